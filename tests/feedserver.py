@@ -1,0 +1,184 @@
+"""A feed server on loopback, in a thread of its own: documents with validators, and whatever lies a test wants told.
+
+    with FeedServer() as server:
+        server.serve("/feed.xml", b"<rss/>", etag='"1"', gzip=True)
+        ... server.url("/feed.xml") ... server.log[0].headers["if-none-match"]
+
+Raw asyncio, so that it can also drip, break off and speak nonsense: see `script`.
+"""
+
+import asyncio
+import gzip as gzip_module
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request that arrived."""
+
+    method: str
+    #: With the query.
+    path: str
+    #: Names in lower case.
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """What is answered at a path."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/rss+xml"
+    etag: str = ""
+    last_modified: str = ""
+    gzip: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: Seconds before the answer.
+    delay: float = 0
+
+
+#: Takes the request and the open connection; the connection is closed when it returns.
+Script = Callable[[Seen, asyncio.StreamWriter], Awaitable[None]]
+
+
+class FeedServer:
+    """Serves from `with` to its end; every method may be called from any thread."""
+
+    def __init__(self, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        self.host = host
+        self.port = 0
+        #: Every request, in the order of arrival.
+        self.log: list[Seen] = []
+        #: Connections accepted, with or without a request.
+        self.connections = 0
+        self._tls = tls
+        self._documents: dict[str, Document | Script] = {}
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="feedserver", daemon=True)
+
+    def serve(self, path: str, body: bytes = b"", **what: object) -> str:
+        """Answer `body` at `path` from now on (see `Document`); returns the URL."""
+        self._documents[path] = Document(body=body, **what)  # type: ignore[arg-type]  the dataclass tells
+        return self.url(path)
+
+    def script(self, path: str, script: Script) -> str:
+        """Let `script` write whatever it likes at `path`; returns the URL."""
+        self._documents[path] = script
+        return self.url(path)
+
+    def redirect(self, path: str, to: str, status: int = 302) -> str:
+        """Answer `path` with a redirect; returns the URL."""
+        return self.serve(path, status=status, headers={"Location": to})
+
+    def url(self, path: str = "/", host: str = "") -> str:
+        """The URL of `path`, under another name of this machine if `host` is given."""
+        return f"{'https' if self._tls else 'http'}://{host or self.host}:{self.port}{path}"
+
+    @property
+    def place(self) -> str:
+        """`host:port`, for an allow-list."""
+        return f"{self.host}:{self.port}"
+
+    def paths(self) -> list[str]:
+        """The paths asked for so far."""
+        return [seen.path for seen in self.log]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = self._do(asyncio.start_server(self._accepted, self.host, 0, ssl=self._tls))
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, e: BaseException | None, trace: TracebackType | None) -> None:
+        self._do(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    async def _stop(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()
+        # Aborted transports let go of their sockets in the loop's next turns.
+        await asyncio.sleep(0.01)
+
+    def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known at once: a task that is cancelled before it began could not close its connection."""
+        self._writers.append(writer)
+        self._tasks.append(self._loop.create_task(self._connected(reader, writer)))
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while (seen := await self._read(reader)) is not None:
+                self.log.append(seen)
+                answer = self._documents.get(seen.path, Document(status=404))
+                if not isinstance(answer, Document):
+                    await answer(seen, writer)
+                    break
+                await asyncio.sleep(answer.delay)
+                writer.write(_written(answer, seen))
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
+            pass
+        finally:
+            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    @staticmethod
+    async def _read(reader: asyncio.StreamReader) -> Seen | None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        return Seen(method, path, headers, body)
+
+
+def _written(document: Document, seen: Seen) -> bytes:
+    headers = {"Content-Type": document.content_type, **document.headers}
+    validators = {"ETag": document.etag, "Last-Modified": document.last_modified}
+    headers |= {name: value for name, value in validators.items() if value}
+    status, body = document.status, document.body
+    if status == 200 and _unchanged(document, seen):
+        status, body = 304, b""
+    elif document.gzip and "gzip" in seen.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        body = gzip_module.compress(body)
+    if status != 304:
+        headers.setdefault("Content-Length", str(len(body)))
+    words = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status} {words}\r\n{head}\r\n".encode("latin-1") + (b"" if seen.method == "HEAD" else body)
+
+
+def _unchanged(document: Document, seen: Seen) -> bool:
+    """RFC 9110 13.2.2: If-None-Match decides alone where both are sent."""
+    if "if-none-match" in seen.headers:
+        return bool(document.etag) and seen.headers["if-none-match"] == document.etag
+    return bool(document.last_modified) and seen.headers.get("if-modified-since") == document.last_modified
+
+
+@pytest.fixture
+def feedserver() -> Iterator[FeedServer]:
+    """A server for one test."""
+    with FeedServer() as server:
+        yield server

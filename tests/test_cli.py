@@ -1,0 +1,515 @@
+"""The command line: what each command prints for people and programs, its exit codes, and that errors are sentences."""
+
+import json
+import logging
+import re
+import sqlite3
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import structlog
+from desk import FEED, VISIT, Desk, feed, log_target
+from rig import Item, Site
+from sinks import HttpSink, Reply
+
+from worker import cli, logs
+from worker.model import ParsedEntry
+
+COMMANDS = {
+    ("run",): (),
+    ("poll",): ("--json",),
+    ("check",): (),
+    ("status",): ("--json",),
+    ("articles",): ("--json", "--limit", "--containing"),
+    ("why",): ("--json",),
+    ("import",): ("--json",),
+    ("feeds", "list"): ("--json",),
+    ("feeds", "add"): ("--name", "--language", "--tag"),
+    ("feeds", "import"): (),
+    ("feeds", "export"): (),
+    ("send-test",): ("--json",),
+    ("health",): (),
+}
+HOSTILE = "[red]Hun Sen[/red] \x1b[31m\x9b31m :bomb: [link=file:///etc]x[/link] \u202edrow\r\nSecond \\[bold]"
+
+
+class Run(SimpleNamespace):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def veille(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
+    """Run a command in this process, as its script does."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(logs, "_secrets", set())
+
+    def run(*words: object, site: Site | None = None) -> Run:
+        capsysbinary.readouterr()
+        config = () if site is None else ("--config", str(site.config))
+        monkeypatch.setattr(sys, "argv", ["veille", *map(str, words), *config])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as e:
+            code = e.code if isinstance(e.code, int) else int(bool(e.code))
+        out, err = (stream.decode(errors="backslashreplace") for stream in capsysbinary.readouterr())
+        assert "Traceback" not in err + out
+        return Run(code=code, out=out, err=err)
+
+    yield run
+    structlog.reset_defaults()
+    root.handlers[:], root.level = before
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path, feeds=["veille:sample"])
+
+
+@pytest.fixture
+def polled(tmp_path: Path) -> Site:
+    """A site with a store that holds what a pass over one feed left."""
+    import asyncio
+
+    site = Site(tmp_path, feeds=[FEED])
+    with Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")]) as desk:
+        items = [
+            Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un?utm_source=x"),
+            Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
+            Item("3", "Une copie", VISIT, "https://a.example/deux"),
+        ]
+        desk.web.feed(FEED, items)
+        asyncio.run(desk.pass_())
+    return site
+
+
+# --- help and usage ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("words", "options"), COMMANDS.items(), ids=[" ".join(words) for words in COMMANDS])
+def test_help(veille, words: tuple[str, ...], options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command explains itself, its options and where its file is."""
+    monkeypatch.setenv("COLUMNS", "200")
+    done = veille(*words, "--help")
+    assert done.code == 0
+    for option in ("--config", *options):
+        assert option in done.out
+
+
+def test_help_names_every_command(veille) -> None:
+    """And no other."""
+    out = veille("--help").out
+    assert {words[0] for words in COMMANDS} <= set(re.findall(r"^\W*([a-z-]+) ", out, re.MULTILINE))
+
+
+@pytest.mark.parametrize("words", [("nosuch",), ("why",), ("articles", "--limit", "0"), ("import",)], ids=" ".join)
+def test_usage(veille, words: tuple[str, ...]) -> None:
+    """A mistake in the command itself is exit code 2, as everywhere."""
+    assert veille(*words).code == 2
+
+
+# --- what cannot be done -------------------------------------------------------------------------------------------
+
+READERS = [("status",), ("articles",), ("why", "1"), ("feeds", "list")]
+
+
+@pytest.mark.parametrize(
+    "words", [*READERS, ("run",), ("poll",), ("check",), ("send-test", "log"), ("feeds", "export")], ids=" ".join
+)
+def test_no_configuration(veille, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A sentence with the file, and what to do."""
+    done = veille(*words, "--config", tmp_path / "nosuch.toml")
+    assert done.code == 78
+    assert "nosuch.toml: there is no such file" in done.err
+
+
+@pytest.mark.parametrize("words", READERS, ids=" ".join)
+def test_no_store_yet(veille, site: Site, words: tuple[str, ...]) -> None:
+    """Whoever looks on makes no store, and says who does."""
+    done = veille(*words, site=site)
+    assert done.code == 78
+    assert "there is no store at" in done.err
+    assert "veille run" in done.err
+    assert not (site.folder / "veille.db").exists()
+
+
+@pytest.mark.parametrize("words", [*READERS, ("poll",)], ids=" ".join)
+def test_a_damaged_store(veille, site: Site, words: tuple[str, ...]) -> None:
+    """S07: it is named, and left as it is."""
+    (site.folder / "veille.db").write_bytes(b"This is no database at all. " * 200)
+    before = (site.folder / "veille.db").read_bytes()
+    done = veille(*words, site=site)
+    assert done.code == 78
+    assert done.err.startswith("veille: ")
+    assert (site.folder / "veille.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [("status",), ("poll",)], ids=" ".join)
+def test_s11_postgresql_out_of_reach(veille, site: Site, words: tuple[str, ...]) -> None:
+    """Try again later; the password is not in the sentence."""
+    site.store = "postgresql+psycopg://veille:CANARY-9@127.0.0.1:9/veille"
+    site.write()
+    done = veille(*words, site=site)
+    assert done.code in {75, 78}
+    assert "127.0.0.1" in done.err
+    assert "CANARY" not in done.err
+
+
+def test_a_mistake_of_ours(veille, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said to be one, with its trace for the report, in which no secret stands."""
+    logs.hide(["CANARY-55"])
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("CANARY-55")
+
+    monkeypatch.setattr(cli, "_load", broken)
+    monkeypatch.setattr(cli, "_fail", _without_trace(cli._fail))
+    done = veille("check", site=site)
+    assert done.code == 70
+    assert "mistake of Veille's own" in done.err
+    assert "ZeroDivisionError: ***" in done.err
+    assert "CANARY" not in done.err
+
+
+def _without_trace(fail):
+    return lambda message, code: fail(message.replace("Traceback", "Trace"), code)
+
+
+# --- poll, check ---------------------------------------------------------------------------------------------------
+
+
+def test_poll_json(veille, site: Site) -> None:
+    """One object, every key, numbers only."""
+    found = json.loads(veille("poll", "--json", site=site).out)
+    assert set(found) == {"feeds", "entries", "articles", "matches", "deliveries"}
+    assert set(found["feeds"]) == {"polled", "new", "not_modified", "failed"}
+    assert set(found["articles"]) == {"new", "update", "duplicate"}
+    assert set(found["deliveries"]) == {"open", "sealed", "retry", "parked", "sent", "dead"}
+    assert found["feeds"]["polled"] == 1
+    assert found["entries"] == sum(found["articles"].values()) > 20
+
+
+def test_poll_for_people(veille, site: Site) -> None:
+    """The alert is printed, and a failing feed is named with its reason."""
+    site.feeds = ["veille:sample", "http://127.0.0.1:9/feed"]
+    site.write()
+    done = veille("poll", site=site)
+    assert done.code == 0
+    assert "Hun Sen" in done.out
+    assert re.search(r"failed +Fil 2: (blocked_address|connect_error)", done.out)
+
+
+def test_check(veille, site: Site) -> None:
+    """What is right is counted; what a target lacks is named with it."""
+    done = veille("check", site=site)
+    assert done.code == 0
+    assert "1 feeds, 1 rules, 1 targets" in done.out
+    (site.folder / "alerts").write_text("in the way")
+    done = veille("check", site=site)
+    assert done.code == 78
+    assert "target log: " in done.err
+
+
+# --- status, articles, why -----------------------------------------------------------------------------------------
+
+
+def test_status_json(veille, polled: Site) -> None:
+    """Every part is there, also where there is nothing to say."""
+    found = json.loads(veille("status", "--json", site=polled).out)
+    assert found["worker"] is None
+    assert found["entries"] == {"new": 0, "ready": 0, "done": 3, "quarantined": 0}
+    assert found["articles"] == {"feed": 3, "duplicates": 1}
+    assert found["deliveries"]["sent"] == 1
+    assert found["ledger"] == found["quarantine"] == found["unsent"] == []
+    assert found["parked_targets"] == {}
+    (one,) = found["feeds"]
+    assert (one["name"], one["entries"], one["result"], one["failures"]) == ("Fil 1", 3, "ok", 0)
+
+
+def test_status_for_people(veille, polled: Site) -> None:
+    """What needs a person is said in words."""
+    with sqlite3.connect(polled.folder / "veille.db") as db:
+        db.execute("UPDATE delivery SET state = 'parked', reason = 'no_service'")
+        db.execute("INSERT INTO target (id, parked) VALUES ('log', 'no_service')")
+        db.execute("UPDATE entry SET state = 'quarantined', error = '[red]bad' WHERE id = 2")
+    out = veille("status", site=polled).out
+    for words in ("no worker runs", "parked", "no_service", "put aside", "[red]bad", "Fil 1"):
+        assert words in out
+
+
+def test_articles(veille, polled: Site) -> None:
+    """Newest first; by words of the title; at most so many."""
+    found = json.loads(veille("articles", "--json", site=polled).out)
+    assert [one["title"] for one in found] == ["Une copie", "Une bibliothèque", "Hun Sen attendu à Hanoï"]
+    assert found[0]["novelty"] == "duplicate"
+    assert found[0]["duplicate_of"] == found[2]["id"]
+    assert len(json.loads(veille("articles", "--json", "--limit", 1, site=polled).out)) == 1
+    some = json.loads(veille("articles", "--json", "--containing", "BIBLIO", site=polled).out)
+    assert [one["title"] for one in some] == ["Une bibliothèque"]
+    assert "copy of 1" in veille("articles", site=polled).out
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["1", "attendu à Hanoï", "https://a.example/un?utm_source=x", "https://a.example/un", "http://a.example/un/"],
+)
+def test_why_finds(veille, polled: Site, asked: str) -> None:
+    """By number, by words of the title, by address in any of its forms."""
+    found = json.loads(veille("why", asked, "--json", site=polled).out)
+    assert found["title"] == "Hun Sen attendu à Hanoï"
+    assert [m["rule"] for m in found["matches"]] == ["visit"]
+    assert found["ledger"][0]["state"] == "sent"
+    marked = [passage["text"][a:b] for m in found["matches"] for passage in m["passages"] for a, b in passage["marks"]]
+    assert {"Hun", "visite"} <= {word for part in marked for word in part.split()}
+
+
+def test_why_of_the_silent(veille, polled: Site) -> None:
+    """A copy was not told because its original was; a rule that did not match is named."""
+    copy = veille("why", "Une copie", site=polled).out
+    assert "was not told: it is a copy" in " ".join(copy.split())
+    other = json.loads(veille("why", "bibliothèque", "--json", site=polled).out)
+    assert [one["rule"] for one in other["silent"]] == ["visit"]
+    assert not other["silent"][0]["now"]
+
+
+def test_why_after_a_change_of_rules(veille, polled: Site) -> None:
+    """A rule that would match by now says that it was changed since."""
+    polled.rules = polled.rules.replace('"visit"', '"visit-2"')
+    polled.write()
+    found = json.loads(veille("why", "1", "--json", site=polled).out)
+    (silent,) = found["silent"]
+    assert (silent["rule"], silent["now"]) == ("visit-2", True)
+    assert "changed since" in silent["sentence"]
+
+
+@pytest.mark.parametrize("asked", ["999", "nothing like it", "https://a.example/nowhere", "%", "_" * 40])
+def test_why_of_nothing(veille, polled: Site, asked: str) -> None:
+    """Exit code 1, and where to look."""
+    done = veille("why", asked, site=polled)
+    assert done.code == 1
+    assert "veille articles" in done.err
+
+
+# --- hostile texts -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A store in which every text wants to be a command to the terminal."""
+    import asyncio
+    from dataclasses import replace
+
+    from worker.pipeline import ingest
+
+    site = Site(tmp_path, feeds=[FEED])
+    site.config.write_text(site.config.read_text().replace('"Fil 1"', '"[bold]Fil[/bold]"'))
+    real = ingest.entries.read
+
+    def planted(tx, ids):
+        parsed = ParsedEntry(guid="1", title=HOSTILE, summary=VISIT + HOSTILE, link="https://a.example/[red]")
+        return tuple(replace(entry, parsed=parsed) for entry in real(tx, ids))
+
+    monkeypatch.setattr(ingest.entries, "read", planted)
+    monkeypatch.setattr(ingest.entries, "held", lambda _, batch: frozenset(entry.id for entry in batch))
+    monkeypatch.setattr(ingest, "normalise", None, raising=False)
+    with Desk(tmp_path, feeds=[feed(name="[bold]Fil[/bold]")]) as desk:
+        desk.web.feed(FEED, [Item("1", "Titre", "Texte")])
+        asyncio.run(desk.pass_())
+        import sqlalchemy as sa
+
+        with desk.store.write() as tx:
+            tx.execute(sa.text("UPDATE article SET title = :t, source = :t, why = :t, name = :t"), {"t": HOSTILE})
+            tx.execute(sa.text("UPDATE delivery SET reason = :t, state = 'dead', subject = :t"), {"t": HOSTILE})
+            tx.execute(sa.text("UPDATE feed SET last_detail = :t, name = :t"), {"t": HOSTILE})
+            tx.execute(sa.text("UPDATE attempt SET detail = :t"), {"t": HOSTILE})
+            tx.execute(sa.text("INSERT INTO target (id, parked) VALUES (:t, :t)"), {"t": HOSTILE})
+    return site
+
+
+@pytest.mark.parametrize("words", [("status",), ("articles",), ("why", "1"), ("feeds", "list")], ids=" ".join)
+def test_p18_hostile_texts_are_inert(veille, hostile: Site, words: tuple[str, ...]) -> None:
+    """No escape reaches the terminal, no markup is obeyed, nothing is turned around, and nothing crashes."""
+    out = veille(*words, site=hostile).out
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", out)
+    assert "[red]Hun" in out
+    assert ":bomb:" in out
+
+
+@pytest.mark.parametrize("words", [("status",), ("articles",), ("why", "1"), ("feeds", "list")], ids=" ".join)
+def test_p18_json_is_inert_and_whole(veille, hostile: Site, words: tuple[str, ...]) -> None:
+    """JSON keeps every character, those that a terminal obeys as numbers."""
+    out = veille(*words, "--json", site=hostile).out
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", out)
+    found = json.loads(out)
+    assert HOSTILE in _texts(found)
+
+
+def _texts(value: object) -> str:
+    if isinstance(value, dict):
+        return "\n".join(_texts(one) for pair in value.items() for one in pair)
+    return "\n".join(map(_texts, value)) if isinstance(value, list) else str(value)
+
+
+# --- import --------------------------------------------------------------------------------------------------------
+
+
+def test_import(veille, site: Site) -> None:
+    """New, copies, and those that were imported before; beside each other in one go."""
+    lines = [
+        {"id": "k1", "lang": "fr", "title": "Un pont", "text": "Le pont de la commune rouvre lundi après deux ans."},
+        {"id": "k2", "lang": "fr", "title": "Le pont", "text": "Le pont de la commune rouvre lundi après deux ans."},
+        {"id": "k3", "lang": "fr", "text": "Un texte avec un séparateur de lignes\u2028au milieu, que JSON permet."},
+    ]
+    file = site.folder / "known.jsonl"
+    file.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n\n", encoding="utf-8")
+    text = site.folder / "known.txt"
+    text.write_text("date 2019-05\nUn autre texte, connu depuis longtemps, sur la récolte du riz.", encoding="utf-8")
+    first = json.loads(veille("import", file, text, "--json", site=site).out)
+    assert first == {"read": 4, "new": 3, "duplicate": 1, "known": 0}
+    again = veille("import", file, text, site=site)
+    assert again.code == 0
+    assert "4 read: 0 new, 0 copies, 4 known before" in again.out
+    dated = json.loads(veille("articles", "--json", "--containing", "", site=site).out)
+    assert "2019-05" in [one["published"] for one in dated]
+
+
+def test_import_of_more_than_a_configuration_may_hold(veille, site: Site) -> None:
+    """Two megabytes are read to the last line."""
+    file = site.folder / "many.jsonl"
+    line = '{{"id": "m{n}", "lang": "fr", "text": "Numéro {n} : {rest}"}}\n'
+    file.write_text("".join(line.format(n=n, rest=f"mot{n} " * 2500) for n in range(150)), encoding="utf-8")
+    assert file.stat().st_size > 2_000_000
+    assert json.loads(veille("import", file, "--json", site=site).out)["read"] == 150
+
+
+def test_import_reports_every_bad_line(veille, site: Site) -> None:
+    """Of every file, with its number; and nothing is stored."""
+    good = '{"id": "g", "text": "Un texte."}'
+    (site.folder / "a.jsonl").write_text(
+        f'{good}\nnot json\n{good}\n[1]\n{{"id": "x"}}\n{{"text": "t", "published": "soon"}}\n'
+    )
+    (site.folder / "b.jsonl").write_bytes(b'{"text": "\xff"}\n')
+    (site.folder / "c.csv").write_text("a,b\n")
+    names = ["a.jsonl", "b.jsonl", "c.csv", "nosuch.jsonl"]
+    done = veille("import", *(site.folder / name for name in names), site=site)
+    assert done.code == 78
+    for place in ("a.jsonl:2:", "a.jsonl:4:", "a.jsonl:5:", "a.jsonl:6:", "b.jsonl", "c.csv", "nosuch.jsonl"):
+        assert place in done.err
+    assert "a.jsonl:1:" not in done.err
+    assert not (site.folder / "veille.db").exists()
+
+
+# --- feeds ---------------------------------------------------------------------------------------------------------
+
+
+def test_feeds_add_import_export(veille, site: Site, tmp_path: Path) -> None:
+    """What is added is in the file, which keeps its comments; what is exported can be imported elsewhere."""
+    site.config.write_text("# a comment of mine\n" + site.config.read_text())
+    done = veille(
+        "feeds", "add", "https://a.example/feed", "--name", "Le [Fil]", "--language", "fr", "--tag", "x", site=site
+    )
+    assert done.code == 0
+    assert "# a comment of mine" in site.config.read_text()
+    opml = veille("feeds", "export", site=site).out
+    assert 'xmlUrl="https://a.example/feed"' in opml
+    other = Site(tmp_path / "other", feeds=["veille:sample"])
+    (other.folder / "feeds.opml").write_text(opml)
+    assert "1 feeds added" in veille("feeds", "import", other.folder / "feeds.opml", site=other).out
+    assert "0 feeds added" in veille("feeds", "import", other.folder / "feeds.opml", site=other).out
+    assert "https://a.example/feed" in other.config.read_text()
+    assert veille("check", site=other).code == 0
+
+
+@pytest.mark.parametrize("url", ["ftp://a.example/", "nonsense", "https://"])
+def test_feeds_add_refuses(veille, site: Site, url: str) -> None:
+    """What is no feed's address does not get into the file."""
+    before = site.config.read_text()
+    done = veille("feeds", "add", url, site=site)
+    assert done.code == 78
+    assert site.config.read_text() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"<rss/>", b"<opml><body><outline", b"\x00\xff"], ids=repr)
+def test_feeds_import_refuses(veille, site: Site, content: bytes) -> None:
+    """A file that is no OPML is named."""
+    file = site.folder / "x.opml"
+    file.write_bytes(content)
+    before = site.config.read_text()
+    done = veille("feeds", "import", file, site=site)
+    assert done.code == 78
+    assert "x.opml" in done.err
+    assert site.config.read_text() == before
+
+
+def test_feeds_list(veille, polled: Site) -> None:
+    """With what is known of them; one that was never polled too."""
+    polled.feeds = [FEED, "https://b.example/feed"]
+    polled.write()
+    found = json.loads(veille("feeds", "list", "--json", site=polled).out)
+    assert [(one["url"], one["result"], one["entries"]) for one in found] == [
+        (FEED, "ok", 3),
+        ("https://b.example/feed", "", 0),
+    ]
+    assert "not polled yet" in veille("feeds", "list", site=polled).out
+
+
+# --- send-test, health ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "outcome"), [(Reply(), 0, "sent"), (Reply(status=404, body=b"no_service"), 1, "broken")]
+)
+def test_send_test(veille, site: Site, reply: Reply, code: int, outcome: str) -> None:
+    """What came of it, by recipient; past the ledger and without a store; the URL is nowhere."""
+    with HttpSink(reply) as slack:
+        site.targets = f'[[target]]\nid = "mekong"\nslack = {{ webhook = "{slack.url}/services/T0/B0/CANARY-TOKEN" }}\n'
+        site.allow = [f"127.0.0.1:{slack.port}"]
+        site.write()
+        done = veille("send-test", "mekong", "--json", site=site)
+        assert len(slack.received) == 1
+    assert done.code == code
+    assert json.loads(done.out)["slack:mekong"]["outcome"] == outcome
+    assert "CANARY" not in done.out + done.err
+    assert not (site.folder / "veille.db").exists()
+
+
+def test_send_test_to_nobody(veille, site: Site) -> None:
+    """The targets there are, are named."""
+    done = veille("send-test", "nosuch", site=site)
+    assert done.code == 78
+    assert "no target 'nosuch'" in done.err
+    assert "one of: log" in done.err
+
+
+def test_health(veille, polled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 while the tick is young, 1 when it is old or there never was one."""
+    from worker.cli import tick
+
+    assert veille("health", site=polled).code == 1
+    with sqlite3.connect(polled.folder / "veille.db") as db:
+        values = ("o", "h", 7, "2026-02-06 08:00:00.000000", "2026-02-06 08:30:00.000000")
+        db.execute("INSERT INTO heartbeat (id, owner, host, pid, started, tick) VALUES (1, ?, ?, ?, ?, ?)", values)
+    for second, code in ((10, 0), (19, 0), (30, 1)):
+        monkeypatch.setattr(tick, "clock", lambda s=second: datetime(2026, 2, 6, 8, 30, s, tzinfo=UTC))
+        assert veille("health", site=polled).code == code
+
+
+def test_a_reader_that_leaves(site: Site) -> None:
+    """`veille articles | head -1` ends without complaint."""
+    import subprocess
+
+    site.veille("poll")
+    command = [sys.executable, "-m", "worker", "articles", "--json", "--config", str(site.config)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()

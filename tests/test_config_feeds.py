@@ -1,0 +1,180 @@
+"""Lists of feeds come from OPML and go there, and a feed is added to a file that stays its owner's."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.configfile import CANARY, ROOT, feed, load
+from worker import config
+from worker.config import feeds
+from worker.errors import UserError
+from worker.model import Feed, Secret
+
+
+def opml(body: str) -> bytes:
+    """An OPML document around `body`."""
+    return f'<?xml version="1.0"?><opml version="1.0"><head/><body>{body}</body></opml>'.encode()
+
+
+def test_opml_is_read_however_it_was_written() -> None:
+    """Nested outlines, odd attribute cases, feed: URLs, repeats, folders, and what is no feed."""
+    raw = opml(
+        '<outline text="Folder"><outline text="Deep"><outline text="A" title="Title &#127;&#10; A" xmlUrl="https://a.example/f"/>'
+        '</outline></outline><outline text="B &amp; é" xmlurl=" http://b.example/ "/><outline xmlURL="feed://c"/>'
+        '<outline text="C" XMLURL="feed:https://c.example/"/><outline text="again" xmlUrl="https://a.example/f"/>'
+        '<outline text="bad" xmlUrl="file:///etc/passwd"/><outline text="page" htmlUrl="https://d.example/"/>'
+    )
+    assert feeds.from_opml(raw) == (
+        ("https://a.example/f", "Title A"),
+        ("http://b.example/", "B & é"),
+        ("https://c.example/", "C"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b'<!DOCTYPE opml [<!ENTITY x SYSTEM "file:///etc/passwd">]><opml>&x;</opml>', "declares a document type"),
+        (b"<opml><body>", "not well-formed"),
+        (b"", "not well-formed"),
+        (b"<html/>", "not OPML"),
+        (b'<?xml version="1.0" encoding="nonsense"?><opml/>', "not well-formed"),
+        (b" " * (9 << 20), "larger than"),
+    ],
+    ids=["doctype", "cut", "empty", "html", "encoding", "large"],
+)
+def test_what_is_no_opml_is_refused(raw: bytes, words: str) -> None:
+    """Entities are refused before they are read."""
+    with pytest.raises(UserError, match=words):
+        feeds.from_opml(raw, "list.opml")
+
+
+def test_deep_opml_is_read() -> None:
+    """Depth costs nothing."""
+    raw = opml("<outline>" * 50_000 + '<outline xmlUrl="https://a.example/"/>' + "</outline>" * 50_000)
+    assert feeds.from_opml(raw) == (("https://a.example/", ""),)
+
+
+def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
+    """What is written is read again, without secrets, the sample, or what XML cannot hold."""
+    text = (
+        feed(url='"https://u:${KEY}@h.example/?a=1&b=<2>"', name="'''A \"<&>\" é'''", tags='["x", "y"]')
+        + feed(url='"veille:sample"')
+        + feed(url='"https://i.example/${KEY}"', name='"I"', language='"fr"')
+    )
+    raw = feeds.to_opml(load(tmp_path, text, KEY=CANARY).feeds)
+    assert CANARY.encode() not in raw
+    assert feeds.from_opml(raw) == (
+        ("https://h.example/?a=1&b=<2>", 'A "<&>" é'),
+        ("https://i.example/${KEY}", "I"),
+    )
+
+
+@given(st.lists(st.text(), max_size=4))
+def test_any_name_goes_out_as_xml(names: list[str]) -> None:
+    """Whatever a feed is called, the document is well-formed and lists it."""
+    made = [Feed(id=f"https://h.example/{number}", url=Secret(""), name=name) for number, name in enumerate(names)]
+    assert [url for url, _ in feeds.from_opml(feeds.to_opml(made))] == [one.id for one in made]
+
+
+LAYOUTS = {
+    "empty": "",
+    "no last newline": "[http]\nlisten = 'h:1'",
+    "example": (ROOT / "config.example.toml").read_text(encoding="utf-8"),
+    "comments": "# top\n[[feed]] # one\nurl = 'https://h.example/' # here\n\n# middle\n[http]\n# end\n",
+    "sub-tables": "[[feed]]\nurl = 'https://h.example/'\n[feed.headers]\nX-A = 'b'\n[store]\n[[target]]\nid='a'\n",
+    "scattered": "[[feed]]\nurl = 'https://a.example/'\n[http]\n[[feed]]\nurl = 'https://b.example/'\n[watch]\n",
+    "windows": "[http]\r\n# a\r\n[[feed]]\r\nurl = 'https://h.example/'\r\n[watch]\r\n",
+    "byte order mark": "\ufeff[http]\n",
+}
+
+
+@pytest.mark.parametrize("text", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_feed_is_added_and_the_file_stays_its_owners(tmp_path: Path, text: str) -> None:
+    """The new feed is the last, every line that was there is still there in its order, and nothing else changed."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(text.encode())
+    path.chmod(0o640)
+    before = tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    feeds.add(path, "https://new.example/rss", 'Le "Nouveau"', language="fr", tags=["a", "b"])
+    after = path.read_bytes().decode()
+    new = {"url": "https://new.example/rss", "name": 'Le "Nouveau"', "language": "fr", "tags": ["a", "b"]}
+    assert tomllib.loads(after.removeprefix("\ufeff").replace("\r\n", "\n")) == {
+        **before,
+        "feed": [*before.get("feed", []), new],
+    }
+    lines = iter(after.splitlines())
+    assert all(line in lines for line in text.splitlines()), "a line is gone or moved"
+    assert ("\r\n" in after) == ("\r\n" in text)
+    assert "\n" not in after.replace("\r\n", "") or "\r\n" not in after
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_feed_from_elsewhere_cannot_ask_for_our_secrets(tmp_path: Path) -> None:
+    """A reference in an added URL or name is text, and stays text."""
+    path = tmp_path / "config.toml"
+    path.touch()
+    feeds.add(path, "https://evil.example/?x=${SMTP_PASS}", "${SMTP_PASS} $5")
+    (made,) = config.load(path, {"SMTP_PASS": CANARY}).feeds
+    assert made.url.reveal() == "https://evil.example/?x=${SMTP_PASS}"
+    assert made.name == "${SMTP_PASS} $5"
+
+
+def test_a_known_feed_is_not_added_again(tmp_path: Path) -> None:
+    """One alone is refused with its line; among many it is passed over, and so are repeats among them."""
+    path = tmp_path / "config.toml"
+    path.write_text("# top\n" + feed(url='"https://a.example/"'))
+    with pytest.raises(UserError) as raised:
+        feeds.add(path, "https://a.example/", "A")
+    assert [(one.line, one.message) for one in raised.value.problems] == [(3, "this feed is already there")]
+    many = [
+        ("https://a.example/", "A"),
+        ("https://b.example/", "B"),
+        ("https://b.example/", "B"),
+        ("veille:sample", ""),
+    ]
+    assert feeds.add_all(path, many) == ("https://b.example/", "veille:sample")
+    assert [one.id for one in config.load(path, {}).feeds] == [
+        "https://a.example/",
+        "https://b.example/",
+        "veille:sample",
+    ]
+    written = path.read_bytes()
+    assert feeds.add_all(path, many) == ()
+    assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("ftp://h.example/", ""), ("", ""), ("https://h.example/", "a\nb")],
+    ids=["scheme", "empty", "name"],
+)
+def test_what_is_no_feed_is_not_added(tmp_path: Path, url: str, name: str) -> None:
+    """A refusal leaves the file as it was."""
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\n")
+    with pytest.raises(UserError, match="cannot be added"):
+        feeds.add(path, url, name)
+    assert path.read_text() == "# mine\n"
+
+
+def test_a_file_that_cannot_be_added_to_says_so(tmp_path: Path) -> None:
+    """Feeds in one inline list are left to their owner."""
+    path = tmp_path / "config.toml"
+    path.write_text("feed = [{ url = 'https://h.example/' }]\n")
+    with pytest.raises(UserError, match=r"write its feeds as \[\[feed\]\] tables"):
+        feeds.add(path, "https://a.example/")
+    assert path.read_text() == "feed = [{ url = 'https://h.example/' }]\n"
+
+
+def test_a_linked_configuration_stays_a_link(tmp_path: Path) -> None:
+    """The file behind the link is replaced, not the link."""
+    (tmp_path / "real.toml").touch()
+    (tmp_path / "config.toml").symlink_to("real.toml")
+    feeds.add(tmp_path / "config.toml", "https://a.example/")
+    assert (tmp_path / "config.toml").is_symlink()
+    assert "a.example" in (tmp_path / "real.toml").read_text()

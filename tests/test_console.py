@@ -1,0 +1,126 @@
+"""The console: /healthz tells the truth, every answer has its headers, and the signals stay the worker's."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from worker import console
+from worker.console import Console, application
+from worker.errors import StoreBusyError, VeilleError
+
+
+async def get(healthy, path: str = "/healthz", method: str = "GET") -> httpx.Response:
+    transport = httpx.ASGITransport(application(healthy), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
+        return await client.request(method, path)
+
+
+def refuse() -> bool:
+    raise StoreBusyError
+
+
+def mistake() -> bool:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("healthy", "status", "body"),
+    [
+        pytest.param(lambda: True, 200, {"tick": "alive"}, id="alive"),
+        pytest.param(lambda: False, 503, {"tick": "late"}, id="late"),
+        pytest.param(refuse, 503, {"tick": "unknown"}, id="store"),
+    ],
+)
+async def test_healthz(healthy, status: int, body: dict) -> None:
+    """200 only while the tick is alive; a store that cannot be asked is no good sign."""
+    answer = await get(healthy)
+    assert (answer.status_code, answer.json()) == (status, body)
+
+
+async def test_c12_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks gets an answer, and it is no."""
+    import threading
+
+    monkeypatch.setattr(console, "_SECONDS", 0.1)
+    free = threading.Event()
+    answer = await get(lambda: free.wait(10))
+    free.set()
+    assert answer.status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "healthy", "status"),
+    [
+        ("/healthz", "GET", lambda: True, 200),
+        ("/healthz", "HEAD", lambda: True, 200),
+        ("/healthz", "POST", lambda: True, 405),
+        ("/nothing", "GET", lambda: True, 404),
+        ("/healthz", "GET", mistake, 500),
+    ],
+)
+async def test_w08_headers(path: str, method: str, healthy, status: int) -> None:
+    """On pages and on errors; no server and no version is named."""
+    answer = await get(healthy, path, method)
+    assert answer.status_code == status
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in answer.headers
+    assert "Traceback" not in answer.text
+
+
+@asynccontextmanager
+async def serving(made: Console) -> AsyncIterator[None]:
+    task = asyncio.create_task(made.serve())
+    try:
+        yield
+    finally:
+        made.stop()
+        await asyncio.wait_for(task, 6)
+
+
+async def test_serves_and_stops_without_touching_signals() -> None:
+    """Uvicorn would put its own handlers in the place of the worker's."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    made = Console(("127.0.0.1", 0), lambda: True)
+    async with serving(made), httpx.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{made.port}/healthz")
+        assert answer.json() == {"tick": "alive"}
+        assert "server" not in answer.headers
+        assert {number: signal.getsignal(number) for number in before} == before
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
+async def test_c06_stop_with_an_open_connection() -> None:
+    """A client that opened a connection and says nothing does not hold up the end."""
+    made = Console(("127.0.0.1", 0), lambda: True)
+    async with serving(made):
+        _, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\n")
+        await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid", "192.0.2.1"])
+def test_a_place_that_cannot_be_had(host: str) -> None:
+    """A port in use, a name without address, an address of others: a sentence that names the setting."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(VeilleError, match=rf"\[http\] listen: {host}:{port} cannot be had"):
+            Console((host, port), lambda: True)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+async def test_ipv6() -> None:
+    """`listen = "[::1]:0"` works."""
+    try:
+        made = Console(("::1", 0), lambda: True)
+    except VeilleError:
+        pytest.skip("this machine has no IPv6 address")
+    async with serving(made), httpx.AsyncClient() as client:
+        assert (await client.get(f"http://[::1]:{made.port}/healthz")).status_code == 200

@@ -1,0 +1,226 @@
+"""SIGKILL at any instant loses no alert; a repeat is only ever a send that was in flight (FAULTS S01, S02, N07)."""
+
+import contextlib
+import email
+import email.policy
+import json
+import random
+import re
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from feedserver import FeedServer
+from rig import WORDS, Item, Site, rss, wait_for
+from sinks import HttpSink, SmtpSink
+
+
+class Newsroom:
+    """Publishes items of which every other one is to be told, and remembers which."""
+
+    def __init__(self, server: FeedServer, feeds: int, seed: int) -> None:
+        self.server = server
+        self.chance = random.Random(seed)
+        self.items: list[list[Item]] = [[] for _ in range(feeds)]
+        self.owed: set[str] = set()
+        self.urls = [server.serve(f"/{n}", rss([])) for n in range(feeds)]
+
+    def publish(self, each: int) -> None:
+        """Put `each` more items into every feed."""
+        for number, items in enumerate(self.items):
+            for _ in range(each):
+                name = f"Z{number}N{len(items)}"
+                told = self.chance.random() < 0.5
+                words = " ".join(self.chance.choices(WORDS, k=60))
+                text = ("Hun Sen part en visite. " if told else "") + f"Dossier {name} : {words}."
+                items.append(Item(name, f"Dépêche {name}", text, f"https://example.org/{name}"))
+                if told:
+                    self.owed.add(name)
+            self.server.serve(f"/{number}", rss(items))
+
+
+def database(site: Site) -> sqlite3.Connection:
+    return sqlite3.connect(site.folder / "veille.db", timeout=30)
+
+
+def in_flight(site: Site) -> set[str]:
+    """Where a process that was killed stood, read from what it left."""
+    with database(site) as db:
+
+        def some(query: str) -> bool:
+            return bool(db.execute(f"SELECT EXISTS ({query})").fetchone()[0])
+
+        points = {
+            "polling": "SELECT 1 FROM feed WHERE lease_until IS NOT NULL",
+            "ingesting": "SELECT 1 FROM entry WHERE state = 'ready' AND lease_until IS NOT NULL",
+            "entries waiting": "SELECT 1 FROM entry WHERE state = 'ready' AND lease_until IS NULL",
+            "sending": "SELECT 1 FROM delivery WHERE lease_until IS NOT NULL",
+            "deliveries waiting": "SELECT 1 FROM delivery WHERE state = 'open'",
+        }
+        return {point for point, query in points.items() if some(query)}
+
+
+def quiet(site: Site) -> bool:
+    """Nothing is under way and nothing is due."""
+    with database(site) as db:
+        query = (
+            "SELECT (SELECT count(*) FROM entry WHERE state NOT IN ('done', 'quarantined')) + "
+            "(SELECT count(*) FROM delivery WHERE state IN ('open', 'sealed', 'retry')) + "
+            "(SELECT count(*) FROM feed WHERE due < '2001-01-01')"
+        )
+        return db.execute(query).fetchone()[0] == 0
+
+
+def due_now(site: Site) -> None:
+    """Make every feed due, as if its interval had passed."""
+    with database(site) as db:
+        db.execute("UPDATE feed SET due = '2000-01-01 00:00:00.000000'")
+
+
+def retry_now(site: Site) -> None:
+    """Make every delivery that waits for another try due, as if its pause had passed."""
+    with database(site) as db:
+        db.execute("UPDATE delivery SET due = '2000-01-01 00:00:00.000000' WHERE state = 'retry'")
+
+
+def named(text: str) -> str:
+    found = re.search(r"Z\d+N\d+", text)
+    assert found, text
+    return found[0]
+
+
+def received(smtp: SmtpSink, slack: HttpSink) -> Iterator[tuple[str, str]]:
+    """(item, recipient) of everything that arrived."""
+    for mail in list(smtp.received):
+        subject = email.message_from_bytes(mail.content, policy=email.policy.default)["subject"]
+        yield named(subject), f"mailto:{mail.recipients[0]}"
+    for post in list(slack.received):
+        yield named(json.dumps(json.loads(post.body), ensure_ascii=False)), "slack:mekong"
+
+
+def assert_nothing_lost(site: Site, newsroom: Newsroom, smtp: SmtpSink, slack: HttpSink) -> Counter[tuple[str, str]]:
+    """The oracle: what is owed is computed from what was published, what was told from what arrived."""
+    recipients = ("mailto:a@example.org", "mailto:b@example.org", "slack:mekong")
+    owed = {(name, recipient) for name in newsroom.owed for recipient in recipients}
+    arrived = Counter(received(smtp, slack))
+    with database(site) as db:
+        stored = {json.loads(row[0])["guid"] for row in db.execute("SELECT parsed FROM entry")}
+        assert stored == {item.guid for items in newsroom.items for item in items}, "O1: everything served is stored"
+        obligations = Counter(
+            (named(title), recipient)
+            for title, recipient in db.execute(
+                "SELECT r.title, o.recipient FROM obligation o JOIN match m ON m.id = o.match_id "
+                "JOIN revision r ON r.id = m.revision_id WHERE o.verdict = 'owed'"
+            )
+        )
+        assert obligations == Counter(dict.fromkeys(owed, 1)), "O2: exactly one obligation each"
+        assert set(arrived) == owed, "O3: each owed alert arrived, and no other"
+        excused = Counter(
+            {
+                (named(title), recipient): n
+                for title, recipient, n in db.execute(
+                    "SELECT d.subject, d.recipient, count(*) FROM delivery d JOIN attempt a ON a.delivery_id = d.id "
+                    "WHERE a.outcome IN ('', 'uncertain') GROUP BY d.id"
+                )
+            }
+        )
+        for key, times in arrived.items():
+            assert times <= 1 + excused[key], f"{key} came {times} times, with {excused[key]} attempts cut short"
+        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert not db.execute("PRAGMA foreign_key_check").fetchall()
+    return Counter({key: times for key, times in arrived.items() if times > 1})
+
+
+def watching(tmp_path: Path, newsroom: Newsroom, smtp: SmtpSink, slack: HttpSink) -> Site:
+    """A site that watches the newsroom and tells two mailboxes and a Slack channel."""
+    targets = f"""
+[[target]]
+id = "desk"
+email = {{ to = ["a@example.org", "b@example.org"], from = "v@example.org", smtp = "smtp://127.0.0.1:{smtp.port}" }}
+[[target]]
+id = "mekong"
+slack = {{ webhook = "http://127.0.0.1:{slack.port}/hook" }}
+"""
+    allow = [newsroom.server.place, f"127.0.0.1:{slack.port}"]
+    return Site(tmp_path, feeds=newsroom.urls, allow=allow, targets=targets)
+
+
+def kill_repeatedly(tmp_path: Path, kills: int, seed: int) -> None:
+    """Kill a worker `kills` times while it works, then let it finish, and ask the oracle."""
+    chance = random.Random(seed)
+    points: Counter[str] = Counter()
+    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+        newsroom = Newsroom(server, feeds=8, seed=seed)
+        site = watching(tmp_path, newsroom, smtp, slack)
+        site.poll()
+        counted = tried = 0
+        while counted < kills:
+            tried += 1
+            assert tried < 3 * kills + 10, f"only {counted} of {tried} kills hit work: {points}"
+            newsroom.publish(each=2 if kills > 50 else 6)
+            due_now(site)
+            started, polled = site.log().count('"started"'), len(server.log)
+            worker = site.start()
+            try:
+                # Once it has started it has let go of what the one before left in hand: what is held now is its own.
+                wait_for(lambda n=started: site.log().count('"started"') > n, what="a start", seconds=30)
+                wait_for(lambda n=polled: len(server.log) > n, what="a poll")
+                point = chance.choice(["polling", "entries waiting", "ingesting", "sending", "deliveries waiting"])
+                with contextlib.suppress(AssertionError):  # it may be too short to be seen from outside
+                    wait_for(lambda point=point: point in in_flight(site), what=point, seconds=4)
+                time.sleep(chance.random() * 0.05)
+            finally:
+                worker.send_signal(signal.SIGKILL)
+                worker.wait()
+            left = in_flight(site)
+            counted += bool(left)
+            points.update(left)
+        print(f"\n{counted} kills that hit work, of {tried}; what was in flight: {dict(points.most_common())}")
+        due_now(site)
+        with site.running():
+            wait_for(lambda: retry_now(site) or quiet(site), seconds=90, what="the end of the work")
+        again = assert_nothing_lost(site, newsroom, smtp, slack)
+        print(f"{len(newsroom.owed) * 3} alerts owed, 0 lost, {sum(again.values()) - len(again)} repeated")
+
+
+def test_s01_ten_kills(tmp_path: Path) -> None:
+    """Ten kills in the middle of the work."""
+    kill_repeatedly(tmp_path, kills=10, seed=1)
+
+
+@pytest.mark.soak
+def test_s01_hundred_kills(tmp_path: Path) -> None:
+    """A hundred."""
+    kill_repeatedly(tmp_path, kills=100, seed=2)
+
+
+POINTS = [
+    "after_fetch",
+    "before_commit",
+    "after_commit",
+    "before_ingest_commit",
+    "after_ingest_commit",
+    "before_claim_commit",
+    "after_claim",
+    "before_send",
+    "after_send_before_mark",
+]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_s02_kill_at(tmp_path: Path, point: str) -> None:
+    """A kill at a named point; after a restart everything is told, and told twice only where the send had begun."""
+    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+        newsroom = Newsroom(server, feeds=1, seed=3)
+        site = watching(tmp_path, newsroom, smtp, slack)
+        newsroom.publish(each=4)
+        site.environ = {"FAULT_POINT": point}
+        assert site.veille("poll", code=None).returncode == -signal.SIGKILL
+        site.environ = {}
+        site.poll()
+        again = assert_nothing_lost(site, newsroom, smtp, slack)
+        assert not again or point == "after_send_before_mark"

@@ -1,0 +1,477 @@
+"""From a feed's bytes to its entries."""
+
+import json
+import pickle
+import re
+import sys
+from datetime import UTC, datetime
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.model import FetchReason, ParsedEntry, ParsedFeed
+from worker.parse import ParseFailed, parse, syndication
+
+URL = "https://news.example/feeds/rss.xml"
+FEEDS = Path(__file__).parents[2] / "shared" / "data" / "feeds"
+needs_feeds = pytest.mark.skipif(not FEEDS.is_dir(), reason="the shared data is not here")
+
+
+def rss(*items: str, head: str = "", prologue: str = '<?xml version="1.0" encoding="UTF-8"?>') -> bytes:
+    body = "".join(f"<item>{item}</item>" for item in items)
+    return f'{prologue}<rss version="2.0"><channel><title>Desk</title>{head}{body}</channel></rss>'.encode()
+
+
+def atom(*entries: str, base: str = "") -> bytes:
+    body = "".join(f"<entry>{entry}</entry>" for entry in entries)
+    mark = f' xml:base="{base}"' if base else ""
+    return f'<feed xmlns="http://www.w3.org/2005/Atom"{mark}><title>Desk</title>{body}</feed>'.encode()
+
+
+def read(body: bytes, content_type: str = "application/xml") -> ParsedFeed:
+    found = parse(body, URL, content_type)
+    assert isinstance(found, ParsedFeed), found
+    return found
+
+
+def only(body: bytes, content_type: str = "application/xml") -> ParsedEntry:
+    (found,) = read(body, content_type).entries
+    return found
+
+
+def titles(body: bytes) -> list[str]:
+    return [entry.title for entry in read(body).entries]
+
+
+def test_an_rss_entry_whole():
+    """Every field of an RSS item arrives, in UTC and absolute."""
+    found = only(
+        rss(
+            "<title>Le Premier ministre &amp; son hôte</title><link>/a/1</link><guid isPermaLink='false'>n-1</guid>"
+            "<description>&lt;p&gt;Un résumé&lt;/p&gt;</description><author>Lan</author>"
+            "<pubDate>Wed, 18 Feb 2026 10:30:00 +0700</pubDate>",
+            head="<language>fr-FR</language>",
+        )
+    )
+    assert found == ParsedEntry(
+        guid="n-1",
+        link="https://news.example/a/1",
+        title="Le Premier ministre & son hôte",
+        summary="<p>Un résumé</p>",
+        published=datetime(2026, 2, 18, 3, 30, tzinfo=UTC),
+        author="Lan",
+        language="fr-FR",
+    )
+
+
+def test_a_json_feed_entry_whole():
+    """JSON Feed is mapped field by field; numbers serve as ids, and plain text is kept apart from markup."""
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": "Desk",
+        "language": "vi",
+        "items": [
+            {
+                "id": 7,
+                "url": "/a/7",
+                "title": "A < B",
+                "content_text": "1 < 2 & 3",
+                "date_published": "2026-02-18T10:30:00+07:00",
+                "authors": [{"name": "Lan"}, {"name": "Minh"}],
+            },
+            "not an object",
+            {"id": "https://news.example/a/8", "content_html": "<p>x</p>", "date_published": "soon"},
+        ],
+    }
+    found = read(json.dumps(feed).encode())
+    assert (found.version, found.title, found.language) == ("json1", "Desk", "vi")
+    first, second = found.entries
+    assert first == ParsedEntry(
+        guid="7",
+        link="https://news.example/a/7",
+        title="A < B",
+        content="1 &lt; 2 &amp; 3",
+        published=datetime(2026, 2, 18, 3, 30, tzinfo=UTC),
+        author="Lan, Minh",
+        language="vi",
+    )
+    assert (second.link, second.content, second.published) == ("https://news.example/a/8", "<p>x</p>", None)
+    assert len(found.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "empty"),
+        (b"   \n", "empty"),
+        (b"<!DOCTYPE html><html><body><form>log in</form></body></html>", "HTML"),
+        (b"<!-- portal --><HTML><head></head></HTML>", "HTML"),
+        (b"<html xmlns:atom='http://www.w3.org/2005/Atom'><body>x</body></html>", "HTML"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(64), "binary"),
+        (b"GIF89a\x01\x00\x01\x00", "binary"),
+        (b'{"error": "rate limited"}', "JSON"),
+        (b"[1, 2]", "neither"),
+        (b"/etc/passwd", "neither"),
+        (b"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'><url/></urlset>", "urlset"),
+        (b"<opml xmlns:atom='http://www.w3.org/2005/Atom'><body><outline text='feed'/></body></opml>", "opml"),
+    ],
+    ids=[
+        "empty",
+        "blank",
+        "login page",
+        "portal",
+        "page that declares Atom",
+        "png",
+        "gif",
+        "json",
+        "json list",
+        "a path",
+        "sitemap",
+        "opml",
+    ],
+)
+def test_not_a_feed(body: bytes, detail: str):
+    """What is no feed is said to be none, and what it is."""
+    found = parse(body, URL, "text/html")
+    assert isinstance(found, ParseFailed)
+    assert found.reason is FetchReason.NOT_A_FEED
+    assert detail in found.detail
+
+
+def test_a_feed_without_entries_is_one():
+    """An empty feed is no failure."""
+    assert read(rss()).entries == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("AT&amp;T", "AT&T"),
+        ("Tom &amp;amp; Jerry", "Tom & Jerry"),
+        ("L&amp;#39;accord", "L'accord"),
+        ("&lt;b&gt;Hun&lt;/b&gt; Sen", "Hun Sen"),
+        ("<![CDATA[Hun <i>Sen</i> &eacute;lu]]>", "Hun Sen élu"),
+        ("1 &lt; 2 et 3 &gt; 2", "1 < 2 et 3 > 2"),
+        ("&amp;lt;b&amp;gt; en HTML", "<b> en HTML"),
+        ("Ligne\n   suivante", "Ligne suivante"),
+        ("Une&lt;br/&gt;coupe", "Une coupe"),
+        ("&lt;script&gt;x()&lt;/script&gt;", "x()"),
+    ],
+    ids=[
+        "ampersand",
+        "escaped twice",
+        "reference",
+        "tags",
+        "cdata",
+        "less than",
+        "a tag as text",
+        "white space",
+        "break",
+        "script",
+    ],
+)
+def test_rss_titles_are_plain_text(title: str, expected: str):
+    """Tags and references of a title are resolved once."""
+    assert only(rss(f"<title>{title}</title>")).title == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "expected"),
+    [
+        ("text", "Tom &amp;amp; Jerry", "Tom &amp; Jerry"),
+        ("text", "&lt;b&gt; en HTML", "<b> en HTML"),
+        ("html", "Tom &amp;amp; &lt;b&gt;Jerry&lt;/b&gt;", "Tom & Jerry"),
+        ("xhtml", '<div xmlns="http://www.w3.org/1999/xhtml">Tom &amp; <b>Jerry</b> &lt; 3</div>', "Tom & Jerry < 3"),
+    ],
+    ids=["text with a reference", "text with a tag", "html", "xhtml"],
+)
+def test_atom_titles_say_what_they_are(kind: str, title: str, expected: str):
+    """Atom's `type` decides how a title is read (RFC 4287 section 3.1.1)."""
+    assert only(atom(f'<id>1</id><title type="{kind}">{title}</title>')).title == expected
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ("<link>a/1</link>", "https://news.example/feeds/a/1"),
+        ("<link>//cdn.example/a</link>", "https://cdn.example/a"),
+        ("<link>\n https://e.org/a \n</link>", "https://e.org/a"),
+        ("<link>javascript:alert(1)</link>", ""),
+        ("<link>file:///etc/passwd</link>", ""),
+        ("<link>ftp://e.org/a</link>", ""),
+        ("<guid>https://e.org/g</guid>", "https://e.org/g"),
+        ("<guid>12345</guid>", ""),
+        ("<guid>urn:uuid:1</guid><link>/a</link>", "https://news.example/a"),
+        ("<link>https://e.org/?a=1&amp;b=2</link>", "https://e.org/?a=1&b=2"),
+    ],
+    ids=[
+        "relative",
+        "no scheme",
+        "white space",
+        "script",
+        "file",
+        "ftp",
+        "guid as link",
+        "guid is a number",
+        "link beats guid",
+        "query",
+    ],
+)
+def test_links(item: str, expected: str):
+    """A link is an absolute http(s) URL, or nothing."""
+    assert only(rss(f"<title>T</title>{item}")).link == expected
+
+
+def test_xml_base():
+    """Atom links are resolved against xml:base."""
+    body = atom('<id>1</id><title>T</title><link href="a/1"/>', base="https://base.example/x/")
+    assert only(body).link == "https://base.example/x/a/1"
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Wed, 18 Feb 2026 10:30:00 +0700", datetime(2026, 2, 18, 3, 30, tzinfo=UTC)),
+        ("Wed, 18 Feb 2026 10:30:00 GMT+7", datetime(2026, 2, 18, 3, 30, tzinfo=UTC)),
+        ("2026-02-18T10:30:00Z", datetime(2026, 2, 18, 10, 30, tzinfo=UTC)),
+        ("2099-01-01T00:00:00Z", datetime(2099, 1, 1, tzinfo=UTC)),
+        ("yesterday", None),
+        ("", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("0000-00-00", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("-1", None),
+        ("Wed, 99 Feb 2026 99:99:99 +9999", None),
+    ],
+)
+def test_dates_never_raise(date: str, expected: datetime | None):
+    """A date is aware UTC, or None."""
+    assert only(rss(f"<title>T</title><pubDate>{date}</pubDate>")).published == expected
+
+
+def test_updated_is_not_published():
+    """One date is not taken for the other."""
+    found = only(atom("<id>1</id><title>T</title><updated>2026-02-18T10:30:00Z</updated>"))
+    assert (found.published, found.updated) == (None, datetime(2026, 2, 18, 10, 30, tzinfo=UTC))
+    assert only(rss("<title>T</title><pubDate>Wed, 18 Feb 2026 10:30:00 GMT</pubDate>")).updated is None
+
+
+@pytest.mark.parametrize(
+    "reference", ["&#xD800;", "&#x110000;", "&#xFFFFFFFF;", "&#0;", "&#1;", "&#" + "9" * 400 + ";"]
+)
+def test_a_bad_reference_loses_nothing(reference: str):
+    """A reference to no character is shown as missing; its siblings stand."""
+    found = titles(rss(f"<title>a{reference}b</title>", *(f"<title>t{n}</title>" for n in range(19))))
+    assert found == ["a\ufffdb", *(f"t{n}" for n in range(19))]
+
+
+def test_a_backslash_in_an_entity():
+    """An entity whose value holds a backslash is read."""
+    body = rss("<title>&p;</title>", prologue=r'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY p "C:\data">]>')
+    assert titles(body) == [r"C:\data"]
+
+
+def test_entities_do_not_explode():
+    """Nested entities stay unexpanded, and the other entries stand."""
+    nested = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    prologue = f'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a0 "lol">{nested}]>'
+    found = titles(rss("<title>&a9;</title>", "<title>good</title>", prologue=prologue))
+    assert found[-1] == "good"
+    assert len(found[0]) < 100
+
+
+def test_no_file_is_opened(tmp_path: Path):
+    """Neither a body that is a path nor an external entity opens a file."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("CANARY")
+    opened: list[str] = []
+    sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+    external = f'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY x SYSTEM "file://{secret}">]>'
+    parse(str(secret).encode(), URL, "")
+    parse(f"file://{secret}".encode(), URL, "")
+    assert "CANARY" not in repr(read(rss("<title>&x;</title>", prologue=external)))
+    assert str(secret) not in opened
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x00b", "a\x0bb", "a\x08b", "a\u202eb", "a\ufffeb", "a\x9cb"], ids=lambda text: f"{ord(text[1]):x}"
+)
+def test_controls_are_cleaned(text: str):
+    """No control, override or non-character reaches the store."""
+    found = only(rss(f"<title>{text}</title><description>{text}</description><guid>{text}</guid>"))
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe]", found.title + found.summary + found.guid)
+    assert text[1] not in found.title
+
+
+def test_texts_are_capped():
+    """A title holds 1,000 characters, a body 256 KiB, and no body ends within a tag."""
+    found = only(rss(f"<title>{'é ' * 5000}</title><description>{'&lt;p&gt;é&lt;/p&gt;' * 60_000}</description>"))
+    assert len(found.title) <= 1000
+    assert 255 * 1024 < len(found.summary.encode()) <= 256 * 1024
+    assert found.summary.rfind("<") < found.summary.rfind(">") or found.summary.endswith("é")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("é".encode(), "application/xml"),
+        ("é".encode(), "text/xml"),
+        ("é".encode(), "text/xml; charset=iso-8859-1"),
+        ("é".encode("latin-1"), "text/xml; charset=iso-8859-1"),
+        ("é".encode("latin-1"), "text/xml"),
+        ("é".encode("latin-1"), "text/xml; charset=utf-8"),
+    ],
+    ids=["utf-8", "text/xml without charset", "wrong header", "header", "nothing declared", "declared utf-8, is not"],
+)
+def test_encodings(body: bytes, content_type: str):
+    """Bytes that are UTF-8 are read so whatever is declared; others by what is."""
+    document = b"<rss version='2.0'><channel><item><title>caf" + body + b"</title></item></channel></rss>"
+    assert only(document, content_type).title == "café"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "koi8-r", "windows-1251", "utf-32"])
+def test_declared_encodings(encoding: str):
+    """A byte order mark or the declaration names the encoding."""
+    declared = f'<?xml version="1.0" encoding="{encoding}"?>'
+    text = f"{declared}<rss version='2.0'><channel><item><title>Привет мир</title></item></channel></rss>"
+    assert only(text.encode(encoding)).title == "Привет мир"
+
+
+def test_a_stray_byte_spoils_only_itself():
+    """One byte of Windows-1252 in a UTF-8 feed leaves the rest as it is."""
+    body = rss("<title>Tô Lâm à Hanoï</title>", "<title>d@accord</title>").replace(b"@", b"\x92")
+    assert titles(body) == ["Tô Lâm à Hanoï", "d’accord"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "expected"),
+    [("<item><title>c</ti", ["a", "b"]), ("<item><description><![CDATA[<p>c", ["a", "b"]), ("", ["a"])],
+    ids=["in an item", "in a CDATA section", "between items"],
+)
+def test_a_truncated_document_keeps_all_but_its_last_entry(cut: str, expected: list[str]):
+    """Where a document ends early, its last entry is not trusted."""
+    whole = rss("<title>a</title>", "<title>b</title>").decode()
+    found = read((whole.removesuffix("</channel></rss>") + cut).encode())
+    assert found.truncated
+    assert [entry.title for entry in found.entries] == expected
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body: b"\n\n" + body,
+        lambda body: body + b"\n<!-- cached --><script>x</script>",
+        lambda body: b"<br /><b>Warning</b>: mysql in /var/www<br />" + body,
+        lambda body: body.replace(b"t1", b"t1 R&D &foo; &nbsp;"),
+        lambda body: body.replace(b"<title>t1</title>", b"<title>t1</title><media:x a='1'/>"),
+        lambda body: body.replace(b"<title>t1</title>", b"<title>t1</title><b>open"),
+    ],
+    ids=["blank lines first", "junk behind", "a warning first", "ampersands", "an undeclared prefix", "an open tag"],
+)
+def test_faults_that_lose_nothing(spoil):
+    """A fault in the document is survived, and is no truncation."""
+    found = read(spoil(rss(*(f"<title>t{n}</title><guid>g{n}</guid>" for n in range(4)))))
+    assert [entry.guid for entry in found.entries] == ["g0", "g1", "g2", "g3"]
+    assert not found.truncated
+
+
+@pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
+def test_the_newest_two_thousand(*, dated: bool):
+    """Entries beyond the limit are counted; where dates tell, the newest are kept, in their order."""
+    date = "<pubDate>Wed, 18 Feb 2026 {:02}:{:02}:00 GMT</pubDate>"
+    items = [f"<title>t{n}</title>{date.format(n // 100, n % 60) if dated else ''}" for n in range(2300)]
+    found = read(rss(*items))
+    assert (len(found.entries), found.dropped) == (2000, 300)
+    assert [entry.title for entry in found.entries] == [f"t{n}" for n in (range(300, 2300) if dated else range(2000))]
+
+
+def test_one_entry_that_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch):
+    """An error within one entry costs that entry alone, and is reported."""
+    real = syndication._bodies
+
+    def failing(raw):
+        if raw.get("title") == "t7":
+            raise ZeroDivisionError("planted")
+        return real(raw)
+
+    monkeypatch.setattr(syndication, "_bodies", failing)
+    found = read(rss(*(f"<title>t{n}</title>" for n in range(50))))
+    assert [entry.title for entry in found.entries] == [f"t{n}" for n in range(50) if n != 7]
+    assert "planted" in found.problems[0]
+
+
+def test_one_entry_on_which_feedparser_raises(monkeypatch: pytest.MonkeyPatch):
+    """Where feedparser itself raises, the items it can read are kept."""
+    real = syndication._feedparser
+
+    def failing(text: str):
+        if "poison" in text:
+            raise ValueError("planted")
+        return real(text)
+
+    monkeypatch.setattr(syndication, "_feedparser", failing)
+    found = read(rss(*(f"<title>{'poison' if n == 3 else n}</title>" for n in range(9))))
+    assert [entry.title for entry in found.entries] == ["0", "1", "2", "4", "5", "6", "7", "8"]
+    assert "planted" in found.problems[0]
+
+
+def test_content_and_summary():
+    """Content is kept beside a summary that says something else, and once where it does not."""
+    space = 'xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+    body = rss("<title>T</title><description>Short</description><content:encoded>Long</content:encoded>").decode()
+    found = only(body.replace("<rss", f"<rss {space}").encode())
+    assert (found.summary, found.content) == ("Short", "Long")
+    found = only(atom('<id>1</id><title>T</title><content type="html">&lt;p&gt;x&lt;/p&gt;</content>'))
+    assert (found.summary, found.content) == ("", "<p>x</p>")
+
+
+def test_plain_atom_content_is_not_markup():
+    """Plain text that looks like markup is escaped, so that it is read as text later."""
+    assert only(atom('<id>1</id><content type="text">1 &lt; 2 &amp;amp; 3</content>')).content == "1 &lt; 2 &amp;amp; 3"
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_never_raise(body: bytes):
+    """Whatever comes in, a value comes out, and it can cross a process."""
+    found = parse(body, URL, "")
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+@given(st.data())
+def test_cut_documents_never_raise(data: st.DataObject):
+    """A feed cut or spoilt at any place gives a value."""
+    whole = rss("<title>é</title><link>/a</link><description><![CDATA[<p>x</p>]]></description>", "<title>b</title>")
+    at = data.draw(st.integers(0, len(whole)))
+    found = parse(whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + data.draw(st.integers(0, 9)) :], URL, "")
+    assert isinstance(found, ParsedFeed | ParseFailed)
+
+
+def _documents() -> list[Path]:
+    found = [*FEEDS.glob("conformance/**/*"), *FEEDS.glob("broken/*.bin")]
+    return sorted(p for p in found if p.is_file() and "LICENSE" not in p.name and not p.name.endswith(".serde.json"))
+
+
+@needs_feeds
+@pytest.mark.parametrize(
+    "path", [p for p in _documents() if p.with_suffix(".serde.json").exists()], ids=lambda p: p.name
+)
+def test_conformance(path: Path):
+    """Entries and titles are those that another project's parser expects."""
+    expected = json.loads(path.with_suffix(".serde.json").read_text())["entries"]
+    found = read(path.read_bytes(), "")
+    wanted = [(entry.get("title") or {}).get("content") or "" for entry in expected]
+    assert [entry.title for entry in found.entries] == [
+        " ".join(unescape(re.sub("<[^>]+>", "", title)).split()) for title in wanted
+    ]
+
+
+@needs_feeds
+def test_real_documents_never_raise():
+    """Every fixture gives a value that can cross a process, and the broken real feeds all their entries."""
+    found = {path.name: parse(path.read_bytes(), URL, "") for path in _documents()}
+    assert pickle.loads(pickle.dumps(found)) == found
+    counts = {name: len(feed.entries) for name, feed in found.items() if name.endswith(".bin")}
+    assert sorted(counts.values()) == [10, 15, 17, 40]

@@ -1,0 +1,233 @@
+"""poll: a feed's document into entries, in one transaction with the validators that stand for them."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from desk import FEED, START, Desk, Inline, feed
+from rig import Item, rss
+
+from worker.child import ChildReason
+from worker.errors import StoreBusyError
+from worker.parse import parse
+from worker.pipeline import poll as poll_job
+from worker.pipeline.poll import poll
+from worker.store import entries
+
+ITEMS = [Item(str(n), f"Titre numéro {n}", f"Texte de la dépêche numéro {n}.") for n in range(3)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with Desk(tmp_path) as made:
+        yield made
+
+
+async def test_new_then_not_modified(desk: Desk) -> None:
+    """The validators of the first answer are sent with the second request, whose 304 changes no entry."""
+    desk.web.feed(FEED, ITEMS, ETag='"1"', Last_Modified="Fri, 06 Feb 2026 08:00:00 GMT")
+    first = await desk.poll()
+    assert (first.result, first.new, first.changed) == ("ok", 3, 0)
+    desk.web.answer(FEED, status=304)
+    assert (await desk.poll()).result == "not_modified"
+    assert desk.web.requests[1].headers["if-none-match"] == '"1"'
+    assert desk.web.requests[1].headers["if-modified-since"] == "Fri, 06 Feb 2026 08:00:00 GMT"
+    assert desk.one("SELECT count(*) FROM entry") == 3
+    assert desk.rows("SELECT last_result, failures FROM feed") == [("not_modified", 0)]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(404, "not_found"), (410, "gone"), (401, "unauthorized"), (429, "rate_limited"), (503, "server_error")],
+)
+async def test_failures_back_off(desk: Desk, status: int, reason: str) -> None:
+    """Each failure in a row waits longer, its reason stands in the store, and a success forgets them all."""
+    desk.web.answer(FEED, status=status)
+    waits = []
+    for _ in range(4):
+        assert (await desk.poll()).result == reason
+        due = desk.one("SELECT due FROM feed")
+        waits.append(_moment(due) - desk.now)
+    assert waits == sorted(waits)
+    assert waits[0] >= timedelta(minutes=15)
+    assert waits[3] > 3 * waits[0]
+    assert desk.rows("SELECT last_result, failures, last_success FROM feed") == [(reason, 4, None)]
+    desk.web.feed(FEED, ITEMS)
+    assert (await desk.poll()).new == 3
+    assert desk.rows("SELECT last_result, failures FROM feed") == [("ok", 0)]
+    assert _moment(desk.one("SELECT due FROM feed")) - desk.now < timedelta(minutes=20)
+
+
+async def test_retry_after_is_kept(desk: Desk) -> None:
+    """A server that asks for two hours is left alone for two hours."""
+    desk.web.answer(FEED, status=503, Retry_After="7200")
+    await desk.poll()
+    assert _moment(desk.one("SELECT due FROM feed")) >= START + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [(b"<html><body>Access denied</body></html>", "not_a_feed"), (b"{" * 20, "parse_error"), (b"", "empty_body")],
+    ids=["html", "broken json", "empty"],
+)
+async def test_what_is_no_feed(desk: Desk, body: bytes, reason: str) -> None:
+    """It is a failure of the feed; what could not be read is kept to be looked at, and its validators are not."""
+    desk.web.answer(FEED, body, ETag='"x"')
+    assert (await desk.poll()).result == reason
+    assert desk.rows("SELECT etag, failures FROM feed") == [("", 1)]
+    with desk.store.read() as tx:
+        kept = [entries.raw(tx, sha) for (sha,) in desk.rows("SELECT sha256 FROM raw")]
+    assert kept == ([body] if body else [])
+
+
+@pytest.mark.parametrize(
+    ("child", "reason"),
+    [
+        (ChildReason.TIMEOUT, "parse_timeout"),
+        (ChildReason.DIED, "parse_error"),
+        (ChildReason.MEMORY, "parse_error"),
+        (ChildReason.RAISED, "parse_error"),
+    ],
+)
+async def test_a_document_that_kills_its_child(desk: Desk, child: ChildReason, reason: str) -> None:
+    """A parser that ends is a failure of this feed, with the document kept."""
+    desk.children.instead = Inline.failing(child)
+    desk.web.feed(FEED, ITEMS)
+    assert (await desk.poll()).result == reason
+    assert desk.one("SELECT count(*) FROM raw") == 1
+    assert desk.one("SELECT count(*) FROM entry") == 0
+
+
+async def test_f17_truncated_document_keeps_no_validators(desk: Desk) -> None:
+    """What ends early is asked for again in full, or the rest of it would be lost behind a 304."""
+    whole = rss(ITEMS)
+    desk.web.answer(FEED, whole[: whole.rindex(b"<item>") + 60], ETag='"1"', Cache_Control="max-age=80000")
+    first = await desk.poll()
+    assert (first.result, first.new) == ("ok", 2)
+    assert _moment(desk.one("SELECT due FROM feed")) < START + timedelta(minutes=20)
+    desk.web.answer(FEED, whole, ETag='"1"')
+    assert (await desk.poll()).new == 1
+    assert "if-none-match" not in desk.web.requests[1].headers
+
+
+async def test_f17_entries_and_validators_commit_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll that dies before its commit leaves neither entries nor validators."""
+
+    def die(point: str) -> None:
+        if point == "before_commit":
+            raise KeyboardInterrupt
+
+    desk.web.feed(FEED, ITEMS, ETag='"1"')
+    desk.edges.at = die
+    with pytest.raises(KeyboardInterrupt):
+        poll_job._store(desk.edges, desk.feeds[0], _state(desk), _fetched(), parse(rss(ITEMS), FEED, ""))
+    assert desk.rows("SELECT etag, baseline FROM feed") == [("", False)]
+    assert desk.one("SELECT count(*) FROM entry") == 0
+    assert desk.one("SELECT count(*) FROM raw") == 0
+
+
+async def test_a_document_that_cannot_be_stored_is_a_failure(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours in one feed backs off and shows, instead of coming back at every tick."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("as the test says")
+
+    monkeypatch.setattr(poll_job, "identify", broken)
+    desk.web.feed(FEED, ITEMS)
+    polled = await desk.poll()
+    assert (polled.result, polled.detail) == ("parse_error", "ZeroDivisionError: as the test says")
+    assert desk.rows("SELECT failures, lease_until FROM feed") == [(1, None)]
+
+
+async def test_s03_a_busy_store_is_no_failure_of_the_feed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's troubles are raised, for the engine to try again."""
+
+    def busy(*_: object, **__: object) -> None:
+        raise StoreBusyError
+
+    monkeypatch.setattr(poll_job, "identify", busy)
+    desk.web.feed(FEED, ITEMS)
+    with pytest.raises(StoreBusyError):
+        await desk.poll()
+    assert desk.rows("SELECT failures, last_result FROM feed") == [(0, "")]
+
+
+async def test_a_feed_that_was_removed_is_not_polled(desk: Desk) -> None:
+    """A reload may come between the claim and the job."""
+    assert await poll(desk.edges, "https://gone.example/") is None
+    assert desk.web.requests == []
+
+
+async def test_two_polls_at_once_store_each_item_once(desk: Desk) -> None:
+    """Where two workers poll one feed, as after a lease that ran out, one of them gives way."""
+    desk.web.feed(FEED, ITEMS)
+    came = await asyncio.gather(desk.poll(), desk.poll(), return_exceptions=True)
+    assert desk.one("SELECT count(*) FROM entry") == 3
+    assert sum(one.new for one in came if not isinstance(one, BaseException)) == 3
+
+
+@pytest.mark.parametrize(("alert_backlog", "backlog"), [(False, [1, 1, 1, 0]), (True, [0, 0, 0, 0])])
+async def test_p17_backlog_is_what_the_first_poll_finds(
+    tmp_path: Path, alert_backlog: bool, backlog: list[int]
+) -> None:
+    """Items of the first poll are backlog, unless the feed asks for them; later ones never are."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=alert_backlog)]) as desk:
+        desk.web.answer(FEED, status=500)
+        await desk.poll()
+        desk.web.feed(FEED, ITEMS)
+        await desk.poll()
+        desk.web.feed(FEED, [*ITEMS, Item("9", "Un autre titre", "Un autre texte.")])
+        await desk.poll()
+        assert [row[0] for row in desk.rows("SELECT backlog FROM entry ORDER BY id")] == backlog
+
+
+async def test_raw_is_kept_once(desk: Desk) -> None:
+    """The same bytes twice are stored once."""
+    desk.web.feed(FEED, ITEMS)
+    await desk.poll()
+    await desk.poll()
+    assert desk.one("SELECT count(*) FROM raw") == 1
+
+
+async def test_credentials_are_sent_and_not_stored(tmp_path: Path) -> None:
+    """W06: the store knows the feed by what the configuration wrote, not by what was fetched."""
+    from worker.model import Feed, Secret
+
+    url = "https://a.example/feed?token=CANARY-1"
+    secret = Feed(
+        id="https://a.example/feed?token=${TOKEN}",
+        url=Secret(url),
+        name="Le Fil",
+        username="u",
+        password=Secret("CANARY-2"),
+    )
+    with Desk(tmp_path, feeds=[secret]) as desk:
+        desk.web.pages[url] = lambda _: httpx.Response(404)
+        assert (await desk.poll(secret.id)).result == "not_found"
+        assert desk.web.requests[0].headers["authorization"].startswith("Basic ")
+        desk.web.feed(url, ITEMS)
+        assert (await desk.poll(secret.id)).new == 3
+        rows = [desk.rows(f"SELECT * FROM {table}") for table in ("feed", "entry", "seen")]
+    assert "CANARY" not in str(rows)
+
+
+def _moment(text: str):
+    from datetime import UTC, datetime
+
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _state(desk: Desk):
+    from worker.store import feeds
+
+    with desk.store.read() as tx:
+        return feeds.state(tx, FEED)
+
+
+def _fetched():
+    from worker.model import Fetched
+
+    return Fetched(body=rss(ITEMS), url=FEED, etag='"1"')

@@ -1,0 +1,566 @@
+"""What people read; the ids (N13 ...) are those of the fault list."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import text
+from worker.model import (
+    AlertItem,
+    AppriseSettings,
+    Channel,
+    EmailSettings,
+    LogSettings,
+    Message,
+    Notice,
+    Part,
+    Passage,
+    Secret,
+    Severity,
+    SlackSettings,
+    Span,
+    Target,
+)
+from worker.render import SLACK_CAPACITY, passages, seal
+from worker.render.passages import clip, pieces, tidy
+
+NOW = datetime(2026, 3, 12, 3, 0, tzinfo=UTC)
+PUBLISHED = datetime(2026, 3, 12, 2, 40, tzinfo=UTC)
+ITEM = AlertItem(
+    article_id=7,
+    rules=(("Visite de Hun Sen", "hun-sen-visit"), ("Accord frontalier", "border-agreement")),
+    severity=Severity.HIGH,
+    occasion="first",
+    title=Passage(text="Hun Sen attendu à Hanoï", marks=((0, 3), (4, 7))),
+    passages=(Passage(text="La visite de Hun Sen durera deux jours.", marks=((3, 9), (13, 16), (17, 20))),),
+    source="Le Courrier du Mékong",
+    language="fr",
+    published=PUBLISHED,
+    first_seen=NOW,
+    link="https://courrier.example/a?x=1&y=2",
+)
+SETTINGS = {
+    Channel.EMAIL: EmailSettings(to=("d@e.org",), sender="Veille <v@e.org>", host="h", port=25, tls="none"),
+    Channel.SLACK: SlackSettings(webhook=Secret("https://hooks.example/x")),
+    Channel.APPRISE: AppriseSettings(url=Secret("json://x")),
+    Channel.LOG: LogSettings(folder=Path("alerts")),
+}
+#: Everything that has a meaning to HTML, headers, mrkdwn or a terminal, and much that has not.
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from(list("\r\n\t\0\x1b\x85\u2028\u202e\ud800 <>&\"'`*_~|=?{}%é李🇰🇭់")),
+    ),
+    max_size=400,
+)
+
+
+def target(channel: Channel = Channel.EMAIL, language: str = "fr", timezone: str = "Asia/Ho_Chi_Minh") -> Target:
+    return Target(
+        id="t", channel=channel, settings=SETTINGS[channel], recipients=("t",), language=language, timezone=timezone
+    )
+
+
+def sealed(*items: AlertItem, to: Target | None = None, key: str = "k1") -> Message:
+    return seal(items, target=to or target(), recipient="mailto:d@e.org", key=key, host="veille.example", now=NOW)
+
+
+def mail(message: Message) -> EmailMessage:
+    return message_from_bytes(message.content, _class=EmailMessage, policy=policy.default)
+
+
+def part(message: Message, kind: str) -> str:
+    found = mail(message).get_body((kind,))
+    assert found is not None
+    return str(found.get_content()).replace("\r\n", "\n")
+
+
+def slack(*items: AlertItem) -> dict[str, object]:
+    return json.loads(sealed(*items, to=target(Channel.SLACK)).content)
+
+
+def slack_texts(payload: dict[str, object]) -> list[str]:
+    """Every text of a payload's blocks, in order."""
+
+    def walk(value: object) -> list[str]:
+        if isinstance(value, dict):
+            own = [value["text"]] if isinstance(value.get("text"), str) else []
+            return own + [found for inner in value.values() for found in walk(inner)]
+        return [found for inner in value for found in walk(inner)] if isinstance(value, list) else []
+
+    return walk(payload["blocks"])
+
+
+class Shown(HTMLParser):
+    """The elements of a page and the text that it shows."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.marked: list[str] = []
+        self.text = ""
+        self._inside: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        names = dict(attrs)
+        assert not [name for name in names if name.startswith("on")]
+        if tag == "a":
+            self.links.append(names["href"] or "")
+        if tag not in {"meta", "br"}:
+            self._inside.append("mark" if (names.get("class") or "").startswith("m-") else tag)
+
+    def handle_endtag(self, _: str) -> None:
+        self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self._inside:
+            self.text += data
+        if self._inside and self._inside[-1] == "mark":
+            self.marked.append(data)
+
+
+# --- passages ------------------------------------------------------------------------------------------------------
+
+TITLE = "Visite de Hun Sen à Hanoï"
+BODY = (
+    "Le temps était clair. Hun Sen arrive lundi. Il verra le port.\n\n"
+    "La visite de Hun Sen durera deux jours. Rien de plus. Hun Sen repartira mercredi."
+)
+
+
+def spans_of(found_in: Part, *words: str) -> list[Span]:
+    """A span for each occurrence of each word."""
+    content = TITLE if found_in is Part.TITLE else BODY
+    return [
+        Span(part=found_in, words=((start, start + len(word)),))
+        for word in words
+        for start in range(len(content))
+        if content.startswith(word, start)
+    ]
+
+
+def marked(passage: Passage) -> list[str]:
+    return [passage.text[start:end] for start, end in passage.marks]
+
+
+def test_passages_are_the_sentences_that_hold_matched_words() -> None:
+    """The title carries its marks; the body's sentences come in reading order, with theirs."""
+    title, found = passages(
+        text.analyse(TITLE, BODY, "fr"), [*spans_of(Part.TITLE, "Hun Sen"), *spans_of(Part.BODY, "visite", "lundi")]
+    )
+    assert (title.text, marked(title)) == (TITLE, ["Hun Sen"])
+    assert [(p.text, marked(p)) for p in found] == [
+        ("Hun Sen arrive lundi.", ["lundi"]),
+        ("La visite de Hun Sen durera deux jours.", ["visite"]),
+    ]
+
+
+def test_passages_show_what_was_not_shown_yet() -> None:
+    """With room for one sentence, the one that tells most is chosen; with room for two, no repetition."""
+    document = text.analyse(TITLE, BODY, "fr")
+    spans = spans_of(Part.BODY, "Hun Sen", "visite", "mercredi")
+    assert [p.text for p in passages(document, spans, limit=1)[1]] == ["La visite de Hun Sen durera deux jours."]
+    assert [p.text for p in passages(document, spans, limit=2)[1]] == [
+        "La visite de Hun Sen durera deux jours.",
+        "Hun Sen repartira mercredi.",
+    ]
+
+
+def test_passages_cut_a_match_that_runs_over_sentences() -> None:
+    """A regex may match across a sentence's end: each sentence carries its own part of the mark."""
+    start, end = BODY.index("arrive lundi"), BODY.index("le port")
+    _, found = passages(text.analyse(TITLE, BODY, "fr"), [Span(part=Part.BODY, words=((start, end),))])
+    assert [(p.text, [m.strip() for m in marked(p)]) for p in found] == [
+        ("Hun Sen arrive lundi.", ["arrive lundi."]),
+        ("Il verra le port.", ["Il verra"]),
+    ]
+
+
+def test_passages_without_spans() -> None:
+    """Nothing matched in the body: no sentence."""
+    title, found = passages(text.analyse(TITLE, BODY, "fr"), [])
+    assert (title, found) == (Passage(text=TITLE), ())
+
+
+@given(st.data())
+def test_passages_marks_lie_inside(data: st.DataObject) -> None:
+    """Whatever ranges matched, marks lie in their sentence, in order, apart, and no more sentences than the limit."""
+    content = data.draw(st.text(st.sampled_from("ab é.\n!李"), max_size=120))
+    place = st.integers(0, len(content))
+    ranges = data.draw(st.lists(st.tuples(place, place).map(sorted).filter(lambda pair: pair[0] < pair[1]), max_size=6))
+    spans = [Span(part=Part.BODY, words=((start, end),)) for start, end in ranges]
+    _, found = passages(text.analyse("", content, "fr"), spans, limit=3)
+    assert len(found) <= 3
+    for passage in found:
+        assert passage.text in content
+        edges = [edge for mark in passage.marks for edge in mark]
+        assert edges == sorted(edges)
+        assert all(0 <= start < end <= len(passage.text) for start, end in passage.marks)
+
+
+@st.composite
+def marked_texts(draw: st.DrawFn) -> Passage:
+    content = draw(HOSTILE)
+    edges = sorted(draw(st.sets(st.integers(0, len(content)), max_size=6)))
+    return Passage(text=content, marks=tuple(zip(edges[::2], edges[1::2], strict=False)))
+
+
+@given(marked_texts())
+def test_tidy_keeps_what_is_marked(passage: Passage) -> None:
+    """One clean line, and the same letters marked as before."""
+    tidied = tidy(passage)
+    assert tidied.text.isprintable() or not any(c in tidied.text for c in "\r\n\t\0\x1b\x85\u2028\u202e\ud800")
+    assert "  " not in tidied.text
+    assert tidied.text == tidied.text.strip()
+    letters = [[c for c in mark if c.isalnum()] for mark in marked(passage)]
+    assert [[c for c in mark if c.isalnum()] for mark in marked(tidied) if any(map(str.isalnum, mark))] == [
+        kept for kept in letters if kept
+    ]
+
+
+@given(marked_texts(), st.integers(3, 60))
+def test_clip_keeps_the_size(passage: Passage, size: int) -> None:
+    """At most `size` characters, cut parts shown by an ellipsis; what is marked was marked before."""
+    clipped = clip(passage, size)
+    assert len(clipped.text) <= size
+    assert clipped.text.strip("…").strip() in passage.text
+    whole = "".join(marked(passage))
+    assert all(mark.strip("…") in whole for mark in marked(clipped))
+    assert "".join(piece for piece, _ in pieces(clipped)) == clipped.text
+
+
+def test_clip_shows_the_first_mark() -> None:
+    """A sentence that is too long is cut around its first mark, at words."""
+    passage = Passage(text="mot " * 100 + "visite " + "fin " * 100, marks=((400, 406),))
+    clipped = clip(passage, 80)
+    assert marked(clipped) == ["visite"]
+    assert clipped.text.startswith("…mot ")
+    assert clipped.text.endswith(" fin…")
+
+
+def test_pieces_join_neighbours() -> None:
+    """The words of one name are one mark."""
+    assert pieces(ITEM.passages[0]) == [
+        ("La ", False),
+        ("visite", True),
+        (" de ", False),
+        ("Hun Sen", True),
+        (" durera deux jours.", False),
+    ]
+
+
+# --- mail ----------------------------------------------------------------------------------------------------------
+
+
+def test_mail_headers() -> None:
+    """One recipient, the subject's form, and the sign of a machine."""
+    message = sealed(ITEM)
+    parsed = mail(message)
+    assert message.subject == "[high] Visite de Hun Sen: Hun Sen attendu à Hanoï"
+    assert parsed["Subject"] == message.subject
+    assert (parsed["From"], parsed["To"]) == ("Veille <v@e.org>", "d@e.org")
+    assert parsed["Message-ID"] == message.message_id == "<k1@e.org>"  # the sender's own domain
+    assert parsed["Date"].datetime == NOW
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert [p.get_content_type() for p in parsed.walk()] == ["multipart/alternative", "text/plain", "text/html"]
+
+
+def test_seal_is_stable() -> None:
+    """The same input gives the same bytes; another key another boundary and Message-ID."""
+    for channel in Channel:
+        assert sealed(ITEM, to=target(channel)) == sealed(ITEM, to=target(channel))
+    assert mail(sealed(ITEM, key="k2")).get_boundary() != mail(sealed(ITEM)).get_boundary()
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.LOG])
+def test_mail_says_it_all(channel: Channel, kind: str) -> None:
+    """Rules, severity, title, source, date, sentence and link stand in both parts."""
+    said = part(sealed(ITEM, to=target(channel)), kind)
+    page = Shown(said)
+    shown = said if kind == "plain" else " ".join([page.text, *page.links])
+    for expected in (
+        "Visite de Hun Sen",
+        "Accord frontalier",
+        "Importance élevée",
+        "Hun Sen attendu à Hanoï",
+        "Le Courrier du Mékong",
+        "jeudi 12 mars 2026 à 09:40 (UTC+07:00)",
+        "https://courrier.example/a?x=1&y=2",
+    ):
+        assert expected in shown
+    if kind == "plain":
+        assert "La *visite* de *Hun Sen* durera deux jours." in shown
+    else:
+        assert "La visite de Hun Sen durera deux jours." in shown
+        assert page.marked == ["Hun Sen", "visite", "Hun Sen"]
+
+
+def test_mail_in_english_elsewhere() -> None:
+    """The product's words and the date follow the target's language and time zone."""
+    said = part(sealed(ITEM, to=target(language="en", timezone="Europe/Paris")), "plain")
+    assert "Published Thursday 12 March 2026, 03:40 (GMT+01:00)" in said
+    assert "High severity" in said
+    assert "Read the article" in said
+
+
+def test_mail_does_not_invent_a_date() -> None:
+    """An article without a date of its own was seen then, not published."""
+    assert "Repéré le jeudi 12 mars 2026 à 09:40" in part(sealed(replace(ITEM, first_seen=PUBLISHED)), "plain")
+
+
+@pytest.mark.parametrize(
+    ("occasion", "word"), [("follow-up", "Suite"), ("correction", "Correction"), ("escalation-2", "Rappel")]
+)
+def test_mail_names_the_occasion(occasion: str, word: str) -> None:
+    """Every message but the first says why it comes."""
+    assert part(sealed(replace(ITEM, occasion=occasion)), "plain").startswith(f"{word} · ")
+
+
+def test_mail_of_several_articles() -> None:
+    """One after another; the subject is that of the gravest, and counts the others."""
+    other = replace(
+        ITEM,
+        article_id=8,
+        severity=Severity.CRITICAL,
+        rules=(("Accord frontalier", "border-agreement"),),
+        title=Passage(text="Bornage achevé"),
+    )
+    message = sealed(ITEM, other)
+    assert message.subject == "[critical] Accord frontalier: Bornage achevé (+1)"
+    said = part(message, "plain")
+    assert said.index("Hun Sen attendu") < said.index("Bornage achevé")
+    assert Shown(part(message, "html")).tags.count("h1") == 2
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        pytest.param("T\r\nBcc: evil@x.example\r\n\r\nbody", id="N13-line-breaks"),
+        pytest.param("=?utf-8?q?T=0D=0ABcc:_evil@x.example?=", id="N13-encoded-word"),
+        pytest.param("a\u2028Bcc: evil@x.example\x85b\x0bc", id="N13-other-line-ends"),
+        pytest.param("mot " * 1250, id="N14-5000-letters"),
+        pytest.param("é" * 5000, id="N14-one-long-word"),
+        pytest.param("w" * 5000, id="N14-one-long-ascii-word"),
+        pytest.param("lone \ud800 and \0", id="N19-surrogate-and-nul"),
+        pytest.param("", id="no-title"),
+    ],
+)
+def test_subject_is_one_line_of_ours(title: str) -> None:
+    """Whatever the title holds, there is one Subject of at most 200 characters, no Bcc, and no long line."""
+    message = sealed(replace(ITEM, title=Passage(text=title)))
+    parsed = mail(message)
+    assert parsed["Bcc"] is None
+    assert parsed["Subject"] == message.subject
+    assert message.subject.startswith("[high] Visite de Hun Sen: ")
+    assert len(message.subject) <= 200
+    assert max(len(line) for line in message.content.split(b"\r\n")) <= 998
+
+
+@given(HOSTILE)
+def test_mail_survives_any_text(content: str) -> None:
+    """Any title, source, rule name and link give 7-bit lines, the same subject when read, and no element of theirs."""
+    item = replace(
+        ITEM,
+        rules=((content, "r"),),
+        title=Passage(text=content),
+        passages=(Passage(text=content, marks=((0, len(content)),)),),
+        source=content,
+        link=content,
+    )
+    message = sealed(item)
+    assert message.content.isascii()
+    assert b"\n" not in message.content.replace(b"\r\n", b"")
+    parsed = mail(message)
+    assert parsed["Subject"] == message.subject
+    assert not parsed.defects
+    page = Shown(part(message, "html"))
+    assert set(page.tags) <= set(Shown(part(sealed(ITEM), "html")).tags)
+    for channel in (Channel.SLACK, Channel.APPRISE):
+        json.loads(sealed(item, to=target(channel)).content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        '"><a href="https://evil.example">',
+        "{{ 7 * 7 }} {% include 'x' %}",
+        "&lt;b&gt;",
+    ],
+)
+def test_n15_html_shows_text_as_text(content: str) -> None:
+    """Markup in an article is shown, not obeyed; so are the marks of the template language."""
+    page = Shown(part(sealed(replace(ITEM, title=Passage(text=content), passages=(Passage(text=content),))), "html"))
+    assert page.text.count(content) >= 2
+    assert not {"script", "img", "b"} & set(page.tags)
+    assert set(page.links) == {ITEM.link}
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("javascript:alert(1)", []),
+        ("data:text/html,x", []),
+        ("//courrier.example/a", []),
+        ("https://", []),
+        ("https://[", []),
+        ("", []),
+        ("https://courrier.example/" + "a" * 3000, []),
+        ("HTTP://courrier.example/é", ["HTTP://courrier.example/é"] * 2),
+        ('https://courrier.example/"><b>', ["https://courrier.example/%22%3E%3Cb%3E"] * 2),
+        ("https://courrier.example/a b\n", ["https://courrier.example/a%20b"] * 2),
+    ],
+    ids=range(10),
+)
+def test_n15_links_lead_to_the_web(link: str, shown: list[str]) -> None:
+    """Only http and https addresses become links, and none can end its attribute."""
+    assert Shown(part(sealed(replace(ITEM, link=link)), "html")).links == shown
+
+
+def test_n18_mail_of_many_long_articles() -> None:
+    """Two hundred articles with long sentences are all listed, each cut short."""
+    items = [
+        replace(ITEM, article_id=n, title=Passage(text=f"Article {n} :"), passages=(Passage(text="mot " * 25_000),))
+        for n in range(200)
+    ]
+    message = sealed(*items)
+    said = part(message, "plain")
+    assert all(f"Article {n} :" in said for n in range(200))
+    assert len(message.content) < 2_000_000
+
+
+def test_mail_to_an_international_domain() -> None:
+    """A domain that ASCII cannot write is written as DNS has it (RFC 5890)."""
+    message = seal([ITEM], target=target(), recipient="mailto:d@exämple.org", key="k", host="h", now=NOW)
+    assert mail(message)["To"] == "d@xn--exmple-cua.org"
+    assert message.content.isascii()
+
+
+# --- Slack ---------------------------------------------------------------------------------------------------------
+
+
+def test_slack_payload() -> None:
+    """Facts, linked title, quoted sentence with bold marks, and no previews; the key names the first block."""
+    payload = slack(ITEM)
+    assert payload["text"] == "[high] Visite de Hun Sen: Hun Sen attendu à Hanoï"
+    assert payload["unfurl_links"] is False
+    texts = slack_texts(payload)
+    assert texts[0] == "Importance élevée · Visite de Hun Sen · Accord frontalier"
+    assert texts[1] == "*<https://courrier.example/a?x=1&amp;y=2|Hun Sen attendu à Hanoï>*"
+    assert texts[2] == ">La *visite* de *Hun Sen* durera deux jours."
+    assert texts[3].startswith("Le Courrier du Mékong · Publié le jeudi 12 mars 2026")
+    assert payload["blocks"][0]["block_id"] == "k1"  # type: ignore[index]  # a JSON array
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        pytest.param("<!channel> & <@U123>", "&lt;!channel&gt; &amp; &lt;@U123&gt;", id="N16-mention"),
+        pytest.param("<http://evil.example|bank.example>", "&lt;http://evil.example|bank.example&gt;", id="N16-link"),
+        pytest.param("*a* _b_ ~c~ `d`", "∗a∗ ˍbˍ ∼c∼ ˋdˋ", id="N17-mrkdwn"),
+    ],
+)
+def test_slack_article_text_is_inert(content: str, shown: str) -> None:
+    """Article text can write no mention, link or style, wherever it stands."""
+    hostile = replace(
+        ITEM,
+        rules=((content, "r"),),
+        title=Passage(text=content),
+        passages=(Passage(text=content),),
+        source=content,
+        link="",
+    )
+    payload = slack(hostile)
+    texts = [*slack_texts(payload), str(payload["text"])]
+    assert sum(shown in said for said in texts) == 5
+    assert not any(content in said for said in texts)
+
+
+def test_slack_bold_beside_a_letter() -> None:
+    """Slack takes a star beside a letter for a star; a zero-width space parts them."""
+    item = replace(ITEM, passages=(Passage(text="l'accord李明访问", marks=((2, 8), (8, 10))),))
+    assert slack_texts(slack(item))[2] == ">l'\u200b*accord李明*\u200b访问"
+
+
+@given(st.lists(st.tuples(marked_texts(), st.sampled_from([0, 1, 5])), min_size=1, max_size=60))
+def test_n18_slack_keeps_its_limits(contents: list[tuple[Passage, int]]) -> None:
+    """Whatever is told, no text passes 3,000 characters, no message 50 blocks, and no text is empty."""
+    items = [
+        replace(
+            ITEM,
+            title=Passage(text=passage.text * 10),
+            passages=(replace(passage, text=passage.text.replace("a", "&") * (factor + 1)),) * factor,
+            link="https://courrier.example/" + "&" * 300 * factor,
+        )
+        for passage, factor in contents
+    ]
+    payload = slack(*items)
+    blocks = payload["blocks"]
+    assert isinstance(blocks, list)
+    assert 1 <= len(blocks) <= 50
+    assert all(1 <= len(said) <= 3000 for said in slack_texts(payload))
+    assert len(sealed(*items, to=target(Channel.SLACK)).subject) <= 200
+
+
+@pytest.mark.parametrize("count", [1, 8, 20, SLACK_CAPACITY])
+def test_n18_slack_names_every_article(count: int) -> None:
+    """Up to its capacity a message names all of its articles, in detail where there is room."""
+    items = [
+        replace(ITEM, article_id=n, title=Passage(text=f"Article {n} : " + "mot " * 60), link=f"https://e.example/{n}")
+        for n in range(count)
+    ]
+    said = "\n".join(slack_texts(slack(*items)))
+    assert all(f"Article {n} : " in said for n in range(count))
+    assert len(said) < 13_000
+
+
+# --- the others ----------------------------------------------------------------------------------------------------
+
+
+def test_apprise_payload() -> None:
+    """A title and plain text, nothing else."""
+    said = json.loads(sealed(ITEM, to=target(Channel.APPRISE)).content)
+    assert set(said) == {"title", "body"}
+    assert said["title"] == "[high] Visite de Hun Sen: Hun Sen attendu à Hanoï"
+    assert said["body"] == part(sealed(ITEM), "plain")
+
+
+def test_log_is_a_mail_to_ourselves() -> None:
+    """The file opens as a mail, from and to Veille itself."""
+    message = seal([ITEM], target=target(Channel.LOG), recipient="log:t", key="k", host="veille.example", now=NOW)
+    assert mail(message)["From"] == "Veille <veille@veille.example>"
+    assert mail(message)["To"] == "veille@veille.example"
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_notice(channel: Channel) -> None:
+    """A notice goes out by every channel, its lines kept, its text as text."""
+    notice = Notice(subject="Le flux\r\nest muet", body="Une ligne <b>.\n\nUne autre.")
+    message = seal(notice, target=target(channel), recipient="mailto:d@e.org", key="k", host="h.example", now=NOW)
+    assert message.subject == "[Veille] Le flux est muet"
+    if channel in {Channel.EMAIL, Channel.LOG}:
+        assert part(message, "plain").startswith("Une ligne <b>.\n\nUne autre.\n")
+        assert "Une ligne <b>." in Shown(part(message, "html")).text
+    else:
+        assert "Une autre." in message.content.decode()
+
+
+def test_an_old_article_keeps_its_date() -> None:
+    """Years before the first time zone law and far ahead are dates too."""
+    for year in (1, 9998):
+        moment = datetime(year, 1, 2, tzinfo=UTC)
+        item = replace(ITEM, published=moment, first_seen=moment + timedelta(hours=1))
+        assert "janvier" in part(sealed(item), "plain")

@@ -1,0 +1,103 @@
+"""The rules that ship, and the manual that explains them."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from worker.match import Source, failing_tests, match
+from worker.rules import compile_rules
+from worker.text import analyse
+
+ROOT = Path(__file__).parents[1]
+SEEDS = Path(__file__).parents[2] / "shared" / "seeds"
+DAY = datetime(2026, 3, 1, tzinfo=UTC)
+MANUAL = (ROOT / "docs" / "rules.md").read_text("utf-8")
+
+
+def _shipped():
+    return compile_rules({path.name: path.read_bytes() for path in (ROOT / "rules").glob("*.toml")})
+
+
+def test_the_shipped_rules_hold_their_own_tests():
+    """They compile, and each has at least one positive and one negative case, all of which hold."""
+    ruleset = _shipped()
+    assert failing_tests(ruleset, DAY) == ()
+    assert {"hun-sen-visit", "hun-sen-meeting", "border-agreement"} < {rule.id for rule in ruleset.rules}
+    for rule in ruleset.rules:
+        assert {case.match for case in rule.tests} == {True, False}, rule.id
+
+
+def _seed(number: str):
+    """One stored article's text, with every line a paragraph, and its date."""
+    (path,) = SEEDS.glob(f"{number}_*.txt")
+    raw = path.read_text("utf-8").strip()
+    dated = re.match(r"date (\d{4})-(\d{2})(?:-(\d{2}))? ", raw)
+    body = "\n\n".join(line for line in raw[dated.end() if dated else 0 :].splitlines() if line.strip())
+    year, month, day = (int(part or 15) for part in dated.groups()) if dated else (2026, 2, 6)
+    return analyse("", body, "fr"), datetime(year, month, day, tzinfo=UTC)
+
+
+@pytest.mark.skipif(not SEEDS.is_dir(), reason="the shared data is not here")
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("000", {"hun-sen-visit", "border-agreement"}),
+        ("001", {"hun-sen-meeting", "border-agreement"}),
+        ("002", {"border-agreement"}),
+        ("003", {"hun-sen-meeting"}),
+        ("004", set()),
+    ],
+)
+def test_the_stored_articles(number, expected):
+    """Each of the five satisfies what a reader says it does, of the three main rules."""
+    document, published = _seed(number)
+    found = {m.rule_id for m in match(document, _shipped(), Source(published=published, first_seen=published))}
+    assert found & {"hun-sen-visit", "hun-sen-meeting", "border-agreement"} == expected
+
+
+@pytest.mark.parametrize("source", re.findall(r"```toml\n(.*?)```", MANUAL, re.DOTALL))
+def test_the_manuals_rules(source):
+    """Every rule shown in the manual compiles and holds its tests."""
+    assert failing_tests(compile_rules({"manual.toml": source.encode()}), DAY) == ()
+
+
+ROWS = re.findall(r"^\| `([^|]+)` \| `([^|]+)` \| `([^|]+)` \|$", MANUAL, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("query", "yes", "no"), ROWS, ids=[row[0] for row in ROWS])
+def test_the_manuals_tables(query, yes, no):
+    """Every row of the manual's tables says what is true."""
+    ruleset = compile_rules({"row.toml": f"[[rule]]\nid = 'row'\nwhen = '''{query}'''".encode()})
+    title = query.startswith("title:")
+    answers = [
+        bool(
+            match(
+                analyse(t if title else "", "" if title else t, "fr"),
+                ruleset,
+                Source(published=DAY, first_seen=DAY),
+            )
+        )
+        for t in (yes, no)
+    ]
+    assert answers == [True, False]
+
+
+def test_the_manual_shows_every_operator():
+    """What the language has, the manual names."""
+    from worker.query.nodes import Operator, Scope
+
+    assert len(ROWS) == 18
+    for word in [*Operator, *(f"{scope}:" for scope in Scope), "ATLEAST/", "AND", "OR", "NOT", "/s", "/p"]:
+        assert f"{word}" in MANUAL, word
+
+
+def test_the_readme_s_rule_can_be_added():
+    """What the README tells a newcomer to write is accepted beside the shipped rules, and its tests hold."""
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (rule,) = [block for block in blocks if "[[rule]]" in block]
+    files = {path.name: path.read_bytes() for path in (ROOT / "rules").glob("*.toml")}
+    ruleset = compile_rules(files | {"mine.toml": rule.encode()})
+    assert "mekong-commission" in {rule.id for rule in ruleset.rules}
+    assert failing_tests(ruleset, DAY) == ()

@@ -1,0 +1,256 @@
+"""Words: folding, the tokeniser, sentences and paragraphs, inflection, language."""
+
+import re
+import unicodedata
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import text
+from worker.model import Part
+from worker.text import folding, tokeniser
+
+#: Texts rich in what the tokeniser treats specially.
+TEXTS = st.text(
+    st.one_of(
+        st.sampled_from(list("ldqucejLQhuiao '’ʼ-_.!?…«»\n\té̀ọđœßİıªºក្ខាไทำ東ァー½²ﬁ\u200d\u00ad")),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "folded"),
+    [
+        ("Tô", "to"),
+        ("LÂM", "lam"),
+        ("Nguyễn", "nguyen"),
+        ("Trần", "tran"),
+        ("Đặng", "dang"),
+        ("cœur", "coeur"),
+        ("ŒUVRE", "oeuvre"),
+        ("e\u0301tat", "etat"),
+        ("ﬁn", "fin"),
+        ("Straße", "strasse"),
+        ("İSTANBUL", "istanbul"),
+        ("й", "й"),
+        ("ក្រុង", "ក្រុង"),
+        ("aujourd’hui", "aujourd'hui"),
+        ("２０２６", "2026"),
+    ],
+)
+def test_fold(written, folded):
+    """Latin letters lose case and marks; other scripts keep the marks that are their vowels."""
+    assert text.fold(written) == folded
+
+
+@given(TEXTS)
+def test_folding_twice_is_folding_once(word):
+    """A folded word is its own folded form, so that query and text may be folded in any order."""
+    assert text.fold(text.fold(word)) == text.fold(word)
+
+
+@given(TEXTS)
+def test_folding_does_not_depend_on_normal_form(word):
+    """The same letters, composed or not, are one word."""
+    assert text.fold(unicodedata.normalize("NFD", word)) == text.fold(unicodedata.normalize("NFC", word))
+
+
+def _words(written: str) -> list[str]:
+    return [written[start:end] for start, end in text.words(written)]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("l'accord d’amitié", ["accord", "amitié"]),
+        ("L'ASEAN, qu'on dit", ["ASEAN", "on", "dit"]),
+        ("jusqu'à lorsqu'il puisqu'elle quoiqu'un", ["à", "il", "elle", "un"]),
+        ("aujourd'hui Aujourd’hui", ["aujourd'hui", "Aujourd’hui"]),
+        ("Phnom-Penh", ["Phnom", "Penh"]),
+        ("a_b", ["a", "b"]),
+        ("presqu'île", ["presqu", "île"]),
+        ("national's", ["national", "s"]),
+        ("e\u0301tat 16% n°3", ["e\u0301tat", "16", "n", "3"]),
+        ("ប្រទេស", ["ប្រ", "ទេ", "ស"]),
+        ("ໄທ ไทย", ["ໄ", "ທ", "ไ", "ท", "ย"]),
+        ("น้ำ", ["น้ำ"]),
+        ("東京tower", ["東", "京", "tower"]),
+        ("", []),
+    ],
+)
+def test_words(written, expected):
+    """Letters, digits and marks in a row; elided words are dropped; clusters where no spaces are written."""
+    assert _words(written) == expected
+
+
+@given(TEXTS)
+def test_words_are_in_order_and_hold_letters_or_digits(written):
+    """Ranges follow each other, and each starts with a letter or digit."""
+    spans = text.words(written)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    assert all(start < end and written[start].isalnum() for start, end in spans)
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=80))
+def test_the_fast_way_answers_as_the_right_way(written):
+    """ASCII texts take a simpler pattern, which may not show."""
+    right = [m.span(1) for m in tokeniser._word().finditer(written) if m.lastindex]
+    assert text.words(written) == right
+
+
+@given(TEXTS, TEXTS)
+def test_a_document_is_parallel_and_ordered(title, body):
+    """All tuples are as long; numbers grow by the text; title and body share none."""
+    document = text.analyse(title, body, "fr")
+    columns = (document.starts, document.ends, document.sentences, document.paragraphs)
+    assert all(len(column) == len(document.folded) for column in columns)
+    assert list(document.sentences) == sorted(document.sentences)
+    assert list(document.paragraphs) == sorted(document.paragraphs)
+    head = document.title_words
+    for column in (document.sentences, document.paragraphs):
+        assert not set(column[:head]) & set(column[head:])
+    for index, folded in enumerate(document.folded):
+        part = document.part(index)
+        assert text.fold(document.text(part)[document.starts[index] : document.ends[index]]) == folded
+
+
+def _sentences(body: str) -> list[str]:
+    document = text.analyse("", body, "fr")
+    ranges = dict.fromkeys(document.sentence_at(Part.BODY, start) for start in document.starts)
+    return [body[start:end] for start, end in ranges]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Il part. Elle reste.", ["Il part.", "Elle reste."]),
+        ("Il voit Sophea.Lors de la visite", ["Il voit Sophea.", "Lors de la visite"]),
+        ("M. Hun reçoit Mme. Ly.", ["M. Hun reçoit Mme. Ly."]),
+        ("Avec Hun Sen. Le roi part.", ["Avec Hun Sen.", "Le roi part."]),
+        ("Soit 6. 000 élèves.", ["Soit 6. 000 élèves."]),
+        ("« Vraiment ? » Oui !", ["« Vraiment ? »", "Oui !"]),
+        ("Il dit oui… mais reste.", ["Il dit oui… mais reste."]),
+        ("L'un part.\n\nL'autre reste", ["L'un part.", "L'autre reste"]),
+        ("Sans point\n\nL'autre", ["Sans point", "L'autre"]),
+        ("会议。合作", ["会议。", "合作"]),
+        ("v1.2 et x.y.", ["v1.2 et x.y."]),
+    ],
+)
+def test_sentences(body, expected):
+    """A sentence ends at its mark, at a glued full stop, and at an empty line; not after an abbreviation."""
+    assert _sentences(body) == expected
+
+
+def test_a_sentence_and_a_paragraph_have_a_longest_length():
+    """Longer ones are cut there, so that sentence and paragraph bound a query's work."""
+    document = text.analyse("", "mot " * 2_500, "fr")
+    assert {document.sentences.count(number) for number in document.sentences} == {200, 100}
+    assert [document.paragraphs.count(n) for n in sorted(set(document.paragraphs))] == [1_000, 1_000, 500]
+
+
+@given(TEXTS, st.integers(min_value=0, max_value=70))
+def test_a_sentence_lies_in_its_part(body, offset):
+    """Any offset has a sentence, which is a range of the part."""
+    start, end = text.analyse("", body, "fr").sentence_at(Part.BODY, offset)
+    assert 0 <= start <= end <= len(body)
+    assert body[start:end] == body[start:end].strip()
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        ("frontière", "frontières"),
+        ("visite", "visites"),
+        ("accord", "accords"),
+        ("frontalier", "frontalière"),
+        ("frontalier", "frontaliers"),
+        ("frontalière", "frontalier"),
+        ("signer", "signent"),
+        ("signer", "signe"),
+        ("signer", "signé"),
+        ("visiter", "visite"),
+        ("recevoir", "reçue"),
+        ("rencontrer", "rencontre"),
+        ("cambodgien", "cambodgiennes"),
+        ("vietnamologue", "vietnamologues"),
+        ("TRAITÉ", "traités"),
+    ],
+)
+def test_forms_of_one_word(word, other):
+    """Inflected forms of one dictionary word, and plurals of words that no dictionary knows."""
+    assert text.fold(other) in text.family(word, "fr")
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        ("Laos", "laotien"),
+        ("Sen", "Sénat"),
+        ("accord", "accordé"),
+        ("traité", "trait"),
+        ("traité", "traitement"),
+        ("parti", "partie"),
+        ("parti", "partir"),
+        ("devoir", "du"),
+        ("naître", "ne"),
+        ("Manet", "manette"),
+    ],
+)
+def test_forms_of_two_words(word, other):
+    """Words that only look alike, or fold alike, are kept apart in both directions."""
+    assert text.fold(other) not in text.family(word, "fr")
+    assert text.fold(word) not in text.family(other, "fr")
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "other", "same"),
+    [
+        ("en", "visit", "visited", True),
+        ("en", "border", "borders", True),
+        ("en", "meet", "met", True),
+        ("vi", "hang", "hangs", False),
+        ("km", "ក្រុង", "ក្រុង", True),
+        ("xx", "mot", "mots", False),
+    ],
+)
+def test_other_languages(language, word, other, same):
+    """English inflects; languages without a dictionary match as written."""
+    assert (text.fold(other) in text.family(word, language)) is same
+
+
+def test_a_word_is_in_its_own_family():
+    """Whatever the dictionary says, a word matches itself."""
+    for word in re.findall(r"\w+", "du ne tu été est accord Laos PPC 2026 où là xyz"):
+        assert text.fold(word) in text.family(word, "fr")
+
+
+@pytest.mark.parametrize(
+    ("written", "fallback", "language"),
+    [
+        ("Le président a reçu hier la délégation venue signer le texte dont les ministres avaient parlé.", "vi", "fr"),
+        (
+            "The president received the delegation that came to sign the text which the ministers had discussed.",
+            "fr",
+            "en",
+        ),
+        ("Chủ tịch nước đã tiếp đoàn đại biểu đến thăm và làm việc tại Hà Nội vào sáng hôm nay.", "fr", "vi"),
+        ("Hun Sen, Tokyo", "fr", "fr"),
+        ("12 000 - 34", "fr", "fr"),
+        ("", "", ""),
+        ("", "fr-FR", "fr"),
+        ("Le président a reçu hier la délégation du Laos.", "", "fr"),
+    ],
+)
+def test_detect(written, fallback, language):
+    """A text long enough is judged; a short one takes the feed's language, where there is one."""
+    assert text.detect(written, fallback) == language
+
+
+@given(st.text(max_size=60))
+def test_folding_by_alphabet_is_folding(text: str) -> None:
+    """The way for whole dictionaries gives what the way for one text gives."""
+    assert folding.fold_alphabet(text) == folding.fold_text(text)

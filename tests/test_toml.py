@@ -1,0 +1,145 @@
+"""TOML with places."""
+
+import tomllib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker import toml
+from worker.errors import UserError
+
+SOURCE = """\
+# a [comment]
+[set.hun_sen]
+kind = "person"
+terms = ["Hun Sen", # not ] the end
+  { term = "chef \\u00e9lu x", from = 2024-04-03 }, 'a''b'
+]
+[[rule]]
+id = "a"
+"od d".x = 1
+when = '''
+  (un OR deux)
+  AND trois'''
+[rule.alert]
+to = [1, [2, 3]]
+[[rule.test]]
+title = "x"
+[[rule.test]]
+text = \"\"\"a\\
+   b "" c\"\"\"
+[[rule]]
+id = "b"
+""".replace(" 'a''b'", " 'ab'")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (("set", "hun_sen"), (2, 1)),
+        (("set", "hun_sen", "kind"), (3, 8)),
+        (("set", "hun_sen", "terms", 0), (4, 10)),
+        (("set", "hun_sen", "terms", 1), (5, 3)),
+        (("set", "hun_sen", "terms", 1, "from"), (5, 38)),
+        (("set", "hun_sen", "terms", 2), (5, 52)),
+        (("rule", 0), (7, 1)),
+        (("rule", 0, "od d", "x"), (9, 12)),
+        (("rule", 0, "alert", "to", 1, 1), (14, 14)),
+        (("rule", 0, "test", 1, "text"), (18, 8)),
+        (("rule", 1, "id"), (21, 6)),
+        (("rule", 1, "missing"), (20, 1)),
+        (("nowhere",), (1, 1)),
+    ],
+)
+def test_places(path, place):
+    """Every value knows its line and column; what is missing, those of its table."""
+    assert toml.parse("x.toml", SOURCE.encode()).place(path) == place
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        (("rule", 0, "when"), "deux"),
+        (("rule", 0, "when"), "trois"),
+        (("set", "hun_sen", "terms", 1, "term"), "lu x"),
+        (("set", "hun_sen", "terms", 0), "Sen"),
+        (("rule", 0, "test", 1, "text"), "b "),
+    ],
+)
+def test_places_within_strings(path, word):
+    """A character of a string is found in the file, across escapes, line breaks and trimmed lines."""
+    parsed = toml.parse("x.toml", SOURCE.encode())
+    value = parsed.data
+    for key in path:
+        value = value[key]
+    line, column = parsed.place_within(path, value.index(word))
+    assert parsed.lines[line - 1][column - 1 :].startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("raw", "line", "words"),
+    [
+        (b"a = 1\na = 2\n", 2, "overwrite"),
+        (b"a = \n", 1, "not valid TOML"),
+        (b"a = '\xff'", 1, "not UTF-8"),
+        (b"x=" + b"[" * 5_000, 0, "too deeply"),
+        (b"#" * (toml.MAX_BYTES + 1), 0, "bytes"),
+    ],
+)
+def test_unreadable_files(raw, line, words):
+    """Each is one problem with its line, never another error."""
+    with pytest.raises(UserError) as caught:
+        toml.parse("x.toml", raw)
+    (problem,) = caught.value.problems
+    assert problem.line == line
+    assert words in problem.message
+
+
+def test_byte_order_mark_and_windows_lines():
+    """What editors on Windows write is read."""
+    parsed = toml.parse("x.toml", b"\xef\xbb\xbfa = 1\r\nb = 2\r\n")
+    assert (parsed.data, parsed.place(("b",))) == ({"a": 1, "b": 2}, (2, 5))
+
+
+VALUES = st.recursive(
+    st.one_of(st.integers(0, 99), st.booleans(), st.text(st.sampled_from("ab'é \\[]{},#=\n"), max_size=6)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _written(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace("\n", "\\n") + '"'
+        case list():
+            return "[ " + ", ".join(map(_written, value)) + " ]"
+        case dict():
+            return "{ " + ", ".join(f"{key} = {_written(inner)}" for key, inner in value.items()) + " }"
+    raise AssertionError(value)
+
+
+def _paths(path, value):
+    yield path, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in members:
+        yield from _paths((*path, key), inner)
+
+
+@given(st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3))
+def test_every_value_starts_at_its_place(data):
+    """At a value's place stands what it was written as."""
+    source = "\n".join(f"{key} = {_written(value)} # [" for key, value in data.items())
+    parsed = toml.parse("x.toml", source.encode())
+    assert parsed.data == tomllib.loads(source) == data
+    for key, value in data.items():
+        for path, inner in _paths((key,), value):
+            line, column = parsed.places[path]
+            assert parsed.lines[line - 1][column - 1 :].startswith(_written(inner))
+    assert all(a < b for a, b in pairwise(sorted(parsed.places.values())))

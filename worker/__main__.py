@@ -1,0 +1,5 @@
+"""`python -m worker` is `veille`."""
+
+from worker.cli import main
+
+main()

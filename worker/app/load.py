@@ -1,0 +1,70 @@
+"""What users edit, read: the configuration and the rules."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from worker import config, match, rules
+from worker.app.clock import clock
+from worker.errors import Problem, UserError
+from worker.logs import hide
+from worker.pipeline.live import Live
+from worker.store import Store, open_store
+
+
+def load(path: Path) -> Live:
+    """The configuration and its rules; raises UserError with every mistake of every file."""
+    problems: list[Problem] = []
+    conf, folder = None, path.parent / "rules"
+    try:
+        conf = config.load(path, os.environ)
+        folder = conf.rules_folder
+        problems += _empty({str(path): path.read_bytes()})
+    except UserError as e:
+        problems += e.problems
+    ruleset = None
+    # With the configuration unreadable the rules' usual place still shows their mistakes in the same go.
+    if conf is not None or folder.is_dir():
+        try:
+            files = config.read_rules(folder)
+            problems += _empty({str(folder / name): raw for name, raw in files.items()})
+            ruleset = rules.compile_rules(files)
+            problems += match.failing_tests(ruleset, clock())
+        except UserError as e:
+            problems += e.problems
+    if conf is not None and ruleset is not None:
+        targets = {rule.id: rule.to for rule in ruleset.rules if rule.to}
+        problems += config.check_references(conf, [rule.id for rule in ruleset.rules], targets)
+    if problems or conf is None or ruleset is None:
+        raise UserError(problems)
+    hide(conf.secrets)
+    return Live(config=conf, ruleset=ruleset)
+
+
+def _empty(files: Mapping[str, bytes]) -> list[Problem]:
+    """An empty file is one that an editor is about to write, or that a full disk left behind: it says nothing."""
+    mend = "write it again, or remove it"
+    return [
+        Problem(file=name, line=0, message="the file is empty", mend=mend) for name, raw in files.items() if not raw
+    ]
+
+
+def load_config(path: Path) -> config.Config:
+    """The configuration alone, for what needs no rules; raises UserError with every mistake of that file."""
+    conf = config.load(path, os.environ)
+    hide(conf.secrets)
+    return conf
+
+
+def open_for(conf: config.Config, *, create: bool) -> Store:
+    """The configuration's store; a new one comes with the archive."""
+    store = open_store(conf.store_url, create=create)
+    if create:
+        from worker.pipeline.known import load_archive
+
+        try:
+            load_archive(store, clock())
+        except BaseException:
+            store.close()
+            raise
+    return store

@@ -1,0 +1,185 @@
+"""The worker: opens the edges, owns the signals, runs an engine."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from worker.app.clock import clock
+from worker.app.load import load, open_for
+from worker.app.names import user_agent
+from worker.child import Children
+from worker.deliver import send
+from worker.errors import Problem, StoreError, UserError, VeilleError
+from worker.logs import configure
+from worker.model import Claimed, Notice, Receipt
+from worker.net import Client
+from worker.pipeline.edges import Edges
+from worker.pipeline.live import Live
+from worker.render import seal
+from worker.store import Store, deliveries, entries, feeds, ledger
+
+if TYPE_CHECKING:
+    from worker.engine.once import Pass
+
+_log = structlog.get_logger()
+
+#: Seconds from the first signal to a hard end, and the exit code that tells of one: as by SIGTERM.
+_END_WITHIN, _ENDED = 9.7, 128 + signal.SIGTERM
+
+
+def kill_here(point: str) -> None:
+    """Die as by SIGKILL where the environment's FAULT_POINT says so: for tests of what a crash may lose."""
+    if os.environ.get("FAULT_POINT") == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@asynccontextmanager
+async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncIterator[Edges]:
+    """Everything that jobs work with; let go of at the end."""
+    client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+    children, senders = Children(), Children(size=2)
+    owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}"
+    made = Edges(
+        store=store,
+        client=client,
+        children=children,
+        senders=senders,
+        clock=clock,
+        owner=owner,
+        echo=echo,
+        live=live,
+        at=kill_here,
+    )
+    try:
+        if not await client.guard_works():
+            raise VeilleError("the address guard does not refuse loopback: nothing is fetched with it")
+        yield made
+    finally:
+        children.close()
+        senders.close()
+        await made.client.aclose()
+
+
+def _take_over(store: Store, live: Live) -> None:
+    """Make the store this process's: hold it, check it, and end what a dead process left in hand."""
+    store.hold()
+    store.check_integrity()
+    now = clock()
+    with store.write() as tx:
+        if store.is_sqlite:  # the hold says that every other lease-holder is dead
+            feeds.release(tx)
+            entries.release(tx)
+            deliveries.release(tx)
+        feeds.ensure(tx, live.config.feeds, now)
+        deliveries.unpark(tx, now)
+        breaches = ledger.audit(tx)
+    for breach in breaches:
+        _log.error("the ledger does not add up", breach=breach)
+
+
+async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[[str], None]) -> "Pass":
+    """One pass over all feeds."""
+    from worker.engine.once import run_once
+
+    store = open_for(live.config, create=True)
+    try:
+        _take_over(store, live)
+        async with edges(live, store, echo) as made:
+            try:
+                return await run_once(made, progress)
+            finally:
+                with contextlib.suppress(StoreError), store.write() as tx:
+                    deliveries.release_own(tx, made.owner)
+    finally:
+        store.close()
+
+
+async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> dict[str, Receipt]:
+    """Send a test message to each recipient of a target, past the ledger; what came of it, by recipient."""
+    target = next((t for t in live.config.alerts.targets if t.id == target_id), None)
+    if target is None:
+        known = ", ".join(t.id for t in live.config.alerts.targets)
+        raise UserError(
+            [Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", mend=f"one of: {known}")]
+        )
+    now = clock()
+    notice = Notice(subject="Veille: test", body=f"This is a test message from Veille to {target_id}.")
+    client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+    children = Children()
+    receipts: dict[str, Receipt] = {}
+    try:
+        for recipient in target.recipients:
+            key = f"test-{now:%Y%m%dT%H%M%S%f}"
+            message = seal(notice, target=target, recipient=recipient, key=key, host="veille", now=now)
+            claimed = Claimed(
+                id=0, key=key, target_id=target_id, recipient=recipient, message=message, attempt=1, first_attempt=now
+            )
+            receipts[recipient] = await send(
+                claimed, target, client=client, children=children, echo=echo, allow=live.config.allow
+            )
+    finally:
+        children.close()
+        await client.aclose()
+    return receipts
+
+
+async def run(path: Path, echo: Callable[[str], None]) -> None:
+    """Watch until SIGTERM or SIGINT; SIGHUP reads the configuration again. Within 10 s of the signal it has ended."""
+    configure()
+    stop, again = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # First thing: as PID 1 of a container a process without a handler ignores SIGTERM.
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, _stopper(stop))
+    loop.add_signal_handler(signal.SIGHUP, again.set)
+    # In a thread: to check a large store takes longer than whoever sends a signal waits.
+    starting, stopping = asyncio.create_task(asyncio.to_thread(_start, path)), asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        _log.info("stopped before it had started")
+        return
+    live, store = starting.result()
+    from worker.app.worker import Worker
+
+    try:
+        async with edges(live, store, echo) as made:
+            await Worker(made, path).run(stop, again)
+    finally:
+        store.close()
+
+
+def _stopper(stop: asyncio.Event) -> Callable[[], None]:
+    """A handler that asks for an orderly end, and sees to it that there is one: nothing is lost by a hard one."""
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(_ENDED)
+        stop.set()
+        _log.info("stopping")
+        # A thread that hangs in a system call would hold up the interpreter's own end for ever.
+        hard = threading.Timer(_END_WITHIN, os._exit, [_ENDED])
+        hard.daemon = True
+        hard.start()
+
+    return asked
+
+
+def _start(path: Path) -> tuple[Live, Store]:
+    live = load(path)
+    store = open_for(live.config, create=True)
+    try:
+        _take_over(store, live)
+    except BaseException:
+        store.close()
+        raise
+    return live, store

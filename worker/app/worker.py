@@ -1,0 +1,212 @@
+"""`veille run`, once the edges are open: an engine, its upkeep, the console, and reloads."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from worker.alert import PARKED_FOR
+from worker.app.clock import is_alive
+from worker.app.load import load
+from worker.app.names import user_agent
+from worker.console import Console
+from worker.engine.embedded import Embedded
+from worker.errors import StoreError, VeilleError
+from worker.logs import masked
+from worker.net import Client
+from worker.pipeline.edges import Edges
+from worker.pipeline.live import Live
+from worker.pipeline.operators import tell
+from worker.store import Store, deliveries, feeds, upkeep
+
+_log = structlog.get_logger()
+
+#: Seconds.
+_BEAT_EVERY, _PING_EVERY, _FORGET_EVERY = 5.0, 60.0, 3600.0
+#: How long requests under way may go on with a client that a reload replaced.
+_GRACE = 60
+
+
+class Worker:
+    """An engine, and what it needs to run for years."""
+
+    def __init__(self, made: Edges, path: Path) -> None:
+        self._edges = made
+        self._path = path
+        self._started = made.clock()
+        #: When each part of the upkeep was last done, by the loop's clock: the wall's may be set back.
+        self._done: dict[str, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._forgetting = False
+
+    async def run(self, stop: asyncio.Event, again: asyncio.Event) -> None:
+        """Run until `stop` is set, reading the configuration anew whenever `again` is; ends within 10 s.
+
+        Raises VeilleError if the console's address cannot be had.
+        """
+        listen = self._edges.live.config.listen
+        console = Console(listen, lambda: is_alive(self._edges.store, self._edges.clock())) if listen else None
+        engine = Embedded(self._edges, self._upkeep)
+        if console is not None:
+            self._spawn(console.serve())
+        reloads = self._spawn(self._reloads(again))
+        _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
+        running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            engine.stop()
+            if console is not None:
+                console.stop()
+            await running
+        finally:
+            stopping.cancel()
+            reloads.cancel()
+            await self._end_tasks()
+            with contextlib.suppress(StoreError, TimeoutError):
+                await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
+        _log.info("stopped")
+
+    async def _end_tasks(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=0.5)
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=0.5)
+
+    def _release(self) -> None:
+        with self._edges.store.write() as tx:
+            deliveries.release_own(tx, self._edges.owner)
+            upkeep.rest(tx, self._edges.owner)
+
+    def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        async def guarded() -> None:
+            try:
+                await job
+            except StoreError as e:
+                _log.warning("the store could not take it", error=str(e))
+            except Exception:  # noqa: BLE001 - logged with its trace; the watch goes on
+                _log.exception("upkeep failed")
+
+        task = asyncio.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _reloads(self, again: asyncio.Event) -> None:
+        while True:
+            await again.wait()
+            again.clear()
+            try:
+                await self._reload()
+            except VeilleError as e:
+                await self._refuse(str(e))
+            except Exception:  # noqa: BLE001 - logged with its trace; the next SIGHUP may bring a better file
+                _log.exception("reload refused; the configuration of before stays")
+
+    async def _refuse(self, problems: str) -> None:
+        """Say that a reload failed where it will be read: whoever edited the file may not look at the log."""
+        _log.error("reload refused; the configuration of before stays", problems=problems)
+
+        def notify() -> None:
+            with self._edges.store.write() as tx:
+                body = f"{masked(problems)}\n\nThe configuration and rules of before stay in force."
+                tell(tx, self._edges.live, "the configuration could not be read again", body, now=self._edges.clock())
+
+        with contextlib.suppress(StoreError):
+            await self._edges.in_thread(notify)
+
+    async def _reload(self) -> None:
+        """Build everything anew, then swap; what is wrong leaves the old configuration in force."""
+        live = await asyncio.to_thread(load, self._path)
+        await self._edges.in_thread(lambda: self._adopt(live))
+        old = self._edges.live
+        if live.config.store_url != old.config.store_url:
+            _log.warning("another store takes a restart")
+        if live.config.listen != old.config.listen:
+            _log.warning("another address of the console takes a restart")
+        if (live.config.allow, user_agent(live.config)) != (old.config.allow, user_agent(old.config)):
+            self._spawn(self._retire(self._edges.client))
+            self._edges.client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+        self._edges.live = live
+        _log.info("reloaded", feeds=len(live.config.feeds), rules=len(live.ruleset.rules))
+
+    def _adopt(self, live: Live) -> None:
+        now = self._edges.clock()
+        with self._edges.store.write() as tx:
+            feeds.ensure(tx, live.config.feeds, now)
+            deliveries.unpark(tx, now)
+
+    async def _retire(self, client: Client) -> None:
+        try:
+            await asyncio.sleep(_GRACE)
+        finally:
+            await client.aclose()
+
+    async def _upkeep(self, now: datetime) -> None:
+        if self._is_time("beat", _BEAT_EVERY):
+            await self._edges.in_thread(lambda: self._beat(now))
+        if self._is_time("forget", _FORGET_EVERY) and not self._forgetting:
+            self._forgetting = True
+            self._spawn(self._forget(now))
+        url = self._edges.live.config.heartbeat_url
+        if url is not None and self._is_time("ping", _PING_EVERY):
+            self._spawn(self._ping(url.reveal()))
+
+    def _is_time(self, what: str, every: float) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now - self._done.get(what, -every) < every:
+            return False
+        self._done[what] = now
+        return True
+
+    def _beat(self, now: datetime) -> None:
+        beat = upkeep.Heartbeat(
+            owner=self._edges.owner, host=socket.gethostname(), pid=os.getpid(), started=self._started, tick=now
+        )
+        with self._edges.store.write() as tx:
+            upkeep.beat(tx, beat)
+
+    async def _forget(self, now: datetime) -> None:
+        """Beside the sweeps, which it must not hold up: after a change of retention there may be much to forget."""
+        live = self._edges.live
+        try:
+            await self._edges.in_thread(lambda: forget(self._edges.store, live, now))
+        finally:
+            self._forgetting = False
+
+    async def _ping(self, url: str) -> None:
+        answer = await self._edges.client.request("GET", url, redirects=True)
+        _log.debug("pinged", answer=type(answer).__name__)
+
+
+def forget(store: Store, live: Live, now: datetime) -> None:
+    """Drop what the configuration no longer keeps, in small transactions, and give up what was parked too long."""
+    keep = live.config.retention
+    with store.write() as tx:
+        upkeep.forget_raw(tx, before=now - keep.raw)
+    _expire(store, live, now)
+    told_before = None if keep.ledger is None else now - keep.ledger
+    if keep.articles is not None:
+        before, more = now - keep.articles, True
+        while more:
+            with store.write() as tx:
+                more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
+    if told_before is not None:
+        more = True
+        while more:
+            with store.write() as tx:
+                more = bool(upkeep.forget_deliveries(tx, before=told_before))
+
+
+def _expire(store: Store, live: Live, now: datetime) -> None:
+    with store.write() as tx:
+        if expired := deliveries.expire_parked(tx, before=now - PARKED_FOR, now=now):
+            body = f"Nobody mended their targets within {PARKED_FOR.days} days. `veille status` lists them."
+            tell(tx, live, f"{expired} parked messages were given up", body, now=now)

@@ -1,0 +1,330 @@
+"""The command line. Each command reads its options, calls one function of `app` or of the store, and shows the answer.
+
+Heavy imports wait inside the commands, so that `--help` answers at once.
+"""
+
+import io
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from worker.errors import StoreError, StoreUnusableError, UserError, VeilleError
+
+if TYPE_CHECKING:
+    from worker import config
+    from worker.pipeline.live import Live
+    from worker.store import Store
+
+app = typer.Typer(
+    name="veille",
+    help="A news-watch worker: feeds in, alerts out, none lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=True)
+app.add_typer(feeds_app, name="feeds")
+
+#: sysexits.h: a person must act first; what was asked of is not there; a mistake of ours; try again later.
+EX_CONFIG = 78
+EX_UNAVAILABLE = 69
+EX_SOFTWARE = 70
+EX_TEMPFAIL = 75
+#: Characters that a terminal obeys or that turn a line around; JSON may hold them as numbers.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+HERE = Path("config.toml")
+
+
+def main() -> None:
+    """Run the command line; every expected failure is a sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where the locale cannot write Vietnamese, a number will do
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except (UserError, StoreUnusableError) as e:
+        _fail(str(e), EX_CONFIG)
+    except StoreError as e:
+        _fail(str(e), EX_TEMPFAIL)
+    except VeilleError as e:
+        _fail(str(e), EX_UNAVAILABLE)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception:  # noqa: BLE001 - printed with its trace, in which no secret may stand
+        _fail(f"this is a mistake of Veille's own; please report it.\n{traceback.format_exc()}", EX_SOFTWARE)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from worker.logs import masked
+
+    print(f"veille: {masked(message)}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+    raise SystemExit(code)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the command line's own voice
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _print_json(value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_as_text)
+    _say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def _load(config: Path) -> "Live":
+    from worker.app.load import load
+    from worker.logs import configure
+
+    configure()  # what is logged must not stand among what is printed
+    return load(config)
+
+
+@contextmanager
+def _opened(path: Path, *, create: bool = False) -> Iterator[tuple["config.Config", "Store"]]:
+    """The configuration and its store, for a command that works beside a running worker."""
+    from worker.app.load import load_config, open_for
+    from worker.logs import configure
+
+    configure()  # what is logged must not stand among what is printed
+    conf = load_config(path)
+    store = open_for(conf, create=create)
+    try:
+        yield conf, store
+    finally:
+        store.close()
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
+    if asked:
+        from importlib.metadata import version
+
+        _say(f"veille {version('veille')}")
+        raise typer.Exit
+
+
+@app.callback()
+def veille(
+    *, _asked: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which.")] = False
+) -> None:
+    """A news-watch worker: feeds in, alerts out, none lost."""
+
+
+@app.command()
+def run(config: ConfigFile = HERE) -> None:
+    """Watch the feeds and send alerts, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+    import asyncio
+
+    from worker.app.run import run as run_worker
+
+    asyncio.run(run_worker(config, _say))
+
+
+@app.command()
+def poll(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
+    """Make one pass: poll every feed, store what is new, send what is due, and exit."""
+    import asyncio
+
+    from worker.app.run import poll_once
+    from worker.cli import show
+
+    live = _load(config)
+    with show.progress("polling", len(live.config.feeds)) as step:
+        done = asyncio.run(poll_once(live, (lambda _: None) if as_json else _say, step))
+    if as_json:
+        _print_json(done.as_json())
+    else:
+        show.poll(done)
+
+
+@app.command()
+def check(config: ConfigFile = HERE) -> None:
+    """Read the configuration and the rules, and report every mistake with its place and its mend."""
+    from worker.config.advice import advise
+    from worker.deliver import check as check_target
+
+    live = _load(config)
+    for remark in advise(live.config):
+        _say(str(remark))
+    wrong = [
+        f"target {target.id}: {problem}" for target in live.config.alerts.targets for problem in check_target(target)
+    ]
+    if wrong:
+        _fail("\n".join(wrong), EX_CONFIG)
+    _say(
+        f"{config}: {len(live.config.feeds)} feeds, {len(live.ruleset.rules)} rules, "
+        f"{len(live.config.alerts.targets)} targets; all is well"
+    )
+
+
+@app.command()
+def status(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
+    """Show the worker, its feeds, and what waits to be sent."""
+    from worker.cli import show
+    from worker.cli.facts import status as facts
+
+    with _opened(config) as (conf, store):
+        found = facts(conf, store)
+    if as_json:
+        _print_json(found)
+    else:
+        show.status(found)
+
+
+@app.command()
+def articles(
+    config: ConfigFile = HERE,
+    *,
+    containing: Annotated[str, typer.Option("--containing", help="Only titles that hold these words.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
+    as_json: Json = False,
+) -> None:
+    """List the newest articles."""
+    from worker.cli import show
+    from worker.cli.facts import article
+    from worker.store import articles as stored
+
+    with _opened(config) as (_, store), store.read() as tx:
+        found = [article(one) for one in stored.newest(tx, limit=limit, containing=containing)]
+    if as_json:
+        _print_json(found)
+    else:
+        show.articles(found)
+
+
+@app.command()
+def why(
+    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
+    config: ConfigFile = HERE,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
+    from worker.cli import show
+    from worker.cli.facts import why as facts
+
+    live = _load(config)
+    with _opened(config) as (_, store):
+        found = facts(live, store, article)
+    if found is None:
+        _fail(f"no article is {article!r}: `veille articles` lists them", 1)
+    if as_json:
+        _print_json(found)
+    else:
+        show.why(found)
+
+
+@app.command(name="import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help=".jsonl or .txt files of articles already known.")],
+    config: ConfigFile = HERE,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Store articles that are known already; they never alert, and copies of them will be recognised."""
+    from worker.cli import show
+    from worker.cli.known import read_known, store_all
+
+    known = read_known(files)
+    with _opened(config, create=True) as (_, store), show.progress("importing", len(known)) as step:
+        done = store_all(store, known, step)
+    if as_json:
+        _print_json(done)
+    else:
+        _say(f"{done['read']} read: {done['new']} new, {done['duplicate']} copies, {done['known']} known before")
+
+
+@feeds_app.command(name="list")
+def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
+    """List the configured feeds and how their last poll went."""
+    from worker.cli import show
+    from worker.cli.facts import feeds
+
+    with _opened(config) as (conf, store):
+        found = feeds(conf, store)
+    if as_json:
+        _print_json(found)
+    else:
+        show.feeds(found, addresses=True)
+
+
+@feeds_app.command(name="add")
+def feeds_add(
+    url: str,
+    config: ConfigFile = HERE,
+    *,
+    name: Annotated[str, typer.Option("--name", help="What alerts call it; the host, if left out.")] = "",
+    language: Annotated[str, typer.Option("--language", help="fr, en, vi ...; found out, if left out.")] = "",
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="For routes and rules; may be repeated.")] = None,
+) -> None:
+    """Add a feed to the configuration file, keeping its comments."""
+    from worker.config.feeds import add
+
+    add(config, url, name, language=language, tags=tag or ())
+    _say(f"added to {config}; a running worker reads it at SIGHUP")
+
+
+@feeds_app.command(name="import")
+def feeds_import(file: Path, config: ConfigFile = HERE) -> None:
+    """Add the feeds of an OPML file to the configuration."""
+    from worker.config.feeds import add_all, from_opml
+    from worker.config.folder import read_file
+
+    added = add_all(config, from_opml(read_file(file), str(file)))
+    _say(f"{len(added)} feeds added to {config}; a running worker reads it at SIGHUP")
+
+
+@feeds_app.command(name="export")
+def feeds_export(config: ConfigFile = HERE) -> None:
+    """Print the configured feeds as OPML."""
+    from worker.app.load import load_config
+    from worker.config.feeds import to_opml
+
+    sys.stdout.buffer.write(to_opml(load_config(config).feeds))
+
+
+@app.command(name="send-test")
+def send_test_(
+    target: Annotated[str, typer.Argument(help="A target's id.")], config: ConfigFile = HERE, *, as_json: Json = False
+) -> None:
+    """Send a test message to a target, past the ledger, and say what came of it."""
+    import asyncio
+
+    from worker.app.run import send_test
+
+    receipts = asyncio.run(send_test(_load(config), target, (lambda _: None) if as_json else _say))
+    if as_json:
+        _print_json({who: {"outcome": r.outcome, "detail": r.detail} for who, r in receipts.items()})
+    else:
+        for who, receipt in receipts.items():
+            _say(f"{who}: {receipt.outcome} {receipt.detail}".rstrip())
+    if any(receipt.outcome != "sent" for receipt in receipts.values()):
+        raise SystemExit(1)
+
+
+@app.command()
+def health(config: ConfigFile = HERE) -> None:
+    """Exit 0 if the worker's tick is alive, 1 if not: for a container's HEALTHCHECK."""
+    from worker.cli.tick import tick
+
+    alive, words = tick(config)
+    _say(words)
+    raise SystemExit(0 if alive else 1)

@@ -1,0 +1,222 @@
+"""What `status`, `articles`, `why` and `feeds` say, as plain objects: `--json` prints them, `show` draws them."""
+
+from typing import Any
+
+from worker import text, urls
+from worker.app.clock import LATE_AFTER, clock
+from worker.config import Config
+from worker.match import Silence, Source, judge
+from worker.model import Match
+from worker.pipeline.live import Live
+from worker.render import passages
+from worker.store import Store, Tx, deliveries, entries, ledger, upkeep
+from worker.store import articles as stored
+from worker.store import feeds as feed_states
+from worker.store.articles import StoredArticle
+
+Facts = dict[str, Any]
+
+_SUPPRESSED = {
+    "copy": "it is a copy, and its original was decided for the same rule",
+    "backlog": "it stood in the feed when the feed was first polled",
+    "archive": "it was known before the first poll",
+}
+
+_REASONS = {
+    Silence.LANGUAGE: "the article is in another language ({language}) than those it reads",
+    Silence.FEED: "it does not read this feed",
+    Silence.TAGS: "the feed has none of its tags",
+    Silence.TOO_OLD: "the article was older than its max_age when it was first seen",
+    Silence.EXCLUDED: "an exclusion keeps it from this article",
+    Silence.QUERY: "its query is not satisfied by this text",
+    Silence.SCORE: "its score stays below the threshold",
+}
+
+
+def feeds(conf: Config, store: Store) -> list[Facts]:
+    """The configured feeds, in the configuration's order, with their state where they were polled."""
+    with store.read() as tx:
+        states = {state.key: state for state in feed_states.statuses(tx)}
+    rows = []
+    for feed in conf.feeds:
+        state = states.get(feed.id)
+        rows.append(
+            {
+                "name": feed.name,
+                "url": urls.masked(feed.id),
+                "language": feed.language,
+                "entries": state.entries if state else 0,
+                "last_polled": state.last_polled if state else None,
+                "last_success": state.last_success if state else None,
+                "result": state.last_result if state else "",
+                "detail": state.last_detail if state else "",
+                "failures": state.failures if state else 0,
+                "due": state.due if state else None,
+            }
+        )
+    return rows
+
+
+def status(conf: Config, store: Store) -> Facts:
+    """The worker, the feeds, the store's counts, and every delivery that is not sent."""
+    now = clock()
+    with store.read() as tx:
+        beat = upkeep.heartbeat(tx)
+        found = {
+            "worker": None
+            if beat is None
+            else {
+                "alive": now - beat.tick < LATE_AFTER,
+                "host": beat.host,
+                "pid": beat.pid,
+                "started": beat.started,
+                "tick": beat.tick,
+            },
+            "entries": upkeep.entry_counts(tx),
+            "articles": upkeep.article_counts(tx),
+            "deliveries": deliveries.counts(tx),
+            "parked_targets": deliveries.parked_targets(tx),
+            "quarantine": [
+                {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
+                for q in entries.quarantined(tx, limit=50)
+            ],
+            "unsent": [
+                {
+                    "delivery": line.id,
+                    "target": line.target_id,
+                    "recipient": line.recipient,
+                    "state": line.state,
+                    "due": line.due,
+                    "attempts": line.attempts,
+                    "reason": line.reason or line.detail,
+                    "subject": line.subject,
+                }
+                for line in deliveries.unsent(tx, limit=50)
+            ],
+            "ledger": list(ledger.audit(tx)),
+        }
+    return found | {"feeds": feeds(conf, store)}
+
+
+def article(one: StoredArticle) -> Facts:
+    """An article's line in a list."""
+    return {
+        "id": one.id,
+        "origin": str(one.origin),
+        "name": one.name,
+        "title": one.article.title,
+        "source": one.article.source,
+        "language": one.article.language,
+        "published": said_date(one),
+        "first_seen": one.article.first_seen,
+        "link": one.article.link,
+        "novelty": one.novelty,
+        "duplicate_of": one.of_id,
+        "score": round(one.score, 4),
+        "why": one.why,
+        "revision": one.revision,
+    }
+
+
+def said_date(one: StoredArticle) -> str:
+    """When it was published, as precisely as known."""
+    moment = one.article.published
+    formats = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
+    return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
+
+
+def why(live: Live, store: Store, asked: str) -> Facts | None:
+    """All that is known of one article; None if there is none."""
+    with store.read() as tx:
+        one = stored.get(tx, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
+        fitting = (one,) if one else stored.find(tx, asked, urls.canonical(asked))
+        if not fitting:
+            return None
+        one, *others = fitting
+        matches = [_match(m, one) for m in ledger.matches(tx, one.id)]
+        return article(one) | {
+            "others": [{"id": other.id, "title": other.article.title} for other in others],
+            "revisions": list(stored.revisions(tx, one.id)),
+            "matches": matches,
+            "ledger": [_line(line) for line in ledger.lines(tx, one.id)],
+            "silent": _silent(tx, live, one, {m["rule"] for m in matches}),
+        }
+
+
+def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:
+    document = text.analyse(found.title, found.body, one.article.language)
+    title, sentences = passages(document, found.spans)
+    shown = ([title] if title.marks else []) + list(sentences)
+    return {
+        "rule": found.rule_id,
+        "name": found.rule_name,
+        "severity": str(found.severity),
+        "hash": found.rule_hash,
+        "revision": found.revision,
+        "at": found.created,
+        "passages": [{"text": passage.text, "marks": [list(mark) for mark in passage.marks]} for passage in shown],
+    }
+
+
+def _line(line: ledger.LedgerLine) -> Facts:
+    return {
+        "rule": line.rule_id,
+        "target": line.target_id,
+        "recipient": line.recipient,
+        "occasion": line.occasion,
+        "verdict": line.verdict,
+        "reason": line.suppression or line.reason,
+        "state": line.state,
+        "due": line.due,
+        "attempts": line.attempts,
+        "finished": line.finished,
+        "detail": line.detail,
+        "sentence": _sentence(line),
+    }
+
+
+def _sentence(line: ledger.LedgerLine) -> str:
+    who = f"{line.recipient} ({line.rule_id}, {line.occasion})"
+    tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    match line.verdict, line.state:
+        case "suppressed", _:
+            return f"{who} was not told: {_SUPPRESSED.get(line.suppression, line.suppression)}."
+        case _, "sent":
+            return f"{who} was told at {line.finished:%Y-%m-%d %H:%M:%S} UTC, after {tries}."
+        case _, "dead":
+            return f"{who} could not be told, after {tries}: {line.reason}."
+        case _, "parked":
+            return f"{who} waits until the target is mended: {line.reason}."
+        case _, state:
+            reason = line.detail or "its turn comes"
+            return f"{who} is to be told ({state}, due {line.due:%Y-%m-%d %H:%M:%S} UTC, {tries} so far): {reason}."
+
+
+def _silent(tx: Tx, live: Live, one: StoredArticle, matched: set[str]) -> list[Facts]:
+    """The live rules that did not match when the article was stored, and whether they would match it now."""
+    if not one.revision:
+        return []
+    document = text.analyse(one.article.title, one.article.body, one.article.language)
+    entry = entries.of_article(tx, one.id)
+    feed = live.feed(entry) if entry else None
+    name, tags = (feed.name, feed.tags) if feed else ("", ())
+    source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
+    return [
+        {
+            "rule": rule_id,
+            "now": not isinstance(found, Silence),
+            "reason": str(found) if isinstance(found, Silence) else "",
+            "sentence": _silence(rule_id, one, found),
+        }
+        for rule_id, found in judge(document, live.ruleset, source).items()
+        if rule_id not in matched
+    ]
+
+
+def _silence(rule_id: str, one: StoredArticle, found: Match | Silence) -> str:
+    if one.origin != "feed":
+        would = " (it would match)" if isinstance(found, Match) else ""
+        return f"{rule_id}: articles known before the first poll are not matched{would}."
+    if isinstance(found, Match):
+        return f"{rule_id} matches now, but did not when the article came: the rule was changed since."
+    return f"{rule_id} does not match: {_REASONS[found].format(language=one.article.language)}."

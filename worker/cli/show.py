@@ -1,0 +1,177 @@
+"""How answers look on a terminal."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from worker.engine.once import Pass
+
+Facts = dict[str, Any]
+
+# What feeds write is shown as they wrote it: no `:smile:` becomes a picture.
+#: What is read by a program is not to be folded at a width that nobody sees.
+_WIDE = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 1000
+_out = Console(emoji=False, highlight=False, width=_WIDE)
+_err = Console(stderr=True, emoji=False, highlight=False)
+#: What a terminal obeys, line breaks included, and what turns a line around.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_STATES = {"sent": "green", "dead": "red", "parked": "yellow", "retry": "yellow"}
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar on standard error, if it is a terminal."""
+    with Progress(console=_err, disable=not _err.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda name: bar.update(task, advance=1, description=f"{what} {escape(_inert(name)[:40])}")
+
+
+def _inert(value: Any) -> Any:
+    """`value` with every such character in its texts replaced, one for one: marks keep their places."""
+    match value:
+        case str():
+            return _UNSAFE.sub(" ", value)
+        case dict():
+            return {_inert(key): _inert(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_inert(one) for one in value]
+        case _:
+            return value
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def poll(done: "Pass") -> None:
+    """One line a fact, and the feeds that failed."""
+    found = done.as_json()
+    for name in ("feeds", "articles", "matches", "deliveries"):
+        parts = found[name]
+        if isinstance(parts, dict):
+            said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.items() if n) or "none"
+            _out.print(f"[bold]{name:11}[/] {said}")
+    for name, reason in _inert(done.failures).items():
+        _out.print(f"[red]failed[/]      {escape(name)}: {escape(reason)}")
+
+
+def status(found: Facts) -> None:
+    """The worker first, then what needs a person, then the rest."""
+    found = _inert(found)
+    worker = found["worker"]
+    if worker is None:
+        _out.print("[yellow]no worker runs on this store[/]")
+    else:
+        said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
+        _out.print(
+            f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {_time(worker['tick'])} UTC"
+        )
+    for name in ("entries", "articles", "deliveries"):
+        said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
+        _out.print(f"[bold]{name:11}[/] {said}")
+    for breach in found["ledger"]:
+        _out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
+    for target, reason in found["parked_targets"].items():
+        _out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
+    for quarantined in found["quarantine"]:
+        which = f"entry {quarantined['entry']} of {quarantined['feed']}"
+        _out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
+    feeds(found["feeds"])
+    if found["unsent"]:
+        table = _table("unsent", "target", "state", "due (UTC)", "tries", "reason")
+        for line in found["unsent"]:
+            state = Text(line["state"], style=_STATES.get(line["state"], ""))
+            table.add_row(
+                str(line["delivery"]),
+                escape(line["target"]),
+                state,
+                _time(line["due"]),
+                str(line["attempts"]),
+                escape(line["reason"]),
+            )
+        _out.print(table)
+
+
+def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
+    """A line a feed."""
+    table = _table("feed", "entries", "last result", "failures", "next poll (UTC)", *["address"] * addresses)
+    for row in _inert(rows):
+        result = row["result"] + (f": {row['detail']}" if row["detail"] else "")
+        style = "red" if row["failures"] else ""
+        table.add_row(
+            escape(row["name"]),
+            str(row["entries"]),
+            Text(result or "not polled yet", style=style),
+            str(row["failures"]),
+            _time(row["due"]),
+            *[escape(row["url"])] * addresses,
+        )
+    _out.print(table)
+
+
+def articles(rows: Sequence[Facts]) -> None:
+    """A line an article."""
+    table = _table("no", "published", "source", "title", "")
+    for row in _inert(rows):
+        note = (
+            f"copy of {row['duplicate_of']}"
+            if row["duplicate_of"]
+            else row["origin"]
+            if row["origin"] != "feed"
+            else ""
+        )
+        table.add_row(
+            str(row["id"]), row["published"][:16], escape(row["source"]), escape(row["title"] or row["name"]), note
+        )
+    _out.print(table)
+
+
+def why(found: Facts) -> None:
+    """An article's story in sentences."""
+    found = _inert(found)
+    _out.print(f"[bold]{escape(found['title'] or found['name'])}[/]")
+    facts = f"article {found['id']}, {found['source']}, published {found['published']}, language {found['language']}"
+    _out.print(escape(facts))
+    if found["link"]:
+        _out.print(Text(found["link"], style="blue"))
+    _out.print(f"{found['novelty']}: {escape(found['why'])}")
+    if found["revision"] > 1:
+        _out.print(f"{found['revision']} texts: " + ", ".join(_time(moment) for moment in found["revisions"]))
+    for matched in found["matches"]:
+        _out.print(
+            f"\n[bold green]{escape(matched['rule'])}[/] ({escape(matched['name'])}, {matched['severity']}) matched:",
+        )
+        for passage in matched["passages"]:
+            line = Text("  " + passage["text"])
+            for start, end in passage["marks"]:
+                line.stylize("bold reverse", start + 2, end + 2)
+            _out.print(line)
+    if found["ledger"]:
+        _out.print()
+    for line in found["ledger"]:
+        _out.print(escape(line["sentence"]), style="" if line["verdict"] == "owed" else "dim")
+    if found["silent"]:
+        _out.print()
+    for silent in found["silent"]:
+        _out.print(escape(silent["sentence"]), style="dim")
+    if found["others"]:
+        named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
+        _out.print(escape(f"\nother articles that fit: {named}"), style="dim")

@@ -1,0 +1,201 @@
+"""What users edit: config.toml and the environment, read at start and again at SIGHUP.
+
+    bytes -toml-> data -references-> expanded -schema-> tables -build-> Config
+
+Every mistake of the file is found in one reading and raised in one UserError. No problem, no repr and no message
+shows a secret. docs/config.md is the reference of every key.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worker import model, toml
+from worker.config import fields
+from worker.config.folder import read_file, read_rules
+from worker.config.references import References
+from worker.config.shown import shown
+from worker.errors import Problem, UserError
+from worker.model import Secret
+
+if TYPE_CHECKING:
+    from worker.config.build import Builder
+
+__all__ = ["Config", "Retention", "check_references", "load", "read_rules", "store_url"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept; None: for ever. What is owed and what was seen stays regardless."""
+
+    articles: timedelta | None = None
+    #: Raw feed bodies.
+    raw: timedelta = timedelta(days=30)
+    #: Obligations that are settled, their deliveries and attempts.
+    ledger: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Config:
+    """A configuration file, checked; its paths are absolute."""
+
+    path: Path
+    #: For SQLAlchemy; may hold a password.
+    store_url: str
+    rules_folder: Path
+    #: Private networks and `host:port`s that may be reached.
+    allow: tuple[str, ...] = ()
+    feeds: tuple[model.Feed, ...] = ()
+    alerts: model.AlertPolicy
+    #: Id of the target that Veille tells about itself, or empty.
+    operators: str = ""
+    #: Host and port of the console; None: no console.
+    listen: tuple[str, int] | None = None
+    #: Where people reach the console, without a final slash, or empty.
+    public_url: str = ""
+    #: Requested at every good tick, so that its absence raises an alarm elsewhere.
+    heartbeat_url: Secret | None = None
+    retention: Retention = Retention()
+    #: An address or URL that the User-Agent gives to the servers we poll, or empty.
+    user_agent_contact: str = ""
+    #: The text of every secret, for the log's redaction.
+    secrets: tuple[str, ...] = ()
+    #: Line of each route, and the line itself.
+    route_lines: tuple[tuple[int, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """The file and its size: nothing that could hold a secret."""
+        return f"Config(path={str(self.path)!r}, feeds={len(self.feeds)}, targets={len(self.alerts.targets)})"
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Config:
+    """The configuration in `path`; raises UserError with every problem of the file, in its order."""
+    builder = _read(path, environ)
+    config = _build(builder, path)
+    if builder.problems:
+        raise UserError(sorted(builder.problems, key=lambda problem: problem.line))
+    return config
+
+
+def store_url(path: Path, environ: Mapping[str, str]) -> str:
+    """The store's URL alone, for health: a worker that refused a reload goes on beside a file with mistakes.
+
+    Raises UserError with every problem of the file if the URL itself cannot be known.
+    """
+    builder = _read(path, environ, only="store")
+    url = builder.store_url()
+    failed = builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict)
+    return load(path, environ).store_url if failed else url
+
+
+def check_references(
+    config: Config,
+    rule_ids: Collection[str],
+    rule_targets: Mapping[str, tuple[str, ...]],
+) -> tuple[Problem, ...]:
+    """What config and rules say of each other and get wrong: routes of unknown rules, rules to unknown targets.
+
+    `rule_targets` holds for each rule id the targets and groups that the rule names itself.
+    """
+    problems: list[Problem] = []
+    for number, route in enumerate(config.alerts.routes):
+        line, source = config.route_lines[number] if number < len(config.route_lines) else (0, "")
+        problems += (
+            Problem(
+                file=str(config.path),
+                line=line,
+                message=f"the route names the rule `{rule}`, which does not exist",
+                mend=fields.nearest(rule, rule_ids),
+                source=source,
+            )
+            for rule in sorted(route.rules.difference(rule_ids))
+        )
+    known = {target.id for target in config.alerts.targets} | {name for name, _ in config.alerts.groups}
+    for rule, targets in rule_targets.items():
+        problems += (
+            Problem(
+                file=str(config.rules_folder),
+                line=0,
+                message=f"the rule `{rule}` is sent to `{target}`, which is no target or group of {config.path.name}",
+                mend=fields.nearest(target, known),
+            )
+            for target in targets
+            if target not in known
+        )
+    return tuple(problems)
+
+
+def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
+    """What the file says, unchecked; of one table, if `only` names it."""
+    # Here, because pydantic takes a fifth of a second that `--help` has no use for.
+    from worker.config.build import Builder
+
+    raw = read_file(path, "copy config.example.toml to it, or name another file with --config")
+    try:
+        parsed = toml.parse(str(path), raw)
+    except UserError as e:
+        # From None: the cause would carry the very line that is masked here.
+        raise UserError([_masked(problem, raw) for problem in e.problems]) from None
+    folder = Path.cwd() / path.parent
+    references = References(environ, folder)
+    data = {name: value for name, value in parsed.data.items() if only in ("", name)}
+    return Builder(parsed, references.expand(data), references, folder)
+
+
+def _build(builder: "Builder", path: Path) -> Config:
+    from worker.config.build import opaque_parts
+
+    builder.outline()
+    store_url = builder.store_url()
+    network, http, kept = builder.table("network"), builder.table("http"), builder.table("retention")
+    heartbeat = builder.table("watch").heartbeat_url
+    builder.hide(heartbeat or "", *opaque_parts(heartbeat or ""))
+    alerts = builder.alerts(_beside(store_url, builder.folder) / "alerts")
+    operators = builder.table("operators").target or ""
+    targets = {target.id for target in alerts.targets}
+    if operators and operators not in targets | {raw.get("id") for _, raw, _ in builder.tables("target")}:
+        builder.wrong(("operators", "target"), f"`{operators}` is no target", fields.nearest(operators, targets))
+    feeds = builder.feeds()
+    builder.hide_references()
+    return Config(
+        path=path,
+        store_url=store_url,
+        rules_folder=builder.path(builder.table("rules").folder),
+        allow=tuple(network.allow),
+        feeds=feeds,
+        alerts=alerts,
+        operators=operators,
+        listen=fields.host_port(http.listen) if http.listen else None,
+        public_url=http.public_url,
+        heartbeat_url=Secret(heartbeat) if heartbeat else None,
+        retention=Retention(articles=kept.articles, raw=kept.raw, ledger=kept.ledger),
+        user_agent_contact=network.contact,
+        # Longest first, so that a secret inside another never leaves the rest of it behind.
+        secrets=tuple(sorted(builder.secrets, key=lambda text: (-len(text), text))),
+        route_lines=tuple(_route_lines(builder)),
+    )
+
+
+def _route_lines(builder: "Builder") -> list[tuple[int, str]]:
+    lines = []
+    for index, _, table in builder.tables("route"):
+        if table is not None:
+            path = ("route", index, "rules")
+            lines.append((builder.toml.place(path)[0], builder.source(path)))
+    return lines
+
+
+def _beside(store_url: str, folder: Path) -> Path:
+    """The folder of a store that is a file; else that of the configuration."""
+    file = store_url.removeprefix("sqlite:///").partition("?")[0]
+    return Path(file).parent if file != store_url.partition("?")[0] else folder
+
+
+def _masked(problem: Problem, raw: bytes) -> Problem:
+    """A problem of a file that is not TOML; no caret is left where the line had to be masked."""
+    above = raw.decode("utf-8", "replace").split("\n")[: max(problem.line - 1, 0)]
+    table = next((line for line in reversed(above) if line.lstrip().startswith("[")), "")
+    source = shown(problem.source, secret="headers" in table)
+    return replace(problem, source=source, column=problem.column if source == problem.source.rstrip() else 0)

@@ -1,0 +1,29 @@
+"""What is allowed and yet probably not meant; `veille check` shows it, nothing is refused for it."""
+
+from collections.abc import Iterator
+
+from worker.config import Config
+from worker.config.fields import nearest
+from worker.errors import Problem
+from worker.model import Channel
+
+
+def advise(config: Config) -> tuple[Problem, ...]:
+    """Remarks on a configuration that loads."""
+    return tuple(_remarks(config))
+
+
+def _remarks(config: Config) -> Iterator[Problem]:
+    def remark(message: str, mend: str, line: int = 0, source: str = "") -> Problem:
+        return Problem(file=str(config.path), line=line, message=message, mend=mend, source=source)
+
+    if not config.feeds:
+        yield remark("there is no feed, so nothing will be found", "add a [[feed]], or run `veille feeds add URL`")
+    tags = {tag for feed in config.feeds for tag in feed.tags}
+    for number, route in enumerate(config.alerts.routes):
+        line = config.route_lines[number][0] if number < len(config.route_lines) else 0
+        for tag in sorted(route.tags - tags):
+            yield remark(f"a route waits for the tag `{tag}`, which no feed carries", nearest(tag, tags), line)
+    beyond_log = any(target.channel is not Channel.LOG for target in config.alerts.targets)
+    if beyond_log and not config.operators:
+        yield remark("nobody is told when Veille itself is in trouble", "name a target: [operators] target")

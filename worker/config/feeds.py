@@ -1,0 +1,231 @@
+"""Lists of feeds: OPML in and out, and `[[feed]]` tables added to a configuration that stays as its owner wrote it."""
+
+import os
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
+
+from worker import model, toml
+from worker.config import fields
+from worker.config.folder import read_file
+from worker.errors import Problem, UserError
+
+#: Of an OPML file.
+MAX_BYTES = 8 << 20
+
+#: What XML 1.0 cannot hold (section 2.2).
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def from_opml(raw: bytes, file: str = "OPML") -> tuple[tuple[str, str], ...]:
+    """(URL, name) of every feed that an OPML document lists, once each, however deep its outlines.
+
+    Only http and https URLs are taken. Raises UserError if it is no OPML, or declares a document type: entities are
+    refused before any is read.
+    """
+
+    def refuse(line: int, message: str, mend: str = "export it again as OPML 2.0") -> NoReturn:
+        raise UserError([Problem(file=file, line=line, message=message, mend=mend)])
+
+    if len(raw) > MAX_BYTES:
+        refuse(0, f"the file is larger than {MAX_BYTES} bytes", "split it")
+    outlines = _Outlines()
+    # The target refuses document types, hence entities, and builds no tree.
+    parser = ET.XMLParser(target=outlines)  # noqa: S314
+    try:
+        parser.feed(raw)
+        parser.close()
+    except _DoctypeError:
+        refuse(0, "the file declares a document type", "remove the line that begins with <!DOCTYPE")
+    except (ET.ParseError, LookupError, ValueError) as e:
+        # An encoding that Python does not know is a LookupError, one that is no byte encoding a ValueError.
+        line, _ = getattr(e, "position", (0, 0))
+        refuse(line, "the file is not well-formed XML")
+    if outlines.root != "opml":
+        refuse(1, "the file is not OPML")
+    return tuple(outlines.feeds.items())
+
+
+def to_opml(feeds: Iterable[model.Feed]) -> bytes:
+    """The feeds as OPML 2.0: URLs as written in the configuration, so that no secret leaves it.
+
+    A feed that only Veille knows, or whose address is itself a secret, is left out.
+    """
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<opml version="2.0">',
+        "<head><title>Veille</title></head>",
+        "<body>",
+    ]
+    for feed in feeds:
+        if feed.id.startswith(("http://", "https://")):
+            words = {"type": "rss", "text": feed.name, "title": feed.name, "xmlUrl": feed.id}
+            if feed.language:
+                words["language"] = feed.language
+            if feed.tags:
+                words["category"] = ",".join(feed.tags)
+            attributes = " ".join(f"{key}={quoteattr(_NOT_XML.sub('', word))}" for key, word in words.items())
+            lines.append(f"<outline {attributes}/>")
+    return "\n".join([*lines, "</body>", "</opml>", ""]).encode()
+
+
+def add(path: Path, url: str, name: str = "", *, language: str = "", tags: Sequence[str] = ()) -> None:
+    """Appends a `[[feed]]` to the configuration in `path`, atomically; comments and order stay.
+
+    The values are taken literally: a `${...}` in them is written as text, so that a list of feeds from elsewhere
+    cannot ask for our secrets. Raises UserError for a URL that is no feed's or is already there.
+    """
+    table = _table(path, url, name, language, tags)
+    known = _known_urls(path)
+    if table["url"] in known:
+        _refuse(path, "this feed is already there", line=known[table["url"]])
+    _append(path, [table])
+
+
+def add_all(path: Path, feeds: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """As `add`, for many at once: the URLs that were added; those already there are passed over."""
+    known = set(_known_urls(path))
+    tables: list[dict[str, Any]] = []
+    for url, name in feeds:
+        table = _table(path, url, name, "", ())
+        if table["url"] not in known:
+            known.add(table["url"])
+            tables.append(table)
+    if tables:
+        _append(path, tables)
+    return tuple(table["url"].replace("$$", "$") for table in tables)
+
+
+class _DoctypeError(Exception):
+    """The document declares a type."""
+
+
+class _Outlines:
+    """A parser target that keeps the feeds and nothing else, so that depth costs nothing."""
+
+    def __init__(self) -> None:
+        self.root = ""
+        self.feeds: dict[str, str] = {}
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition("}")[2].lower()
+        self.root = self.root or name
+        if name != "outline":
+            return
+        # Exporters write xmlUrl, xmlurl and xmlURL.
+        words = {key.lower(): value.strip() for key, value in attributes.items()}
+        url = re.sub(r"^feed:(?://)?(?=https?:)", "", words.get("xmlurl", ""))
+        with suppress(fields.Wrong):
+            title = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", words.get("title") or words.get("text") or "").strip()
+            self.feeds.setdefault(fields.web_url(url), title)
+
+    def doctype(self, name: str, public: str | None, system: str | None) -> None:  # noqa: ARG002 - expat's signature
+        raise _DoctypeError
+
+    def close(self) -> None:
+        """Nothing was built."""
+
+
+def _refuse(path: Path, message: str, mend: str = "", *, line: int = 0) -> NoReturn:
+    raise UserError([Problem(file=str(path), line=line, message=message, mend=mend)])
+
+
+def _table(path: Path, url: str, name: str, language: str, tags: Sequence[str]) -> dict[str, Any]:
+    """The `[[feed]]` as it is to be written."""
+    try:
+        table: dict[str, Any] = {"url": fields.feed_url(url), "name": fields.plain(name)}
+        table |= {"language": fields.language(language), "tags": [fields.filled(tag) for tag in tags]}
+    except fields.Wrong as e:
+        _refuse(path, f"the feed cannot be added: its value {e.message}", e.mend)
+    literal = {"url": _literal(table["url"]), "name": _literal(table["name"]), "language": table["language"]}
+    return {key: value for key, value in {**literal, "tags": [_literal(t) for t in table["tags"]]}.items() if value}
+
+
+def _literal(text: str) -> str:
+    return text.replace("$", "$$") if "${" in text or "$$" in text else text
+
+
+def _known_urls(path: Path) -> dict[str, int]:
+    """The URLs of the file as written, each with its line."""
+    parsed = toml.parse(str(path), read_file(path))
+    feeds = parsed.data.get("feed", [])
+    tables = enumerate(feeds) if isinstance(feeds, list) else ()
+    return {
+        table["url"]: parsed.place(("feed", index, "url"))[0]
+        for index, table in tables
+        if isinstance(table, dict) and isinstance(table.get("url"), str)
+    }
+
+
+def _append(path: Path, tables: Sequence[dict[str, Any]]) -> None:
+    raw = read_file(path)
+    bom = raw[:3] if raw.startswith(b"\xef\xbb\xbf") else b""
+    written = raw[len(bom) :].decode()
+    newline = "\r\n" if "\r\n" in written else "\n"
+    expected = tomllib.loads(written)
+    if not isinstance(expected.setdefault("feed", []), list):
+        _refuse(path, "`feed` is not a list of tables", "write [[feed]], with two brackets")
+    expected["feed"] += tables
+    # At the end first: elsewhere a new table would part another from the comment above it.
+    for edited in (_at_end, _after_last_feed):
+        text = edited(written, tables).replace("\r\n", "\n").replace("\n", newline)
+        # Whatever tomlkit makes of an unusual file, only one that keeps every line and says what was asked for is
+        # written.
+        with suppress(tomllib.TOMLDecodeError):
+            if tomllib.loads(text) == expected and _keeps_lines(written, text):
+                _replace(path, bom + text.encode())
+                return
+    _refuse(path, "no feed can be added to this file", "write its feeds as [[feed]] tables")
+
+
+def _keeps_lines(before: str, after: str) -> bool:
+    """Whether every line of `before` is in `after`, in its order."""
+    lines = iter(after.splitlines())
+    return all(line in lines for line in before.splitlines())
+
+
+def _after_last_feed(written: str, tables: Sequence[dict[str, Any]]) -> str:
+    # Here, because only this command needs it.
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(written)
+        for table in tables:
+            document.setdefault("feed", tomlkit.aot()).append(tomlkit.item({**table}))
+        return tomlkit.dumps(document)
+    except TOMLKitError:
+        return _at_end(written, tables)
+
+
+def _at_end(written: str, tables: Sequence[dict[str, Any]]) -> str:
+    import tomlkit
+
+    blocks = [f"\n[[feed]]\n{tomlkit.dumps(table)}" for table in tables]
+    gap = "" if not written or written.endswith("\n") else "\n"
+    return written + gap + "".join(blocks)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Puts `content` in the file's place in one step, with the file's permissions."""
+    real = path.resolve()
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(real, temporary)
+        temporary.replace(real)
+    except OSError as e:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        _refuse(path, f"the file cannot be replaced: {e.strerror}", "make its folder writable, or edit it yourself")

@@ -1,0 +1,329 @@
+"""The small languages of single values: durations, addresses, networks, SMTP URLs, time zones.
+
+Each function takes what the user wrote and gives the value, or raises Wrong. No message repeats a value that could
+hold a secret.
+"""
+
+import difflib
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parseaddr
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from worker.model import Secret, Severity
+
+ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+SAMPLE = "veille:sample"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw]){1,9}")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_CENTURY = timedelta(days=36_525)
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?|[0-9a-f:.]+(?:%[\w.-]+)?")
+#: RFC 9110 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: Country codes that are often written for the language of the country.
+_COUNTRY = {"vn": "vi", "kh": "km", "cn": "zh", "jp": "ja", "kr": "ko", "uk": "en"}
+#: Capitals that are often written for the zone they lie in.
+_CAPITALS = {"Asia/Hanoi": "Asia/Ho_Chi_Minh", "Asia/Beijing": "Asia/Shanghai"}
+#: The fetcher sets these itself; its limits and its conditional requests rest on them.
+_OWN_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "host",
+        "if-modified-since",
+        "if-none-match",
+        "range",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    },
+)
+
+
+class Wrong(ValueError):  # noqa: N818 - it reads as what it says: a value is wrong
+    """A value cannot be used: what is wrong (said of the key), and the mend."""
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp:
+    """An SMTP URL, taken apart."""
+
+    host: str
+    port: int
+    tls: str
+    username: str
+    password: Secret | None
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A suggestion for `word`: the nearest of `known`, or all of them where none is near."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"one of: {', '.join(names[:30])}" if names else ""
+
+
+def plain(text: str) -> str:
+    """One line of text without control characters."""
+    if _CONTROL.search(text):
+        raise Wrong("holds a control character or a line break")
+    return text.strip()
+
+
+def filled(text: str) -> str:
+    """As `plain`, and not empty."""
+    if not plain(text):
+        raise Wrong("is empty", "give it a value, or leave the line out")
+    return plain(text)
+
+
+def identifier(text: str) -> str:
+    """The id of a target, group or rule."""
+    if not ID.fullmatch(text):
+        raise Wrong(
+            "is not a usable id",
+            "use small letters a to z, digits and hyphens: at most 64, a letter or digit first",
+        )
+    return text
+
+
+def duration(text: object) -> timedelta:
+    """`90s`, `15m`, `6h`, `90d`, `2w`, or several in a row: `1h30m`."""
+    if not isinstance(text, str) or not _DURATION.fullmatch(text.strip()):
+        raise Wrong("is not a duration", 'write a number and s, m, h, d or w in quotes: "15m", "6h", "90d"')
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)([smhdw])", text))
+    if seconds > _CENTURY.total_seconds():
+        raise Wrong("is longer than a hundred years", 'where the key allows it, write "forever"')
+    return timedelta(seconds=seconds)
+
+
+def interval(text: object) -> timedelta:
+    """How often a feed is polled: a minute or more."""
+    every = duration(text)
+    if every < timedelta(minutes=1):
+        raise Wrong("is under one minute", 'feeds are polled at most once a minute: every = "1m" or more')
+    return every
+
+
+def lasting(text: object) -> timedelta:
+    """How long something is kept: a day or more."""
+    kept = duration(text)
+    if kept < timedelta(days=1):
+        raise Wrong("is under one day", 'keep it for "1d" or more')
+    return kept
+
+
+def lasting_or_forever(text: object) -> timedelta | None:
+    """As `lasting`; None for `forever`."""
+    return None if text == "forever" else lasting(text)
+
+
+def language(text: str) -> str:
+    """The primary tag of a BCP 47 language: `fr`, `en`, `zh` of `zh-Hans`; empty means: detect it."""
+    primary = re.split(r"[-_]", text.strip().lower(), maxsplit=1)[0]
+    if primary in _COUNTRY:
+        raise Wrong(f"is the code of a country: {primary}", f'write the language: "{_COUNTRY[primary]}"')
+    if text.strip() and not re.fullmatch(r"[a-z]{2,3}", primary):
+        raise Wrong("is not a language code", 'write two or three letters: "fr", "en", "vi", "km", "lo", "zh"')
+    return primary
+
+
+def severity(text: object) -> Severity:
+    """One of the five severities."""
+    known = [str(one) for one in Severity]
+    if not isinstance(text, str) or text not in known:
+        raise Wrong("is no severity", nearest(text, known) if isinstance(text, str) else f"one of: {', '.join(known)}")
+    return Severity(text)
+
+
+def timezone(text: str) -> str:
+    """An IANA time zone that this machine knows."""
+    try:
+        # Absolute and upward paths raise ValueError, folders OSError.
+        zoneinfo.ZoneInfo(text)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as e:
+        close = difflib.get_close_matches(text, zoneinfo.available_timezones(), n=1, cutoff=0.75)
+        near = _CAPITALS.get(text) or "".join(close)
+        mend = f"did you mean `{near}`?" if near else "write an IANA name such as Asia/Ho_Chi_Minh or Europe/Paris"
+        raise Wrong("is no time zone known here", mend) from e
+    return text
+
+
+def address(text: str) -> str:
+    """The address of `desk@example.org` or `Desk <desk@example.org>`, its domain in small ASCII letters."""
+    plain(text)
+    mailbox = parseaddr(text)[1]
+    local, at, domain = mailbox.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError as e:
+        raise Wrong("is no email address", 'write "name@example.org"') from e
+    # parseaddr gives the first of several and drops what it cannot read: both must not pass unseen.
+    whole = text.strip() == mailbox or text.rstrip().endswith(f"<{mailbox}>")
+    if not at or not whole or not _ADDRESS.fullmatch(f"{local}@{domain}"):
+        raise Wrong("is no email address", 'write "name@example.org", one address in each string')
+    return f"{local}@{domain}"
+
+
+def sender(text: str) -> str:
+    """An address, with or without a name before it, as written."""
+    address(text)
+    return text.strip()
+
+
+def split_url(text: str, schemes: Iterable[str], mend: str) -> SplitResult:
+    """`text` as a URL of one of `schemes` with a host; raises Wrong without showing it."""
+    if _CONTROL.search(text) or any(c.isspace() for c in text.strip()):
+        raise Wrong("holds a space or a control character", mend)
+    try:
+        url = urlsplit(text.strip())
+        _ = url.port
+    except ValueError as e:
+        raise Wrong("is not a valid URL: its host or port cannot be read", mend) from e
+    if url.scheme not in set(schemes):
+        raise Wrong(f"must begin with {' or '.join(f'{one}://' for one in schemes)}", mend)
+    if not url.hostname:
+        raise Wrong("names no host", mend)
+    return url
+
+
+def web_url(text: str) -> str:
+    """An http or https URL."""
+    split_url(text, ("https", "http"), 'write the whole address: "https://..."')
+    return text.strip()
+
+
+def public_url(text: str) -> str:
+    """Where people reach the console: an http(s) URL without query, fragment or final slash."""
+    url = split_url(text, ("https", "http"), 'for example "https://veille.example.org"')
+    if url.query or url.fragment or "@" in url.netloc:
+        raise Wrong("has a query, a fragment or credentials", 'for example "https://veille.example.org"')
+    return text.strip().rstrip("/")
+
+
+def feed_url(text: str) -> str:
+    """An http or https URL, or `veille:sample`."""
+    if text.strip() == SAMPLE:
+        return SAMPLE
+    split_url(text, ("https", "http"), f'write the address of a feed, "https://...", or "{SAMPLE}"')
+    return text.strip()
+
+
+def store_url(text: str) -> str:
+    """`sqlite:///` with a path, or `postgresql+psycopg://` with a host or a socket."""
+    mend = "sqlite:///data/veille.db, or postgresql+psycopg://user:${PASSWORD}@host/name"
+    url = plain(text)
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        path = rest.removeprefix("/").partition("?")[0]
+        if not rest.startswith("/") or path in {"", ":memory:"}:
+            raise Wrong("names no file", f"{mend}; a store in memory would forget what it owes")
+        return url
+    if scheme != "postgresql+psycopg":
+        raise Wrong("is not a store that Veille knows", mend)
+    try:
+        _ = urlsplit(url).port
+    except ValueError as e:
+        raise Wrong("is not a valid URL: its host or port cannot be read", mend) from e
+    return url
+
+
+def smtp_url(text: str) -> str:
+    """Checks an SMTP URL; `smtp` takes it apart."""
+    smtp(text)
+    return text
+
+
+def smtp(text: str) -> Smtp:
+    """`smtp[s]://[user:password@]host[:port]`, user and password percent-decoded (RFC 3986 3.2.1).
+
+    `smtps` is TLS from the first byte (RFC 8314, port 465). `smtp` demands STARTTLS where there are credentials to
+    protect or the port is 587, the one for submission; otherwise it is plain, as to a relay on port 25.
+    `smtp+starttls` demands it everywhere.
+    """
+    mend = "smtps://user:${PASSWORD}@host:465, smtp://user:${PASSWORD}@host:587, or smtp://host:25"
+    url = split_url(text, ("smtp", "smtps", "smtp+starttls"), mend)
+    if url.path.strip("/") or url.query or url.fragment:
+        raise Wrong("goes on after host and port", f"{mend}; write / ? # @ in a password as %2F %3F %23 %40")
+    if url.password is not None and not url.username:
+        raise Wrong("has a password without a user", mend)
+    if url.username and not url.password:
+        raise Wrong("has a user without a password", mend)
+    if url.scheme == "smtps":
+        tls = "smtps"
+    elif url.scheme == "smtp+starttls" or url.username or url.port == 587:
+        tls = "starttls"
+    else:
+        tls = "none"
+    return Smtp(
+        host=url.hostname or "",
+        port=url.port or {"smtps": 465, "starttls": 587, "none": 25}[tls],
+        tls=tls,
+        username=unquote(url.username or ""),
+        password=Secret(unquote(url.password)) if url.password else None,
+    )
+
+
+def apprise_url(text: str) -> str:
+    """Anything with a scheme; whether Apprise knows it is for `deliver` to say."""
+    if _CONTROL.search(text) or not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", text.strip()):
+        raise Wrong("is no Apprise URL", "it begins with a scheme: ntfy://topic, tgram://..., msteams://...")
+    return text.strip()
+
+
+def header(name: str, value: str) -> None:
+    """Checks a request header (RFC 9110 5.5)."""
+    if not _TOKEN.fullmatch(name):
+        raise Wrong("is no header name")
+    if name.lower() in _OWN_HEADERS:
+        raise Wrong("is a header that Veille sets itself", "leave it out")
+    if not value.isascii() or _CONTROL.search(value.replace("\t", " ")):
+        raise Wrong("has a value with a line break or letters beyond ASCII")
+
+
+def allowed(text: str) -> str:
+    """A network (`10.0.0.0/8`, `fd00::/8`), one address, or `host:port`, in its canonical form."""
+    mend = "write a network (10.1.0.0/16, fd00::/8), an address, or host:port (intranet.example:8080)"
+    written = plain(text).lower()
+    try:
+        return str(ipaddress.ip_network(written))
+    except ValueError as e:
+        if "host bits set" in str(e):
+            inner = ipaddress.ip_network(written, strict=False)
+            raise Wrong("is an address inside a network, not a network", f"did you mean `{inner}`?") from e
+    if "/" in written or written.count(":") == 0:
+        raise Wrong("is neither a network nor host:port", mend)
+    host, port = host_port(written, mend)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen(text: str) -> str:
+    """Checks a `host:port` to listen on; `host_port` takes it apart."""
+    host_port(text, 'for example "127.0.0.1:8080", or "0.0.0.0:8080" inside a container')
+    return text
+
+
+def host_port(text: str, mend: str = "") -> tuple[str, int]:
+    """`host:port` or `[IPv6]:port`."""
+    host, colon, port = plain(text).lower().rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    host = host[1:-1] if bracketed else host
+    if not colon or not _HOST.fullmatch(host) or (":" in host) != bracketed:
+        raise Wrong("is not host:port", mend)
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
+        raise Wrong("has no port between 1 and 65535", mend)
+    return host, int(port)

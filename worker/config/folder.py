@@ -1,0 +1,64 @@
+"""Reading what users keep on disk: one file, or a folder of rules."""
+
+import stat
+from pathlib import Path
+
+from worker.errors import Problem, UserError
+from worker.toml import MAX_BYTES
+
+
+def read_file(path: Path, mend: str = "") -> bytes:
+    """The file's bytes, at most one beyond the limit that `toml.parse` refuses; raises UserError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as e:
+        missing = isinstance(e, FileNotFoundError)
+        message = "there is no such file" if missing else f"cannot be read: {e.strerror or e}"
+        raise UserError([Problem(file=str(path), line=0, message=message, mend=mend if missing else "")]) from e
+    except ValueError as e:
+        raise UserError([Problem(file=repr(str(path)), line=0, message="is no file name")]) from e
+
+
+def read_rules(folder: Path) -> dict[str, bytes]:
+    """Every `*.toml` of `folder` by file name, sorted; names that begin with a dot are an editor's, not rules.
+
+    Raises UserError with a Problem for each file that cannot be read, is no regular file, or is a link to somewhere
+    outside the folder.
+    """
+    try:
+        inside = folder.resolve(strict=True)
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
+    except (OSError, RuntimeError, ValueError) as e:
+        # Before Python 3.13 a loop of links is a RuntimeError; a NUL in the name is a ValueError.
+        message = f"the folder of rules cannot be read: {getattr(e, 'strerror', None) or 'no such folder'}"
+        raise UserError([Problem(file=str(folder), line=0, message=message, mend="see [rules] folder")]) from e
+    files: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        if fault := _fault(path, inside):
+            problems.append(Problem(file=str(path), line=0, message=fault, mend="move it out of the folder of rules"))
+            continue
+        try:
+            files[path.name] = read_file(path)
+        except UserError as e:
+            problems += e.problems
+    if problems:
+        raise UserError(problems)
+    return files
+
+
+def _fault(path: Path, inside: Path) -> str:
+    """Why `path` is not to be opened; empty if it may be, or if opening it will say why not."""
+    try:
+        target = path.resolve(strict=True)
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return "is a link to a file that does not exist" if path.is_symlink() else ""
+    except (OSError, RuntimeError) as e:
+        return f"cannot be read: {getattr(e, 'strerror', None) or 'a link that leads to itself'}"
+    if not target.is_relative_to(inside):
+        return "is a link that leaves the folder"
+    if stat.S_ISDIR(mode):
+        return "is a folder"
+    return "" if stat.S_ISREG(mode) else "is no regular file"

@@ -1,0 +1,182 @@
+"""The tables of the file, key by key, as pydantic models: each checks its own values and nothing beyond them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from worker.config import fields
+from worker.config.fields import Wrong, nearest
+from worker.model import Severity
+
+Plain = Annotated[str, AfterValidator(fields.plain)]
+Filled = Annotated[str, AfterValidator(fields.filled)]
+Id = Annotated[str, AfterValidator(fields.identifier)]
+Address = Annotated[str, AfterValidator(fields.address)]
+WebUrl = Annotated[str, AfterValidator(fields.web_url)]
+#: None: for ever.
+Lasting = Annotated[timedelta | None, BeforeValidator(fields.lasting_or_forever)]
+
+
+def _message_language(text: object) -> str:
+    if text not in {"fr", "en"}:
+        raise Wrong("is no language that messages are written in", 'write "fr" or "en"')
+    return str(text)
+
+
+class Table(BaseModel):
+    """A table refuses unknown keys and coerces nothing: `"yes"` is no boolean, `1` no text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class StoreTable(Table):
+    url: Annotated[str, AfterValidator(fields.store_url)] = "sqlite:///data/veille.db"
+
+
+class RulesTable(Table):
+    folder: Filled = "rules"
+
+
+class NetworkTable(Table):
+    allow: list[Annotated[str, AfterValidator(fields.allowed)]] = []
+    contact: Plain = ""
+
+
+class FeedTable(Table):
+    url: Annotated[str, AfterValidator(fields.feed_url)]
+    name: Plain = ""
+    language: Annotated[str, AfterValidator(fields.language)] = ""
+    tags: list[Filled] = []
+    every: Annotated[timedelta, BeforeValidator(fields.interval)] = timedelta(minutes=15)
+    full_text: bool = False
+    alert_backlog: bool = False
+    headers: dict[str, str] = {}
+    username: Plain = ""
+    password: str = ""
+
+
+class EmailTable(Table):
+    to: Annotated[list[Address], Field(min_length=1)]
+    sender: Annotated[str, AfterValidator(fields.sender), Field(alias="from")]
+    smtp: Annotated[str, AfterValidator(fields.smtp_url)]
+
+
+class SlackTable(Table):
+    webhook: WebUrl | None = None
+    token: Filled | None = None
+    channel: Filled | None = None
+    api: WebUrl = "https://slack.com/api"
+
+
+class AppriseTable(Table):
+    url: Annotated[str, AfterValidator(fields.apprise_url)]
+
+
+class LogTable(Table):
+    folder: Filled
+
+
+class TargetTable(Table):
+    id: Id
+    language: Annotated[str, BeforeValidator(_message_language)] = "fr"
+    timezone: Annotated[str, AfterValidator(fields.timezone)] = "Asia/Ho_Chi_Minh"
+    email: EmailTable | None = None
+    slack: SlackTable | None = None
+    apprise: AppriseTable | None = None
+    log: LogTable | None = None
+
+
+class RouteTable(Table):
+    targets: Annotated[list[Id], Field(min_length=1)]
+    rules: list[Id] = []
+    severities: list[Annotated[Severity, BeforeValidator(fields.severity)]] = []
+    tags: list[Filled] = []
+
+
+class GroupTable(Table):
+    id: Id
+    targets: Annotated[list[Id], Field(min_length=1)]
+
+
+class OperatorsTable(Table):
+    target: Id | None = None
+
+
+class HttpTable(Table):
+    listen: Annotated[str, AfterValidator(fields.listen)] | None = None
+    public_url: Annotated[str, AfterValidator(fields.public_url)] = ""
+
+
+class WatchTable(Table):
+    heartbeat_url: WebUrl | None = None
+
+
+class RetentionTable(Table):
+    articles: Lasting = None
+    raw: Annotated[timedelta, BeforeValidator(fields.lasting)] = timedelta(days=30)
+    ledger: Lasting = None
+
+
+#: `[name]`: once at most.
+TABLES: Mapping[str, type[Table]] = {
+    "store": StoreTable,
+    "rules": RulesTable,
+    "network": NetworkTable,
+    "operators": OperatorsTable,
+    "http": HttpTable,
+    "watch": WatchTable,
+    "retention": RetentionTable,
+}
+#: `[[name]]`: any number of times.
+LISTS: Mapping[str, type[Table]] = {
+    "feed": FeedTable,
+    "target": TargetTable,
+    "route": RouteTable,
+    "group": GroupTable,
+}
+
+_EXPECTED = {
+    "string_type": ("is not text", "put it in quotes"),
+    "bool_type": ("is neither true nor false", "write true or false, without quotes"),
+    "list_type": ("is not a list", 'write it in brackets: ["...", "..."]'),
+    "dict_type": ("is not a table", 'write it in braces: { name = "value" }'),
+    "model_type": ("is not a table", 'write it in braces: { key = "value" }'),
+    "too_short": ("is empty", "name at least one"),
+}
+
+
+def explain(model: type[Table], error: ErrorDetails) -> tuple[tuple[str | int, ...], str, str]:
+    """A pydantic error in the user's words: (path below the table, message, mend); never the value."""
+    path = error["loc"]
+    key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        return path, f"unknown key `{key}`", nearest(key, _keys(model, path[:-1]))
+    if kind == "missing":
+        return path, f"`{key}` is missing", f"add a line: {key} = ..."
+    name = f"`{key}`: item {path[-1] + 1}" if path and isinstance(path[-1], int) else f"`{key}`"
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, Wrong):
+        return path, f"{name} {cause.message}", cause.mend
+    message, mend = _EXPECTED.get(kind, ("cannot be used", ""))
+    return path, f"{name} {message}", mend
+
+
+def validate(model: type[Table], raw: Mapping[str, Any]) -> Table | list[tuple[tuple[str | int, ...], str, str]]:
+    """The table, or everything that is wrong with it as `explain` tells it."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as e:
+        return [explain(model, error) for error in e.errors(include_url=False, include_input=False)]
+
+
+def _keys(model: type[Table], path: tuple[str | int, ...]) -> list[str]:
+    """The keys of the table at `path` below `model`."""
+    for part in path:
+        named = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+        inner = getattr(named.get(str(part)), "__args__", (named.get(str(part)),))
+        model = next((one for one in inner if isinstance(one, type) and issubclass(one, Table)), model)
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,0 +1,22 @@
+"""Copies: whether an article is the text of an earlier one, nearly.
+
+    Document -> fingerprint -> (store: candidates that share a band) -> decide -> Novelty(NEW | DUPLICATE, of, why)
+
+Candidates are found by a sample of word sequences; what they are is decided on all of them. No verdict rests on an
+estimate.
+"""
+
+from worker.dedupe.signature import SCHEME, Fingerprint, dump, fingerprint, from_archive
+from worker.dedupe.verdict import Candidate, compare_revision, decide, news
+
+__all__ = [
+    "SCHEME",
+    "Candidate",
+    "Fingerprint",
+    "compare_revision",
+    "decide",
+    "dump",
+    "fingerprint",
+    "from_archive",
+    "news",
+]

@@ -1,0 +1,117 @@
+"""Slack: an incoming webhook, or the Web API's `chat.postMessage` with a bot token (docs.slack.dev)."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+
+from worker import net
+from worker.deliver.receipt import receipt
+from worker.model import Claimed, FetchReason, Outcome, Receipt, SlackSettings
+
+_SECONDS = 30
+_JSON = ("content-type", "application/json; charset=utf-8")
+
+#: `error` words of chat.postMessage that come of load or of Slack's own faults.
+_PASSING = {
+    "ratelimited",
+    "rate_limited",
+    "message_limit_exceeded",
+    "fatal_error",
+    "internal_error",
+    "request_timeout",
+    "service_unavailable",
+    "team_added_to_org",
+    "accesslimited",
+}
+#: Those that are about the message; every other one is about the token, the channel or the app.
+_MESSAGE = {
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_too_long",
+    "msg_blocks_too_long",
+    "no_text",
+    "invalid_arguments",
+    "invalid_json",
+    "json_not_object",
+    "invalid_payload",
+    "too_many_attachments",
+    "metadata_too_large",
+    "cannot_reply_to_message",
+}
+
+
+async def send(claimed: Claimed, settings: SlackSettings, client: net.Client) -> Receipt:
+    """One POST, redirects refused."""
+    if settings.webhook is not None:
+        url, headers, content = settings.webhook.reveal(), [_JSON], claimed.message.content
+    else:
+        url = f"{settings.api.rstrip('/')}/chat.postMessage"
+        token = settings.token.reveal() if settings.token else ""
+        headers = [_JSON, ("authorization", f"Bearer {token}")]
+        content = json.dumps(json.loads(claimed.message.content) | {"channel": settings.channel}).encode()
+    answer = await client.request(
+        "POST", url, headers=headers, content=content, limits=net.Limits(seconds=_SECONDS), redirects=False
+    )
+    after = None
+    if isinstance(answer, net.NetFailure):
+        outcome, detail = _judge_failure(answer), f"{answer.reason}: {answer.detail}"
+    else:
+        judge = _judge_webhook if settings.webhook is not None else _judge_api
+        outcome, detail = judge(answer)
+        after = _retry_after(answer.headers) if outcome is Outcome.RETRY else None
+    return receipt(outcome, detail, secrets=[settings.webhook, settings.token], after=after)
+
+
+def _judge_failure(failure: net.NetFailure) -> Outcome:
+    if failure.sent:
+        return Outcome.UNCERTAIN
+    return Outcome.BROKEN if failure.reason is FetchReason.BAD_URL else Outcome.RETRY
+
+
+def _judge_webhook(answer: net.Response) -> tuple[Outcome, str]:
+    words = _text(answer)
+    if answer.status == 200:
+        # A proxy's login page answers 200 as well; only Slack says `ok`.
+        return (Outcome.SENT, "ok") if words.strip() == "ok" else (Outcome.RETRY, "200, but the answer is not Slack's")
+    return _judge_status(answer.status), f"{answer.status} {words}"
+
+
+def _judge_api(answer: net.Response) -> tuple[Outcome, str]:
+    if answer.status != 200:
+        return _judge_status(answer.status), f"{answer.status} {_text(answer)}"
+    try:
+        said = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict) or not isinstance(said.get("ok"), bool):
+        return Outcome.RETRY, "200, but the answer is not Slack's"
+    if said["ok"]:
+        return Outcome.SENT, "ok"
+    error = str(said.get("error", "unknown error"))
+    if error in _PASSING:
+        return Outcome.RETRY, error
+    return (Outcome.PERMANENT if error in _MESSAGE else Outcome.BROKEN), error
+
+
+def _judge_status(status: int) -> Outcome:
+    if status in {400, 413}:
+        return Outcome.PERMANENT
+    if status in {401, 403, 404, 410}:
+        return Outcome.BROKEN
+    # 429 and 5xx pass; so may what a proxy on the way makes of the request (3xx, 407, 408 ...).
+    return Outcome.RETRY
+
+
+def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
+    """RFC 9110 10.2.3: seconds, or a date, which is read against the answer's own; at most a day."""
+    said = headers.get("retry-after", "")
+    try:
+        wait = net.retry_after(said, parsedate_to_datetime(headers.get("date", "")))
+    except (TypeError, ValueError):
+        wait = net.seconds(said)
+    return None if wait is None else timedelta(seconds=wait)
+
+
+def _text(answer: net.Response) -> str:
+    return answer.body[:200].decode(errors="replace")

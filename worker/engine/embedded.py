@@ -1,0 +1,237 @@
+"""The embedded engine: one process, one tick a second, bounded pools; what is due is always read from the store."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from worker.engine.hosts import PER_HOST, Turns, choose, host_of
+from worker.errors import StoreError
+from worker.pipeline.deliver import deliver
+from worker.pipeline.edges import Edges
+from worker.pipeline.ingest import ingest
+from worker.pipeline.page import page
+from worker.pipeline.poll import poll
+from worker.store import deliveries, entries, feeds
+
+_log = structlog.get_logger()
+
+POLLS = 16
+PAGES = 8
+#: Pages taken from the store, waiting ones included: so many may a host that hangs hold up without others noticing.
+PAGES_TAKEN = 256
+DELIVERIES = 8
+PER_TARGET = 4
+BATCH = 50
+TICK_SECONDS = 1
+DRAIN_SECONDS = 8
+#: After the store refused something: it is asked again, but not a thousand times a second.
+REST_SECONDS = 5
+#: A job that outlives its lease is done again by another: longer than any job's own limits together.
+LEASE = timedelta(minutes=5)
+_WINDOW = 200
+
+
+class Embedded:
+    """Runs the jobs until told to stop."""
+
+    def __init__(self, edges: Edges, upkeep: Callable[[datetime], Awaitable[None]]) -> None:
+        self._edges = edges
+        #: Called after every sweep that went through: heartbeat, retention, pings.
+        self._upkeep = upkeep
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        #: The loop's time before which the store is left alone.
+        self._rested = 0.0
+        self._polls: dict[str, asyncio.Task[bool]] = {}
+        self._pages: dict[int, asyncio.Task[bool]] = {}
+        #: Those of them that wait for their turn.
+        self._queued: set[int] = set()
+        self._turns = Turns(total=PAGES, each=PER_HOST)
+        self._deliveries: dict[int, tuple[str, asyncio.Task[bool]]] = {}
+        #: The delivery that was last tried alone.
+        self._alone = 0
+        self._ingest: asyncio.Task[bool] | None = None
+
+    def stop(self) -> None:
+        """Claim nothing more; `run` returns when what is under way has ended, in at most 9 s."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Sweep at every tick, and at once when a job has ended, since it may have made work for the next."""
+        # Due times live in the store: the scheduler is a metronome, and a tick missed is a tick coalesced.
+        scheduler = AsyncIOScheduler(
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}, timezone="UTC"
+        )
+        scheduler.add_job(self._wake.set, "interval", seconds=TICK_SECONDS)
+        scheduler.start()
+        stopping = asyncio.create_task(self._stopping.wait())
+        sweep = None
+        try:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                sweep = asyncio.create_task(self._sweep())
+                # A store that does not answer must not hold up the stop.
+                await asyncio.wait({sweep, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await self._wake.wait()
+        finally:
+            stopping.cancel()
+            scheduler.shutdown(wait=False)
+            await self._drain(sweep)
+
+    async def _sweep(self) -> None:
+        if asyncio.get_running_loop().time() < self._rested:
+            return
+        now = self._edges.clock()
+        try:
+            await self._claim(now)
+            await self._upkeep(now)
+        except StoreError as e:
+            # The work is still in the store, and is asked for again.
+            _log.warning("the store cannot be read now", error=str(e))
+            self._rest()
+        except Exception:  # noqa: BLE001 - logged with its trace; the next tick runs whatever happened
+            _log.exception("sweep failed")
+
+    def _rest(self) -> None:
+        self._rested = asyncio.get_running_loop().time() + REST_SECONDS
+
+    async def _claim(self, now: datetime) -> None:
+        edges = self._edges
+        keys = [feed.id for feed in edges.live.config.feeds]
+        busy = frozenset(self._deliveries)
+
+        def look() -> tuple[tuple[str, ...], bool, bool, tuple[deliveries.Due, ...]]:
+            with edges.store.read() as tx:
+                ready, pages = entries.waiting(tx, now=now)
+                due = feeds.due(tx, keys, now=now)
+                return due, ready, pages, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
+
+        due, ready, pages, owed = await edges.in_thread(look)
+        if not self._stopping.is_set():
+            self._start_deliveries(owed)
+        if ready and self._ingest is None and not self._stopping.is_set():
+            await self._start_ingest(now)
+        if due and len(self._polls) < POLLS and not self._stopping.is_set():
+            await self._start_polls(due, now)
+        if pages and len(self._pages) < PAGES_TAKEN and not self._stopping.is_set():
+            await self._start_pages(now)
+
+    def _start_deliveries(self, due: tuple[deliveries.Due, ...]) -> None:
+        if self._alone in self._deliveries:
+            return
+        load = Counter(target for target, _ in self._deliveries.values())
+        for one in due:
+            if len(self._deliveries) >= DELIVERIES:
+                break
+            if load[one.target_id] >= PER_TARGET or one.crashed:
+                continue
+            load[one.target_id] += 1
+            self._start_delivery(one)
+        # What took the process down goes alone: five crashes in company would condemn seven innocents with it.
+        suspect = next((one for one in due if one.crashed), None)
+        if suspect is not None and not self._deliveries:
+            self._alone = suspect.id
+            self._start_delivery(suspect)
+
+    def _start_delivery(self, one: deliveries.Due) -> None:
+        task = self._start("deliver", deliver(self._edges, one.id), partial(self._deliveries.pop, one.id, None))
+        self._deliveries[one.id] = (one.target_id, task)
+
+    async def _start_ingest(self, now: datetime) -> None:
+        edges = self._edges
+
+        def take() -> tuple[int, ...]:
+            with edges.store.write() as tx:
+                entries.quarantine_poisoned(tx, now=now)
+                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH)
+
+        if ids := await edges.in_thread(take):
+            self._ingest = self._start("ingest", ingest(edges, ids), self._ingested)
+
+    def _ingested(self) -> None:
+        self._ingest = None
+
+    async def _start_polls(self, due: tuple[str, ...], now: datetime) -> None:
+        edges = self._edges
+        host = {feed.id: host_of(feed.url.reveal()) for feed in edges.live.config.feeds}
+        waiting = {key: host[key] for key in due if key in host and key not in self._polls}
+        load = Counter(host[key] for key in self._polls if key in host)
+        chosen = choose(waiting, load, slots=POLLS - len(self._polls))
+        if not chosen:
+            return
+
+        def claim() -> tuple[str, ...]:
+            with edges.store.write() as tx:
+                return feeds.claim(tx, chosen, now=now, lease=LEASE)
+
+        for key in await edges.in_thread(claim):
+            self._polls[key] = self._start("poll", poll(edges, key), partial(self._polls.pop, key, None))
+
+    async def _start_pages(self, now: datetime) -> None:
+        edges = self._edges
+
+        def take() -> tuple[entries.PageWanted, ...]:
+            with edges.store.write() as tx:
+                return entries.take_pages(tx, now=now, lease=LEASE, limit=PAGES_TAKEN - len(self._pages))
+
+        for one in await edges.in_thread(take):
+            if one.entry_id not in self._pages:
+                self._queued.add(one.entry_id)
+                task = self._start("page", self._page(one), partial(self._pages.pop, one.entry_id, None))
+                self._pages[one.entry_id] = task
+
+    async def _page(self, one: entries.PageWanted) -> None:
+        try:
+            async with self._turns.take(host_of(one.link)):
+                self._queued.discard(one.entry_id)
+                await page(self._edges, one)
+        finally:
+            self._queued.discard(one.entry_id)
+
+    def _start(self, name: str, job: Coroutine[Any, Any, object], ended: Callable[[], object]) -> asyncio.Task[bool]:
+        async def guarded() -> bool:
+            try:
+                await job
+            except StoreError as e:
+                _log.warning("the store could not take it; the job comes again", job=name, error=str(e))
+                self._rest()
+            except Exception:  # noqa: BLE001 - logged with its trace; the next tick runs whatever happened
+                _log.exception("job failed", job=name)
+            else:
+                return True
+            return False
+
+        def over(task: asyncio.Task[bool]) -> None:
+            job.close()  # cancelled before its first step, it would never have begun
+            ended()
+            # One that failed waits for the tick: it may be due again at once.
+            if not task.cancelled() and task.result():
+                self._wake.set()
+
+        task = asyncio.create_task(guarded())
+        task.add_done_callback(over)
+        return task
+
+    async def _drain(self, sweep: asyncio.Task[None] | None) -> None:
+        """Let what is under way end, for a while; what only waits for its turn has not begun."""
+        end = asyncio.get_running_loop().time() + DRAIN_SECONDS
+        if sweep is not None:
+            await asyncio.wait({sweep}, timeout=DRAIN_SECONDS)
+        for entry in tuple(self._queued):
+            self._pages[entry].cancel()
+        tasks: set[asyncio.Task[Any]] = {*self._polls.values(), *self._pages.values()}
+        tasks |= {task for _, task in self._deliveries.values()}
+        tasks |= {task for task in (self._ingest, sweep) if task is not None}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=max(0.0, end - asyncio.get_running_loop().time()))
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=1)

@@ -1,0 +1,174 @@
+"""Which rules an article satisfies, and what proves it."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from worker.errors import Problem
+from worker.model import Match, Part, Severity, Span
+from worker.query import MAX_SPANS, Reading, evaluate, first_spans
+from worker.query import Span as Words
+from worker.rules import Rule, RuleSet, Test
+from worker.text import Document, analyse
+
+
+class Silence(StrEnum):
+    """Why a rule does not match an article; the first that holds, in this order."""
+
+    LANGUAGE = "language"
+    FEED = "feed"
+    TAGS = "tags"
+    #: Published longer ago than the rule's `max_age` when it was first seen.
+    TOO_OLD = "too_old"
+    EXCLUDED = "excluded"
+    QUERY = "query"
+    SCORE = "score"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where and when an article appeared, as far as rules ask."""
+
+    #: The feed's name and tags.
+    feed: str = ""
+    tags: Collection[str] = ()
+    published: datetime
+    first_seen: datetime
+
+
+def match(document: Document, ruleset: RuleSet, source: Source) -> tuple[Match, ...]:
+    """The rules that `document` satisfies, most severe first, then by id.
+
+    Spans are ranges of the published text, shortest extent first, then leftmost, at most 10,000 a rule.
+    """
+    judged = judge(document, ruleset, source).values()
+    matches = [found for found in judged if isinstance(found, Match)]
+    return tuple(sorted(matches, key=lambda found: (-found.severity.rank, found.rule_id)))
+
+
+def judge(document: Document, ruleset: RuleSet, source: Source) -> dict[str, Match | Silence]:
+    """What each rule says of `document`, by id: its match, or why there is none."""
+    reading = Reading(document, published=source.published.date(), sets=ruleset.sets)
+    excluded = _excluded(ruleset, reading)
+    judged: dict[str, Match | Silence] = {}
+    for rule in ruleset.rules:
+        found = _unread(rule, source) or (Silence.EXCLUDED if rule.id in excluded else _verdict(rule, reading))
+        judged[rule.id] = _match(rule, found, document) if isinstance(found, _Verdict) else found
+    return judged
+
+
+def _unread(rule: Rule, source: Source) -> Silence | None:
+    """Why the rule does not read what comes from there, if it does not."""
+    if rule.feeds and source.feed not in rule.feeds:
+        return Silence.FEED
+    if rule.tags and rule.tags.isdisjoint(source.tags):
+        return Silence.TAGS
+    if rule.max_age is not None and source.first_seen - source.published > rule.max_age:
+        return Silence.TOO_OLD
+    return None
+
+
+def failing_tests(ruleset: RuleSet, today: datetime) -> tuple[Problem, ...]:
+    """The `[[rule.test]]` cases that do not hold; a test without a date is published `today`.
+
+    Tests know no feed, so a rule's `feeds` and `tags` do not count here; its `languages` do.
+    """
+    return tuple(
+        problem for rule in ruleset.rules for case in rule.tests for problem in _failures(rule, case, ruleset, today)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Why a rule holds."""
+
+    spans: tuple[Words, ...]
+    severity: Severity
+    #: Each term of the score that held, as written, with its weight.
+    contributions: tuple[tuple[str, int], ...] = ()
+
+
+def _verdict(rule: Rule, reading: Reading) -> _Verdict | Silence:
+    """What `rule` says of the text, were it not for exclusions."""
+    if rule.languages and reading.document.language not in rule.languages:
+        return Silence.LANGUAGE
+    spans: tuple[Words, ...] = ()
+    if rule.query is not None and not (spans := evaluate(rule.query, reading)):
+        return Silence.QUERY
+    if rule.score is None:
+        return _Verdict(spans, rule.severity)
+    held = [term for term in rule.score.terms if reading.answer(term.query) is not None]
+    total = sum(term.weight for term in held)
+    if total < rule.score.threshold:
+        return Silence.SCORE
+    proofs = (span for term in held if term.weight > 0 for span in evaluate(term.query, reading))
+    severity = rule.severity
+    for lowest, named in rule.score.bands:
+        if total >= lowest:
+            severity = named
+    contributions = tuple((str(term.query), term.weight) for term in held)
+    return _Verdict(first_spans((*spans, *proofs), MAX_SPANS), severity, contributions)
+
+
+def _excluded(ruleset: RuleSet, reading: Reading) -> frozenset[str]:
+    """Ids of the rules that an exclusion keeps from this article."""
+    held = (exclusion for exclusion in ruleset.exclusions if evaluate(exclusion.query, reading))
+    return frozenset(rule for exclusion in held for rule in exclusion.rules)
+
+
+def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
+    return Match(
+        rule_id=rule.id,
+        rule_name=rule.name,
+        rule_hash=rule.hash,
+        severity=verdict.severity,
+        spans=tuple(_published(span, document) for span in verdict.spans),
+        to=rule.to,
+        contributions=verdict.contributions,
+    )
+
+
+def _published(span: Words, document: Document) -> Span:
+    return Span(part=document.part(span[0]), words=tuple((document.starts[w], document.ends[w]) for w in span))
+
+
+def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iterator[Problem]:
+    document = analyse(case.title, case.text, case.language)
+    reading = Reading(document, published=(case.published or today).date(), sets=ruleset.sets)
+    judged = Silence.EXCLUDED if rule.id in _excluded(ruleset, reading) else _verdict(rule, reading)
+    verdict = judged if isinstance(judged, _Verdict) else None
+    found = [] if verdict is None else [_passage(span, document) for span in verdict.spans]
+    if case.match and verdict is None:
+        mend = ""
+        if judged is Silence.LANGUAGE:
+            mend = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
+        yield _failure(rule, case, "the rule does not match", mend)
+    elif not case.match and verdict is not None:
+        yield _failure(rule, case, "the rule matches", f"it finds {_shown(found)}")
+    elif verdict is not None:
+        for passage in case.spans:
+            if passage not in found:
+                yield _failure(rule, case, f'there is no span "{passage}"', f"it finds {_shown(found)}")
+
+
+def _failure(rule: Rule, case: Test, message: str, mend: str) -> Problem:
+    return Problem(
+        file=case.file,
+        line=case.line,
+        message=f"a test of `{rule.id}` fails: {message}",
+        mend=mend,
+        source=case.source,
+    )
+
+
+def _passage(span: Words, document: Document) -> str:
+    """The published text from the span's first word to its last."""
+    part = document.part(span[0])
+    text = document.title if part is Part.TITLE else document.body
+    return text[document.starts[span[0]] : document.ends[span[-1]]]
+
+
+def _shown(passages: Iterable[str]) -> str:
+    first = [f'"{passage}"' for passage in list(passages)[:5]]
+    return ", ".join(first)

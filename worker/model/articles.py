@@ -1,0 +1,91 @@
+"""From entries to matches."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from worker.model.policy import Severity
+
+
+class Origin(StrEnum):
+    """How an article came into the store."""
+
+    FEED = "feed"
+    #: Shipped with Veille: never alerts.
+    ARCHIVE = "archive"
+    #: Brought by `veille import`: never alerts.
+    IMPORT = "import"
+
+
+class NoveltyKind(StrEnum):
+    """What an entry's text is to the articles already stored (topic detection's word: novelty)."""
+
+    NEW = "new"
+    #: Another text under a known identity: a new revision.
+    UPDATE = "update"
+    #: The text of an earlier article of another identity, or nearly.
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Novelty:
+    """Whether an article is new, with the reason."""
+
+    kind: NoveltyKind
+    #: The earlier article's id: of an update, the same; of a duplicate, the original.
+    of: int | None = None
+    #: 0 to 1: resemblance or containment with `of`.
+    score: float = 0.0
+    #: One sentence for people.
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """The text behind an entry, cleaned; what matching and fingerprints read."""
+
+    title: str
+    #: Paragraphs parted by one empty line.
+    body: str
+    #: BCP 47 primary tag.
+    language: str
+    #: Aware UTC; never later than first_seen; first_seen where the feed gives none.
+    published: datetime
+    first_seen: datetime
+    #: Canonical URL, or empty.
+    url: str
+    #: The link as published, for people to follow.
+    link: str
+    #: The feed's name, or the source of an imported article.
+    source: str
+
+
+class Part(StrEnum):
+    """The two texts of an article."""
+
+    TITLE = "title"
+    BODY = "body"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One proof of a match: the words that matched, as character ranges [start, end) of one part as stored."""
+
+    part: Part
+    words: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A rule that an article satisfies."""
+
+    rule_id: str
+    rule_name: str
+    #: sha256 hex of the rule's text, so that the alert can be defended later.
+    rule_hash: str
+    severity: Severity
+    spans: tuple[Span, ...]
+    #: Targets that the rule names itself; empty: routes choose.
+    to: tuple[str, ...] = ()
+    #: Where the rule keeps a score: each term that held, as written, with its weight.
+    contributions: tuple[tuple[str, int], ...] = ()

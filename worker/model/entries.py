@@ -1,0 +1,153 @@
+"""From the network to entries."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class EntryState(StrEnum):
+    """Where an entry stands on its way to an article."""
+
+    #: Its page is still to be fetched.
+    NEW = "new"
+    #: Ingest may take it.
+    READY = "ready"
+    #: Its article is stored.
+    DONE = "done"
+    #: It failed five times; its bytes are kept.
+    QUARANTINED = "quarantined"
+
+
+class FetchReason(StrEnum):
+    """Why a feed or page could not be had; the same word in row, log and screen."""
+
+    BAD_URL = "bad_url"
+    BLOCKED_ADDRESS = "blocked_address"
+    DNS = "dns_error"
+    CONNECT = "connect_error"
+    TLS = "tls_error"
+    TIMEOUT = "timeout"
+    PROTOCOL = "protocol_error"
+    REDIRECT_LOOP = "redirect_loop"
+    TOO_LARGE = "too_large"
+    BAD_CODING = "bad_coding"
+    UNAUTHORIZED = "unauthorized"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    RATE_LIMITED = "rate_limited"
+    CLIENT_ERROR = "client_error"
+    SERVER_ERROR = "server_error"
+    EMPTY = "empty_body"
+    NOT_A_FEED = "not_a_feed"
+    PARSE_TIMEOUT = "parse_timeout"
+    PARSE_ERROR = "parse_error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """What the store knows of a feed when it is polled."""
+
+    id: int
+    etag: str = ""
+    last_modified: str = ""
+    #: Failures in a row.
+    failures: int = 0
+    #: True once a first poll has committed: later entries are news, not backlog.
+    baseline: bool = False
+    #: When a poll last committed; another since then, and this one's is refused.
+    last_polled: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """When the server wants us back, in seconds; None where it did not say (RFC 9111 5.2.2.1, RFC 9110 10.2.3)."""
+
+    max_age: int | None = None
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A feed's document."""
+
+    body: bytes
+    #: Where it was found, after redirects; the base of relative links.
+    url: str
+    content_type: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    freshness: Freshness = Freshness()
+    #: Where it was moved for good (301, 308), or empty; may hold secrets.
+    moved: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """304: the validators still hold."""
+
+    freshness: Freshness = Freshness()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """A feed or page could not be had."""
+
+    reason: FetchReason
+    #: For people; free of secrets.
+    detail: str = ""
+    freshness: Freshness = Freshness()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedEntry:
+    """An item as its feed published it; texts are cleaned of what no store can hold (NUL, C0, lone surrogates)."""
+
+    #: Empty where the feed gives none.
+    guid: str = ""
+    #: Absolute http(s) URL, or empty.
+    link: str = ""
+    #: Plain text, at most 1,000 characters.
+    title: str = ""
+    #: HTML or plain text as published, at most 256 KiB each.
+    summary: str = ""
+    content: str = ""
+    #: Aware UTC datetimes, or None where absent or unreadable.
+    published: datetime | None = None
+    updated: datetime | None = None
+    author: str = ""
+    #: BCP 47 tag of the entry or its feed, or empty.
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFeed:
+    """A parsed document."""
+
+    #: feedparser's word (`rss20`, `atom10` ...) or `json1`.
+    version: str
+    title: str = ""
+    language: str = ""
+    entries: tuple[ParsedEntry, ...] = ()
+    #: What was wrong and survived, for people.
+    problems: tuple[str, ...] = ()
+    #: Entries beyond the limit, not kept.
+    dropped: int = 0
+    #: The document ends early: its last entry is not trusted, its validators are not kept.
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """An entry as the store hands it to `page` and `ingest`."""
+
+    id: int
+    feed: str
+    parsed: ParsedEntry
+    first_seen: datetime
+    #: Stored with the feed's first poll, which does not alert.
+    backlog: bool
+    #: The article that an earlier form of this entry became.
+    article_id: int | None = None
+    #: The page's HTML-free text by paragraphs, where one was fetched.
+    page_text: str = ""
+    attempts: int = 0

@@ -1,0 +1,156 @@
+"""What the configuration says."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+
+class Severity(StrEnum):
+    """How much a rule matters, least first."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for info to 4 for critical."""
+        return list(Severity).index(self)
+
+
+class Channel(StrEnum):
+    """How a target is reached."""
+
+    EMAIL = "email"
+    SLACK = "slack"
+    APPRISE = "apprise"
+    LOG = "log"
+
+
+class Secret:
+    """A text that is never shown: `repr`, `str` and formatting give a mask, `reveal()` the text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one call that needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """The mask."""
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        """The mask."""
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hide the same text."""
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        """Equal secrets hash alike."""
+        return hash(self._text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A feed as the configuration describes it."""
+
+    #: The URL as written, `${ENV}` unexpanded: the key of the feed's state, safe to show and store.
+    id: str
+    #: The URL to fetch, expanded, without credentials; `veille:sample` is the one that ships.
+    url: Secret
+    name: str
+    #: BCP 47 primary tag, or empty: then each article's language is detected.
+    language: str = ""
+    tags: tuple[str, ...] = ()
+    every: timedelta = timedelta(minutes=15)
+    #: Fetch each entry's page for its text.
+    full_text: bool = False
+    #: Alert on what the feed holds at its first poll.
+    alert_backlog: bool = False
+    headers: tuple[tuple[str, Secret], ...] = ()
+    username: str = ""
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailSettings:
+    """SMTP: where from, through what."""
+
+    to: tuple[str, ...]
+    sender: str
+    host: str
+    port: int
+    #: `smtps`: TLS from the first byte; `starttls`: required; `none`: plain.
+    tls: str
+    username: str = ""
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackSettings:
+    """An incoming webhook, or a bot token with a channel."""
+
+    webhook: Secret | None = None
+    token: Secret | None = None
+    channel: str = ""
+    #: The Web API's root; another one only for tests and proxies.
+    api: str = "https://slack.com/api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppriseSettings:
+    """One Apprise URL."""
+
+    url: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """Print the alert, and write it as an `.eml` file into `folder`."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Someone to tell."""
+
+    id: str
+    channel: Channel
+    settings: EmailSettings | SlackSettings | AppriseSettings | LogSettings
+    #: One per address, channel or URL; free of secrets; equal strings are one recipient across targets:
+    #: `mailto:desk@example.org`, `slack:ID`, `apprise:ID`, `log:ID` (ID: the target's id).
+    recipients: tuple[str, ...]
+    #: Of the message's own words: fr or en.
+    language: str = "fr"
+    #: IANA name, for the dates that the message shows.
+    timezone: str = "Asia/Ho_Chi_Minh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which alerts go to which targets; an empty condition holds for everything."""
+
+    targets: tuple[str, ...]
+    rules: frozenset[str] = frozenset()
+    severities: frozenset[Severity] = frozenset()
+    #: Of the feed.
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPolicy:
+    """What `alert` decides by: targets by id, groups resolved, routes in order (none: everything goes everywhere)."""
+
+    targets: tuple[Target, ...]
+    routes: tuple[Route, ...] = ()
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -1,0 +1,265 @@
+"""HTTP with a guard on addresses, limits on everything, and failures as values."""
+
+import asyncio
+import functools
+import logging
+import re
+import ssl
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from worker.model import FetchReason
+from worker.net.dial import Resolve, Resolver, Transport
+from worker.net.failure import AFTER_SENDING, EXPECTED, NOT_WRITABLE, BadURLError, explained
+from worker.net.guard import Allow
+from worker.net.inflate import Inflater, TooLargeError
+
+MEBIBYTE = 1 << 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PERMANENT = frozenset({301, 308})
+#: Of the caller's headers, those that another origin may see: they say what is wanted, not who asks.
+_FORWARDED = frozenset({"accept", "accept-language", "cache-control", "if-modified-since", "if-none-match"})
+#: Where programs disagree on a URL, one that checks and one that fetches see two hosts: controls, blanks, backslash.
+_AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
+#: Requests that run at once against one host.
+_PER_HOST = 2
+
+# At DEBUG httpcore logs the headers of answers, and cookies are secrets.
+logging.getLogger("httpcore").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one request may take, redirects included."""
+
+    #: From the first look-up to the last byte.
+    seconds: float = 30
+    #: Bytes of the body, as they come over the wire and once inflated.
+    wire: int = 5 * MEBIBYTE
+    decoded: int = 15 * MEBIBYTE
+    redirects: int = 5
+    #: Seconds for each of look-up, TCP and TLS.
+    connect: float = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer, of whatever status, with all of its body."""
+
+    status: int
+    #: Names in lower case; repeated headers are joined by a comma.
+    headers: Mapping[str, str]
+    #: Inflated.
+    body: bytes
+    #: Where it was found, after redirects.
+    url: str
+    #: Where it was moved for good (301, 308), if it was.
+    moved: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetFailure:
+    """No usable answer."""
+
+    reason: FetchReason
+    #: For people; names hosts, never paths, queries, headers or bodies.
+    detail: str
+    #: The request may have reached the application on the other side.
+    sent: bool
+
+
+class Client:
+    """The only way to the network by HTTP.
+
+    Dials public addresses and what `allow` lists (see `Allow`; ValueError on a bad entry), reads no proxy and no
+    credentials from the environment, keeps no cookies. `transport` and `tls` are for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: Sequence[str] = (),
+        user_agent: str,
+        resolve: Resolve | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._user_agent = user_agent
+        self._transport = transport or Transport(Allow(allow), resolve or Resolver(), tls or _tls())
+        self._turns = _Turns()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        content: bytes | None = None,
+        limits: Limits = Limits(),
+        redirects: bool,
+    ) -> Response | NetFailure:
+        """The answer to one request, or why there is none; raises nothing but CancelledError.
+
+        Redirects are followed where `redirects` says so, for GET and HEAD only, each through the guard; another
+        origin sees neither credentials nor the caller's own headers. At most two GETs run per host; waiting for a
+        turn is not counted as the request's time.
+        """
+        exchange = _Exchange(self._transport, self._user_agent, limits)
+        reads = method in {"GET", "HEAD"}
+        try:
+            start = _checked(url)
+            if not reads:
+                return await exchange.run(method, start, headers, content, follow=False)
+            async with self._turns.take(start.host):
+                return await exchange.run(method, start, headers, content, follow=redirects)
+        except EXPECTED as e:
+            reason, detail = explained(e, seconds=limits.seconds, connect=limits.connect)
+            sent = (exchange.sent and not isinstance(e, NOT_WRITABLE)) or isinstance(e, AFTER_SENDING)
+            return NetFailure(reason=reason, detail=detail, sent=sent)
+
+    async def guard_works(self) -> bool:
+        """Whether a client without an allow-list refuses loopback, by address and by name, before any packet."""
+
+        async def loopback(_host: str, _port: int) -> Sequence[str]:
+            return ("127.0.0.1",)
+
+        probe = Client(user_agent=self._user_agent, resolve=loopback, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        try:
+            for host in ("127.0.0.1", "[::1]", "guard.invalid"):
+                found = await probe.request("GET", f"http://{host}:9/", limits=Limits(seconds=5), redirects=False)
+                if not isinstance(found, NetFailure) or found.reason is not FetchReason.BLOCKED_ADDRESS:
+                    return False
+        finally:
+            await probe.aclose()
+        return True
+
+    async def aclose(self) -> None:
+        """Close idle connections; requests under way fail."""
+        await self._transport.aclose()
+
+
+class _Exchange:
+    """One request and the redirects it meets, under one deadline."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, user_agent: str, limits: Limits) -> None:
+        self._transport = transport
+        self._limits = limits
+        self._own = (("User-Agent", user_agent), ("Accept-Encoding", "gzip"))
+        #: httpcore began to write the request.
+        self.sent = False
+
+    async def run(
+        self, method: str, url: httpx.URL, headers: Sequence[tuple[str, str]], content: bytes | None, *, follow: bool
+    ) -> Response:
+        """The answer, after redirects where `follow` says so."""
+        permanent, moved = True, None
+        async with asyncio.timeout(self._limits.seconds):
+            for _ in range(self._limits.redirects + 1 if follow else 1):
+                async with self._answer(method, url, headers, content) as answer:
+                    location = answer.headers.get("location")
+                    if not (follow and location and answer.status_code in _REDIRECTS):
+                        return Response(
+                            status=answer.status_code,
+                            headers=dict(answer.headers.items()),
+                            body=await self._body(method, answer),
+                            url=str(url),
+                            moved=moved,
+                        )
+                target = _checked(location, base=url)
+                if not _may_see_all(url, target):
+                    headers = [(name, value) for name, value in headers if name.lower() in _FORWARDED]
+                permanent = permanent and answer.status_code in _PERMANENT
+                url, moved = target, str(target) if permanent else moved
+        raise httpx.TooManyRedirects(f"more than {self._limits.redirects} redirects")
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, url: httpx.URL, headers: Sequence[tuple[str, str]], content: bytes | None
+    ) -> AsyncGenerator[httpx.Response]:
+        """The answer to one request; its connection is released at the end, closed if the body was not read."""
+        own = {name.lower() for name, _ in self._own}
+        request = httpx.Request(
+            method,
+            url,
+            headers=[*self._own, *((name, value) for name, value in headers if name.lower() not in own)],
+            content=content,
+            extensions={"timeout": {"connect": self._limits.connect}, "trace": self._trace},
+        )
+        answer = await self._transport.handle_async_request(request)
+        try:
+            yield answer
+        finally:
+            await answer.stream.aclose()  # type: ignore[union-attr]  # an async transport's stream is async
+
+    async def _trace(self, event: str, _info: object) -> None:
+        if event == "http11.send_request_headers.started":
+            self.sent = True
+
+    async def _body(self, method: str, answer: httpx.Response) -> bytes:
+        bodiless = method == "HEAD" or answer.status_code in {204, 304}
+        length = answer.headers.get("content-length", "")
+        if not bodiless and length.isdecimal() and (len(length) > 18 or int(length) > self._limits.wire):
+            raise TooLargeError("the body is announced as larger than the limit")
+        # Headers of an answer without a body describe the body it would have had (RFC 9110 8.6 and 15.4.5); it is
+        # read all the same, because only then is its connection free for the next request.
+        coding = "" if bodiless else answer.headers.get("content-encoding", "")
+        inflater = Inflater(coding, wire=self._limits.wire, decoded=self._limits.decoded)
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        async for chunk in answer.stream:
+            inflater.feed(chunk)
+        return inflater.finish()
+
+
+class _Turns:
+    """Bounds the requests that run at once against one host."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def take(self, host: str) -> AsyncGenerator[None]:
+        """One turn with `host`, once it is free."""
+        free, users = self._hosts.get(host, (asyncio.Semaphore(_PER_HOST), 0))
+        self._hosts[host] = free, users + 1
+        try:
+            async with free:
+                yield
+        finally:
+            free, users = self._hosts.pop(host)
+            if users > 1:
+                self._hosts[host] = free, users - 1
+
+
+def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    """`url`, in relation to `base`, as an http(s) URL with a host; raises BadURLError."""
+    if _AMBIGUOUS.search(url):
+        raise BadURLError("the URL holds a blank, a control character or a backslash")
+    try:
+        parsed = base.join(url) if base is not None else httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as e:
+        # Their own words quote the URL.
+        raise BadURLError("not a URL") from e
+    if parsed.scheme not in {"http", "https"}:
+        raise BadURLError("only http and https are fetched")
+    if not parsed.host or not 0 < (parsed.port or 80) < 65_536:
+        raise BadURLError("the URL names no host, or no port that exists")
+    return parsed.copy_with(fragment=None)
+
+
+def _may_see_all(here: httpx.URL, there: httpx.URL) -> bool:
+    """Whether `there` may see what was meant for `here`: the same origin, or the same host gone from http to https."""
+    if here.host != there.host:
+        return False
+    if (here.scheme, here.port) == (there.scheme, there.port):
+        return True
+    return here.scheme == "http" and there.scheme == "https" and here.port is None and there.port is None
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    # It costs 60 ms of CPU to make, so all clients share one. SSL_CERT_FILE is honoured: an authority of the
+    # house is something the environment may add.
+    return httpx.create_ssl_context()

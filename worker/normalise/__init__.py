@@ -1,0 +1,69 @@
+"""From an entry and its text to an article: clean text, title, date, language."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import datetime
+
+from worker import urls
+from worker.model import Article, StoredEntry
+from worker.normalise.agency import clean
+from worker.normalise.known import Known, Unreadable, from_jsonl_line, from_txt
+
+__all__ = ["Known", "Unreadable", "clean", "from_jsonl_line", "from_txt", "normalise"]
+
+#: Sites that add their name to every title, whatever the feed is called in the configuration.
+SITES = ("Vietnam+ (VietnamPlus)", "VietnamPlus", "Vietnam+", "Le Courrier du Vietnam", "VOVWORLD", "VOV5",
+         "Nhân Dân en ligne", "Nhan Dan Online")  # fmt: skip
+_SUFFIX = re.compile(r"^(.*\S)\s+[-–—|:]\s+([^|]{2,60})$")
+#: A title shorter than this may be the site's own page.
+_SHORTEST = 10
+
+
+def normalise(
+    entry: StoredEntry, text: str, *, source: str, language: str, detect: Callable[[str, str], str]
+) -> Article:
+    """The article behind an entry whose extracted text is `text`.
+
+    `source` is the feed's name and `language` its configured one. Without it `detect(text, fallback)` decides; what
+    the feed claims of itself is only the fallback, since publishing systems say en-US of everything. Dates never lie
+    after `first_seen`.
+    """
+    parsed = entry.parsed
+    title = _title(parsed.title, (source, *SITES))
+    body = _without_title(clean(text), title)
+    tag, claimed = (name.replace("_", "-").partition("-")[0].lower() for name in (language, parsed.language))
+    return Article(
+        title=title,
+        body=body,
+        language=tag or detect(body or title, claimed),
+        published=_published(parsed.published or parsed.updated, entry.first_seen),
+        first_seen=entry.first_seen,
+        url=urls.canonical(parsed.link) if parsed.link else "",
+        link=parsed.link,
+        source=source,
+    )
+
+
+def _published(claimed: datetime | None, first_seen: datetime) -> datetime:
+    return min(claimed, first_seen) if claimed is not None else first_seen
+
+
+def _title(title: str, sites: tuple[str, ...]) -> str:
+    """The title in one line, without the name of its site at the end."""
+    title = " ".join(title.split())
+    names = {_folded(site) for site in sites if site}
+    while (found := _SUFFIX.match(title)) and _folded(found[2]) in names and len(found[1]) >= _SHORTEST:
+        title = found[1]
+    return title
+
+
+def _without_title(body: str, title: str) -> str:
+    """The body without a first paragraph that only repeats the title."""
+    first, _, rest = body.partition("\n\n")
+    return rest if rest and title and _folded(first) == _folded(title) else body
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join(re.sub(r"[^\w+]+", " ", "".join(c for c in plain if not unicodedata.combining(c))).split())

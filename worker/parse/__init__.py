@@ -1,0 +1,28 @@
+"""From a feed's bytes to its entries: RSS 0.9x to 2.0, RDF, Atom, JSON Feed.
+
+    bytes ──decode──> text ──mend──> well-formed text ──feedparser, or json──> raw items ──map──> ParsedFeed
+
+Pure, and meant for a bounded child process: a hostile document may still cost all the time it is given.
+"""
+
+from worker.model import FetchReason, ParsedFeed
+from worker.parse import document, jsonfeed, syndication
+from worker.parse.failure import ParseFailed
+
+__all__ = ["ParseFailed", "parse"]
+
+
+def parse(body: bytes, url: str, content_type: str) -> ParsedFeed | ParseFailed:
+    """The feed in `body`; `url` is where it was found, `content_type` its HTTP header.
+
+    Never raises: what is no feed is `ParseFailed(NOT_A_FEED)`, and what no parser can read `PARSE_ERROR`.
+    """
+    try:
+        text = document.decode(body, content_type)
+        if (kind := document.not_a_feed(text)) is not None:
+            return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=kind)
+        if text.startswith("{"):
+            return jsonfeed.parse(text, url)
+        return syndication.parse(text, url)
+    except Exception as error:  # noqa: BLE001 - no document may take the worker down; the reason is kept.
+        return ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(error).__name__}: {error}"[:200])

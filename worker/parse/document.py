@@ -1,0 +1,207 @@
+"""A feed's document before it is parsed: its characters, its faults, its items."""
+
+import codecs
+import html.entities
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from worker.parse import texts
+
+_DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (b"<\0?\0x\0", "utf-16-le"),
+    (b"\0<\0?\0x", "utf-16-be"),
+)
+#: As browsers read these labels (WHATWG Encoding Standard): the larger set, since servers claim the smaller one.
+_READ_AS = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
+            "shift_jis": "cp932", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874"}  # fmt: skip
+#: Never the encoding of a feed, and ways to smuggle markup past a reader of bytes (WHATWG refuses them too).
+_REFUSED = frozenset({"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "hz"})
+
+_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
+_NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
+_XML_NAMES = frozenset({"amp", "lt", "gt", "quot", "apos"})
+_ROOTS = r"(?:[A-Za-z_][\w.-]*:)?(?:rss|feed|rdf|channel|entry)"
+_START = re.compile(rf"<\?xml\s|<{_ROOTS}[\s>]", re.IGNORECASE)
+_ROOT = re.compile(rf"<({_ROOTS})(?=[\s>/])", re.IGNORECASE)
+_FIRST_ELEMENT = re.compile(r"<!--.*?-->|<[?!][^>]*>|<([A-Za-z_][\w.:-]*)", re.DOTALL)
+_ITEM = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s>/])", re.IGNORECASE)
+_DATE = re.compile(
+    r"<(?:[A-Za-z_][\w.-]*:)?(?:pubDate|published|updated|date|issued|modified)(?=[\s>])[^>]*>"
+    r"\s*(?:<!\[CDATA\[)?\s*([^<\]]{6,60})",
+    re.IGNORECASE,
+)
+#: A document's first element is looked for so far and no further, which bounds the search on hostile input.
+_PROLOGUE = 16_384
+_BINARY = re.compile("[\x00-\x08\x0e-\x1a]")
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An XML feed cut at its items: `head + items + tail` is the document again."""
+
+    head: str
+    items: tuple[str, ...]
+    tail: str
+
+    def document(self, start: int = 0, stop: int | None = None) -> str:
+        """The document with only the items from `start` to `stop`."""
+        return "".join((self.head, *self.items[start:stop], self.tail))
+
+
+# --- characters --------------------------------------------------------------------------------------------------
+
+
+def decode(body: bytes, content_type: str) -> str:
+    """The document's text, from its first character that is not white space.
+
+    A byte order mark decides (RFC 7303), then UTF-8 where the bytes are UTF-8 and not ASCII, which no other encoding
+    looks like by chance; then the HTTP header, then the XML declaration, then UTF-8 with stray bytes of Windows-1252.
+    """
+    for mark, encoding in _BOMS:
+        if body.startswith(mark):
+            return body.decode(encoding, "replace").lstrip("\ufeff \t\r\n")
+    text = _utf8(body)
+    if text is None:
+        declared = _DECLARED.match(body)
+        labels = [found[1] for found in [_CHARSET.search(content_type)] if found]
+        labels += [declared[1].decode("ascii")] if declared else []
+        text = next((text for text in (_labelled(body, label) for label in labels) if text is not None), None)
+    if text is None:
+        text = _mixed(body)
+    return text.lstrip("\ufeff \t\r\n")
+
+
+def _utf8(body: bytes) -> str | None:
+    """The text, if the bytes are UTF-8 and say so by more than ASCII; a cut last character is no objection."""
+    if body.isascii():
+        return None
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(body)
+    except UnicodeDecodeError:
+        return None
+
+
+def _labelled(body: bytes, label: str) -> str | None:
+    """The text in a declared encoding; None if that is UTF-8, which was tried, or unknown or unfit."""
+    try:
+        name = codecs.lookup(label).name
+        if name in _REFUSED or (name.startswith("utf-8") and not body.isascii()):
+            return None
+        text = body.decode(_READ_AS.get(name, name), "replace")
+    except (LookupError, UnicodeError, ValueError):
+        return None
+    # A declaration that could be read as ASCII denies an encoding of wider units.
+    return text if "<" in text or "{" in text else None
+
+
+def _mixed(body: bytes) -> str:
+    """UTF-8 in which each byte that does not belong is a character of Windows-1252."""
+    pieces = []
+    start = 0
+    while start < len(body):
+        try:
+            pieces.append(body[start:].decode())
+            break
+        except UnicodeDecodeError as error:
+            pieces.append(body[start : start + error.start].decode())
+            stray = body[start + error.start : start + error.end]
+            pieces.append(stray.decode("cp1252", "replace"))
+            start += error.end
+    return "".join(pieces)
+
+
+# --- faults ------------------------------------------------------------------------------------------------------
+
+
+def not_a_feed(text: str) -> str | None:
+    """What the document is, if it is plainly no feed."""
+    if not text:
+        return "an empty document"
+    if text.startswith("{"):
+        return None
+    element = first_element(text)
+    if element in {"html", "head", "body"}:
+        return "an HTML page"
+    if not _ROOT.search(text):
+        if _BINARY.search(text[:512]):
+            return "binary data"
+        return f"XML of <{element[:40]}>" if element else "neither XML nor JSON"
+    return None
+
+
+def first_element(text: str) -> str:
+    """The name of the document's first element, in lower case; nothing if none is found near its start."""
+    found = (match[1] for match in _FIRST_ELEMENT.finditer(text[:_PROLOGUE]) if match[1])
+    return next(found, "").lower()
+
+
+def is_feed_root(element: str) -> bool:
+    """Whether an element is the root of a feed, or of an Atom entry document (RFC 4287 section 2)."""
+    return _ROOT.match(f"<{element}>") is not None
+
+
+def mend(text: str) -> str:
+    """The document without what makes XML parsers give up: junk before it, bad references, HTML's entities."""
+    if (start := _START.search(text)) is not None and not text[: start.start()].lstrip().startswith("<!"):
+        text = text[start.start() :]
+    text = texts.storable(text)
+    root = _ROOT.search(text)
+    head = text[: root.start()] if root else ""
+    # feedparser uses entity values of the DOCTYPE as a regex replacement: it raises on a backslash in one.
+    text = head.replace("\\", "&#92;") + text[len(head) :]
+    text = _REFERENCE.sub(_reference, text)
+    return text if "<!ENTITY" in head else _NAMED.sub(_named, text)
+
+
+def _reference(match: re.Match[str]) -> str:
+    digits, base = (match[1], 16) if match[1] else (match[2], 10)
+    code = int(digits, base) if len(digits) <= 10 else 0
+    fit = code in {9, 10, 13} or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
+    return match[0] if fit else "\ufffd"
+
+
+def _named(match: re.Match[str]) -> str:
+    if match[1] in _XML_NAMES:
+        return match[0]
+    return html.entities.html5.get(f"{match[1]};", match[0])
+
+
+def is_cut(text: str) -> bool:
+    """Whether the root element is never closed: the document ends early."""
+    root = _ROOT.search(text)
+    return root is not None and re.search(rf"</{re.escape(root[1])}\s*>", text) is None
+
+
+# --- items -------------------------------------------------------------------------------------------------------
+
+
+def cut(text: str) -> Items:
+    """The document cut at its items."""
+    starts = list(_ITEM.finditer(text))
+    if not starts:
+        return Items(text, (), "")
+    end = text.find(f"</{starts[-1][1]}", starts[-1].start())
+    end = text.find(">", end) + 1 if end >= 0 else len(text)
+    edges = [*(match.start() for match in starts), end or len(text)]
+    items = tuple(text[a:b] for a, b in pairwise(edges))
+    return Items(text[: edges[0]], items, text[edges[-1] :])
+
+
+def newest(document: Items, limit: int) -> Items:
+    """The document with its `limit` newest items, in their order; the first ones where dates are missing."""
+    found = [_DATE.search(item) for item in document.items]
+    dates = [texts.moment(None, match[1]) if match else None for match in found]
+    if None not in dates:
+        ranked = sorted(range(len(dates)), key=lambda index: dates[index], reverse=True)  # type: ignore[arg-type,return-value]  # None was ruled out above.
+    else:
+        ranked = list(range(len(dates)))
+    kept = tuple(document.items[index] for index in sorted(ranked[:limit]))
+    return Items(document.head, kept, document.tail)

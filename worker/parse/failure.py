@@ -1,0 +1,15 @@
+"""Why a document gave no feed."""
+
+from dataclasses import dataclass
+
+from worker.model import FetchReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseFailed:
+    """A document that is no feed, or that no parser can read."""
+
+    #: NOT_A_FEED or PARSE_ERROR.
+    reason: FetchReason
+    #: For people.
+    detail: str = ""

@@ -1,0 +1,158 @@
+"""RSS, RDF and Atom, read by feedparser."""
+
+import io
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from worker import urls
+from worker.model import FetchReason, ParsedEntry, ParsedFeed
+from worker.parse import document, texts
+from worker.parse.failure import ParseFailed
+
+#: Entries kept of one document.
+ENTRIES = 2_000
+_PROBLEMS = 10
+
+
+def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
+    """The feed in an XML document; one that is not, by feedparser's judgement, is NOT_A_FEED."""
+    text = document.mend(text)
+    items = document.cut(text)
+    dropped = max(0, len(items.items) - ENTRIES)
+    if dropped:
+        items = document.newest(items, ENTRIES)
+        text = items.document()
+    raw, problems = _read(text)
+    element = document.first_element(text)
+    rooted = document.is_feed_root(element)
+    # A version may come from a namespace declared anywhere, so it needs a root or entries beside it.
+    if not ((raw["entries"] and (rooted or raw.get("version"))) or (rooted and raw.get("version"))):
+        return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=f"XML of <{element[:40]}>")
+    truncated = bool(raw.get("bozo")) and document.is_cut(text)
+    found = raw["entries"][:-1] if truncated else raw["entries"]
+    atom = str(raw.get("version")).startswith("atom")
+    language = texts.language(str(raw["feed"].get("language") or ""))
+    entries, faults = _entries(found, language, url, atom=atom)
+    return ParsedFeed(
+        version=raw.get("version") or "rss",
+        title=_title(raw["feed"], atom=atom),
+        language=language,
+        entries=entries[:ENTRIES],
+        problems=tuple((problems + faults)[:_PROBLEMS]),
+        dropped=dropped + max(0, len(entries) - ENTRIES),
+        truncated=truncated,
+    )
+
+
+def _read(text: str) -> tuple[dict[str, Any], list[str]]:
+    """What feedparser reads; if it raises, that of the document without the items at fault."""
+    try:
+        return _feedparser(text)
+    except Exception as error:
+        items = document.cut(text)
+        if not items.items:
+            raise
+        problem = f"an entry could not be read: {type(error).__name__}: {error}"[:200]
+    if len(items.items) == 1:
+        raw, problems = _read(items.document(0, 0))
+        return raw, [*problems, problem]
+    middle = len(items.items) // 2
+    raw, problems = _read(items.document(0, middle))
+    more, others = _read(items.document(middle))
+    raw["entries"] += more["entries"]
+    return raw, problems + others
+
+
+def _feedparser(text: str) -> tuple[dict[str, Any], list[str]]:
+    # Imported here, since the command line's start would pay for it.
+    import feedparser
+
+    # Only ever a stream: feedparser opens a string as a path or a URL. No base is given, so that links are resolved
+    # against xml:base alone and a guid stays as published.
+    raw = feedparser.parse(
+        io.BytesIO(text.encode(errors="replace")),
+        response_headers={"content-type": "application/xml; charset=utf-8"},
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    error = raw.get("bozo_exception")
+    return raw, [f"{type(error).__name__}: {error}"[:200]] if raw.get("bozo") else []
+
+
+def _entries(
+    found: Sequence[Mapping[str, Any]], language: str, url: str, *, atom: bool
+) -> tuple[tuple[ParsedEntry, ...], list[str]]:
+    entries, problems = [], []
+    for number, raw in enumerate(found, 1):
+        try:
+            entry = _entry(raw, language, url, atom=atom)
+        except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
+            problems.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
+            continue
+        if entry.guid or entry.link or entry.title or entry.summary or entry.content:
+            entries.append(entry)
+        else:
+            problems.append(f"entry {number} is empty")
+    return tuple(entries), problems
+
+
+def _entry(raw: Mapping[str, Any], language: str, url: str, *, atom: bool) -> ParsedEntry:
+    summary, content = _bodies(raw)
+    own = raw.get("language") or raw.get("title_detail", {}).get("language") or language
+    return ParsedEntry(
+        guid=texts.guid(str(raw.get("id") or "")),
+        link=_link(raw, url),
+        title=_title(raw, atom=atom),
+        summary=summary,
+        content=content,
+        published=_date(raw, "published") or _date(raw, "created"),
+        updated=_date(raw, "updated"),
+        author=texts.label(str(raw.get("author") or "")),
+        language=texts.language(str(own or "")),
+    )
+
+
+def _title(raw: Mapping[str, Any], *, atom: bool) -> str:
+    # Atom says what a title is, and its default is text; RSS does not say, and titles hold both.
+    kind = raw.get("title_detail", {}).get("type")
+    return texts.plain(str(raw.get("title") or ""), markup=not (atom and kind == "text/plain"))
+
+
+def _bodies(raw: Mapping[str, Any]) -> tuple[str, str]:
+    """Summary and content; the summary is empty where it only repeats the content."""
+    parts = [part for part in raw.get("content", ()) if _is_text(part)]
+    best: Mapping[str, Any] = max(parts, key=lambda part: len(part.get("value") or ""), default={})
+    content = texts.body(str(best.get("value") or ""), markup=_is_markup(best))
+    detail = raw.get("summary_detail", {})
+    summary = texts.body(str(raw.get("summary") or ""), markup=_is_markup(detail)) if _is_text(detail) else ""
+    return ("" if summary == content else summary), content
+
+
+def _is_text(detail: Mapping[str, Any]) -> bool:
+    kind = detail.get("type") or "text/html"
+    return bool(kind.startswith("text/") or kind.endswith("xml"))
+
+
+def _is_markup(detail: Mapping[str, Any]) -> bool:
+    return bool(detail.get("type", "text/html") != "text/plain")
+
+
+def _link(raw: Mapping[str, Any], url: str) -> str:
+    """The entry's page: its link, else any alternate link, else a guid that is itself an address."""
+    candidates = [raw.get("feedburner_origlink"), raw.get("link")]
+    candidates += [link.get("href") for link in raw.get("links", ()) if link.get("rel", "alternate") == "alternate"]
+    guid = str(raw.get("id") or "").strip()
+    for candidate in candidates:
+        link = str(candidate or "").strip()
+        # feedparser offers a guid as link where none stands: one without a slash is a number, not an address.
+        if link and (link != guid or "/" in link) and (found := urls.absolute(link, url)):
+            return texts.storable(found)
+    return texts.storable(urls.absolute(guid, url)) if guid.lower().startswith(("http://", "https://")) else ""
+
+
+def _date(raw: Mapping[str, Any], name: str) -> datetime | None:
+    # `in`, because feedparser's get("updated") answers with "published".
+    if name not in raw and f"{name}_parsed" not in raw:
+        return None
+    return texts.moment(raw.get(f"{name}_parsed"), str(raw.get(name) or ""))

@@ -1,0 +1,171 @@
+"""deliver(delivery): a message to one recipient, sealed before it is sent."""
+
+import asyncio
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+import structlog
+
+from worker import text
+from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
+from worker.deliver import send
+from worker.errors import StoreError
+from worker.model import AlertItem, Channel, Claimed, DeliveryState, Message, Notice, Receipt, Target
+from worker.pipeline.edges import Edges
+from worker.pipeline.live import Live
+from worker.pipeline.operators import tell
+from worker.render import passages, seal
+from worker.store import Tx, articles, deliveries, ledger
+
+_log = structlog.get_logger()
+#: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
+#: only with its process.
+LEASE = timedelta(minutes=4)
+#: Seconds between tries to write down what came of a send.
+_PAUSES = (1, 2, 4, 8)
+HOST = "veille"
+
+
+async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
+    """Attempt one delivery; the state it comes to, or None when another worker has it."""
+    live = edges.live
+    claimed, target = await edges.in_thread(lambda: _claim(edges, live, delivery_id))
+    if claimed is None or target is None:
+        return None
+    edges.at("before_send")
+    receipt = await send(
+        claimed, target, client=edges.client, children=edges.senders, echo=edges.echo, allow=live.config.allow
+    )
+    edges.at("after_send_before_mark")
+    for pause in _PAUSES:
+        try:
+            return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
+        except StoreError as e:
+            # What was sent and is not written down would be sent again.
+            _log.warning("the outcome cannot be stored yet", delivery=claimed.id, error=str(e))
+            await asyncio.sleep(pause)
+    return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
+
+
+def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, Target | None]:
+    now = edges.clock()
+    with edges.store.read() as tx:
+        draft = deliveries.draft(tx, delivery_id)
+        target = live.target(draft.target_id, draft.recipient)
+    if draft.crashes >= MAX_CRASHES:
+        _put_aside(edges, live, draft, DeliveryState.DEAD, "poison: its attempts never came back")
+        return None, None
+    if target is None:
+        with edges.store.write() as tx:
+            deliveries.settle(tx, draft.id, DeliveryState.PARKED, "no target reaches this recipient any more", now=now)
+        return None, None
+    try:
+        message = _sealed(edges, draft, target, now)
+    except StoreError:
+        raise
+    except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
+        _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
+        _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
+        return None, None
+    with edges.store.write() as tx:
+        claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE)
+        edges.at("before_claim_commit")
+    edges.at("after_claim")
+    return claimed, target
+
+
+def _sealed(edges: Edges, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
+    """The message of an open delivery; None where one was sealed before."""
+    if draft.state is not DeliveryState.OPEN:
+        return None
+    with edges.store.read() as tx:
+        content = _content(tx, draft)
+    return seal(content, target=target, recipient=draft.recipient, key=draft.key, host=HOST, now=now)
+
+
+def _content(tx: Tx, draft: deliveries.Draft) -> tuple[AlertItem, ...] | Notice:
+    """What an open delivery has to say: a notice, or its articles, each with every rule it is told for."""
+    if draft.notice is not None:
+        return draft.notice
+    by_article: dict[int, list[tuple[str, ledger.StoredMatch]]] = defaultdict(list)
+    for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
+        by_article[article_id].append((occasion, found))
+    return tuple(_item(tx, article_id, found) for article_id, found in by_article.items())
+
+
+def _item(tx: Tx, article_id: int, found: list[tuple[str, ledger.StoredMatch]]) -> AlertItem:
+    stored = articles.get(tx, article_id)
+    if stored is None:
+        raise LookupError(f"article {article_id} is owed but not stored")
+    by_severity = sorted(found, key=lambda pair: -pair[1].severity.rank)
+    newest = max((m for _, m in found), key=lambda m: m.revision)
+    document = text.analyse(newest.title, newest.body, stored.article.language)
+    spans = [span for _, m in found if m.revision == newest.revision for span in m.spans]
+    title, sentences = passages(document, spans)
+    return AlertItem(
+        article_id=article_id,
+        rules=tuple((m.rule_name, m.rule_id) for _, m in by_severity),
+        severity=by_severity[0][1].severity,
+        occasion=by_severity[0][0],
+        title=title,
+        passages=sentences,
+        source=stored.article.source,
+        language=stored.article.language,
+        published=stored.article.published,
+        first_seen=stored.article.first_seen,
+        link=stored.article.link,
+    )
+
+
+def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt: Receipt) -> DeliveryState:
+    now = edges.clock()
+    settled = settle(
+        receipt,
+        key=claimed.key,
+        attempt=claimed.attempt,
+        uncertain=claimed.uncertain,
+        most_uncertain=MAX_UNCERTAIN_MAIL if target.channel is Channel.EMAIL else MAX_UNCERTAIN,
+        first_attempt=claimed.first_attempt,
+        now=now,
+    )
+    with edges.store.write() as tx:
+        deliveries.finish(
+            tx,
+            claimed,
+            receipt,
+            owner=edges.owner,
+            state=settled.state,
+            reason=settled.reason,
+            again_at=settled.due or now,
+            now=now,
+        )
+        # A web service's "later" is meant for all that we send it; a mail server's for one mailbox (greylisting).
+        if receipt.after is not None and target.channel is Channel.SLACK:
+            deliveries.block(tx, target.id, now + receipt.after)
+        if settled.state is DeliveryState.PARKED and deliveries.park(tx, target.id, settled.reason):
+            _notify(tx, live, target.id, "nothing can be sent", settled.reason, now)
+        if settled.state is DeliveryState.DEAD:
+            _notify(tx, live, target.id, "a message was given up", settled.reason, now)
+    said = _log.info if settled.state is DeliveryState.SENT else _log.warning
+    said(
+        "delivery",
+        delivery=claimed.id,
+        target=target.id,
+        state=settled.state,
+        attempt=claimed.attempt,
+        detail=receipt.detail,
+    )
+    return settled.state
+
+
+def _put_aside(edges: Edges, live: Live, draft: deliveries.Draft, state: DeliveryState, reason: str) -> None:
+    """Park a delivery, or give it up, without an attempt; the operators are told."""
+    now = edges.clock()
+    with edges.store.write() as tx:
+        deliveries.settle(tx, draft.id, state, reason[:500], now=now)
+        _notify(tx, live, draft.target_id, "a message was not sent", reason, now)
+
+
+def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime) -> None:
+    body = f"{reason}\n\n`veille status` lists what waits and what was given up."
+    tell(tx, live, f"{target_id}: {what}", body, now=now, about=target_id)

@@ -1,0 +1,82 @@
+"""Articles known before the first poll: the shipped archive, and what `veille import` brings. They never alert."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from worker import archive, text
+from worker.dedupe import Fingerprint, decide, fingerprint, from_archive
+from worker.model import Article, Novelty, NoveltyKind, Origin
+from worker.normalise import Known
+from worker.store import Store, Tx, articles
+from worker.urls import canonical
+
+
+def load_archive(store: Store, now: datetime) -> int:
+    """Store the shipped articles that the store does not have yet; returns how many."""
+    with store.ingest() as tx:
+        all_shipped = archive.load()
+        have = articles.names(tx, Origin.ARCHIVE, [shipped.id for shipped in all_shipped])
+        missing = [shipped for shipped in all_shipped if shipped.id not in have]
+        for shipped in missing:
+            article = Article(
+                title=shipped.title,
+                body="",
+                language=shipped.language,
+                published=shipped.published,
+                first_seen=now,
+                url="",
+                link="",
+                source=shipped.source,
+            )
+            articles.add(
+                tx,
+                article,
+                from_archive(shipped),
+                Novelty(kind=NoveltyKind.NEW, why="shipped with Veille"),
+                origin=Origin.ARCHIVE,
+                name=shipped.id,
+                precision=shipped.precision,
+                now=now,
+            )
+    return len(missing)
+
+
+def store_known(store: Store, batch: Sequence[Known], now: datetime) -> tuple[int, int]:
+    """Store imported articles, those that are copies as such; returns how many are new and how many copies.
+
+    One that was imported before under the same id is left as it is.
+    """
+    new = copies = 0
+    prepared = [(known, *_prepared(known, now)) for known in batch]
+    with store.ingest() as tx:
+        have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
+        for known, article, mark in prepared:
+            if known.id in have:
+                continue
+            have.add(known.id)
+            novelty = _add(tx, known, article, mark, now)
+            new += novelty.kind is NoveltyKind.NEW
+            copies += novelty.kind is NoveltyKind.DUPLICATE
+    return new, copies
+
+
+def _prepared(known: Known, now: datetime) -> tuple[Article, Fingerprint]:
+    language = known.language or text.detect(known.body, "fr")
+    article = Article(
+        title=known.title,
+        body=known.body,
+        language=language,
+        published=(known.published or now).astimezone(UTC),
+        first_seen=now,
+        url=canonical(known.url),
+        link=known.url,
+        source=known.source,
+    )
+    return article, fingerprint(text.analyse(article.title, article.body, language))
+
+
+def _add(tx: Tx, known: Known, article: Article, mark: Fingerprint, now: datetime) -> Novelty:
+    candidates = articles.candidates(tx, mark, url=article.url, but=None)
+    novelty = decide(mark, published=article.published, candidates=candidates)
+    articles.add(tx, article, mark, novelty, origin=Origin.IMPORT, name=known.id, precision=known.precision, now=now)
+    return novelty

@@ -1,0 +1,24 @@
+"""What a reload replaces."""
+
+from dataclasses import dataclass
+
+from worker.config import Config
+from worker.model import Feed, Target
+from worker.rules import RuleSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The configuration and rules in force."""
+
+    config: Config
+    ruleset: RuleSet
+
+    def feed(self, key: str) -> Feed | None:
+        """The feed with that id, unless it was removed."""
+        return next((feed for feed in self.config.feeds if feed.id == key), None)
+
+    def target(self, target_id: str, recipient: str) -> Target | None:
+        """The target, if it still reaches the recipient; else another one that does."""
+        reach = [target for target in self.config.alerts.targets if recipient in target.recipients]
+        return next((target for target in reach if target.id == target_id), reach[0] if reach else None)

@@ -1,0 +1,222 @@
+"""What a query is made of. `str(node)` writes it as the language does, and parses back to the same node.
+
+Expressions yield spans: Term, SetRef, Regex, Proximity, and Or of expressions. Conditions are true or false: And, Not,
+InPart, AtLeast, and Or with a condition in it; they may not stand inside a proximity.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+#: Words of the language, always upper case; as terms they stand in quotes.
+KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", "ATLEAST"})
+
+
+class How(StrEnum):
+    """How a word of a term is compared; the value is what stands before it."""
+
+    INFLECTED = ""
+    FOLDED = "="
+    EXACT = "=="
+    #: Any word that begins so; written with a star behind.
+    PREFIX = "*"
+
+
+class Scope(StrEnum):
+    """What a condition may be restricted to."""
+
+    TITLE = "title"
+    #: The title and the first paragraph.
+    LEAD = "lead"
+    BODY = "body"
+
+
+class Operator(StrEnum):
+    """The proximities."""
+
+    NEAR = "NEAR"
+    BEFORE = "BEFORE"
+    NOT_NEAR = "NOT NEAR"
+    NOT_BEFORE = "NOT BEFORE"
+    NOT_AFTER = "NOT AFTER"
+    WITHOUT = "WITHOUT"
+
+
+class Unit(StrEnum):
+    """What both operands must share, where no number of words is given."""
+
+    SENTENCE = "s"
+    PARAGRAPH = "p"
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a term."""
+
+    #: As written, without its mark or star.
+    text: str
+    how: How = How.INFLECTED
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word, or words in a row."""
+
+    words: tuple[Word, ...]
+
+    def __str__(self) -> str:
+        text = " ".join(word.text + ("*" if word.how is How.PREFIX else "") for word in self.words)
+        mark = next((word.how.value for word in self.words if word.how is not How.PREFIX), "")
+        return f'{mark}"{text}"' if len(self.words) > 1 or text in KEYWORDS else mark + text
+
+
+@dataclass(frozen=True, slots=True)
+class SetRef:
+    """Any term of a named set."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"@{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """An RE2 expression on the text as published; the pattern stands as written between the slashes."""
+
+    pattern: str
+
+    def __str__(self) -> str:
+        return f"/{self.pattern}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Either; of expressions, the spans of all."""
+
+    parts: tuple["Node", ...]
+
+    def __str__(self) -> str:
+        return " OR ".join(_inner(part, (Or, And, Not)) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All."""
+
+    parts: tuple["Node", ...]
+
+    def __str__(self) -> str:
+        return " AND ".join(_inner(part, (Or, And)) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The contrary."""
+
+    part: "Node"
+
+    def __str__(self) -> str:
+        return f"NOT {_inner(self.part, (Or, And, Not))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Proximity:
+    """Spans of `left` judged by where those of `right` stand."""
+
+    operator: Operator
+    left: "Node"
+    right: "Node"
+    #: Words between, at most; or the unit both stand in; None for WITHOUT.
+    reach: int | Unit | None
+
+    def __str__(self) -> str:
+        reach = "" if self.reach is None else f"/{self.reach}"
+        right = _inner(self.right, (Or, Proximity))
+        return f"{_inner(self.left, (Or,))} {self.operator}{reach} {right}"
+
+
+@dataclass(frozen=True, slots=True)
+class InPart:
+    """A condition that holds when only that part is read."""
+
+    scope: Scope
+    part: "Node"
+
+    def __str__(self) -> str:
+        return f"{self.scope}:{_inner(self.part, (Or, And, Not, Proximity))}"
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """An expression yields `count` spans that share no word."""
+
+    count: int
+    part: "Node"
+
+    def __str__(self) -> str:
+        return f"ATLEAST/{self.count} {_inner(self.part, (Or, Proximity))}"
+
+
+Node: TypeAlias = Term | SetRef | Regex | Or | And | Not | Proximity | InPart | AtLeast
+
+
+def _inner(node: Node, bracketed: tuple[type, ...]) -> str:
+    return f"({node})" if isinstance(node, bracketed) else str(node)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes directly below, in the order written."""
+    match node:
+        case Or(parts) | And(parts):
+            return parts
+        case Not(part) | InPart(part=part) | AtLeast(part=part):
+            return (part,)
+        case Proximity(left=left, right=right):
+            return (left, right)
+        case _:
+            return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """`node` and all nodes below it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def shared(node: Node, pool: dict[Node, Node]) -> Node:
+    """An equal node in which everything that `pool` has seen is one object, so that it is answered once a text."""
+    match node:
+        case Or(parts) | And(parts):
+            node = replace(node, parts=tuple(shared(part, pool) for part in parts))
+        case Not(part) | InPart(part=part) | AtLeast(part=part):
+            node = replace(node, part=shared(part, pool))
+        case Proximity(left=left, right=right):
+            node = replace(node, left=shared(left, pool), right=shared(right, pool))
+        case _:
+            pass
+    return pool.setdefault(node, node)
+
+
+def is_expression(node: Node) -> bool:
+    """Whether `node` yields spans that a proximity can judge."""
+    if isinstance(node, Or):
+        return all(is_expression(part) for part in node.parts)
+    return isinstance(node, Term | SetRef | Regex | Proximity)
+
+
+def needs_words(node: Node) -> bool:
+    """Whether `node` can hold only where some positive term of it stands."""
+    match node:
+        case Or(parts):
+            return all(needs_words(part) for part in parts)
+        case And(parts):
+            return any(needs_words(part) for part in parts)
+        case Not():
+            return False
+        case InPart(part=part) | AtLeast(part=part):
+            return needs_words(part)
+        case _:
+            return True

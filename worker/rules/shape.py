@@ -1,0 +1,211 @@
+"""The shape of a rule file, checked by pydantic; what its texts mean is checked by `compile`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
+
+from worker.errors import Problem
+from worker.model import Severity
+from worker.query import suggestion
+from worker.toml import KeyPath, Toml
+
+ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
+#: Names of sets: as ids, and `_`.
+SET_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+_DURATION = re.compile(r"(\d{1,6}) ?(s|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str) or not (found := _DURATION.fullmatch(value.strip())):
+        raise ValueError('expected a duration such as "30m", "6h" or "7d"')
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _term(value: object) -> object:
+    return {"term": value} if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(min_length=1, max_length=20_000)]
+Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+Languages = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]], Field(min_length=1)]
+Terms = Annotated[list[Text], Field(min_length=1)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class Shape(BaseModel):
+    """Unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatedTermShape(Shape):
+    """A term of a set, alone or with the time it holds."""
+
+    term: Text
+    since: date | None = Field(default=None, alias="from")
+    until: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DatedTermShape":
+        if self.since and self.until and self.since > self.until:
+            raise ValueError("from is later than until")
+        return self
+
+
+class SetShape(Shape):
+    """`[set.NAME]`."""
+
+    kind: Literal["person", "place", "organisation", "topic"] = "topic"
+    terms: Annotated[list[Annotated[DatedTermShape, BeforeValidator(_term)]], Field(min_length=1)]
+    exceptions: list[Text] = Field(default=[], alias="except")
+
+
+class AlertShape(Shape):
+    """`[rule.alert]`."""
+
+    to: Names | None = None
+    key: Literal["story", "article"] | None = None
+    realert: Duration | None = None
+    follow_up: list[Literal["correction", "new-source", "development"]] | None = None
+
+
+class TestShape(Shape):
+    """`[[rule.test]]`."""
+
+    title: str = ""
+    text: str = ""
+    lang: str = Field(default="fr", pattern=r"^[a-z]{2,3}$")
+    published: datetime | date | None = None
+    match: StrictBool = True
+    spans: list[Text] = []
+
+    @model_validator(mode="after")
+    def _has_text(self) -> "TestShape":
+        if not self.title.strip() and not self.text.strip():
+            raise ValueError("a test needs a title or a text")
+        if self.spans and not self.match:
+            raise ValueError("spans are expected only where match = true")
+        return self
+
+
+class WeightShape(Shape):
+    """One of `[rule.score] terms`."""
+
+    when: Text
+    weight: StrictInt
+
+
+class ScoreShape(Shape):
+    """`[rule.score]`."""
+
+    terms: Annotated[list[WeightShape], Field(min_length=1)]
+    threshold: StrictInt
+    bands: dict[Severity, StrictInt] = {}
+
+
+class RuleShape(Shape):
+    """`[[rule]]`."""
+
+    id: str = Field(pattern=ID)
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    severity: Severity = Severity.MEDIUM
+    languages: Languages | None = None
+    feeds: Names | None = None
+    tags: Names | None = None
+    max_age: Duration | None = None
+    when: Text | None = None
+    any: Terms | None = None
+    all: Terms | None = None
+    none: Terms | None = None
+    score: ScoreShape | None = None
+    alert: AlertShape = AlertShape()
+    test: list[TestShape] = []
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> "RuleShape":
+        lists = self.any or self.all or self.none
+        if self.when is not None and lists:
+            raise ValueError("any, all and none stand instead of when, not beside it")
+        if self.when is None and not lists and self.score is None:
+            raise ValueError("the rule asks for nothing: write when, any, all or [rule.score]")
+        return self
+
+
+class ExclusionShape(Shape):
+    """`[[exclusion]]`."""
+
+    id: str = Field(pattern=ID)
+    when: Text
+    applies_to: Names
+
+
+def read(shape: type[Shape], toml: Toml, path: KeyPath, value: Any) -> tuple[Any, list[Problem]]:
+    """`value`, which stands at `path`, as an instance of `shape`; or None and what is wrong with it."""
+    try:
+        return shape.model_validate(value), []
+    except ValidationError as e:
+        return None, [_problem(shape, toml, path, error) for error in e.errors(include_url=False)]
+
+
+def _problem(shape: type[Shape], toml: Toml, path: KeyPath, error: Mapping[str, Any]) -> Problem:
+    where: KeyPath = error["loc"]
+    name = next((str(key) for key in reversed(where) if isinstance(key, str)), "")
+    known = sorted(_keys(shape, where[:-1]))
+    match error["type"]:
+        case "extra_forbidden":
+            mend = suggestion(name, known) or f"expected one of: {', '.join(known)}"
+            return toml.pointed((*path, *where), f"unknown key `{name}`", mend, key=name)
+        case "missing":
+            return toml.pointed((*path, *where), f"`{name}` is missing", f"add {name} = ...")
+        case "literal_error" | "enum":
+            expected = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+            mend = suggestion(str(error["input"]), expected) or f"expected one of: {', '.join(expected)}"
+            return toml.pointed((*path, *_without_key_mark(where)), f"{error['input']!r} is no `{name}`", mend)
+        case "string_pattern_mismatch":
+            return toml.pointed(
+                (*path, *where), f"{error['input']!r} is no `{name}`", _pattern(error["ctx"]["pattern"])
+            )
+        case "value_error":
+            return toml.pointed((*path, *where), str(error["ctx"]["error"]))
+    words = str(error["msg"]).removeprefix("Input ")
+    return toml.pointed((*path, *_without_key_mark(where)), f"`{name}` {words}" if name else words)
+
+
+def _without_key_mark(where: KeyPath) -> KeyPath:
+    """The path without the last step by which pydantic marks a mistake in a mapping's key."""
+    return where[:-1] if where and where[-1] == "[key]" else where
+
+
+def _pattern(pattern: str) -> str:
+    if pattern == ID:
+        return "small letters, digits and hyphens, at most 64, a letter or digit first"
+    return "expected a language tag of two or three small letters, such as fr"
+
+
+def _keys(shape: type[Shape], where: KeyPath) -> Iterator[str]:
+    """The keys that the table at `where` below `shape` may have."""
+    inner: dict[str, type[Shape]] = {
+        "alert": AlertShape,
+        "test": TestShape,
+        "score": ScoreShape,
+        "terms": WeightShape if shape is RuleShape else DatedTermShape,
+    }
+    for key in where:
+        if isinstance(key, str) and key in inner:
+            shape = inner[key]
+    for name, info in shape.model_fields.items():
+        yield info.alias or name

@@ -1,0 +1,65 @@
+"""When to try again: the next poll of a feed, the next attempt of a delivery.
+
+Pure: what looks random is a hash of an id, so that the same history gives the same times, and feeds that fail
+together do not come back together.
+"""
+
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from worker.model import Freshness
+
+DAY = timedelta(days=1)
+#: A server may ask for patience: so far we follow what it says of freshness. Content networks add a day unasked, and
+#: a watch that looks once a day is none.
+_FRESHEST = timedelta(hours=4)
+#: A feed that fails is asked again at least so often, if its own interval is not longer.
+_SLOWEST = timedelta(hours=1)
+#: A feed's next poll is late by at most this part of its wait.
+_LATE = 0.1
+_MAX_LATE = timedelta(minutes=5)
+_FIRST_RETRY = 30.0
+#: With the jitter of a fifth, 15 minutes.
+_LAST_RETRY = 750.0
+#: `timedelta` and `datetime` overflow; nobody waits longer.
+_LONGEST = timedelta(days=30)
+
+
+def next_poll(feed_id: str, every: timedelta, *, freshness: Freshness, failures: int, now: datetime) -> datetime:
+    """When to poll the feed again, after a poll at `now` that left it with `failures` in a row.
+
+    Never before `every`, nor before the server wants us back: a Retry-After counts for at most a day, freshness for
+    at most four hours. After a success a little later than that; after failures the wait doubles with each, to an
+    hour or to `every` if that is longer: a feed that comes back must not be missed for half a day.
+    """
+    retry_after = _wished(freshness.retry_after)
+    if failures <= 0:
+        wait = max(every, min(_wished(freshness.max_age), _FRESHEST), retry_after)
+        late = wait + _fraction(feed_id) * min(_LATE * wait, _MAX_LATE)
+        return now + (late if every >= DAY else min(late, DAY))
+    doubled = every.total_seconds() * 2.0 ** min(failures - 1, 32)
+    wait = timedelta(seconds=min(doubled, max(every, _SLOWEST).total_seconds()))
+    # Earlier rather than later, so that the limit holds also for what waits longest.
+    early = wait - _LATE * _fraction(f"{feed_id} {failures}") * wait
+    return now + max(every, early, retry_after)
+
+
+def next_attempt(key: str, attempt: int, *, after: timedelta | None, now: datetime) -> datetime:
+    """When to try the delivery `key` again, whose `attempt` (1 for the first) failed at `now`.
+
+    30 seconds later at first, doubling to at most 15 minutes, and never before `after` from now, where the other
+    side said so.
+    """
+    wait = timedelta(seconds=min(_FIRST_RETRY * 2.0 ** min(max(attempt, 1) - 1, 16), _LAST_RETRY))
+    wait += 0.2 * _fraction(f"{key} {attempt}") * wait
+    return now + max(wait, min(after or wait, _LONGEST))
+
+
+def _wished(seconds: int | None) -> timedelta:
+    """What the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
+    return timedelta(seconds=min(max(0, seconds or 0), 86_400))
+
+
+def _fraction(text: str) -> float:
+    """A number in [0, 1) that stands for `text`."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big") / 2**48

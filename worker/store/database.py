@@ -1,0 +1,339 @@
+"""The database: one engine, read and write transactions, the ingest lock, the hold of a SQLite store, the schema.
+
+SQLite runs with WAL, `synchronous=FULL`, foreign keys on, and `BEGIN IMMEDIATE` for writers: a deferred transaction
+that turns writer fails at once with "database is locked" whatever the busy timeout says.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+from worker.errors import StoreBusyError, StoreError, StoreHeldError, StoreUnusableError
+
+#: A transaction that a caller hands to the functions of this package.
+Tx = sa.Connection
+
+BUSY_SECONDS = 30
+_CONNECT_SECONDS = 10
+_PAUSE = 0.05
+_SCHEMA = "0001"
+_INGEST_LOCK = 0x7665696C6C65  # "veille"
+_WRITE = {"veille_write": True}
+_RESTORE = "Restore a backup; the file was not changed."
+#: The connection used last is used next, since its cache is warm.
+_POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 27, "pool_use_lifo": True}
+#: The cache is one connection's own; a log that one large transaction bloated is cut again.
+_PRAGMAS = (
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-16384",
+    "journal_size_limit=67108864",
+)
+
+
+class Store:
+    """A store that is open. Safe for use from several threads; every method is synchronous."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._held: IO[str] | None = None
+        # SQLite has one writer: waiting here is fair, SQLite's own busy handler sleeps and starves.
+        self._writer = threading.Lock()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a file with one writer."""
+        return self._engine.dialect.name == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file."""
+        return Path(self._engine.url.database or "") if self.is_sqlite else None
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that only reads: one consistent snapshot."""
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with _translated(), self._engine.connect().execution_options(**options) as tx, tx.begin():
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that writes; commits at the end, or rolls back what an exception leaves."""
+        with _translated():
+            if not self.is_sqlite:
+                with self._engine.connect() as tx, tx.begin():
+                    yield tx
+                return
+            if not self._writer.acquire(timeout=BUSY_SECONDS):
+                raise StoreBusyError
+            try:
+                with self._engine.connect().execution_options(**_WRITE) as tx, tx.begin():
+                    yield tx
+            finally:
+                self._writer.release()
+
+    @contextmanager
+    def ingest(self) -> Iterator[Tx]:
+        """A write transaction under the ingest lock: the one lane in which copies and alerts are decided."""
+        with self.write() as tx:
+            if not self.is_sqlite:
+                tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_INGEST_LOCK)))
+            yield tx
+
+    def hold(self) -> None:
+        """Take the SQLite store for this process; raises StoreHeldError while another `run` or `poll` has it.
+
+        The kernel frees a lock whose process dies, however it dies. PostgreSQL needs none: leases part the workers.
+        """
+        if self.path is None:
+            return
+        # Resolved: a store that is reached by two names is still one.
+        path = self.path.resolve()
+        try:
+            file = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
+        except OSError as e:
+            raise StoreUnusableError(f"{path}.lock cannot be opened: {e.strerror}. Make it this user's.") from e
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise StoreHeldError(
+                f"{self.path} is in use by {holder}. Stop it first, or give this one a store of its own; "
+                "`veille status`, `why` and `import` work beside a running worker."
+            ) from e
+        file.truncate(0)
+        file.write(f"veille, process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        self._held = file
+
+    def check_integrity(self) -> None:
+        """Raise StoreUnusableError if SQLite finds its file damaged."""
+        if not self.is_sqlite:
+            return
+        with self.read() as tx:
+            found = tx.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise StoreUnusableError(f"{self.path} is damaged ({found}). {_RESTORE}")
+
+    def close(self) -> None:
+        """Let go of every connection and of the hold."""
+        self._engine.dispose()
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into the store's, where a caller can do something about them."""
+    try:
+        yield
+    except NoConnectionError as e:
+        raise StoreBusyError("the store is busy: every connection to it is in use") from e
+    except InterfaceError as e:
+        raise StoreError(f"the store went away: {e.orig}") from e
+    except OperationalError as e:
+        words = str(e.orig)
+        if any(sign in words for sign in ("locked", "busy", "lock timeout")):
+            raise StoreBusyError(f"the store is busy: {words}") from e
+        if any(sign in words for sign in ("readonly", "unable to open", "disk I/O", "malformed")):
+            raise StoreUnusableError(f"the store cannot be used: {words}") from e
+        raise StoreError(f"the store could not do it: {words}") from e
+    except DatabaseError as e:
+        if isinstance(e.orig, sqlite3.DatabaseError) and (
+            "malformed" in str(e.orig) or "not a database" in str(e.orig)
+        ):
+            raise StoreUnusableError(f"the store is damaged: {e.orig}. {_RESTORE}") from e
+        raise
+
+
+@contextmanager
+def savepoint(tx: Tx) -> Iterator[None]:
+    """A part of a transaction that may fail alone; raises StoreError where the store itself is at fault."""
+    with _translated(), tx.begin_nested():
+        yield
+
+
+def insert(tx: Tx, table: Any) -> Any:
+    """An INSERT of the dialect at hand, for `on_conflict_do_nothing`."""
+    if tx.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
+
+
+def open_store(url: str, *, create: bool) -> Store:
+    """The store at `url` (`sqlite:///FILE` or `postgresql+psycopg://...`).
+
+    `create` makes a missing one and migrates an older one; without it both are StoreUnusableError, since a command
+    that looks on must not change the schema under a running worker.
+    """
+    parsed = sa.make_url(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    where = (parsed.database or "") if is_sqlite else parsed.render_as_string(hide_password=True)
+    if is_sqlite:
+        _prepare_file(Path(where), create=create)
+    engine = _sqlite(parsed) if is_sqlite else _postgresql(parsed)
+    store = Store(engine)
+    try:
+        _bring_up_to_date(store, create=create)
+    except StoreBusyError:
+        store.close()
+        raise
+    except (StoreError, DBAPIError) as e:
+        store.close()
+        raise StoreUnusableError(f"{where}: {e.orig if isinstance(e, DBAPIError) else e}") from e
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _bring_up_to_date(store: Store, *, create: bool) -> None:
+    found = _schema_of(store)
+    if found == _SCHEMA:
+        return
+    if found is not None and found > _SCHEMA:
+        raise StoreUnusableError(
+            f"the store was made by a newer Veille (schema {found}, this one knows {_SCHEMA}): install that one"
+        )
+    if not create:
+        raise StoreUnusableError("there is no store here yet, or an older one: `veille run` or `veille poll` makes it")
+    _migrate(store)
+
+
+def _prepare_file(path: Path, *, create: bool) -> None:
+    if not path.exists():
+        if not create:
+            raise StoreUnusableError(f"there is no store at {path} yet: `veille run` or `veille poll` makes it")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise StoreUnusableError(f"the folder of {path} cannot be made: {e.strerror}") from e
+    elif path.is_dir():
+        raise StoreUnusableError(f"{path} is a folder, and should be a file")
+    elif _stays_empty(path):
+        # A new store over a lost one would tell everything again, and nobody would know why.
+        raise StoreUnusableError(f"{path} is empty: restore a backup, or remove the file to begin anew")
+    else:
+        _refuse_another(path)
+    for place in (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise StoreUnusableError(f"{place} cannot be written to by this user")
+
+
+def _stays_empty(path: Path) -> bool:
+    """Whether a file is empty, and not because another process is making it this moment."""
+    for _ in range(20):
+        if path.stat().st_size:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _refuse_another(path: Path) -> None:
+    """Look into a file before anything is set in it: it may be another program's."""
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+            names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+    except sqlite3.Error:
+        return  # opening it says what is wrong
+    if names and "alembic_version" not in names:
+        raise StoreUnusableError(f"{path} is a database of something else (it has a table {names[0]!r}); name another")
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    try:
+        engine = sa.create_engine(
+            url,
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            **_POOL,
+        )
+    except ModuleNotFoundError as e:
+        raise StoreUnusableError("PostgreSQL needs the extra: pip install 'veille[cluster]'") from e
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        # A worker that is stopped in the middle of a transaction must not stop the others for ever.
+        connection.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{4 * BUSY_SECONDS}s'")
+        connection.commit()
+
+    return engine
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_POOL)
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # sqlite3 would begin on its own, and deferred
+        _set_wal(connection)
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _(tx: sa.Connection) -> None:
+        tx.exec_driver_sql("BEGIN IMMEDIATE" if tx.get_execution_options().get("veille_write") else "BEGIN")
+
+    return engine
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    """Once in a file's life; where two processes make it at the same moment, SQLite asks the second not to wait."""
+    tries = max(1, int(BUSY_SECONDS / _PAUSE))
+    for left in reversed(range(tries)):
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as e:
+            if "locked" not in str(e) or not left:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def _schema_of(store: Store) -> str | None:
+    with store.read() as tx:
+        if not sa.inspect(tx).has_table("alembic_version"):
+            return None
+        return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(store: Store) -> None:
+    # Alembic costs a third of a second to import, and a store that is up to date needs none of it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    with resources.as_file(resources.files("worker.store") / "migrations") as folder, store.ingest() as tx:
+        if (
+            sa.inspect(tx).has_table("alembic_version")
+            and tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == _SCHEMA
+        ):
+            return  # another process was first
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.attributes["connection"] = tx
+        command.upgrade(config, "head")

@@ -1,0 +1,350 @@
+"""Deliveries on their way: claimed under a lease, counted before sending, finished by their owner alone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
+from worker.store.database import Tx, insert
+from worker.store.ledger import open_delivery
+from worker.store.tables import AttemptRow, DeliveryRow, ObligationRow, TargetRow
+
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
+_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+_target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
+
+NOTICE = "notice"
+_DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
+_KEPT_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A delivery that may be worked on now."""
+
+    id: int
+    target_id: str
+    #: An attempt of it never came back. It is tried alone, so that it is known whether it is what kills the process.
+    crashed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A delivery as it stands before an attempt."""
+
+    id: int
+    key: str
+    target_id: str
+    recipient: str
+    state: DeliveryState
+    #: Ids of what it carries; an attempt seals exactly these.
+    obligations: frozenset[int]
+    #: What an operators' notice says, while it is open.
+    notice: Notice | None
+    attempts: int
+    #: Attempts that never came back: their process died.
+    crashes: int
+    #: When it was first attempted.
+    first_attempt: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLine:
+    """A delivery that is not sent, for people."""
+
+    id: int
+    target_id: str
+    recipient: str
+    state: str
+    due: datetime
+    attempts: int
+    reason: str
+    subject: str
+    detail: str
+
+
+def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
+    """At most `limit` deliveries that are due and free, fresh ones first: what keeps failing must not stand in the way.
+
+    Each target's first, then each one's second, and so on: nor must a target that is slow, or was down for days.
+    """
+    open_targets = sa.or_(
+        _target.c.id.is_(None),
+        sa.and_(_target.c.parked == "", sa.or_(_target.c.blocked_until.is_(None), _target.c.blocked_until <= now)),
+    )
+    order = (_delivery.c.attempts, _delivery.c.due, _delivery.c.id)
+    turn = sa.func.row_number().over(partition_by=_delivery.c.target_id, order_by=order)
+    free = (
+        sa.select(_delivery.c.id, _delivery.c.target_id, _delivery.c.attempts, _delivery.c.due, turn.label("turn"))
+        .outerjoin(_target, _target.c.id == _delivery.c.target_id)
+        .where(
+            _delivery.c.state.in_(_DUE),
+            _delivery.c.due <= now,
+            open_targets,
+            sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
+            _delivery.c.id.not_in(list(busy)),
+        )
+        .subquery()
+    )
+    query = sa.select(free.c.id, free.c.target_id).limit(limit)
+    query = query.order_by(free.c.turn, free.c.attempts, free.c.due, free.c.id)
+    found = tx.execute(query).all()
+    cut_short = sa.select(_attempt.c.delivery_id).where(
+        _attempt.c.delivery_id.in_([r.id for r in found]), _attempt.c.outcome == ""
+    )
+    crashed = set(tx.execute(cut_short).scalars()) if found else set()
+    return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
+
+
+def draft(tx: Tx, delivery_id: int) -> Draft:
+    """What an attempt starts from."""
+    r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one()
+    obligations = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == delivery_id)).scalars()
+    crashes = tx.execute(
+        sa.select(sa.func.count())
+        .select_from(_attempt)
+        .where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome == "")
+    ).scalar_one()
+    is_open_notice = r.collects == NOTICE and r.state == DeliveryState.OPEN
+    return Draft(
+        id=r.id,
+        key=r.key,
+        target_id=r.target_id,
+        recipient=r.recipient,
+        state=DeliveryState(r.state),
+        obligations=frozenset(obligations),
+        attempts=r.attempts,
+        crashes=crashes,
+        first_attempt=r.first_attempt,
+        notice=Notice(subject=r.subject, body=r.content.decode()) if is_open_notice else None,
+    )
+
+
+def claim(
+    tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta
+) -> Claimed | None:
+    """Seal an open delivery with `message`, count the attempt, and take the lease; None if it changed meanwhile.
+
+    All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
+    counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
+    or a sealed one with another.
+    """
+    if (message is None) is (before.state is DeliveryState.OPEN):
+        raise ValueError(f"delivery {before.id} is {before.state}: an open one is sealed, and only once")
+    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == before.id).with_for_update()).one()
+    free = row.lease_until is None or row.lease_until <= now
+    if not free or row.state != before.state or row.attempts != before.attempts:
+        return None
+    values: dict[str, object] = {
+        "attempts": row.attempts + 1,
+        "owner": owner,
+        "lease_until": now + lease,
+        "first_attempt": row.first_attempt or now,
+        "state": DeliveryState.SEALED,
+    }
+    if message is not None:
+        carried = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == before.id)).scalars()
+        if frozenset(carried) != before.obligations:
+            return None
+        values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
+    tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
+    uncertain = tx.execute(
+        sa.select(sa.func.count())
+        .select_from(_attempt)
+        .where(_attempt.c.delivery_id == before.id, _attempt.c.outcome.in_(["", Outcome.UNCERTAIN]))
+    ).scalar_one()
+    tx.execute(
+        sa.insert(_attempt).values(
+            delivery_id=before.id, number=row.attempts + 1, owner=owner, started=now, outcome="", detail=""
+        )
+    )
+    _forget_old_attempts(tx, before.id)
+    sealed = message or Message(content=row.content, message_id=row.message_id, subject=row.subject)
+    return Claimed(
+        id=row.id,
+        key=row.key,
+        target_id=row.target_id,
+        recipient=row.recipient,
+        message=sealed,
+        attempt=row.attempts + 1,
+        uncertain=uncertain,
+        first_attempt=row.first_attempt or now,
+    )
+
+
+def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
+    """Of attempts that certainly did not arrive only the last count: a week of them is hundreds for each delivery."""
+    failed = sa.and_(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome == Outcome.RETRY)
+    kept = sa.select(_attempt.c.id).where(failed).order_by(_attempt.c.id.desc()).limit(_KEPT_ATTEMPTS)
+    tx.execute(sa.delete(_attempt).where(failed, _attempt.c.id.not_in(kept)))
+
+
+def finish(
+    tx: Tx,
+    claimed: Claimed,
+    receipt: Receipt,
+    *,
+    owner: str,
+    state: DeliveryState,
+    reason: str,
+    again_at: datetime,
+    now: datetime,
+) -> bool:
+    """Write down what an attempt came to; False if the lease was lost to another owner meanwhile.
+
+    The attempt's own row is written either way: what was sent was sent.
+    """
+    tx.execute(
+        sa.update(_attempt)
+        .where(_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt, _attempt.c.owner == owner)
+        .values(finished=now, outcome=receipt.outcome, detail=receipt.detail[:500])
+    )
+    values: dict[str, object] = {
+        "state": state,
+        "reason": reason[:500],
+        "due": again_at,
+        "lease_until": None,
+        "owner": "",
+    }
+    if state in (DeliveryState.SENT, DeliveryState.DEAD):
+        values["finished"] = now
+    mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
+    if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
+        return True
+    if state is DeliveryState.SENT:
+        tx.execute(
+            sa.update(_delivery)
+            .where(_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
+            .values(state=state, reason="", finished=now)
+        )
+    return False
+
+
+def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: datetime) -> bool:
+    """Park a delivery, or give it up, without an attempt; False if another worker has it, or it came to its end."""
+    values: dict[str, object] = {"state": state, "reason": reason[:500], "lease_until": None, "owner": ""}
+    if state is DeliveryState.DEAD:
+        values["finished"] = now
+    free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
+    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(_DUE), free)
+    return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
+
+
+def block(tx: Tx, target_id: str, until: datetime) -> None:
+    """Send a target nothing before that time: it asked for it."""
+    _set_target(tx, target_id, {"blocked_until": until})
+
+
+def park(tx: Tx, target_id: str, reason: str) -> bool:
+    """Send a target nothing until the configuration is read again; True the first time."""
+    was = tx.execute(sa.select(_target.c.parked).where(_target.c.id == target_id)).scalar()
+    _set_target(tx, target_id, {"parked": reason[:500]})
+    return not was
+
+
+def _set_target(tx: Tx, target_id: str, values: dict[str, object]) -> None:
+    tx.execute(
+        insert(tx, _target)
+        .values({"id": target_id, "parked": ""} | values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def unpark(tx: Tx, now: datetime) -> int:
+    """The configuration was read: every parked delivery is due again; returns how many.
+
+    Also of a target that is gone: another may reach its recipient now. What nobody reaches is parked once more.
+    """
+    tx.execute(sa.update(_target).where(_target.c.parked != "").values(parked=""))
+    return tx.execute(
+        sa.update(_delivery)
+        .where(_delivery.c.state == DeliveryState.PARKED)
+        # Unsealed ones may be sealed anew; sealed ones keep their bytes.
+        .values(
+            state=sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY),
+            due=now,
+            reason="",
+        )
+    ).rowcount
+
+
+def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
+    """Give up what is older and parked, itself or with its target; returns how many."""
+    parked = sa.select(_target.c.id).where(_target.c.parked != "")
+    free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
+    waits = sa.and_(_delivery.c.state.in_(_DUE), _delivery.c.target_id.in_(parked), free)
+    why = sa.case((_delivery.c.reason == "", "its target is parked"), else_=_delivery.c.reason)
+    return tx.execute(
+        sa.update(_delivery)
+        .where(sa.or_(_delivery.c.state == DeliveryState.PARKED, waits), _delivery.c.created < before)
+        .values(state=DeliveryState.DEAD, finished=now, reason=sa.literal("expired: ") + why)
+    ).rowcount
+
+
+def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, now: datetime) -> None:
+    """Open a delivery of a notice to each recipient of the operators' target."""
+    for recipient in recipients:
+        open_delivery(
+            tx, target_id, recipient, NOTICE, due=now, now=now, subject=notice.subject, content=notice.body.encode()
+        )
+
+
+def release(tx: Tx) -> None:
+    """End every lease: for a worker that knows it is alone. Attempts that never came back stay without outcome."""
+    leased = (_delivery.c.state.in_(_DUE), _delivery.c.lease_until.is_not(None))
+    tx.execute(sa.update(_delivery).where(*leased).values(lease_until=None, owner=""))
+
+
+def release_own(tx: Tx, owner: str) -> None:
+    """End the leases of one owner that stops in order."""
+    own = (_delivery.c.state.in_(_DUE), _delivery.c.owner == owner)
+    tx.execute(sa.update(_delivery).where(*own).values(lease_until=None, owner=""))
+
+
+def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
+    """Deliveries by state, each state named; of those ids only, where given."""
+    query = sa.select(_delivery.c.state, sa.func.count()).group_by(_delivery.c.state)
+    if ids is not None:
+        query = query.where(_delivery.c.id.in_(list(ids)))
+    found = {row[0]: int(row[1]) for row in tx.execute(query)}
+    return {str(state): found.get(state, 0) for state in DeliveryState}
+
+
+def parked_targets(tx: Tx) -> dict[str, str]:
+    """Targets that are sent nothing until the configuration is read again, with the reason."""
+    query = sa.select(_target.c.id, _target.c.parked).where(_target.c.parked != "")
+    return {row.id: row.parked for row in tx.execute(query)}
+
+
+def unsent(tx: Tx, *, limit: int) -> tuple[DeliveryLine, ...]:
+    """Deliveries that wait, are parked or dead, oldest first."""
+    last = (
+        sa.select(_attempt.c.detail)
+        .where(_attempt.c.delivery_id == _delivery.c.id)
+        .order_by(_attempt.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(_delivery, sa.func.coalesce(last, "").label("detail"))
+        .where(_delivery.c.state.in_([state for state in DeliveryState if state is not DeliveryState.SENT]))
+        .order_by(_delivery.c.id)
+        .limit(limit)
+    )
+    return tuple(
+        DeliveryLine(
+            id=r.id,
+            target_id=r.target_id,
+            recipient=r.recipient,
+            state=r.state,
+            due=r.due,
+            attempts=r.attempts,
+            reason=r.reason,
+            subject=r.subject,
+            detail=r.detail,
+        )
+        for r in tx.execute(query)
+    )

@@ -1,0 +1,383 @@
+"""Entries, the keys they are known by, and the documents they came in."""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from worker.identify import Seen, Sighting, SightingKind
+from worker.model import EntryState, ParsedEntry, StoredEntry
+from worker.store.database import Tx, insert
+from worker.store.tables import EntryRow, FeedRow, RawRow, SeenRow
+
+_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
+_raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
+_seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
+_parsed = TypeAdapter(ParsedEntry)
+
+#: Texts kept under one identity; a body that holds the time of day would make one a poll (reader's limit).
+MAX_CHANGES = 24
+#: Tries to make an article of an entry before it is put aside.
+MAX_ATTEMPTS = 5
+_PAGE_TRIES = 3
+_KEY_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWanted:
+    """An entry whose page is to be fetched, under lease."""
+
+    entry_id: int
+    feed: str
+    link: str
+
+
+def keep_raw(tx: Tx, body: bytes, now: datetime) -> str:
+    """Keep a document once; returns its sha256 hex."""
+    sha = hashlib.sha256(body).hexdigest()
+    row = {"sha256": sha, "body": zlib.compress(body), "first_seen": now}
+    tx.execute(insert(tx, _raw).values(row).on_conflict_do_nothing(index_elements=["sha256"]))
+    return sha
+
+
+def raw(tx: Tx, sha256: str) -> bytes | None:
+    """A kept document's bytes."""
+    body = tx.execute(sa.select(_raw.c.body).where(_raw.c.sha256 == sha256)).scalar()
+    return None if body is None else zlib.decompress(body)
+
+
+def _short(key: str) -> str:
+    # PostgreSQL indexes at most 2,704 bytes, and a publisher may put a whole page into a guid.
+    if len(key) <= _KEY_LENGTH:
+        return key
+    return f"{key[:40]}…{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def known(tx: Tx, feed_id: int, keys: Iterable[str]) -> dict[str, Seen]:
+    """What was seen before under `keys` in this feed."""
+    wanted = {_short(key): key for key in keys}
+    shorts = list(wanted)
+    found: dict[str, Seen] = {}
+    for at in range(0, len(shorts), 500):
+        query = sa.select(_seen).where(_seen.c.feed_id == feed_id, _seen.c.key.in_(shorts[at : at + 500]))
+        for row in tx.execute(query):
+            found[wanted[row.key]] = Seen(entry_id=row.entry_id, digest=row.digest)
+    return found
+
+
+def record(
+    tx: Tx,
+    feed_id: int,
+    sightings: Sequence[Sighting],
+    *,
+    raw_sha256: str,
+    backlog: bool,
+    page_within: timedelta | None,
+    now: datetime,
+) -> tuple[int, int]:
+    """Store what a document showed; returns how many entries are new and how many changed.
+
+    With `page_within` an entry that has a link waits for its page, and goes on without it after that time.
+    """
+    new = changed = 0
+    to_remember: list[dict[str, object]] = []
+    # By id, as ingest locks them: two transactions that lock the same rows in other orders wait for each other.
+    for sighting in sorted(sightings, key=lambda s: s.entry_id or 0):
+        entry_id = sighting.entry_id
+        if sighting.kind is SightingKind.NEW:
+            entry_id = _add(tx, feed_id, sighting, raw_sha256, backlog=backlog, page_within=page_within, now=now)
+            new += 1
+        elif sighting.kind is SightingKind.CHANGED and entry_id is not None:
+            changed += _change(tx, entry_id, sighting, raw_sha256, page_within=page_within, now=now)
+            tx.execute(sa.update(_seen).where(_seen.c.entry_id == entry_id).values(digest=sighting.digest))
+        to_remember += [
+            {"feed_id": feed_id, "key": _short(key), "entry_id": entry_id, "digest": sighting.digest}
+            for key in sighting.keys
+        ]
+    if to_remember:
+        statement = insert(tx, _seen).on_conflict_do_nothing(index_elements=["feed_id", "key"])
+        tx.execute(statement, to_remember)
+    return new, changed
+
+
+def _waiting(parsed: ParsedEntry, page_within: timedelta | None, now: datetime) -> dict[str, Any]:
+    if page_within is None or not parsed.link:
+        return {"state": EntryState.READY, "page_due": None, "page_tries": 0}
+    return {"state": EntryState.NEW, "page_due": now + page_within, "page_tries": _PAGE_TRIES}
+
+
+def _add(
+    tx: Tx,
+    feed_id: int,
+    sighting: Sighting,
+    raw_sha256: str,
+    *,
+    backlog: bool,
+    page_within: timedelta | None,
+    now: datetime,
+) -> int:
+    values = {
+        "feed_id": feed_id,
+        "parsed": _parsed.dump_json(sighting.parsed, exclude_defaults=True).decode(),
+        "raw_sha256": raw_sha256,
+        "first_seen": now,
+        "backlog": backlog,
+        "attempts": 0,
+        "error": "",
+        "changes": 0,
+        "page_text": "",
+    } | _waiting(sighting.parsed, page_within, now)
+    return int(tx.execute(sa.insert(_entry).values(values).returning(_entry.c.id)).scalar_one())
+
+
+def _change(
+    tx: Tx, entry_id: int, sighting: Sighting, raw_sha256: str, *, page_within: timedelta | None, now: datetime
+) -> int:
+    values = {
+        "parsed": _parsed.dump_json(sighting.parsed, exclude_defaults=True).decode(),
+        "raw_sha256": raw_sha256,
+        "changes": _entry.c.changes + 1,
+        "attempts": 0,
+        "error": "",
+        "page_text": "",
+        "page_lease_until": None,
+        # Once its article stands, what changes in it is news and no longer backlog.
+        "backlog": sa.case((_entry.c.article_id.is_not(None), sa.false()), else_=_entry.c.backlog),
+    } | _waiting(sighting.parsed, page_within, now)
+    # A lease stays: whoever holds it finds in `held` that the text is another.
+    return tx.execute(
+        sa.update(_entry).where(_entry.c.id == entry_id, _entry.c.changes < MAX_CHANGES).values(values)
+    ).rowcount
+
+
+def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[int, ...]:
+    """At most `limit` entries to make articles of, oldest first, under a lease.
+
+    An entry whose page did not come in time goes on. One that failed before comes alone, so that it takes no
+    other entry with it if it takes the process down.
+    """
+    late = (
+        sa.select(_entry.c.id)
+        .where(_entry.c.state == EntryState.NEW, _entry.c.page_due <= now)
+        .with_for_update(skip_locked=True)
+    )
+    tx.execute(sa.update(_entry).where(_entry.c.id.in_(late)).values(state=EntryState.READY))
+    found = tx.execute(
+        sa.select(_entry.c.id, _entry.c.attempts)
+        .where(_entry.c.state == EntryState.READY, _free(now))
+        .order_by(_entry.c.attempts, _entry.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    fresh = tuple(row.id for row in found if row.attempts == 0)
+    ids = fresh or tuple(row.id for row in found[:1])
+    if ids:
+        tx.execute(
+            sa.update(_entry)
+            .where(_entry.c.id.in_(ids))
+            .values(lease_until=now + lease, attempts=_entry.c.attempts + 1)
+        )
+    return ids
+
+
+def waiting(tx: Tx, *, now: datetime) -> tuple[bool, bool]:
+    """Whether an entry is ready to be taken, and whether a page is wanted."""
+    late = sa.exists().where(_entry.c.state == EntryState.NEW, _entry.c.page_due <= now)
+    ready = sa.exists().where(_entry.c.state == EntryState.READY, _free(now))
+    page = sa.exists().where(*_page_wanted(now))
+    row = tx.execute(sa.select(late, ready, page)).one()
+    return bool(row[0] or row[1]), bool(row[2])
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(_entry.c.lease_until.is_(None), _entry.c.lease_until <= now)
+
+
+def _page_wanted(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    # The number stands in the statement, since a parameter would not find the partial index.
+    free = sa.or_(_entry.c.page_lease_until.is_(None), _entry.c.page_lease_until <= now)
+    return _entry.c.page_tries > sa.literal_column("0"), free
+
+
+def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
+    """Entries by id, in order of id."""
+    query = sa.select(_entry, _feed.c.key).join(_feed, _feed.c.id == _entry.c.feed_id).where(_entry.c.id.in_(ids))
+    return tuple(
+        StoredEntry(
+            id=r.id,
+            feed=r.key,
+            parsed=_parsed.validate_json(r.parsed),
+            first_seen=r.first_seen,
+            backlog=r.backlog,
+            article_id=r.article_id,
+            page_text=r.page_text,
+            attempts=r.attempts,
+        )
+        for r in tx.execute(query.order_by(_entry.c.id))
+    )
+
+
+def held(tx: Tx, batch: Sequence[StoredEntry]) -> frozenset[int]:
+    """Those of `batch` that are as they were read, locked until the transaction ends: only these may be made articles.
+
+    The others changed, their page came, or another worker was faster, while they were being thought through. Where
+    their new form waits for its turn it may be taken at once.
+    """
+    rows = tx.execute(
+        sa.select(_entry)
+        .where(_entry.c.id.in_([entry.id for entry in batch]), _entry.c.state != EntryState.DONE)
+        .order_by(_entry.c.id)
+        .with_for_update()
+    )
+    now_is = {r.id: (_parsed.validate_json(r.parsed), r.page_text, r.article_id) for r in rows}
+    same = frozenset(e.id for e in batch if now_is.get(e.id) == (e.parsed, e.page_text, e.article_id))
+    if others := now_is.keys() - same:
+        tx.execute(sa.update(_entry).where(_entry.c.id.in_(others)).values(lease_until=None))
+    return same
+
+
+def done(tx: Tx, entry_id: int, article_id: int) -> None:
+    """The entry's article is stored. A page that is still wanted stays wanted: it will be a revision."""
+    tx.execute(
+        sa.update(_entry)
+        .where(_entry.c.id == entry_id)
+        .values(state=EntryState.DONE, article_id=article_id, lease_until=None, error="", attempts=0)
+    )
+
+
+def empty(tx: Tx, entry_id: int) -> None:
+    """The entry holds no word: it is kept, and makes no article until it changes."""
+    tx.execute(
+        sa.update(_entry)
+        .where(_entry.c.id == entry_id)
+        .values(state=EntryState.DONE, lease_until=None, error="it holds no words", attempts=0)
+    )
+
+
+def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime) -> None:
+    """These entries failed: they are tried again later, or put aside after the last try."""
+    for entry_id, error in errors.items():
+        tx.execute(
+            sa.update(_entry)
+            .where(_entry.c.id == entry_id)
+            .values(
+                error=error[:2000],
+                lease_until=retry_at,
+                state=sa.case((_entry.c.attempts >= MAX_ATTEMPTS, EntryState.QUARANTINED), else_=_entry.c.state),
+            )
+        )
+
+
+def give_back(tx: Tx, ids: Sequence[int], *, retry_at: datetime) -> None:
+    """The store failed, not they: these entries are tried again later, each alone, without ever being put aside."""
+    tx.execute(
+        sa.update(_entry)
+        .where(_entry.c.id.in_(ids), _entry.c.state == EntryState.READY)
+        .values(attempts=1, lease_until=retry_at)
+    )
+
+
+def quarantine_poisoned(tx: Tx, *, now: datetime) -> int:
+    """Put aside entries whose last allowed try never came back, as when it took the process down."""
+    return tx.execute(
+        sa.update(_entry)
+        .where(
+            _entry.c.state == EntryState.READY,
+            _entry.c.attempts >= MAX_ATTEMPTS,
+            _free(now),
+        )
+        .values(
+            state=EntryState.QUARANTINED,
+            error=sa.case((_entry.c.error == "", "the worker died of it"), else_=_entry.c.error),
+        )
+    ).rowcount
+
+
+def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[PageWanted, ...]:
+    """At most `limit` entries whose page is to be fetched, newest first, under a lease."""
+    found = tx.execute(
+        sa.select(_entry.c.id, _entry.c.parsed, _feed.c.key)
+        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        .where(*_page_wanted(now))
+        .order_by(_entry.c.id.desc())
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=_entry)
+    ).all()
+    if found:
+        tx.execute(
+            sa.update(_entry)
+            .where(_entry.c.id.in_([r.id for r in found]))
+            .values(page_lease_until=now + lease, page_tries=_entry.c.page_tries - 1)
+        )
+    return tuple(PageWanted(entry_id=r.id, feed=r.key, link=_parsed.validate_json(r.parsed).link) for r in found)
+
+
+def page_came(tx: Tx, entry_id: int, text: str) -> None:
+    """The page's text is here: the entry goes on with it, again if it went on without.
+
+    A lease stays: whoever holds it, with the summary, finds in `held` that there is more.
+    """
+    tx.execute(
+        sa.update(_entry)
+        .where(_entry.c.id == entry_id)
+        .values(page_text=text, page_tries=0, page_lease_until=None, state=EntryState.READY, attempts=0)
+    )
+
+
+def page_failed(tx: Tx, entry_id: int, *, again_at: datetime | None) -> None:
+    """The page could not be had: again at that time, or never (None), and then the summary goes on alone."""
+    values: dict[str, Any] = {"page_lease_until": again_at}
+    if again_at is None:
+        values["page_tries"] = 0
+    tx.execute(sa.update(_entry).where(_entry.c.id == entry_id).values(values))
+    tx.execute(
+        sa.update(_entry)
+        .where(_entry.c.id == entry_id, _entry.c.state == EntryState.NEW, _entry.c.page_tries == 0)
+        .values(state=EntryState.READY)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """An entry that was put aside, for people."""
+
+    id: int
+    feed: str
+    title: str
+    error: str
+
+
+def quarantined(tx: Tx, *, limit: int) -> tuple[Quarantined, ...]:
+    """Entries that were put aside, newest first."""
+    query = (
+        sa.select(_entry.c.id, _entry.c.parsed, _entry.c.error, _feed.c.key)
+        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        .where(_entry.c.state == EntryState.QUARANTINED)
+        .order_by(_entry.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(
+        Quarantined(id=r.id, feed=r.key, title=_parsed.validate_json(r.parsed).title, error=r.error)
+        for r in tx.execute(query)
+    )
+
+
+def of_article(tx: Tx, article_id: int) -> str | None:
+    """The id of the feed that an article came from."""
+    query = sa.select(_feed.c.key).join(_entry, _entry.c.feed_id == _feed.c.id).where(_entry.c.article_id == article_id)
+    found: str | None = tx.execute(query.limit(1)).scalar()
+    return found
+
+
+def release(tx: Tx) -> None:
+    """End every lease: for a worker that knows it is alone."""
+    waits = _entry.c.state.in_([EntryState.NEW, EntryState.READY])
+    tx.execute(sa.update(_entry).where(waits, _entry.c.lease_until.is_not(None)).values(lease_until=None))
+    wanted = _entry.c.page_tries > sa.literal_column("0")
+    tx.execute(sa.update(_entry).where(wanted, _entry.c.page_lease_until.is_not(None)).values(page_lease_until=None))

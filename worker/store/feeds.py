@@ -1,0 +1,154 @@
+"""What is known of feeds between polls."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from worker.errors import StoreBusyError
+from worker.model import Feed, FeedState
+from worker.store.database import Tx, insert
+from worker.store.tables import EntryRow, FeedRow
+
+_entry = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_feed = FeedRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedStatus:
+    """A feed's state, for people."""
+
+    key: str
+    name: str
+    due: datetime
+    failures: int
+    last_polled: datetime | None
+    last_success: datetime | None
+    last_result: str
+    last_detail: str
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollResult:
+    """What a poll found out about the feed itself."""
+
+    #: `ok`, `not_modified`, or a FetchReason.
+    result: str
+    detail: str = ""
+    #: The validators to send next time; None leaves those of before.
+    validators: tuple[str, str] | None = None
+    due: datetime
+    success: bool
+    #: The document was there to its end: what comes later is news.
+    whole: bool = True
+
+
+def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
+    """Give every configured feed a state; a new one is due at once."""
+    rows = [
+        {
+            "key": f.id,
+            "name": f.name,
+            "due": now,
+            "etag": "",
+            "last_modified": "",
+            "failures": 0,
+            "baseline": False,
+            "last_result": "",
+            "last_detail": "",
+        }
+        for f in feeds
+    ]
+    if rows:
+        tx.execute(insert(tx, _feed).on_conflict_do_nothing(index_elements=["key"]), rows)
+    for row in rows:
+        tx.execute(
+            sa.update(_feed).where(_feed.c.key == row["key"], _feed.c.name != row["name"]).values(name=row["name"])
+        )
+
+
+def due(tx: Tx, keys: Sequence[str], *, now: datetime) -> tuple[str, ...]:
+    """Those of `keys` that are due and free, most overdue first."""
+    query = sa.select(_feed.c.key).where(_feed.c.due <= now, _free(now)).order_by(_feed.c.due, _feed.c.id)
+    wanted = frozenset(keys)
+    return tuple(key for key in tx.execute(query).scalars() if key in wanted)
+
+
+def claim(tx: Tx, keys: Sequence[str], *, now: datetime, lease: timedelta) -> tuple[str, ...]:
+    """Take a lease on those of `keys` that are still free, and return them."""
+    free = tx.execute(
+        sa.select(_feed.c.key).where(_feed.c.key.in_(list(keys)), _free(now)).with_for_update(skip_locked=True)
+    ).scalars()
+    found = set(free)
+    if found:
+        tx.execute(sa.update(_feed).where(_feed.c.key.in_(list(found))).values(lease_until=now + lease))
+    return tuple(key for key in keys if key in found)
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(_feed.c.lease_until.is_(None), _feed.c.lease_until <= now)
+
+
+def state(tx: Tx, key: str) -> FeedState:
+    """What a poll of the feed starts from."""
+    row = tx.execute(sa.select(_feed).where(_feed.c.key == key)).one()
+    return FeedState(
+        id=row.id,
+        etag=row.etag,
+        last_modified=row.last_modified,
+        failures=row.failures,
+        baseline=row.baseline,
+        last_polled=row.last_polled,
+    )
+
+
+def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> None:
+    """Commit what a poll that started from `before` found, in the transaction of its entries; the lease ends.
+
+    Raises StoreBusyError, which undoes that transaction, where another poll of the feed committed meanwhile: both
+    would take the same items for new.
+    """
+    values: dict[str, object] = {
+        "last_polled": now,
+        "last_result": poll.result,
+        "last_detail": poll.detail[:500],
+        "due": poll.due,
+        "lease_until": None,
+        "failures": 0 if poll.success else _feed.c.failures + 1,
+    }
+    if poll.success:
+        values |= {"last_success": now}
+        if poll.whole:
+            values["baseline"] = True
+    if poll.validators is not None:
+        values |= {"etag": poll.validators[0], "last_modified": poll.validators[1]}
+    unchanged = (_feed.c.id == before.id, _feed.c.last_polled.is_not_distinct_from(before.last_polled))
+    if not tx.execute(sa.update(_feed).where(*unchanged).values(values)).rowcount:
+        raise StoreBusyError("another worker polled this feed meanwhile; it is polled again when it is due")
+
+
+def release(tx: Tx) -> None:
+    """End every lease: for a worker that knows it is alone."""
+    tx.execute(sa.update(_feed).where(_feed.c.lease_until.is_not(None)).values(lease_until=None))
+
+
+def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
+    """Every feed ever polled, in order of first configuration."""
+    query = sa.select(_entry.c.feed_id, sa.func.count()).group_by(_entry.c.feed_id)
+    counts = {row[0]: int(row[1]) for row in tx.execute(query)}
+    return tuple(
+        FeedStatus(
+            key=r.key,
+            name=r.name,
+            due=r.due,
+            failures=r.failures,
+            last_polled=r.last_polled,
+            last_success=r.last_success,
+            last_result=r.last_result,
+            last_detail=r.last_detail,
+            entries=counts.get(r.id, 0),
+        )
+        for r in tx.execute(sa.select(_feed).order_by(_feed.c.id))
+    )

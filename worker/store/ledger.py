@@ -1,0 +1,283 @@
+"""Matches, and what each owes whom: the ledger, which is only ever added to."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model import DeliveryState, Match, Obligation, Part, Severity, Span, Suppression, Verdict
+from worker.store.database import Tx, insert
+from worker.store.tables import ArticleRow, AttemptRow, DeliveryRow, MatchRow, ObligationRow, RevisionRow
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
+_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
+_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMatch:
+    """A match with the text that it was found in."""
+
+    rule_id: str
+    rule_name: str
+    rule_hash: str
+    severity: Severity
+    spans: tuple[Span, ...]
+    revision: int
+    title: str
+    body: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """An obligation and what became of it, for people."""
+
+    rule_id: str
+    recipient: str
+    target_id: str
+    occasion: str
+    verdict: str
+    suppression: str
+    #: Of its delivery; empty when suppressed.
+    state: str
+    reason: str
+    due: datetime | None
+    attempts: int
+    finished: datetime | None
+    #: Of the last attempt.
+    detail: str
+
+
+def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Match], now: datetime) -> dict[str, int]:
+    """Store a revision's matches; returns their ids by rule."""
+    ids: dict[str, int] = {}
+    for match in matches:
+        values = {
+            "article_id": article_id,
+            "revision_id": revision_id,
+            "rule_id": match.rule_id,
+            "rule_name": match.rule_name,
+            "rule_hash": match.rule_hash,
+            "severity": match.severity,
+            "created": now,
+            "spans": json.dumps([[span.part, span.words] for span in match.spans]),
+        }
+        ids[match.rule_id] = int(tx.execute(sa.insert(_match).values(values).returning(_match.c.id)).scalar_one())
+    return ids
+
+
+def decided(tx: Tx, article_id: int) -> frozenset[tuple[str, str]]:
+    """The (rule id, recipient) pairs that have an obligation for the article, on any occasion."""
+    query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(_obligation.c.article_id == article_id)
+    return frozenset((row.rule_id, row.recipient) for row in tx.execute(query))
+
+
+def decided_for_text(tx: Tx, original: int) -> frozenset[tuple[str, str]]:
+    """The same for an original and all its copies, less what nobody heard of: what was given up, and backlog.
+
+    A feed that is added to a watch brings what others already carry; it must not silence them.
+    """
+    copies = sa.select(_article.c.id).where(_article.c.of_id == original)
+    given_up = sa.exists().where(_delivery.c.id == _obligation.c.delivery_id, _delivery.c.state == DeliveryState.DEAD)
+    query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(
+        sa.or_(_obligation.c.article_id == original, _obligation.c.article_id.in_(copies)),
+        _obligation.c.suppression != Suppression.BACKLOG,
+        ~given_up,
+    )
+    return frozenset((row.rule_id, row.recipient) for row in tx.execute(query))
+
+
+def add_obligations(
+    tx: Tx,
+    article_id: int,
+    match_ids: dict[str, int],
+    obligations: Sequence[Obligation],
+    *,
+    due: datetime,
+    now: datetime,
+) -> int:
+    """Store what is owed and what is not, and the deliveries that will carry it; returns how many deliveries opened."""
+    opened = 0
+    for obligation in obligations:
+        values = {
+            "match_id": match_ids[obligation.rule_id],
+            "rule_id": obligation.rule_id,
+            "article_id": article_id,
+            "target_id": obligation.target_id,
+            "recipient": obligation.recipient,
+            "occasion": obligation.occasion,
+            "verdict": obligation.verdict,
+            "suppression": obligation.suppression or "",
+            "created": now,
+        }
+        added = tx.execute(
+            insert(tx, _obligation).values(values).on_conflict_do_nothing().returning(_obligation.c.id)
+        ).scalar_one_or_none()
+        if added is None or obligation.verdict is not Verdict.OWED:
+            continue
+        delivery_id, is_new = _delivery_for(tx, obligation, f"article:{article_id}", due, now)
+        opened += is_new
+        tx.execute(sa.update(_obligation).where(_obligation.c.id == added).values(delivery_id=delivery_id))
+    return opened
+
+
+def _delivery_for(tx: Tx, obligation: Obligation, collects: str, due: datetime, now: datetime) -> tuple[int, bool]:
+    """The recipient's open delivery that collects this article, or a new one."""
+    same = sa.and_(_delivery.c.recipient == obligation.recipient, _delivery.c.collects == collects)
+    found = tx.execute(
+        sa.select(_delivery.c.id).where(same, _delivery.c.state == DeliveryState.OPEN).with_for_update()
+    ).scalar()
+    if found is not None:
+        return int(found), False
+    return open_delivery(tx, obligation.target_id, obligation.recipient, collects, due=due, now=now), True
+
+
+def open_delivery(
+    tx: Tx,
+    target_id: str,
+    recipient: str,
+    collects: str,
+    *,
+    due: datetime,
+    now: datetime,
+    subject: str = "",
+    content: bytes = b"",
+) -> int:
+    """A delivery that collects until it is due; its key is never used again, here or elsewhere."""
+    same = sa.and_(_delivery.c.recipient == recipient, _delivery.c.collects == collects)
+    nth = tx.execute(sa.select(sa.func.count()).select_from(_delivery).where(same)).scalar_one()
+    key = hashlib.sha256(f"{recipient}\n{collects}\n{nth}\n{now.isoformat()}".encode()).hexdigest()[:32]
+    values = {
+        "key": key,
+        "target_id": target_id,
+        "recipient": recipient,
+        "collects": collects,
+        "state": DeliveryState.OPEN,
+        "due": due,
+        "created": now,
+        "attempts": 0,
+        "owner": "",
+        "reason": "",
+        "message_id": "",
+        "subject": subject,
+        "content": content,
+    }
+    return int(tx.execute(sa.insert(_delivery).values(values).returning(_delivery.c.id)).scalar_one())
+
+
+def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
+    """Every match of an article, by revision."""
+    return _stored(tx, _match.c.article_id == article_id)
+
+
+def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch], ...]:
+    """(article id, occasion, match) of each obligation that a delivery carries."""
+    rows = tx.execute(
+        sa.select(_obligation.c.match_id, _obligation.c.article_id, _obligation.c.occasion)
+        .where(_obligation.c.delivery_id == delivery_id)
+        .order_by(_obligation.c.id)
+    ).all()
+    return tuple((r.article_id, r.occasion, _stored(tx, _match.c.id == r.match_id)[0]) for r in rows)
+
+
+def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
+    query = (
+        sa.select(_match, _revision.c.number, _revision.c.title, _revision.c.body)
+        .join(_revision, _revision.c.id == _match.c.revision_id)
+        .where(where)
+        .order_by(_revision.c.number, _match.c.id)
+    )
+    return tuple(
+        StoredMatch(
+            rule_id=r.rule_id,
+            rule_name=r.rule_name,
+            rule_hash=r.rule_hash,
+            severity=Severity(r.severity),
+            revision=r.number,
+            title=r.title,
+            body=r.body,
+            created=r.created,
+            spans=tuple(
+                Span(part=Part(part), words=tuple((start, end) for start, end in words))
+                for part, words in json.loads(r.spans)
+            ),
+        )
+        for r in tx.execute(query)
+    )
+
+
+def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
+    """The ledger of one article."""
+    last = (
+        sa.select(_attempt.c.detail)
+        .where(_attempt.c.delivery_id == _delivery.c.id)
+        .order_by(_attempt.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(
+            _obligation,
+            _delivery.c.state,
+            _delivery.c.reason,
+            _delivery.c.due,
+            _delivery.c.attempts,
+            _delivery.c.finished,
+            sa.func.coalesce(last, "").label("detail"),
+        )
+        .outerjoin(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+        .where(_obligation.c.article_id == article_id)
+        .order_by(_obligation.c.id)
+    )
+    return tuple(
+        LedgerLine(
+            rule_id=r.rule_id,
+            recipient=r.recipient,
+            target_id=r.target_id,
+            occasion=r.occasion,
+            verdict=r.verdict,
+            suppression=r.suppression,
+            state=r.state or "",
+            reason=r.reason or "",
+            due=r.due,
+            attempts=r.attempts or 0,
+            finished=r.finished,
+            detail=r.detail,
+        )
+        for r in tx.execute(query)
+    )
+
+
+def audit(tx: Tx) -> tuple[str, ...]:
+    """Every breach of the conservation law: matched = sent + in delivery + suppressed + dead. Empty when it holds."""
+    owed = _obligation.c.verdict == Verdict.OWED
+    sent_without = ~sa.exists().where(_attempt.c.delivery_id == _delivery.c.id, _attempt.c.outcome == "sent")
+    laws = {
+        "owed obligations without a delivery": sa.select(sa.func.count())
+        .select_from(_obligation)
+        .where(owed, _obligation.c.delivery_id.is_(None)),
+        "obligations in another recipient's delivery": sa.select(sa.func.count())
+        .select_from(_obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_id))
+        .where(_obligation.c.recipient != _delivery.c.recipient),
+        "suppressed obligations without a reason": sa.select(sa.func.count())
+        .select_from(_obligation)
+        .where(~owed, _obligation.c.suppression == ""),
+        "deliveries called sent without an attempt that was": sa.select(sa.func.count())
+        .select_from(_delivery)
+        .where(_delivery.c.state == DeliveryState.SENT, sent_without),
+        "deliveries in a state that does not exist": sa.select(sa.func.count())
+        .select_from(_delivery)
+        .where(_delivery.c.state.not_in(list(DeliveryState))),
+        "sealed deliveries without their bytes": sa.select(sa.func.count())
+        .select_from(_delivery)
+        .where(_delivery.c.state.in_([DeliveryState.SEALED, DeliveryState.RETRY]), _delivery.c.message_id == ""),
+    }
+    counts = {law: tx.execute(query).scalar_one() for law, query in laws.items()}
+    return tuple(f"{count} {law}" for law, count in counts.items() if count)

@@ -1,0 +1,160 @@
+"""The store's own affairs: the worker's heartbeat, counts, and what may be forgotten."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model import DeliveryState, EntryState, Verdict
+from worker.store.database import Tx, insert
+from worker.store.tables import (
+    ArticleRow,
+    AttemptRow,
+    BandRow,
+    DeliveryRow,
+    EntryRow,
+    FingerprintRow,
+    HeartbeatRow,
+    MatchRow,
+    ObligationRow,
+    RawRow,
+    RevisionRow,
+    SeenRow,
+)
+
+_heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
+_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
+_seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
+_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+_fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
+_band: sa.Table = BandRow.__table__  # type: ignore[attr-defined]  # as above
+_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
+_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
+
+_BATCH = 500
+# Lists rather than "not": only what is named is found by an index.
+_NOT_DONE = [state for state in EntryState if state is not EntryState.DONE]
+_ENDED = [DeliveryState.SENT, DeliveryState.DEAD]
+_NOT_ENDED = [state for state in DeliveryState if state not in _ENDED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """The worker on this store, and when it last ticked."""
+
+    owner: str
+    host: str
+    pid: int
+    started: datetime
+    tick: datetime
+
+
+def beat(tx: Tx, heartbeat: Heartbeat) -> None:
+    """Write down that the worker ticks."""
+    values = {
+        "id": 1,
+        "owner": heartbeat.owner,
+        "host": heartbeat.host,
+        "pid": heartbeat.pid,
+        "started": heartbeat.started,
+        "tick": heartbeat.tick,
+    }
+    statement = insert(tx, _heartbeat).values(values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+
+def rest(tx: Tx, owner: str) -> None:
+    """The worker has stopped in order: nobody should take its last tick for life."""
+    tx.execute(sa.delete(_heartbeat).where(_heartbeat.c.owner == owner))
+
+
+def heartbeat(tx: Tx) -> Heartbeat | None:
+    """The last tick, if a worker ever ran."""
+    r = tx.execute(sa.select(_heartbeat)).one_or_none()
+    return None if r is None else Heartbeat(owner=r.owner, host=r.host, pid=r.pid, started=r.started, tick=r.tick)
+
+
+def entry_counts(tx: Tx) -> dict[str, int]:
+    """Entries by state, each state named."""
+    query = sa.select(_entry.c.state, sa.func.count()).group_by(_entry.c.state)
+    found = {row[0]: int(row[1]) for row in tx.execute(query)}
+    return {str(state): found.get(state, 0) for state in EntryState}
+
+
+def article_counts(tx: Tx) -> dict[str, int]:
+    """Articles by origin, and how many of all are duplicates."""
+    query = sa.select(_article.c.origin, sa.func.count()).group_by(_article.c.origin)
+    found = {row[0]: int(row[1]) for row in tx.execute(query)}
+    duplicates = sa.select(sa.func.count()).select_from(_article).where(_article.c.of_id.is_not(None))
+    return found | {"duplicates": tx.execute(duplicates).scalar_one()}
+
+
+def forget_raw(tx: Tx, *, before: datetime) -> int:
+    """Drop documents first seen before that time that no entry still waits on; returns how many."""
+    waiting = sa.select(_entry.c.raw_sha256).where(_entry.c.state.in_(_NOT_DONE))
+    return tx.execute(sa.delete(_raw).where(_raw.c.first_seen < before, _raw.c.sha256.not_in(waiting))).rowcount
+
+
+def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -> int:
+    """Drop up to 500 articles from feeds first seen before that time; returns how many.
+
+    One that stands in the ledger only if it was first seen before `told_before` as well (None: never), since the
+    ledger's lines stand on it. Never one that is owed to somebody, nor the original of a copy that stays, nor the
+    keys its entries are known by: what comes again is still known.
+    """
+    unsettled = (
+        sa.select(_obligation.c.article_id)
+        .join(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+        .where(_delivery.c.state.in_(_NOT_ENDED))
+    )
+    astray = sa.exists().where(
+        _obligation.c.article_id == _article.c.id,
+        _obligation.c.verdict == Verdict.OWED,
+        _obligation.c.delivery_id.is_(None),
+    )
+    copies = sa.alias(_article)
+    told = sa.exists().where(_obligation.c.article_id == _article.c.id)
+    may_go = ~told if told_before is None else sa.or_(~told, _article.c.first_seen < told_before)
+    ids = list(
+        tx.execute(
+            sa.select(_article.c.id)
+            .where(
+                _article.c.first_seen < before,
+                _article.c.origin == "feed",
+                may_go,
+                _article.c.id.not_in(unsettled),
+                ~astray,
+                ~sa.exists().where(copies.c.of_id == _article.c.id),
+                ~sa.exists().where(_entry.c.article_id == _article.c.id, _entry.c.state.in_(_NOT_DONE)),
+            )
+            .limit(_BATCH)
+        ).scalars()
+    )
+    if not ids:
+        return 0
+    entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
+    tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
+    for table in (_obligation, _match, _revision, _fingerprint, _band, _entry):
+        tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
+    tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
+    return len(ids)
+
+
+def forget_deliveries(tx: Tx, *, before: datetime) -> int:
+    """Drop up to 500 finished deliveries, with their attempts, that carry nothing any more; returns how many."""
+    carries = sa.exists().where(_obligation.c.delivery_id == _delivery.c.id)
+    ids = list(
+        tx.execute(
+            sa.select(_delivery.c.id)
+            .where(_delivery.c.finished < before, ~carries, _delivery.c.state.in_(_ENDED))
+            .limit(_BATCH)
+        ).scalars()
+    )
+    if ids:
+        tx.execute(sa.delete(_attempt).where(_attempt.c.delivery_id.in_(ids)))
+        tx.execute(sa.delete(_delivery).where(_delivery.c.id.in_(ids)))
+    return len(ids)
