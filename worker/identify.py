@@ -167,6 +167,7 @@ def _items(stamps: Sequence[_Stamp]) -> list[list[_Stamp]]:
 
 def _signs(stamp: _Stamp, links: set[str]) -> Iterator[tuple[str, ...]]:
     """What two entries of one document must share to be the same item: any one of these."""
+    yield ("item", stamp.whole)
     if stamp.text:
         together = stamp.distinctive or len(links - {""}) <= 1
         yield ("text", stamp.text) if together else ("text", stamp.text, stamp.link)
