@@ -170,8 +170,8 @@ def test_a_mistake_of_ours(veille, site: Site, monkeypatch: pytest.MonkeyPatch) 
     def broken(_: object) -> None:
         raise ZeroDivisionError("CANARY-55")
 
-    monkeypatch.setattr(cli, "_load", broken)
-    monkeypatch.setattr(cli, "_fail", _without_trace(cli._fail))
+    monkeypatch.setattr(cli, "loaded", broken)
+    monkeypatch.setattr(cli, "fail", _without_trace(cli.fail))
     done = veille("check", site=site)
     assert done.code == 70
     assert "mistake of Veille's own" in done.err

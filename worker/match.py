@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from worker.errors import Problem
 from worker.model import Match, Part, Severity, Span
-from worker.query import MAX_SPANS, Reading, evaluate, first_spans
+from worker.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans
 from worker.query import Span as Words
 from worker.rules import Rule, RuleSet, Test
 from worker.text import Document, analyse
@@ -56,6 +56,57 @@ def judge(document: Document, ruleset: RuleSet, source: Source) -> dict[str, Mat
         found = _unread(rule, source) or (Silence.EXCLUDED if rule.id in excluded else _verdict(rule, reading))
         judged[rule.id] = _match(rule, found, document) if isinstance(found, _Verdict) else found
     return judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """One term of a rule's score, and whether its weight counted."""
+
+    weight: int
+    query: Explained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What a rule says of an article, with everything it rests on."""
+
+    rule: Rule
+    verdict: Match | Silence
+    #: None where the score alone decides.
+    query: Explained | None
+    score: tuple[Weighed, ...] = ()
+    #: Ids of the exclusions that keep the rule from the article, with what they found.
+    exclusions: tuple[tuple[str, Explained], ...] = ()
+
+    @property
+    def total(self) -> int:
+        """The score reached."""
+        return sum(term.weight for term in self.score if term.query.held)
+
+
+def explain_rule(document: Document, ruleset: RuleSet, source: Source, rule_id: str) -> Explanation:
+    """Why the rule matches `document` or not, node by node; raises KeyError for an id that no rule has."""
+    rule = next((rule for rule in ruleset.rules if rule.id == rule_id), None)
+    if rule is None:
+        raise KeyError(rule_id)
+    published = source.published.date()
+    reading = Reading(document, published=published, sets=ruleset.sets)
+
+    def explained(node: Node) -> Explained:
+        return explain(node, reading, ruleset.sets, published)
+
+    one = RuleSet(rules=(rule,), exclusions=ruleset.exclusions, sets=ruleset.sets)
+    keeping = [e for e in ruleset.exclusions if rule.id in e.rules and evaluate(e.query, reading)]
+    return Explanation(
+        rule=rule,
+        verdict=judge(document, one, source)[rule.id],
+        query=None if rule.query is None else explained(rule.query),
+        score=tuple(
+            Weighed(weight=term.weight, query=explained(term.query))
+            for term in (rule.score.terms if rule.score else ())
+        ),
+        exclusions=tuple((exclusion.id, explained(exclusion.query)) for exclusion in keeping),
+    )
 
 
 def _unread(rule: Rule, source: Source) -> Silence | None:

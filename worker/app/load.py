@@ -41,6 +41,16 @@ def load(path: Path) -> Live:
     return Live(config=conf, ruleset=ruleset)
 
 
+def load_rules(path: Path, folder: Path | None = None) -> rules.RuleSet:
+    """The rules of `folder` alone, else those of the configuration at `path` or, without one, of `rules` beside it.
+
+    Raises UserError with every mistake; the rules' own tests are not run.
+    """
+    if folder is None:
+        folder = config.load(path, os.environ).rules_folder if path.exists() else path.parent / "rules"
+    return rules.compile_rules(config.read_rules(folder))
+
+
 def _empty(files: Mapping[str, bytes]) -> list[Problem]:
     """An empty file is one that an editor is about to write, or that a full disk left behind: it says nothing."""
     mend = "write it again, or remove it"

@@ -4,25 +4,30 @@ Heavy imports wait inside the commands, so that `--help` answers at once.
 """
 
 import io
-import json
 import os
-import re
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from worker.cli import evaluating
+from worker.cli.frame import (
+    EX_CONFIG,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+    HERE,
+    ConfigFile,
+    Json,
+    fail,
+    loaded,
+    opened,
+    print_json,
+    say,
+)
 from worker.errors import StoreError, StoreUnusableError, UserError, VeilleError
-
-if TYPE_CHECKING:
-    from worker import config
-    from worker.pipeline.live import Live
-    from worker.store import Store
 
 app = typer.Typer(
     name="veille",
@@ -34,20 +39,7 @@ app = typer.Typer(
 )
 feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=True)
 app.add_typer(feeds_app, name="feeds")
-
-#: sysexits.h: a person must act first; what was asked of is not there; a mistake of ours; try again later.
-EX_CONFIG = 78
-EX_UNAVAILABLE = 69
-EX_SOFTWARE = 70
-EX_TEMPFAIL = 75
-#: Characters that a terminal obeys or that turn a line around; JSON may hold them as numbers.
-_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-ConfigFile = Annotated[
-    Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
-HERE = Path("config.toml")
+app.add_typer(evaluating.app, name="eval")
 
 
 def main() -> None:
@@ -58,66 +50,23 @@ def main() -> None:
     try:
         app()
     except (UserError, StoreUnusableError) as e:
-        _fail(str(e), EX_CONFIG)
+        fail(str(e), EX_CONFIG)
     except StoreError as e:
-        _fail(str(e), EX_TEMPFAIL)
+        fail(str(e), EX_TEMPFAIL)
     except VeilleError as e:
-        _fail(str(e), EX_UNAVAILABLE)
+        fail(str(e), EX_UNAVAILABLE)
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # noqa: BLE001 - printed with its trace, in which no secret may stand
-        _fail(f"this is a mistake of Veille's own; please report it.\n{traceback.format_exc()}", EX_SOFTWARE)
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    from worker.logs import masked
-
-    print(f"veille: {masked(message)}", file=sys.stderr)  # noqa: T201 - the command line's own voice
-    raise SystemExit(code)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - the command line's own voice
-
-
-def _as_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _print_json(value: object) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=_as_text)
-    _say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
-
-
-def _load(config: Path) -> "Live":
-    from worker.app.load import load
-    from worker.logs import configure
-
-    configure()  # what is logged must not stand among what is printed
-    return load(config)
-
-
-@contextmanager
-def _opened(path: Path, *, create: bool = False) -> Iterator[tuple["config.Config", "Store"]]:
-    """The configuration and its store, for a command that works beside a running worker."""
-    from worker.app.load import load_config, open_for
-    from worker.logs import configure
-
-    configure()  # what is logged must not stand among what is printed
-    conf = load_config(path)
-    store = open_for(conf, create=create)
-    try:
-        yield conf, store
-    finally:
-        store.close()
+        fail(f"this is a mistake of Veille's own; please report it.\n{traceback.format_exc()}", EX_SOFTWARE)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
     if asked:
         from importlib.metadata import version
 
-        _say(f"veille {version('veille')}")
+        say(f"veille {version('veille')}")
         raise typer.Exit
 
 
@@ -135,7 +84,7 @@ def run(config: ConfigFile = HERE) -> None:
 
     from worker.app.run import run as run_worker
 
-    asyncio.run(run_worker(config, _say))
+    asyncio.run(run_worker(config, say))
 
 
 @app.command()
@@ -146,11 +95,11 @@ def poll(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     from worker.app.run import poll_once
     from worker.cli import show
 
-    live = _load(config)
+    live = loaded(config)
     with show.progress("polling", len(live.config.feeds)) as step:
-        done = asyncio.run(poll_once(live, (lambda _: None) if as_json else _say, step))
+        done = asyncio.run(poll_once(live, (lambda _: None) if as_json else say, step))
     if as_json:
-        _print_json(done.as_json())
+        print_json(done.as_json())
     else:
         show.poll(done)
 
@@ -161,15 +110,15 @@ def check(config: ConfigFile = HERE) -> None:
     from worker.config.advice import advise
     from worker.deliver import check as check_target
 
-    live = _load(config)
+    live = loaded(config)
     for remark in advise(live.config):
-        _say(str(remark))
+        say(str(remark))
     wrong = [
         f"target {target.id}: {problem}" for target in live.config.alerts.targets for problem in check_target(target)
     ]
     if wrong:
-        _fail("\n".join(wrong), EX_CONFIG)
-    _say(
+        fail("\n".join(wrong), EX_CONFIG)
+    say(
         f"{config}: {len(live.config.feeds)} feeds, {len(live.ruleset.rules)} rules, "
         f"{len(live.config.alerts.targets)} targets; all is well"
     )
@@ -181,10 +130,10 @@ def status(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     from worker.cli import show
     from worker.cli.facts import status as facts
 
-    with _opened(config) as (conf, store):
+    with opened(config) as (conf, store):
         found = facts(conf, store)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         show.status(found)
 
@@ -202,10 +151,10 @@ def articles(
     from worker.cli.facts import article
     from worker.store import articles as stored
 
-    with _opened(config) as (_, store), store.read() as tx:
+    with opened(config) as (_, store), store.read() as tx:
         found = [article(one) for one in stored.newest(tx, limit=limit, containing=containing)]
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         show.articles(found)
 
@@ -221,13 +170,13 @@ def why(
     from worker.cli import show
     from worker.cli.facts import why as facts
 
-    live = _load(config)
-    with _opened(config) as (_, store):
+    live = loaded(config)
+    with opened(config) as (_, store):
         found = facts(live, store, article)
     if found is None:
-        _fail(f"no article is {article!r}: `veille articles` lists them", 1)
+        fail(f"no article is {article!r}: `veille articles` lists them", 1)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         show.why(found)
 
@@ -244,12 +193,12 @@ def import_(
     from worker.cli.known import read_known, store_all
 
     known = read_known(files)
-    with _opened(config, create=True) as (_, store), show.progress("importing", len(known)) as step:
+    with opened(config, create=True) as (_, store), show.progress("importing", len(known)) as step:
         done = store_all(store, known, step)
     if as_json:
-        _print_json(done)
+        print_json(done)
     else:
-        _say(f"{done['read']} read: {done['new']} new, {done['duplicate']} copies, {done['known']} known before")
+        say(f"{done['read']} read: {done['new']} new, {done['duplicate']} copies, {done['known']} known before")
 
 
 @feeds_app.command(name="list")
@@ -258,10 +207,10 @@ def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     from worker.cli import show
     from worker.cli.facts import feeds
 
-    with _opened(config) as (conf, store):
+    with opened(config) as (conf, store):
         found = feeds(conf, store)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         show.feeds(found, addresses=True)
 
@@ -279,7 +228,7 @@ def feeds_add(
     from worker.config.feeds import add
 
     add(config, url, name, language=language, tags=tag or ())
-    _say(f"added to {config}; a running worker reads it at SIGHUP")
+    say(f"added to {config}; a running worker reads it at SIGHUP")
 
 
 @feeds_app.command(name="import")
@@ -289,7 +238,7 @@ def feeds_import(file: Path, config: ConfigFile = HERE) -> None:
     from worker.config.folder import read_file
 
     added = add_all(config, from_opml(read_file(file), str(file)))
-    _say(f"{len(added)} feeds added to {config}; a running worker reads it at SIGHUP")
+    say(f"{len(added)} feeds added to {config}; a running worker reads it at SIGHUP")
 
 
 @feeds_app.command(name="export")
@@ -310,12 +259,12 @@ def send_test_(
 
     from worker.app.run import send_test
 
-    receipts = asyncio.run(send_test(_load(config), target, (lambda _: None) if as_json else _say))
+    receipts = asyncio.run(send_test(loaded(config), target, (lambda _: None) if as_json else say))
     if as_json:
-        _print_json({who: {"outcome": r.outcome, "detail": r.detail} for who, r in receipts.items()})
+        print_json({who: {"outcome": r.outcome, "detail": r.detail} for who, r in receipts.items()})
     else:
         for who, receipt in receipts.items():
-            _say(f"{who}: {receipt.outcome} {receipt.detail}".rstrip())
+            say(f"{who}: {receipt.outcome} {receipt.detail}".rstrip())
     if any(receipt.outcome != "sent" for receipt in receipts.values()):
         raise SystemExit(1)
 
@@ -326,5 +275,5 @@ def health(config: ConfigFile = HERE) -> None:
     from worker.cli.tick import tick
 
     alive, words = tick(config)
-    _say(words)
+    say(words)
     raise SystemExit(0 if alive else 1)

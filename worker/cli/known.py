@@ -1,11 +1,13 @@
-"""`veille import`: articles known already, from files into the store."""
+"""Articles in files that users bring: for `veille import` into the store, for `veille eval` to be measured with."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
+from worker.evaluate import Labelled, read_labelled
 from worker.normalise import Known, Unreadable, from_jsonl_line, from_txt
 from worker.pipeline.known import store_known
 from worker.store import Store
@@ -17,6 +19,7 @@ _UNREADABLE = {
     Unreadable.NOT_AN_OBJECT: "the line is not a JSON object",
     Unreadable.NO_TEXT: "the line has no `text`",
     Unreadable.BAD_DATE: "`published` is no ISO 8601 date",
+    Unreadable.BAD_LABELS: "`labels` is no table of true and false",
 }
 
 
@@ -35,32 +38,56 @@ def read_known(files: Sequence[Path]) -> list[Known]:
     return found
 
 
+def read_corpus(file: Path) -> list[Labelled]:
+    """The articles of a `.jsonl` corpus with their labels; raises UserError with every line that is none."""
+    problems: list[Problem] = []
+    found: list[Labelled] = []
+    for labelled in _lines(file, read_labelled):
+        problems.append(labelled) if isinstance(labelled, Problem) else found.append(labelled)
+    if problems:
+        raise UserError(problems)
+    return found
+
+
 def _read(file: Path) -> Iterator[Known | Problem]:
     """What one file holds, in order."""
+    if file.suffix == ".jsonl":
+        yield from _lines(file, from_jsonl_line)
+    elif file.suffix != ".txt":
+        yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", mend="rename it, or convert it")
+    elif isinstance(text := _text(file), Problem):
+        yield text
+    else:
+        yield from_txt(text)
 
-    def problem(message: str, mend: str = "", line: int = 0) -> Problem:
-        return Problem(file=str(file), line=line, message=message, mend=mend)
 
+_Read = TypeVar("_Read")
+
+
+def _lines(file: Path, read: Callable[[str], _Read | Unreadable]) -> Iterator[_Read | Problem]:
+    """What `read` makes of each line that is not empty."""
+    text = _text(file)
+    if isinstance(text, Problem):
+        yield text
+        return
+    # Only a line feed parts lines here: JSON texts may hold other characters that Python takes for line ends.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            found = read(line)
+            if isinstance(found, Unreadable):
+                yield Problem(file=str(file), line=number, message=_UNREADABLE[found])
+            else:
+                yield found
+
+
+def _text(file: Path) -> str | Problem:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as e:
-        yield problem(f"cannot be read: {e.strerror}")
-        return
+        return Problem(file=str(file), line=0, message=f"cannot be read: {e.strerror}")
     except UnicodeDecodeError:
-        yield problem("the file is not UTF-8", "save it as UTF-8")
-        return
-    if not text.strip():
-        yield problem("the file is empty")
-    elif file.suffix == ".txt":
-        yield from_txt(text)
-    elif file.suffix == ".jsonl":
-        # Only a line feed parts lines here: JSON texts may hold other characters that Python takes for line ends.
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                known = from_jsonl_line(line)
-                yield known if isinstance(known, Known) else problem(_UNREADABLE[known], line=number)
-    else:
-        yield problem("neither .jsonl nor .txt", "rename it, or convert it")
+        return Problem(file=str(file), line=0, message="the file is not UTF-8", mend="save it as UTF-8")
+    return text if text.strip() else Problem(file=str(file), line=0, message="the file is empty")
 
 
 def store_all(store: Store, known: Sequence[Known], step: Callable[[str], None]) -> dict[str, int]:

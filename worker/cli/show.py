@@ -144,6 +144,24 @@ def articles(rows: Sequence[Facts]) -> None:
     _out.print(table)
 
 
+def scores(rows: Sequence[Facts]) -> None:
+    """A line a rule, then what each judged wrongly."""
+
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    table = _table("rule", "tp", "fp", "fn", "tn", "precision", "recall", "F1")
+    for row in rows:
+        counts = [str(row[name]) for name in ("tp", "fp", "fn", "tn")]
+        table.add_row(row["rule"], *counts, share(row["precision"]), share(row["recall"]), share(row["f1"]))
+    _out.print(table)
+    for row in _inert(rows):
+        for wrong in row["wrong"]:
+            said = "matches, and should not" if wrong["got"] else "does not match, and should"
+            _out.print(f"\n[bold]{row['rule']}[/] {said}: {escape(wrong['id'])} {escape(wrong['title'])}")
+            _out.print(Text(f"  {wrong['why']}", style="dim"))
+
+
 def why(found: Facts) -> None:
     """An article's story in sentences."""
     found = _inert(found)

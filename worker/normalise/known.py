@@ -24,6 +24,8 @@ class Unreadable(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     NO_TEXT = "no_text"
     BAD_DATE = "bad_date"
+    #: A corpus's `labels` are no table of true and false.
+    BAD_LABELS = "bad_labels"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +63,9 @@ def from_txt(raw: str) -> Known:
     return _known({}, title=title, text=text, published=published, precision=precision)
 
 
-def from_jsonl_line(line: str) -> Known | Unreadable:
+def from_jsonl_line(line: str, *, title_alone: bool = False) -> Known | Unreadable:
     """The article in a JSON object with `id`, `lang`, `published`, `source`, `url`, `title`, `text`; all but `text`
-    may be missing.
+    may be missing, and with `title_alone` even that, if there is a title.
     """
     try:
         found = json.loads(line.removeprefix("\ufeff"))
@@ -71,7 +73,8 @@ def from_jsonl_line(line: str) -> Known | Unreadable:
         return Unreadable.NOT_JSON
     if not isinstance(found, dict):
         return Unreadable.NOT_AN_OBJECT
-    if not (text := _member(found, "text").strip()):
+    text = _member(found, "text").strip()
+    if not text and not (title_alone and _member(found, "title").strip()):
         return Unreadable.NO_TEXT
     published, precision = None, ""
     if date := _member(found, "published").strip():

@@ -1,0 +1,78 @@
+"""What every command shares: its options, its voice, and how it opens what it works on."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from worker import config
+    from worker.pipeline.live import Live
+    from worker.store import Store
+
+#: sysexits.h: a person must act first; what was asked of is not there; a mistake of ours; try again later.
+EX_CONFIG = 78
+EX_UNAVAILABLE = 69
+EX_SOFTWARE = 70
+EX_TEMPFAIL = 75
+#: Characters that a terminal obeys or that turn a line around; JSON may hold them as numbers.
+_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+HERE = Path("config.toml")
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong, and exit."""
+    from worker.logs import masked
+
+    print(f"veille: {masked(message)}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+    raise SystemExit(code)
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201 - the command line's own voice
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value; times as ISO 8601."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=_as_text)
+    say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def loaded(path: Path) -> "Live":
+    """The configuration and rules, for a command that needs both."""
+    from worker.app.load import load
+    from worker.logs import configure
+
+    configure()  # what is logged must not stand among what is printed
+    return load(path)
+
+
+@contextmanager
+def opened(path: Path, *, create: bool = False) -> Iterator[tuple["config.Config", "Store"]]:
+    """The configuration and its store, for a command that works beside a running worker."""
+    from worker.app.load import load_config, open_for
+    from worker.logs import configure
+
+    configure()  # what is logged must not stand among what is printed
+    conf = load_config(path)
+    store = open_for(conf, create=create)
+    try:
+        yield conf, store
+    finally:
+        store.close()
