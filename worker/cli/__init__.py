@@ -164,6 +164,9 @@ def why(
     article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
     config: ConfigFile = HERE,
     *,
+    rule: Annotated[
+        str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
@@ -172,7 +175,7 @@ def why(
 
     live = loaded(config)
     with opened(config) as (_, store):
-        found = facts(live, store, article)
+        found = facts(live, store, article, rule)
     if found is None:
         fail(f"no article is {article!r}: `veille articles` lists them", 1)
     if as_json:

@@ -6,7 +6,7 @@ from worker.match import Explanation, Silence
 from worker.model import Part
 from worker.query import Explained, Miss, nearest
 from worker.query import Span as Words
-from worker.query.nodes import AtLeast, Not, Or, Proximity, Term, Unit
+from worker.query.nodes import And, AtLeast, InPart, Node, Not, Or, Proximity, Term
 from worker.text import Document
 
 Facts = dict[str, Any]
@@ -66,7 +66,7 @@ def sentence(explanation: Explanation, document: Document) -> str:
     if not isinstance(verdict, Silence):
         found = explanation.query.spans if explanation.query is not None else ()
         proofs = [*found, *(s for t in explanation.score if t.weight > 0 for s in t.query.spans)]
-        return "it matches: " + ", ".join(_quoted(span, document) for span in proofs[:3])
+        return "it finds " + ", ".join(_quoted(span, document) for span in proofs[:3])
     match verdict:
         case Silence.EXCLUDED:
             name, found_by = explanation.exclusions[0]
@@ -107,16 +107,24 @@ def _absent(explained: Explained) -> str:
     return f"{name} is absent"
 
 
-def _operator(node: object) -> str:
-    if not isinstance(node, Proximity):
-        return str(node)
-    reach = {Unit.SENTENCE: "/s", Unit.PARAGRAPH: "/p", None: ""}.get(node.reach, f"/{node.reach}")  # type: ignore[arg-type]
-    return f"{node.operator}{reach}"
+def _operator(node: Node) -> str:
+    """The operator of a node that has nodes below it, as the language writes it; empty for a term."""
+    match node:
+        case Proximity(operator=operator, reach=reach):
+            return str(operator) if reach is None else f"{operator}/{reach}"
+        case InPart(scope=scope):
+            return f"{scope}:"
+        case AtLeast(count=count):
+            return f"ATLEAST/{count}"
+        case And() | Or() | Not():
+            return type(node).__name__.upper()
+    return ""
 
 
 def _tree(explained: Explained, document: Document) -> Facts:
     return {
         "query": str(explained.node),
+        "operator": _operator(explained.node),
         "holds": explained.held,
         "count": explained.count,
         "words": [_place(span, document) for span in explained.spans],

@@ -4,10 +4,13 @@ from typing import Any
 
 from worker import text, urls
 from worker.app.clock import LATE_AFTER, clock
+from worker.cli import explained
 from worker.config import Config
-from worker.match import Silence, Source, judge
+from worker.errors import Problem, UserError
+from worker.match import Silence, Source, explain_rule, judge
 from worker.model import Match
 from worker.pipeline.live import Live
+from worker.query import suggestion
 from worker.render import passages
 from worker.store import Store, Tx, deliveries, entries, ledger, upkeep
 from worker.store import articles as stored
@@ -22,15 +25,8 @@ _SUPPRESSED = {
     "archive": "it was known before the first poll",
 }
 
-_REASONS = {
-    Silence.LANGUAGE: "the article is in another language ({language}) than those it reads",
-    Silence.FEED: "it does not read this feed",
-    Silence.TAGS: "the feed has none of its tags",
-    Silence.TOO_OLD: "the article was older than its max_age when it was first seen",
-    Silence.EXCLUDED: "an exclusion keeps it from this article",
-    Silence.QUERY: "its query is not satisfied by this text",
-    Silence.SCORE: "its score stays below the threshold",
-}
+#: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
+_EXPLAINED = 200
 
 
 def feeds(conf: Config, store: Store) -> list[Facts]:
@@ -125,21 +121,23 @@ def said_date(one: StoredArticle) -> str:
     return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
 
 
-def why(live: Live, store: Store, asked: str) -> Facts | None:
-    """All that is known of one article; None if there is none."""
+def why(live: Live, store: Store, asked: str, rule_id: str = "") -> Facts | None:
+    """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too."""
     with store.read() as tx:
         one = stored.get(tx, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
         fitting = (one,) if one else stored.find(tx, asked, urls.canonical(asked))
         if not fitting:
             return None
         one, *others = fitting
-        matches = [_match(m, one) for m in ledger.matches(tx, one.id)]
+        matches = [_match(m, one) for m in ledger.matches(tx, one.id) if rule_id in ("", m.rule_id)]
+        now = _Now(tx, live, one)
         return article(one) | {
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
             "matches": matches,
-            "ledger": [_line(line) for line in ledger.lines(tx, one.id)],
-            "silent": _silent(tx, live, one, {m["rule"] for m in matches}),
+            "ledger": [_line(line) for line in ledger.lines(tx, one.id) if rule_id in ("", line.rule_id)],
+            "silent": now.silent({m["rule"] for m in matches}, rule_id),
+            "explained": now.explained(rule_id) if rule_id else None,
         }
 
 
@@ -192,31 +190,49 @@ def _sentence(line: ledger.LedgerLine) -> str:
             return f"{who} is to be told ({state}, due {line.due:%Y-%m-%d %H:%M:%S} UTC, {tries} so far): {reason}."
 
 
-def _silent(tx: Tx, live: Live, one: StoredArticle, matched: set[str]) -> list[Facts]:
-    """The live rules that did not match when the article was stored, and whether they would match it now."""
-    if not one.revision:
-        return []
-    document = text.analyse(one.article.title, one.article.body, one.article.language)
-    entry = entries.of_article(tx, one.id)
-    feed = live.feed(entry) if entry else None
-    name, tags = (feed.name, feed.tags) if feed else ("", ())
-    source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
-    return [
-        {
-            "rule": rule_id,
-            "now": not isinstance(found, Silence),
-            "reason": str(found) if isinstance(found, Silence) else "",
-            "sentence": _silence(rule_id, one, found),
-        }
-        for rule_id, found in judge(document, live.ruleset, source).items()
-        if rule_id not in matched
-    ]
+class _Now:
+    """What the live rules say of an article's newest text."""
 
+    def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
+        self._rules, self._one = live.ruleset, one
+        self._document = text.analyse(one.article.title, one.article.body, one.article.language)
+        entry = entries.of_article(tx, one.id)
+        feed = live.feed(entry) if entry else None
+        name, tags = (feed.name, feed.tags) if feed else ("", ())
+        self._source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
 
-def _silence(rule_id: str, one: StoredArticle, found: Match | Silence) -> str:
-    if one.origin != "feed":
-        would = " (it would match)" if isinstance(found, Match) else ""
-        return f"{rule_id}: articles known before the first poll are not matched{would}."
-    if isinstance(found, Match):
-        return f"{rule_id} matches now, but did not when the article came: the rule was changed since."
-    return f"{rule_id} does not match: {_REASONS[found].format(language=one.article.language)}."
+    def explained(self, rule_id: str) -> Facts:
+        """One rule's tree; raises UserError for an id that no rule has."""
+        known = [rule.id for rule in self._rules.rules]
+        if rule_id not in known:
+            mend = suggestion(rule_id, known) or "`veille rules stats` lists them"
+            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", mend=mend)])
+        found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
+        return found | {"text": self._one.revision > 0}
+
+    def silent(self, matched: set[str], rule_id: str) -> list[Facts]:
+        """The rules that did not match when the article was stored, and whether they would match it now."""
+        if not self._one.revision:
+            return []
+        judged = judge(self._document, self._rules, self._source)
+        silent = [name for name in judged if name not in matched and rule_id in ("", name)]
+        return [
+            {
+                "rule": name,
+                "now": isinstance(judged[name], Match),
+                "reason": str(found) if isinstance(found := judged[name], Silence) else "",
+                "sentence": self._sentence(name, found, near=number < _EXPLAINED),
+            }
+            for number, name in enumerate(silent)
+        ]
+
+    def _sentence(self, name: str, found: Match | Silence, *, near: bool) -> str:
+        if self._one.origin != "feed":
+            would = " (it would match)" if isinstance(found, Match) else ""
+            return f"{name}: articles known before the first poll are not matched{would}."
+        if isinstance(found, Match):
+            return f"{name} matches now, but did not when the article came: the rule was changed since."
+        if not near:
+            return f"{name} does not match: {found}."
+        explanation = explain_rule(self._document, self._rules, self._source, name)
+        return f"{name} does not match: {explained.sentence(explanation, self._document)}."

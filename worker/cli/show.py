@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -162,6 +163,46 @@ def scores(rows: Sequence[Facts]) -> None:
             _out.print(Text(f"  {wrong['why']}", style="dim"))
 
 
+def explained(found: Facts) -> None:
+    """A rule's query as a tree, each node with its verdict and its words."""
+    said = "[bold green]matches[/]" if found["matches"] else "[bold yellow]does not match[/]"
+    _out.print(f"\n[bold]{escape(found['rule'])}[/] {said}: {escape(found['sentence'])}")
+    for exclusion in found["exclusions"]:
+        _out.print(_branch(exclusion, f"exclusion {exclusion['exclusion']}: "))
+    if found["query"]:
+        _out.print(_branch(found["query"]))
+    if score := found["score"]:
+        _out.print(f"score {score['total']} of {score['threshold']}")
+        for term in score["terms"]:
+            _out.print(_branch(term, f"{term['weight']:+d} "))
+
+
+def _branch(node: Facts, head: str = "") -> Tree:
+    """One node and those below it; words that are absent beside others stand in one line."""
+    text = Text("✓ " if node["holds"] else "✗ ", style="green" if node["holds"] else "red")
+    text += Text(head + (node["operator"] or _short(node["query"])), style="" if node["holds"] else "dim")
+    if node["words"]:
+        passages = ", ".join(f"“{_short(span['text'], 60)}”" for span in node["words"][:3])
+        text += Text(f"  {passages}" + (f" and {node['count'] - 3} more" if node["count"] > 3 else ""), style="bold")
+    elif node["sentence"] and node["miss"] != "absent":
+        text += Text(f"  {node['sentence']}", style="yellow")
+    branch = Tree(text)
+    absent = [part for part in node["parts"] if part["miss"] == "absent" and not part["operator"]]
+    gathered = absent if len(absent) > 1 else []
+    for part in node["parts"]:
+        if not any(part is one for one in gathered):
+            branch.add(_branch(part))
+    if gathered:
+        words = ", ".join(part["query"] for part in gathered)
+        branch.add(Text("✗ ", style="red") + Text(_short(words, 200), style="dim"))
+    return branch
+
+
+def _short(text: str, most: int = 90) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def why(found: Facts) -> None:
     """An article's story in sentences."""
     found = _inert(found)
@@ -182,13 +223,15 @@ def why(found: Facts) -> None:
             for start, end in passage["marks"]:
                 line.stylize("bold reverse", start + 2, end + 2)
             _out.print(line)
+    if found["explained"]:
+        explained(found["explained"])
     if found["ledger"]:
         _out.print()
     for line in found["ledger"]:
         _out.print(escape(line["sentence"]), style="" if line["verdict"] == "owed" else "dim")
     if found["silent"]:
         _out.print()
-    for silent in found["silent"]:
+    for silent in [] if found["explained"] else found["silent"]:
         _out.print(escape(silent["sentence"]), style="dim")
     if found["others"]:
         named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
