@@ -50,10 +50,10 @@ def match(document: Document, ruleset: RuleSet, source: Source) -> tuple[Match, 
 def judge(document: Document, ruleset: RuleSet, source: Source) -> dict[str, Match | Silence]:
     """What each rule says of `document`, by id: its match, or why there is none."""
     reading = Reading(document, published=source.published.date(), sets=ruleset.sets)
-    excluded = _excluded(ruleset, reading)
+    kept_out = excluded(ruleset, reading)
     judged: dict[str, Match | Silence] = {}
     for rule in ruleset.rules:
-        found = _unread(rule, source) or (Silence.EXCLUDED if rule.id in excluded else _verdict(rule, reading))
+        found = _unread(rule, source) or (Silence.EXCLUDED if rule.id in kept_out else _verdict(rule, reading))
         judged[rule.id] = _match(rule, found, document) if isinstance(found, _Verdict) else found
     return judged
 
@@ -120,14 +120,13 @@ def _unread(rule: Rule, source: Source) -> Silence | None:
     return None
 
 
-def failing_tests(ruleset: RuleSet, today: datetime) -> tuple[Problem, ...]:
-    """The `[[rule.test]]` cases that do not hold; a test without a date is published `today`.
+def failing_tests(ruleset: RuleSet, today: datetime, ids: Collection[str] | None = None) -> tuple[Problem, ...]:
+    """The `[[rule.test]]` cases, of all rules or of `ids`, that do not hold; one without a date is of `today`.
 
     Tests know no feed, so a rule's `feeds` and `tags` do not count here; its `languages` do.
     """
-    return tuple(
-        problem for rule in ruleset.rules for case in rule.tests for problem in _failures(rule, case, ruleset, today)
-    )
+    chosen = [rule for rule in ruleset.rules if ids is None or rule.id in ids]
+    return tuple(problem for rule in chosen for case in rule.tests for problem in _failures(rule, case, ruleset, today))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def _verdict(rule: Rule, reading: Reading) -> _Verdict | Silence:
     return _Verdict(first_spans((*spans, *proofs), MAX_SPANS), severity, contributions)
 
 
-def _excluded(ruleset: RuleSet, reading: Reading) -> frozenset[str]:
+def excluded(ruleset: RuleSet, reading: Reading) -> frozenset[str]:
     """Ids of the rules that an exclusion keeps from this article."""
     held = (exclusion for exclusion in ruleset.exclusions if evaluate(exclusion.query, reading))
     return frozenset(rule for exclusion in held for rule in exclusion.rules)
@@ -187,20 +186,31 @@ def _published(span: Words, document: Document) -> Span:
 def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iterator[Problem]:
     document = analyse(case.title, case.text, case.language)
     reading = Reading(document, published=(case.published or today).date(), sets=ruleset.sets)
-    judged = Silence.EXCLUDED if rule.id in _excluded(ruleset, reading) else _verdict(rule, reading)
+    judged = Silence.EXCLUDED if rule.id in excluded(ruleset, reading) else _verdict(rule, reading)
+    yield from (_failure(rule, case, message, mend) for message, mend in _against(rule, case, judged, document))
+
+
+def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
+    """Whether `rule` says of the test's article, which is `reading`, what the test expects."""
+    judged = Silence.EXCLUDED if excluded else _verdict(rule, reading)
+    return not any(True for _ in _against(rule, case, judged, reading.document))
+
+
+def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Document) -> Iterator[tuple[str, str]]:
+    """What speaks against a test that expects otherwise, with the mend."""
     verdict = judged if isinstance(judged, _Verdict) else None
     found = [] if verdict is None else [_passage(span, document) for span in verdict.spans]
     if case.match and verdict is None:
         mend = ""
         if judged is Silence.LANGUAGE:
             mend = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
-        yield _failure(rule, case, "the rule does not match", mend)
+        yield "the rule does not match", mend
     elif not case.match and verdict is not None:
-        yield _failure(rule, case, "the rule matches", f"it finds {_shown(found)}")
+        yield "the rule matches", f"it finds {_shown(found)}"
     elif verdict is not None:
         for passage in case.spans:
             if passage not in found:
-                yield _failure(rule, case, f'there is no span "{passage}"', f"it finds {_shown(found)}")
+                yield f'there is no span "{passage}"', f"it finds {_shown(found)}"
 
 
 def _failure(rule: Rule, case: Test, message: str, mend: str) -> Problem:

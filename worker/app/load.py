@@ -41,14 +41,17 @@ def load(path: Path) -> Live:
     return Live(config=conf, ruleset=ruleset)
 
 
-def load_rules(path: Path, folder: Path | None = None) -> rules.RuleSet:
+def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> rules.RuleSet:
     """The rules of `folder` alone, else those of the configuration at `path` or, without one, of `rules` beside it.
 
-    Raises UserError with every mistake; the rules' own tests are not run.
+    Raises UserError with every mistake; with `tested`, also with every `[[rule.test]]` that fails.
     """
     if folder is None:
         folder = config.load(path, os.environ).rules_folder if path.exists() else path.parent / "rules"
-    return rules.compile_rules(config.read_rules(folder))
+    ruleset = rules.compile_rules(config.read_rules(folder))
+    if tested and (failures := match.failing_tests(ruleset, clock())):
+        raise UserError(failures)
+    return ruleset
 
 
 def _empty(files: Mapping[str, bytes]) -> list[Problem]:

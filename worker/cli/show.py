@@ -163,6 +163,20 @@ def scores(rows: Sequence[Facts]) -> None:
             _out.print(Text(f"  {wrong['why']}", style="dim"))
 
 
+def mutants(found: Facts) -> None:
+    """A line a rule, then the changes that its tests do not notice."""
+    table = _table("rule", "score", "caught", "missed", "no change")
+    for rule, one in found["rules"].items():
+        score = "-" if one["score"] is None else f"{one['score']:.2f}"
+        table.add_row(rule, score, str(one["caught"]), str(len(one["missed"])), str(one["equal"]))
+    _out.print(table)
+    for rule, one in _inert(found["rules"]).items():
+        for change in one["missed"]:
+            _out.print(Text(f"{rule}: no test notices: {change}", style="dim"))
+    if found["score"] is not None:
+        _out.print(f"[bold]{found['score']:.1%}[/] of the changes are caught")
+
+
 def explained(found: Facts) -> None:
     """A rule's query as a tree, each node with its verdict and its words."""
     said = "[bold green]matches[/]" if found["matches"] else "[bold yellow]does not match[/]"

@@ -1,6 +1,7 @@
 """The query language: what an analyst writes in `when`, and where it is true in an article."""
 
 from worker.query.explain import Explained, Miss, explain, nearest
+from worker.query.mutants import Mutant, mutants
 from worker.query.nodes import Node, Regex, Scope, SetRef, Term
 from worker.query.spans import MAX_SPANS, DatedTerm, Reading, Span, TermSet, evaluate, first_spans
 from worker.query.syntax import Fault, QueryError, parse, parse_term, suggestion
@@ -11,6 +12,7 @@ __all__ = [
     "Explained",
     "Fault",
     "Miss",
+    "Mutant",
     "Node",
     "QueryError",
     "Reading",
@@ -23,6 +25,7 @@ __all__ = [
     "evaluate",
     "explain",
     "first_spans",
+    "mutants",
     "nearest",
     "parse",
     "parse_term",

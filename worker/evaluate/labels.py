@@ -99,10 +99,14 @@ def unknown_labels(corpus: Sequence[Labelled], ruleset: RuleSet) -> list[str]:
     return sorted({name for one in corpus for name in one.labels} - {rule.id for rule in ruleset.rules})
 
 
+def document_of(known: Known, today: datetime) -> tuple[text.Document, datetime]:
+    """A corpus's article as rules read it, and when it was published: `today` where it does not say."""
+    language = known.language or text.detect(known.body or known.title, "fr")
+    return text.analyse(known.title, known.body, language), known.published or today
+
+
 def _judge(one: Labelled, ruleset: RuleSet, today: datetime, scores: Mapping[str, Score]) -> None:
-    published = one.known.published or today
-    language = one.known.language or text.detect(one.known.body or one.known.title, "fr")
-    document = text.analyse(one.known.title, one.known.body, language)
+    document, published = document_of(one.known, today)
     source = Source(published=published, first_seen=published)
     judged = judge(document, ruleset, source)
     for rule_id, expected in one.labels.items():

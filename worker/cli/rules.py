@@ -1,0 +1,100 @@
+"""`veille rules`: what a set of rules does, before and after it goes live."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.frame import HERE, ConfigFile, Json, fail, print_json, say
+
+if TYPE_CHECKING:
+    from worker.rules import RuleSet
+
+app = typer.Typer(help="Check, test, try and measure rules.", no_args_is_help=True)
+
+RulesFolder = Annotated[
+    Path | None, typer.Option("--rules", help="A folder of rules; the configuration's, if left out.")
+]
+
+
+@app.command()
+def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
+    """Read the rules and run their tests, and report every mistake with its place and its mend."""
+    from worker.app.load import load_rules
+
+    ruleset = load_rules(config, folder, tested=True)
+    tests = sum(len(rule.tests) for rule in ruleset.rules)
+    say(f"{len(ruleset.rules)} rules, {len(ruleset.sets)} sets, {tests} tests; all is well")
+
+
+@app.command(name="test")
+def run_tests(
+    only: Annotated[list[str] | None, typer.Argument(metavar="[RULE]...", help="Rules; all, if left out.")] = None,
+    config: ConfigFile = HERE,
+    *,
+    folder: RulesFolder = None,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Change each rule in many small ways: do its tests notice?")
+    ] = False,
+    corpus: Annotated[
+        Path | None, typer.Option("--corpus", help="With --mutants: a .jsonl file of articles that tell mutants apart.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the rules' own [[rule.test]] cases; exit 1 if one fails."""
+    from worker.app.clock import clock
+    from worker.app.load import load_rules
+    from worker.match import failing_tests
+
+    ruleset = load_rules(config, folder)
+    ids = _known(ruleset, only)
+    chosen = [rule for rule in ruleset.rules if rule.id in ids]
+    failures = failing_tests(ruleset, clock(), ids)
+    if failures:
+        if as_json:
+            print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": [str(f) for f in failures]})
+        fail("\n".join(str(failure) for failure in failures), 1)
+    if mutants:
+        _mutants(ruleset, ids, corpus, as_json=as_json)
+    elif as_json:
+        print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
+    else:
+        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(chosen)} rules hold")
+
+
+def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:
+    from worker.app.clock import clock
+    from worker.cli import show
+    from worker.cli.known import read_corpus
+    from worker.evaluate import document_of, mutate
+
+    now = clock()
+    read = [document_of(one.known, now) for one in read_corpus(corpus)] if corpus else []
+    with show.progress("changing", len(ids)) as step:
+        done = mutate(ruleset, [(document, day.date()) for document, day in read], now, ids=ids, step=step)
+    caught = sum(one.caught for one in done.values())
+    real = caught + sum(len(one.missed) for one in done.values())
+    found: dict[str, Any] = {
+        "score": round(caught / real, 4) if real else None,
+        "rules": {
+            rule: {
+                "score": None if one.score is None else round(one.score, 4),
+                "caught": one.caught,
+                "missed": one.missed,
+                "equal": one.equal,
+            }
+            for rule, one in done.items()
+        },
+    }
+    print_json(found) if as_json else show.mutants(found)
+
+
+def _known(ruleset: "RuleSet", only: list[str] | None) -> list[str]:
+    """The ids asked for, or all."""
+    from worker.query import suggestion
+
+    known = [rule.id for rule in ruleset.rules]
+    for name in only or ():
+        if name not in known:
+            fail(f"no rule has the id {name!r}; {suggestion(name, known) or 'one of: ' + ', '.join(known)}", 1)
+    return list(only or known)
