@@ -54,6 +54,11 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
     return ruleset
 
 
+def with_rules(path: Path, ruleset: rules.RuleSet) -> Live:
+    """The configuration at `path` with other rules than its own, to be tried; raises UserError."""
+    return Live(config=load_config(path), ruleset=ruleset)
+
+
 def _empty(files: Mapping[str, bytes]) -> list[Problem]:
     """An empty file is one that an editor is about to write, or that a full disk left behind: it says nothing."""
     mend = "write it again, or remove it"

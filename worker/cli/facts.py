@@ -121,11 +121,16 @@ def said_date(one: StoredArticle) -> str:
     return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
 
 
+def find(tx: Tx, asked: str) -> tuple[StoredArticle, ...]:
+    """The articles that a number, a name, an address or words of a title ask for, the likeliest first."""
+    one = stored.get(tx, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
+    return (one,) if one else stored.find(tx, asked, urls.canonical(asked))
+
+
 def why(live: Live, store: Store, asked: str, rule_id: str = "") -> Facts | None:
     """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too."""
     with store.read() as tx:
-        one = stored.get(tx, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
-        fitting = (one,) if one else stored.find(tx, asked, urls.canonical(asked))
+        fitting = find(tx, asked)
         if not fitting:
             return None
         one, *others = fitting

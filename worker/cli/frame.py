@@ -28,6 +28,7 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+Since = Annotated[str, typer.Option("--since", help="How far back: 90d, 12h, or a day such as 2026-01-31.")]
 HERE = Path("config.toml")
 
 
@@ -52,6 +53,26 @@ def print_json(value: object) -> None:
     """Print one JSON value; times as ISO 8601."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=_as_text)
     say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def moment(since: str) -> datetime:
+    """The moment that `--since` names, aware UTC; raises UserError for what is neither a duration nor a day."""
+    from datetime import UTC
+
+    from worker.app.clock import clock
+    from worker.config.fields import Wrong, duration
+    from worker.errors import Problem, UserError
+
+    try:
+        day = datetime.fromisoformat(since)
+        return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)
+    except ValueError:
+        pass
+    try:
+        return clock() - duration(since)
+    except (Wrong, OverflowError) as e:
+        mend = "write 90d, 12h, or a day such as 2026-01-31"
+        raise UserError([Problem(file="--since", line=0, message=f"{since!r} is no time", mend=mend)]) from e
 
 
 def loaded(path: Path) -> "Live":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, Since, fail, moment, print_json, say
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -98,3 +98,85 @@ def _known(ruleset: "RuleSet", only: list[str] | None) -> list[str]:
         if name not in known:
             fail(f"no rule has the id {name!r}; {suggestion(name, known) or 'one of: ' + ', '.join(known)}", 1)
     return list(only or known)
+
+
+@app.command()
+def backtest(
+    rule: Annotated[str, typer.Argument(help="A rule's id.")],
+    config: ConfigFile = HERE,
+    *,
+    since: Since = "90d",
+    folder: RulesFolder = None,
+    as_json: Json = False,
+) -> None:
+    """What a rule would have matched in the store, day by day, and how many alerts it would have sent."""
+    from worker.app.load import load_rules, with_rules
+    from worker.cli import show, trying
+
+    ruleset = load_rules(config, folder)
+    _known(ruleset, [rule])
+    with trying.store(config, since=moment(since)) as history:
+        found = trying.backtest(history, with_rules(config, ruleset.only([rule])), rule)
+    print_json(found) if as_json else show.backtest(found)
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="A folder of rules; alone, it is compared with the live rules.")],
+    new: Annotated[Path | None, typer.Argument(help="Another one.")] = None,
+    config: ConfigFile = HERE,
+    *,
+    since: Since = "90d",
+    as_json: Json = False,
+) -> None:
+    """What another set of rules would gain and lose, rule by rule, and what that means in alerts a day."""
+    from worker.app.load import load_rules, with_rules
+    from worker.cli import show, trying
+
+    before, after = (None, old) if new is None else (old, new)
+    sets = [with_rules(config, load_rules(config, folder)) for folder in (before, after)]
+    with trying.store(config, since=moment(since)) as history:
+        found = trying.diff(history, *sets)
+    print_json(found) if as_json else show.diff(found)
+
+
+@app.command()
+def stats(
+    config: ConfigFile = HERE, *, since: Since = "90d", folder: RulesFolder = None, as_json: Json = False
+) -> None:
+    """Each rule's cost, its matches, and its precision by what analysts said of them."""
+    from worker.app.load import load_rules
+    from worker.cli import show, trying
+
+    ruleset = load_rules(config, folder)
+    with trying.store(config, since=moment(since)) as history:
+        found = trying.stats(history, ruleset)
+    print_json(found) if as_json else show.stats(found)
+
+
+@app.command()
+def label(
+    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
+    rule: Annotated[str, typer.Argument(help="A rule's id.")],
+    judgement: Annotated[str, typer.Argument(metavar="relevant|noise", help="Should the rule match it?")],
+    config: ConfigFile = HERE,
+) -> None:
+    """Say whether an article is what a rule is for; `stats` counts it, and the last word counts."""
+    from worker.app.clock import clock
+    from worker.app.load import load_rules
+    from worker.cli.facts import find
+    from worker.cli.frame import opened
+    from worker.model import Judgement
+    from worker.store import judgements
+
+    _known(load_rules(config), [rule])
+    if judgement not in list(Judgement):
+        fail(f"{judgement!r} is no judgement: relevant or noise", 1)
+    with opened(config) as (_, store):
+        with store.read() as tx:
+            found = find(tx, article)
+        if not found:
+            fail(f"no article is {article!r}: `veille articles` lists them", 1)
+        with store.write() as tx:
+            judgements.judge(tx, found[0].id, rule, Judgement(judgement), clock())
+    say(f"article {found[0].id} ({found[0].article.title}) is {judgement} for {rule}")

@@ -177,6 +177,78 @@ def mutants(found: Facts) -> None:
         _out.print(f"[bold]{found['score']:.1%}[/] of the changes are caught")
 
 
+def _passages(one: Facts) -> None:
+    for passage in one["passages"][:2]:
+        line = Text("    " + passage["text"])
+        for start, end in passage["marks"]:
+            line.stylize("bold reverse", start + 4, end + 4)
+        _out.print(line)
+
+
+def _found(one: Facts, sign: str = " ") -> None:
+    silent = f" [not sent: {', '.join(one['suppressed'])}]" if one["suppressed"] else ""
+    _out.print(Text(f"{sign} {one['day']}  {one['article']:>6}  {one['title']}{silent}"))
+    _passages(one)
+
+
+def backtest(found: Facts) -> None:
+    """The articles, then the days, then the sums."""
+    found = _inert(found)
+    for one in found["articles"]:
+        _found(one)
+    if found["days"]:
+        most = max(found["days"].values())
+        _out.print()
+        for day, count in found["days"].items():
+            _out.print(Text(f"{day} {'█' * max(1, round(30 * count / most))} {count}"))
+    held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
+    _out.print(
+        f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
+        f"{_time(found['since'])} UTC; it would have sent {found['alerts']} alerts{held and f' (not sent: {held})'}"
+    )
+
+
+def diff(found: Facts) -> None:
+    """What each rule gains and loses, then the alerts a day."""
+    found = _inert(found)
+    for rule, one in found["rules"].items():
+        if one["gained"] or one["lost"]:
+            _out.print(f"\n[bold]{escape(rule)}[/]")
+        for gained in one["gained"]:
+            _found(gained, "+")
+        for lost in one["lost"]:
+            _found(lost, "-")
+    table = _table("rule", "", "old", "new", "gained", "lost", "overlap")
+    for rule, one in found["rules"].items():
+        overlap = "-" if one["overlap"] is None else f"{one['overlap']:.0%}"
+        counts = [str(one["old"]), str(one["new"]), str(len(one["gained"])), str(len(one["lost"]))]
+        table.add_row(rule, "" if one["is"] == "in both" else one["is"], *counts, overlap)
+    _out.print()
+    _out.print(table)
+    for target, days in found["alerts"].items():
+        table = _table(f"alerts to {target}", "old", "new")
+        for day in sorted(days["old"].keys() | days["new"].keys()):
+            table.add_row(day, str(days["old"].get(day, 0)), str(days["new"].get(day, 0)))
+        table.add_row("in all", str(sum(days["old"].values())), str(sum(days["new"].values())))
+        _out.print(table)
+
+
+def stats(found: Facts) -> None:
+    """A line a rule."""
+    table = _table("rule", "µs/article", "matched", "last (UTC)", "relevant", "noise", "missed", "precision")
+    for rule, one in _inert(found["rules"]).items():
+        table.add_row(
+            rule,
+            "-" if one["microseconds"] is None else f"{one['microseconds']:.0f}",
+            str(one["matched"]),
+            _time(one["last"]),
+            *[str(one[name]) for name in ("relevant", "noise", "missed")],
+            "-" if one["precision"] is None else f"{one['precision']:.0%}",
+        )
+    _out.print(table)
+    _out.print(f"since {_time(found['since'])} UTC; cost of each rule alone, on {found['articles']} articles")
+
+
 def explained(found: Facts) -> None:
     """A rule's query as a tree, each node with its verdict and its words."""
     said = "[bold green]matches[/]" if found["matches"] else "[bold yellow]does not match[/]"

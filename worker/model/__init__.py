@@ -5,6 +5,7 @@ The words are those of docs/design.md. A value that only one module makes and re
 
 from worker.model.articles import (
     Article,
+    Judgement,
     Match,
     Novelty,
     NoveltyKind,
@@ -68,6 +69,7 @@ __all__ = [
     "FetchReason",
     "Fetched",
     "Freshness",
+    "Judgement",
     "LogSettings",
     "Match",
     "Message",

@@ -60,6 +60,15 @@ class Article:
     source: str
 
 
+class Judgement(StrEnum):
+    """What an analyst says of an article for a rule."""
+
+    #: The rule should match it.
+    RELEVANT = "relevant"
+    #: The rule should not.
+    NOISE = "noise"
+
+
 class Part(StrEnum):
     """The two texts of an article."""
 

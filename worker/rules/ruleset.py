@@ -1,7 +1,7 @@
 """Compiled rules: what matching reads."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from worker.model import Severity
@@ -105,3 +105,7 @@ class RuleSet:
     sets: Mapping[str, TermSet] = field(default_factory=dict)
     #: sha256 hex over the rules.
     hash: str = ""
+
+    def only(self, ids: Collection[str]) -> "RuleSet":
+        """The same with these rules alone."""
+        return replace(self, rules=tuple(rule for rule in self.rules if rule.id in ids))

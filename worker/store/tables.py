@@ -204,6 +204,17 @@ class MatchRow(SQLModel, table=True):
     created: datetime = _time()
 
 
+class JudgementRow(SQLModel, table=True):
+    """What an analyst says of an article for a rule; the last word counts."""
+
+    __tablename__ = "judgement"
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    rule_id: str = _text(primary_key=True)
+    #: `relevant` or `noise`.
+    judgement: str = _text()
+    created: datetime = _time()
+
+
 class DeliveryRow(SQLModel, table=True):
     """One message to one recipient."""
 

@@ -15,6 +15,7 @@ from worker.store.tables import (
     EntryRow,
     FingerprintRow,
     HeartbeatRow,
+    JudgementRow,
     MatchRow,
     ObligationRow,
     RawRow,
@@ -30,6 +31,7 @@ _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as ab
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
 _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
 _band: sa.Table = BandRow.__table__  # type: ignore[attr-defined]  # as above
+_judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # as above
 _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
@@ -138,7 +140,7 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         return 0
     entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
     tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
-    for table in (_obligation, _match, _revision, _fingerprint, _band, _entry):
+    for table in (_obligation, _match, _judgement, _revision, _fingerprint, _band, _entry):
         tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
     tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
     return len(ids)

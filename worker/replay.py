@@ -1,0 +1,136 @@
+"""History again: what other rules would have matched in the stored articles, and whom they would have told.
+
+    texts in the order they came -match-> Match... -alert-> owed, or suppressed and why
+
+The steps are those of `ingest`, with what was decided kept in memory instead of the store. Copies and updates are taken
+as they were decided then.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from worker import text
+from worker.alert import History, alert
+from worker.dedupe import Fingerprint, news
+from worker.match import Source, match
+from worker.model import Match, NoveltyKind, Obligation, Origin, Suppression, Verdict
+from worker.pipeline.live import Live
+from worker.store.history import PastText
+
+_Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """An article that a rule matches, and what would come of it."""
+
+    past: PastText
+    match: Match
+    document: text.Document
+    obligations: tuple[Obligation, ...]
+    #: Of publication, in the reader's time zone.
+    day: date
+
+
+@dataclass(slots=True, kw_only=True)
+class Replayed:
+    """What a set of rules makes of history."""
+
+    texts: int = 0
+    #: Rule id -> article id -> its first text that matches.
+    hits: dict[str, dict[int, Hit]] = field(default_factory=dict)
+    #: (day, target id) -> messages; rules that match one article share them.
+    alerts: Counter[tuple[date, str]] = field(default_factory=Counter)
+    #: Why others would not have been sent.
+    suppressed: Counter[str] = field(default_factory=Counter)
+
+
+def replay(
+    past: Iterable[PastText],
+    live: Live,
+    originals: Callable[[int], Sequence[Fingerprint]],
+    step: Callable[[str], None] = lambda _: None,
+) -> Replayed:
+    """Run the rules and the policy of `live` over `past`; `originals` gives an article's fingerprints.
+
+    What was known before the first poll is matched, since that is asked, but owes nothing.
+    """
+    again = _Replay(live, originals)
+    for one in past:
+        again.again(one)
+        step(one.article.title)
+    return again.done
+
+
+class _Decided:
+    """What the store's ledger would say by now."""
+
+    def __init__(self) -> None:
+        self._of_article: defaultdict[int, set[_Pair]] = defaultdict(set)
+        #: By original: its own and those of its copies, less backlog.
+        self._of_text: defaultdict[int, set[_Pair]] = defaultdict(set)
+
+    def history(self, one: PastText, own: frozenset[str]) -> History:
+        of = one.novelty.of
+        return History(
+            decided=frozenset(self._of_article[one.article_id]),
+            original=one.original,
+            decided_for_original=frozenset() if of is None else frozenset(self._of_text[of]),
+            news=own,
+            backlog=one.backlog,
+        )
+
+    def add(self, one: PastText, obligations: Iterable[Obligation]) -> None:
+        for owed in obligations:
+            pair = (owed.rule_id, owed.recipient)
+            self._of_article[one.article_id].add(pair)
+            if owed.suppression is not Suppression.BACKLOG:
+                self._of_text[one.novelty.of or one.article_id].add(pair)
+
+
+class _Replay:
+    """History, one text after the other."""
+
+    def __init__(self, live: Live, originals: Callable[[int], Sequence[Fingerprint]]) -> None:
+        self._live, self._originals = live, originals
+        self._decided = _Decided()
+        targets = live.config.alerts.targets
+        self._zone = ZoneInfo(targets[0].timezone if targets else "UTC")
+        self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules})
+
+    def again(self, one: PastText) -> None:
+        """Match one text, and decide whom it would have told."""
+        self.done.texts += 1
+        article = one.article
+        feed = self._live.feed(one.feed)
+        tags = feed.tags if feed else ()
+        document = text.analyse(article.title, article.body, article.language)
+        source = Source(feed=article.source, tags=tags, published=article.published, first_seen=article.first_seen)
+        matches = match(document, self._live.ruleset, source)
+        owed: tuple[Obligation, ...] = ()
+        if matches and one.origin is Origin.FEED:
+            own = self._news(one, document, matches)
+            owed = alert(matches, one.novelty, self._decided.history(one, own), self._live.config.alerts, tags)
+            self._decided.add(one, owed)
+        day = article.published.astimezone(self._zone).date()
+        for found in matches:
+            hit = Hit(
+                past=one,
+                match=found,
+                document=document,
+                obligations=tuple(o for o in owed if o.rule_id == found.rule_id),
+                day=day,
+            )
+            self.done.hits[found.rule_id].setdefault(one.article_id, hit)
+        told = {(o.target_id, o.recipient) for o in owed if o.verdict is Verdict.OWED}
+        self.done.alerts.update((day, target_id) for target_id, _ in told)
+        self.done.suppressed.update(str(o.suppression) for o in owed if o.suppression)
+
+    def _news(self, one: PastText, document: text.Document, matches: Sequence[Match]) -> frozenset[str]:
+        """The rules that a copy satisfies in words of its own."""
+        if one.novelty.of is None or one.novelty.kind is not NoveltyKind.DUPLICATE:
+            return frozenset()
+        return news(document, matches, self._originals(one.novelty.of), one.novelty)

@@ -1,0 +1,79 @@
+"""What analysts say of articles, and what rules matched: from both comes a rule's precision in use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model import Judgement
+from worker.store.database import Tx, insert
+from worker.store.tables import JudgementRow, MatchRow
+
+_judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A rule's record in the store."""
+
+    #: Articles that it matched, and when the last did.
+    matched: int = 0
+    last: datetime | None = None
+    #: Articles that it matched and that an analyst judged.
+    relevant: int = 0
+    noise: int = 0
+    #: Articles judged relevant that it did not match.
+    missed: int = 0
+
+
+def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: datetime) -> None:
+    """Write down what an analyst says; an earlier word on the same article and rule is replaced."""
+    values = {"article_id": article_id, "rule_id": rule_id, "judgement": judgement, "created": now}
+    statement = insert(tx, _judgement).values(values)
+    said = {"judgement": judgement, "created": now}
+    tx.execute(statement.on_conflict_do_update(index_elements=["article_id", "rule_id"], set_=said))
+
+
+def tallies(tx: Tx, since: datetime) -> Mapping[str, Tally]:
+    """By rule id, what it matched since then and what was said of that; rules without either are left out."""
+    matched = (
+        sa.select(_match.c.rule_id, _match.c.article_id, sa.func.max(_match.c.created).label("created"))
+        .where(_match.c.created >= since)
+        .group_by(_match.c.rule_id, _match.c.article_id)
+        .subquery()
+    )
+    both = sa.and_(matched.c.rule_id == _judgement.c.rule_id, matched.c.article_id == _judgement.c.article_id)
+    said = sa.func.coalesce(_judgement.c.judgement, "")
+
+    def counted(what: Judgement) -> sa.ColumnElement[int]:
+        return sa.func.coalesce(sa.func.sum(sa.case((said == what, 1), else_=0)), 0)
+
+    query = (
+        sa.select(
+            matched.c.rule_id,
+            sa.func.count().label("matched"),
+            sa.func.max(matched.c.created).label("last"),
+            counted(Judgement.RELEVANT).label("relevant"),
+            counted(Judgement.NOISE).label("noise"),
+        )
+        .select_from(matched.outerjoin(_judgement, both))
+        .group_by(matched.c.rule_id)
+    )
+    found = {
+        r.rule_id: Tally(matched=r.matched, last=r.last, relevant=int(r.relevant), noise=int(r.noise))
+        for r in tx.execute(query)
+    }
+    unmatched = ~sa.exists().where(
+        _match.c.rule_id == _judgement.c.rule_id, _match.c.article_id == _judgement.c.article_id
+    )
+    missed = sa.select(_judgement.c.rule_id, sa.func.count()).where(
+        _judgement.c.judgement == Judgement.RELEVANT, _judgement.c.created >= since, unmatched
+    )
+    for rule_id, count in tx.execute(missed.group_by(_judgement.c.rule_id)):
+        was = found.get(rule_id, Tally())
+        found[rule_id] = Tally(
+            matched=was.matched, last=was.last, relevant=was.relevant, noise=was.noise, missed=int(count)
+        )
+    return found
