@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from feedserver import feedserver as feedserver  # noqa: PLC0414 - registers the fixture
+from commandline import veille as veille  # noqa: PLC0414 - registers the fixture
+from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 
 from worker.store import Store, open_store
 

@@ -1,16 +1,13 @@
 """The command line: what each command prints for people and programs, its exit codes, and that errors are sentences."""
 
 import json
-import logging
 import re
 import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-import structlog
 from desk import FEED, VISIT, Desk, feed, log_target
 from rig import Item, Site
 from sinks import HttpSink, Reply
@@ -24,49 +21,23 @@ COMMANDS = {
     ("check",): (),
     ("status",): ("--json",),
     ("articles",): ("--json", "--limit", "--containing"),
-    ("why",): ("--json",),
+    ("why",): ("--json", "--rule"),
     ("import",): ("--json",),
     ("feeds", "list"): ("--json",),
     ("feeds", "add"): ("--name", "--language", "--tag"),
     ("feeds", "import"): (),
     ("feeds", "export"): (),
     ("send-test",): ("--json",),
+    ("rules", "check"): ("--rules",),
+    ("rules", "test"): ("--json", "--rules", "--mutants", "--corpus"),
+    ("rules", "backtest"): ("--json", "--rules", "--since"),
+    ("rules", "diff"): ("--json", "--since"),
+    ("rules", "stats"): ("--json", "--rules", "--since"),
+    ("rules", "label"): (),
+    ("eval", "rules"): ("--json", "--rules", "--without-weak"),
     ("health",): (),
 }
 HOSTILE = "[red]Hun Sen[/red] \x1b[31m\x9b31m :bomb: [link=file:///etc]x[/link] \u202edrow\r\nSecond \\[bold]"
-
-
-class Run(SimpleNamespace):
-    """What a command came to."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def veille(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
-    """Run a command in this process, as its script does."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    monkeypatch.setattr(logs, "_secrets", set())
-
-    def run(*words: object, site: Site | None = None) -> Run:
-        capsysbinary.readouterr()
-        config = () if site is None else ("--config", str(site.config))
-        monkeypatch.setattr(sys, "argv", ["veille", *map(str, words), *config])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as e:
-            code = e.code if isinstance(e.code, int) else int(bool(e.code))
-        out, err = (stream.decode(errors="backslashreplace") for stream in capsysbinary.readouterr())
-        assert "Traceback" not in err + out
-        return Run(code=code, out=out, err=err)
-
-    yield run
-    structlog.reset_defaults()
-    root.handlers[:], root.level = before
 
 
 @pytest.fixture

@@ -58,10 +58,10 @@ def _changes(node: Node) -> Iterator[tuple[str, Node | None]]:
             yield from _of_list(node, parts)
         case Not(part):
             yield f"drop NOT {_short(part)}", None
-            yield from ((change, Not(inner)) for change, inner in _changes(part) if inner is not None)
+            yield from ((change, Not(inner)) for change, inner in _changes(part) if _stands_alone(inner))
         case InPart(scope, part):
             yield f"drop {scope}:", part
-            yield from ((change, InPart(scope, inner)) for change, inner in _changes(part) if inner is not None)
+            yield from ((change, InPart(scope, inner)) for change, inner in _changes(part) if _stands_alone(inner))
         case AtLeast(count, part):
             yield f"drop ATLEAST/{count}", part
             yield from ((change, AtLeast(count, inner)) for change, inner in _changes(part) if _fits(inner))
@@ -119,6 +119,11 @@ def _reaches(reach: int | Unit | None) -> Iterator[tuple[str, int | Unit]]:
 def _fits(node: Node | None) -> TypeGuard[Node]:
     """Whether it may stand inside a proximity."""
     return node is not None and is_expression(node)
+
+
+def _stands_alone(node: Node | None) -> TypeGuard[Node]:
+    """Whether it may stand without an AND beside it."""
+    return node is not None and not isinstance(node, Not)
 
 
 def _short(node: Node) -> str:

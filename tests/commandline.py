@@ -1,0 +1,44 @@
+"""The command line in this process: `veille("status", "--json", site=site)`."""
+
+import logging
+import sys
+from types import SimpleNamespace
+
+import pytest
+import structlog
+from rig import Site
+
+from worker import cli, logs
+
+
+class Run(SimpleNamespace):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def veille(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
+    """Run a command in this process, as its script does."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr(logs, "_secrets", set())
+
+    def run(*words: object, site: Site | None = None) -> Run:
+        capsysbinary.readouterr()
+        config = () if site is None else ("--config", str(site.config))
+        monkeypatch.setattr(sys, "argv", ["veille", *map(str, words), *config])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as e:
+            code = e.code if isinstance(e.code, int) else int(bool(e.code))
+        out, err = (stream.decode(errors="backslashreplace") for stream in capsysbinary.readouterr())
+        assert "Traceback" not in err + out
+        return Run(code=code, out=out, err=err)
+
+    yield run
+    structlog.reset_defaults()
+    root.handlers[:], root.level = before

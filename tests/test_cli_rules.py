@@ -1,0 +1,247 @@
+"""`veille rules`, `veille eval` and `veille why --rule`: what they print for people and for programs."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from desk import FEED, VISIT, Desk, log_target
+from rig import RULES, Item, Site
+
+TESTED = RULES + (
+    '[[rule.test]]\ntitle = "Hun Sen en visite"\nspans = ["Hun Sen en visite"]\n'
+    '[[rule.test]]\ntitle = "Hun Sen en réunion"\nmatch = false\n'
+)
+DRAFT = RULES.replace("NEAR/12", "NEAR/0") + '[[rule]]\nid = "library"\nwhen = "=bibliotheque"\n'
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A site whose store holds a visit, a copy of it, and a library."""
+    with Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")]) as desk:
+        items = [
+            Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un"),
+            Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
+            Item("3", "Une copie", VISIT, "https://a.example/deux"),
+        ]
+        desk.web.feed(FEED, items)
+        asyncio.run(desk.pass_())
+    return Site(tmp_path, feeds=[FEED], rules=TESTED)
+
+
+def folder(site: Site, rules: str, name: str = "draft") -> Path:
+    path = site.folder / name
+    path.mkdir()
+    (path / "rules.toml").write_text(rules, encoding="utf-8")
+    return path
+
+
+def corpus(site: Site, *lines: dict[str, object]) -> Path:
+    path = site.folder / "corpus.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+# --- check and test ------------------------------------------------------------------------------------------------
+
+
+def test_check(veille, site: Site) -> None:
+    """Rules, sets and tests are counted; a test that fails, like any mistake, has its place and exit code 78."""
+    done = veille("rules", "check", site=site)
+    assert (done.code, done.out) == (0, "1 rules, 1 sets, 2 tests; all is well\n")
+    wrong = folder(site, TESTED.replace("match = false", "match = true"))
+    done = veille("rules", "check", "--rules", wrong, site=site)
+    assert done.code == 78
+    assert "rules.toml:13: a test of `visit` fails: the rule does not match" in done.err
+
+
+def test_rules_need_no_configuration(veille, tmp_path: Path) -> None:
+    """A folder of rules is enough."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "r.toml").write_text(TESTED, encoding="utf-8")
+    assert veille("rules", "check", "--config", tmp_path / "nosuch.toml", "--rules", rules).code == 0
+    assert veille("rules", "check", "--config", tmp_path / "nosuch.toml").code == 0
+
+
+def test_tests(veille, site: Site) -> None:
+    """All, or those of one rule; exit code 1 where one fails."""
+    assert veille("rules", "test", site=site).out == "2 tests of 1 rules hold\n"
+    assert veille("rules", "test", "visit", site=site).code == 0
+    wrong = folder(site, TESTED.replace('spans = ["Hun Sen en visite"]', 'spans = ["visite"]'))
+    done = veille("rules", "test", "--rules", wrong, "--json", site=site)
+    assert done.code == 1
+    (failure,) = json.loads(done.out)["failures"]
+    assert 'there is no span "visite"' in failure
+
+
+def test_an_unknown_rule_is_told_with_the_nearest(veille, site: Site) -> None:
+    """Whatever the command."""
+    for words in (("rules", "test", "visi"), ("rules", "backtest", "visi"), ("rules", "label", "1", "visi", "noise")):
+        done = veille(*words, site=site)
+        assert done.code == 1
+        assert "did you mean visit?" in done.err
+
+
+def test_mutants(veille, site: Site) -> None:
+    """The share of changes that the tests notice, and those that they do not."""
+    text = "Hun Sen parle ; il parle encore et encore, puis il se tait et boit l'eau, et dit que la visite est remise."
+    file = corpus(site, {"id": "a", "lang": "fr", "title": text, "labels": {}})
+    done = veille("rules", "test", "--mutants", "--corpus", file, "--json", site=site)
+    found = json.loads(done.out)
+    assert "widen NEAR/12 to /25" in found["rules"]["visit"]["missed"]
+    assert found["rules"]["visit"]["caught"] >= 1
+    real = found["rules"]["visit"]["caught"] + len(found["rules"]["visit"]["missed"])
+    assert found["score"] == pytest.approx(found["rules"]["visit"]["caught"] / real, abs=1e-4)
+    shown = veille("rules", "test", "--mutants", "--corpus", file, site=site)
+    assert "visit: no test notices: widen NEAR/12 to /25" in shown.out
+
+
+# --- backtest and diff ---------------------------------------------------------------------------------------------
+
+
+def test_backtest(veille, site: Site) -> None:
+    """What a rule would have matched, by day, and what would have been sent."""
+    found = json.loads(veille("rules", "backtest", "visit", "--since", "2026-01-01", "--json", site=site).out)
+    assert (found["matched"], found["alerts"], found["suppressed"]) == (2, 1, {"copy": 1})
+    assert found["days"] == {"2026-02-06": 2}
+    assert found["alerts_by_target"] == {"log": 1}
+    assert [one["title"] for one in found["articles"]] == ["Hun Sen attendu à Hanoï", "Une copie"]
+    (marked,) = {p["text"][start:end] for p in found["articles"][0]["passages"] for start, end in p["marks"][:1]}
+    assert marked.startswith("Hun")
+    out = veille("rules", "backtest", "visit", "--since", "2026-01-01", site=site).out
+    assert "visit matches 2 articles among 3 texts" in out
+    assert "it would have sent 1 alerts (not sent: 1 copy)" in out
+
+
+def test_backtest_of_a_draft(veille, site: Site) -> None:
+    """A rule that is not live is tried on what is stored."""
+    words = ("rules", "backtest", "library", "--since", "2026-01-01", "--rules", folder(site, DRAFT))
+    assert json.loads(veille(*words, "--json", site=site).out)["alerts"] == 1
+
+
+def test_diff_with_the_live_rules(veille, site: Site) -> None:
+    """What a draft gains and loses, and the alerts a day of both."""
+    words = ("rules", "diff", folder(site, DRAFT), "--since", "2026-01-01")
+    found = json.loads(veille(*words, "--json", site=site).out)
+    visit, library = found["rules"]["visit"], found["rules"]["library"]
+    assert (visit["is"], visit["old"], visit["new"], visit["overlap"]) == ("in both", 2, 0, 0)
+    assert [lost["title"] for lost in visit["lost"]] == ["Hun Sen attendu à Hanoï", "Une copie"]
+    assert (library["is"], library["old"], library["new"]) == ("new", 0, 1)
+    assert found["alerts"] == {"log": {"old": {"2026-02-06": 1}, "new": {"2026-02-06": 1}}}
+    out = veille(*words, site=site).out
+    assert "- 2026-02-06" in out
+    assert "+ 2026-02-06" in out
+
+
+def test_diff_of_two_folders(veille, site: Site) -> None:
+    """The first is the old one."""
+    words = ("rules", "diff", folder(site, DRAFT, "a"), folder(site, RULES, "b"), "--since", "2026-01-01", "--json")
+    found = json.loads(veille(*words, site=site).out)["rules"]
+    assert (found["visit"]["old"], found["visit"]["new"], found["library"]["is"]) == (0, 2, "gone")
+
+
+@pytest.mark.parametrize("since", ["soon", "-3d", "90", "999999999w", "2026-02-31"])
+def test_no_moment(veille, site: Site, since: str) -> None:
+    """A sentence, and what may be written."""
+    done = veille("rules", "backtest", "visit", f"--since={since}", site=site)
+    assert done.code == 78
+    assert "write 90d, 12h, or a day such as 2026-01-31" in done.err
+
+
+# --- stats and label -----------------------------------------------------------------------------------------------
+
+
+def test_label_and_stats(veille, site: Site) -> None:
+    """What an analyst says makes a rule's precision; the last word counts."""
+    for article, word in (("1", "noise"), ("1", "relevant"), ("Une copie", "noise"), ("2", "relevant")):
+        assert veille("rules", "label", article, "visit", word, site=site).code == 0
+    done = json.loads(veille("rules", "stats", "--since", "2026-01-01", "--json", site=site).out)
+    visit = done["rules"]["visit"]
+    assert (visit["matched"], visit["relevant"], visit["noise"], visit["missed"]) == (2, 1, 1, 1)
+    assert visit["precision"] == 0.5
+    assert visit["microseconds"] > 0
+    assert "50%" in veille("rules", "stats", "--since", "2026-01-01", site=site).out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("99", "visit", "noise"), "no article is '99'"), (("1", "visit", "maybe"), "'maybe' is no judgement")],
+    ids=["no article", "no judgement"],
+)
+def test_labels_that_cannot_be(veille, site: Site, words: tuple[str, ...], said: str) -> None:
+    """Nothing is written."""
+    done = veille("rules", "label", *words, site=site)
+    assert (done.code, said in done.err) == (1, True)
+
+
+# --- eval ----------------------------------------------------------------------------------------------------------
+
+
+def test_eval_rules(veille, site: Site) -> None:
+    """Per rule the counts, the shares and what is wrong with its reason; weak labels may be left out."""
+    file = corpus(
+        site,
+        {"id": "a", "lang": "fr", "title": "Hun Sen en visite", "labels": {"visit": True}},
+        {"id": "b", "lang": "fr", "title": "Hun Sen en réunion", "labels": {"visit": True, "nosuch": True}},
+        {"id": "c", "lang": "fr", "title": "Une visite", "labels": {"visit": True}, "note": "[weak] ?"},
+        {"id": "d", "lang": "fr", "title": "Rien", "labels": {"visit": False}},
+    )
+    found = json.loads(veille("eval", "rules", file, "--json", site=site).out)
+    assert set(found) == {"visit"}
+    visit = found["visit"]
+    assert [visit[name] for name in ("tp", "fp", "fn", "tn")] == [1, 0, 2, 1]
+    assert (visit["precision"], visit["recall"], visit["f1"]) == (1.0, 0.3333, 0.5)
+    assert [(one["id"], one["expected"], one["got"]) for one in visit["wrong"]] == [
+        ("b", True, False),
+        ("c", True, False),
+    ]
+    assert visit["wrong"][0]["why"] == "none of =visite OR =déplacement stands in the text"
+    strong = json.loads(veille("eval", "rules", file, "--without-weak", "--json", site=site).out)["visit"]
+    assert strong["fn"] == 1
+    out = veille("eval", "rules", file, site=site).out
+    assert "visit does not match, and should: b Hun Sen en réunion" in out
+    assert "labels of rules that are not there: nosuch" in out
+
+
+def test_eval_of_a_corpus_with_mistakes(veille, site: Site) -> None:
+    """Every line that is no article is told."""
+    file = site.folder / "corpus.jsonl"
+    file.write_text('{"title": "x", "labels": {"visit": 1}}\nx\n', encoding="utf-8")
+    done = veille("eval", "rules", file, site=site)
+    assert done.code == 78
+    assert "corpus.jsonl:1: `labels` is no table of true and false" in done.err
+    assert "corpus.jsonl:2: the line is not JSON" in done.err
+
+
+# --- why -----------------------------------------------------------------------------------------------------------
+
+
+def test_why_one_rule(veille, site: Site) -> None:
+    """The query as a tree: each part with its verdict and its words, or what it missed."""
+    found = json.loads(veille("why", "2", "--rule", "visit", "--json", site=site).out)["explained"]
+    assert (found["matches"], found["reason"]) == (False, "query")
+    left, right = found["query"]["parts"]
+    assert (found["query"]["operator"], left["query"], left["miss"]) == ("NEAR/12", "@hun_sen", "absent")
+    assert right["operator"] == "OR"
+    found = json.loads(veille("why", "1", "--rule", "visit", "--json", site=site).out)["explained"]
+    assert found["matches"]
+    span = found["query"]["words"][0]
+    assert span["text"].startswith("Hun Sen est en visite")
+    assert [VISIT[start:end] for start, end in span["words"]] == ["Hun", "Sen", "visite"]
+    out = veille("why", "1", "--rule", "visit", site=site).out
+    assert "✓ NEAR/12" in out
+    assert "✗ =déplacement" in out
+
+
+def test_why_says_what_came_nearest(veille, site: Site) -> None:
+    """For every rule that did not match, unasked."""
+    out = veille("why", "2", site=site).out
+    assert "visit does not match: @hun_sen is absent; none of =visite OR =déplacement stands in the text." in out
+
+
+def test_why_of_an_unknown_rule(veille, site: Site) -> None:
+    """With the nearest id."""
+    done = veille("why", "1", "--rule", "visi", site=site)
+    assert done.code == 78
+    assert "did you mean visit?" in done.err

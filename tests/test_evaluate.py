@@ -1,0 +1,146 @@
+"""Measuring rules: against labels, and their tests against changes."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from worker.evaluate import Labelled, document_of, evaluate_rules, mutate, read_labelled, unknown_labels
+from worker.normalise import Unreadable
+from worker.rules import RuleSet, compile_rules
+
+TODAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+def rules(*sources: str) -> RuleSet:
+    return compile_rules({"r.toml": "\n".join(sources).encode()})
+
+
+def labelled(name: str, title: str, more: dict[str, object] | None = None, **labels: bool) -> Labelled:
+    fields = {"id": name, "lang": "fr", "title": title, "labels": labels} | (more or {})
+    found = read_labelled(json.dumps(fields))
+    assert isinstance(found, Labelled)
+    return found
+
+
+PONT = '[[rule]]\nid = "pont"\nwhen = "pont NEAR/2 neuf"\n'
+
+
+def test_each_answer_is_counted() -> None:
+    """Right and wrong, matched and not; articles without a label for a rule do not count for it."""
+    corpus = [
+        labelled("tp", "Un pont neuf", pont=True),
+        labelled("fp", "Un pont tout neuf", pont=False),
+        labelled("fn", "Le pont que l'on dit encore tout à fait neuf", pont=True),
+        labelled("tn", "Une route", pont=False),
+        labelled("other", "Un pont neuf", route=True),
+    ]
+    score = evaluate_rules(corpus, rules(PONT), TODAY)["pont"]
+    assert (score.tp, score.fp, score.fn, score.tn) == (1, 1, 1, 1)
+    assert (score.precision, score.recall, score.f1) == (0.5, 0.5, 0.5)
+    assert [(wrong.id, wrong.expected, wrong.got) for wrong in score.wrong] == [
+        ("fp", False, True),
+        ("fn", True, False),
+    ]
+    assert unknown_labels(corpus, rules(PONT)) == ["route"]
+
+
+def test_shares_that_mean_nothing_are_none() -> None:
+    """Nothing matched and nothing should: there is no precision, recall or F1 to tell."""
+    score = evaluate_rules([labelled("a", "Une route", pont=False)], rules(PONT), TODAY)["pont"]
+    assert (score.precision, score.recall, score.f1) == (None, None, None)
+
+
+def test_feeds_and_tags_do_not_count() -> None:
+    """An article of a corpus knows no feed, so it cannot miss one."""
+    source = PONT + 'feeds = ["Le Fil"]\ntags = ["asie"]\n'
+    assert evaluate_rules([labelled("a", "Un pont neuf", pont=True)], rules(source), TODAY)["pont"].tp == 1
+
+
+def test_a_date_decides_dated_terms() -> None:
+    """The article's own; `today` where it has none."""
+    source = (
+        '[set.maire]\nkind = "person"\nterms = [{ term = "maire de Vinh", until = 2025-12-31 }]\n'
+        '[[rule]]\nid = "m"\nwhen = "@maire"\n'
+    )
+    then = labelled("then", "Le maire de Vinh", {"published": "2025-05-01"}, m=True)
+    now = labelled("now", "Le maire de Vinh", m=False)
+    assert not evaluate_rules([then, now], rules(source), TODAY)["m"].wrong
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("{", Unreadable.NOT_JSON),
+        ("[]", Unreadable.NOT_AN_OBJECT),
+        ('{"labels": {}}', Unreadable.NO_TEXT),
+        ('{"title": "x", "labels": []}', Unreadable.BAD_LABELS),
+        ('{"title": "x", "labels": {"a": 1}}', Unreadable.BAD_LABELS),
+        ('{"title": "x", "published": "hier"}', Unreadable.BAD_DATE),
+    ],
+    ids=["not JSON", "no object", "no text", "labels are no table", "a label is a number", "no date"],
+)
+def test_lines_that_are_no_article(line: str, expected: Unreadable) -> None:
+    """Each with its reason."""
+    assert read_labelled(line) is expected
+
+
+@pytest.mark.parametrize(("note", "weak"), [("[weak: why", True), ("strong [weak", False), ("", False)])
+def test_weak_labels_are_marked(note: str, weak: bool) -> None:
+    """By how the note begins."""
+    assert labelled("a", "x", {"note": note}).weak is weak
+
+
+# --- mutants -------------------------------------------------------------------------------------------------------
+
+TESTED = PONT + "".join(
+    f'[[rule.test]]\ntitle = "{title}"\nmatch = {match}\n'
+    for title, match in [
+        ("Un pont neuf", "true"),
+        ("Un pont qui est neuf", "true"),
+        ("Un pont de bois, puis un toit neuf", "false"),
+        ("Neuf ponts, un pont qui est neuf", "true"),
+        ("Un pont", "false"),
+        ("Un toit neuf", "false"),
+        ("Le neuf du pont", "true"),
+    ]
+)
+
+
+def test_good_tests_catch_every_change() -> None:
+    """Either word alone, the other order, nearer, farther: each is noticed."""
+    found = mutate(rules(TESTED), [], TODAY)["pont"]
+    assert (found.caught, found.missed, found.score) == (5, [], 1.0)
+
+
+def test_a_change_that_no_test_notices_is_named() -> None:
+    """If it makes a difference to some text: of the corpus, or of another rule's tests."""
+    source = PONT + '[[rule.test]]\ntitle = "Un pont neuf"\n[[rule.test]]\ntitle = "Un toit neuf"\nmatch = false\n'
+    known = labelled("a", "Un pont qui est encore presque neuf").known
+    document, day = document_of(known, TODAY)
+    without, with_text = (mutate(rules(source), corpus, TODAY)["pont"] for corpus in ([], [(document, day.date())]))
+    assert "widen NEAR/2 to /5" not in without.missed
+    assert with_text.missed == ["drop NEAR neuf", "widen NEAR/2 to /5"]
+    assert (with_text.caught, with_text.equal) == (1, 2)
+    assert with_text.score == pytest.approx(1 / 3)
+
+
+def test_a_sets_terms_are_dropped_one_by_one() -> None:
+    """A term that only a test of another rule holds is missed; one that nothing holds makes no change."""
+    source = (
+        '[set.s]\nterms = ["pont", "gué", "bac"]\n[[rule]]\nid = "r"\nwhen = "@s"\n[[rule.test]]\ntitle = "Un pont"\n'
+        '[[rule]]\nid = "q"\nwhen = "rive"\n[[rule.test]]\ntitle = "Un gué, une rive"\n'
+    )
+    found = mutate(rules(source), [], TODAY, ids=["r"])
+    assert list(found) == ["r"]
+    assert (found["r"].caught, found["r"].missed, found["r"].equal) == (1, ["drop gué of @s"], 1)
+
+
+def test_a_scores_terms_are_dropped_one_by_one() -> None:
+    """Those that the threshold needs are caught."""
+    source = (
+        '[[rule]]\nid = "r"\n[rule.score]\nthreshold = 50\n'
+        'terms = [{ when = "pont", weight = 30 }, { when = "gué", weight = 30 }]\n'
+        '[[rule.test]]\ntitle = "Un pont, un gué"\n'
+    )
+    assert mutate(rules(source), [], TODAY)["r"].caught == 2
