@@ -1,4 +1,4 @@
-"""`veille eval`: rules measured on articles whose right answers are known."""
+"""`veille eval`: rules and copies measured on articles whose right answers are known."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,7 @@ from worker.cli.frame import HERE, ConfigFile, Json, print_json, say
 if TYPE_CHECKING:
     from worker.evaluate import Score
 
-app = typer.Typer(help="Measure rules on articles whose right answers are known.", no_args_is_help=True)
+app = typer.Typer(help="Measure rules and copies on articles whose right answers are known.", no_args_is_help=True)
 
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", help="A folder of rules; the configuration's, if left out.")
@@ -33,10 +33,10 @@ def rules(
     from worker.app.load import load_rules
     from worker.cli import show
     from worker.cli.known import read_corpus
-    from worker.evaluate import evaluate_rules, unknown_labels
+    from worker.evaluate import evaluate_rules, read_labelled, unknown_labels
 
     ruleset = load_rules(config, folder)
-    labelled = [one for one in read_corpus(corpus) if not (without_weak and one.weak)]
+    labelled = [one for one in read_corpus(corpus, read_labelled) if not (without_weak and one.weak)]
     with show.progress("judging", len(labelled)) as step:
         scores = evaluate_rules(labelled, ruleset, clock(), step)
     if as_json:
@@ -47,11 +47,45 @@ def rules(
         say(f"labels of rules that are not there: {', '.join(unknown)}")
 
 
+@app.command(name="copies")
+def copies(
+    articles: Annotated[Path, typer.Argument(help="A .jsonl file of articles, stored first, in order.")],
+    file: Annotated[Path, typer.Argument(metavar="COPIES", help="A .jsonl file of texts with `of`, `kind`, `same`.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """How well copies are told from articles that only look alike, on a fresh store of its own."""
+    import tempfile
+
+    from worker.app.clock import clock
+    from worker.cli import show
+    from worker.cli.known import read_corpus
+    from worker.evaluate import evaluate_copies, read_article, read_copy
+    from worker.store import open_store
+
+    known, labelled = read_corpus(articles, read_article), read_corpus(file, read_copy)
+    with tempfile.TemporaryDirectory() as folder, show.progress("storing", len(known) + len(labelled)) as step:
+        store = open_store(f"sqlite:///{folder}/copies.db", create=True)
+        try:
+            score = evaluate_copies(store, known, labelled, clock(), step)
+        finally:
+            store.close()
+    found: dict[str, Any] = {
+        "precision": _rounded(score.precision),
+        "recall": _rounded(score.recall),
+        "f1": _rounded(score.f1),
+        "by_kind": {kind: {"n": n, "right": score.right[kind]} for kind, n in sorted(score.texts.items())},
+        "wrong": [{"id": w.id, "expected": w.expected, "got": w.got, "why": w.why} for w in score.wrong],
+    }
+    print_json(found) if as_json else show.copies(found)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
 def _facts(score: "Score") -> dict[str, Any]:
     from worker.cli.explained import sentence
-
-    def rounded(value: float | None) -> float | None:
-        return None if value is None else round(value, 4)
 
     wrong = [
         {
@@ -68,8 +102,8 @@ def _facts(score: "Score") -> dict[str, Any]:
         "fp": score.fp,
         "fn": score.fn,
         "tn": score.tn,
-        "precision": rounded(score.precision),
-        "recall": rounded(score.recall),
-        "f1": rounded(score.f1),
+        "precision": _rounded(score.precision),
+        "recall": _rounded(score.recall),
+        "f1": _rounded(score.f1),
         "wrong": wrong,
     }

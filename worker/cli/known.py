@@ -7,10 +7,12 @@ from typing import TypeVar
 
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
-from worker.evaluate import Labelled, read_labelled
+from worker.model import NoveltyKind
 from worker.normalise import Known, Unreadable, from_jsonl_line, from_txt
 from worker.pipeline.known import store_known
 from worker.store import Store
+
+_Read = TypeVar("_Read")
 
 #: Small enough that a running worker never waits long for its turn at the store.
 _BATCH = 100
@@ -19,7 +21,7 @@ _UNREADABLE = {
     Unreadable.NOT_AN_OBJECT: "the line is not a JSON object",
     Unreadable.NO_TEXT: "the line has no `text`",
     Unreadable.BAD_DATE: "`published` is no ISO 8601 date",
-    Unreadable.BAD_LABELS: "`labels` is no table of true and false",
+    Unreadable.BAD_LABELS: "`labels` is no table of true and false, or `of` and `same` are no labels of a copy",
 }
 
 
@@ -38,12 +40,12 @@ def read_known(files: Sequence[Path]) -> list[Known]:
     return found
 
 
-def read_corpus(file: Path) -> list[Labelled]:
-    """The articles of a `.jsonl` corpus with their labels; raises UserError with every line that is none."""
+def read_corpus(file: Path, read: Callable[[str], _Read | Unreadable]) -> list[_Read]:
+    """What `read` makes of the lines of a `.jsonl` corpus; raises UserError with every line that is none."""
     problems: list[Problem] = []
-    found: list[Labelled] = []
-    for labelled in _lines(file, read_labelled):
-        problems.append(labelled) if isinstance(labelled, Problem) else found.append(labelled)
+    found: list[_Read] = []
+    for one in _lines(file, read):
+        problems.append(one) if isinstance(one, Problem) else found.append(one)
     if problems:
         raise UserError(problems)
     return found
@@ -59,9 +61,6 @@ def _read(file: Path) -> Iterator[Known | Problem]:
         yield text
     else:
         yield from_txt(text)
-
-
-_Read = TypeVar("_Read")
 
 
 def _lines(file: Path, read: Callable[[str], _Read | Unreadable]) -> Iterator[_Read | Problem]:
@@ -95,8 +94,9 @@ def store_all(store: Store, known: Sequence[Known], step: Callable[[str], None])
     new = copies = 0
     rest = iter(known)
     while batch := list(islice(rest, _BATCH)):
-        came = store_known(store, batch, clock())
-        new, copies = new + came[0], copies + came[1]
+        for _, novelty in store_known(store, batch, clock()).values():
+            new += novelty.kind is NoveltyKind.NEW
+            copies += novelty.kind is NoveltyKind.DUPLICATE
         for one in batch:
             step(one.id)
     return {"read": len(known), "new": new, "duplicate": copies, "known": len(known) - new - copies}

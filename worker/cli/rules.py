@@ -66,10 +66,10 @@ def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json
     from worker.app.clock import clock
     from worker.cli import show
     from worker.cli.known import read_corpus
-    from worker.evaluate import document_of, mutate
+    from worker.evaluate import document_of, mutate, read_labelled
 
     now = clock()
-    read = [document_of(one.known, now) for one in read_corpus(corpus)] if corpus else []
+    read = [document_of(one.known, now) for one in read_corpus(corpus, read_labelled)] if corpus else []
     with show.progress("changing", len(ids)) as step:
         done = mutate(ruleset, [(document, day.date()) for document, day in read], now, ids=ids, step=step)
     caught = sum(one.caught for one in done.values())

@@ -163,6 +163,21 @@ def scores(rows: Sequence[Facts]) -> None:
             _out.print(Text(f"  {wrong['why']}", style="dim"))
 
 
+def copies(found: Facts) -> None:
+    """A line a kind of edit, then what was misjudged."""
+    table = _table("kind", "texts", "right")
+    for kind, one in _inert(found["by_kind"]).items():
+        table.add_row(escape(kind), str(one["n"]), str(one["right"]))
+    _out.print(table)
+    for wrong in _inert(found["wrong"]):
+        _out.print(escape(f"{wrong['id']}: expected {wrong['expected']}, got {wrong['got']}"))
+        _out.print(Text(f"  {wrong['why']}", style="dim"))
+    shares = ", ".join(
+        f"{name} {found[name] if found[name] is not None else '-'}" for name in ("precision", "recall", "f1")
+    )
+    _out.print(f"[bold]{shares}[/]")
+
+
 def mutants(found: Facts) -> None:
     """A line a rule, then the changes that its tests do not notice."""
     table = _table("rule", "score", "caught", "missed", "no change")

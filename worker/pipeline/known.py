@@ -41,23 +41,20 @@ def load_archive(store: Store, now: datetime) -> int:
     return len(missing)
 
 
-def store_known(store: Store, batch: Sequence[Known], now: datetime) -> tuple[int, int]:
-    """Store imported articles, those that are copies as such; returns how many are new and how many copies.
+def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str, tuple[int, Novelty]]:
+    """Store imported articles, those that are copies as such; returns the number and novelty of each, by its id.
 
-    One that was imported before under the same id is left as it is.
+    One that was imported before under the same id is left as it is, and left out.
     """
-    new = copies = 0
+    done: dict[str, tuple[int, Novelty]] = {}
     prepared = [(known, *_prepared(known, now)) for known in batch]
     with store.ingest() as tx:
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
         for known, article, mark in prepared:
-            if known.id in have:
-                continue
-            have.add(known.id)
-            novelty = _add(tx, known, article, mark, now)
-            new += novelty.kind is NoveltyKind.NEW
-            copies += novelty.kind is NoveltyKind.DUPLICATE
-    return new, copies
+            if known.id not in have:
+                have.add(known.id)
+                done[known.id] = _add(tx, known, article, mark, now)
+    return done
 
 
 def _prepared(known: Known, now: datetime) -> tuple[Article, Fingerprint]:
@@ -75,8 +72,10 @@ def _prepared(known: Known, now: datetime) -> tuple[Article, Fingerprint]:
     return article, fingerprint(text.analyse(article.title, article.body, language))
 
 
-def _add(tx: Tx, known: Known, article: Article, mark: Fingerprint, now: datetime) -> Novelty:
+def _add(tx: Tx, known: Known, article: Article, mark: Fingerprint, now: datetime) -> tuple[int, Novelty]:
     candidates = articles.candidates(tx, mark, url=article.url, but=None)
     novelty = decide(mark, published=article.published, candidates=candidates)
-    articles.add(tx, article, mark, novelty, origin=Origin.IMPORT, name=known.id, precision=known.precision, now=now)
-    return novelty
+    article_id, _ = articles.add(
+        tx, article, mark, novelty, origin=Origin.IMPORT, name=known.id, precision=known.precision, now=now
+    )
+    return article_id, novelty

@@ -1,0 +1,126 @@
+"""Measuring copies: articles stored in order, then texts of which it is known what they are copies of."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from worker.model import Novelty, NoveltyKind
+from worker.normalise import Known, Unreadable, from_jsonl_line
+from worker.pipeline.known import store_known
+from worker.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledCopy:
+    """A text, and what it should be found to be."""
+
+    known: Known
+    #: Id of the article that it was made from.
+    of: str
+    #: The edit that made it.
+    kind: str
+    #: A copy; else another article, of the same story or not.
+    same: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongCopy:
+    """A text that was found to be something else."""
+
+    id: str
+    expected: str
+    got: str
+    #: The decision's own reason.
+    why: str
+
+
+@dataclass(slots=True, kw_only=True)
+class CopyScore:
+    """How well copies are told from what is none."""
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+    #: By kind of edit: texts, and those judged rightly.
+    texts: Counter[str] = field(default_factory=Counter)
+    right: Counter[str] = field(default_factory=Counter)
+    wrong: list[WrongCopy] = field(default_factory=list)
+
+    @property
+    def precision(self) -> float | None:
+        """Of what was called a copy, the share that is one, and of that article; None where nothing was."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+
+    @property
+    def recall(self) -> float | None:
+        """Of the copies, the share that was recognised; None where there are none."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of both."""
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp + self.fp + self.fn else None
+
+
+def read_copy(line: str) -> LabelledCopy | Unreadable:
+    """The text in a line with `of`, `kind` and `same`: true is a copy; false and "story" are another article."""
+    known = from_jsonl_line(line, title_alone=True)
+    if isinstance(known, Unreadable):
+        return known
+    fields = json.loads(line.removeprefix("\ufeff"))
+    of, kind, same = fields.get("of"), fields.get("kind", ""), fields.get("same")
+    if not isinstance(of, str) or not isinstance(kind, str) or same not in (True, False, "story"):
+        return Unreadable.BAD_LABELS
+    return LabelledCopy(known=known, of=of, kind=kind, same=same is True)
+
+
+def read_article(line: str) -> Known | Unreadable:
+    """The article in a line of a corpus: a title alone will do."""
+    return from_jsonl_line(line, title_alone=True)
+
+
+def evaluate_copies(
+    store: Store,
+    articles: Sequence[Known],
+    copies: Sequence[LabelledCopy],
+    now: datetime,
+    step: Callable[[str], None] = lambda _: None,
+) -> CopyScore:
+    """Store all articles, then each copy, and see what it is taken for; `store` should be new.
+
+    A copy is right if its original is the article it was made from, or what that article is itself a copy of.
+    """
+    numbers: dict[str, int] = {}
+    names: dict[int, str] = {}  # of originals and all others alike
+
+    def put(known: Known) -> Novelty:
+        article_id, novelty = store_known(store, [known], now)[known.id]
+        numbers[known.id] = novelty.of or article_id
+        names.setdefault(article_id, known.id)
+        step(known.id)
+        return novelty
+
+    for known in articles:
+        put(known)
+    score = CopyScore()
+    for one in copies:
+        novelty = put(one.known)
+        got = names[novelty.of] if novelty.of is not None and novelty.kind is NoveltyKind.DUPLICATE else None
+        original = names[numbers[one.of]] if one.of in numbers else one.of
+        _count(score, one, got, original if one.same else None, novelty.why)
+    return score
+
+
+def _count(score: CopyScore, one: LabelledCopy, got: str | None, expected: str | None, why: str) -> None:
+    """`got` and `expected` are ids of the original; None: no copy."""
+    is_right = got == expected
+    score.texts[one.kind] += 1
+    score.right[one.kind] += is_right
+    score.tp += one.same and is_right
+    score.fn += one.same and not is_right
+    score.fp += got is not None and not is_right
+    if not is_right:
+        said = ["no copy" if original is None else f"a copy of {original}" for original in (expected, got)]
+        score.wrong.append(WrongCopy(id=one.known.id, expected=said[0], got=said[1], why=why))
