@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import groupby
 from zlib import crc32
 
-from worker.dedupe.words import AGENCIES, CALENDAR, DAYS, MONTHS, NUMBERS, PLAIN
+from worker.text.vocabulary import AGENCIES, CALENDAR, DAYS, MONTHS, NUMBERS, PLAIN
 
 #: A word as written and as folded.
 Word = tuple[str, str]

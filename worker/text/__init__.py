@@ -8,6 +8,7 @@ from worker.text.document import Document, analyse
 from worker.text.folding import fold
 from worker.text.inflection import Family, family
 from worker.text.language import detect
+from worker.text.stemming import stem
 from worker.text.tokeniser import words
 
-__all__ = ["Document", "Family", "analyse", "detect", "family", "fold", "words"]
+__all__ = ["Document", "Family", "analyse", "detect", "family", "fold", "stem", "words"]

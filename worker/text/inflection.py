@@ -11,14 +11,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 from worker.text.folding import fold, fold_alphabet
+from worker.text.stemming import SNOWBALL, stem
 
 #: Snowball leaves shorter words alone: names and abbreviations.
 MIN_STEMMED = 5
-#: Languages with a Snowball stemmer whose rules hold on folded forms, by BCP 47 tag.
-_SNOWBALL = {"fr": "french", "en": "english", "es": "spanish", "pt": "portuguese", "it": "italian", "de": "german"}
 
 
 #: Form -> headword, where simplemma's dictionary is wrong.
@@ -152,17 +150,9 @@ def _load(language: str) -> _Lexicon | None:
 @lru_cache(maxsize=1 << 16)
 def _stem_of_unknown(folded: str, language: str) -> str:
     """Snowball's stem of a word that the dictionary does not know; empty for known, short and mixed words."""
-    if len(folded) < MIN_STEMMED or not folded.isalpha() or language not in _SNOWBALL:
+    if len(folded) < MIN_STEMMED or not folded.isalpha() or language not in SNOWBALL:
         return ""
     lexicon = _lexicon(language)
     if lexicon is not None and lexicon.headwords(folded):
         return ""
-    return str(_stemmer(language, threading.get_ident()).stemWord(folded))
-
-
-@lru_cache(maxsize=64)
-def _stemmer(language: str, _thread: int) -> Any:
-    """A stemmer of this thread's own: PyStemmer's objects are not shared between threads."""
-    import Stemmer
-
-    return Stemmer.Stemmer(_SNOWBALL[language])
+    return stem(folded, language)

@@ -1,0 +1,20 @@
+"""Which articles tell of one event: `terms` weighs an article's words, `verdict` decides on its story."""
+
+from worker.story.terms import Bag, Vector, bag, hashed, keys, unpacked, weighted
+from worker.story.verdict import COMPARED, WINDOW, Candidate, StoryVerdict, Told, decide
+
+__all__ = [
+    "COMPARED",
+    "WINDOW",
+    "Bag",
+    "Candidate",
+    "StoryVerdict",
+    "Told",
+    "Vector",
+    "bag",
+    "decide",
+    "hashed",
+    "keys",
+    "unpacked",
+    "weighted",
+]

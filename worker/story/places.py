@@ -1,0 +1,86 @@
+"""Countries and cities by their names and demonyms in French and English, folded: one key in both languages."""
+
+#: Key, then names and demonyms; words in a row with a space.
+_PLACES = """
+VN vietnam|viet nam|vietnamien|vietnamienne|vietnamiens|vietnamiennes|vietnamese
+KH cambodge|cambodia|cambodgien|cambodgienne|cambodgiens|cambodgiennes|cambodian|cambodians|khmer|khmere|khmers|khmeres
+LA laos|lao|laotien|laotienne|laotiens|laotiennes|laotian|laotians
+TH thailande|thailand|thailandais|thailandaise|thailandaises|thai|thais
+CN chine|china|chinois|chinoise|chinoises|chinese
+MM birmanie|myanmar|birman|birmane|birmans|birmanes|burma|burmese
+MY malaisie|malaysia|malaisien|malaisienne|malaisiens|malaisiennes|malaysian|malaysians
+ID indonesie|indonesia|indonesien|indonesienne|indonesiens|indonesiennes|indonesian|indonesians
+PH philippines|philippin|philippine|philippins|filipino|filipinos
+SG singapour|singapore|singapourien|singapourienne|singaporean|singaporeans
+BN brunei
+TL timor oriental|timor leste|east timor
+JP japon|japan|japonais|japonaise|japonaises|japanese
+KR coree du sud|south korea|sud coreen|sud coreenne|sud coreens|south korean
+KP coree du nord|north korea|nord coreen|nord coreenne|nord coreens|north korean
+IN inde|india|indien|indienne|indiens|indiennes|indian|indians
+PK pakistan|pakistanais|pakistanaise|pakistani
+BD bangladesh
+NP nepal
+LK sri lanka
+AF afghanistan|afghan|afghane|afghans|afghanes
+TW taiwan|taiwanais|taiwanaise|taiwanese
+MN mongolie|mongolia
+AU australie|australia|australien|australienne|australiens|australian|australians
+NZ nouvelle zelande|new zealand
+US etats unis|united states|usa|americain|americaine|americains|americaines|american|americans
+CA canada|canadien|canadienne|canadiens|canadian|canadians
+MX mexique|mexico|mexicain|mexicaine|mexican
+BR bresil|brazil|bresilien|bresilienne|brazilian
+CU cuba|cubain|cubaine|cubains|cuban
+VE venezuela|venezuelien|venezuelienne|venezuelan
+RU russie|russia|russe|russes|russian|russians
+UA ukraine|ukrainien|ukrainienne|ukrainiens|ukrainian|ukrainians
+FR france|francais|francaise|francaises|french
+GB royaume uni|united kingdom|grande bretagne|britain|great britain|britannique|britanniques|british
+DE allemagne|germany|allemand|allemande|allemands|german|germans
+IT italie|italy|italien|italienne|italiens|italian|italians
+ES espagne|spain|espagnol|espagnole|espagnols|spanish
+PT portugal|portugais|portugaise|portuguese
+BE belgique|belgium|belge|belges|belgian
+NL pays bas|netherlands|neerlandais|neerlandaise|dutch
+CH suisse|switzerland|swiss
+SE suede|sweden|suedois|suedoise|swedish
+NO norvege|norway|norvegien|norvegienne|norwegian
+FI finlande|finland|finlandais|finlandaise|finnish
+PL pologne|poland|polonais|polonaise|polish
+HU hongrie|hungary|hongrois|hongroise|hungarian
+GR grece|greece|grec|grecque|greek
+TR turquie|turkey|turc|turque|turcs|turkish
+IL israel|israelien|israelienne|israeliens|israeli|israelis
+PS palestine|palestinien|palestinienne|palestiniens|palestinian|palestinians
+IR iran|iranien|iranienne|iraniens|iranian|iranians
+IQ irak|iraq|irakien|irakienne|iraqi
+SY syrie|syria|syrien|syrienne|syriens|syrian|syrians
+SA arabie saoudite|saudi arabia|saoudien|saoudienne|saudi
+EG egypte|egypt|egyptien|egyptienne|egyptian
+DZ algerie|algeria|algerien|algerienne|algerian
+MA maroc|morocco|marocain|marocaine|moroccan
+TN tunisie|tunisia|tunisien|tunisienne|tunisian
+ZA afrique du sud|south africa|sud africain|sud africaine|south african
+EU union europeenne|european union|ue|eu|europeen|europeenne|europeens|european
+ASEAN asean|anase
+UN onu|nations unies|united nations
+beijing pekin|beijing
+moscow moscou|moscow
+london londres|london
+seoul seoul
+geneva geneve|geneva
+brussels bruxelles|brussels
+manila manille|manila
+yangon rangoun|yangon
+saigon ho chi minh ville|ho chi minh city|hcmv|hcmc|saigon
+mekong mekong
+"""
+
+#: Folded words in a row -> key. The longest has three words.
+PLACES: dict[tuple[str, ...], str] = {
+    tuple(name.split()): line.split(" ", 1)[0]
+    for line in _PLACES.strip().splitlines()
+    for name in line.split(" ", 1)[1].split("|")
+}
+LONGEST = 4
