@@ -1,5 +1,7 @@
-"""`veille eval`: rules and copies measured on articles whose right answers are known."""
+"""`veille eval`: rules, copies and stories measured on articles whose right answers are known."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +11,9 @@ from worker.cli.frame import HERE, ConfigFile, Json, print_json, say
 
 if TYPE_CHECKING:
     from worker.evaluate import Score
+    from worker.store import Store
 
-app = typer.Typer(help="Measure rules and copies on articles whose right answers are known.", no_args_is_help=True)
+app = typer.Typer(help="Measure rules, copies and stories on articles whose answers are known.", no_args_is_help=True)
 
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", help="A folder of rules; the configuration's, if left out.")
@@ -55,21 +58,14 @@ def copies(
     as_json: Json = False,
 ) -> None:
     """How well copies are told from articles that only look alike, on a fresh store of its own."""
-    import tempfile
-
     from worker.app.clock import clock
     from worker.cli import show
     from worker.cli.known import read_corpus
     from worker.evaluate import evaluate_copies, read_article, read_copy
-    from worker.store import open_store
 
     known, labelled = read_corpus(articles, read_article), read_corpus(file, read_copy)
-    with tempfile.TemporaryDirectory() as folder, show.progress("storing", len(known) + len(labelled)) as step:
-        store = open_store(f"sqlite:///{folder}/copies.db", create=True)
-        try:
-            score = evaluate_copies(store, known, labelled, clock(), step)
-        finally:
-            store.close()
+    with _fresh_store() as store, show.progress("storing", len(known) + len(labelled)) as step:
+        score = evaluate_copies(store, known, labelled, clock(), step)
     found: dict[str, Any] = {
         "precision": _rounded(score.precision),
         "recall": _rounded(score.recall),
@@ -78,6 +74,49 @@ def copies(
         "wrong": [{"id": w.id, "expected": w.expected, "got": w.got, "why": w.why} for w in score.wrong],
     }
     print_json(found) if as_json else show.copies(found)
+
+
+@app.command(name="stories")
+def stories(
+    corpus: Annotated[Path, typer.Argument(help="A .jsonl file with `story`, or a .tsv of topic and headline.")],
+    *,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", help="A,B: pairs of these stories count for nothing; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """How well events are told apart, on a fresh store of its own."""
+    from dataclasses import asdict
+
+    from worker.app.clock import clock
+    from worker.cli import show
+    from worker.cli.known import read_corpus, read_headlines
+    from worker.evaluate import evaluate_stories, read_story
+
+    labelled = read_headlines(corpus) if corpus.suffix == ".tsv" else read_corpus(corpus, read_story)
+    ignored = [frozenset(part.strip() for part in names.split(",")) for names in ignore or ()]
+    with _fresh_store() as store, show.progress("storing", len(labelled)) as step:
+        score = evaluate_stories(store, labelled, clock(), ignored=ignored, step=step)
+    found: dict[str, Any] = {
+        name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(score).items()
+    }
+    print_json(found) if as_json else show.story_scores(found, {one.known.id: one for one in labelled})
+
+
+@contextmanager
+def _fresh_store() -> Iterator["Store"]:
+    """A store that is gone afterwards."""
+    import tempfile
+
+    from worker.store import open_store
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(f"sqlite:///{folder}/eval.db", create=True)
+        try:
+            yield store
+        finally:
+            store.close()
 
 
 def _rounded(value: float | None) -> float | None:

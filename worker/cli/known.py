@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
+from worker.evaluate import LabelledStory, read_headline
 from worker.model import NoveltyKind
 from worker.normalise import Known, Unreadable, from_jsonl_line, from_txt
 from worker.pipeline.known import store_known
@@ -42,19 +43,28 @@ def read_known(files: Sequence[Path]) -> list[Known]:
 
 def read_corpus(file: Path, read: Callable[[str], _Read | Unreadable]) -> list[_Read]:
     """What `read` makes of the lines of a `.jsonl` corpus; raises UserError with every line that is none."""
+    return _all(_lines(file, lambda line, _: read(line)))
+
+
+def _all(lines: Iterator[_Read | Problem]) -> list[_Read]:
     problems: list[Problem] = []
     found: list[_Read] = []
-    for one in _lines(file, read):
+    for one in lines:
         problems.append(one) if isinstance(one, Problem) else found.append(one)
     if problems:
         raise UserError(problems)
     return found
 
 
+def read_headlines(file: Path) -> list[LabelledStory]:
+    """The headlines of a `.tsv` file with their topics; raises UserError with every line that is none."""
+    return _all(_lines(file, read_headline))
+
+
 def _read(file: Path) -> Iterator[Known | Problem]:
     """What one file holds, in order."""
     if file.suffix == ".jsonl":
-        yield from _lines(file, from_jsonl_line)
+        yield from _lines(file, lambda line, _: from_jsonl_line(line))
     elif file.suffix != ".txt":
         yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", mend="rename it, or convert it")
     elif isinstance(text := _text(file), Problem):
@@ -63,8 +73,8 @@ def _read(file: Path) -> Iterator[Known | Problem]:
         yield from_txt(text)
 
 
-def _lines(file: Path, read: Callable[[str], _Read | Unreadable]) -> Iterator[_Read | Problem]:
-    """What `read` makes of each line that is not empty."""
+def _lines(file: Path, read: Callable[[str, int], _Read | Unreadable]) -> Iterator[_Read | Problem]:
+    """What `read` makes of each line that is not empty, and its number."""
     text = _text(file)
     if isinstance(text, Problem):
         yield text
@@ -72,7 +82,7 @@ def _lines(file: Path, read: Callable[[str], _Read | Unreadable]) -> Iterator[_R
     # Only a line feed parts lines here: JSON texts may hold other characters that Python takes for line ends.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            found = read(line)
+            found = read(line, number)
             if isinstance(found, Unreadable):
                 yield Problem(file=str(file), line=number, message=_UNREADABLE[found])
             else:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -176,6 +176,21 @@ def copies(found: Facts) -> None:
         f"{name} {found[name] if found[name] is not None else '-'}" for name in ("precision", "recall", "f1")
     )
     _out.print(f"[bold]{shares}[/]")
+
+
+def story_scores(found: Facts, labelled: Mapping[str, Any]) -> None:
+    """The stories of several articles with their labels, then the scores."""
+    together: dict[int, list[str]] = {}
+    for name, story in found["assigned"].items():
+        together.setdefault(story, []).append(name)
+    for story, names in together.items():
+        if len(names) > 1:
+            labels = sorted({labelled[name].story for name in names})
+            _out.print(f"[bold]story {story}[/] {escape(_inert(', '.join(labels)))}")
+            for name in names:
+                _out.print(Text(f"  {_inert(name)}  {_inert(labelled[name].known.title)}", style="dim"))
+    for name in ("pair_precision", "pair_recall", "pair_f1", "bcubed_f1", "ari", "stories"):
+        _out.print(f"[bold]{name:15}[/] {'-' if found[name] is None else found[name]}")
 
 
 def mutants(found: Facts) -> None:

@@ -3,20 +3,26 @@
 from worker.evaluate.copies import CopyScore, LabelledCopy, evaluate_copies, read_article, read_copy
 from worker.evaluate.labels import Labelled, Score, Wrong, document_of, evaluate_rules, read_labelled, unknown_labels
 from worker.evaluate.mutation import Mutation, mutate
+from worker.evaluate.stories import LabelledStory, StoryScore, evaluate_stories, read_headline, read_story
 
 __all__ = [
     "CopyScore",
     "Labelled",
     "LabelledCopy",
+    "LabelledStory",
     "Mutation",
     "Score",
+    "StoryScore",
     "Wrong",
     "document_of",
     "evaluate_copies",
     "evaluate_rules",
+    "evaluate_stories",
     "mutate",
     "read_article",
     "read_copy",
+    "read_headline",
     "read_labelled",
+    "read_story",
     "unknown_labels",
 ]

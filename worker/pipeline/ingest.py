@@ -19,6 +19,7 @@ from worker.model import Article, Match, Novelty, NoveltyKind, Origin, StoredEnt
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.reading import Unread, read
+from worker.pipeline.stories import Weighed, count, place, weigh
 from worker.store import Tx, articles, entries, ledger, savepoint
 
 _log = structlog.get_logger()
@@ -56,7 +57,8 @@ async def ingest(edges: Edges, ids: Sequence[int]) -> Ingested:
     found = await _articles(edges, live, batch)
     prepared, errors = await edges.in_thread(lambda: _prepare_all(batch, found, live))
     try:
-        return await edges.in_thread(lambda: _commit(edges, live, prepared, errors))
+        terms = await edges.in_thread(lambda: weigh(edges.store, [one.document for one in prepared]))
+        return await edges.in_thread(lambda: _commit(edges, live, prepared, terms, errors))
     except StoreError:
         await edges.in_thread(lambda: _give_back(edges, ids))
         raise
@@ -127,17 +129,20 @@ def _prepare(entry: StoredEntry, article: Article, live: Live) -> _Prepared:
     )
 
 
-def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], errors: dict[int, str]) -> Ingested:
+def _commit(
+    edges: Edges, live: Live, prepared: Sequence[_Prepared], terms: Sequence[Weighed], errors: dict[int, str]
+) -> Ingested:
     done = Ingested()
+    new: list[Weighed] = []
     now = edges.clock()
     with edges.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        for one in prepared:
+        for one, weighed in zip(prepared, terms, strict=True):
             if one.entry.id not in held:
                 continue
             try:
                 with savepoint(tx):
-                    novelty = _commit_one(tx, one, live, now)
+                    novelty = _commit_one(tx, one, weighed, live, now)
             except StoreError:
                 raise
             except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
@@ -147,6 +152,8 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], errors: dic
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
+                new += [weighed] * (novelty.kind is NoveltyKind.NEW)
+        count(tx, new)
         if errors:
             entries.failed(tx, errors, retry_at=now + _RETRY)
         edges.at("before_ingest_commit")
@@ -155,7 +162,7 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], errors: dic
     return done
 
 
-def _commit_one(tx: Tx, one: _Prepared, live: Live, now: datetime) -> Novelty | None:
+def _commit_one(tx: Tx, one: _Prepared, weighed: Weighed, live: Live, now: datetime) -> Novelty | None:
     """Store one entry's article; None when its text says nothing that the article does not say already."""
     known = one.entry.article_id
     if known is None and not one.document.folded:
@@ -178,6 +185,7 @@ def _commit_one(tx: Tx, one: _Prepared, live: Live, now: datetime) -> Novelty | 
             tx, known, one.article, one.fingerprint, entry_id=one.entry.id, of_id=novelty.of, now=now
         )
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
+    place(tx, article_id, one.article, weighed, of=novelty.of, now=now)
     match_ids = ledger.add_matches(tx, article_id, revision_id, one.matches, now)
     history = _history(tx, article_id, novelty.of, backlog=one.entry.backlog, news=own)
     owed = alert(one.matches, novelty, history, live.config.alerts, one.tags)

@@ -7,6 +7,7 @@ from worker import archive, text
 from worker.dedupe import Fingerprint, decide, fingerprint, from_archive
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.normalise import Known
+from worker.pipeline.stories import Weighed, count, place, weigh
 from worker.store import Store, Tx, articles
 from worker.urls import canonical
 
@@ -47,19 +48,27 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
     One that was imported before under the same id is left as it is, and left out.
     """
     done: dict[str, tuple[int, Novelty]] = {}
-    prepared = [(known, *_prepared(known, now)) for known in batch]
+    read = [_article(known, now) for known in batch]
+    documents = [text.analyse(article.title, article.body, article.language) for article in read]
+    marks = [fingerprint(document) for document in documents]
+    terms = weigh(store, documents)
+    new: list[Weighed] = []
     with store.ingest() as tx:
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
-        for known, article, mark in prepared:
+        for known, article, mark, weighed in zip(batch, read, marks, terms, strict=True):
             if known.id not in have:
                 have.add(known.id)
-                done[known.id] = _add(tx, known, article, mark, now)
+                article_id, novelty = _add(tx, known, article, mark, now)
+                place(tx, article_id, article, weighed, of=novelty.of, now=now)
+                new += [weighed] * (novelty.kind is NoveltyKind.NEW)
+                done[known.id] = article_id, novelty
+        count(tx, new)
     return done
 
 
-def _prepared(known: Known, now: datetime) -> tuple[Article, Fingerprint]:
-    language = known.language or text.detect(known.body, "fr")
-    article = Article(
+def _article(known: Known, now: datetime) -> Article:
+    language = known.language or text.detect(known.body or known.title, "fr")
+    return Article(
         title=known.title,
         body=known.body,
         language=language,
@@ -69,7 +78,6 @@ def _prepared(known: Known, now: datetime) -> tuple[Article, Fingerprint]:
         link=known.url,
         source=known.source,
     )
-    return article, fingerprint(text.analyse(article.title, article.body, language))
 
 
 def _add(tx: Tx, known: Known, article: Article, mark: Fingerprint, now: datetime) -> tuple[int, Novelty]:

@@ -187,6 +187,54 @@ class BandRow(SQLModel, table=True):
     article_id: int = Field(primary_key=True, foreign_key="article.id", index=True)
 
 
+class StoryRow(SQLModel, table=True):
+    """Articles on one event."""
+
+    __tablename__ = "story"
+    id: int | None = Field(default=None, primary_key=True)
+    #: Of its first article.
+    title: str = _text()
+    #: When its first and its last article were published.
+    first_seen: datetime = _time()
+    last_seen: datetime = _time(index=True)
+    #: The story that it turned out to be; its articles are that one's.
+    merged_into: int | None = Field(default=None, foreign_key="story.id", index=True)
+    created: datetime = _time()
+
+
+class StoryArticleRow(SQLModel, table=True):
+    """An article's place in a story, and what later articles are compared with."""
+
+    __tablename__ = "story_article"
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    story_id: int = Field(foreign_key="story.id", index=True)
+    #: Likeness to the story when it joined; 0 for its first article and for copies.
+    score: float = 0.0
+    why: str = _text(default="")
+    language: str = _text(default="")
+    published: datetime = _time(index=True)
+    #: `story.Vector.packed`; empty for copies.
+    vector: bytes = Field(default=b"", sa_type=LargeBinary)
+
+
+class StoryKeyRow(SQLModel, table=True):
+    """A heavy term of an article, by which articles of the same story are looked for."""
+
+    __tablename__ = "story_key"
+    __table_args__ = {"sqlite_with_rowid": False}
+    term: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    article_id: int = Field(primary_key=True, foreign_key="article.id", index=True)
+
+
+class TermRow(SQLModel, table=True):
+    """In how many articles a term stands; -1 counts the articles."""
+
+    __tablename__ = "term"
+    __table_args__ = {"sqlite_with_rowid": False}
+    hash: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    articles: int
+
+
 class MatchRow(SQLModel, table=True):
     """A rule that a revision satisfied, with the proof."""
 

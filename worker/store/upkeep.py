@@ -21,6 +21,8 @@ from worker.store.tables import (
     RawRow,
     RevisionRow,
     SeenRow,
+    StoryArticleRow,
+    StoryKeyRow,
 )
 
 _heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -33,6 +35,8 @@ _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined] 
 _band: sa.Table = BandRow.__table__  # type: ignore[attr-defined]  # as above
 _judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # as above
 _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+_story_article: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+_story_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
@@ -140,7 +144,7 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         return 0
     entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
     tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
-    for table in (_obligation, _match, _judgement, _revision, _fingerprint, _band, _entry):
+    for table in (_obligation, _match, _judgement, _revision, _fingerprint, _band, _entry, _story_article, _story_key):
         tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
     tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
     return len(ids)

@@ -1,0 +1,296 @@
+"""Stories, the articles that tell them, and what a new article's story is found by."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.store.database import Tx, insert
+from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow, TermRow
+from worker.story import COMPARED, WINDOW, Candidate, StoryVerdict, Told, Vector, keys, unpacked
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
+_term: sa.Table = TermRow.__table__  # type: ignore[attr-defined]  # as above
+
+#: The row of `term` that counts the articles themselves; terms have 32 bits.
+_ARTICLES = -1
+#: Terms that an article must share to be looked at, how many articles of one term are, and how many stories.
+_SHARED, _MAX_SHARING, _MAX_STORIES = 2, 200, 20
+# One statement for all keys, since each costs more than its work. SQLite has no LATERAL.
+_WITH_KEYS_SQLITE = sa.text(
+    "SELECT (SELECT json_group_array(article_id) FROM (SELECT article_id FROM story_key WHERE term = v.value "
+    "ORDER BY article_id DESC LIMIT :most)) FROM json_each(:keys) AS v"
+)
+_WITH_KEYS = sa.text(
+    "SELECT k.article_id FROM unnest(CAST(:keys AS bigint[])) AS v(value) CROSS JOIN LATERAL "
+    "(SELECT article_id FROM story_key WHERE story_key.term = v.value ORDER BY article_id DESC LIMIT :most) AS k"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStory:
+    """A story, for people."""
+
+    id: int
+    #: Of its first article.
+    title: str
+    #: When its first and its last article were published.
+    first_seen: datetime
+    last_seen: datetime
+    articles: int
+    outlets: tuple[str, ...]
+    #: The story that it turned out to be.
+    merged_into: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryLine:
+    """One article of a story's time line."""
+
+    article_id: int
+    published: datetime
+    source: str
+    title: str
+    #: The original, where it is a copy.
+    of_id: int | None
+    score: float
+    why: str
+
+
+def frequency(tx: Tx, hashes: Iterable[int]) -> tuple[dict[int, int], int]:
+    """In how many articles each term stands, and how many articles were counted."""
+    wanted = sorted({*hashes, _ARTICLES})
+    found: dict[int, int] = {}
+    for at in range(0, len(wanted), 500):
+        query = sa.select(_term).where(_term.c.hash.in_(wanted[at : at + 500]))
+        found |= {row.hash: row.articles for row in tx.execute(query)}
+    return found, found.pop(_ARTICLES, 0)
+
+
+def count(tx: Tx, hashes: Mapping[int, int], articles: int) -> None:
+    """Add to the counts: by term, the articles that it stands in."""
+    rows = [{"hash": key, "articles": number} for key, number in sorted({**hashes, _ARTICLES: articles}.items())]
+    statement = insert(tx, _term)
+    added = statement.on_conflict_do_update(
+        index_elements=["hash"], set_={"articles": _term.c.articles + statement.excluded.articles}
+    )
+    tx.execute(added, rows)
+
+
+def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> tuple[Candidate, ...]:
+    """The stories of the last days that an article may tell: they share at least two of its heaviest terms."""
+    shared: Counter[int] = Counter()
+    wanted = list(keys(vector))
+    if tx.dialect.name == "sqlite":
+        for found in tx.execute(_WITH_KEYS_SQLITE, {"keys": json.dumps(wanted), "most": _MAX_SHARING}).scalars():
+            shared.update(json.loads(found))
+    else:
+        shared.update(tx.execute(_WITH_KEYS, {"keys": wanted, "most": _MAX_SHARING}).scalars())
+    near = [(article_id, number) for article_id, number in shared.items() if number >= _SHARED and article_id != but]
+    near.sort(key=lambda found: (-found[1], -found[0]))
+    near = near[:_MAX_SHARING]
+    if not near:
+        return ()
+    query = sa.select(_told.c.article_id, _told.c.story_id).where(
+        _told.c.article_id.in_([article_id for article_id, _ in near]),
+        _told.c.published.between(published - WINDOW, published + WINDOW),
+    )
+    story_of = {row.article_id: row.story_id for row in tx.execute(query)}
+    likely: dict[int, None] = dict.fromkeys(story_of[a] for a, _ in near if a in story_of)
+    return _with_articles(tx, list(likely)[:_MAX_STORIES], but)
+
+
+def _with_articles(tx: Tx, story_ids: Sequence[int], but: int | None) -> tuple[Candidate, ...]:
+    """The stories with their newest articles that have a vector; copies have none."""
+    if not story_ids:
+        return ()
+    order = (_told.c.published.desc(), _told.c.article_id.desc())
+    number = sa.func.row_number().over(partition_by=_told.c.story_id, order_by=order).label("number")
+    newest = sa.select(_told, number).where(_told.c.story_id.in_(story_ids), _told.c.vector != b"").subquery()
+    query = sa.select(newest).where(newest.c.number <= COMPARED).order_by(newest.c.published, newest.c.article_id)
+    found: defaultdict[int, list[Told]] = defaultdict(list)
+    for r in tx.execute(query):
+        if r.article_id != but:
+            told = Told(article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector))
+            found[r.story_id].append(told)
+    return tuple(Candidate(story_id=story_id, articles=tuple(told)) for story_id, told in sorted(found.items()))
+
+
+def tell(tx: Tx, told: Told, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
+    """Store an article as part of the story that was decided; returns the story's id."""
+    story_id = verdict.story_id
+    if story_id is None:
+        values = {"title": title, "first_seen": told.published, "last_seen": told.published, "created": now}
+        story_id = int(tx.execute(sa.insert(_story).values(values).returning(_story.c.id)).scalar_one())
+    for merged in verdict.merged:
+        _merge(tx, merged, story_id)
+    _put(tx, told.article_id, story_id, told, verdict)
+    _put_keys(tx, told)
+    _stretch(tx, story_id, told.published)
+    return story_id
+
+
+def renew(tx: Tx, told: Told) -> None:
+    """Compare later articles with an article's new text; it stays in its story."""
+    mine = _told.c.article_id == told.article_id
+    tx.execute(sa.update(_told).where(mine).values(vector=told.vector.packed(), language=told.language))
+    _put_keys(tx, told)
+
+
+def _put_keys(tx: Tx, told: Told) -> None:
+    tx.execute(sa.delete(_key).where(_key.c.article_id == told.article_id))
+    if rows := [{"term": key, "article_id": told.article_id} for key in keys(told.vector)]:
+        tx.execute(sa.insert(_key), rows)
+
+
+def tell_copy(tx: Tx, article_id: int, original: int, *, published: datetime, language: str) -> int | None:
+    """Put a copy into its original's story; None if that tells none."""
+    story_id = story_of(tx, original)
+    if story_id is None:
+        return None
+    told = Told(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
+    why = f"It is a copy of article {original}."
+    _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
+    _stretch(tx, story_id, published)
+    return story_id
+
+
+def story_of(tx: Tx, article_id: int) -> int | None:
+    """The story that an article tells."""
+    return tx.execute(sa.select(_told.c.story_id).where(_told.c.article_id == article_id)).scalar()
+
+
+def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdict) -> None:
+    values = {
+        "story_id": story_id,
+        "score": verdict.score,
+        "why": verdict.why,
+        "language": told.language,
+        "published": told.published,
+        "vector": told.vector.packed(),
+    }
+    statement = insert(tx, _told).values(article_id=article_id, **values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["article_id"], set_=values))
+
+
+def _merge(tx: Tx, gone: int, into: int) -> None:
+    """What one story was, the other is from now on; both stay known."""
+    tx.execute(sa.update(_told).where(_told.c.story_id == gone).values(story_id=into))
+    tx.execute(
+        sa.update(_story).where(sa.or_(_story.c.id == gone, _story.c.merged_into == gone)).values(merged_into=into)
+    )
+    first, last = tx.execute(sa.select(_story.c.first_seen, _story.c.last_seen).where(_story.c.id == gone)).one()
+    _stretch(tx, into, first)
+    _stretch(tx, into, last)
+
+
+def _stretch(tx: Tx, story_id: int, published: datetime) -> None:
+    """Let a story's time cover that moment."""
+    whose = sa.update(_story).where(_story.c.id == story_id)
+    tx.execute(whose.where(_story.c.first_seen > published).values(first_seen=published))
+    tx.execute(whose.where(_story.c.last_seen < published).values(last_seen=published))
+
+
+# --- for people ----------------------------------------------------------------------------------------------------
+
+
+def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, ...]:
+    """The stories that had an article last; with `several`, only those of more than one."""
+    counted = sa.select(_told.c.story_id, sa.func.count().label("articles")).group_by(_told.c.story_id).subquery()
+    query = sa.select(_story, counted.c.articles).join(counted, counted.c.story_id == _story.c.id)
+    query = query.where(_story.c.merged_into.is_(None)).order_by(_story.c.last_seen.desc(), _story.c.id.desc())
+    if several:
+        query = query.where(counted.c.articles > 1)
+    rows = tx.execute(query.limit(limit)).all()
+    outlets = _outlets(tx, [row.id for row in rows])
+    return tuple(_stored(row, outlets.get(row.id, ())) for row in rows)
+
+
+def get(tx: Tx, story_id: int) -> StoredStory | None:
+    """One story by id."""
+    articles = sa.select(sa.func.count()).select_from(_told).where(_told.c.story_id == story_id).scalar_subquery()
+    row = tx.execute(sa.select(_story, articles.label("articles")).where(_story.c.id == story_id)).one_or_none()
+    return None if row is None else _stored(row, _outlets(tx, [story_id]).get(story_id, ()))
+
+
+def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
+    """A story's articles by time."""
+    query = (
+        sa.select(_told, _article.c.title, _article.c.source, _article.c.of_id)
+        .join(_article, _article.c.id == _told.c.article_id)
+        .where(_told.c.story_id == story_id)
+        .order_by(_told.c.published, _told.c.article_id)
+    )
+    return tuple(
+        StoryLine(
+            article_id=r.article_id,
+            published=r.published,
+            source=r.source,
+            title=r.title,
+            of_id=r.of_id,
+            score=r.score,
+            why=r.why,
+        )
+        for r in tx.execute(query)
+    )
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """How many stories there are, how many of several articles, and how many were merged into another."""
+    of_story = sa.select(sa.func.count().label("articles")).select_from(_told).group_by(_told.c.story_id).subquery()
+    several = sa.select(sa.func.count()).select_from(of_story).where(of_story.c.articles > 1)
+    merged = sa.select(sa.func.count()).select_from(_story).where(_story.c.merged_into.is_not(None))
+    return {
+        "stories": int(tx.execute(sa.select(sa.func.count()).select_from(of_story)).scalar_one()),
+        "several": int(tx.execute(several).scalar_one()),
+        "merged": int(tx.execute(merged).scalar_one()),
+    }
+
+
+def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    query = (
+        sa.select(_told.c.story_id, _article.c.source)
+        .join(_article, _article.c.id == _told.c.article_id)
+        .where(_told.c.story_id.in_(story_ids), _article.c.source != "")
+        .distinct()
+        .order_by(_article.c.source)
+    )
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for row in tx.execute(query):
+        found[row.story_id].append(row.source)
+    return {story_id: tuple(sources) for story_id, sources in found.items()}
+
+
+def _stored(r: sa.Row[tuple[object, ...]], outlets: tuple[str, ...]) -> StoredStory:
+    return StoredStory(
+        id=r.id,
+        title=r.title,
+        first_seen=r.first_seen,
+        last_seen=r.last_seen,
+        articles=r.articles,
+        outlets=outlets,
+        merged_into=r.merged_into,
+    )
+
+
+# --- upkeep --------------------------------------------------------------------------------------------------------
+
+
+def forget_keys(tx: Tx, *, before: datetime) -> int:
+    """Drop the keys of articles published before that time: no new article looks so far back; returns how many."""
+    old = sa.select(_told.c.article_id).where(_told.c.published < before)
+    return tx.execute(sa.delete(_key).where(_key.c.article_id.in_(old))).rowcount
+
+
+def forget_empty(tx: Tx) -> int:
+    """Drop the stories that no article tells any more and none was merged into; returns how many."""
+    told = sa.exists().where(_told.c.story_id == _story.c.id)
+    other = sa.alias(_story)
+    kept = sa.exists().where(other.c.merged_into == _story.c.id)
+    return tx.execute(sa.delete(_story).where(~told, ~kept)).rowcount
