@@ -22,6 +22,7 @@ COMMANDS = {
     ("status",): ("--json",),
     ("articles",): ("--json", "--limit", "--containing"),
     ("why",): ("--json", "--rule"),
+    ("stories",): ("--json", "--limit", "--several"),
     ("import",): ("--json",),
     ("feeds", "list"): ("--json",),
     ("feeds", "add"): ("--name", "--language", "--tag"),
@@ -35,8 +36,12 @@ COMMANDS = {
     ("rules", "stats"): ("--json", "--rules", "--since"),
     ("rules", "label"): (),
     ("eval", "rules"): ("--json", "--rules", "--without-weak"),
+    ("eval", "copies"): ("--json",),
+    ("eval", "stories"): ("--json", "--ignore"),
     ("health",): (),
 }
+#: They work on files and a store of their own.
+_NO_CONFIG = [("eval", "copies"), ("eval", "stories")]
 HOSTILE = "[red]Hun Sen[/red] \x1b[31m\x9b31m :bomb: [link=file:///etc]x[/link] \u202edrow\r\nSecond \\[bold]"
 
 
@@ -71,7 +76,7 @@ def test_help(veille, words: tuple[str, ...], options: tuple[str, ...], monkeypa
     monkeypatch.setenv("COLUMNS", "200")
     done = veille(*words, "--help")
     assert done.code == 0
-    for option in ("--config", *options):
+    for option in (*(() if words in _NO_CONFIG else ("--config",)), *options):
         assert option in done.out
 
 

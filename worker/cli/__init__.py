@@ -185,6 +185,32 @@ def why(
         show.why(found)
 
 
+@app.command()
+def stories(
+    number: Annotated[int | None, typer.Argument(help="A story's number; the newest stories, if left out.")] = None,
+    config: ConfigFile = HERE,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
+    several: Annotated[bool, typer.Option("--several", help="Only stories of more than one article.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the newest stories, or show one with its time line and outlets."""
+    from worker.cli import show
+    from worker.cli.facts import story, timeline
+    from worker.store import stories as stored
+
+    with opened(config) as (_, store), store.read() as tx:
+        if number is None:
+            rows = [story(one) for one in stored.newest(tx, limit=limit, several=several)]
+            print_json(rows) if as_json else show.stories(rows)
+            return
+        one = stored.get(tx, number)
+        found = None if one is None else timeline(tx, one)
+    if found is None:
+        fail(f"no story has the number {number}: `veille stories` lists them", 1)
+    print_json(found) if as_json else show.story(found)
+
+
 @app.command(name="import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help=".jsonl or .txt files of articles already known.")],

@@ -12,7 +12,7 @@ from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
 from worker.render import passages
-from worker.store import Store, Tx, deliveries, entries, ledger, upkeep
+from worker.store import Store, Tx, deliveries, entries, ledger, stories, upkeep
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
@@ -70,6 +70,7 @@ def status(conf: Config, store: Store) -> Facts:
             },
             "entries": upkeep.entry_counts(tx),
             "articles": upkeep.article_counts(tx),
+            "stories": stories.counts(tx),
             "deliveries": deliveries.counts(tx),
             "parked_targets": deliveries.parked_targets(tx),
             "quarantine": [
@@ -139,11 +140,60 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "") -> Facts | None
         return article(one) | {
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
+            "story": _place(tx, one.id),
             "matches": matches,
             "ledger": [_line(line) for line in ledger.lines(tx, one.id) if rule_id in ("", line.rule_id)],
             "silent": now.silent({m["rule"] for m in matches}, rule_id),
             "explained": now.explained(rule_id) if rule_id else None,
         }
+
+
+def _place(tx: Tx, article_id: int) -> Facts | None:
+    """The story that an article tells, and why."""
+    story_id = stories.story_of(tx, article_id)
+    found = None if story_id is None else stories.get(tx, story_id)
+    if found is None:
+        return None
+    mine = next(line for line in stories.lines(tx, found.id) if line.article_id == article_id)
+    return {
+        "id": found.id,
+        "title": found.title,
+        "articles": found.articles,
+        "outlets": list(found.outlets),
+        "score": mine.score,
+        "why": mine.why,
+    }
+
+
+def story(one: stories.StoredStory) -> Facts:
+    """A story's line in a list."""
+    return {
+        "id": one.id,
+        "title": one.title,
+        "first_seen": one.first_seen,
+        "last_seen": one.last_seen,
+        "articles": one.articles,
+        "outlets": list(one.outlets),
+        "merged_into": one.merged_into,
+    }
+
+
+def timeline(tx: Tx, one: stories.StoredStory) -> Facts:
+    """A story with its articles by time."""
+    return story(one) | {
+        "timeline": [
+            {
+                "article": line.article_id,
+                "published": line.published,
+                "source": line.source,
+                "title": line.title,
+                "duplicate_of": line.of_id,
+                "score": line.score,
+                "why": line.why,
+            }
+            for line in stories.lines(tx, one.id)
+        ]
+    }
 
 
 def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:

@@ -85,7 +85,7 @@ def status(found: Facts) -> None:
         _out.print(
             f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {_time(worker['tick'])} UTC"
         )
-    for name in ("entries", "articles", "deliveries"):
+    for name in ("entries", "articles", "stories", "deliveries"):
         said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
         _out.print(f"[bold]{name:11}[/] {said}")
     for breach in found["ledger"]:
@@ -279,6 +279,29 @@ def stats(found: Facts) -> None:
     _out.print(f"since {_time(found['since'])} UTC; cost of each rule alone, on {found['articles']} articles")
 
 
+def stories(rows: Sequence[Facts]) -> None:
+    """A line a story."""
+    table = _table("story", "last (UTC)", "articles", "outlets", "title")
+    for row in _inert(rows):
+        outlets = escape(", ".join(row["outlets"]))
+        table.add_row(str(row["id"]), _time(row["last_seen"]), str(row["articles"]), outlets, escape(row["title"]))
+    _out.print(table)
+
+
+def story(found: Facts) -> None:
+    """One story: its articles by time, each with why it is told here."""
+    found = _inert(found)
+    _out.print(f"[bold]{escape(found['title'])}[/]")
+    if found["merged_into"]:
+        _out.print(f"it turned out to be story {found['merged_into']}")
+    outlets = f" in {', '.join(found['outlets'])}" if found["outlets"] else ""
+    times = f"{_time(found['first_seen'])} to {_time(found['last_seen'])} UTC"
+    _out.print(escape(f"story {found['id']}, {found['articles']} articles{outlets}, {times}"))
+    for line in found["timeline"]:
+        _out.print(Text(f"\n{_time(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"))
+        _out.print(Text(f"    {line['why']}", style="dim"))
+
+
 def explained(found: Facts) -> None:
     """A rule's query as a tree, each node with its verdict and its words."""
     said = "[bold green]matches[/]" if found["matches"] else "[bold yellow]does not match[/]"
@@ -319,6 +342,20 @@ def _short(text: str, most: int = 90) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def _place(story: Facts) -> str:
+    outlets = f" in {', '.join(story['outlets'])}" if story["outlets"] else ""
+    return f"story {story['id']} ({story['articles']} article{'s' * (story['articles'] != 1)}{outlets}): {story['why']}"
+
+
+def _matched(one: Facts) -> None:
+    _out.print(f"\n[bold green]{escape(one['rule'])}[/] ({escape(one['name'])}, {one['severity']}) matched:")
+    for passage in one["passages"]:
+        line = Text("  " + passage["text"])
+        for start, end in passage["marks"]:
+            line.stylize("bold reverse", start + 2, end + 2)
+        _out.print(line)
+
+
 def why(found: Facts) -> None:
     """An article's story in sentences."""
     found = _inert(found)
@@ -328,17 +365,12 @@ def why(found: Facts) -> None:
     if found["link"]:
         _out.print(Text(found["link"], style="blue"))
     _out.print(f"{found['novelty']}: {escape(found['why'])}")
+    if found["story"]:
+        _out.print(escape(_place(found["story"])))
     if found["revision"] > 1:
         _out.print(f"{found['revision']} texts: " + ", ".join(_time(moment) for moment in found["revisions"]))
     for matched in found["matches"]:
-        _out.print(
-            f"\n[bold green]{escape(matched['rule'])}[/] ({escape(matched['name'])}, {matched['severity']}) matched:",
-        )
-        for passage in matched["passages"]:
-            line = Text("  " + passage["text"])
-            for start, end in passage["marks"]:
-                line.stylize("bold reverse", start + 2, end + 2)
-            _out.print(line)
+        _matched(matched)
     if found["explained"]:
         explained(found["explained"])
     if found["ledger"]:

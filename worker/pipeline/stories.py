@@ -7,7 +7,7 @@ from datetime import datetime
 
 from worker.model import Article
 from worker.store import Store, Tx, stories
-from worker.story import Bag, Told, Vector, bag, decide, hashed, weighted
+from worker.story import Told, Vector, bag, decide, hashed, weighted
 from worker.text import Document
 
 
@@ -23,17 +23,16 @@ class Weighed:
 
 
 def weigh(store: Store, documents: Sequence[Document]) -> list[Weighed]:
-    """The terms of each document; before the ingest lock, since counts drift slowly."""
+    """The terms of each document, counted with those that come with it; before the ingest lock: counts drift slowly."""
     bags = [bag(document) for document in documents]
     hashes = [frozenset(hashed(term, is_name=term in found.names) for term in found.counts) for found in bags]
     with store.read() as tx:
-        frequency, articles = stories.frequency(tx, frozenset[int]().union(*hashes))
-    return [_weighed(found, own, frequency, articles) for found, own in zip(bags, hashes, strict=True)]
-
-
-def _weighed(found: Bag, own: frozenset[int], frequency: Mapping[int, int], articles: int) -> Weighed:
-    vector, words = weighted(found, frequency, articles)
-    return Weighed(vector=vector, words=words, hashes=own)
+        stored, articles = stories.frequency(tx, frozenset[int]().union(*hashes))
+    frequency = Counter(stored)
+    for own in hashes:
+        frequency.update(own)
+    vectors = [weighted(found, frequency, articles + len(bags)) for found in bags]
+    return [Weighed(vector=v, words=words, hashes=own) for (v, words), own in zip(vectors, hashes, strict=True)]
 
 
 def place(tx: Tx, article_id: int, article: Article, weighed: Weighed, *, of: int | None, now: datetime) -> int | None:

@@ -5,24 +5,35 @@ Weights are tf-idf (Salton and Buckley 1988), the idf as it was when the article
 article is weighed again.
 """
 
+import json
 import math
 import sys
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
+from importlib.resources import files
+from itertools import pairwise
 
 from worker.story.places import LONGEST, PLACES
 from worker.text import Document, stem
-from worker.text.vocabulary import AGENCIES, CALENDAR, PLAIN
+from worker.text.vocabulary import AGENCIES, CALENDAR, NUMBERS, PLAIN
 
 #: A title's word stands for this many; a name weighs this much more.
 _TITLE, _NAME = 2, 2.0
 #: Terms that are kept of an article, and those by which others are looked for.
-MOST, KEYS = 100, 32
-#: Articles that the counts are taken to have seen before the first, so that a new store does not take all words for
-#: common.
-_PRIOR = 20
+MOST, KEYS = 100, 64
+
+
+#: Forms of verbs that stand in every text, and words that only count time, folded.
+_AUXILIARY = frozenset(
+    """
+    ont sont avait avaient aura auront sera seront ete etre avoir etait etaient fait faire dit dits doit doivent peut
+    peuvent soit an ans annee annees jour jours heure heures encore deja moins tres
+    been being did do does may said say says year years day days hour hours
+    """.split()  # noqa: SIM905 - a list of these words would fill a screen
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +90,26 @@ def hashed(term: str, *, is_name: bool) -> int:
     return value | 1 if is_name else value & ~1
 
 
+@cache
+def _common() -> tuple[Mapping[int, int], int]:
+    """What ships: in how many articles of our own each common term stands, and how many they are."""
+    data = json.loads(files(__package__).joinpath("frequencies.json").read_text(encoding="utf-8"))
+    return {int(key): count for key, count in data["terms"].items()}, data["articles"]
+
+
 def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[Vector, dict[int, str]]:
     """The vector of a bag, and the word behind each hash.
 
-    `frequency`: in how many of `articles` earlier ones each hashed term stands.
+    `frequency`: in how many of `articles` each hashed term stands, this one among them; what ships is added.
     """
+    common, shipped = _common()
     words = {hashed(term, is_name=term in found.names): term for term in found.counts}
-    total = articles + _PRIOR + 2
-    weights = {
-        key: (1 + math.log(found.counts[term]))
-        * math.log(total / (frequency.get(key, 0) + 1))
-        * (_NAME if key & 1 else 1)
-        for key, term in words.items()
-    }
+
+    def weight(key: int, term: str) -> float:
+        rarity = math.log((articles + shipped + 1) / max(1, frequency.get(key, 0) + common.get(key, 0)))
+        return (1 + math.log(found.counts[term])) * rarity * (_NAME if key & 1 else 1)
+
+    weights = {key: weight(key, term) for key, term in words.items()}
     most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
     return Vector(weights={key: weights[key] for key in most}), {key: words[key] for key in most}
 
@@ -111,18 +129,45 @@ def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
         if place:
             yield place, True, in_title
             at += length
-            continue
-        folded = document.folded[at]
-        written = document.text(document.part(at))[document.starts[at] : document.starts[at] + 1]
-        at += 1
-        if folded in PLAIN or folded in AGENCIES or (len(folded) < 2 and not folded.isdecimal()):
-            continue
-        if folded in CALENDAR:
-            yield CALENDAR[folded], True, in_title
-        elif folded[0].isdecimal() or (written.isupper() and folded not in small):
-            yield folded, True, in_title
+        elif name := _name(document, at, small):
+            # In pairs too, so that `Hun Sen` is found in `Samdech Techo Hun Sen`, and weighs more than one Nguyên.
+            pairs = [" ".join(pair) for pair in pairwise(name)]
+            yield from ((term, True, in_title) for term in (*name, *pairs))
+            at += len(name)
         else:
-            yield stem(folded, document.language), False, in_title
+            if word := _word(document.folded[at], document.language):
+                yield *word, in_title
+            at += 1
+
+
+def _word(folded: str, language: str) -> tuple[str, bool] | None:
+    """A word's term, and whether it is the same in every language; None for one that says nothing."""
+    if folded in CALENDAR:
+        return CALENDAR[folded], True
+    if folded[0].isdecimal():
+        return (folded, True) if len(folded) > 2 else None
+    if folded in PLAIN or folded in AGENCIES or folded in NUMBERS or folded in _AUXILIARY or len(folded) < 2:
+        return None
+    return stem(folded, language), False
+
+
+def _name(document: Document, at: int, small: frozenset[str]) -> list[str]:
+    """The names in a row that begin there, within one sentence; none, if no name does."""
+    found: list[str] = []
+    start_of, sentence = at, document.sentences[at]
+    while at < len(document.folded) and document.sentences[at] == sentence:
+        folded = document.folded[at]
+        start = document.starts[at]
+        capital = document.text(document.part(at))[start : start + 1].isupper()
+        if not capital or folded in small or folded in PLAIN or folded in AGENCIES or folded in CALENDAR:
+            break
+        if len(folded) < 2 or _place(document.folded, at)[0]:
+            break
+        found.append(folded)
+        at += 1
+    # A sentence's first word has its capital from its place, unless another name follows.
+    is_first = not start_of or document.sentences[start_of - 1] != sentence
+    return [] if len(found) == 1 and is_first else found
 
 
 def _small(document: Document) -> frozenset[str]:

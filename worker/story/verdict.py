@@ -21,8 +21,12 @@ WINDOW = timedelta(days=7)
 COMPARED = 30
 #: Cosine that makes likeness 1 for texts of up to 12 terms, for texts of 100 and more, and, by names, numbers and
 #: places alone, for texts in two languages. Chosen on labelled articles and their titles: docs/design.md.
-_HEADLINES, _REPORTS, _LANGUAGES = 0.2, 0.03, 0.1
+_HEADLINES, _REPORTS, _LANGUAGES = 0.2, 0.05, 0.05
 _FEW, _MANY = 12, 100
+#: Two articles are one event's as likely within that time; after it, half as likely with each further such time.
+_FRESH = timedelta(days=3)
+#: The common terms that count least beside others, and how many times as much as the others they may count.
+_HEAVY, _HEAVIEST = 2, 1.5
 #: Terms that a reason names.
 _NAMED = 6
 
@@ -90,6 +94,7 @@ class _Weighed:
 
     def __init__(self, told: Told) -> None:
         self.language = told.language
+        self.published = told.published
         self.weights = told.vector.weights
 
     @cached_property
@@ -106,23 +111,34 @@ class _Weighed:
 
 
 def _like(a: _Weighed, b: _Weighed) -> float:
-    if a.language != b.language:
-        return _cosine(a.names, b.names, a.names_length * b.names_length) / _LANGUAGES
-    needed = _needed(min(len(a.weights), len(b.weights)))
-    return _cosine(a.weights, b.weights, a.length * b.length) / needed
+    """How like two articles are, 1 where they are as like as one event's: by their words, and by the time between."""
+    length = _length(min(len(a.weights), len(b.weights)))
+    if a.language == b.language:
+        needed = _HEADLINES * (1 - length) + _REPORTS * length
+        like = _cosine(a.weights, b.weights, a.length * b.length, length) / needed
+    else:
+        like = _cosine(a.names, b.names, a.names_length * b.names_length, length) / _LANGUAGES
+    apart = abs(a.published - b.published) - _FRESH
+    return float(like * 0.5 ** max(0.0, apart / _FRESH))
 
 
-def _cosine(a: Mapping[int, float], b: Mapping[int, float], lengths: float) -> float:
+def _cosine(a: Mapping[int, float], b: Mapping[int, float], lengths: float, length: float) -> float:
+    """The cosine; of reports, the two heaviest common terms make at most three fifths of it.
+
+    Two reports of a week may share a name, one person's or one town's, and nothing else; two headlines have no more.
+    """
     if not lengths:
         return 0.0
-    return sum(weight * b[key] for key, weight in a.items() if key in b) / lengths
+    products = sorted((weight * b[key] for key, weight in a.items() if key in b), reverse=True)
+    heavy, rest = sum(products[:_HEAVY]), sum(products[_HEAVY:])
+    surplus = max(0.0, heavy - rest * _HEAVIEST)
+    return (heavy + rest - surplus * length) / lengths
 
 
-def _needed(terms: int) -> float:
-    """The cosine that makes likeness 1, for a text of so many terms: between both ends by the logarithm."""
+def _length(terms: int) -> float:
+    """0 for a headline of up to 12 terms, 1 for a report of 100, between both by the logarithm."""
     share = (math.log(max(terms, 1)) - math.log(_FEW)) / (math.log(_MANY) - math.log(_FEW))
-    share = min(1.0, max(0.0, share))
-    return _HEADLINES * (1 - share) + _REPORTS * share
+    return min(1.0, max(0.0, share))
 
 
 def _is_one(some: Sequence[_Weighed], others: Sequence[_Weighed]) -> bool:
