@@ -85,6 +85,15 @@ def status(found: Facts) -> None:
         _out.print(
             f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {_time(worker['tick'])} UTC"
         )
+    if rules := found["rules"]:
+        _out.print(
+            f"[bold]rules      [/] {rules['count']} in force since {_time(rules['since'])} UTC, "
+            f"{rules['hash'][:12]}; last read {_time(rules['read'])} UTC"
+        )
+        for problem in rules["problems"]:
+            place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
+            mend = f" (mend: {problem['mend']})" if problem["mend"] else ""
+            _out.print(f"[red]refused[/]     {escape(place)}: {escape(problem['message'])}{escape(mend)}")
     for name in ("entries", "articles", "deliveries"):
         said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
         _out.print(f"[bold]{name:11}[/] {said}")
