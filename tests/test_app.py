@@ -16,8 +16,8 @@ from desk import FEED, START, VISIT, Desk, log_target, scripted, until
 from rig import Item, Site, wait_for
 from structlog.testing import capture_logs
 
+from worker.app import reload as app_reload
 from worker.app import run as app_run
-from worker.app import worker as app_worker
 from worker.app.clock import LATE_AFTER, is_alive
 from worker.app.load import load, open_for
 from worker.app.names import user_agent
@@ -210,8 +210,8 @@ async def test_reload_swaps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
 
         tx.execute(sa.text("UPDATE delivery SET state = 'parked'"))
     made = []
-    monkeypatch.setattr(app_worker, "Client", lambda **what: made.append(what) or Client(user_agent="t"))
-    monkeypatch.setattr(app_worker, "_GRACE", 0)
+    monkeypatch.setattr(app_reload, "Client", lambda **what: made.append(what) or Client(user_agent="t"))
+    monkeypatch.setattr(app_reload, "_GRACE", 0)
     async with working(desk, site.config) as again:
         again.set()
         await until(lambda: desk.edges.live.config.feeds[0].id == "https://new.example/feed")

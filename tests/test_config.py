@@ -16,6 +16,7 @@ from worker import config
 from worker.config import advice, fields, schema
 from worker.errors import UserError
 from worker.model import Channel, Feed, LogSettings, Secret, Severity
+from worker.rules import compile_rules
 
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
 EXAMPLE_ENV = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE), CANARY) | {
@@ -252,6 +253,9 @@ def test_durations_are_what_they_say(number: int, unit: str) -> None:
 # --- rules and config ------------------------------------------------------------------------------------------------
 
 
+RULE = '[[rule]]\nid = "{}"\nwhen = "=visite"\nseverity = "high"\n{}\n'
+
+
 def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
     """Routes of unknown rules and rules to unknown targets are told; known ones are not."""
     made = load(
@@ -259,17 +263,20 @@ def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
         target('log = { folder = "x" }')
         + '[[group]]\nid = "all"\ntargets = ["desk"]\n[[route]]\ntargets = ["all"]\nrules = ["bordr", "visit"]\n',
     )
-    unknown = config.check_references(made, ["border", "visit"], {"border": ("desk", "all"), "visit": ("dek",)})
+    border, visit = RULE.format("border", 'alert.to = ["desk", "all"]'), RULE.format("visit", 'alert.to = ["dek"]')
+    ruleset = compile_rules({"a.toml": border.encode(), "b.toml": f"# one\n\n{visit}".encode()})
+    unknown = config.check_references(made, ruleset.rules)
     assert [(one.file, one.line, one.message, one.mend) for one in unknown] == [
         (str(made.path), 9, "the route names the rule `bordr`, which does not exist", "did you mean `border`?"),
         (
-            str(tmp_path / "rules"),
-            0,
+            "b.toml",
+            3,
             "the rule `visit` is sent to `dek`, which is no target or group of config.toml",
             "did you mean `desk`?",
         ),
     ]
-    assert config.check_references(made, ["bordr", "visit"], {}) == ()
+    known = {"a.toml": (RULE.format("bordr", "") + RULE.format("visit", "")).encode()}
+    assert config.check_references(made, compile_rules(known).rules) == ()
 
 
 def test_rules_are_the_toml_files_of_a_folder(tmp_path: Path) -> None:

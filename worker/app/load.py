@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from worker import config, match, rules
@@ -12,33 +13,57 @@ from worker.pipeline.live import Live
 from worker.store import Store, open_store
 
 
-def load(path: Path) -> Live:
-    """The configuration and its rules; raises UserError with every mistake of every file."""
+def load(path: Path, folder: Path | None = None) -> Live:
+    """The configuration and its rules; raises UserError with every mistake of every file.
+
+    With the configuration unreadable, the rules of `folder`, else of `rules` beside it, still show their mistakes in
+    the same go.
+    """
     problems: list[Problem] = []
-    conf, folder = None, path.parent / "rules"
+    conf, folder = None, folder or path.parent / "rules"
     try:
         conf = config.load(path, os.environ)
         folder = conf.rules_folder
         problems += _empty({str(path): path.read_bytes()})
     except UserError as e:
         problems += e.problems
-    ruleset = None
-    # With the configuration unreadable the rules' usual place still shows their mistakes in the same go.
+    seen, ruleset = config.look(folder), None
     if conf is not None or folder.is_dir():
-        try:
-            files = config.read_rules(folder)
-            problems += _empty({str(folder / name): raw for name, raw in files.items()})
-            ruleset = rules.compile_rules(files)
-            problems += match.failing_tests(ruleset, clock())
-        except UserError as e:
-            problems += e.problems
+        ruleset, wrong = _checked(folder)
+        problems += wrong
     if conf is not None and ruleset is not None:
-        targets = {rule.id: rule.to for rule in ruleset.rules if rule.to}
-        problems += config.check_references(conf, [rule.id for rule in ruleset.rules], targets)
+        problems += config.check_references(conf, ruleset.rules)
     if problems or conf is None or ruleset is None:
         raise UserError(problems)
     hide(conf.secrets)
-    return Live(config=conf, ruleset=ruleset)
+    return Live(config=conf, ruleset=ruleset, seen=seen)
+
+
+def reload_rules(live: Live) -> Live:
+    """`live` with the rules of its folder as they are now, checked as at a start; raises UserError."""
+    folder = live.config.rules_folder
+    seen = config.look(folder)
+    ruleset, problems = _checked(folder)
+    if ruleset is not None:
+        # Whoever adds a target and a rule for it in one go is not to look for a slip in the names.
+        late = f"({live.config.path.name} itself is read at SIGHUP)"
+        unknown = config.check_references(live.config, ruleset.rules)
+        problems += [replace(problem, mend=f"{problem.mend} {late}".lstrip()) for problem in unknown]
+    if problems or ruleset is None:
+        raise UserError(problems)
+    return replace(live, ruleset=ruleset, seen=seen)
+
+
+def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
+    """The rules of `folder`, if they can be compiled, and everything that speaks against them, failing tests too."""
+    problems: list[Problem] = []
+    try:
+        files = config.read_rules(folder)
+        problems += _empty({str(folder / name): raw for name, raw in files.items()})
+        ruleset = rules.compile_rules(files)
+    except UserError as e:
+        return None, [*problems, *e.problems]
+    return ruleset, [*problems, *match.failing_tests(ruleset, clock())]
 
 
 def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> rules.RuleSet:

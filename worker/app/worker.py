@@ -13,24 +13,19 @@ import structlog
 
 from worker.alert import PARKED_FOR
 from worker.app.clock import is_alive
-from worker.app.load import load
-from worker.app.names import user_agent
+from worker.app.reload import Reloads
 from worker.console import Console
 from worker.engine.embedded import Embedded
-from worker.errors import StoreError, VeilleError
-from worker.logs import masked
-from worker.net import Client
+from worker.errors import StoreError
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, feeds, upkeep
+from worker.store import Store, deliveries, upkeep
 
 _log = structlog.get_logger()
 
 #: Seconds.
 _BEAT_EVERY, _PING_EVERY, _FORGET_EVERY = 5.0, 60.0, 3600.0
-#: How long requests under way may go on with a client that a reload replaced.
-_GRACE = 60
 
 
 class Worker:
@@ -48,6 +43,7 @@ class Worker:
     async def run(self, stop: asyncio.Event, again: asyncio.Event) -> None:
         """Run until `stop` is set, reading the configuration anew whenever `again` is; ends within 10 s.
 
+        Rules are read anew also when their folder changes.
         Raises VeilleError if the console's address cannot be had.
         """
         listen = self._edges.live.config.listen
@@ -55,7 +51,10 @@ class Worker:
         engine = Embedded(self._edges, self._upkeep)
         if console is not None:
             self._spawn(console.serve())
-        reloads = self._spawn(self._reloads(again))
+        reloads = Reloads(self._edges, self._path, self._spawn)
+        reloading = [
+            self._spawn(loop) for loop in (reloads.at_signal(again), reloads.at_change(), reloads.write_down())
+        ]
         _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
         running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
         try:
@@ -66,7 +65,8 @@ class Worker:
             await running
         finally:
             stopping.cancel()
-            reloads.cancel()
+            for task in reloading:
+                task.cancel()
             await self._end_tasks()
             with contextlib.suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
@@ -98,56 +98,6 @@ class Worker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    async def _reloads(self, again: asyncio.Event) -> None:
-        while True:
-            await again.wait()
-            again.clear()
-            try:
-                await self._reload()
-            except VeilleError as e:
-                await self._refuse(str(e))
-            except Exception:  # noqa: BLE001 - logged with its trace; the next SIGHUP may bring a better file
-                _log.exception("reload refused; the configuration of before stays")
-
-    async def _refuse(self, problems: str) -> None:
-        """Say that a reload failed where it will be read: whoever edited the file may not look at the log."""
-        _log.error("reload refused; the configuration of before stays", problems=problems)
-
-        def notify() -> None:
-            with self._edges.store.write() as tx:
-                body = f"{masked(problems)}\n\nThe configuration and rules of before stay in force."
-                tell(tx, self._edges.live, "the configuration could not be read again", body, now=self._edges.clock())
-
-        with contextlib.suppress(StoreError):
-            await self._edges.in_thread(notify)
-
-    async def _reload(self) -> None:
-        """Build everything anew, then swap; what is wrong leaves the old configuration in force."""
-        live = await asyncio.to_thread(load, self._path)
-        await self._edges.in_thread(lambda: self._adopt(live))
-        old = self._edges.live
-        if live.config.store_url != old.config.store_url:
-            _log.warning("another store takes a restart")
-        if live.config.listen != old.config.listen:
-            _log.warning("another address of the console takes a restart")
-        if (live.config.allow, user_agent(live.config)) != (old.config.allow, user_agent(old.config)):
-            self._spawn(self._retire(self._edges.client))
-            self._edges.client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
-        self._edges.live = live
-        _log.info("reloaded", feeds=len(live.config.feeds), rules=len(live.ruleset.rules))
-
-    def _adopt(self, live: Live) -> None:
-        now = self._edges.clock()
-        with self._edges.store.write() as tx:
-            feeds.ensure(tx, live.config.feeds, now)
-            deliveries.unpark(tx, now)
-
-    async def _retire(self, client: Client) -> None:
-        try:
-            await asyncio.sleep(_GRACE)
-        finally:
-            await client.aclose()
 
     async def _upkeep(self, now: datetime) -> None:
         if self._is_time("beat", _BEAT_EVERY):

@@ -1,5 +1,6 @@
 """What `status`, `articles`, `why` and `feeds` say, as plain objects: `--json` prints them, `show` draws them."""
 
+from dataclasses import asdict
 from typing import Any
 
 from worker import text, urls
@@ -68,6 +69,7 @@ def status(conf: Config, store: Store) -> Facts:
                 "started": beat.started,
                 "tick": beat.tick,
             },
+            "rules": None if (in_force := upkeep.in_force(tx)) is None else _rules(in_force),
             "entries": upkeep.entry_counts(tx),
             "articles": upkeep.article_counts(tx),
             "stories": stories.counts(tx),
@@ -93,6 +95,18 @@ def status(conf: Config, store: Store) -> Facts:
             "ledger": list(ledger.audit(tx)),
         }
     return found | {"feeds": feeds(conf, store)}
+
+
+def _rules(in_force: upkeep.InForce) -> Facts:
+    """The rules that the worker goes by, and why those of the files are not, where that is so."""
+    return {
+        "count": in_force.rules,
+        "hash": in_force.hash,
+        "since": in_force.since,
+        "read": in_force.read,
+        "ok": not in_force.problems,
+        "problems": [asdict(problem) for problem in in_force.problems],
+    }
 
 
 def article(one: StoredArticle) -> Facts:

@@ -6,7 +6,7 @@ Every mistake of the file is found in one reading and raised in one UserError. N
 shows a secret. docs/config.md is the reference of every key.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from worker import model, toml
 from worker.config import fields
-from worker.config.folder import read_file, read_rules
+from worker.config.folder import Look, look, read_file, read_rules
 from worker.config.references import References
 from worker.config.shown import shown
 from worker.errors import Problem, UserError
@@ -22,8 +22,9 @@ from worker.model import Secret
 
 if TYPE_CHECKING:
     from worker.config.build import Builder
+    from worker.rules import Rule
 
-__all__ = ["Config", "Retention", "check_references", "load", "read_rules", "store_url"]
+__all__ = ["Config", "Look", "Retention", "check_references", "load", "look", "read_rules", "store_url"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +91,10 @@ def store_url(path: Path, environ: Mapping[str, str]) -> str:
     return load(path, environ).store_url if failed else url
 
 
-def check_references(
-    config: Config,
-    rule_ids: Collection[str],
-    rule_targets: Mapping[str, tuple[str, ...]],
-) -> tuple[Problem, ...]:
-    """What config and rules say of each other and get wrong: routes of unknown rules, rules to unknown targets.
-
-    `rule_targets` holds for each rule id the targets and groups that the rule names itself.
-    """
+def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, ...]:
+    """What config and rules say of each other and get wrong: routes of unknown rules, rules to unknown targets."""
     problems: list[Problem] = []
+    ids = {rule.id for rule in rules}
     for number, route in enumerate(config.alerts.routes):
         line, source = config.route_lines[number] if number < len(config.route_lines) else (0, "")
         problems += (
@@ -107,23 +102,23 @@ def check_references(
                 file=str(config.path),
                 line=line,
                 message=f"the route names the rule `{rule}`, which does not exist",
-                mend=fields.nearest(rule, rule_ids),
+                mend=fields.nearest(rule, ids),
                 source=source,
             )
-            for rule in sorted(route.rules.difference(rule_ids))
+            for rule in sorted(route.rules.difference(ids))
         )
     known = {target.id for target in config.alerts.targets} | {name for name, _ in config.alerts.groups}
-    for rule, targets in rule_targets.items():
-        problems += (
-            Problem(
-                file=str(config.rules_folder),
-                line=0,
-                message=f"the rule `{rule}` is sent to `{target}`, which is no target or group of {config.path.name}",
-                mend=fields.nearest(target, known),
-            )
-            for target in targets
-            if target not in known
+    problems += (
+        Problem(
+            file=rule.file,
+            line=rule.line,
+            message=f"the rule `{rule.id}` is sent to `{target}`, which is no target or group of {config.path.name}",
+            mend=fields.nearest(target, known),
         )
+        for rule in rules
+        for target in rule.to
+        if target not in known
+    )
     return tuple(problems)
 
 

@@ -1,10 +1,21 @@
 """Reading what users keep on disk: one file, or a folder of rules."""
 
 import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import Problem, UserError
 from worker.toml import MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a folder of rules looks from outside: equal for as long as nobody writes what `read_rules` reads."""
+
+    #: Of each file its name, mode, size and times, or the error that the system gives instead. Not its inode: some
+    #: network shares give a new number at every look.
+    files: tuple[tuple[object, ...], ...]
 
 
 def read_file(path: Path, mend: str = "") -> bytes:
@@ -28,7 +39,7 @@ def read_rules(folder: Path) -> dict[str, bytes]:
     """
     try:
         inside = folder.resolve(strict=True)
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
+        paths = _paths(folder)
     except (OSError, RuntimeError, ValueError) as e:
         # Before Python 3.13 a loop of links is a RuntimeError; a NUL in the name is a ValueError.
         message = f"the folder of rules cannot be read: {getattr(e, 'strerror', None) or 'no such folder'}"
@@ -46,6 +57,26 @@ def read_rules(folder: Path) -> dict[str, bytes]:
     if problems:
         raise UserError(problems)
     return files
+
+
+def look(folder: Path) -> Look:
+    """How `folder` looks now; whatever is the matter with it, that is a look like any other."""
+    try:
+        return Look(files=tuple(_outside(path) for path in _paths(folder)))
+    except (OSError, RuntimeError, ValueError) as e:
+        return Look(files=(("", type(e).__name__),))
+
+
+def _outside(path: Path) -> tuple[object, ...]:
+    try:
+        found = path.stat()
+    except (OSError, RuntimeError) as e:
+        return path.name, getattr(e, "errno", None)
+    return path.name, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _paths(folder: Path) -> Sequence[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
 
 
 def _fault(path: Path, inside: Path) -> str:

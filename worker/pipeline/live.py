@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worker.config import Config
+from worker.config import Config, Look
 from worker.model import Feed, Target
 from worker.rules import RuleSet
 
@@ -13,6 +13,8 @@ class Live:
 
     config: Config
     ruleset: RuleSet
+    #: How the folder of rules looked just before it was read; None for rules that come from elsewhere.
+    seen: Look | None = None
 
     def feed(self, key: str) -> Feed | None:
         """The feed with that id, unless it was removed."""

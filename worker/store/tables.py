@@ -344,3 +344,18 @@ class HeartbeatRow(SQLModel, table=True):
     pid: int
     started: datetime = _time()
     tick: datetime = _time()
+
+
+class InForceRow(SQLModel, table=True):
+    """The rules that the worker goes by, and what its last reading of their files came to."""
+
+    __tablename__ = "in_force"
+    id: int = Field(default=1, primary_key=True)
+    owner: str = _text()
+    #: sha256 hex over the rules.
+    hash: str = _text()
+    rules: int
+    since: datetime = _time()
+    read: datetime = _time()
+    #: `errors.Problem`s as JSON.
+    problems: str = _text()

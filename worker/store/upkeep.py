@@ -1,10 +1,12 @@
-"""The store's own affairs: the worker's heartbeat, counts, and what may be forgotten."""
+"""The store's own affairs: the worker's heartbeat, the rules in force, counts, and what may be forgotten."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
 from worker.store.database import Tx, insert
 from worker.store.tables import (
@@ -15,6 +17,7 @@ from worker.store.tables import (
     EntryRow,
     FingerprintRow,
     HeartbeatRow,
+    InForceRow,
     JudgementRow,
     MatchRow,
     ObligationRow,
@@ -26,6 +29,7 @@ from worker.store.tables import (
 )
 
 _heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_in_force: sa.Table = InForceRow.__table__  # type: ignore[attr-defined]  # as above
 _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
@@ -59,6 +63,21 @@ class Heartbeat:
     tick: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The rules that the worker on this store goes by, and what its last reading of their files came to."""
+
+    owner: str
+    #: `RuleSet.hash`.
+    hash: str
+    rules: int
+    since: datetime
+    #: When configuration or rules were last read.
+    read: datetime
+    #: Why what stands in the files is not what is in force; empty: it is.
+    problems: tuple[Problem, ...] = ()
+
+
 def beat(tx: Tx, heartbeat: Heartbeat) -> None:
     """Write down that the worker ticks."""
     values = {
@@ -73,9 +92,34 @@ def beat(tx: Tx, heartbeat: Heartbeat) -> None:
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
+def put_in_force(tx: Tx, state: InForce) -> None:
+    """Write down which rules are in force."""
+    values = {
+        "id": 1,
+        "owner": state.owner,
+        "hash": state.hash,
+        "rules": state.rules,
+        "since": state.since,
+        "read": state.read,
+        "problems": json.dumps([asdict(problem) for problem in state.problems], ensure_ascii=False),
+    }
+    statement = insert(tx, _in_force).values(values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+
+def in_force(tx: Tx) -> InForce | None:
+    """The rules in force, if a worker runs."""
+    r = tx.execute(sa.select(_in_force)).one_or_none()
+    if r is None:
+        return None
+    problems = tuple(Problem(**one) for one in json.loads(r.problems))
+    return InForce(owner=r.owner, hash=r.hash, rules=r.rules, since=r.since, read=r.read, problems=problems)
+
+
 def rest(tx: Tx, owner: str) -> None:
-    """The worker has stopped in order: nobody should take its last tick for life."""
-    tx.execute(sa.delete(_heartbeat).where(_heartbeat.c.owner == owner))
+    """The worker has stopped in order: nobody should take its last tick for life, nor its rules for in force."""
+    for table in (_heartbeat, _in_force):
+        tx.execute(sa.delete(table).where(table.c.owner == owner))
 
 
 def heartbeat(tx: Tx) -> Heartbeat | None:

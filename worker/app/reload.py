@@ -1,0 +1,249 @@
+"""Reloads: the configuration and the rules at SIGHUP, the rules alone whenever their folder changes.
+
+All that can fail is done first, then one value is swapped: a job under way keeps what it started with, and what is
+owed already stays owed. What is refused leaves everything as it was, and is said once: in the log, to the operators,
+and in the store, where `veille status` finds it.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from worker.app.load import load, reload_rules
+from worker.app.names import user_agent
+from worker.app.watch import settled
+from worker.config import Look, look
+from worker.errors import Problem, StoreError, UserError, VeilleError
+from worker.logs import masked
+from worker.net import Client
+from worker.pipeline.edges import Edges
+from worker.pipeline.live import Live
+from worker.pipeline.operators import tell
+from worker.store import deliveries, feeds, upkeep
+
+_log = structlog.get_logger()
+
+#: Seconds that requests under way may go on with a client that a reload replaced.
+_GRACE = 60
+#: Seconds before a store that refused something is asked again.
+_REST = 5
+#: Problems that are told, and characters of each.
+_MOST, _LONGEST = 20, 500
+
+
+class _What(StrEnum):
+    """What is read again."""
+
+    #: config.toml, and the rules with it.
+    CONFIGURATION = "configuration"
+    RULES = "rules"
+
+
+class Reloads:
+    """Three loops for the worker to run beside its engine."""
+
+    def __init__(self, made: Edges, path: Path, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        self._edges = made
+        self._path = path
+        #: Starts what outlives a reload.
+        self._spawn = spawn
+        #: One reading at a time: the last to begin is the last to be in force.
+        self._turn = asyncio.Lock()
+        #: How the rules looked that were judged last, whatever came of it.
+        self._judged: Look | None = made.live.seen
+        self._since = self._read = made.clock()
+        #: What the last reading of each was refused for.
+        self._refused: dict[_What, tuple[Problem, ...]] = {}
+        #: What was said of it, so that a file which is saved five times with one mistake is one message.
+        self._said: set[tuple[str, int, int, str]] = set()
+        #: Subjects and bodies for the operators that the store has not taken yet.
+        self._notices: list[tuple[str, str]] = []
+        self._unwritten = asyncio.Event()
+        self._unwritten.set()
+
+    # --- the loops ---
+
+    async def at_signal(self, again: asyncio.Event) -> None:
+        """Read everything whenever `again` is set."""
+        while True:
+            await again.wait()
+            again.clear()
+            async with self._turn:
+                await self._read_everything()
+
+    async def at_change(self) -> None:
+        """Read the rules whenever their folder has changed and is still."""
+        if self._judged is None:
+            self._judged = await asyncio.to_thread(look, self._folder())
+        while True:
+            seen = await settled(self._folder, lambda: self._judged)
+            async with self._turn:
+                await self._read_rules(seen)
+
+    async def write_down(self) -> None:
+        """Put in the store what came of each reading, and what is to be told of it, until the store has taken it."""
+        while True:
+            await self._unwritten.wait()
+            self._unwritten.clear()
+            notices, state = tuple(self._notices), self._state()
+            try:
+                await self._edges.in_thread(lambda: self._write(state, notices))  # noqa: B023 - awaited here
+            except StoreError as e:
+                _log.warning("what came of a reload cannot be stored yet", error=str(e))
+                await asyncio.sleep(_REST)
+                self._unwritten.set()
+            else:
+                del self._notices[: len(notices)]
+
+    # --- reading ---
+
+    def _folder(self) -> Path:
+        return self._edges.live.config.rules_folder
+
+    async def _read_everything(self) -> None:
+        try:
+            live = await asyncio.to_thread(load, self._path, self._folder())
+            await self._edges.in_thread(lambda: self._adopt(live))
+        except Exception as e:  # noqa: BLE001 - logged with its trace; the next SIGHUP may bring a better file
+            self._refuse(_What.CONFIGURATION, self._problems(e, self._path), asked=True)
+            return
+        old = self._edges.live
+        if live.config.store_url != old.config.store_url:
+            _log.warning("another store takes a restart")
+        if live.config.listen != old.config.listen:
+            _log.warning("another address of the console takes a restart")
+        if (live.config.allow, user_agent(live.config)) != (old.config.allow, user_agent(old.config)):
+            self._spawn(_retire(self._edges.client))
+            self._edges.client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+        self._judged = live.seen
+        self._swap(live)
+        _log.info("reloaded", feeds=len(live.config.feeds), rules=len(live.ruleset.rules))
+        self._accept(_What.CONFIGURATION, _What.RULES)
+
+    def _adopt(self, live: Live) -> None:
+        now = self._edges.clock()
+        with self._edges.store.write() as tx:
+            feeds.ensure(tx, live.config.feeds, now)
+            deliveries.unpark(tx, now)
+
+    async def _read_rules(self, seen: Look) -> None:
+        """Take over the rules that look like `seen`, unless they were read meanwhile or are being written again."""
+        if seen == self._judged:
+            return
+        problems: tuple[Problem, ...] = ()
+        live = self._edges.live
+        try:
+            live = await asyncio.to_thread(reload_rules, live)
+        except Exception as e:  # noqa: BLE001 - logged with its trace; the next change may bring better rules
+            problems = self._problems(e, self._folder())
+        if await asyncio.to_thread(look, self._folder()) != seen:
+            return
+        self._judged = seen
+        if problems:
+            self._refuse(_What.RULES, problems)
+            return
+        self._swap(live)
+        _log.info("rules reloaded", rules=len(live.ruleset.rules), hash=live.ruleset.hash)
+        self._accept(_What.RULES)
+
+    def _swap(self, live: Live) -> None:
+        if live.ruleset.hash != self._edges.live.ruleset.hash:
+            self._since = self._edges.clock()
+        self._edges.live = live
+
+    def _problems(self, error: Exception, place: Path) -> tuple[Problem, ...]:
+        """What a failed reading is to be blamed on."""
+        if isinstance(error, UserError):
+            return error.problems
+        if isinstance(error, VeilleError):
+            return (Problem(file=str(place), line=0, message=str(error), mend="send SIGHUP again"),)
+        _log.exception("a reload failed", exc_info=error)
+        message = f"Veille itself failed to read it: {type(error).__name__}: {error}"
+        return (Problem(file=str(place), line=0, message=message, mend="please report it; the log shows the trace"),)
+
+    # --- saying ---
+
+    def _refuse(self, what: _What, problems: Sequence[Problem], *, asked: bool = False) -> None:
+        """Say what a reading was refused for, where that was not said since it was last good; whoever asked is told."""
+        self._refused[what] = problems = _brief(problems)
+        keys = {_key(problem) for problem in problems}
+        new = keys - self._said
+        self._said |= keys
+        text = "\n".join(str(problem) for problem in problems)
+        if new or asked:
+            _log.error(f"reload refused; the {what} of before stays", problems=text)
+        if new:
+            body = f"{text}\n\nWhat was in force before stays in force. `veille status` shows how it stands."
+            self._notices.append((f"the {what} on disk cannot be used", body))
+        self._note()
+
+    def _accept(self, *what: _What) -> None:
+        """What was refused is good again, and that is said."""
+        mended = [one for one in what if self._refused.pop(one, ())]
+        if mended:
+            named = " and the ".join(mended)
+            _log.info(f"the {named} on disk can be used again")
+            count = len(self._edges.live.ruleset.rules)
+            self._notices.append((f"the {named} on disk can be used again", f"{count} rules are in force now."))
+        left = self._refused.get(_What.CONFIGURATION, ())
+        if left and not any(problem.file == str(self._path) for problem in left):
+            # The rules that SIGHUP was refused for are good by now; the configuration it asked for is not in force.
+            message = "at the last SIGHUP it was refused for the rules' sake, which are good by now"
+            left = (Problem(file=str(self._path), line=0, message=message, mend="send SIGHUP again"),)
+            self._refused[_What.CONFIGURATION] = left
+        self._said = {_key(problem) for problem in left}
+        self._note()
+
+    def _note(self) -> None:
+        self._read = self._edges.clock()
+        self._unwritten.set()
+
+    def _state(self) -> upkeep.InForce:
+        ruleset = self._edges.live.ruleset
+        problems = dict.fromkeys(problem for one in self._refused.values() for problem in one)
+        return upkeep.InForce(
+            owner=self._edges.owner,
+            hash=ruleset.hash,
+            rules=len(ruleset.rules),
+            since=self._since,
+            read=self._read,
+            problems=tuple(problems),
+        )
+
+    def _write(self, state: upkeep.InForce, notices: Sequence[tuple[str, str]]) -> None:
+        with self._edges.store.write() as tx:
+            upkeep.put_in_force(tx, state)
+            for subject, body in notices:
+                tell(tx, self._edges.live, subject, body, now=self._edges.clock())
+
+
+def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """As many problems as a person will read, without secrets; a file that is one line of a megabyte is not shown."""
+    short = [
+        replace(
+            problem,
+            message=masked(problem.message)[:_LONGEST],
+            mend=masked(problem.mend)[:_LONGEST],
+            source=masked(problem.source) if len(problem.source) <= _LONGEST else "",
+        )
+        for problem in problems[:_MOST]
+    ]
+    if more := len(problems) - len(short):
+        short.append(Problem(file=problems[-1].file, line=0, message=f"and {more} more: `veille check` lists them"))
+    return tuple(short)
+
+
+def _key(problem: Problem) -> tuple[str, int, int, str]:
+    return problem.file, problem.line, problem.column, problem.message
+
+
+async def _retire(client: Client) -> None:
+    try:
+        await asyncio.sleep(_GRACE)
+    finally:
+        await client.aclose()

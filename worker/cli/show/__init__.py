@@ -1,0 +1,25 @@
+"""How answers look on a terminal."""
+
+from worker.cli.show.article import articles, explained, stories, story, why
+from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
+from worker.cli.show.state import feeds, poll, status
+from worker.cli.show.terminal import progress
+
+__all__ = [
+    "articles",
+    "backtest",
+    "copies",
+    "diff",
+    "explained",
+    "feeds",
+    "mutants",
+    "poll",
+    "progress",
+    "scores",
+    "stats",
+    "status",
+    "stories",
+    "story",
+    "story_scores",
+    "why",
+]

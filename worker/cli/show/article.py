@@ -1,0 +1,128 @@
+"""Articles, stories, and why a rule matches."""
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.text import Text
+from rich.tree import Tree
+
+from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+
+
+def articles(rows: Sequence[Facts]) -> None:
+    """A line an article."""
+    table = table_of("no", "published", "source", "title", "")
+    for row in inert(rows):
+        note = (
+            f"copy of {row['duplicate_of']}"
+            if row["duplicate_of"]
+            else row["origin"]
+            if row["origin"] != "feed"
+            else ""
+        )
+        table.add_row(
+            str(row["id"]), row["published"][:16], escape(row["source"]), escape(row["title"] or row["name"]), note
+        )
+    out.print(table)
+
+
+def stories(rows: Sequence[Facts]) -> None:
+    """A line a story."""
+    table = table_of("story", "last (UTC)", "articles", "outlets", "title")
+    for row in inert(rows):
+        outlets = escape(", ".join(row["outlets"]))
+        table.add_row(str(row["id"]), utc(row["last_seen"]), str(row["articles"]), outlets, escape(row["title"]))
+    out.print(table)
+
+
+def story(found: Facts) -> None:
+    """One story: its articles by time, each with why it is told here."""
+    found = inert(found)
+    out.print(f"[bold]{escape(found['title'])}[/]")
+    if found["merged_into"]:
+        out.print(f"it turned out to be story {found['merged_into']}")
+    outlets = f" in {', '.join(found['outlets'])}" if found["outlets"] else ""
+    times = f"{utc(found['first_seen'])} to {utc(found['last_seen'])} UTC"
+    out.print(escape(f"story {found['id']}, {found['articles']} articles{outlets}, {times}"))
+    for line in found["timeline"]:
+        out.print(Text(f"\n{utc(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"))
+        out.print(Text(f"    {line['why']}", style="dim"))
+
+
+def explained(found: Facts) -> None:
+    """A rule's query as a tree, each node with its verdict and its words."""
+    said = "[bold green]matches[/]" if found["matches"] else "[bold yellow]does not match[/]"
+    out.print(f"\n[bold]{escape(found['rule'])}[/] {said}: {escape(found['sentence'])}")
+    for exclusion in found["exclusions"]:
+        out.print(_branch(exclusion, f"exclusion {exclusion['exclusion']}: "))
+    if found["query"]:
+        out.print(_branch(found["query"]))
+    if score := found["score"]:
+        out.print(f"score {score['total']} of {score['threshold']}")
+        for term in score["terms"]:
+            out.print(_branch(term, f"{term['weight']:+d} "))
+
+
+def _branch(node: Facts, head: str = "") -> Tree:
+    """One node and those below it; words that are absent beside others stand in one line."""
+    text = Text("✓ " if node["holds"] else "✗ ", style="green" if node["holds"] else "red")
+    text += Text(head + (node["operator"] or short(node["query"])), style="" if node["holds"] else "dim")
+    if node["words"]:
+        passages = ", ".join(f"“{short(span['text'], 60)}”" for span in node["words"][:3])
+        text += Text(f"  {passages}" + (f" and {node['count'] - 3} more" if node["count"] > 3 else ""), style="bold")
+    elif node["sentence"] and node["miss"] != "absent":
+        text += Text(f"  {node['sentence']}", style="yellow")
+    branch = Tree(text)
+    absent = [part for part in node["parts"] if part["miss"] == "absent" and not part["operator"]]
+    gathered = absent if len(absent) > 1 else []
+    for part in node["parts"]:
+        if not any(part is one for one in gathered):
+            branch.add(_branch(part))
+    if gathered:
+        words = ", ".join(part["query"] for part in gathered)
+        branch.add(Text("✗ ", style="red") + Text(short(words, 200), style="dim"))
+    return branch
+
+
+def _place(story: Facts) -> str:
+    outlets = f" in {', '.join(story['outlets'])}" if story["outlets"] else ""
+    return f"story {story['id']} ({story['articles']} article{'s' * (story['articles'] != 1)}{outlets}): {story['why']}"
+
+
+def _matched(one: Facts) -> None:
+    out.print(f"\n[bold green]{escape(one['rule'])}[/] ({escape(one['name'])}, {one['severity']}) matched:")
+    for passage in one["passages"]:
+        line = Text("  " + passage["text"])
+        for start, end in passage["marks"]:
+            line.stylize("bold reverse", start + 2, end + 2)
+        out.print(line)
+
+
+def why(found: Facts) -> None:
+    """An article's story in sentences."""
+    found = inert(found)
+    out.print(f"[bold]{escape(found['title'] or found['name'])}[/]")
+    facts = f"article {found['id']}, {found['source']}, published {found['published']}, language {found['language']}"
+    out.print(escape(facts))
+    if found["link"]:
+        out.print(Text(found["link"], style="blue"))
+    out.print(f"{found['novelty']}: {escape(found['why'])}")
+    if found["story"]:
+        out.print(escape(_place(found["story"])))
+    if found["revision"] > 1:
+        out.print(f"{found['revision']} texts: " + ", ".join(utc(moment) for moment in found["revisions"]))
+    for matched in found["matches"]:
+        _matched(matched)
+    if found["explained"]:
+        explained(found["explained"])
+    if found["ledger"]:
+        out.print()
+    for line in found["ledger"]:
+        out.print(escape(line["sentence"]), style="" if line["verdict"] == "owed" else "dim")
+    if found["silent"]:
+        out.print()
+    for silent in [] if found["explained"] else found["silent"]:
+        out.print(escape(silent["sentence"]), style="dim")
+    if found["others"]:
+        named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
+        out.print(escape(f"\nother articles that fit: {named}"), style="dim")

@@ -1,0 +1,135 @@
+"""What was measured or tried: a line a rule, then the articles."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.text import Text
+
+from worker.cli.show.terminal import Facts, inert, out, passages, table_of, utc
+
+
+def scores(rows: Sequence[Facts]) -> None:
+    """A line a rule, then what each judged wrongly."""
+
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    table = table_of("rule", "tp", "fp", "fn", "tn", "precision", "recall", "F1")
+    for row in rows:
+        counts = [str(row[name]) for name in ("tp", "fp", "fn", "tn")]
+        table.add_row(row["rule"], *counts, share(row["precision"]), share(row["recall"]), share(row["f1"]))
+    out.print(table)
+    for row in inert(rows):
+        for wrong in row["wrong"]:
+            said = "matches, and should not" if wrong["got"] else "does not match, and should"
+            out.print(f"\n[bold]{row['rule']}[/] {said}: {escape(wrong['id'])} {escape(wrong['title'])}")
+            out.print(Text(f"  {wrong['why']}", style="dim"))
+
+
+def copies(found: Facts) -> None:
+    """A line a kind of edit, then what was misjudged."""
+    table = table_of("kind", "texts", "right")
+    for kind, one in inert(found["by_kind"]).items():
+        table.add_row(escape(kind), str(one["n"]), str(one["right"]))
+    out.print(table)
+    for wrong in inert(found["wrong"]):
+        out.print(escape(f"{wrong['id']}: expected {wrong['expected']}, got {wrong['got']}"))
+        out.print(Text(f"  {wrong['why']}", style="dim"))
+    shares = ", ".join(
+        f"{name} {found[name] if found[name] is not None else '-'}" for name in ("precision", "recall", "f1")
+    )
+    out.print(f"[bold]{shares}[/]")
+
+
+def story_scores(found: Facts, labelled: Mapping[str, Any]) -> None:
+    """The stories of several articles with their labels, then the scores."""
+    together: dict[int, list[str]] = {}
+    for name, story in found["assigned"].items():
+        together.setdefault(story, []).append(name)
+    for story, names in together.items():
+        if len(names) > 1:
+            labels = sorted({labelled[name].story for name in names})
+            out.print(f"[bold]story {story}[/] {escape(inert(', '.join(labels)))}")
+            for name in names:
+                out.print(Text(f"  {inert(name)}  {inert(labelled[name].known.title)}", style="dim"))
+    for name in ("pair_precision", "pair_recall", "pair_f1", "bcubed_f1", "ari", "stories"):
+        out.print(f"[bold]{name:15}[/] {'-' if found[name] is None else found[name]}")
+
+
+def mutants(found: Facts) -> None:
+    """A line a rule, then the changes that its tests do not notice."""
+    table = table_of("rule", "score", "caught", "missed", "no change")
+    for rule, one in found["rules"].items():
+        score = "-" if one["score"] is None else f"{one['score']:.2f}"
+        table.add_row(rule, score, str(one["caught"]), str(len(one["missed"])), str(one["equal"]))
+    out.print(table)
+    for rule, one in inert(found["rules"]).items():
+        for change in one["missed"]:
+            out.print(Text(f"{rule}: no test notices: {change}", style="dim"))
+    if found["score"] is not None:
+        out.print(f"[bold]{found['score']:.1%}[/] of the changes are caught")
+
+
+def _found(one: Facts, sign: str = " ") -> None:
+    silent = f" [not sent: {', '.join(one['suppressed'])}]" if one["suppressed"] else ""
+    out.print(Text(f"{sign} {one['day']}  {one['article']:>6}  {one['title']}{silent}"))
+    passages(one)
+
+
+def backtest(found: Facts) -> None:
+    """The articles, then the days, then the sums."""
+    found = inert(found)
+    for one in found["articles"]:
+        _found(one)
+    if found["days"]:
+        most = max(found["days"].values())
+        out.print()
+        for day, count in found["days"].items():
+            out.print(Text(f"{day} {'█' * max(1, round(30 * count / most))} {count}"))
+    held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
+    out.print(
+        f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
+        f"{utc(found['since'])} UTC; it would have sent {found['alerts']} alerts{held and f' (not sent: {held})'}"
+    )
+
+
+def diff(found: Facts) -> None:
+    """What each rule gains and loses, then the alerts a day."""
+    found = inert(found)
+    for rule, one in found["rules"].items():
+        if one["gained"] or one["lost"]:
+            out.print(f"\n[bold]{escape(rule)}[/]")
+        for gained in one["gained"]:
+            _found(gained, "+")
+        for lost in one["lost"]:
+            _found(lost, "-")
+    table = table_of("rule", "", "old", "new", "gained", "lost", "overlap")
+    for rule, one in found["rules"].items():
+        overlap = "-" if one["overlap"] is None else f"{one['overlap']:.0%}"
+        counts = [str(one["old"]), str(one["new"]), str(len(one["gained"])), str(len(one["lost"]))]
+        table.add_row(rule, "" if one["is"] == "in both" else one["is"], *counts, overlap)
+    out.print()
+    out.print(table)
+    for target, days in found["alerts"].items():
+        table = table_of(f"alerts to {target}", "old", "new")
+        for day in sorted(days["old"].keys() | days["new"].keys()):
+            table.add_row(day, str(days["old"].get(day, 0)), str(days["new"].get(day, 0)))
+        table.add_row("in all", str(sum(days["old"].values())), str(sum(days["new"].values())))
+        out.print(table)
+
+
+def stats(found: Facts) -> None:
+    """A line a rule."""
+    table = table_of("rule", "µs/article", "matched", "last (UTC)", "relevant", "noise", "missed", "precision")
+    for rule, one in inert(found["rules"]).items():
+        table.add_row(
+            rule,
+            "-" if one["microseconds"] is None else f"{one['microseconds']:.0f}",
+            str(one["matched"]),
+            utc(one["last"]),
+            *[str(one[name]) for name in ("relevant", "noise", "missed")],
+            "-" if one["precision"] is None else f"{one['precision']:.0%}",
+        )
+    out.print(table)
+    out.print(f"since {utc(found['since'])} UTC; cost of each rule alone, on {found['articles']} articles")

@@ -1,0 +1,89 @@
+"""A pass, the worker and its feeds."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.text import Text
+
+from worker.cli.show.terminal import Facts, inert, out, table_of, utc
+
+if TYPE_CHECKING:
+    from worker.engine.once import Pass
+
+_STATES = {"sent": "green", "dead": "red", "parked": "yellow", "retry": "yellow"}
+
+
+def poll(done: "Pass") -> None:
+    """One line a fact, and the feeds that failed."""
+    found = done.as_json()
+    for name in ("feeds", "articles", "matches", "deliveries"):
+        parts = found[name]
+        if isinstance(parts, dict):
+            said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.items() if n) or "none"
+            out.print(f"[bold]{name:11}[/] {said}")
+    for name, reason in inert(done.failures).items():
+        out.print(f"[red]failed[/]      {escape(name)}: {escape(reason)}")
+
+
+def status(found: Facts) -> None:
+    """The worker first, then what needs a person, then the rest."""
+    found = inert(found)
+    worker = found["worker"]
+    if worker is None:
+        out.print("[yellow]no worker runs on this store[/]")
+    else:
+        said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
+        out.print(
+            f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {utc(worker['tick'])} UTC"
+        )
+    if rules := found["rules"]:
+        out.print(
+            f"[bold]rules      [/] {rules['count']} in force since {utc(rules['since'])} UTC, "
+            f"{rules['hash'][:12]}; last read {utc(rules['read'])} UTC"
+        )
+        for problem in rules["problems"]:
+            place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
+            mend = f" (mend: {problem['mend']})" if problem["mend"] else ""
+            out.print(f"[red]refused[/]     {escape(place)}: {escape(problem['message'])}{escape(mend)}")
+    for name in ("entries", "articles", "stories", "deliveries"):
+        said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
+        out.print(f"[bold]{name:11}[/] {said}")
+    for breach in found["ledger"]:
+        out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
+    for target, reason in found["parked_targets"].items():
+        out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
+    for quarantined in found["quarantine"]:
+        which = f"entry {quarantined['entry']} of {quarantined['feed']}"
+        out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
+    feeds(found["feeds"])
+    if found["unsent"]:
+        table = table_of("unsent", "target", "state", "due (UTC)", "tries", "reason")
+        for line in found["unsent"]:
+            state = Text(line["state"], style=_STATES.get(line["state"], ""))
+            table.add_row(
+                str(line["delivery"]),
+                escape(line["target"]),
+                state,
+                utc(line["due"]),
+                str(line["attempts"]),
+                escape(line["reason"]),
+            )
+        out.print(table)
+
+
+def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
+    """A line a feed."""
+    table = table_of("feed", "entries", "last result", "failures", "next poll (UTC)", *["address"] * addresses)
+    for row in inert(rows):
+        result = row["result"] + (f": {row['detail']}" if row["detail"] else "")
+        style = "red" if row["failures"] else ""
+        table.add_row(
+            escape(row["name"]),
+            str(row["entries"]),
+            Text(result or "not polled yet", style=style),
+            str(row["failures"]),
+            utc(row["due"]),
+            *[escape(row["url"])] * addresses,
+        )
+    out.print(table)

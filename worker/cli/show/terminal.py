@@ -1,0 +1,70 @@
+"""The terminal, and how single things look on it."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+Facts = dict[str, Any]
+
+# What feeds write is shown as they wrote it: no `:smile:` becomes a picture.
+#: What is read by a program is not to be folded at a width that nobody sees.
+_WIDE = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 1000
+out = Console(emoji=False, highlight=False, width=_WIDE)
+_err = Console(stderr=True, emoji=False, highlight=False)
+#: What a terminal obeys, line breaks included, and what turns a line around.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar on standard error, if it is a terminal."""
+    with Progress(console=_err, disable=not _err.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda name: bar.update(task, advance=1, description=f"{what} {escape(inert(name)[:40])}")
+
+
+def inert(value: Any) -> Any:
+    """`value` with every such character in its texts replaced, one for one: marks keep their places."""
+    match value:
+        case str():
+            return _UNSAFE.sub(" ", value)
+        case dict():
+            return {inert(key): inert(one) for key, one in value.items()}
+        case list() | tuple():
+            return [inert(one) for one in value]
+        case _:
+            return value
+
+
+def table_of(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def utc(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def short(text: str, most: int = 90) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def passages(one: Facts) -> None:
+    for passage in one["passages"][:2]:
+        line = Text("    " + passage["text"])
+        for start, end in passage["marks"]:
+            line.stylize("bold reverse", start + 4, end + 4)
+        out.print(line)
