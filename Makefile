@@ -18,6 +18,7 @@ check: .venv/dev
 
 soak: .venv/dev
 	$(BIN)/pytest -q -m soak --timeout 3600 --capture no
+	HYPOTHESIS_PROFILE=explore $(BIN)/pytest -q -m "hypothesis and not soak" --timeout 3600
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/pipeline.py

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from commandline import veille as veille  # noqa: PLC0414 - registers the fixture
@@ -15,6 +16,14 @@ from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from worker.store import Store, open_store
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
+
+# The same examples for the same code, so that a change is judged by what it changed; `make soak` looks for new ones.
+# A dictionary that loads takes longer than any deadline that would say something.
+hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
+hypothesis.settings.register_profile(
+    "explore", max_examples=2_000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 _databases = count()
 
