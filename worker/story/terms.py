@@ -163,11 +163,18 @@ def _name(document: Document, at: int, small: frozenset[str]) -> list[str]:
             break
         if len(folded) < 2 or _place(document.folded, at)[0]:
             break
+        if found and not _beside(document, at):
+            break
         found.append(folded)
         at += 1
     # A sentence's first word has its capital from its place, unless another name follows.
     is_first = not start_of or document.sentences[start_of - 1] != sentence
     return [] if len(found) == 1 and is_first else found
+
+
+def _beside(document: Document, at: int) -> bool:
+    """Whether nothing but a space or a hyphen stands before that word: `Prey Veng, Chea Somethy` are two names."""
+    return document.text(document.part(at))[document.ends[at - 1] : document.starts[at]].strip() in ("", "-")
 
 
 def _small(document: Document) -> frozenset[str]:

@@ -25,8 +25,8 @@ _HEADLINES, _REPORTS, _LANGUAGES = 0.16, 0.05, 0.05
 _FEW, _MANY = 12, 100
 #: Two articles are one event's as likely within that time; after it, half as likely with each further such time.
 _FRESH = timedelta(days=3)
-#: The common terms that count least beside others, and how many times as much as the others they may count.
-_HEAVY, _HEAVIEST = 2, 1.5
+#: A text of so many terms has more to share than names, which may weigh so many times what other common words do.
+_REPORT, _NAMES_TO_WORDS = 20, 3.0
 #: Terms that a reason names.
 _NAMED = 6
 
@@ -112,27 +112,35 @@ class _Weighed:
 
 def _like(a: _Weighed, b: _Weighed) -> float:
     """How like two articles are, 1 where they are as like as one event's: by their words, and by the time between."""
-    length = _length(min(len(a.weights), len(b.weights)))
+    terms = min(len(a.weights), len(b.weights))
+    length = _length(terms)
     if a.language == b.language:
         needed = _HEADLINES * (1 - length) + _REPORTS * length
-        like = _cosine(a.weights, b.weights, a.length * b.length, length) / needed
+        like = _cosine(a, b, is_report=terms >= _REPORT) / needed
     else:
-        like = _cosine(a.names, b.names, a.names_length * b.names_length, length) / _LANGUAGES
+        like = _by_names(a, b) / _LANGUAGES
     apart = abs(a.published - b.published) - _FRESH
     return float(like * 0.5 ** max(0.0, apart / _FRESH))
 
 
-def _cosine(a: Mapping[int, float], b: Mapping[int, float], lengths: float, length: float) -> float:
-    """The cosine; of reports, the two heaviest common terms make at most three fifths of it.
+def _cosine(a: _Weighed, b: _Weighed, *, is_report: bool) -> float:
+    """The cosine; in reports, names count at most three times what other common words do.
 
-    Two reports of a week may share a name, one person's or one town's, and nothing else; two headlines have no more.
+    Two reports of a week may share an official and his town, and nothing else; two headlines have no more.
     """
-    if not lengths:
-        return 0.0
-    products = sorted((weight * b[key] for key, weight in a.items() if key in b), reverse=True)
-    heavy, rest = sum(products[:_HEAVY]), sum(products[_HEAVY:])
-    surplus = max(0.0, heavy - rest * _HEAVIEST)
-    return (heavy + rest - surplus * length) / lengths
+    products = [(key & 1, weight * b.weights[key]) for key, weight in a.weights.items() if key in b.weights]
+    names = sum(product for is_name, product in products if is_name)
+    words = sum(product for is_name, product in products if not is_name)
+    if is_report:
+        names = min(names, words * _NAMES_TO_WORDS)
+    lengths = a.length * b.length
+    return (names + words) / lengths if lengths else 0.0
+
+
+def _by_names(a: _Weighed, b: _Weighed) -> float:
+    """The cosine of names, numbers and places alone, which are the same in every language."""
+    lengths = a.names_length * b.names_length
+    return sum(weight * b.names[key] for key, weight in a.names.items() if key in b.names) / lengths if lengths else 0.0
 
 
 def _length(terms: int) -> float:
