@@ -6,6 +6,7 @@ InPart, AtLeast, and Or with a condition in it; they may not stand inside a prox
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -157,6 +158,27 @@ class AtLeast:
 
     def __str__(self) -> str:
         return f"ATLEAST/{self.count} {_inner(self.part, (Or, Proximity))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedTerm:
+    """A set's term, and the days of publication on which it holds, both included."""
+
+    term: Term | Regex
+    since: date | None = None
+    until: date | None = None
+
+    def holds(self, published: date) -> bool:
+        """Whether it counts in an article published on that day."""
+        return (self.since is None or self.since <= published) and (self.until is None or published <= self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermSet:
+    """A named set: an occurrence of a term that lies inside one of `exceptions` is none."""
+
+    terms: tuple[DatedTerm, ...] = ()
+    exceptions: tuple[Term | Regex, ...] = ()
 
 
 Node: TypeAlias = Term | SetRef | Regex | Or | And | Not | Proximity | InPart | AtLeast

@@ -1,0 +1,172 @@
+"""What a text must have for a query to hold: clauses, of which all must hold.
+
+A clause is a set of keys and holds where an article has one of them. A key is a folded word or, marked, any form of a
+word, a beginning of words, a regex or a named set.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from worker.query.nodes import (
+    How,
+    InPart,
+    Node,
+    Not,
+    Operator,
+    Or,
+    Proximity,
+    Regex,
+    Scope,
+    SetRef,
+    Term,
+    TermSet,
+    Word,
+    children,
+)
+from worker.text import fold
+
+Key: TypeAlias = str
+Clause: TypeAlias = frozenset[Key]
+#: The rarest first.
+Clauses: TypeAlias = tuple[Clause, ...]
+
+#: Marks of keys that are no folded words.
+ANY_FORM, PREFIX, REGEX, SET = "\0i", "\0p", "\0r", "\0s"
+#: Letters by which beginnings are looked up.
+PREFIX_LETTERS = 3
+#: Clauses kept of a query: more would be asked than they turn away.
+MOST_CLAUSES = 4
+#: How much commoner than long words those of 0, 1, 2 ... letters are taken to be; from the last on, 1.
+_COMMONER = (64, 64, 64, 16, 8, 4, 2, 1)
+#: What no length tells of: a beginning has more forms, and a regex may be anything.
+_PREFIX_WEIGHT, _REGEX_WEIGHT = 4, 50
+
+
+class Requirements:
+    """The clauses of queries. How many of them ask for a word tells how common it may be, as does its length."""
+
+    def __init__(self, queries: Iterable[Node | None], sets: Mapping[str, TermSet]) -> None:
+        #: The sets that queries name, among them those read in leads, where a regex may hold that holds nowhere else.
+        self.sets: dict[str, TermSet] = {}
+        self._in_leads: set[str] = set()
+        self._uses: Counter[Key] = Counter()
+        self._single: dict[Key, Clause] = {}
+        self._known: dict[tuple[int, bool], Clauses] = {}
+        self._set_clauses: dict[str, Clauses] = {}
+        self._set_weights: dict[str, int] = {}
+        for query in queries:
+            if query is not None:
+                self._count(query, sets, in_lead=False)
+        for terms in self.sets.values():
+            for term in (*(dated.term for dated in terms.terms), *terms.exceptions):
+                self._count(term, sets, in_lead=False)
+
+    def of(self, node: Node, *, in_lead: bool = False) -> Clauses:
+        """What `node` requires, the rarest first; nothing: it may hold anywhere. `node` must stay alive."""
+        key = (id(node), in_lead)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._rarest(self._of(node, in_lead=in_lead))
+        return known
+
+    def of_item(self, term: Term | Regex, name: str) -> Clauses:
+        """What an item of the set `name` requires."""
+        return self.of(term, in_lead=name in self._in_leads)
+
+    def _of(self, node: Node, *, in_lead: bool) -> Iterable[Clause]:
+        match node:
+            case Term(words):
+                return (self._clause(self._key(word)) for word in words if not _is_short(word))
+            case Regex(pattern):
+                # A lead ends where the text does not, and so may a regex.
+                return () if in_lead else (self._clause(REGEX + pattern),)
+            case SetRef(name):
+                return self._of_set(name)
+            case Or(parts):
+                return _either([self.of(part, in_lead=in_lead) for part in parts])
+            case InPart(scope, part):
+                return self.of(part, in_lead=in_lead or scope is Scope.LEAD)
+        return (clause for part in _positive(node) for clause in self.of(part, in_lead=in_lead))
+
+    def _of_set(self, name: str) -> Clauses:
+        """Any of its items; the set's own key stands for them, unless one of them may hold anywhere."""
+        if name not in self._set_clauses:
+            items = [self.of_item(dated.term, name) for dated in self.sets[name].terms]
+            self._set_weights[name] = sum(self._weight(clauses[0]) for clauses in items if clauses)
+            self._set_clauses[name] = (self._clause(SET + name),) if all(items) else ()
+        return self._set_clauses[name]
+
+    def _rarest(self, clauses: Iterable[Clause]) -> Clauses:
+        distinct = dict.fromkeys(clauses)
+        if len(distinct) == 1:
+            return tuple(distinct)
+        return tuple(sorted(distinct, key=self._weight)[:MOST_CLAUSES])
+
+    def _weight(self, clause: Clause) -> int:
+        return sum(map(self._weight_of, clause))
+
+    def _weight_of(self, key: Key) -> int:
+        mark = key[:2]
+        if mark == REGEX:
+            return _REGEX_WEIGHT
+        if mark == SET:
+            return self._set_weights[key[2:]]
+        letters = len(key) - (2 if mark in (ANY_FORM, PREFIX) else 0)
+        weight = self._uses[key] * _COMMONER[min(letters, len(_COMMONER) - 1)]
+        return weight * _PREFIX_WEIGHT if mark == PREFIX else weight
+
+    def _clause(self, key: Key) -> Clause:
+        clause = self._single.get(key)
+        if clause is None:
+            clause = self._single[key] = frozenset((key,))
+        return clause
+
+    def _key(self, word: Word) -> Key:
+        folded = fold(word.text)
+        match word.how:
+            case How.INFLECTED:
+                return ANY_FORM + folded
+            case How.PREFIX:
+                return PREFIX + folded
+            case _:
+                return folded
+
+    def _count(self, node: Node, sets: Mapping[str, TermSet], *, in_lead: bool) -> None:
+        """Count the words of `node`, and note its sets."""
+        match node:
+            case Term(words):
+                self._uses.update(map(self._key, words))
+            case SetRef(name):
+                self.sets[name] = sets[name]
+                if in_lead:
+                    self._in_leads.add(name)
+            case _:
+                inner = in_lead or (isinstance(node, InPart) and node.scope is Scope.LEAD)
+                for child in children(node):
+                    self._count(child, sets, in_lead=inner)
+
+
+def _positive(node: Node) -> tuple[Node, ...]:
+    """The nodes below, all of which hold where `node` does."""
+    match node:
+        case Not():
+            return ()
+        case Proximity(operator=operator, left=left) if operator not in (Operator.NEAR, Operator.BEFORE):
+            return (left,)
+        case _:
+            return children(node)
+
+
+def _either(branches: Sequence[Clauses]) -> Iterator[Clause]:
+    """One branch holds, and so a clause of each together: their rarest, their second rarest and so on."""
+    if not branches:
+        yield frozenset()
+    elif all(branches):
+        for number in range(max(map(len, branches))):
+            yield frozenset[Key]().union(*(clauses[min(number, len(clauses) - 1)] for clauses in branches))
+
+
+def _is_short(word: Word) -> bool:
+    """Whether it is a beginning of too few letters to be looked up."""
+    return word.how is How.PREFIX and len(fold(word.text)) < PREFIX_LETTERS
