@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from worker.query.nodes import DatedTerm, Node, Regex, Term, TermSet
+from worker.query.reading import lead
 from worker.query.regex import RegexSet
 from worker.query.requirements import ANY_FORM, PREFIX, PREFIX_LETTERS, REGEX, SET, Clauses, Key, Requirements
 from worker.text import Document, family
@@ -38,7 +39,7 @@ class Presearch:
     def __init__(self, queries: Sequence[Node | None], sets: Mapping[str, TermSet]) -> None:
         """The queries by number; None stands for one that must always be tried."""
         requirements = Requirements(queries, sets)
-        self._sets = _Sets(requirements)
+        self._sets = _Sets(sets, requirements)
         self._queries = _Files()
         self._queries.file(
             (number, () if query is None else requirements.of(query)) for number, query in enumerate(queries)
@@ -69,7 +70,10 @@ class Presearch:
                 for prefix in self._prefixes.get(word[:PREFIX_LETTERS], ()):
                     if word.startswith(prefix):
                         keys.add(PREFIX + prefix)
-        keys.update(REGEX + pattern for pattern in self._regexes.found((document.title, document.body)))
+        if self._regexes:
+            # A lead ends where the body does not, and so may a regex.
+            texts = (document.title, document.body, lead(document))
+            keys.update(REGEX + pattern for pattern in self._regexes.found(texts))
         return keys
 
     def _forms_of(self, language: str) -> "_Forms":
@@ -134,14 +138,14 @@ class _Files:
 class _Sets:
     """The items of sets, filed alike."""
 
-    def __init__(self, requirements: Requirements) -> None:
+    def __init__(self, sets: Mapping[str, TermSet], requirements: Requirements) -> None:
         self._files = _Files()
         self._items: list[tuple[str, DatedTerm | Term | Regex]] = [
-            (name, item) for name, terms in requirements.sets.items() for item in (*terms.terms, *terms.exceptions)
+            (name, item) for name, terms in sets.items() for item in (*terms.terms, *terms.exceptions)
         ]
         self._files.file(
-            (number, requirements.of_item(item.term if isinstance(item, DatedTerm) else item, name))
-            for number, (name, item) in enumerate(self._items)
+            (number, requirements.of(item.term if isinstance(item, DatedTerm) else item))
+            for number, (_, item) in enumerate(self._items)
         )
         self.asked = self._files.asked
 

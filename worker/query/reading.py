@@ -39,6 +39,22 @@ def evaluate(node: Node, reading: "Reading") -> Spans:
     return reading.answer(node) or ()
 
 
+def lead(document: Document) -> str:
+    """The body's first paragraph as published: what of the body is read in `lead:`."""
+    following = _second_paragraph(document)
+    if following == len(document.folded):
+        return document.body
+    # A paragraph begins where a sentence does: the last one that begins before its first word.
+    starts = document.sentence_starts[1]
+    return document.body[: starts[bisect_right(starts, document.starts[following]) - 1]].rstrip()
+
+
+def _second_paragraph(document: Document) -> int:
+    """The first word behind the body's first paragraph."""
+    first = document.title_words
+    return bisect_right(document.paragraphs, document.paragraphs[first]) if first < len(document.folded) else first
+
+
 class Reading:
     """One document as queries read it: all of it or one scope, with every answer given so far."""
 
@@ -142,20 +158,14 @@ class Reading:
         if Scope.TITLE in self._scope:
             body = range(0)
         if Scope.LEAD in self._scope and body:
-            end = bisect_right(document.paragraphs, document.paragraphs[body.start])
-            body = range(body.start, end)
+            body = range(body.start, _second_paragraph(document))
         return {Part.TITLE: title, Part.BODY: body}
 
     def _text(self, part: Part) -> str:
         """The part as published, as far as it is read."""
-        document = self.document
-        words = self._ranges[part]
-        text = document.text(part)
-        if Scope.LEAD in self._scope and part is Part.BODY and words and words.stop < len(document.folded):
-            # A paragraph begins where a sentence does: the last one that begins before its first word.
-            starts = document.sentence_starts[1]
-            return text[: starts[bisect_right(starts, document.starts[words.stop]) - 1]].rstrip()
-        return text
+        if part is Part.BODY and Scope.LEAD in self._scope:
+            return lead(self.document)
+        return self.document.text(part)
 
     # --- expressions ---
 

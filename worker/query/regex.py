@@ -41,9 +41,13 @@ class RegexSet:
             made for at in range(0, len(ordered), SET_SIZE) for made in _sets(tuple(ordered[at : at + SET_SIZE]))
         ]
 
-    def found(self, texts: Sequence[str]) -> set[str]:
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._sets)
+
+    def found(self, texts: Iterable[str]) -> set[str]:
         """The patterns that occur in any of `texts`."""
-        encoded = [text.encode() for text in texts if text]
+        encoded = {text.encode() for text in texts}
         return {pattern for made in self._sets for text in encoded for pattern in made.found(text)}
 
 

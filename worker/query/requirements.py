@@ -10,14 +10,12 @@ from typing import TypeAlias
 
 from worker.query.nodes import (
     How,
-    InPart,
     Node,
     Not,
     Operator,
     Or,
     Proximity,
     Regex,
-    Scope,
     SetRef,
     Term,
     TermSet,
@@ -47,52 +45,43 @@ class Requirements:
     """The clauses of queries. How many of them ask for a word tells how common it may be, as does its length."""
 
     def __init__(self, queries: Iterable[Node | None], sets: Mapping[str, TermSet]) -> None:
-        #: The sets that queries name, among them those read in leads, where a regex may hold that holds nowhere else.
-        self.sets: dict[str, TermSet] = {}
-        self._in_leads: set[str] = set()
+        self._sets = sets
         self._uses: Counter[Key] = Counter()
         self._single: dict[Key, Clause] = {}
-        self._known: dict[tuple[int, bool], Clauses] = {}
+        #: By the identity of nodes, which must stay alive.
+        self._known: dict[int, Clauses] = {}
         self._set_clauses: dict[str, Clauses] = {}
         self._set_weights: dict[str, int] = {}
         for query in queries:
             if query is not None:
-                self._count(query, sets, in_lead=False)
-        for terms in self.sets.values():
-            for term in (*(dated.term for dated in terms.terms), *terms.exceptions):
-                self._count(term, sets, in_lead=False)
+                self._count(query)
+        for terms in sets.values():
+            for dated in terms.terms:
+                self._count(dated.term)
 
-    def of(self, node: Node, *, in_lead: bool = False) -> Clauses:
+    def of(self, node: Node) -> Clauses:
         """What `node` requires, the rarest first; nothing: it may hold anywhere. `node` must stay alive."""
-        key = (id(node), in_lead)
-        known = self._known.get(key)
+        known = self._known.get(id(node))
         if known is None:
-            known = self._known[key] = self._rarest(self._of(node, in_lead=in_lead))
+            known = self._known[id(node)] = self._rarest(self._of(node))
         return known
 
-    def of_item(self, term: Term | Regex, name: str) -> Clauses:
-        """What an item of the set `name` requires."""
-        return self.of(term, in_lead=name in self._in_leads)
-
-    def _of(self, node: Node, *, in_lead: bool) -> Iterable[Clause]:
+    def _of(self, node: Node) -> Iterable[Clause]:
         match node:
             case Term(words):
                 return (self._clause(self._key(word)) for word in words if not _is_short(word))
             case Regex(pattern):
-                # A lead ends where the text does not, and so may a regex.
-                return () if in_lead else (self._clause(REGEX + pattern),)
+                return (self._clause(REGEX + pattern),)
             case SetRef(name):
                 return self._of_set(name)
             case Or(parts):
-                return _either([self.of(part, in_lead=in_lead) for part in parts])
-            case InPart(scope, part):
-                return self.of(part, in_lead=in_lead or scope is Scope.LEAD)
-        return (clause for part in _positive(node) for clause in self.of(part, in_lead=in_lead))
+                return _either([self.of(part) for part in parts])
+        return (clause for part in _positive(node) for clause in self.of(part))
 
     def _of_set(self, name: str) -> Clauses:
-        """Any of its items; the set's own key stands for them, unless one of them may hold anywhere."""
+        """Any of its terms; the set's own key stands for them, unless one of them may hold anywhere."""
         if name not in self._set_clauses:
-            items = [self.of_item(dated.term, name) for dated in self.sets[name].terms]
+            items = [self.of(dated.term) for dated in self._sets[name].terms]
             self._set_weights[name] = sum(self._weight(clauses[0]) for clauses in items if clauses)
             self._set_clauses[name] = (self._clause(SET + name),) if all(items) else ()
         return self._set_clauses[name]
@@ -132,19 +121,11 @@ class Requirements:
             case _:
                 return folded
 
-    def _count(self, node: Node, sets: Mapping[str, TermSet], *, in_lead: bool) -> None:
-        """Count the words of `node`, and note its sets."""
-        match node:
-            case Term(words):
-                self._uses.update(map(self._key, words))
-            case SetRef(name):
-                self.sets[name] = sets[name]
-                if in_lead:
-                    self._in_leads.add(name)
-            case _:
-                inner = in_lead or (isinstance(node, InPart) and node.scope is Scope.LEAD)
-                for child in children(node):
-                    self._count(child, sets, in_lead=inner)
+    def _count(self, node: Node) -> None:
+        if isinstance(node, Term):
+            self._uses.update(map(self._key, node.words))
+        for child in children(node):
+            self._count(child)
 
 
 def _positive(node: Node) -> tuple[Node, ...]:
