@@ -249,11 +249,16 @@ def test_the_evaluator_answers_as_naive_loops(count, few, monkeypatch):
     """On random queries and texts the same spans, in the promised order; and what is written parses to the same."""
     monkeypatch.setattr("worker.query.spans.FEW", few)
     rng = Random(count)
-    found = 0
+    found = cut = 0
     for query in islice(naive.queries(rng), count):
         title, body = naive.text(rng, 8) if rng.random() < 0.7 else "", naive.text(rng)
         expected = naive.Naive(title, body).holds(query) or set()
-        spans = evaluate(query, Reading(analyse(title, body, "fr"), published=naive.DAY, sets=naive.SETS))
+        reading = Reading(analyse(title, body, "fr"), published=naive.DAY, sets=naive.SETS)
+        spans = evaluate(query, reading)
+        if reading.cut:
+            # More than 10,000 spans: what is kept of them has tests of its own.
+            cut += 1
+            continue
         case = f"{query}\n{title!r}\n{body!r}"
         assert sorted(map(sorted, expected)) == sorted(map(list, spans)), case
         assert list(spans) == sorted(spans, key=lambda span: (span[-1] - span[0], span)), case
@@ -261,6 +266,7 @@ def test_the_evaluator_answers_as_naive_loops(count, few, monkeypatch):
         found += bool(spans)
     print(f"{found / count:.0%} of {count} random pairs yield a span")
     assert found >= 0.3 * count
+    assert cut <= count / 1_000
 
 
 def test_random_queries_have_every_node():

@@ -1,24 +1,39 @@
 """Which queries an article can satisfy at all: candidates before evaluation.
 
-A query is filed under pairs of keys of its two rarest clauses, and an article looks up the keys that it has: what it
-does not have costs nothing, however many queries there are. Nothing that holds is missed; what is found is evaluated.
+A query is filed under the keys of its three rarest clauses, and an article looks up those that it has: what it does
+not have costs nothing, however many queries there are. Nothing that holds is missed; what is found is evaluated.
+The only owner of numpy: a few operations on arrays take the place of a look at each query filed under a word.
 """
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 from worker.query.nodes import DatedTerm, Node, Regex, Term, TermSet
 from worker.query.reading import lead
 from worker.query.regex import RegexSet
-from worker.query.requirements import ANY_FORM, PREFIX, PREFIX_LETTERS, REGEX, SET, Clauses, Key, Requirements
+from worker.query.requirements import (
+    ANY_FORM,
+    MARK,
+    MOST_CLAUSES,
+    PREFIX,
+    PREFIX_LETTERS,
+    REGEX,
+    Clauses,
+    Key,
+    Requirements,
+)
 from worker.text import Document, family
 
-#: The key that every article has, for the second of a pair where a query has one clause alone.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: The key that every article has: it stands for the clauses that a query has not. Its number is 0.
 ALWAYS = "\0"
-#: Pairs under which one query is filed at most.
-MOST_PAIRS = 64
 #: Letters that all words of one stem share: see `Family`.
 STEM_LETTERS = 3
 
@@ -39,121 +54,52 @@ class Presearch:
     def __init__(self, queries: Sequence[Node | None], sets: Mapping[str, TermSet]) -> None:
         """The queries by number; None stands for one that must always be tried."""
         requirements = Requirements(queries, sets)
-        self._sets = _Sets(sets, requirements)
-        self._queries = _Files()
-        self._queries.file(
-            (number, () if query is None else requirements.of(query)) for number, query in enumerate(queries)
-        )
-        asked = self._queries.asked() | self._sets.asked()
-        self._inflected = _marked(asked, ANY_FORM)
-        self._regexes = RegexSet(_marked(asked, REGEX))
-        self._prefixes: dict[str, list[str]] = {}
-        for prefix in _marked(asked, PREFIX):
-            self._prefixes.setdefault(prefix[:PREFIX_LETTERS], []).append(prefix)
-        self._forms: dict[str, _Forms] = {}
-
-    def search(self, document: Document) -> Candidates:
-        """The queries that `document` can satisfy, and what it can hold of the sets."""
-        keys = self._keys(document)
-        sets = self._sets.found(keys)
-        keys.update(SET + name for name, terms in sets.items() if terms.terms)
-        return Candidates(sorted(self._queries.found(keys)), sets)
-
-    def _keys(self, document: Document) -> set[Key]:
-        """All that the article has of what is asked, but for sets."""
-        words = set(document.folded)
-        keys = words | {ALWAYS}
-        if self._inflected:
-            keys.update(self._forms_of(document.language).keys(words))
-        if self._prefixes:
-            for word in words:
-                for prefix in self._prefixes.get(word[:PREFIX_LETTERS], ()):
-                    if word.startswith(prefix):
-                        keys.add(PREFIX + prefix)
-        if self._regexes:
-            # A lead ends where the body does not, and so may a regex.
-            texts = (document.title, document.body, lead(document))
-            keys.update(REGEX + pattern for pattern in self._regexes.found(texts))
-        return keys
-
-    def _forms_of(self, language: str) -> "_Forms":
-        forms = self._forms.get(language)
-        if forms is None:
-            forms = self._forms[language] = _Forms(self._inflected, language)
-        return forms
-
-
-class _Files:
-    """Numbers, filed under the keys that they require."""
-
-    def __init__(self) -> None:
-        self._always: list[int] = []
-        self._filed: dict[Key, dict[Key, Sequence[int]]] = {}
-        #: Clauses that are asked of what the pairs have found.
-        self._others: dict[int, Clauses] = {}
-
-    def file(self, filed: Iterable[tuple[int, Clauses]]) -> None:
-        """File all numbers, each under its clauses, the rarest first."""
-        pairs: dict[tuple[Key, Key], list[int]] = {}
-        for number, clauses in filed:
-            for pair in self._pairs(number, clauses):
-                pairs.setdefault(pair, []).append(number)
-        for (first, second), numbers in pairs.items():
-            self._filed.setdefault(first, {})[second] = tuple(numbers)
-
-    def asked(self) -> set[Key]:
-        """All keys that make a difference."""
-        asked = set(self._filed)
-        for seconds in self._filed.values():
-            asked.update(seconds)
-        for clauses in self._others.values():
-            asked.update(*clauses)
-        return asked
-
-    def found(self, keys: set[Key]) -> set[int]:
-        """The numbers whose clauses hold with these keys."""
-        found = set(self._always)
-        filed = self._filed
-        for first in filed.keys() & keys:
-            seconds = filed[first]
-            for second in seconds.keys() & keys:
-                found.update(seconds[second])
-        others = self._others
-        return {n for n in found if n not in others or not any(map(keys.isdisjoint, others[n]))}
-
-    def _pairs(self, number: int, clauses: Clauses) -> Iterator[tuple[Key, Key]]:
-        """Where it is filed; the clauses that no pair stands for are kept."""
-        if not clauses:
-            self._always.append(number)
-            return
-        first, *others = clauses
-        second = frozenset((ALWAYS,))
-        if others and len(first) * len(others[0]) <= MOST_PAIRS:
-            second = others.pop(0)
-        if others:
-            self._others[number] = tuple(others)
-        yield from product(first, second)
-
-
-class _Sets:
-    """The items of sets, filed alike."""
-
-    def __init__(self, sets: Mapping[str, TermSet], requirements: Requirements) -> None:
-        self._files = _Files()
+        self._count = len(queries)
+        #: Items of sets are filed behind the queries.
         self._items: list[tuple[str, DatedTerm | Term | Regex]] = [
             (name, item) for name, terms in sets.items() for item in (*terms.terms, *terms.exceptions)
         ]
-        self._files.file(
-            (number, requirements.of(item.term if isinstance(item, DatedTerm) else item))
-            for number, (_, item) in enumerate(self._items)
-        )
-        self.asked = self._files.asked
+        files = _Files()
+        for number, query in enumerate(queries):
+            files.file(number, () if query is None else requirements.of(query))
+        for number, (_, item) in enumerate(self._items, len(queries)):
+            files.file(number, requirements.of(item.term if isinstance(item, DatedTerm) else item))
+        self._index = files.index()
+        self._keys = _Keys(files.numbers, requirements.groups)
+        self._regexes = RegexSet(self._keys.marked(REGEX))
+        self._prefixes: dict[str, list[str]] = {}
+        for prefix in self._keys.marked(PREFIX):
+            self._prefixes.setdefault(prefix[:PREFIX_LETTERS], []).append(prefix)
+        self._languages: dict[str, _Words] = {}
 
-    def found(self, keys: set[Key]) -> dict[str, TermSet]:
+    def search(self, document: Document) -> Candidates:
+        """The queries that `document` can satisfy, and what it can hold of the sets."""
+        found = self._index.found(self._numbers(document))
+        queries = [number for number in found if number < self._count]
+        return Candidates(queries, self._sets(found[len(queries) :]))
+
+    def _numbers(self, document: Document) -> set[int]:
+        """The numbers of the keys that the article has."""
+        words = self._languages.get(document.language)
+        if words is None:
+            words = self._languages[document.language] = _Words(self._keys, document.language)
+        found = words.numbers(document.folded)
+        if self._prefixes:
+            for word in document.folded:
+                for prefix in self._prefixes.get(word[:PREFIX_LETTERS], ()):
+                    if word.startswith(prefix):
+                        found.update(self._keys.implied(PREFIX + prefix))
+        if self._regexes:
+            # A lead ends where the body does not, and so may a regex.
+            for pattern in self._regexes.found((document.title, document.body, lead(document))):
+                found.update(self._keys.implied(REGEX + pattern))
+        return found
+
+    def _sets(self, numbers: Iterable[int]) -> dict[str, TermSet]:
         """By name, the sets of which something can occur; others are empty."""
         items: dict[str, list[DatedTerm | Term | Regex]] = {}
-        for number in sorted(self._files.found(keys)):
-            name, item = self._items[number]
+        for number in numbers:
+            name, item = self._items[number - self._count]
             items.setdefault(name, []).append(item)
         found: dict[str, TermSet] = defaultdict(TermSet)
         for name, held in items.items():
@@ -164,36 +110,114 @@ class _Sets:
         return found
 
 
-class _Forms:
-    """The keys of inflected words, by the forms that they have in one language."""
+class _Files:
+    """What is filed under which keys, one row for each combination of its clauses' keys."""
 
-    def __init__(self, words: Iterable[str], language: str) -> None:
+    def __init__(self) -> None:
+        #: Numbers of the keys.
+        self.numbers: dict[Key, int] = {ALWAYS: 0}
+        #: Three keys and what is filed under them, row after row.
+        self._rows = array("i")
+
+    def file(self, number: int, clauses: Clauses) -> None:
+        """File `number` under its clauses, the rarest first."""
+        numbers = self.numbers
+        for keys in product(*clauses):
+            row = [numbers.setdefault(key, len(numbers)) for key in keys]
+            self._rows.extend(row)
+            self._rows.extend([0] * (MOST_CLAUSES - len(row)))
+            self._rows.append(number)
+
+    def index(self) -> "_Index":
+        """All that is filed, by the first key."""
+        import numpy as np
+
+        rows = np.array(self._rows, dtype=np.int32).reshape(-1, MOST_CLAUSES + 1)
+        return _Index(rows[rows[:, 0].argsort(kind="stable")], len(self.numbers))
+
+
+class _Index:
+    """Rows of three keys and what is filed under them, sorted by the first key."""
+
+    def __init__(self, rows: "NDArray[np.int32]", keys: int) -> None:
+        import numpy as np
+
+        self._keys = keys
+        first, *others, filed = (np.ascontiguousarray(column) for column in rows.T)
+        self._others = others
+        self._filed = filed
+        #: For each key, how many rows it has, and where they begin.
+        self._sizes = np.bincount(first, minlength=keys)
+        self._starts = self._sizes.cumsum() - self._sizes
+
+    def found(self, keys: set[int]) -> list[int]:
+        """What is filed under three of these keys, ascending."""
+        import numpy as np
+
+        keys.add(0)
+        at = np.fromiter(keys, np.int64, len(keys))
+        sizes = self._sizes[at]
+        ends = sizes.cumsum()
+        if not ends[-1]:
+            return []
+        present = np.zeros(self._keys, np.bool_)
+        present[at] = True
+        rows = (self._starts[at] - ends + sizes).repeat(sizes)
+        rows += np.arange(len(rows))
+        for other in self._others:
+            rows = rows[present[other[rows]]]
+        return sorted(set(self._filed[rows].tolist()))
+
+
+class _Keys:
+    """What an article that has a key has by it: the key, and the groups that it is in."""
+
+    def __init__(self, numbers: Mapping[Key, int], groups: Mapping[Key, Iterable[Key]]) -> None:
+        self._numbers = numbers
+        self._groups: dict[Key, list[Key]] = {}
+        for group, members in groups.items():
+            for member in members:
+                self._groups.setdefault(member, []).append(group)
+
+    def implied(self, key: Key) -> set[int]:
+        """The numbers of `key` and of its groups, as far as something is filed under them."""
+        found = {self._numbers[key]} if key in self._numbers else set()
+        for group in self._groups.get(key, ()):
+            found |= self.implied(group)
+        return found
+
+    def marked(self, mark: str) -> list[str]:
+        """What the keys with that mark stand for, sorted; without one, the words."""
+        keys = self._numbers.keys() | self._groups.keys()
+        return sorted(key[len(mark) :] for key in keys if key[:MARK] == mark or (not mark and key[0] != ALWAYS))
+
+
+class _Words:
+    """The keys of words, and in one language those of words that are asked in any form."""
+
+    def __init__(self, keys: _Keys, language: str) -> None:
         self._language = language
-        self._forms: dict[str, tuple[Key, ...]] = {}
+        numbers: dict[str, set[int]] = {word: keys.implied(word) for word in keys.marked("")}
         #: By the first letters and the stem of words that no dictionary knows.
-        self._stems: dict[tuple[str, str], tuple[Key, ...]] = {}
-        for word in words:
+        stems: dict[tuple[str, str], set[int]] = {}
+        for word in keys.marked(ANY_FORM):
+            implied = keys.implied(ANY_FORM + word)
             kin = family(word, language)
             for form in kin.forms:
-                self._forms[form] = (*self._forms.get(form, ()), ANY_FORM + word)
+                numbers.setdefault(form, set()).update(implied)
             if kin.stem:
-                stem = (word[:STEM_LETTERS], kin.stem)
-                self._stems[stem] = (*self._stems.get(stem, ()), ANY_FORM + word)
-        self._beginnings = {letters for letters, _ in self._stems}
+                stems.setdefault((word[:STEM_LETTERS], kin.stem), set()).update(implied)
+        self._numbers = {word: tuple(implied) for word, implied in numbers.items()}
+        self._stems = {stem: tuple(implied) for stem, implied in stems.items()}
+        self._beginnings = {letters for letters, _ in stems}
 
-    def keys(self, words: Iterable[str]) -> set[Key]:
-        """The keys of the words of which one of these is a form."""
-        found: set[Key] = set()
-        for keys in filter(None, map(self._forms.get, words)):
-            found.update(keys)
+    def numbers(self, words: Sequence[str]) -> set[int]:
+        """The numbers of the keys that there are in these words."""
+        found: set[int] = set()
+        found.update(*filter(None, map(self._numbers.get, words)))
         if self._stems:
             for word in words:
                 letters = word[:STEM_LETTERS]
                 if letters in self._beginnings and (stem := family(word, self._language).stem):
                     found.update(self._stems.get((letters, stem), ()))
         return found
-
-
-def _marked(keys: Iterable[Key], mark: str) -> list[str]:
-    """What the keys with that mark stand for, sorted."""
-    return sorted(key[len(mark) :] for key in keys if key.startswith(mark))

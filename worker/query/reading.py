@@ -4,7 +4,7 @@ Every node's answer is kept, so whoever explains a match asks the same `Reading`
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date
 from functools import cached_property
 from itertools import accumulate
@@ -209,9 +209,9 @@ class Reading:
                 return places.of_all(form for form in places.forms if form.startswith(folded))
             case How.INFLECTED:
                 kin = family(folded, self.document.language)
-                forms = kin.forms & places.forms
+                forms = set(kin.forms & places.forms)
                 if kin.stem:
-                    forms |= {form for form in places.alike(folded) if form in kin}
+                    forms.update(form for form in places.alike(folded) if form in kin)
                 return places.of_all(forms)
         assert_never(word.how)
 
@@ -281,46 +281,36 @@ def _keeps(operator: Operator, a: Span, b: Span) -> bool:
 class Places:
     """Where each folded word of a text stands."""
 
-    def __init__(self, folded: tuple[str, ...]) -> None:
+    def __init__(self, folded: Sequence[str]) -> None:
         self._folded = folded
-        self._known: dict[str, Sequence[int]] = {}
 
     def of(self, form: str) -> Sequence[int]:
         """Where the folded word stands, ascending."""
-        known = self._known.get(form)
-        if known is None:
-            known = self._known[form] = self._seek(form)
-        return known
+        return self._places.get(form, ())
 
     def of_all(self, forms: Iterable[str]) -> Sequence[int]:
         """Where any of the folded words stands, ascending."""
         found = [self.of(form) for form in forms]
         return found[0] if len(found) == 1 else sorted(place for places in found for place in places)
 
+    @property
+    def forms(self) -> Set[str]:
+        """The distinct folded words."""
+        return self._places.keys()
+
     def alike(self, form: str) -> list[str]:
         """The folded words that begin with the same three letters, as all words of one stem do."""
         return self._alike.get(form[:3], [])
 
     @cached_property
-    def forms(self) -> frozenset[str]:
-        """The distinct folded words."""
-        return frozenset(self._folded)
-
-    def _seek(self, form: str) -> Sequence[int]:
-        last = self._last.get(form)
-        if last is None:
-            return ()
-        place = self._folded.index(form)
-        places = [place]
-        while place < last:
-            place = self._folded.index(form, place + 1)
-            places.append(place)
+    def _places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for place, form in enumerate(self._folded):
+            if form in places:
+                places[form].append(place)
+            else:
+                places[form] = [place]
         return places
-
-    @cached_property
-    def _last(self) -> dict[str, int]:
-        # Most words are never asked for: to list the places of all would take five times as long.
-        return dict(zip(self._folded, range(len(self._folded)), strict=True))
 
     @cached_property
     def _alike(self) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ import re2
 
 #: Patterns that one set holds at most, and the bytes that it may take; more patterns make more sets.
 SET_SIZE = 500
-SET_BYTES = 64 << 20
+SET_BYTES = 16 << 20
 
 
 class RegexError(ValueError):

@@ -1,27 +1,15 @@
 """What a text must have for a query to hold: clauses, of which all must hold.
 
 A clause is a set of keys and holds where an article has one of them. A key is a folded word or, marked, any form of a
-word, a beginning of words, a regex or a named set.
+word, a beginning of words, a regex, or a group of keys, which an article has if it has one of them.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from worker.query.nodes import (
-    How,
-    Node,
-    Not,
-    Operator,
-    Or,
-    Proximity,
-    Regex,
-    SetRef,
-    Term,
-    TermSet,
-    Word,
-    children,
-)
+from worker.query.nodes import How, Node, Not, Operator, Or, Proximity, Regex, SetRef, Term, TermSet, Word, children
 from worker.text import fold
 
 Key: TypeAlias = str
@@ -30,11 +18,12 @@ Clause: TypeAlias = frozenset[Key]
 Clauses: TypeAlias = tuple[Clause, ...]
 
 #: Marks of keys that are no folded words.
-ANY_FORM, PREFIX, REGEX, SET = "\0i", "\0p", "\0r", "\0s"
+ANY_FORM, PREFIX, REGEX, GROUP = "\0f", "\0p", "\0r", "\0g"
+MARK = len(ANY_FORM)
 #: Letters by which beginnings are looked up.
 PREFIX_LETTERS = 3
-#: Clauses kept of a query: more would be asked than they turn away.
-MOST_CLAUSES = 4
+#: Clauses kept of a query, and keys of a clause before it becomes a group: a query is filed under their product.
+MOST_CLAUSES, MOST_KEYS = 3, 4
 #: How much commoner than long words those of 0, 1, 2 ... letters are taken to be; from the last on, 1.
 _COMMONER = (64, 64, 64, 16, 8, 4, 2, 1)
 #: What no length tells of: a beginning has more forms, and a regex may be anything.
@@ -45,13 +34,16 @@ class Requirements:
     """The clauses of queries. How many of them ask for a word tells how common it may be, as does its length."""
 
     def __init__(self, queries: Iterable[Node | None], sets: Mapping[str, TermSet]) -> None:
+        #: What each group has, which may be other groups.
+        self.groups: dict[Key, Clause] = {}
         self._sets = sets
         self._uses: Counter[Key] = Counter()
         self._single: dict[Key, Clause] = {}
         #: By the identity of nodes, which must stay alive.
         self._known: dict[int, Clauses] = {}
         self._set_clauses: dict[str, Clauses] = {}
-        self._set_weights: dict[str, int] = {}
+        self._group_keys: dict[Clause, Key] = {}
+        self._group_weights: dict[Key, int] = {}
         for query in queries:
             if query is not None:
                 self._count(query)
@@ -75,33 +67,42 @@ class Requirements:
             case SetRef(name):
                 return self._of_set(name)
             case Or(parts):
-                return _either([self.of(part) for part in parts])
+                return map(self._grouped, _either([self.of(part) for part in parts]))
         return (clause for part in _positive(node) for clause in self.of(part))
 
     def _of_set(self, name: str) -> Clauses:
-        """Any of its terms; the set's own key stands for them, unless one of them may hold anywhere."""
+        """Any of its terms, by the rarest clause of each."""
         if name not in self._set_clauses:
-            items = [self.of(dated.term) for dated in self._sets[name].terms]
-            self._set_weights[name] = sum(self._weight(clauses[0]) for clauses in items if clauses)
-            self._set_clauses[name] = (self._clause(SET + name),) if all(items) else ()
+            terms = [self.of(dated.term) for dated in self._sets[name].terms]
+            any_of_them = frozenset[Key]().union(*(clauses[0] for clauses in terms if clauses))
+            self._set_clauses[name] = (self._grouped(any_of_them),) if all(terms) else ()
         return self._set_clauses[name]
 
+    def _grouped(self, clause: Clause) -> Clause:
+        """A clause that holds where `clause` does, and has few keys."""
+        if len(clause) <= MOST_KEYS:
+            return clause
+        key = self._group_keys.get(clause)
+        if key is None:
+            key = self._group_keys[clause] = f"{GROUP}{len(self.groups)}"
+            self._group_weights[key] = self._weight(clause)
+            self.groups[key] = clause
+        return self._clause(key)
+
     def _rarest(self, clauses: Iterable[Clause]) -> Clauses:
-        distinct = dict.fromkeys(clauses)
-        if len(distinct) == 1:
-            return tuple(distinct)
-        return tuple(sorted(distinct, key=self._weight)[:MOST_CLAUSES])
+        distinct = tuple(dict.fromkeys(clauses))
+        return distinct if len(distinct) < 2 else tuple(sorted(distinct, key=self._weight)[:MOST_CLAUSES])
 
     def _weight(self, clause: Clause) -> int:
         return sum(map(self._weight_of, clause))
 
     def _weight_of(self, key: Key) -> int:
-        mark = key[:2]
+        mark = key[:MARK]
         if mark == REGEX:
             return _REGEX_WEIGHT
-        if mark == SET:
-            return self._set_weights[key[2:]]
-        letters = len(key) - (2 if mark in (ANY_FORM, PREFIX) else 0)
+        if mark == GROUP:
+            return self._group_weights[key]
+        letters = len(key) - (MARK if mark in (ANY_FORM, PREFIX) else 0)
         weight = self._uses[key] * _COMMONER[min(letters, len(_COMMONER) - 1)]
         return weight * _PREFIX_WEIGHT if mark == PREFIX else weight
 
@@ -115,7 +116,7 @@ class Requirements:
         folded = fold(word.text)
         match word.how:
             case How.INFLECTED:
-                return ANY_FORM + folded
+                return sys.intern(ANY_FORM + folded)
             case How.PREFIX:
                 return PREFIX + folded
             case _:
