@@ -4,7 +4,7 @@ Every node's answer is kept, so whoever explains a match asks the same `Reading`
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, KeysView, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from itertools import accumulate
@@ -30,7 +30,7 @@ from worker.query.nodes import (
     Word,
 )
 from worker.query.regex import occurrences
-from worker.query.spans import Around, Span, Spans, disjoint, kept, pairs
+from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, pairs
 from worker.text import Document, family, fold
 
 
@@ -96,8 +96,22 @@ class Reading:
 
     def _evaluate(self, node: Node) -> Spans | None:
         match node:
-            case Term() | Proximity() | SetRef() | Regex():
-                return self._expression(node) or None
+            case Term():
+                return self._term(node) or None
+            case Proximity():
+                return self._proximity(node) or None
+            case SetRef() | Regex():
+                spans = self._set(self._sets[node.name]) if isinstance(node, SetRef) else self._regex(node.pattern)
+                return self._kept(node, spans) or None
+            case InPart(scope, part):
+                return self.within(scope).answer(part)
+            case AtLeast(count, part):
+                answer = self.answer(part)
+                return answer if answer is not None and disjoint(answer, count) else None
+        return self._condition(node)
+
+    def _condition(self, node: And | Or | Not) -> Spans | None:
+        match node:
             case And(parts):
                 return self._all(node, parts)
             case Or(parts):
@@ -105,25 +119,6 @@ class Reading:
                 return self._kept(node, (s for answer in answers for s in answer)) if answers else None
             case Not(part):
                 return () if self.answer(part) is None else None
-            case InPart(scope, part):
-                return self.within(scope).answer(part)
-            case AtLeast(count, part):
-                answer = self.answer(part)
-                return answer if answer is not None and disjoint(answer, count) else None
-        assert_never(node)
-
-    def _expression(self, node: Term | Proximity | SetRef | Regex) -> Spans:
-        match node:
-            case Term():
-                return self._kept(node, self._term(node))
-            case Proximity(Operator.NEAR | Operator.BEFORE):
-                return self._near(node)
-            case Proximity():
-                return self._unlike(node)
-            case SetRef(name):
-                return self._kept(node, self._set(self._sets[name]))
-            case Regex(pattern):
-                return self._kept(node, self._regex(pattern))
         assert_never(node)
 
     def _all(self, node: And, parts: tuple[Node, ...]) -> Spans | None:
@@ -169,20 +164,24 @@ class Reading:
 
     # --- expressions ---
 
-    def _term(self, term: Term) -> list[Span]:
+    def _term(self, term: Term) -> Spans:
         words = term.words
         first = self._positions(words[0])
-        if len(words) == 1 or not first:
-            return [(position,) for position in first]
-        places = [set(self._positions(word)) for word in words[1:]]
         length = len(words)
-        boundary = self.document.title_words
-        return [
-            tuple(range(start, start + length))
-            for start in first
-            if all(start + n in place for n, place in enumerate(places, 1))
-            and (start >= boundary or start + length <= boundary)
-        ]
+        if length > 1 and first:
+            places = [set(self._positions(word)) for word in words[1:]]
+            boundary = self.document.title_words
+            first = [
+                start
+                for start in first
+                if all(start + n in place for n, place in enumerate(places, 1))
+                and (start >= boundary or start + length <= boundary)
+            ]
+        if len(first) > MAX_SPANS:
+            self.cut.add(term)
+            first = first[:MAX_SPANS]
+        # All are equally long, and the leftmost stands first.
+        return tuple([tuple(range(start, start + length)) for start in first])
 
     def _positions(self, word: Word) -> Sequence[int]:
         """Where the word stands within the scope, ascending."""
@@ -243,26 +242,22 @@ class Reading:
                         spans.append(tuple(range(words.start + first, words.start + last)))
         return spans
 
-    def _near(self, node: Proximity) -> Spans:
-        left = self.answer(node.left)
-        right = self.answer(node.right) if left else None
-        if not left or not right:
-            return ()
-        ordered = node.operator is Operator.BEFORE
-        found, cut = pairs(left, right, node.reach, self.document, ordered=ordered)
-        if cut:
-            self.cut.add(node)
-        return found
-
-    def _unlike(self, node: Proximity) -> Spans:
-        """The spans of the left that no span of the right keeps from counting."""
+    def _proximity(self, node: Proximity) -> Spans:
         left = self.answer(node.left) or ()
         right = self.answer(node.right) if left else None
+        operator = node.operator
+        if operator is Operator.NEAR or operator is Operator.BEFORE:
+            if not right:
+                return ()
+            found, cut = pairs(left, right, node.reach, self.document, ordered=operator is Operator.BEFORE)
+            if cut:
+                self.cut.add(node)
+            return found
         if not right:
             return left
         around = Around(right, self.document)
-        reach = 0 if node.operator is Operator.WITHOUT else node.reach
-        return tuple(a for a in left if not any(_keeps(node.operator, a, b) for b in around.near(a, reach)))
+        reach = 0 if operator is Operator.WITHOUT else node.reach
+        return tuple(a for a in left if not any(_keeps(operator, a, b) for b in around.near(a, reach)))
 
 
 def _keeps(operator: Operator, a: Span, b: Span) -> bool:
@@ -294,7 +289,7 @@ class Places:
         return found[0] if len(found) == 1 else sorted(place for places in found for place in places)
 
     @property
-    def forms(self) -> Set[str]:
+    def forms(self) -> KeysView[str]:
         """The distinct folded words."""
         return self._places.keys()
 
