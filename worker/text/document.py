@@ -125,7 +125,7 @@ def _numbers(begins: list[int], starts: list[int], number: int) -> list[int]:
     return numbers
 
 
-_EMPTY_LINE = re.compile(r"\r?\n[^\S\n]*(?:\r?\n[^\S\n]*)+")
+_EMPTY_LINE = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 _CLOSING = "\"'»”’)\\]"
 _END = re.compile(
     # Stops and a space; from a row's first stop only, and without second thoughts: a long row must not cost its square.
@@ -133,6 +133,7 @@ _END = re.compile(
     r"|(?P<glued>\.)(?=[^\W\d_])"  # Sophea.Lors
     r"|[。！？｡។៕]+[」』”’）]*"
 )
+_MARK = re.compile(r"[.!?…。！？｡។៕]")
 _OPENING = re.compile(r"[ \u00a0\u202f«“‘\"'(\[\-–—]*+")
 #: Abbreviations after which a name or a number follows, folded; none that is a word or a name of its own (Sen, col).
 _ABBREVIATIONS = frozenset(
@@ -147,7 +148,15 @@ _THOUSANDS = re.compile(r"\d{3}(?!\d)")
 
 def _sentence_breaks(text: str) -> list[int]:
     """Offsets at which a new sentence begins."""
-    return [m.end() for m in _END.finditer(text) if _is_end(text, m)]
+    breaks = []
+    end = 0
+    # To search for what an end begins with takes a tenth of the time that trying `_END` everywhere does.
+    for mark in _MARK.finditer(text):
+        if mark.start() >= end and (found := _END.match(text, mark.start())):
+            end = found.end()
+            if _is_end(text, found):
+                breaks.append(end)
+    return breaks
 
 
 def _is_end(text: str, found: re.Match[str]) -> bool:
