@@ -123,12 +123,8 @@ class _Shape:
 
 _SHAPES = [_Shape((1, 1)), _Shape((2, 1)), _Shape((1, 1), 1), _Shape((2, 2)), _Shape((1, 1, 1)), _Shape((2, 1, 1))]
 _ZIPF = list(accumulate(1 / (rank + 3) for rank in range(VOCABULARY)))
-_SYLLABLES = [
-    c + v + e
-    for c in ("b", "ch", "d", "g", "k", "l", "m", "ph", "s", "th", "v")
-    for v in "aeiou"
-    for e in ("", "n", "ng")
-]
+_HEADS, _TAILS = ("b", "ch", "d", "g", "k", "l", "m", "ph", "s", "th", "v"), ("", "n", "ng")
+_SYLLABLES = [head + vowel + tail for head in _HEADS for vowel in "aeiou" for tail in _TAILS]
 
 
 def _partner(word: str, subject: list[str]) -> str:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 ALWAYS = "\0"
 #: Letters that all words of one stem share: see `Family`.
 STEM_LETTERS = 3
+#: Words that are remembered of articles, per language.
+MOST_LEARNT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,6 @@ class Presearch:
         self._index = files.index()
         self._keys = _Keys(files.numbers, requirements.groups)
         self._regexes = RegexSet(self._keys.marked(REGEX))
-        self._prefixes: dict[str, list[str]] = {}
-        for prefix in self._keys.marked(PREFIX):
-            self._prefixes.setdefault(prefix[:PREFIX_LETTERS], []).append(prefix)
         self._languages: dict[str, _Words] = {}
 
     def search(self, document: Document) -> Candidates:
@@ -83,12 +82,8 @@ class Presearch:
         words = self._languages.get(document.language)
         if words is None:
             words = self._languages[document.language] = _Words(self._keys, document.language)
-        found = words.numbers(document.folded)
-        if self._prefixes:
-            for word in document.folded:
-                for prefix in self._prefixes.get(word[:PREFIX_LETTERS], ()):
-                    if word.startswith(prefix):
-                        found.update(self._keys.implied(PREFIX + prefix))
+        found = {0}
+        found.update(*map(words.__getitem__, document.folded))
         if self._regexes:
             # A lead ends where the body does not, and so may a regex.
             for pattern in self._regexes.found((document.title, document.body, lead(document))):
@@ -154,7 +149,6 @@ class _Index:
         """What is filed under three of these keys, ascending."""
         import numpy as np
 
-        keys.add(0)
         at = np.fromiter(keys, np.int64, len(keys))
         sizes = self._sizes[at]
         ends = sizes.cumsum()
@@ -192,32 +186,52 @@ class _Keys:
         return sorted(key[len(mark) :] for key in keys if key[:MARK] == mark or (not mark and key[0] != ALWAYS))
 
 
-class _Words:
-    """The keys of words, and in one language those of words that are asked in any form."""
+class _Words(dict[str, tuple[int, ...]]):
+    """Any word -> the numbers of the keys that an article of one language has by it.
+
+    What is asked is known from the start; other words are learnt where they may begin as asked, or share a stem.
+    """
 
     def __init__(self, keys: _Keys, language: str) -> None:
         self._language = language
+        self._learnt: list[str] = []
         numbers: dict[str, set[int]] = {word: keys.implied(word) for word in keys.marked("")}
         #: By the first letters and the stem of words that no dictionary knows.
-        stems: dict[tuple[str, str], set[int]] = {}
+        self._stems: dict[tuple[str, str], set[int]] = {}
         for word in keys.marked(ANY_FORM):
             implied = keys.implied(ANY_FORM + word)
             kin = family(word, language)
             for form in kin.forms:
                 numbers.setdefault(form, set()).update(implied)
             if kin.stem:
-                stems.setdefault((word[:STEM_LETTERS], kin.stem), set()).update(implied)
-        self._numbers = {word: tuple(implied) for word, implied in numbers.items()}
-        self._stems = {stem: tuple(implied) for stem, implied in stems.items()}
-        self._beginnings = {letters for letters, _ in stems}
+                self._stems.setdefault((word[:STEM_LETTERS], kin.stem), set()).update(implied)
+        self._stemmed = {letters for letters, _ in self._stems}
+        #: By their first letters, beginnings and the keys that they stand for.
+        self._prefixes: dict[str, list[tuple[str, set[int]]]] = {}
+        for prefix in keys.marked(PREFIX):
+            implied = keys.implied(PREFIX + prefix)
+            self._prefixes.setdefault(prefix[:PREFIX_LETTERS], []).append((prefix, implied))
+        for word, own in numbers.items():
+            self[word] = tuple(own | self._by_letters(word))
 
-    def numbers(self, words: Sequence[str]) -> set[int]:
-        """The numbers of the keys that there are in these words."""
+    def __missing__(self, word: str) -> tuple[int, ...]:
+        if not self._stems and not self._prefixes:
+            return ()
+        if len(self._learnt) >= MOST_LEARNT:
+            for learnt in self._learnt:
+                self.pop(learnt, None)
+            self._learnt = []
+        self._learnt.append(word)
+        self[word] = numbers = tuple(self._by_letters(word))
+        return numbers
+
+    def _by_letters(self, word: str) -> set[int]:
+        """By the word's stem and its beginnings."""
         found: set[int] = set()
-        found.update(*filter(None, map(self._numbers.get, words)))
-        if self._stems:
-            for word in words:
-                letters = word[:STEM_LETTERS]
-                if letters in self._beginnings and (stem := family(word, self._language).stem):
-                    found.update(self._stems.get((letters, stem), ()))
+        letters = word[:STEM_LETTERS]
+        if letters in self._stemmed and (stem := family(word, self._language).stem):
+            found.update(self._stems.get((letters, stem), ()))
+        for prefix, implied in self._prefixes.get(word[:PREFIX_LETTERS], ()):
+            if word.startswith(prefix):
+                found |= implied
         return found
