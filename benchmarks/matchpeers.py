@@ -107,28 +107,32 @@ class Judge:
 
 
 def hyperscan(rules: Sequence[Rule]) -> Matcher:
-    """One block database of all terms; it tells where a match ends."""
+    """One block database of all terms between spaces, as literals; it tells where a match ends."""
     import hyperscan as hs
 
     judge = Judge(rules)
     database = hs.Database(mode=hs.HS_MODE_BLOCK)
-    expressions = [rf"\b{' '.join(term)}\b".encode() for term in judge.terms]
-    count = len(expressions)
-    database.compile(expressions=expressions, ids=list(range(count)), elements=count, flags=[0] * count)
+    terms = [f" {' '.join(term)} ".encode() for term in judge.terms]
+    count = len(terms)
+    database.compile(expressions=terms, ids=list(range(count)), elements=count, flags=[0] * count, literal=True)
     sizes = [len(term) for term in judge.terms]
 
     def match(words: Words) -> set[str]:
         ends: dict[int, int] = {}
-        at = -1
-        for number, word in enumerate(words):
+        at = 1
+        for number, word in enumerate(words, 1):
             at += len(word) + 1
             ends[at] = number
         found: dict[int, list[int]] = {}
 
         def heard(term: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            found.setdefault(term, []).append(ends[end] - sizes[term] + 1)
+            place = ends[end] - sizes[term]
+            if term in found:
+                found[term].append(place)
+            else:
+                found[term] = [place]
 
-        database.scan(" ".join(words).encode(), match_event_handler=heard)
+        database.scan(f" {' '.join(words)} ".encode(), match_event_handler=heard)
         return judge.holding(found)
 
     return match

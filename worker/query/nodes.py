@@ -4,7 +4,7 @@ Expressions yield spans: Term, SetRef, Regex, Proximity, and Or of expressions. 
 InPart, AtLeast, and Or with a condition in it; they may not stand inside a proximity.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -206,6 +206,16 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def depth(node: Node) -> int:
+    """How many nodes stand above one another. Asked before anything that recurses."""
+    levels = 0
+    level: Sequence[Node] = [node]
+    while level:
+        levels += 1
+        level = [child for parent in level for child in children(parent)]
+    return levels
 
 
 def shared(node: Node, pool: dict[Node, Node]) -> Node:

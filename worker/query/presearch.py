@@ -204,7 +204,7 @@ class _Words(dict[str, tuple[int, ...]]):
             for form in kin.forms:
                 numbers.setdefault(form, set()).update(implied)
             if kin.stem:
-                self._stems.setdefault((word[:STEM_LETTERS], kin.stem), set()).update(implied)
+                self._stems.setdefault((kin.word[:STEM_LETTERS], kin.stem), set()).update(implied)
         self._stemmed = {letters for letters, _ in self._stems}
         #: By their first letters, beginnings and the keys that they stand for.
         self._prefixes: dict[str, list[tuple[str, set[int]]]] = {}

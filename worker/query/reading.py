@@ -27,6 +27,7 @@ from worker.query.nodes import (
     SetRef,
     Term,
     TermSet,
+    Unit,
     Word,
 )
 from worker.query.regex import occurrences
@@ -74,7 +75,8 @@ class Reading:
         self._answers: dict[int, tuple[Node, Spans | None]] = {}
         self._words: dict[tuple[How, str], Sequence[int]] = {}
         self._narrower: dict[Scope, Reading] = {}
-        #: Nodes of which only the first `MAX_SPANS` spans were kept.
+        #: Nodes of which only the first `MAX_SPANS` spans were kept, or that were asked of a sentence or a paragraph
+        #: in a text where a long one was cut.
         self.cut: set[Node] = set()
 
     def answer(self, node: Node) -> Spans | None:
@@ -104,6 +106,8 @@ class Reading:
                 spans = self._set(self._sets[node.name]) if isinstance(node, SetRef) else self._regex(node.pattern)
                 return self._kept(node, spans) or None
             case InPart(scope, part):
+                if scope is Scope.LEAD and self.document.cut_paragraph:
+                    self.cut.add(node)
                 return self.within(scope).answer(part)
             case AtLeast(count, part):
                 answer = self.answer(part)
@@ -207,7 +211,7 @@ class Reading:
             case How.PREFIX:
                 return places.of_all(form for form in places.forms if form.startswith(folded))
             case How.INFLECTED:
-                kin = family(folded, self.document.language)
+                kin = family(word.text, self.document.language)
                 forms = set(kin.forms & places.forms)
                 if kin.stem:
                     forms.update(form for form in places.alike(folded) if form in kin)
@@ -246,6 +250,8 @@ class Reading:
         left = self.answer(node.left) or ()
         right = self.answer(node.right) if left else None
         operator = node.operator
+        if isinstance(node.reach, Unit) and self._cuts(node.reach):
+            self.cut.add(node)
         if operator is Operator.NEAR or operator is Operator.BEFORE:
             if not right:
                 return ()
@@ -258,6 +264,10 @@ class Reading:
         around = Around(right, self.document)
         reach = 0 if operator is Operator.WITHOUT else node.reach
         return tuple(a for a in left if not any(_keeps(operator, a, b) for b in around.near(a, reach)))
+
+    def _cuts(self, unit: Unit) -> bool:
+        """Whether the text has a unit that was cut; what ends a paragraph ends a sentence."""
+        return self.document.cut_sentence if unit is Unit.SENTENCE else self.document.cut_paragraph
 
 
 def _keeps(operator: Operator, a: Span, b: Span) -> bool:

@@ -4,7 +4,6 @@ A clause is a set of keys and holds where an article has one of them. A key is a
 word, a beginning of words, a regex, or a group of keys, which an article has if it has one of them.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -113,14 +112,14 @@ class Requirements:
         return clause
 
     def _key(self, word: Word) -> Key:
-        folded = fold(word.text)
         match word.how:
             case How.INFLECTED:
-                return sys.intern(ANY_FORM + folded)
+                # As written: an accent may tell which word it is a form of.
+                return ANY_FORM + word.text
             case How.PREFIX:
-                return PREFIX + folded
+                return PREFIX + fold(word.text)
             case _:
-                return folded
+                return fold(word.text)
 
     def _count(self, node: Node) -> None:
         if isinstance(node, Term):

@@ -52,12 +52,12 @@ class Around:
         """Those at most that far from `span`, in its part, that share no word with it."""
         low, high = self._window(span, reach)
         within = isinstance(reach, Unit)
+        first, final = span[0], span[-1]
+        words = frozenset(span)
         for other in self._from(low - self._longest, high):
-            last = other[-1]
-            if (
-                (low <= other[0] and last <= high if within else low <= last and other[0] <= high)
-                and (last < span[0] or span[-1] < other[0] or not _shares(span, other))
-            ):  # fmt: skip
+            begin, end = other[0], other[-1]
+            near = low <= begin and end <= high if within else low <= end and begin <= high
+            if near and (end < first or final < begin or words.isdisjoint(other)):
                 yield other
 
     def shorter(self, longest: int) -> "Around":
@@ -145,7 +145,3 @@ def _try(spans: list[Span], count: int) -> bool:
 def _order(span: Span) -> tuple[int, Span]:
     """Shortest extent first, then leftmost."""
     return (span[-1] - span[0], span)
-
-
-def _shares(a: Span, b: Span) -> bool:
-    return not set(a).isdisjoint(b)
