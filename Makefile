@@ -22,6 +22,7 @@ soak: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/match.py
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .

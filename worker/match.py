@@ -42,7 +42,7 @@ def match(document: Document, ruleset: RuleSet, source: Source) -> tuple[Match, 
 
     Spans are ranges of the published text, shortest extent first, then leftmost, at most 10,000 a rule.
     """
-    judged = judge(document, ruleset, source).values()
+    judged = judge(document, ruleset.candidates(document), source).values()
     matches = [found for found in judged if isinstance(found, Match)]
     return tuple(sorted(matches, key=lambda found: (-found.severity.rank, found.rule_id)))
 

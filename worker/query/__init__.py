@@ -2,18 +2,22 @@
 
 from worker.query.explain import Explained, Miss, explain, nearest
 from worker.query.mutants import Mutant, mutants
-from worker.query.nodes import Node, Regex, Scope, SetRef, Term
-from worker.query.spans import MAX_SPANS, DatedTerm, Reading, Span, TermSet, evaluate, first_spans
+from worker.query.nodes import DatedTerm, Node, Regex, Scope, SetRef, Term, TermSet
+from worker.query.presearch import Candidates, Presearch
+from worker.query.reading import Reading, evaluate
+from worker.query.spans import MAX_SPANS, Span, first_spans
 from worker.query.syntax import Fault, QueryError, parse, parse_term, suggestion
 
 __all__ = [
     "MAX_SPANS",
+    "Candidates",
     "DatedTerm",
     "Explained",
     "Fault",
     "Miss",
     "Mutant",
     "Node",
+    "Presearch",
     "QueryError",
     "Reading",
     "Regex",

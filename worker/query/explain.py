@@ -18,9 +18,11 @@ from worker.query.nodes import (
     Proximity,
     SetRef,
     Term,
+    TermSet,
     Unit,
 )
-from worker.query.spans import Reading, Span, Spans, TermSet
+from worker.query.reading import Reading
+from worker.query.spans import Span, Spans
 from worker.text import Document
 
 #: Spans that a node shows, and spans of each operand that are tried for the nearest pair: people read it.

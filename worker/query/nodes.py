@@ -4,8 +4,9 @@ Expressions yield spans: Term, SetRef, Regex, Proximity, and Or of expressions. 
 InPart, AtLeast, and Or with a condition in it; they may not stand inside a proximity.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -159,6 +160,27 @@ class AtLeast:
         return f"ATLEAST/{self.count} {_inner(self.part, (Or, Proximity))}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatedTerm:
+    """A set's term, and the days of publication on which it holds, both included."""
+
+    term: Term | Regex
+    since: date | None = None
+    until: date | None = None
+
+    def holds(self, published: date) -> bool:
+        """Whether it counts in an article published on that day."""
+        return (self.since is None or self.since <= published) and (self.until is None or published <= self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermSet:
+    """A named set: an occurrence of a term that lies inside one of `exceptions` is none."""
+
+    terms: tuple[DatedTerm, ...] = ()
+    exceptions: tuple[Term | Regex, ...] = ()
+
+
 Node: TypeAlias = Term | SetRef | Regex | Or | And | Not | Proximity | InPart | AtLeast
 
 
@@ -184,6 +206,16 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for child in children(node):
         yield from walk(child)
+
+
+def depth(node: Node) -> int:
+    """How many nodes stand above one another. Asked before anything that recurses."""
+    levels = 0
+    level: Sequence[Node] = [node]
+    while level:
+        levels += 1
+        level = [child for parent in level for child in children(parent)]
+    return levels
 
 
 def shared(node: Node, pool: dict[Node, Node]) -> Node:

@@ -22,6 +22,7 @@ from worker.query.nodes import (
     Term,
     Unit,
     Word,
+    depth,
     is_expression,
     needs_words,
 )
@@ -31,6 +32,8 @@ from worker.text import fold, words
 
 MAX_REACH = 100
 MAX_DEPTH = 50
+#: Levels of a query's tree: chains of proximities make it deep without parentheses.
+MAX_LEVELS = 100
 MIN_PREFIX = 3
 
 
@@ -104,6 +107,8 @@ class _Parser:
         node = self._condition()
         if (token := self._peek()) is not None:
             raise self._unexpected(token)
+        if depth(node) > MAX_LEVELS:
+            raise self._error(self._tokens[0], f"the query has more than {MAX_LEVELS} levels", "make it simpler")
         if not self._faults and not needs_words(node):
             self._fault(
                 self._tokens[0], "the query can match without any of its words", "ask for a term that must be there"
@@ -171,7 +176,9 @@ class _Parser:
             if name not in list(Scope):
                 mend = suggestion(name.lower(), list(Scope)) or "expected title:, lead: or body:"
                 self._fault(token, f"unknown part {token.text}", mend)
+            self._enter(token, "parts")
             node = self._restricted()
+            self._depth -= 1
             return InPart(Scope(name), node) if name in list(Scope) else node
         if token is not None and token.kind is Kind.OPERATOR and token.text.startswith("ATLEAST"):
             self._next += 1
@@ -261,9 +268,7 @@ class _Parser:
         raise self._unexpected(token)
 
     def _bracketed(self, opening: Token) -> Node:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise self._error(opening, f"more than {MAX_DEPTH} parentheses inside one another", "make it simpler")
+        self._enter(opening, "parentheses")
         node = self._condition()
         self._depth -= 1
         closing = self._peek()
@@ -325,6 +330,11 @@ class _Parser:
         return Regex(pattern)
 
     # --- tokens and mistakes ---
+
+    def _enter(self, token: Token, what: str) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(token, f"more than {MAX_DEPTH} {what} inside one another", "make it simpler")
 
     def _peek(self) -> Token | None:
         return self._tokens[self._next] if self._next < len(self._tokens) else None

@@ -3,9 +3,12 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from worker.model import Severity
-from worker.query import Node, TermSet
+from worker.query import Node, Presearch, TermSet
+from worker.query.nodes import And, Or
+from worker.text import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ class Exclusion:
     rules: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RuleSet:
     """All rules of all files, by id; without any, nothing matches."""
 
@@ -109,3 +112,32 @@ class RuleSet:
     def only(self, ids: Collection[str]) -> "RuleSet":
         """The same with these rules alone."""
         return replace(self, rules=tuple(rule for rule in self.rules if rule.id in ids))
+
+    def candidates(self, document: Document) -> "RuleSet":
+        """No more than the rules that `document` can satisfy, and what it can need of the rest; to match it alone."""
+        found = self._presearch.search(document)
+        count = len(self.rules)
+        rules = tuple(self.rules[number] for number in found.queries if number < count)
+        exclusions = tuple(self.exclusions[number - count] for number in found.queries if number >= count)
+        return RuleSet(rules=rules, exclusions=exclusions if rules else (), sets=found.sets)
+
+    @cached_property
+    def _presearch(self) -> Presearch:
+        """The index of what rules, and after them exclusions, require: made with the first article."""
+        queries = [*map(_required, self.rules), *(exclusion.query for exclusion in self.exclusions)]
+        return Presearch(queries, self.sets)
+
+
+def _required(rule: Rule) -> Node | None:
+    """What must hold wherever `rule` does."""
+    if rule.score is None:
+        return rule.query
+    parts = [] if rule.query is None else [rule.query]
+    missing = rule.score.threshold
+    if missing > 0:
+        # Without the others, those of the least weight cannot reach the threshold.
+        terms = sorted((term for term in rule.score.terms if term.weight > 0), key=lambda term: term.weight)
+        while terms and terms[0].weight < missing:
+            missing -= terms.pop(0).weight
+        parts.append(Or(tuple(term.query for term in terms)))
+    return And(tuple(parts)) if parts else None

@@ -33,6 +33,9 @@ class Document:
     title_words: int
     #: Offsets at which the sentences of the title, and those of the body, begin.
     sentence_starts: tuple[tuple[int, ...], tuple[int, ...]]
+    #: Whether some sentence, some paragraph was cut because it has too many words.
+    cut_sentence: bool = False
+    cut_paragraph: bool = False
 
     def part(self, word: int) -> Part:
         """The part that the word with this index stands in."""
@@ -69,6 +72,8 @@ def analyse(title: str, body: str, language: str) -> Document:
         paragraphs=(*head.paragraphs, *tail.paragraphs),
         title_words=len(head.folded),
         sentence_starts=(tuple(head.sentence_starts), tuple(tail.sentence_starts)),
+        cut_sentence=head.cut_sentence or tail.cut_sentence,
+        cut_paragraph=head.cut_paragraph or tail.cut_paragraph,
     )
 
 
@@ -84,12 +89,15 @@ class _Text:
     sentence_starts: list[int]
     next_sentence: int
     next_paragraph: int
+    cut_sentence: bool
+    cut_paragraph: bool
 
 
 def _read(text: str, sentence: int, paragraph: int) -> _Text:
     spans = words(text)
     starts = [start for start, _ in spans]
-    paragraph_starts = _cut([m.end() for m in _EMPTY_LINE.finditer(text)], starts, MAX_PARAGRAPH)
+    empty_lines = [m.end() for m in _EMPTY_LINE.finditer(text)]
+    paragraph_starts = _cut(empty_lines, starts, MAX_PARAGRAPH)
     breaks = sorted({*_sentence_breaks(text), *paragraph_starts[1:]})
     sentence_starts = _cut(breaks, starts, MAX_SENTENCE)
     return _Text(
@@ -101,6 +109,8 @@ def _read(text: str, sentence: int, paragraph: int) -> _Text:
         sentence_starts=sentence_starts,
         next_sentence=sentence + len(sentence_starts),
         next_paragraph=paragraph + len(paragraph_starts),
+        cut_sentence=len(sentence_starts) > len(breaks) + 1,
+        cut_paragraph=len(paragraph_starts) > len(empty_lines) + 1,
     )
 
 
@@ -125,7 +135,7 @@ def _numbers(begins: list[int], starts: list[int], number: int) -> list[int]:
     return numbers
 
 
-_EMPTY_LINE = re.compile(r"\r?\n[^\S\n]*(?:\r?\n[^\S\n]*)+")
+_EMPTY_LINE = re.compile(r"\n[^\S\n]*(?:\n[^\S\n]*)+")
 _CLOSING = "\"'»”’)\\]"
 _END = re.compile(
     # Stops and a space; from a row's first stop only, and without second thoughts: a long row must not cost its square.
@@ -133,6 +143,7 @@ _END = re.compile(
     r"|(?P<glued>\.)(?=[^\W\d_])"  # Sophea.Lors
     r"|[。！？｡។៕]+[」』”’）]*"
 )
+_MARK = re.compile(r"[.!?…。！？｡។៕]")
 _OPENING = re.compile(r"[ \u00a0\u202f«“‘\"'(\[\-–—]*+")
 #: Abbreviations after which a name or a number follows, folded; none that is a word or a name of its own (Sen, col).
 _ABBREVIATIONS = frozenset(
@@ -147,7 +158,15 @@ _THOUSANDS = re.compile(r"\d{3}(?!\d)")
 
 def _sentence_breaks(text: str) -> list[int]:
     """Offsets at which a new sentence begins."""
-    return [m.end() for m in _END.finditer(text) if _is_end(text, m)]
+    breaks = []
+    end = 0
+    # To search for what an end begins with takes a tenth of the time that trying `_END` everywhere does.
+    for mark in _MARK.finditer(text):
+        if mark.start() >= end and (found := _END.match(text, mark.start())):
+            end = found.end()
+            if _is_end(text, found):
+                breaks.append(end)
+    return breaks
 
 
 def _is_end(text: str, found: re.Match[str]) -> bool:

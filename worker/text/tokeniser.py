@@ -26,22 +26,23 @@ def words(text: str) -> list[tuple[int, int]]:
     A word is a run of letters, digits and their combining marks; in scripts without spaces, one character cluster.
     Elided articles and pronouns (`l'`, `qu'`) are left out; `aujourd'hui` is one word.
     """
-    if text.isascii():
-        return [m.span(1) for m in _ASCII_WORD.finditer(text) if m.lastindex]
-    return [m.span(1) for m in _word().finditer(text) if m.lastindex]
+    pattern = _ASCII_WORD if text.isascii() else _any_word(_PLAIN)
+    return [m.span(m.lastindex) for m in pattern.finditer(text) if m.lastindex]
 
 
 _HEAD = rf"(?i:{'|'.join(ELIDED[:5])}|[{''.join(ELIDED[5:])}])"
-#: The fast way for the commonest texts; the same answer as `_word()`, which a test holds.
-_ASCII_WORD = re.compile(rf"{_HEAD}['`]|((?i:aujourd)['`](?i:hui)(?![A-Za-z0-9])|[A-Za-z0-9]+)")
+#: Fast ways for the commonest texts and words; the same answer as `_any_word("")` alone, which tests hold. Letters with
+#: no apostrophe behind them are tried first, as nothing is elided there.
+_ASCII_WORD = re.compile(rf"([A-Za-z0-9]++)(?!['`])|{_HEAD}['`]|((?i:aujourd)['`](?i:hui)(?![A-Za-z0-9])|[A-Za-z0-9]+)")
+_PLAIN = r"([A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01bf]++)(?=[\s.,;:!?()\u00ab\u00bb\"/-]|\Z)|"
 
 
 @cache
-def _word() -> re.Pattern[str]:
-    """The word pattern for any text."""
+def _any_word(first: str) -> re.Pattern[str]:
+    """The word pattern for any text, with alternatives to be tried first."""
     letter = rf"[^\W_{APOSTROPHES}{_SPACELESS}{_COMPLETING}]"
     mark = rf"[{marks()}{_COMPLETING}]"
     run = rf"{letter}+(?:{mark}+{letter}*)*"
     cluster = rf"(?=[^\W_])[{_SPACELESS}](?:{_COENG}(?=[^\W_])[{_SPACELESS}]|{mark})*"
     today = rf"(?i:aujourd)[{APOSTROPHES}](?i:hui)(?!{letter}|{mark})"
-    return re.compile(rf"{_HEAD}[{APOSTROPHES}]|({today}|{run}|{cluster})")
+    return re.compile(rf"{first}{_HEAD}[{APOSTROPHES}]|({today}|{run}|{cluster})")

@@ -1,0 +1,279 @@
+"""The query language's meaning as a few nested loops over all spans, and random queries and texts to try it on.
+
+What the words are is hand-written here: their folded letters, their families, and Python's `re` for regexes.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from random import Random
+
+from worker.query.nodes import (
+    And,
+    AtLeast,
+    DatedTerm,
+    How,
+    InPart,
+    Node,
+    Not,
+    Operator,
+    Or,
+    Proximity,
+    Regex,
+    Scope,
+    SetRef,
+    Term,
+    TermSet,
+    Unit,
+    Word,
+    is_expression,
+    needs_words,
+)
+from worker.text import analyse
+
+DAY = date(2026, 1, 1)
+
+#: The words of all random texts. `zorbale` is no word, so that only its stem tells its forms.
+VOCABULARY = (
+    *("a1", "b1", "c1", "pont", "Pont", "ponts"),
+    *("frontière", "Frontières", "Tô", "To", "zorbale", "zorbales"),
+)
+FAMILIES = [{"pont", "ponts"}, {"frontiere", "frontieres"}, {"zorbale", "zorbales"}]
+#: On random texts RE2 and `re` agree on these.
+PATTERNS = (
+    *("a1", "[ab]1 [bc]1", "1", "(?i)PONTS? ", "^[a-cP]", r"[1s]\W*$", "x*", r"\bTo\b", "r(e|es) a1", "ô"),
+    *("zorbales?.{0,9}b1", "(?m)^X1"),
+)
+
+
+def _word(text: str, how: How = How.INFLECTED) -> Term:
+    return Term((Word(text, how),))
+
+
+SETS = {
+    "name": TermSet(
+        terms=(DatedTerm(term=_word("Pont", How.FOLDED)), DatedTerm(term=_word("Tô", How.EXACT))),
+        exceptions=(Term((Word("pont", How.FOLDED), Word("a1", How.FOLDED))), Regex("[bc]1 Tô")),
+    ),
+    "topic": TermSet(
+        terms=(
+            DatedTerm(term=Term((Word("b1"), Word("c1")))),
+            DatedTerm(term=_word("zorb", How.PREFIX)),
+            DatedTerm(term=Regex("a1 (b|c)1")),
+        ),
+        exceptions=(_word("zorbales", How.FOLDED),),
+    ),
+    "dated": TermSet(
+        terms=(
+            DatedTerm(term=_word("frontière"), since=DAY),
+            DatedTerm(term=_word("a1"), since=date(2026, 1, 2)),
+            DatedTerm(term=_word("b1"), until=DAY),
+            DatedTerm(term=_word("c1"), until=date(2025, 12, 31)),
+        ),
+    ),
+    "none": TermSet(terms=(DatedTerm(term=_word("zorbale", How.FOLDED), until=date(2025, 1, 1)),)),
+}
+
+
+def queries(rng: Random) -> Iterator[Node]:
+    """Random queries of depth up to 5, as the parser would make them, endlessly."""
+    while True:
+        node = _condition(rng, rng.randint(0, 5))
+        if needs_words(node):
+            yield node
+
+
+def text(rng: Random, most: int = 24) -> str:
+    """A random text: words, sentences, paragraphs."""
+    count = rng.randint(1, most * 3 if rng.random() < 0.05 else most)
+    breaks = (". X1", "\n\n") if rng.random() < 0.5 else ("x1",)
+    words = [rng.choice(breaks) if rng.random() < 0.15 else rng.choice(VOCABULARY) for _ in range(count)]
+    return " ".join(words).strip(" \n")
+
+
+def _leaf(rng: Random) -> Node:
+    kind = rng.random()
+    if kind < 0.1:
+        return Regex(rng.choice(PATTERNS))
+    if kind < 0.25:
+        return SetRef(rng.choice(list(SETS)))
+    if kind < 0.85:
+        how = rng.choice([How.INFLECTED, How.INFLECTED, How.FOLDED, How.EXACT])
+        return _word(rng.choice(VOCABULARY), how)
+    if kind < 0.92:
+        return _word(rng.choice(["fro", "pont", "zorbale", "Fron"]), How.PREFIX)
+    how = rng.choice([How.INFLECTED, How.FOLDED, How.EXACT])
+    words = [Word(rng.choice(VOCABULARY), how) for _ in range(rng.randint(2, 3))]
+    if how is How.INFLECTED and rng.random() < 0.3:
+        words[0] = Word(rng.choice(["pon", "zor"]), How.PREFIX)
+    return Term(tuple(words))
+
+
+def _expression(rng: Random, depth: int) -> Node:
+    if depth <= 0 or rng.random() < 0.2:
+        return _leaf(rng)
+    if rng.random() < 0.4:
+        return Or(tuple(_expression(rng, depth - 1) for _ in range(rng.randint(2, 3))))
+    operator = rng.choice([Operator.NEAR, Operator.NEAR, Operator.BEFORE, *Operator])
+    reach: int | Unit | None = None
+    if operator is not Operator.WITHOUT:
+        reach = rng.choice([0, 1, 2, 3, 5, 8, 100])
+        if operator not in (Operator.NOT_BEFORE, Operator.NOT_AFTER) and rng.random() < 0.3:
+            reach = rng.choice(list(Unit))
+    return Proximity(operator, _expression(rng, depth - 1), _expression(rng, depth - 1), reach)
+
+
+def _condition(rng: Random, depth: int) -> Node:
+    kind = rng.random()
+    if depth <= 0 or kind < 0.35:
+        return _expression(rng, depth)
+    if kind < 0.55:
+        parts = [_condition(rng, depth - 1) for _ in range(rng.randint(2, 3))]
+        return And((parts[0], *(Not(part) if rng.random() < 0.4 else part for part in parts[1:])))
+    if kind < 0.75:
+        return Or(tuple(_condition(rng, depth - 1) for _ in range(rng.randint(2, 3))))
+    if kind < 0.9:
+        return InPart(rng.choice(list(Scope)), _condition(rng, depth - 1))
+    return AtLeast(rng.randint(1, 3), _expression(rng, depth - 1))
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("ô", "o").replace("è", "e")
+
+
+class Naive:
+    """One French text, read part by part."""
+
+    def __init__(self, title: str, body: str, published: date = DAY) -> None:
+        self.parts = {"title": title, "body": body}
+        self.published = published
+        document = analyse(title, body, "fr")
+        #: (part, folded, start, end, sentence, paragraph) of each word, by index.
+        self.words = [
+            (
+                "title" if n < document.title_words else "body",
+                document.folded[n],
+                document.starts[n],
+                document.ends[n],
+                document.sentences[n],
+                document.paragraphs[n],
+            )
+            for n in range(len(document.folded))
+        ]
+
+    def readable(self, scopes):
+        """Indexes of the words that the scopes leave."""
+        kept = list(range(len(self.words)))
+        for scope in scopes:
+            if scope in ("title", "body"):
+                kept = [n for n in kept if self.words[n][0] == scope]
+            else:
+                first = next((w[5] for w in self.words if w[0] == "body"), None)
+                kept = [n for n in kept if self.words[n][0] == "title" or self.words[n][5] == first]
+        return kept
+
+    def leaf(self, node, scopes):
+        """Occurrences of a term, set or regex."""
+        if isinstance(node, SetRef):
+            return self.items(SETS[node.name], scopes)
+        kept = self.readable(scopes)
+        spans = set()
+        if isinstance(node, Term):
+            for start in kept:
+                row = list(range(start, start + len(node.words)))
+                if set(row) <= set(kept) and len({self.words[n][0] for n in row}) == 1:
+                    same = all(self.same(word, n) for word, n in zip(node.words, row, strict=True))
+                    spans |= {frozenset(row)} if same else set()
+            return spans
+        for part in ("title", "body"):
+            read = self.parts[part]
+            if part == "body" and "lead" in scopes:
+                read = re.split(r" *\n\n *", read)[0]
+            row = [n for n in kept if self.words[n][0] == part]
+            for hit in re.finditer(node.pattern, read):
+                low, high = hit.span()
+                spans.add(
+                    frozenset(n for n in row if low < high and self.words[n][2] < high and low < self.words[n][3])
+                )
+        return spans - {frozenset()}
+
+    def same(self, word, n):
+        """Whether the word of a term is the text's word n."""
+        part, folded, start, end = self.words[n][:4]
+        wanted = _plain(word.text)
+        if word.how is How.EXACT:
+            return self.parts[part][start:end] == word.text
+        if word.how is How.PREFIX:
+            return folded[: len(wanted)] == wanted
+        return folded == wanted or (word.how is How.INFLECTED and any({folded, wanted} <= kin for kin in FAMILIES))
+
+    def items(self, terms, scopes):
+        """Occurrences of what a set holds on the day, but for those inside an exception."""
+        found = set()
+        for dated in terms.terms:
+            begun = dated.since is None or not self.published < dated.since
+            over = dated.until is not None and self.published > dated.until
+            found |= self.leaf(dated.term, scopes) if begun and not over else set()
+        bad = {s for term in terms.exceptions for s in self.leaf(term, scopes)}
+        return {s for s in found if not any(min(b) <= min(s) and max(s) <= max(b) for b in bad)}
+
+    def spans(self, node, scopes):
+        """The spans that an expression yields."""
+        if isinstance(node, Or):
+            return {s for part in node.parts for s in self.spans(part, scopes)}
+        if not isinstance(node, Proximity):
+            return self.leaf(node, scopes)
+        left, right = self.spans(node.left, scopes), self.spans(node.right, scopes)
+        found = set()
+        for a in left:
+            hits = [
+                b
+                for b in right
+                if not a & b and self.words[min(a)][0] == self.words[min(b)][0] and self.hit(node, a, b)
+            ]
+            if node.operator in (Operator.NEAR, Operator.BEFORE):
+                found |= {a | b for b in hits}
+            elif not hits:
+                found.add(a)
+        return found
+
+    def hit(self, node, a, b):
+        """Whether b stands to a as the operator asks, parts and shared words aside."""
+        between = max(min(b) - max(a), min(a) - max(b)) - 1
+        overlap = min(a) <= max(b) and min(b) <= max(a)
+        if node.operator is Operator.WITHOUT:
+            return overlap
+        if node.operator is Operator.NOT_BEFORE:
+            return max(a) < min(b) and between <= node.reach
+        if node.operator is Operator.NOT_AFTER:
+            return max(b) < min(a) and between <= node.reach
+        if isinstance(node.reach, Unit):
+            column = 4 if node.reach is Unit.SENTENCE else 5
+            near = len({self.words[n][column] for n in range(min(a | b), max(a | b) + 1)}) == 1
+        else:
+            near = overlap or between <= node.reach
+        return near and (node.operator is not Operator.BEFORE or min(a) < min(b))
+
+    def holds(self, node, scopes=()):
+        """None where false, else the spans of what held."""
+        if isinstance(node, And):
+            answers = [self.holds(part, scopes) for part in node.parts]
+            return None if None in answers else set().union(*answers)
+        if isinstance(node, Not):
+            return set() if self.holds(node.part, scopes) is None else None
+        if isinstance(node, InPart):
+            return self.holds(node.part, (*scopes, node.scope.value))
+        if isinstance(node, AtLeast):
+            found = self.spans(node.part, scopes)
+            return found if _apart(sorted(found, key=sorted), node.count) else None
+        if isinstance(node, Or) and not is_expression(node):
+            answers = [answer for part in node.parts if (answer := self.holds(part, scopes)) is not None]
+            return set().union(*answers) if answers else None
+        return self.spans(node, scopes) or None
+
+
+def _apart(spans, count):
+    """Whether `count` of the spans share no word."""
+    return count == 0 or any(
+        _apart([other for other in spans[n + 1 :] if not other & span], count - 1) for n, span in enumerate(spans)
+    )
