@@ -347,6 +347,15 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
     ]
 
 
+async def test_a_name_that_is_no_text_can_be_told(desk: Desk) -> None:
+    """File systems take any bytes for a name; the store and a mail do not."""
+    os.close(os.open(os.fsencode(desk.folder / "rules") + b"/bad\xff.toml", os.O_CREAT | os.O_WRONLY))
+    async with working(desk):
+        await until(lambda: state(desk).problems and notices(desk))
+        (problem,) = state(desk).problems
+    assert problem.file.endswith("bad\\udcff.toml")
+
+
 async def test_a_byte_order_mark_is_no_mistake(desk: Desk) -> None:
     """Editors on Windows write one."""
     async with working(desk):

@@ -18,7 +18,7 @@ from worker.app.load import load, reload_rules
 from worker.app.names import user_agent
 from worker.app.watch import settled
 from worker.config import Look, look
-from worker.errors import Problem, StoreError, UserError, VeilleError
+from worker.errors import Problem, UserError, VeilleError
 from worker.logs import masked
 from worker.net import Client
 from worker.pipeline.edges import Edges
@@ -93,7 +93,7 @@ class Reloads:
             notices, state = tuple(self._notices), self._state()
             try:
                 await self._edges.in_thread(lambda: self._write(state, notices))  # noqa: B023 - awaited here
-            except StoreError as e:
+            except Exception as e:  # noqa: BLE001 - whatever the store says, the next reading is to be told as well
                 _log.warning("what came of a reload cannot be stored yet", error=str(e))
                 await asyncio.sleep(_REST)
                 self._unwritten.set()
@@ -227,15 +227,21 @@ def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     short = [
         replace(
             problem,
-            message=masked(problem.message)[:_LONGEST],
-            mend=masked(problem.mend)[:_LONGEST],
-            source=masked(problem.source) if len(problem.source) <= _LONGEST else "",
+            file=_shown(problem.file),
+            message=_shown(problem.message)[:_LONGEST],
+            mend=_shown(problem.mend)[:_LONGEST],
+            source=_shown(problem.source) if len(problem.source) <= _LONGEST else "",
         )
         for problem in problems[:_MOST]
     ]
     if more := len(problems) - len(short):
-        short.append(Problem(file=problems[-1].file, line=0, message=f"and {more} more: `veille check` lists them"))
+        short.append(Problem(file=short[-1].file, line=0, message=f"and {more} more: `veille check` lists them"))
     return tuple(short)
+
+
+def _shown(text: str) -> str:
+    # A file's name may hold bytes that are no text; neither mail nor store takes them.
+    return masked(text).encode("utf-8", "backslashreplace").decode()
 
 
 def _key(problem: Problem) -> tuple[str, int, int, str]:

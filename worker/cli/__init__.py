@@ -80,7 +80,7 @@ def veille(
 
 @app.command()
 def run(config: ConfigFile = HERE) -> None:
-    """Watch the feeds and send alerts, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+    """Watch the feeds and send alerts, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again; rules are watched."""
     import asyncio
 
     from worker.app.run import run as run_worker
@@ -127,7 +127,7 @@ def check(config: ConfigFile = HERE) -> None:
 
 @app.command()
 def status(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
-    """Show the worker, its feeds, and what waits to be sent."""
+    """Show the worker, the rules in force, the feeds, and what waits to be sent."""
     from worker.cli import show
     from worker.cli.facts import status as facts
 
