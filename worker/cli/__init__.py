@@ -80,7 +80,7 @@ def veille(
 
 @app.command()
 def run(config: ConfigFile = HERE) -> None:
-    """Watch the feeds and send alerts, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again; rules are watched."""
+    """Watch feeds, send alerts, read changed rules, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     import asyncio
 
     from worker.app.run import run as run_worker
