@@ -84,6 +84,7 @@ CANDIDATES = [
     ("=TÔ", "to", True),
     ("==Tô", "To", True),
     ("==Tô", "Ta", False),
+    ("signé", "ils signeront", True),
     ("zorbales", "la zorbale", True),
     ("zorbales", "la zorbiture", False),
     ("visit*", "un visiteur", True),
