@@ -9,7 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, repeat
 from typing import TYPE_CHECKING
 
 from worker.query.nodes import DatedTerm, Node, Regex, Term, TermSet
@@ -81,9 +81,8 @@ class Presearch:
 
     def _numbers(self, document: Document) -> set[int]:
         """The numbers of the keys that the article has."""
-        words = self._words_of(document.language)
         found = {0}
-        found.update(*map(words.__getitem__, document.folded))
+        found.update(*self._words_of(document.language).all(document.folded))
         if self._regexes:
             # A lead ends where the body does not, and so may a regex.
             for pattern in self._regexes.found((document.title, document.body, lead(document))):
@@ -222,9 +221,13 @@ class _Words(dict[str, tuple[int, ...]]):
         for word, own in numbers.items():
             self[word] = tuple(own | self._by_letters(word))
 
+    def all(self, words: Iterable[str]) -> Iterable[tuple[int, ...]]:
+        """The numbers by each of these words."""
+        if self._stems or self._prefixes:
+            return map(self.__getitem__, words)
+        return map(self.get, words, repeat(()))
+
     def __missing__(self, word: str) -> tuple[int, ...]:
-        if not self._stems and not self._prefixes:
-            return ()
         if len(self._learnt) >= MOST_LEARNT:
             for learnt in self._learnt:
                 self.pop(learnt, None)
