@@ -37,7 +37,7 @@ OURS, INFLECTED = "veille", "veille-inflected"
 PEERS = {"ahocorasick-rs": "ahocorasick_rs", "hyperscan": "hyperscan", "spacy": "spacy", "regex": "regex", "re": "re"}
 RULES_A_FILE = 5_000
 #: Processor seconds that the rounds of one line may take, and the most rounds.
-BUDGET, ROUNDS = 20.0, 7
+BUDGET, ROUNDS = 6.0, 7
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -29,6 +29,7 @@ def _spans(
 TERMS = [
     ("accord", "un accord, des accords", ["accord", "accords"]),
     ("=accord", "un accord, des Accords", ["accord"]),
+    ("signé", "ils signeront le signal", ["signeront"]),
     ("=traite", "Traité TRAITE traités", ["traite", "traite"]),
     ("==ASEAN", "Asean ASEAN asean", ["asean"]),
     ("==Tô", "To Tô", ["to"]),

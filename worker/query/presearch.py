@@ -9,7 +9,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, repeat
 from typing import TYPE_CHECKING
 
 from worker.query.nodes import DatedTerm, Node, Regex, Term, TermSet
@@ -38,6 +38,8 @@ ALWAYS = "\0"
 STEM_LETTERS = 3
 #: Words that are remembered of articles, per language.
 MOST_LEARNT = 1 << 16
+#: Languages that are kept: what a feed says of its language may be anything.
+MOST_LANGUAGES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +81,21 @@ class Presearch:
 
     def _numbers(self, document: Document) -> set[int]:
         """The numbers of the keys that the article has."""
-        words = self._languages.get(document.language)
-        if words is None:
-            words = self._languages[document.language] = _Words(self._keys, document.language)
         found = {0}
-        found.update(*map(words.__getitem__, document.folded))
+        found.update(*self._words_of(document.language).all(document.folded))
         if self._regexes:
             # A lead ends where the body does not, and so may a regex.
             for pattern in self._regexes.found((document.title, document.body, lead(document))):
                 found.update(self._keys.implied(REGEX + pattern))
         return found
+
+    def _words_of(self, language: str) -> "_Words":
+        words = self._languages.get(language)
+        if words is None:
+            if len(self._languages) >= MOST_LANGUAGES:
+                self._languages.clear()
+            words = self._languages[language] = _Words(self._keys, language)
+        return words
 
     def _sets(self, numbers: Iterable[int]) -> dict[str, TermSet]:
         """By name, the sets of which something can occur; others are empty."""
@@ -183,7 +190,7 @@ class _Keys:
     def marked(self, mark: str) -> list[str]:
         """What the keys with that mark stand for, sorted; without one, the words."""
         keys = self._numbers.keys() | self._groups.keys()
-        return sorted(key[len(mark) :] for key in keys if key[:MARK] == mark or (not mark and key[0] != ALWAYS))
+        return sorted(key[len(mark) :] for key in keys if key[:MARK] == mark or not (mark or key.startswith(ALWAYS)))
 
 
 class _Words(dict[str, tuple[int, ...]]):
@@ -214,9 +221,13 @@ class _Words(dict[str, tuple[int, ...]]):
         for word, own in numbers.items():
             self[word] = tuple(own | self._by_letters(word))
 
+    def all(self, words: Iterable[str]) -> Iterable[tuple[int, ...]]:
+        """The numbers by each of these words."""
+        if self._stems or self._prefixes:
+            return map(self.__getitem__, words)
+        return map(self.get, words, repeat(()))
+
     def __missing__(self, word: str) -> tuple[int, ...]:
-        if not self._stems and not self._prefixes:
-            return ()
         if len(self._learnt) >= MOST_LEARNT:
             for learnt in self._learnt:
                 self.pop(learnt, None)
