@@ -38,7 +38,11 @@ def fold_alphabet(text: str) -> str:
     alphabet = set(text)
     if any(unicodedata.category(char).startswith("M") or _is_jamo(char) for char in alphabet):
         return fold_text(text)
-    return text.translate({ord(char): folded for char in alphabet if (folded := fold_text(char)) != char})
+    # One pass for each kind is faster than one table asked for each character. What a pass writes is folded already.
+    for char in alphabet:
+        if (folded := fold_text(char)) != char:
+            text = text.replace(char, folded)
+    return text
 
 
 def _is_jamo(char: str) -> bool:

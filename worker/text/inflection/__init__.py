@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from worker.text.folding import fold
 from worker.text.inflection import english, french
-from worker.text.inflection.lexicon import Lexicon, lexicon
+from worker.text.inflection.dictionary import Lexicon, lexicon
 from worker.text.stemming import SNOWBALL, stem
 
 #: Snowball leaves shorter words alone: names and abbreviations.

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import accumulate, chain
+from itertools import chain, islice
 
 from worker.text.folding import fold_alphabet, fold_text
 from worker.text.inflection import english
@@ -24,17 +24,24 @@ class Lexicon:
     """A language's dictionary on folded forms."""
 
     def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
-        text = "\n".join(f"{f}\t{h}" for f, h in entries if f.isalpha() and h.isalpha())
-        participles = list(_participles(text))
-        lines = set(fold_alphabet(text).encode().split(b"\n"))
-        lines.discard(b"")
-        del text
+        lines: set[bytes] = set()
+        participles: list[str] = []
+        written = (f"{form}\t{headword}" for form, headword in entries if form.isalpha() and headword.isalpha())
+        # Piece by piece: whole, the text takes tens of megabytes that are not given back.
+        while text := "\n".join(islice(written, 10_000)):
+            lines.update(fold_alphabet(text).encode().split(b"\n"))
+            participles.append("\n".join(_PARTICIPLE.findall(text)))
         self._heads = {line.partition(b"\t")[2] for line in lines}
         lines |= {b"%b\t%b" % (headword, headword) for headword in self._heads}
         self._headwords = _Table(lines)
         self._forms = _Table(b"\t".join(line.split(b"\t")[::-1]) for line in lines)
-        folded = ((form, fold_text(form), fold_text(verb)) for form, verb in participles)
-        self._verbs = {form: verb for form, noun, verb in folded if self.is_headword(noun)}
+        self._verbs = dict(self._read("\n".join(participles)))
+
+    def _read(self, participles: str) -> Iterator[tuple[str, str]]:
+        for line in filter(None, participles.split("\n")):
+            form, _, verb = line.partition("\t")
+            if self.is_headword(fold_text(form)):
+                yield form, fold_text(verb)
 
     def headwords(self, form: str) -> list[str]:
         """The headwords that the folded `form` belongs to; none for an unknown word."""
@@ -53,13 +60,6 @@ class Lexicon:
         return form.encode() in self._heads
 
 
-def _participles(text: str) -> Iterator[tuple[str, str]]:
-    """The French participles in -é and -és among the lines of a dictionary, and their infinitives."""
-    for found in _PARTICIPLE.finditer(text):
-        start = text.rfind("\n", 0, found.start()) + 1
-        yield text[start : found.end("form")], found["verb"]
-
-
 def lexicon(language: str) -> Lexicon | None:
     """The language's table, or None where simplemma has none. Loaded at first use, about a second; kept for good."""
     with _LOADING:
@@ -70,9 +70,12 @@ class _Table:
     """Sorted lines `key TAB value` in a few bytes each: one blob, and where each line starts."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
-        ordered = sorted(lines)
-        self._starts = array("I", accumulate(map(len, ordered), initial=0))
-        self._blob = b"".join(ordered)
+        self._starts = array("I", [0])
+        blob = bytearray()
+        for line in sorted(lines):
+            blob += line
+            self._starts.append(len(blob))
+        self._blob = bytes(blob)
 
     def values(self, key: str) -> Iterator[str]:
         """The values of `key`, sorted."""
@@ -87,7 +90,7 @@ class _Table:
         return self._blob[self._starts[number] : self._starts[number + 1]]
 
 
-_PARTICIPLE = re.compile(r"(?P<form>és?)\t(?P<verb>\w+er)$", re.MULTILINE)
+_PARTICIPLE = re.compile(r"^\w+és?\t\w+er$", re.MULTILINE)
 _LOADING = threading.Lock()
 
 
