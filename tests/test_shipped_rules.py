@@ -104,9 +104,20 @@ def test_the_manual_shows_every_operator():
     """What the language has, the manual names."""
     from worker.query.nodes import Operator, Scope
 
-    assert len(ROWS) == 18
+    assert len(ROWS) == 23
     for word in [*Operator, *(f"{scope}:" for scope in Scope), "ATLEAST/", "AND", "OR", "NOT", "/s", "/p"]:
         assert f"{word}" in MANUAL, word
+
+
+def test_the_manual_shows_every_command_and_every_change():
+    """What `veille rules` does and what mutants are made of stands in the manual."""
+    from worker.cli import rules
+
+    for command in rules.app.registered_commands:
+        name = command.name or command.callback.__name__
+        assert f"veille rules {name}" in MANUAL, name
+    for change in ("drop", "widen", "narrow", "swap"):
+        assert f"| {change} |" in MANUAL, change
 
 
 def test_the_readme_s_rule_can_be_added():
