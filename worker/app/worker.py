@@ -20,7 +20,8 @@ from worker.errors import StoreError
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, upkeep
+from worker.store import Store, deliveries, stories, upkeep
+from worker.story import WINDOW
 
 _log = structlog.get_logger()
 
@@ -136,11 +137,16 @@ class Worker:
         _log.debug("pinged", answer=type(answer).__name__)
 
 
+#: Articles that come later than that are compared with no story any more, however late their feed is.
+_STORY_KEYS_KEPT = 4 * WINDOW
+
+
 def forget(store: Store, live: Live, now: datetime) -> None:
     """Drop what the configuration no longer keeps, in small transactions, and give up what was parked too long."""
     keep = live.config.retention
     with store.write() as tx:
         upkeep.forget_raw(tx, before=now - keep.raw)
+        stories.forget_keys(tx, before=now - _STORY_KEYS_KEPT)
     _expire(store, live, now)
     told_before = None if keep.ledger is None else now - keep.ledger
     if keep.articles is not None:
@@ -148,6 +154,7 @@ def forget(store: Store, live: Live, now: datetime) -> None:
         while more:
             with store.write() as tx:
                 more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
+                stories.forget_empty(tx)
     if told_before is not None:
         more = True
         while more:

@@ -26,6 +26,8 @@ class ArchiveArticle:
     title: str
     #: Opaque: `dedupe.from_archive` reads it.
     fingerprint: str
+    #: Opaque: `story.from_archive` reads it.
+    terms: str
 
 
 def load() -> tuple[ArchiveArticle, ...]:
@@ -45,4 +47,5 @@ def _article(record: dict[str, str]) -> ArchiveArticle:
         language=record["language"],
         title=record["title"],
         fingerprint=record["fingerprint"],
+        terms=record["terms"],
     )

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from worker import dedupe, normalise, text
+from worker import dedupe, normalise, story, text
 
 #: Articles whose file bears no date. The visit that 001 tells of ended on the day that 003 reports: 6 February 2026;
 #: 001 itself says "6 février" and speaks of February 2025 as past and of 2026-2030 as the period that begins.
@@ -25,13 +25,15 @@ def generate(folder: Path) -> str:
 def _record(path: Path) -> dict[str, str]:
     name = path.stem.partition("_")[0]
     known = normalise.from_txt(path.read_text(encoding="utf-8"))
+    document = text.analyse(known.title, known.body, _LANGUAGE)
     return {
         "id": name,
         "published": _date(known) or _DATES[name],
         "source": _SOURCE,
         "language": _LANGUAGE,
         "title": known.title,
-        "fingerprint": dedupe.dump(dedupe.fingerprint(text.analyse(known.title, known.body, _LANGUAGE))),
+        "fingerprint": dedupe.dump(dedupe.fingerprint(document)),
+        "terms": story.dump(story.weighted(story.bag(document), {}, 1)[0]),
     }
 
 

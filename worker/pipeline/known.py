@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from worker import archive, text
+from worker import archive, story, text
 from worker.dedupe import Fingerprint, decide, fingerprint, from_archive
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.normalise import Known
@@ -29,7 +29,7 @@ def load_archive(store: Store, now: datetime) -> int:
                 link="",
                 source=shipped.source,
             )
-            articles.add(
+            article_id, _ = articles.add(
                 tx,
                 article,
                 from_archive(shipped),
@@ -39,6 +39,10 @@ def load_archive(store: Store, now: datetime) -> int:
                 precision=shipped.precision,
                 now=now,
             )
+            vector = story.from_archive(shipped)
+            weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.weights))
+            place(tx, article_id, article, weighed, of=None, now=now)
+            count(tx, [weighed])
     return len(missing)
 
 

@@ -54,7 +54,7 @@ def place(tx: Tx, article_id: int, article: Article, weighed: Weighed, *, of: in
             stories.renew(tx, told)
             return own
         verdict = replace(verdict, merged=(*verdict.merged, own))
-    return stories.tell(tx, told, verdict, title=article.title or article.body[:200], now=now)
+    return stories.tell(tx, told, verdict, title=article.title or article.body[:200] or article.source, now=now)
 
 
 def count(tx: Tx, new: Sequence[Weighed]) -> None:

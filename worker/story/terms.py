@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from array import array
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from hashlib import blake2b
 from importlib.resources import files
 from itertools import pairwise
 
+from worker.archive import ArchiveArticle
 from worker.story.places import LONGEST, PLACES
 from worker.text import Document, stem
 from worker.text.vocabulary import AGENCIES, CALENDAR, NUMBERS, PLAIN
@@ -70,6 +72,16 @@ def unpacked(column: bytes) -> Vector:
         hashes.byteswap()
         weights.byteswap()
     return Vector(weights=dict(zip(hashes, weights, strict=True)))
+
+
+def dump(vector: Vector) -> str:
+    """A vector as a line of text, for a file."""
+    return b64encode(vector.packed()).decode("ascii")
+
+
+def from_archive(shipped: ArchiveArticle) -> Vector:
+    """The vector of a stored article, which ships as `dump` wrote it."""
+    return unpacked(b64decode(shipped.terms))
 
 
 def bag(document: Document) -> Bag:

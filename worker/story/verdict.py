@@ -166,4 +166,4 @@ def _shared(vector: _Weighed, told: Sequence[_Weighed], words: Mapping[int, str]
         for key in vector.weights.keys() & one.weights.keys():
             common[key] = common.get(key, 0.0) + vector.weights[key] * one.weights[key]
     most = sorted(common, key=lambda key: (-common[key], key))[:_NAMED]
-    return [words.get(key, "?").lstrip("@") for key in most]
+    return [words[key].lstrip("@") for key in most if key in words] or ["terms whose words are not kept"]

@@ -45,7 +45,9 @@ def story(found: Facts) -> None:
     times = f"{utc(found['first_seen'])} to {utc(found['last_seen'])} UTC"
     out.print(escape(f"story {found['id']}, {found['articles']} articles{outlets}, {times}"))
     for line in found["timeline"]:
-        out.print(Text(f"\n{utc(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"))
+        out.print(
+            Text(f"\n{utc(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}")
+        )
         out.print(Text(f"    {line['why']}", style="dim"))
 
 

@@ -1,0 +1,175 @@
+"""Measuring copies and stories; and the quality that they were measured at, pinned with the corpus."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from worker.evaluate import (
+    LabelledCopy,
+    LabelledStory,
+    evaluate_copies,
+    evaluate_stories,
+    read_article,
+    read_copy,
+    read_headline,
+    read_story,
+)
+from worker.evaluate.stories import _score
+from worker.normalise import Known, Unreadable
+from worker.store import Store, open_store
+
+NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
+DATA = Path(__file__).parents[2] / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared data is not here")
+#: Stories that overlap, by their labels: pairs of them count for nothing.
+OVERLAPPING = [
+    frozenset({"hs-2019", "border-2019"}),
+    frozenset({"recep-2025", "natday-2025", "hs-hanoi-2025"}),
+    frozenset({"tl-2026", "two-2026"}),
+    frozenset({"phuc-2021", "def-2021"}),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """SQLite alone: what is measured is the decision."""
+    opened = open_store(f"sqlite:///{tmp_path / 'eval.db'}", create=True)
+    yield opened
+    opened.close()
+
+
+def corpus(name: str, sha: str) -> list[str]:
+    """The lines of a corpus that the floors were measured on."""
+    raw = (DATA / name).read_bytes()
+    assert hashlib.sha256(raw).hexdigest() == sha, "measure the floors anew"
+    return raw.decode("utf-8").splitlines()
+
+
+# --- the scores ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "found", "expected"),
+    [
+        ("aabb", [1, 1, 2, 2], (1.0, 1.0, 1.0, 1.0)),
+        ("aabb", [1, 1, 1, 1], (2 / 6, 1.0, 0.5, 0.0)),
+        ("aabb", [1, 2, 3, 4], (None, 0.0, 0.0, 0.0)),
+        ("abcd", [1, 2, 3, 4], (None, None, None, None)),
+        ("aaab", [1, 1, 2, 2], (0.5, 1 / 3, 0.4, 0.0)),
+    ],
+    ids=["all right", "all in one", "all alone", "nothing to find", "half"],
+)
+def test_pairs(labels: str, found: list[int], expected: tuple[float | None, ...]) -> None:
+    """Precision, recall and F1 over pairs, and the adjusted Rand index, counted by hand."""
+    score = _score(list(zip(labels, found, strict=True)), (), {})
+    got = (score.pair_precision, score.pair_recall, score.pair_f1, score.ari)
+    assert [value if value is None else pytest.approx(value) for value in expected] == list(got)
+
+
+def test_bcubed_rewards_doing_nothing() -> None:
+    """So it never stands alone: a stream of stories of one article scores high, and its pairs nothing."""
+    score = _score(list(zip("aabcdefgh", range(9), strict=True)), (), {})
+    assert score.bcubed_f1 > 0.9
+    assert score.pair_f1 == 0
+
+
+def test_ignored_pairs_count_for_nothing() -> None:
+    """Two labels that overlap may be together or apart."""
+    pairs = list(zip("aabb", [1, 1, 1, 1], strict=True))
+    assert _score(pairs, [frozenset("ab")], {}).pair_f1 == 1.0
+    assert _score(pairs, [frozenset("ac")], {}).pair_f1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("read", "line"),
+    [
+        (read_story, '{"title": "x"}'),
+        (read_story, '{"title": "x", "story": 3}'),
+        (read_copy, '{"title": "x", "of": "a", "same": "maybe"}'),
+        (read_copy, '{"title": "x", "same": true}'),
+        (read_story, "x"),
+        (lambda line: read_headline(line, 1), "no tab"),
+        (lambda line: read_headline(line, 1), "topic\t "),
+    ],
+)
+def test_lines_that_are_no_label(read, line: str) -> None:
+    """Each is told, none is guessed at."""
+    assert isinstance(read(line), Unreadable)
+
+
+def test_a_headlines_id_is_its_line(store: Store) -> None:
+    """So that the answers can be found again."""
+    labelled = [read_headline(f"t\tUn pont ouvre à Kratie numéro {n}", n) for n in (3, 7)]
+    told = [one for one in labelled if isinstance(one, LabelledStory)]
+    assert list(evaluate_stories(store, told, NOW).assigned) == ["3", "7"]
+
+
+def test_copies_are_judged_by_their_original(store: Store) -> None:
+    """A copy of another article than its own is wrong, and so is one that was missed."""
+    body = "Le conseil de la commune a voté le budget de la bibliothèque, de la piscine et du marché couvert. " * 4
+    other = "La récolte de riz a été bonne dans les sept districts de la province, disent les coopératives. " * 4
+    known = [
+        read_article(json.dumps({"id": name, "lang": "fr", "text": text})) for name, text in [("a", body), ("b", other)]
+    ]
+    copies = [
+        read_copy(json.dumps({"id": name, "lang": "fr", "text": text, "of": of, "kind": "k", "same": same}))
+        for name, text, of, same in [
+            ("c", body, "a", True),
+            ("d", other, "a", True),
+            ("e", body, "a", False),
+            ("f", "Rien.", "b", "story"),
+        ]
+    ]
+    score = evaluate_copies(
+        store, [k for k in known if isinstance(k, Known)], [c for c in copies if isinstance(c, LabelledCopy)], NOW
+    )
+    assert (score.tp, score.fp, score.fn) == (1, 2, 1)
+    assert [(w.id, w.expected, w.got) for w in score.wrong] == [
+        ("d", "a copy of a", "a copy of b"),
+        ("e", "no copy", "a copy of a"),
+    ]
+    assert (score.texts["k"], score.right["k"]) == (4, 2)
+
+
+# --- the quality ---------------------------------------------------------------------------------------------------
+
+
+@needs_data
+def test_copies_of_the_corpus(store: Store) -> None:
+    """Every kind of edit is seen through, and no article of a template is called a copy."""
+    known = [
+        read_article(line)
+        for line in corpus("watch/articles.jsonl", "7f4c7bd26d856f5e719e4c4769ebf9003f542fede1dd91e597b4fbf2f1d7865d")
+    ]
+    copies = [read_copy(line) for line in (DATA / "watch" / "copies.jsonl").read_text("utf-8").splitlines()]
+    score = evaluate_copies(store, known, copies, NOW)  # type: ignore[arg-type]  none is unreadable
+    assert score.f1 is not None
+    assert score.f1 >= 0.97
+    assert score.fp == 0
+    assert all(score.right[kind] >= 0.9 * n for kind, n in score.texts.items())
+
+
+@needs_data
+def test_stories_of_the_corpus(store: Store) -> None:
+    """Pair F1 as it was measured, with the pairs of overlapping stories left out."""
+    lines = corpus("watch/articles.jsonl", "7f4c7bd26d856f5e719e4c4769ebf9003f542fede1dd91e597b4fbf2f1d7865d")
+    labelled = [read_story(line) for line in lines]
+    score = evaluate_stories(store, labelled, NOW, ignored=OVERLAPPING)  # type: ignore[arg-type]  as above
+    assert score.pair_f1 is not None
+    assert score.pair_f1 >= 0.85
+
+
+@needs_data
+def test_stories_of_headlines_that_nothing_was_chosen_on(store: Store) -> None:
+    """Above what word tf-idf (0.581) and character tf-idf (0.593) reach, and the latter's adjusted Rand index."""
+    lines = (DATA / "french-headlines.tsv").read_text("utf-8").splitlines()
+    labelled = [read_headline(line, number) for number, line in enumerate(lines, 1)]
+    score = evaluate_stories(store, labelled, NOW)  # type: ignore[arg-type]  as above
+    assert score.pair_f1 is not None
+    assert score.ari is not None
+    assert score.pair_f1 >= 0.63
+    assert score.ari >= 0.63

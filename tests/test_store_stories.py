@@ -1,0 +1,115 @@
+"""Stories in the store: told, merged, listed and forgotten, on both databases."""
+
+from datetime import timedelta
+
+import pytest
+from stored import NOW, add
+
+from worker import story
+from worker.pipeline.stories import count, place, weigh
+from worker.store import Store, articles, stories, upkeep
+from worker.text import analyse
+
+BRIDGE = (
+    "Le pont de Neak Loeung, long de 2.215 mètres, a rouvert mercredi après les travaux de la société Chip Mong. Le "
+    "gouverneur de Prey Veng, Chea Somethy, a salué le chantier devant les habitants venus nombreux sur la rive."
+)
+AGAIN = (
+    "Prey Veng : les voitures roulent de nouveau sur le pont de Neak Loeung. Fermé depuis six mois, l'ouvrage de "
+    "2.215 mètres a été livré mercredi par Chip Mong. « Un soulagement », dit le gouverneur Chea Somethy."
+)
+RICE = "Les rizières du delta ont donné une récolte moyenne, disent les coopératives de Soc Trang et de Bac Liêu."
+
+
+def tell(store: Store, title: str, body: str, *, of: int | None = None, article_id: int | None = None) -> int:
+    """Store an article and its place among the stories, as ingest does; returns its id."""
+    article_id = article_id or add(store, title, body=body)
+    (weighed,) = weigh(store, [analyse(title, body, "fr")])
+    with store.read() as tx:
+        stored = articles.get(tx, article_id)
+    assert stored is not None
+    with store.ingest() as tx:
+        place(tx, article_id, stored.article, weighed, of=of, now=NOW)
+        if of is None:
+            count(tx, [weighed])
+    return article_id
+
+
+def of(store: Store, article_id: int) -> int | None:
+    with store.read() as tx:
+        return stories.story_of(tx, article_id)
+
+
+def test_two_accounts_are_one_story_and_a_copy_is_in_it(store: Store) -> None:
+    """With its articles by time, each with its reason; what is about something else is not."""
+    one, two, other = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN), tell(store, "Trois", RICE)
+    copy = tell(store, "Quatre", BRIDGE, of=one)
+    assert of(store, one) == of(store, two) == of(store, copy) != of(store, other)
+    with store.read() as tx:
+        (several,) = stories.newest(tx, limit=10, several=True)
+        assert (several.title, several.articles, several.outlets) == ("Un", 3, ("A",))
+        lines = stories.lines(tx, several.id)
+        assert [line.article_id for line in lines] == [one, two, copy]
+        assert "neak loeung" in lines[1].why
+        assert lines[2].why == f"It is a copy of article {one}."
+        assert len(stories.newest(tx, limit=10)) == 2
+        assert stories.counts(tx) == {"stories": 2, "several": 1, "merged": 0}
+
+
+def test_a_copy_of_what_tells_no_story(store: Store) -> None:
+    """An article of the archive may have none."""
+    original = add(store, "Un", body=BRIDGE)
+    copy = tell(store, "Deux", BRIDGE, of=original)
+    assert of(store, copy) is None
+
+
+def test_an_article_alone_moves_to_the_story_that_its_new_text_tells(store: Store) -> None:
+    """A summary said too little; the page that came later says it. Its own story is merged into that one."""
+    one = tell(store, "Un", BRIDGE)
+    two = tell(store, "Deux", RICE)
+    before = of(store, two)
+    tell(store, "Deux", AGAIN, article_id=two)
+    assert of(store, two) == of(store, one)
+    with store.read() as tx:
+        gone = stories.get(tx, before or 0)
+        assert gone is not None
+        assert (gone.merged_into, gone.articles) == (of(store, one), 0)
+        assert stories.counts(tx)["merged"] == 1
+
+
+def test_an_article_in_company_stays(store: Store) -> None:
+    """Whatever its new text says: the others were compared with what it said."""
+    one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
+    tell(store, "Deux", RICE, article_id=two)
+    assert of(store, two) == of(store, one)
+    assert of(store, tell(store, "Trois", RICE + " Les prix montent.")) == of(store, one)
+
+
+def test_terms_are_counted(store: Store) -> None:
+    """Each once an article, and the articles themselves."""
+    tell(store, "Un", BRIDGE)
+    tell(store, "Deux", AGAIN)
+    key = story.hashed("pont", is_name=False)
+    with store.read() as tx:
+        assert stories.frequency(tx, [key, 6]) == ({key: 2}, 2)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(-1, False), (1, True)], ids=["old", "fresh"])
+def test_keys_are_forgotten(store: Store, days: int, kept: bool) -> None:
+    """An old article is not looked for any more; its story stays."""
+    one = tell(store, "Un", BRIDGE)
+    with store.write() as tx:
+        stories.forget_keys(tx, before=NOW - timedelta(days=days))
+    two = tell(store, "Deux", AGAIN)
+    assert (of(store, two) == of(store, one)) is kept
+    assert of(store, one) is not None
+
+
+def test_a_story_without_articles_is_forgotten(store: Store) -> None:
+    """After retention took them; one that another was merged into stays as long as that one."""
+    tell(store, "Un", RICE)
+    later = NOW + timedelta(days=400)
+    with store.write() as tx:
+        assert upkeep.forget_articles(tx, before=later, told_before=later) == 1
+        assert stories.forget_empty(tx) == 1
+        assert stories.counts(tx) == {"stories": 0, "several": 0, "merged": 0}
