@@ -8,6 +8,7 @@ Raw asyncio, so that it can also drip, break off and speak nonsense: see `script
 """
 
 import asyncio
+import contextlib
 import gzip as gzip_module
 import ssl
 import threading
@@ -119,7 +120,9 @@ class FeedServer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for writer in self._writers:
-            writer.transport.abort()
+            # Before Python 3.11.4 a TLS transport that is closed already has nothing left to abort.
+            with contextlib.suppress(AttributeError):
+                writer.transport.abort()
         # Aborted transports let go of their sockets in the loop's next turns.
         await asyncio.sleep(0.01)
 

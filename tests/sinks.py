@@ -136,7 +136,9 @@ class SmtpSink:
         await asyncio.gather(*tasks, return_exceptions=True)
         for conversation in self.conversations:
             if conversation.transport is not None:
-                conversation.transport.abort()
+                # Before Python 3.11.4 a TLS transport that is closed already has nothing left to abort.
+                with contextlib.suppress(AttributeError):
+                    conversation.transport.abort()
         # A transport closes its socket in the loop's next round.
         await asyncio.sleep(0)
 

@@ -18,7 +18,7 @@ from worker.model import ParsedEntry
 COMMANDS = {
     ("run",): (),
     ("poll",): ("--json",),
-    ("check",): (),
+    ("check",): ("--json",),
     ("status",): ("--json",),
     ("articles",): ("--json", "--limit", "--containing"),
     ("why",): ("--json", "--rule"),
@@ -107,7 +107,14 @@ def test_no_configuration(veille, tmp_path: Path, words: tuple[str, ...]) -> Non
     assert "nosuch.toml: there is no such file" in done.err
 
 
-@pytest.mark.parametrize("words", READERS, ids=" ".join)
+def test_feeds_are_listed_before_they_are_polled(veille, site: Site) -> None:
+    """Whoever has just added one wants to see it; no store is made for that."""
+    (row,) = json.loads(veille("feeds", "list", "--json", site=site).out)
+    assert (row["url"], row["last_polled"]) == ("veille:sample", None)
+    assert not (site.folder / "veille.db").exists()
+
+
+@pytest.mark.parametrize("words", [words for words in READERS if words[0] != "feeds"], ids=" ".join)
 def test_no_store_yet(veille, site: Site, words: tuple[str, ...]) -> None:
     """Whoever looks on makes no store, and says who does."""
     done = veille(*words, site=site)

@@ -7,7 +7,8 @@ Expected failures of feeds, pages, targets and entries are values (see `model`);
     └── StoreError         the store cannot be used
         ├── StoreBusyError          another process writes; the caller retries later
         ├── StoreHeldError          another `run` or `poll` holds this store
-        └── StoreUnusableError      missing, corrupt, read-only, or of another schema; a person must act
+        └── StoreUnusableError      corrupt, read-only, or of another schema; a person must act
+            └── StoreMissingError   there is none yet
 """
 
 from collections.abc import Sequence
@@ -75,3 +76,7 @@ class StoreHeldError(StoreError):
 
 class StoreUnusableError(StoreError):
     """The store cannot be opened: missing folder, read-only, corrupt, or of another version."""
+
+
+class StoreMissingError(StoreUnusableError):
+    """There is no store yet: `veille run` or `veille poll` makes it."""

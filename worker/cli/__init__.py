@@ -27,7 +27,7 @@ from worker.cli.frame import (
     print_json,
     say,
 )
-from worker.errors import StoreError, StoreUnusableError, UserError, VeilleError
+from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
 
 app = typer.Typer(
     name="veille",
@@ -106,23 +106,38 @@ def poll(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
 
 
 @app.command()
-def check(config: ConfigFile = HERE) -> None:
+def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Read the configuration and the rules, and report every mistake with its place and its mend."""
+    from dataclasses import asdict
+
     from worker.config.advice import advise
     from worker.deliver import check as check_target
 
-    live = loaded(config)
-    for remark in advise(live.config):
-        say(str(remark))
+    try:
+        live = loaded(config)
+    except UserError as e:
+        if as_json:
+            print_json({"problems": [asdict(problem) for problem in e.problems], "remarks": []})
+        raise
+    remarks = [str(remark) for remark in advise(live.config)]
     wrong = [
         f"target {target.id}: {problem}" for target in live.config.alerts.targets for problem in check_target(target)
     ]
+    counts = {
+        "feeds": len(live.config.feeds),
+        "rules": len(live.ruleset.rules),
+        "targets": len(live.config.alerts.targets),
+    }
+    if as_json:
+        problems = [{"file": str(config), "line": 0, "message": message} for message in wrong]
+        print_json(counts | {"problems": problems, "remarks": remarks})
+    else:
+        for remark in remarks:
+            say(remark)
     if wrong:
         fail("\n".join(wrong), EX_CONFIG)
-    say(
-        f"{config}: {len(live.config.feeds)} feeds, {len(live.ruleset.rules)} rules, "
-        f"{len(live.config.alerts.targets)} targets; all is well"
-    )
+    if not as_json:
+        say(f"{config}: {', '.join(f'{number} {what}' for what, number in counts.items())}; all is well")
 
 
 @app.command()
@@ -234,11 +249,15 @@ def import_(
 @feeds_app.command(name="list")
 def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """List the configured feeds and how their last poll went."""
+    from worker.app.load import load_config
     from worker.cli import show
     from worker.cli.facts import feeds
 
-    with opened(config) as (conf, store):
-        found = feeds(conf, store)
+    try:
+        with opened(config) as (conf, store):
+            found = feeds(conf, store)
+    except StoreMissingError:  # feeds are listed before they are polled
+        found = feeds(load_config(config), None)
     if as_json:
         print_json(found)
     else:

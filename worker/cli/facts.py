@@ -30,10 +30,12 @@ _SUPPRESSED = {
 _EXPLAINED = 200
 
 
-def feeds(conf: Config, store: Store) -> list[Facts]:
+def feeds(conf: Config, store: Store | None) -> list[Facts]:
     """The configured feeds, in the configuration's order, with their state where they were polled."""
-    with store.read() as tx:
-        states = {state.key: state for state in feed_states.statuses(tx)}
+    states = {}
+    if store is not None:
+        with store.read() as tx:
+            states = {state.key: state for state in feed_states.statuses(tx)}
     rows = []
     for feed in conf.feeds:
         state = states.get(feed.id)

@@ -69,8 +69,10 @@ def _read(file: Path) -> Iterator[Known | Problem]:
         yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", mend="rename it, or convert it")
     elif isinstance(text := _text(file), Problem):
         yield text
+    elif not (known := from_txt(text)).body:
+        yield Problem(file=str(file), line=0, message="the file holds no text")
     else:
-        yield from_txt(text)
+        yield known
 
 
 def _lines(file: Path, read: Callable[[str, int], _Read | Unreadable]) -> Iterator[_Read | Problem]:

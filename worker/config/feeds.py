@@ -66,7 +66,8 @@ def to_opml(feeds: Iterable[model.Feed]) -> bytes:
     ]
     for feed in feeds:
         if feed.id.startswith(("http://", "https://")):
-            words = {"type": "rss", "text": feed.name, "title": feed.name, "xmlUrl": feed.id}
+            address = feed.id.replace("$$", "$")  # as the configuration writes a dollar sign
+            words = {"type": "rss", "text": feed.name, "title": feed.name, "xmlUrl": address}
             if feed.language:
                 words["language"] = feed.language
             if feed.tags:

@@ -29,7 +29,7 @@ DELIVERIES = 8
 PER_TARGET = 4
 BATCH = 50
 TICK_SECONDS = 1
-DRAIN_SECONDS = 8
+DRAIN_SECONDS = 6
 #: After the store refused something: it is asked again, but not a thousand times a second.
 REST_SECONDS = 5
 #: A job that outlives its lease is done again by another: longer than any job's own limits together.

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from worker.errors import StoreBusyError, StoreError, StoreHeldError, StoreUnusableError
+from worker.errors import StoreBusyError, StoreError, StoreHeldError, StoreMissingError, StoreUnusableError
 
 #: A transaction that a caller hands to the functions of this package.
 Tx = sa.Connection
@@ -199,6 +199,9 @@ def open_store(url: str, *, create: bool) -> Store:
     except StoreBusyError:
         store.close()
         raise
+    except StoreMissingError as e:
+        store.close()
+        raise StoreMissingError(f"{where}: {e}") from e
     except (StoreError, DBAPIError) as e:
         store.close()
         raise StoreUnusableError(f"{where}: {e.orig if isinstance(e, DBAPIError) else e}") from e
@@ -216,15 +219,17 @@ def _bring_up_to_date(store: Store, *, create: bool) -> None:
         raise StoreUnusableError(
             f"the store was made by a newer Veille (schema {found}, this one knows {_SCHEMA}): install that one"
         )
+    if not create and found is None:
+        raise StoreMissingError("there is no store here yet: `veille run` or `veille poll` makes it")
     if not create:
-        raise StoreUnusableError("there is no store here yet, or an older one: `veille run` or `veille poll` makes it")
+        raise StoreUnusableError("the store is an older Veille's: `veille run` or `veille poll` brings it up to date")
     _migrate(store)
 
 
 def _prepare_file(path: Path, *, create: bool) -> None:
     if not path.exists():
         if not create:
-            raise StoreUnusableError(f"there is no store at {path} yet: `veille run` or `veille poll` makes it")
+            raise StoreMissingError(f"there is no store at {path} yet: `veille run` or `veille poll` makes it")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
