@@ -109,7 +109,7 @@ def test_backtest(veille, site: Site) -> None:
     assert [one["title"] for one in found["articles"]] == ["Hun Sen attendu à Hanoï", "Une copie"]
     (marked,) = {p["text"][start:end] for p in found["articles"][0]["passages"] for start, end in p["marks"][:1]}
     assert marked.startswith("Hun")
-    out = veille("rules", "backtest", "visit", "--since", "2026-01-01", site=site).out
+    out = " ".join(veille("rules", "backtest", "visit", "--since", "2026-01-01", site=site).out.split())
     assert "visit matches 2 articles among 3 texts" in out
     assert "it would have sent 1 alerts (not sent: 1 copy)" in out
 
@@ -199,7 +199,7 @@ def test_eval_rules(veille, site: Site) -> None:
     assert visit["wrong"][0]["why"] == "none of =visite OR =déplacement stands in the text"
     strong = json.loads(veille("eval", "rules", file, "--without-weak", "--json", site=site).out)["visit"]
     assert strong["fn"] == 1
-    out = veille("eval", "rules", file, site=site).out
+    out = " ".join(veille("eval", "rules", file, site=site).out.split())
     assert "visit does not match, and should: b Hun Sen en réunion" in out
     assert "labels of rules that are not there: nosuch" in out
 
@@ -236,7 +236,7 @@ def test_why_one_rule(veille, site: Site) -> None:
 
 def test_why_says_what_came_nearest(veille, site: Site) -> None:
     """For every rule that did not match, unasked."""
-    out = veille("why", "2", site=site).out
+    out = " ".join(veille("why", "2", site=site).out.split())
     assert "visit does not match: @hun_sen is absent; none of =visite OR =déplacement stands in the text." in out
 
 
