@@ -97,20 +97,29 @@ def seen(what: int) -> Look:
 def settle(monkeypatch: pytest.MonkeyPatch, looks: Sequence[tuple[float, int]]) -> int | None:
     """What `settled` returns where 0 is known, by looks and the seconds before each; None: nothing."""
     clock, left = [0.0], iter(looks)
+    shown: list[int] = []
+    was_read: list[int] = []
+
+    async def read_it() -> str:
+        was_read.append(shown[-1])
+        return "read"
 
     def next_look(_: Path) -> Look:
         later, what = next(left, (0.0, -1))
         if what < 0:
             raise EOFError
         clock[0] += later
+        shown.append(what)
         return seen(what)
 
     async def settled() -> int | None:
         try:
-            found = await watch.settled(lambda: Path("rules"), lambda: seen(0))
+            found, read = await watch.settled(lambda: Path("rules"), lambda: seen(0), read_it)
         except EOFError:
             return None
         ((what,),) = found.files
+        assert read == "read", "and nothing was written since"
+        assert was_read[-1] == what
         assert isinstance(what, int)
         return what
 
@@ -156,6 +165,11 @@ def test_what_settles_stood_still_and_is_news(looks: list[tuple[float, int]]) ->
         assert settle(monkeypatch, looks) == expected
 
 
+async def reading() -> str:
+    """Where it does not matter what is read."""
+    return "read"
+
+
 async def test_it_looks_where_the_system_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A share without inotify, or too many watches: the folder is looked at, and that is said once."""
 
@@ -166,10 +180,10 @@ async def test_it_looks_where_the_system_does_not_tell(tmp_path: Path, monkeypat
     monkeypatch.setattr(watch, "STILL", 0.05)
     known = look(tmp_path)
     with capture_logs() as logged:
-        settled = asyncio.create_task(watch.settled(lambda: tmp_path, lambda: known))
+        settled = asyncio.create_task(watch.settled(lambda: tmp_path, lambda: known, reading))
         await until(lambda: logged)
         (tmp_path / "a.toml").write_text("a")
-        assert await settled == look(tmp_path)
+        assert await settled == (look(tmp_path), "read")
     assert [line["error"] for line in logged] == ["[Errno 28] OS file watch limit reached"]
 
 
@@ -185,10 +199,11 @@ async def test_the_bell_saves_the_wait(tmp_path: Path, monkeypatch: pytest.Monke
         """Were it not for the bell, the first look would be the last for an hour."""
         known = real(folder)
         looks.clear()
-        settled = asyncio.create_task(watch.settled(lambda: folder, lambda: known))
+        settled = asyncio.create_task(watch.settled(lambda: folder, lambda: known, reading))
         await until(lambda: looks)
         write()
-        assert await settled == real(folder) != known
+        assert await settled == (real(folder), "read")
+        assert real(folder) != known
 
     (tmp_path / "one").mkdir()
     folder.symlink_to("one")
@@ -208,8 +223,8 @@ async def test_the_bell_saves_the_wait(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk whose configuration and rules are files, watched with little patience."""
-    monkeypatch.setattr(watch, "STILL", 0.05)
-    monkeypatch.setattr(watch, "_RESTING", 0.05)
+    for name, seconds in {"STILL": 0.05, "_PAUSE": 0.02, "_RESTING": 0.05, "_CHANGING": 0.01}.items():
+        monkeypatch.setattr(watch, name, seconds)
     with Desk(tmp_path) as made:
         site = Site(tmp_path, feeds=[FEED], more=OPERATORS)
         made.edges.live = load(site.config)

@@ -81,9 +81,11 @@ class Reloads:
         if self._judged is None:
             self._judged = await asyncio.to_thread(look, self._folder())
         while True:
-            seen = await settled(self._folder, lambda: self._judged)
+            seen, (base, found) = await settled(self._folder, lambda: self._judged, self._read_rules)
             async with self._turn:
-                await self._read_rules(seen)
+                # A reload that came between has read the rules as well, or changed what they are judged by.
+                if base is self._edges.live:
+                    self._judge_rules(seen, found)
 
     async def write_down(self) -> None:
         """Put in the store what came of each reading, and what is to be told of it, until the store has taken it."""
@@ -131,24 +133,21 @@ class Reloads:
             feeds.ensure(tx, live.config.feeds, now)
             deliveries.unpark(tx, now)
 
-    async def _read_rules(self, seen: Look) -> None:
-        """Take over the rules that look like `seen`, unless they were read meanwhile or are being written again."""
-        if seen == self._judged:
-            return
-        problems: tuple[Problem, ...] = ()
-        live = self._edges.live
+    async def _read_rules(self) -> tuple[Live, Live | Exception]:
+        """What is in force, and that with the rules of the folder, or what speaks against them."""
+        base = self._edges.live
         try:
-            live = await asyncio.to_thread(reload_rules, live)
+            return base, await asyncio.to_thread(reload_rules, base)
         except Exception as e:  # noqa: BLE001 - logged with its trace; the next change may bring better rules
-            problems = self._problems(e, self._folder())
-        if await asyncio.to_thread(look, self._folder()) != seen:
-            return
+            return base, e
+
+    def _judge_rules(self, seen: Look, found: Live | Exception) -> None:
         self._judged = seen
-        if problems:
-            self._refuse(_What.RULES, problems)
+        if isinstance(found, Exception):
+            self._refuse(_What.RULES, self._problems(found, self._folder()))
             return
-        self._swap(live)
-        _log.info("rules reloaded", rules=len(live.ruleset.rules), hash=live.ruleset.hash)
+        self._swap(found)
+        _log.info("rules reloaded", rules=len(found.ruleset.rules), hash=found.ruleset.hash)
         self._accept(_What.RULES)
 
     def _swap(self, live: Live) -> None:
