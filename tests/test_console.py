@@ -5,17 +5,34 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from worker import console
 from worker.console import Console, application
 from worker.errors import StoreBusyError, VeilleError
+from worker.metrics import Measured
+
+MEASURED = Measured(
+    tick=datetime(2026, 3, 1, 8, tzinfo=UTC),
+    rules=15,
+    rules_since=datetime(2026, 3, 1, 7, tzinfo=UTC),
+    refused=2,
+    entries={"done": 7, "quarantined": 1},
+    articles={"feed": 7, "archive": 5},
+    deliveries={"sent": 3, "open": 0},
+    stories=9,
+    feeds_failing=1,
+    targets_parked=0,
+    breaches=0,
+)
 
 
-async def get(healthy, path: str = "/healthz", method: str = "GET") -> httpx.Response:
-    transport = httpx.ASGITransport(application(healthy), raise_app_exceptions=False)
+async def get(healthy, path: str = "/healthz", method: str = "GET", measured=lambda: MEASURED) -> httpx.Response:
+    transport = httpx.ASGITransport(application(healthy, measured), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
         return await client.request(method, path)
 
@@ -74,6 +91,39 @@ async def test_w08_headers(path: str, method: str, healthy, status: int) -> None
     assert "Traceback" not in answer.text
 
 
+async def test_metrics_are_what_prometheus_reads() -> None:
+    """Its own parser finds every value, and no label that a feed could write."""
+    answer = await get(lambda: True, "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert samples == {
+        ("veille_last_tick_timestamp_seconds",): 1772352000.0,
+        ("veille_rules_in_force",): 15,
+        ("veille_rules_in_force_since_timestamp_seconds",): 1772348400.0,
+        ("veille_rules_last_reload_successful",): 0,
+        ("veille_entries", "done"): 7,
+        ("veille_entries", "quarantined"): 1,
+        ("veille_articles", "feed"): 7,
+        ("veille_articles", "archive"): 5,
+        ("veille_deliveries", "sent"): 3,
+        ("veille_deliveries", "open"): 0,
+        ("veille_stories",): 9,
+        ("veille_feeds_failing",): 1,
+        ("veille_targets_parked",): 0,
+        ("veille_ledger_breaches",): 0,
+    }
+
+
+async def test_metrics_of_a_store_that_does_not_answer() -> None:
+    """503, so that the scrape fails and somebody is told."""
+    answer = await get(lambda: True, "/metrics", measured=refuse)
+    assert answer.status_code == 503
+
+
 @asynccontextmanager
 async def serving(made: Console) -> AsyncIterator[None]:
     task = asyncio.create_task(made.serve())
@@ -87,7 +137,7 @@ async def serving(made: Console) -> AsyncIterator[None]:
 async def test_serves_and_stops_without_touching_signals() -> None:
     """Uvicorn would put its own handlers in the place of the worker's."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    made = Console(("127.0.0.1", 0), lambda: True)
+    made = Console(("127.0.0.1", 0), lambda: True, lambda: MEASURED)
     async with serving(made), httpx.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{made.port}/healthz")
         assert answer.json() == {"tick": "alive"}
@@ -98,7 +148,7 @@ async def test_serves_and_stops_without_touching_signals() -> None:
 
 async def test_c06_stop_with_an_open_connection() -> None:
     """A client that opened a connection and says nothing does not hold up the end."""
-    made = Console(("127.0.0.1", 0), lambda: True)
+    made = Console(("127.0.0.1", 0), lambda: True, lambda: MEASURED)
     async with serving(made):
         _, writer = await asyncio.open_connection("127.0.0.1", made.port)
         writer.write(b"GET /healthz HTTP/1.1\r\n")
@@ -112,14 +162,14 @@ def test_a_place_that_cannot_be_had(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(VeilleError, match=rf"\[http\] listen: {host}:{port} cannot be had"):
-            Console((host, port), lambda: True)
+            Console((host, port), lambda: True, lambda: MEASURED)
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
 async def test_ipv6() -> None:
     """`listen = "[::1]:0"` works."""
     try:
-        made = Console(("::1", 0), lambda: True)
+        made = Console(("::1", 0), lambda: True, lambda: MEASURED)
     except VeilleError:
         pytest.skip("this machine has no IPv6 address")
     async with serving(made), httpx.AsyncClient() as client:

@@ -13,10 +13,12 @@ import structlog
 
 from worker.alert import PARKED_FOR
 from worker.app.clock import is_alive
+from worker.app.measure import measure
 from worker.app.reload import Reloads
 from worker.console import Console
 from worker.engine.embedded import Embedded
 from worker.errors import StoreError
+from worker.metrics import Measured
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
@@ -48,7 +50,7 @@ class Worker:
         Raises VeilleError if the console's address cannot be had.
         """
         listen = self._edges.live.config.listen
-        console = Console(listen, lambda: is_alive(self._edges.store, self._edges.clock())) if listen else None
+        console = Console(listen, self._is_alive, self._measured) if listen else None
         engine = Embedded(self._edges, self._upkeep)
         if console is not None:
             self._spawn(console.serve())
@@ -72,6 +74,12 @@ class Worker:
             with contextlib.suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
         _log.info("stopped")
+
+    def _is_alive(self) -> bool:
+        return is_alive(self._edges.store, self._edges.clock())
+
+    def _measured(self) -> Measured:
+        return measure(self._edges.store, self._edges.live.config)
 
     async def _end_tasks(self) -> None:
         if self._tasks:

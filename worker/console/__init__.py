@@ -1,4 +1,4 @@
-"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive."""
+"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/metrics` what Prometheus reads."""
 
 import asyncio
 import socket
@@ -9,11 +9,12 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.errors import StoreError, VeilleError
+from worker.metrics import CONTENT_TYPE, Measured, exposition
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -25,8 +26,8 @@ _HEADERS = {
 _SECONDS = 5
 
 
-def application(healthy: Callable[[], bool]) -> ASGIApp:
-    """The endpoint's pages; `healthy` is asked at every request, in a thread, and may raise StoreError."""
+def application(healthy: Callable[[], bool], measured: Callable[[], Measured]) -> ASGIApp:
+    """The endpoint's pages; both are asked at every request, in a thread, and may raise StoreError."""
 
     async def healthz(_request: Request) -> JSONResponse:
         try:
@@ -36,7 +37,15 @@ def application(healthy: Callable[[], bool]) -> ASGIApp:
             tick = "unknown"
         return JSONResponse({"tick": tick}, status_code=200 if tick == "alive" else 503)
 
-    return _Headers(Starlette(routes=[Route("/healthz", healthz)]))
+    async def metrics(_request: Request) -> Response:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                found = await asyncio.to_thread(measured)
+        except (StoreError, TimeoutError):
+            return Response("the store does not answer\n", status_code=503, media_type="text/plain")
+        return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
+
+    return _Headers(Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics)]))
 
 
 class _Headers:
@@ -60,7 +69,7 @@ class Console:
     Raises VeilleError if it cannot listen there.
     """
 
-    def __init__(self, listen: tuple[str, int], healthy: Callable[[], bool]) -> None:
+    def __init__(self, listen: tuple[str, int], healthy: Callable[[], bool], measured: Callable[[], Measured]) -> None:
         host, port = listen
         try:
             # Here, because uvicorn would end the process where the port is taken.
@@ -71,7 +80,7 @@ class Console:
             raise VeilleError(f"[http] listen: {host}:{port} cannot be had: {words}") from e
         self._server = _Server(
             uvicorn.Config(
-                application(healthy),
+                application(healthy, measured),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -1,0 +1,80 @@
+"""What Prometheus reads. Names and units as prometheus.io/docs/practices/naming asks; labels are our own words only.
+
+The only owner of prometheus-client. Everything is read from the store when it is asked for, so that several workers on
+one store say the same, and a restart sets nothing back.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the store says at one moment."""
+
+    #: When the worker last ticked; None: none runs.
+    tick: datetime | None
+    #: How many rules are in force, since when, and how many mistakes keep the files' own rules out.
+    rules: int
+    rules_since: datetime | None
+    refused: int
+    #: By state, by origin and by state.
+    entries: Mapping[str, int]
+    articles: Mapping[str, int]
+    deliveries: Mapping[str, int]
+    stories: int
+    #: Configured feeds whose last poll failed.
+    feeds_failing: int
+    targets_parked: int
+    #: Lines of the ledger that do not add up.
+    breaches: int
+
+
+def exposition(measured: Measured) -> bytes:
+    """The metrics in Prometheus' text format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(measured))
+    return bytes(generate_latest(registry))
+
+
+class _Collector(Collector):
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
+
+    def collect(self) -> Iterator[Metric]:
+        m = self._measured
+        yield _gauge("veille_last_tick_timestamp_seconds", "When the worker last ticked; 0: none runs.", _unix(m.tick))
+        yield _gauge("veille_rules_in_force", "Rules that articles are matched against.", m.rules)
+        yield _gauge("veille_rules_in_force_since_timestamp_seconds", "Since when.", _unix(m.rules_since))
+        yield _gauge(
+            "veille_rules_last_reload_successful", "1, or 0 where the rules in the files were refused.", not m.refused
+        )
+        yield _by("veille_entries", "Entries by state.", "state", m.entries)
+        yield _by("veille_articles", "Articles by origin; duplicates are counted in both.", "origin", m.articles)
+        yield _by("veille_deliveries", "Deliveries by state.", "state", m.deliveries)
+        yield _gauge("veille_stories", "Stories that articles tell.", m.stories)
+        yield _gauge("veille_feeds_failing", "Configured feeds whose last poll failed.", m.feeds_failing)
+        yield _gauge("veille_targets_parked", "Targets that wait to be mended.", m.targets_parked)
+        yield _gauge("veille_ledger_breaches", "Lines of the ledger that do not add up.", m.breaches)
+
+
+def _unix(moment: datetime | None) -> float:
+    return 0.0 if moment is None else moment.timestamp()
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=float(value))
+
+
+def _by(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, words, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], float(value))
+    return family
