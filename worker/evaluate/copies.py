@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from worker.evaluate.counts import Counts
 from worker.model import Novelty, NoveltyKind
 from worker.normalise import Known, Unreadable, from_jsonl_line
 from worker.pipeline.known import store_known
@@ -37,31 +38,13 @@ class WrongCopy:
 
 
 @dataclass(slots=True, kw_only=True)
-class CopyScore:
-    """How well copies are told from what is none."""
+class CopyScore(Counts):
+    """How well copies are told from what is none; a copy of another article than its own is wrong twice."""
 
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
     #: By kind of edit: texts, and those judged rightly.
     texts: Counter[str] = field(default_factory=Counter)
     right: Counter[str] = field(default_factory=Counter)
     wrong: list[WrongCopy] = field(default_factory=list)
-
-    @property
-    def precision(self) -> float | None:
-        """Of what was called a copy, the share that is one, and of that article; None where nothing was."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
-
-    @property
-    def recall(self) -> float | None:
-        """Of the copies, the share that was recognised; None where there are none."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
-
-    @property
-    def f1(self) -> float | None:
-        """The harmonic mean of both."""
-        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp + self.fp + self.fn else None
 
 
 def read_copy(line: str) -> LabelledCopy | Unreadable:

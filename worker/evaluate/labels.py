@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from worker import text
+from worker.evaluate.counts import Counts
 from worker.match import Explanation, Source, explain_rule, judge
 from worker.model import Match
 from worker.normalise import Known, Unreadable, from_jsonl_line
@@ -40,29 +41,11 @@ class Wrong:
 
 
 @dataclass(slots=True, kw_only=True)
-class Score:
+class Score(Counts):
     """A rule's answers against the labels."""
 
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
     tn: int = 0
     wrong: list[Wrong] = field(default_factory=list)
-
-    @property
-    def precision(self) -> float | None:
-        """Of what matched, the share that should; None where nothing matched."""
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
-
-    @property
-    def recall(self) -> float | None:
-        """Of what should match, the share that did; None where nothing should."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
-
-    @property
-    def f1(self) -> float | None:
-        """The harmonic mean of both; None where nothing matched and nothing should."""
-        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp + self.fp + self.fn else None
 
 
 def read_labelled(line: str) -> Labelled | Unreadable:
