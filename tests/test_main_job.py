@@ -347,8 +347,8 @@ def import_beside_run(tmp_path: Path, articles: int) -> None:
 
 
 def test_import_beside_run(tmp_path: Path) -> None:
-    """A thousand articles."""
-    import_beside_run(tmp_path, 1_000)
+    """Five hundred articles."""
+    import_beside_run(tmp_path, 500)
 
 
 @pytest.mark.soak
