@@ -17,7 +17,7 @@ from worker.story.terms import Vector
 
 #: An article joins stories that had one within this time.
 WINDOW = timedelta(days=7)
-#: Articles of a story, its newest, that a new one is compared with: thirty gave the same answers for five times the work.
+#: Articles of a story, its newest, that a new one is compared with: thirty gave the same answers for more work.
 COMPARED = 12
 #: Cosine that makes likeness 1 for texts of up to 12 terms, for texts of 100 and more, and, by names, numbers and
 #: places alone, for texts in two languages. Chosen on labelled articles and their titles: docs/design.md.
