@@ -84,3 +84,5 @@ PLACES: dict[tuple[str, ...], str] = {
     for name in line.split(" ", 1)[1].split("|")
 }
 LONGEST = 4
+#: The first words of all of them: most words of a text begin none.
+FIRST = frozenset(words[0] for words in PLACES)

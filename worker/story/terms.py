@@ -18,7 +18,7 @@ from importlib.resources import files
 from itertools import pairwise
 
 from worker.archive import ArchiveArticle
-from worker.story.places import LONGEST, PLACES
+from worker.story.places import FIRST, LONGEST, PLACES
 from worker.text import Document, stem
 from worker.text.vocabulary import AGENCIES, CALENDAR, NUMBERS, PLAIN
 
@@ -200,6 +200,8 @@ def _small(document: Document) -> frozenset[str]:
 
 def _place(folded: tuple[str, ...], at: int) -> tuple[str, int]:
     """The place that begins there and its number of words; none: an empty key."""
+    if folded[at] not in FIRST:
+        return "", 0
     for length in range(LONGEST, 0, -1):
         key = PLACES.get(folded[at : at + length])
         if key is not None and at + length <= len(folded):
