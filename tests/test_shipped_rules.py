@@ -53,7 +53,7 @@ def test_the_labelled_articles():
     ],
 )
 def test_the_articles_beside_the_tests(name, floors):
-    """The same for articles of our own, written and labelled before the rules were measured on them."""
+    """The same for articles of our own: the rules' author never saw `plain`, and learnt from `agency`."""
     lines = (ROOT / "tests" / "data" / "articles" / f"{name}.jsonl").read_text("utf-8").splitlines()
     articles = [read_labelled(line) for line in lines]
     scores = evaluate_rules([article for article in articles if not article.weak], _shipped(), DAY)

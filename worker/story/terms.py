@@ -98,7 +98,7 @@ def bag(document: Document) -> Bag:
 
 def hashed(term: str, *, is_name: bool) -> int:
     """32 bits of a term; the last is set for names."""
-    value = int.from_bytes(blake2b(term.encode(), digest_size=4).digest(), "little")
+    value = int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=4).digest(), "little")
     return value | 1 if is_name else value & ~1
 
 
@@ -156,7 +156,7 @@ def _word(folded: str, language: str) -> tuple[str, bool] | None:
     """A word's term, and whether it is the same in every language; None for one that says nothing."""
     if folded in CALENDAR:
         return CALENDAR[folded], True
-    if folded[0].isdecimal():
+    if folded[:1].isdecimal():
         return (folded, True) if len(folded) > 2 else None
     if folded in PLAIN or folded in AGENCIES or folded in NUMBERS or folded in _AUXILIARY or len(folded) < 2:
         return None

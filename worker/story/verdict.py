@@ -20,7 +20,7 @@ WINDOW = timedelta(days=7)
 #: Articles of a story, its newest, that a new one is compared with: thirty gave the same answers for more work.
 COMPARED = 12
 #: Cosine that makes likeness 1 for texts of up to 12 terms, for texts of 100 and more, and, by names, numbers and
-#: places alone, for texts in two languages. Chosen on labelled articles and their titles: docs/design.md.
+#: places alone, for texts in two languages. Chosen on labelled articles: docs/design.md.
 _HEADLINES, _REPORTS, _LANGUAGES = 0.16, 0.05, 0.05
 _FEW, _MANY = 12, 100
 #: Two articles are one event's as likely within that time; after it, half as likely with each further such time.
