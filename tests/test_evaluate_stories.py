@@ -164,7 +164,7 @@ def test_stories_of_the_corpus(store: Store) -> None:
 
 
 def test_stories_of_the_articles_beside_the_tests(store: Store) -> None:
-    """Eighty of our own, with events of one kind in one week that are not the same; thresholds were chosen on them, too."""
+    """Eighty of our own, with look-alikes in one week; thresholds were chosen on them, too."""
     lines = (Path(__file__).parent / "data" / "articles" / "plain.jsonl").read_text("utf-8").splitlines()
     score = evaluate_stories(store, [read_story(line) for line in lines], NOW)  # type: ignore[misc]  none is unreadable
     assert score.pair_f1 is not None
