@@ -33,6 +33,33 @@ class Suppression(StrEnum):
     BACKLOG = "backlog"
     #: The article was known before the first poll.
     ARCHIVE = "archive"
+    #: The recipient was told of the story, and its rule tells no more of that kind.
+    SAME_STORY = "same-story"
+    #: Published too long before it was first seen.
+    OLD_NEWS = "old-news"
+    #: Somebody silenced its rule, story, set or feed for a time.
+    SILENCED = "silenced"
+    #: Somebody wants to hear no more of its story.
+    MUTED_STORY = "muted-story"
+    #: Somebody acknowledged the story before the reminder was due.
+    ACKNOWLEDGED = "acknowledged"
+
+
+class Hold(StrEnum):
+    """Why an open delivery waits until it is due."""
+
+    #: More on the same may come at once.
+    GROUP_WAIT = "group-wait"
+    #: The recipient sleeps.
+    QUIET_HOURS = "quiet-hours"
+    #: It goes with the next digest.
+    DIGEST = "digest"
+    #: The target has had as many alerts of the rule as it wants in that time.
+    THROTTLED = "throttled"
+    #: The story was told lately, and is told again at the earliest then.
+    REALERT = "realert"
+    #: It is sent if nobody acknowledges the story until then.
+    ESCALATION = "escalation"
 
 
 class DeliveryState(StrEnum):
@@ -74,6 +101,13 @@ class Obligation:
     occasion: str
     verdict: Verdict
     suppression: Suppression | None = None
+    #: For people, where the reason alone does not say it: who silenced, until when.
+    why: str = ""
+    #: What the delivery that carries it collects: `article:ID`, `story:ID`, `digest`.
+    collects: str = ""
+    #: When that delivery is due, and why not at once; None: at once.
+    due: datetime | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +116,23 @@ class Passage:
 
     text: str
     marks: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A sentence that a correction replaced, its words marked where they differ; either side may be empty."""
+
+    before: Passage
+    after: Passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Addresses at which a reader answers with one click; empty where nothing is served."""
+
+    acknowledge: str = ""
+    mute: str = ""
+    noise: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +153,47 @@ class AlertItem:
     first_seen: datetime
     #: http(s) link, or empty.
     link: str
+    #: The story it tells, where it tells one.
+    story_id: int | None = None
+    #: Other outlets that told the story until now, by name.
+    outlets: tuple[str, ...] = ()
+    #: What a correction changed, in reading order.
+    changes: tuple[Change, ...] = ()
+    #: Published long before it was first seen: marked, so that nobody takes it for news.
+    old: bool = False
+    answers: Answers = Answers()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thread:
+    """What a recipient was told of a story before: a follow-up goes below it."""
+
+    #: Message-ID and subject of the first message, and the Message-ID of the one before this.
+    root: str
+    subject: str
+    last: str
+    #: When the first was sent.
+    told: datetime
+    #: The channel's own name of the first message (Slack: its `ts`), or empty.
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A message on one article or story, of at least one item; the newest article last."""
+
+    items: tuple[AlertItem, ...]
+    #: None: it is the first.
+    thread: Thread | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """Many alerts at once, at least one: the most severe first, then by story."""
+
+    items: tuple[AlertItem, ...]
+    #: (suppression, how many) of what the recipient was not told since the last digest.
+    held_back: tuple[tuple[Suppression, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +224,8 @@ class Receipt:
     detail: str = ""
     #: Not before this long from now, where the other side said so.
     after: timedelta | None = None
+    #: The channel's own name of what was sent (Slack: its `ts`), by which a follow-up finds its thread.
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

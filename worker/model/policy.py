@@ -1,7 +1,7 @@
 """What the configuration says."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -121,6 +121,56 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigestPolicy:
+    """When a target's alerts are told together."""
+
+    #: A cron expression of five fields, in the target's time zone.
+    at: str
+    #: What is told at once all the same.
+    but: frozenset[Severity] = frozenset({Severity.CRITICAL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """Hours of the day in which a target is told only what is critical, in its time zone; may run over midnight."""
+
+    since: time
+    until: time
+    #: Of the day on which it begins, Monday 0; empty: every day.
+    days: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """How many alerts of one rule a target is told at once in a time; what comes beyond goes to the next digest."""
+
+    alerts: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escalation:
+    """Whom else to tell when nobody acknowledged in time."""
+
+    targets: tuple[str, ...]
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """How often a story is told; None: what is said further up counts (rule, route, `[alerts]`)."""
+
+    #: One first alert per `story` or per `article`.
+    key: str | None = None
+    group_wait: timedelta | None = None
+    #: What the follow-ups leave out is told all the same, at the earliest this long after the last message.
+    realert: timedelta | None = None
+    #: What is told below the first message: `correction`, `new-source`, `development`.
+    follow_up: tuple[str, ...] | None = None
+    escalation: Escalation | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Someone to tell."""
 
@@ -134,6 +184,9 @@ class Target:
     language: str = "fr"
     #: IANA name, for the dates that the message shows.
     timezone: str = "Asia/Ho_Chi_Minh"
+    digest: DigestPolicy | None = None
+    quiet: tuple[Quiet, ...] = ()
+    throttle: Throttle | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +198,17 @@ class Route:
     severities: frozenset[Severity] = frozenset()
     #: Of the feed.
     tags: frozenset[str] = frozenset()
+    #: Names.
+    feeds: frozenset[str] = frozenset()
+    #: Of the article: BCP 47 primary tags.
+    languages: frozenset[str] = frozenset()
+    telling: Telling = Telling()
+
+
+#: What holds where nobody says otherwise.
+TELLING = Telling(
+    key="story", group_wait=timedelta(0), realert=None, follow_up=("correction", "new-source", "development")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,3 +218,7 @@ class AlertPolicy:
     targets: tuple[Target, ...]
     routes: tuple[Route, ...] = ()
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: `[alerts]`
+    telling: Telling = TELLING
+    #: What was published longer than this before it was first seen is not told; None: it is marked.
+    max_age: timedelta | None = None

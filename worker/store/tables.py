@@ -272,8 +272,14 @@ class DeliveryRow(SQLModel, table=True):
     key: str = _text(unique=True)
     target_id: str = _text(index=True)
     recipient: str = _text()
-    #: What it collects: `article:ID`, or `notice`.
+    #: What it collects: `article:ID`, `story:ID`, `digest`, or `notice`.
     collects: str = _text(index=True)
+    #: Why it is open and not due: `model.Hold`.
+    hold: str = _text(default="")
+    #: The message that it is a follow-up of: it waits until that one was sent or given up. That one may be forgotten.
+    after_id: int | None = Field(default=None, index=True)
+    #: The channel's own name of what was sent (Slack: its `ts`).
+    ref: str = _text(default="")
     state: str = _text()
     due: datetime = _time()
     created: datetime = _time()
@@ -305,8 +311,48 @@ class ObligationRow(SQLModel, table=True):
     occasion: str = _text()
     verdict: str = _text()
     suppression: str = _text(default="")
+    #: For people, where the reason alone does not say it.
+    why: str = _text(default="")
     delivery_id: int | None = Field(default=None, foreign_key="delivery.id", index=True)
     created: datetime = _time()
+
+
+class SilenceRow(SQLModel, table=True):
+    """What somebody wants to hear nothing of: a silence for a time, or a story for good. Empty fields hold for all."""
+
+    __tablename__ = "silence"
+    id: int | None = Field(default=None, primary_key=True)
+    rule_id: str = _text(default="")
+    #: The story may be forgotten.
+    story_id: int | None = Field(default=None, index=True)
+    #: A set's name: the rules that name it.
+    set_name: str = _text(default="")
+    feed: str = _text(default="")
+    #: Only for this one.
+    recipient: str = _text(default="")
+    #: None: for good.
+    until: datetime | None = _time(default=None, nullable=True, index=True)
+    author: str = _text()
+    reason: str = _text(default="")
+    created: datetime = _time()
+
+
+class AcknowledgementRow(SQLModel, table=True):
+    """Somebody has seen an article or a story, and takes care of it."""
+
+    __tablename__ = "acknowledgement"
+    id: int | None = Field(default=None, primary_key=True)
+    article_id: int = Field(foreign_key="article.id", index=True)
+    author: str = _text()
+    created: datetime = _time()
+
+
+class SecretRow(SQLModel, table=True):
+    """A key that the store keeps for its workers."""
+
+    __tablename__ = "secret"
+    name: str = _text(primary_key=True)
+    value: bytes = Field(sa_type=LargeBinary)
 
 
 class AttemptRow(SQLModel, table=True):

@@ -10,6 +10,7 @@ from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
 from worker.store.database import Tx, insert
 from worker.store.tables import (
+    AcknowledgementRow,
     ArticleRow,
     AttemptRow,
     BandRow,
@@ -31,6 +32,7 @@ from worker.store.tables import (
 _heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _in_force: sa.Table = InForceRow.__table__  # type: ignore[attr-defined]  # as above
 _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
+_acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # as above
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
@@ -188,7 +190,18 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         return 0
     entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
     tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
-    for table in (_obligation, _match, _judgement, _revision, _fingerprint, _band, _entry, _story_article, _story_key):
+    for table in (
+        _obligation,
+        _match,
+        _judgement,
+        _acknowledged,
+        _revision,
+        _fingerprint,
+        _band,
+        _entry,
+        _story_article,
+        _story_key,
+    ):
         tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
     tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
     return len(ids)
