@@ -33,6 +33,7 @@ from worker.model import (
     Secret,
     SlackSettings,
     Target,
+    Telling,
 )
 from worker.net import Client
 from worker.pipeline import deliver as deliver_job
@@ -139,6 +140,9 @@ class Desk:
     rules: str = RULES
     operators: str = ""
     routes: Any = ()
+    #: One message for each article, unless a test is about stories.
+    telling: Telling = field(default_factory=lambda: Telling(key="article"))
+    max_age: timedelta | None = None
     now: datetime = START
     #: (recipient, message) of every attempt that was made.
     attempts: list[tuple[str, Claimed]] = field(default_factory=list)
@@ -162,7 +166,9 @@ class Desk:
         self.reload()
 
     def _live(self) -> Live:
-        policy = AlertPolicy(targets=tuple(self.targets), routes=tuple(self.routes))
+        policy = AlertPolicy(
+            targets=tuple(self.targets), routes=tuple(self.routes), telling=self.telling, max_age=self.max_age
+        )
         config = Config(
             path=self.folder / "config.toml",
             store_url=f"sqlite:///{self.folder / 'veille.db'}",

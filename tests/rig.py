@@ -84,6 +84,8 @@ class Site:
     #: More lines for every feed.
     feed_lines: str = "alert_backlog = true\n"
     more: str = ""
+    #: One message for each article, unless a test is about stories.
+    alerts: str = '[alerts]\nkey = "article"\n'
     environ: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,7 +104,7 @@ class Site:
         )
         allow = json.dumps(list(self.allow))
         self.config.write_text(
-            f'[store]\nurl = "{self.store}"\n[rules]\nfolder = "rules"\n[network]\nallow = {allow}\n'
+            f'[store]\nurl = "{self.store}"\n[rules]\nfolder = "rules"\n[network]\nallow = {allow}\n{self.alerts}'
             f"{feeds}{self.targets}\n{self.more}",
             encoding="utf-8",
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from worker.alert import History, alert
+from worker.alert import About, History, alert
 from worker.dedupe import Fingerprint, decide, fingerprint
 from worker.identify import Sighting, SightingKind
 from worker.model import (
@@ -253,7 +253,8 @@ def ingest_copy(store: Store, number: int) -> str:
             original=articles.origin(tx, novelty.of) if novelty.of else None,
             decided_for_original=ledger.decided_for_text(tx, novelty.of) if novelty.of else frozenset(),
         )
-        obligations = alert([match()], novelty, history, AlertPolicy(targets=(target("a"),)), ())
+        about = About(article_id=article_id, now=NOW)
+        obligations = alert([match()], novelty, history, AlertPolicy(targets=(target("a"),)), about)
         ledger.add_obligations(tx, article_id, ids, obligations, due=NOW, now=NOW)
     return str(novelty.kind)
 

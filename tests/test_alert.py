@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import NOW, match, target
 
-from worker.alert import GIVE_UP, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, History, alert, recipients, settle
+from worker.alert import GIVE_UP, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, About, History, alert, recipients, settle
 from worker.model import (
     AlertPolicy,
     DeliveryState,
@@ -44,6 +44,11 @@ def mail(name: str, *addresses: str) -> Target:
     return Target(
         id=name, channel=one.channel, settings=one.settings, recipients=tuple(f"mailto:{a}" for a in addresses)
     )
+
+
+def reached(found: Match, policy: AlertPolicy, about: About) -> tuple[tuple[str, str], ...]:
+    """(target, recipient) of everyone a match concerns."""
+    return tuple((to.target.id, to.recipient) for to in recipients(found, policy, about))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +101,7 @@ def test_what_a_match_owes(novelty: Novelty, history: History, verdicts: list[st
     """Owed or silent with a reason, to log:a and to log:b; nothing where it was decided before."""
     found = {
         o.recipient: f"{o.occasion} {o.suppression or o.verdict}"
-        for o in alert([match()], novelty, history, EVERYONE, ())
+        for o in alert([match()], novelty, history, EVERYONE, About())
     }
     assert [found.get("log:a", ""), found.get("log:b", "")] == verdicts
 
@@ -130,7 +135,7 @@ ROUTED = AlertPolicy(
 )
 def test_whom_a_match_concerns(found: Match, policy: AlertPolicy, tags: tuple[str, ...], wanted: list[str]) -> None:
     """Those its rule names, else those the routes choose, else all; each once."""
-    assert recipients(found, policy, tags) == tuple((name, f"log:{name}") for name in wanted)
+    assert reached(found, policy, About(tags=tags)) == tuple((name, f"log:{name}") for name in wanted)
 
 
 def test_a_recipient_of_two_targets_is_told_through_the_first() -> None:
@@ -138,7 +143,7 @@ def test_a_recipient_of_two_targets_is_told_through_the_first() -> None:
     policy = AlertPolicy(
         targets=(mail("desk", "x@example.org", "y@example.org"), mail("all", "y@example.org", "z@a.b"))
     )
-    assert recipients(match(), policy, ()) == (
+    assert reached(match(), policy, About()) == (
         ("desk", "mailto:x@example.org"),
         ("desk", "mailto:y@example.org"),
         ("all", "mailto:z@a.b"),
@@ -196,10 +201,10 @@ def test_everyone_concerned_is_decided_once(
     matches: list[Match], novelty: Novelty, history: History, policy: AlertPolicy, tags: frozenset[str]
 ) -> None:
     """Each (rule, recipient) gets one verdict now or had one before; a silence has a reason; a target is real."""
-    found = alert(matches, novelty, history, policy, tags)
+    found = alert(matches, novelty, history, policy, About(tags=tags))
     pairs = [(o.rule_id, o.recipient) for o in found]
     assert len(pairs) == len(set(pairs))
-    concerned = {(m.rule_id, recipient) for m in matches for _, recipient in recipients(m, policy, tags)}
+    concerned = {(m.rule_id, recipient) for m in matches for _, recipient in reached(m, policy, About(tags=tags))}
     assert set(pairs) == concerned - history.decided
     reach = {t.id: t.recipients for t in policy.targets}
     for obligation in found:
@@ -215,7 +220,7 @@ def test_a_decision_is_never_taken_twice(
     matches: list[Match], novelty: Novelty, history: History, policy: AlertPolicy, tags: frozenset[str]
 ) -> None:
     """What was decided, with what was decided just now, leaves nothing to decide."""
-    pairs = frozenset((o.rule_id, o.recipient) for o in alert(matches, novelty, history, policy, tags))
+    pairs = frozenset((o.rule_id, o.recipient) for o in alert(matches, novelty, history, policy, About(tags=tags)))
     after = History(
         decided=history.decided | pairs,
         original=history.original,
@@ -223,7 +228,7 @@ def test_a_decision_is_never_taken_twice(
         news=history.news,
         backlog=history.backlog,
     )
-    assert alert(matches, UPDATE, after, policy, tags) == ()
+    assert alert(matches, UPDATE, after, policy, About(tags=tags)) == ()
 
 
 @pytest.mark.parametrize(

@@ -368,7 +368,8 @@ def test_every_setting_of_the_example_can_be_switched_on(tmp_path: Path) -> None
 
 def inner(annotation: object) -> type[schema.Table] | None:
     """The table that a key holds, if it holds one."""
-    return next((one for one in get_args(annotation) if isinstance(one, type) and issubclass(one, schema.Table)), None)
+    below = [annotation, *get_args(annotation)]
+    return next((one for one in below if isinstance(one, type) and issubclass(one, schema.Table)), None)
 
 
 def keys() -> list[str]:
@@ -396,5 +397,6 @@ def test_every_key_is_explained(key: str) -> None:
         return  # Of use to tests and proxies alone; the reference says so.
     tables = example[table] if isinstance(example[table], list) else [example[table]]
     for part in path:
-        tables = [one[part] for one in tables if part in one]
+        found = [one[part] for one in tables if part in one]
+        tables = [one for value in found for one in (value if isinstance(value, list) and value else [value])]
     assert tables, f"the example nowhere sets {key}"

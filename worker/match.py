@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from worker.errors import Problem
-from worker.model import Match, Part, Severity, Span
+from worker.model import Match, Part, Severity, Span, Telling
 from worker.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans
 from worker.query import Span as Words
 from worker.rules import Rule, RuleSet, Test
@@ -176,6 +176,7 @@ def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
         spans=tuple(_published(span, document) for span in verdict.spans),
         to=rule.to,
         contributions=verdict.contributions,
+        telling=Telling(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up),
     )
 
 

@@ -13,10 +13,10 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from worker import text
-from worker.alert import History, alert
+from worker.alert import About, History, Standing, alert
 from worker.dedupe import Fingerprint, news
 from worker.match import Source, match
-from worker.model import Match, NoveltyKind, Obligation, Origin, Suppression, Verdict
+from worker.model import Match, NoveltyKind, Obligation, Occasion, Origin, Suppression, Verdict
 from worker.pipeline.live import Live
 from worker.store.history import PastText
 
@@ -72,8 +72,11 @@ class _Decided:
         self._of_article: defaultdict[int, set[_Pair]] = defaultdict(set)
         #: By original: its own and those of its copies, less backlog.
         self._of_text: defaultdict[int, set[_Pair]] = defaultdict(set)
+        #: By story.
+        self._standing: defaultdict[int, dict[_Pair, Standing]] = defaultdict(dict)
 
     def history(self, one: PastText, own: frozenset[str]) -> History:
+        """What was decided before one text; silences and throttles are of their day and do not count."""
         of = one.novelty.of
         return History(
             decided=frozenset(self._of_article[one.article_id]),
@@ -81,6 +84,7 @@ class _Decided:
             decided_for_original=frozenset() if of is None else frozenset(self._of_text[of]),
             news=own,
             backlog=one.backlog,
+            standing=self._standing[one.story_id] if one.story_id is not None else {},
         )
 
     def add(self, one: PastText, obligations: Iterable[Obligation]) -> None:
@@ -89,6 +93,10 @@ class _Decided:
             self._of_article[one.article_id].add(pair)
             if owed.suppression is not Suppression.BACKLOG:
                 self._of_text[one.novelty.of or one.article_id].add(pair)
+            if owed.verdict is Verdict.OWED and owed.occasion != Occasion.ESCALATION and one.story_id is not None:
+                was = self._standing[one.story_id].get(pair)
+                sources = frozenset({one.article.source}) | (was.sources if was else frozenset())
+                self._standing[one.story_id][pair] = Standing(last=one.article.first_seen, sources=sources)
 
 
 class _Replay:
@@ -113,7 +121,8 @@ class _Replay:
         owed: tuple[Obligation, ...] = ()
         if matches and one.origin is Origin.FEED:
             own = self._news(one, document, matches)
-            owed = alert(matches, one.novelty, self._decided.history(one, own), self._live.config.alerts, tags)
+            about = self._about(one, tags)
+            owed = alert(matches, one.novelty, self._decided.history(one, own), self._live.config.alerts, about)
             self._decided.add(one, owed)
         day = article.published.astimezone(self._zone).date()
         for found in matches:
@@ -128,6 +137,20 @@ class _Replay:
         told = {(o.target_id, o.recipient) for o in owed if o.verdict is Verdict.OWED}
         self.done.alerts.update((day, target_id) for target_id, _ in told)
         self.done.suppressed.update(str(o.suppression) for o in owed if o.suppression)
+
+    def _about(self, one: PastText, tags: tuple[str, ...]) -> About:
+        article = one.article
+        return About(
+            article_id=one.article_id,
+            story_id=one.story_id,
+            feed=article.source,
+            tags=tags,
+            language=article.language,
+            source=article.source,
+            published=article.published,
+            first_seen=article.first_seen,
+            now=article.first_seen,
+        )
 
     def _news(self, one: PastText, document: text.Document, matches: Sequence[Match]) -> frozenset[str]:
         """The rules that a copy satisfies in words of its own."""

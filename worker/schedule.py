@@ -4,10 +4,14 @@ Pure: what looks random is a hash of an id, so that the same history gives the s
 together do not come back together.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from zoneinfo import ZoneInfo
 
-from worker.model import Freshness
+from cronsim import CronSim
+
+from worker.model import Freshness, Quiet
 
 DAY = timedelta(days=1)
 #: A server may ask for patience: so far we follow what it says of freshness. Content networks add a day unasked, and
@@ -53,6 +57,39 @@ def next_attempt(key: str, attempt: int, *, after: timedelta | None, now: dateti
     wait = timedelta(seconds=min(_FIRST_RETRY * 2.0 ** min(max(attempt, 1) - 1, 16), _LAST_RETRY))
     wait += 0.2 * _fraction(f"{key} {attempt}") * wait
     return now + max(wait, min(after or wait, _LONGEST))
+
+
+def next_digest(cron: str, timezone: str, after: datetime) -> datetime:
+    """The first moment later than `after` that the cron expression names in that time zone.
+
+    A time that a change of clocks leaves out counts at its end, one that comes twice counts once (as Debian's cron).
+    """
+    return next(CronSim(cron, after.astimezone(ZoneInfo(timezone)))).astimezone(UTC)
+
+
+def quiet_until(hours: Sequence[Quiet], timezone: str, moment: datetime) -> datetime:
+    """`moment`, or the end of the quiet hours that it falls into; hours that follow at once count as one."""
+    zone = ZoneInfo(timezone)
+    # One turn for each stretch that begins where another ends; a week of them is the whole of time.
+    for _ in range(8 * max(len(hours), 1)):
+        ends = list(_ends(hours, zone, moment))
+        if not ends:
+            break
+        moment = max(ends)
+    return moment
+
+
+def _ends(hours: Sequence[Quiet], zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
+    """When the quiet hours end that `moment` falls into, by the clock on the wall."""
+    wall = moment.astimezone(zone).replace(tzinfo=None)
+    for quiet in hours:
+        for day in (wall.date() - DAY, wall.date()):
+            begin = datetime.combine(day, quiet.since)
+            end = datetime.combine(day if quiet.since < quiet.until else day + DAY, quiet.until)
+            if begin <= wall < end and (not quiet.days or day.weekday() in quiet.days):
+                found = end.replace(tzinfo=zone).astimezone(UTC)
+                # An end that comes twice in a night: whoever is past the first waits for the second.
+                yield found if found > moment else end.replace(tzinfo=zone, fold=1).astimezone(UTC)
 
 
 def _wished(seconds: int | None) -> timedelta:

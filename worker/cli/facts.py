@@ -24,6 +24,19 @@ _SUPPRESSED = {
     "copy": "it is a copy, and its original was decided for the same rule",
     "backlog": "it stood in the feed when the feed was first polled",
     "archive": "it was known before the first poll",
+    "same-story": "the story was told already",
+    "old-news": "it was old when it was first seen",
+    "silenced": "it was silenced",
+    "muted-story": "its story was muted",
+    "acknowledged": "the story was acknowledged in time",
+}
+_HELD = {
+    "group-wait": "more on the same may come",
+    "quiet-hours": "these are quiet hours",
+    "digest": "it goes with the next digest",
+    "throttled": "its rule has told as much as the target wants in that time",
+    "realert": "the story was told lately",
+    "escalation": "it is sent if nobody acknowledges the story until then",
 }
 
 #: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
@@ -234,7 +247,8 @@ def _line(line: ledger.LedgerLine) -> Facts:
         "recipient": line.recipient,
         "occasion": line.occasion,
         "verdict": line.verdict,
-        "reason": line.suppression or line.reason,
+        "reason": line.suppression or line.reason or line.hold,
+        "why": line.why,
         "state": line.state,
         "due": line.due,
         "attempts": line.attempts,
@@ -249,7 +263,8 @@ def _sentence(line: ledger.LedgerLine) -> str:
     tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
     match line.verdict, line.state:
         case "suppressed", _:
-            return f"{who} was not told: {_SUPPRESSED.get(line.suppression, line.suppression)}."
+            why = f" ({line.why})" if line.why else ""
+            return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}."
         case _, "sent":
             return f"{who} was told at {line.finished:%Y-%m-%d %H:%M:%S} UTC, after {tries}."
         case _, "dead":
@@ -257,7 +272,7 @@ def _sentence(line: ledger.LedgerLine) -> str:
         case _, "parked":
             return f"{who} waits until the target is mended: {line.reason}."
         case _, state:
-            reason = line.detail or "its turn comes"
+            reason = line.detail or _HELD.get(line.hold, "its turn comes")
             return f"{who} is to be told ({state}, due {line.due:%Y-%m-%d %H:%M:%S} UTC, {tries} so far): {reason}."
 
 

@@ -140,6 +140,7 @@ def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
 
 
 def _build(builder: "Builder", path: Path) -> Config:
+    from worker.config import telling
     from worker.config.build import opaque_parts
 
     builder.outline()
@@ -153,6 +154,7 @@ def _build(builder: "Builder", path: Path) -> Config:
     if operators and operators not in targets | {raw.get("id") for _, raw, _ in builder.tables("target")}:
         builder.wrong(("operators", "target"), f"`{operators}` is no target", fields.nearest(operators, targets))
     feeds = builder.feeds()
+    telling.check_feeds({at: route for at, _, route in builder.tables("route") if route}, feeds, builder.wrong)
     builder.hide_references()
     return Config(
         path=path,

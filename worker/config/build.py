@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from worker import model
-from worker.config import fields, schema
+from worker.config import fields, schema, telling
 from worker.config.references import REFERENCE, USERINFO, References
 from worker.config.shown import PLAIN, shown
 from worker.errors import Problem
@@ -175,7 +175,14 @@ class Builder:
         known = set(lines)
         groups = dict(self._groups(lines, known))
         routes = tuple(self._routes(known, groups))
-        return model.AlertPolicy(targets=targets, routes=routes, groups=tuple(groups.items()))
+        table = self.table("alerts")
+        return model.AlertPolicy(
+            targets=targets,
+            routes=routes,
+            groups=tuple(groups.items()),
+            telling=telling.telling(table, ("alerts",), known | set(groups), self.wrong),
+            max_age=table.max_age,
+        )
 
     def _targets(self, lines: dict[str, int]) -> Iterator[model.Target]:
         for index, raw, table in self.tables("target"):
@@ -188,7 +195,7 @@ class Builder:
                 self.wrong(path, f"the target has {' and '.join(channels)}", "make a target for each, and a [[group]]")
             slack_ok = self._slack_ok(path, raw.get("slack"))
             if table is not None and len(channels) == 1 and slack_ok:
-                yield self._target(table, Channel(channels[0]))
+                yield self._target(table, Channel(channels[0]), path)
 
     def _plausible(self, raw: dict[str, Any]) -> bool:
         """False if an unknown key was probably meant to be the channel, which is a problem of its own."""
@@ -206,7 +213,7 @@ class Builder:
             return True
         return False
 
-    def _target(self, table: schema.TargetTable, channel: Channel) -> model.Target:
+    def _target(self, table: schema.TargetTable, channel: Channel, path: KeyPath) -> model.Target:
         settings: model.EmailSettings | model.SlackSettings | model.AppriseSettings | model.LogSettings
         recipients: tuple[str, ...] = (f"{channel}:{table.id}",)
         if table.email is not None:
@@ -227,6 +234,9 @@ class Builder:
             recipients=recipients,
             language=table.language,
             timezone=table.timezone,
+            digest=telling.digest(table.digest),
+            quiet=telling.quiet(table.quiet, path, self.wrong),
+            throttle=telling.throttle(table.throttle),
         )
 
     def _email(self, table: schema.EmailTable) -> model.EmailSettings:
@@ -275,6 +285,9 @@ class Builder:
                     rules=frozenset(table.rules),
                     severities=frozenset(table.severities),
                     tags=frozenset(table.tags),
+                    feeds=frozenset(table.feeds),
+                    languages=frozenset(table.languages),
+                    telling=telling.telling(table, ("route", index), known | set(groups), self.wrong),
                 )
 
     def _claim_id(self, path: KeyPath, name: object, lines: dict[str, int]) -> None:

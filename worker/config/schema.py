@@ -1,13 +1,13 @@
 """The tables of the file, key by key, as pydantic models: each checks its own values and nothing beyond them."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from worker.config import fields
+from worker.config import fields, hours
 from worker.config.fields import Wrong, nearest
 from worker.model import Severity
 
@@ -18,6 +18,10 @@ Address = Annotated[str, AfterValidator(fields.address)]
 WebUrl = Annotated[str, AfterValidator(fields.web_url)]
 #: None: for ever.
 Lasting = Annotated[timedelta | None, BeforeValidator(fields.lasting_or_forever)]
+
+
+#: What a follow-up may be.
+KINDS = ("correction", "new-source", "development")
 
 
 def _message_language(text: object) -> str:
@@ -79,8 +83,62 @@ class LogTable(Table):
     folder: Filled
 
 
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise Wrong("is no kind of follow-up", nearest(text, KINDS))
+    return text
+
+
+def _key(text: str) -> str:
+    if text not in {"story", "article"}:
+        raise Wrong("is neither story nor article", 'write "story" for one message a story, "article" for one each')
+    return text
+
+
+def _some(number: int) -> int:
+    if number < 1:
+        raise Wrong("is less than 1", "name at least one alert")
+    return number
+
+
+class EscalateTable(Table):
+    to: Annotated[list[Id], Field(min_length=1)]
+    after: Annotated[timedelta, BeforeValidator(fields.duration)]
+
+
+class TellingTable(Table):
+    key: Annotated[str, AfterValidator(_key)] | None = None
+    group_wait: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
+    realert: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
+    follow_up: list[Annotated[str, AfterValidator(_kind)]] | None = None
+    escalate: EscalateTable | None = None
+
+
+class AlertsTable(TellingTable):
+    max_age: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
+
+
+class DigestTable(Table):
+    at: Annotated[str, BeforeValidator(hours.cron)]
+    but: list[Annotated[Severity, BeforeValidator(fields.severity)]] = [Severity.CRITICAL]
+
+
+class QuietTable(Table):
+    since: Annotated[time, BeforeValidator(hours.hour), Field(alias="from")]
+    until: Annotated[time, BeforeValidator(hours.hour), Field(alias="to")]
+    days: list[Annotated[int, BeforeValidator(hours.day)]] = []
+
+
+class ThrottleTable(Table):
+    alerts: Annotated[int, AfterValidator(_some)]
+    per: Annotated[timedelta, BeforeValidator(fields.duration)]
+
+
 class TargetTable(Table):
     id: Id
+    digest: DigestTable | None = None
+    quiet: list[QuietTable] = []
+    throttle: ThrottleTable | None = None
     language: Annotated[str, BeforeValidator(_message_language)] = "fr"
     timezone: Annotated[str, AfterValidator(fields.timezone)] = "Asia/Ho_Chi_Minh"
     email: EmailTable | None = None
@@ -89,11 +147,13 @@ class TargetTable(Table):
     log: LogTable | None = None
 
 
-class RouteTable(Table):
+class RouteTable(TellingTable):
     targets: Annotated[list[Id], Field(min_length=1)]
     rules: list[Id] = []
     severities: list[Annotated[Severity, BeforeValidator(fields.severity)]] = []
     tags: list[Filled] = []
+    feeds: list[Filled] = []
+    languages: list[Annotated[str, AfterValidator(fields.language)]] = []
 
 
 class GroupTable(Table):
@@ -125,6 +185,7 @@ TABLES: Mapping[str, type[Table]] = {
     "store": StoreTable,
     "rules": RulesTable,
     "network": NetworkTable,
+    "alerts": AlertsTable,
     "operators": OperatorsTable,
     "http": HttpTable,
     "watch": WatchTable,

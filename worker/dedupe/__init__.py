@@ -6,6 +6,7 @@ Candidates are found by a sample of word sequences; what they are is decided on 
 estimate.
 """
 
+from worker.dedupe.revision import change
 from worker.dedupe.signature import SCHEME, Fingerprint, dump, fingerprint, from_archive
 from worker.dedupe.verdict import Candidate, compare_revision, decide, news
 
@@ -13,6 +14,7 @@ __all__ = [
     "SCHEME",
     "Candidate",
     "Fingerprint",
+    "change",
     "compare_revision",
     "decide",
     "dump",

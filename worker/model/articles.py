@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from worker.model.policy import Severity
+from worker.model.policy import Severity, Telling
 
 
 class Origin(StrEnum):
@@ -98,3 +98,5 @@ class Match:
     to: tuple[str, ...] = ()
     #: Where the rule keeps a score: each term that held, as written, with its weight.
     contributions: tuple[tuple[str, int], ...] = ()
+    #: What the rule says of how often its stories are told.
+    telling: Telling | None = None

@@ -206,9 +206,7 @@ class Route:
 
 
 #: What holds where nobody says otherwise.
-TELLING = Telling(
-    key="story", group_wait=timedelta(0), realert=None, follow_up=("correction", "new-source", "development")
-)
+TELLING = Telling(key="story", group_wait=timedelta(0), realert=None, follow_up=("new-source", "development"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,21 +1,21 @@
 """deliver(delivery): a message to one recipient, sealed before it is sent."""
 
 import asyncio
-from collections import defaultdict
 from datetime import datetime, timedelta
 
 import structlog
 
-from worker import text
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
 from worker.deliver import send
 from worker.errors import StoreError
-from worker.model import AlertItem, Channel, Claimed, DeliveryState, Message, Notice, Receipt, Target
+from worker.model import Channel, Claimed, DeliveryState, Message, Notice, Receipt, Target
+from worker.pipeline.content import content
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.render import passages, seal
-from worker.store import Tx, articles, deliveries, ledger
+from worker.pipeline.recheck import carry_out, recheck
+from worker.render import seal
+from worker.store import Tx, deliveries
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -50,8 +50,10 @@ async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
 def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, Target | None]:
     now = edges.clock()
     with edges.store.read() as tx:
-        draft = deliveries.draft(tx, delivery_id)
-        target = live.target(draft.target_id, draft.recipient)
+        found = deliveries.draft(tx, delivery_id)
+    if found is None:
+        return None, None
+    draft, target = found, live.target(found.target_id, found.recipient)
     if draft.crashes >= MAX_CRASHES:
         _put_aside(edges, live, draft, DeliveryState.DEAD, "poison: its attempts never came back")
         return None, None
@@ -59,6 +61,11 @@ def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, 
         with edges.store.write() as tx:
             deliveries.settle(tx, draft.id, DeliveryState.PARKED, "no target reaches this recipient any more", now=now)
         return None, None
+    if draft.state is DeliveryState.OPEN and draft.notice is None:
+        still = _rechecked(edges, live, draft, target, now)
+        if still is None:
+            return None, None
+        draft = still
     try:
         message = _sealed(edges, draft, target, now)
     except StoreError:
@@ -74,46 +81,36 @@ def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, 
     return claimed, target
 
 
+def _rechecked(
+    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
+) -> deliveries.Draft | None:
+    """The delivery without what was silenced meanwhile; None where nothing is left to say, or its reader sleeps."""
+    with edges.store.read() as tx:
+        found = recheck(tx, live, draft, target, now)
+    if not found.gone and found.due is None and not found.merged:
+        return draft
+    with edges.store.ingest() as tx:
+        carry_out(tx, live, draft, found)
+    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(found.gone), due=found.due)
+    if found.due is not None or found.merged or not found.stays:
+        return None  # or it is another delivery now, which is due as well
+    with edges.store.read() as tx:
+        return deliveries.draft(tx, draft.id)
+
+
 def _sealed(edges: Edges, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
     """The message of an open delivery; None where one was sealed before."""
     if draft.state is not DeliveryState.OPEN:
         return None
     with edges.store.read() as tx:
-        content = _content(tx, draft)
-    return seal(content, target=target, recipient=draft.recipient, key=draft.key, host=HOST, now=now)
-
-
-def _content(tx: Tx, draft: deliveries.Draft) -> tuple[AlertItem, ...] | Notice:
-    """What an open delivery has to say: a notice, or its articles, each with every rule it is told for."""
-    if draft.notice is not None:
-        return draft.notice
-    by_article: dict[int, list[tuple[str, ledger.StoredMatch]]] = defaultdict(list)
-    for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
-        by_article[article_id].append((occasion, found))
-    return tuple(_item(tx, article_id, found) for article_id, found in by_article.items())
-
-
-def _item(tx: Tx, article_id: int, found: list[tuple[str, ledger.StoredMatch]]) -> AlertItem:
-    stored = articles.get(tx, article_id)
-    if stored is None:
-        raise LookupError(f"article {article_id} is owed but not stored")
-    by_severity = sorted(found, key=lambda pair: -pair[1].severity.rank)
-    newest = max((m for _, m in found), key=lambda m: m.revision)
-    document = text.analyse(newest.title, newest.body, stored.article.language)
-    spans = [span for _, m in found if m.revision == newest.revision for span in m.spans]
-    title, sentences = passages(document, spans)
-    return AlertItem(
-        article_id=article_id,
-        rules=tuple((m.rule_name, m.rule_id) for _, m in by_severity),
-        severity=by_severity[0][1].severity,
-        occasion=by_severity[0][0],
-        title=title,
-        passages=sentences,
-        source=stored.article.source,
-        language=stored.article.language,
-        published=stored.article.published,
-        first_seen=stored.article.first_seen,
-        link=stored.article.link,
+        found = content(tx, draft)
+    return seal(
+        found if isinstance(found, Notice) else found.items,
+        target=target,
+        recipient=draft.recipient,
+        key=draft.key,
+        host=HOST,
+        now=now,
     )
 
 

@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from worker import text
-from worker.alert import History, alert
 from worker.child import ChildFailed
 from worker.dedupe import Fingerprint, compare_revision, decide, fingerprint, news
 from worker.errors import StoreError
 from worker.match import Source, match
-from worker.model import Article, Match, Novelty, NoveltyKind, Origin, StoredEntry
+from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
+from worker.pipeline.owing import Came, changed, owe
 from worker.pipeline.reading import Unread, read
 from worker.pipeline.stories import Weighed, count, place, weigh
-from worker.store import Tx, articles, entries, ledger, savepoint
+from worker.store import Tx, articles, entries, savepoint
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -171,6 +171,7 @@ def _commit_one(tx: Tx, one: _Prepared, weighed: Weighed, live: Live, now: datet
     candidates = articles.candidates(tx, one.fingerprint, url=one.article.url, but=known)
     novelty = decide(one.fingerprint, published=one.article.published, candidates=candidates)
     originals = [c.fingerprint for c in candidates if c.article_id == novelty.of]
+    changed_to: Occasion | None = None
     own = news(one.document, one.matches, originals, novelty)
     if known is None:
         article_id, revision_id = articles.add(
@@ -181,24 +182,24 @@ def _commit_one(tx: Tx, one: _Prepared, weighed: Weighed, live: Live, now: datet
         if not compare_revision(articles.fingerprint_of(tx, known), one.fingerprint):
             entries.done(tx, one.entry.id, known)
             return None
+        has_page = bool(one.entry.page_text)
+        changed_to = changed(tx, known, one.fingerprint, one.document, has_page=has_page)
         revision_id = articles.revise(
             tx, known, one.article, one.fingerprint, entry_id=one.entry.id, of_id=novelty.of, now=now
         )
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
     place(tx, article_id, one.article, weighed, of=novelty.of, now=now)
-    match_ids = ledger.add_matches(tx, article_id, revision_id, one.matches, now)
-    history = _history(tx, article_id, novelty.of, backlog=one.entry.backlog, news=own)
-    owed = alert(one.matches, novelty, history, live.config.alerts, one.tags)
-    ledger.add_obligations(tx, article_id, match_ids, owed, due=now, now=now)
+    came = Came(
+        article_id=article_id,
+        revision_id=revision_id,
+        article=one.article,
+        matches=one.matches,
+        novelty=novelty,
+        tags=one.tags,
+        backlog=one.entry.backlog,
+        news=own,
+        change=changed_to,
+    )
+    owe(tx, live, came, now)
     entries.done(tx, one.entry.id, article_id)
     return novelty
-
-
-def _history(tx: Tx, article_id: int, original: int | None, *, backlog: bool, news: frozenset[str]) -> History:
-    return History(
-        decided=ledger.decided(tx, article_id),
-        original=None if original is None else articles.origin(tx, original),
-        decided_for_original=frozenset() if original is None else ledger.decided_for_text(tx, original),
-        backlog=backlog,
-        news=news,
-    )

@@ -219,6 +219,7 @@ class _Compiler:
             query=query,
             score=score,
             tests=tuple(_tests(table, shape)),
+            sets=_named(queries),
             hash=self._hash(table, shape.id, queries),
             file=table.toml.file,
             line=table.toml.place(table.path)[0],
@@ -231,7 +232,7 @@ class _Compiler:
         return self._query(table, (*table.path, "score", "terms", number, "when"), source)
 
     def _hash(self, table: _Table, rule_id: str, queries: Iterable[Node | None]) -> str:
-        used = {node.name for query in queries if query is not None for node in walk(query) if isinstance(node, SetRef)}
+        used = set(_named(queries))
         naming = [t for t in self._exclusions if rule_id in {name for _, name in t.at("applies_to")}]
         for exclusion in naming:
             used.update(re.findall(r"@([a-z0-9_-]+)", str(exclusion.data)))
@@ -242,6 +243,13 @@ class _Compiler:
                 "exclusions": [exclusion.data for exclusion in naming],
             }
         )
+
+
+def _named(queries: Iterable[Node | None]) -> frozenset[str]:
+    """The sets that queries name."""
+    return frozenset(
+        node.name for query in queries if query is not None for node in walk(query) if isinstance(node, SetRef)
+    )
 
 
 def _either(nodes: list[Node]) -> Node:

@@ -78,6 +78,8 @@ class Rule:
     query: Node | None
     score: Score | None = None
     tests: tuple[Test, ...] = ()
+    #: Names of the sets that its queries name.
+    sets: frozenset[str] = frozenset()
     #: sha256 hex of what the rule says, with the sets it uses and the exclusions that name it.
     hash: str
     #: Where it is written.
@@ -112,6 +114,10 @@ class RuleSet:
     def only(self, ids: Collection[str]) -> "RuleSet":
         """The same with these rules alone."""
         return replace(self, rules=tuple(rule for rule in self.rules if rule.id in ids))
+
+    def naming(self, set_name: str) -> frozenset[str]:
+        """Ids of the rules that name a set."""
+        return frozenset(rule.id for rule in self.rules if set_name in rule.sets)
 
     def candidates(self, document: Document) -> "RuleSet":
         """No more than the rules that `document` can satisfy, and what it can need of the rest; to match it alone."""

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
+from worker.store.collecting import open_delivery
 from worker.store.database import Tx, insert
-from worker.store.ledger import open_delivery
 from worker.store.tables import AttemptRow, DeliveryRow, ObligationRow, TargetRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -18,7 +18,9 @@ _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as abov
 
 NOTICE = "notice"
 _DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
+_ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
+_first = _delivery.alias("first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Draft:
     target_id: str
     recipient: str
     state: DeliveryState
+    #: `story:ID`, `article:ID`, `escalation:...`, `digest` or `notice`.
+    collects: str
     #: Ids of what it carries; an attempt seals exactly these.
     obligations: frozenset[int]
     #: What an operators' notice says, while it is open.
@@ -86,6 +90,8 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
             open_targets,
             sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
             _delivery.c.id.not_in(list(busy)),
+            # A story's follow-up waits for its first message, and becomes the first if that one dies.
+            ~sa.exists().where(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(_ENDED)),
         )
         .subquery()
     )
@@ -99,9 +105,11 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
     return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
 
 
-def draft(tx: Tx, delivery_id: int) -> Draft:
-    """What an attempt starts from."""
-    r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one()
+def draft(tx: Tx, delivery_id: int) -> Draft | None:
+    """What an attempt starts from; None if the delivery is there no more, as another took over what it carried."""
+    r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
+    if r is None:
+        return None
     obligations = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == delivery_id)).scalars()
     crashes = tx.execute(
         sa.select(sa.func.count())
@@ -115,6 +123,7 @@ def draft(tx: Tx, delivery_id: int) -> Draft:
         target_id=r.target_id,
         recipient=r.recipient,
         state=DeliveryState(r.state),
+        collects=r.collects,
         obligations=frozenset(obligations),
         attempts=r.attempts,
         crashes=crashes,
@@ -134,7 +143,9 @@ def claim(
     """
     if (message is None) is (before.state is DeliveryState.OPEN):
         raise ValueError(f"delivery {before.id} is {before.state}: an open one is sealed, and only once")
-    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == before.id).with_for_update()).one()
+    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == before.id).with_for_update()).one_or_none()
+    if row is None:
+        return None
     free = row.lease_until is None or row.lease_until <= now
     if not free or row.state != before.state or row.attempts != before.attempts:
         return None
@@ -209,8 +220,10 @@ def finish(
         "lease_until": None,
         "owner": "",
     }
-    if state in (DeliveryState.SENT, DeliveryState.DEAD):
+    if state in _ENDED:
         values["finished"] = now
+    if receipt.ref:
+        values["ref"] = receipt.ref
     mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
     if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
         return True
@@ -287,9 +300,7 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
 def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, now: datetime) -> None:
     """Open a delivery of a notice to each recipient of the operators' target."""
     for recipient in recipients:
-        open_delivery(
-            tx, target_id, recipient, NOTICE, due=now, now=now, subject=notice.subject, content=notice.body.encode()
-        )
+        open_delivery(tx, target_id, recipient, NOTICE, due=now, now=now, notice=notice)
 
 
 def release(tx: Tx) -> None:

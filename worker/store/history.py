@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from worker.dedupe import Fingerprint
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.store.database import Tx
-from worker.store.tables import ArticleRow, EntryRow, FeedRow, FingerprintRow, RevisionRow
+from worker.store.tables import ArticleRow, EntryRow, FeedRow, FingerprintRow, RevisionRow, StoryArticleRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class PastText:
     feed: str
     #: The entry stood in the feed at its first poll.
     backlog: bool
+    #: The story that the article tells by now.
+    story_id: int | None = None
 
 
 def count(tx: Tx, since: datetime) -> int:
@@ -48,6 +52,7 @@ def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
         .outerjoin(_entry, _revision.c.entry_id == _entry.c.id)
         .outerjoin(_feed, _entry.c.feed_id == _feed.c.id)
         .outerjoin(original, _article.c.of_id == original.c.id)
+        .outerjoin(_told, _told.c.article_id == _article.c.id)
     )
     query = (
         sa.select(
@@ -59,6 +64,7 @@ def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
             _feed.c.key.label("feed"),
             sa.func.coalesce(_entry.c.backlog, False).label("backlog"),
             original.c.origin.label("original_origin"),
+            _told.c.story_id,
         )
         .select_from(joined)
         .where(_article.c.published >= since)
@@ -90,6 +96,7 @@ def _text(r: sa.Row[tuple[object, ...]]) -> PastText:
         original=None if r.original_origin is None else Origin(r.original_origin),
         feed=r.feed or "",
         backlog=bool(r.backlog),
+        story_id=r.story_id,
     )
 
 

@@ -1,6 +1,5 @@
 """Matches, and what each owes whom: the ledger, which is only ever added to."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +7,18 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.model import DeliveryState, Match, Obligation, Part, Severity, Span, Suppression, Verdict
+from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict
+from worker.store.collecting import collect
 from worker.store.database import Tx, insert
-from worker.store.tables import ArticleRow, AttemptRow, DeliveryRow, MatchRow, ObligationRow, RevisionRow
+from worker.store.tables import (
+    ArticleRow,
+    AttemptRow,
+    DeliveryRow,
+    MatchRow,
+    ObligationRow,
+    RevisionRow,
+    StoryArticleRow,
+)
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
@@ -18,6 +26,7 @@ _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  #
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +54,70 @@ class LedgerLine:
     occasion: str
     verdict: str
     suppression: str
+    why: str
     #: Of its delivery; empty when suppressed.
     state: str
     reason: str
+    #: Why it is not due at once: `model.Hold`.
+    hold: str
     due: datetime | None
     attempts: int
     finished: datetime | None
     #: Of the last attempt.
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """An obligation of a delivery, as far as a silence may ask."""
+
+    obligation_id: int
+    rule_id: str
+    article_id: int
+    story_id: int | None
+    #: The feed's name.
+    feed: str
+    occasion: str
+    severity: Severity
+
+
+def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
+    """What a delivery carries."""
+    joined = (
+        _obligation.join(_match, _match.c.id == _obligation.c.match_id)
+        .join(_article, _article.c.id == _obligation.c.article_id)
+        .outerjoin(_told, _told.c.article_id == _obligation.c.article_id)
+    )
+    query = (
+        sa.select(_obligation, _match.c.severity, _article.c.source, _told.c.story_id)
+        .select_from(joined)
+        .where(_obligation.c.delivery_id == delivery_id)
+        .order_by(_obligation.c.id)
+    )
+    return tuple(
+        Carried(
+            obligation_id=r.id,
+            rule_id=r.rule_id,
+            article_id=r.article_id,
+            story_id=r.story_id,
+            feed=r.source,
+            occasion=r.occasion,
+            severity=Severity(r.severity),
+        )
+        for r in tx.execute(query)
+    )
+
+
+def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> None:
+    """What was owed is not any more; its delivery, which must be open, carries it no longer."""
+    values = {"verdict": Verdict.SUPPRESSED, "suppression": suppression, "why": why[:500], "delivery_id": None}
+    tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
+
+
+def call_follow_up(tx: Tx, obligation_id: int) -> None:
+    """What was owed as a story's first is a follow-up of another, now that the two are one."""
+    renamed = sa.update(_obligation).where(_obligation.c.id == obligation_id)
+    tx.execute(renamed.values(occasion=Occasion.FOLLOW_UP))
 
 
 def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Match], now: datetime) -> dict[str, int]:
@@ -74,8 +139,10 @@ def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Mat
 
 
 def decided(tx: Tx, article_id: int) -> frozenset[tuple[str, str]]:
-    """The (rule id, recipient) pairs that have an obligation for the article, on any occasion."""
-    query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(_obligation.c.article_id == article_id)
+    """The (rule id, recipient) pairs that have an obligation for the article, on any occasion but an escalation."""
+    query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(
+        _obligation.c.article_id == article_id, _obligation.c.occasion != Occasion.ESCALATION
+    )
     return frozenset((row.rule_id, row.recipient) for row in tx.execute(query))
 
 
@@ -115,6 +182,7 @@ def add_obligations(
             "occasion": obligation.occasion,
             "verdict": obligation.verdict,
             "suppression": obligation.suppression or "",
+            "why": obligation.why[:500],
             "created": now,
         }
         added = tx.execute(
@@ -122,54 +190,11 @@ def add_obligations(
         ).scalar_one_or_none()
         if added is None or obligation.verdict is not Verdict.OWED:
             continue
-        delivery_id, is_new = _delivery_for(tx, obligation, f"article:{article_id}", due, now)
+        collects = obligation.collects or f"article:{article_id}"
+        delivery_id, is_new = collect(tx, obligation, collects, obligation.due or due, now)
         opened += is_new
         tx.execute(sa.update(_obligation).where(_obligation.c.id == added).values(delivery_id=delivery_id))
     return opened
-
-
-def _delivery_for(tx: Tx, obligation: Obligation, collects: str, due: datetime, now: datetime) -> tuple[int, bool]:
-    """The recipient's open delivery that collects this article, or a new one."""
-    same = sa.and_(_delivery.c.recipient == obligation.recipient, _delivery.c.collects == collects)
-    found = tx.execute(
-        sa.select(_delivery.c.id).where(same, _delivery.c.state == DeliveryState.OPEN).with_for_update()
-    ).scalar()
-    if found is not None:
-        return int(found), False
-    return open_delivery(tx, obligation.target_id, obligation.recipient, collects, due=due, now=now), True
-
-
-def open_delivery(
-    tx: Tx,
-    target_id: str,
-    recipient: str,
-    collects: str,
-    *,
-    due: datetime,
-    now: datetime,
-    subject: str = "",
-    content: bytes = b"",
-) -> int:
-    """A delivery that collects until it is due; its key is never used again, here or elsewhere."""
-    same = sa.and_(_delivery.c.recipient == recipient, _delivery.c.collects == collects)
-    nth = tx.execute(sa.select(sa.func.count()).select_from(_delivery).where(same)).scalar_one()
-    key = hashlib.sha256(f"{recipient}\n{collects}\n{nth}\n{now.isoformat()}".encode()).hexdigest()[:32]
-    values = {
-        "key": key,
-        "target_id": target_id,
-        "recipient": recipient,
-        "collects": collects,
-        "state": DeliveryState.OPEN,
-        "due": due,
-        "created": now,
-        "attempts": 0,
-        "owner": "",
-        "reason": "",
-        "message_id": "",
-        "subject": subject,
-        "content": content,
-    }
-    return int(tx.execute(sa.insert(_delivery).values(values).returning(_delivery.c.id)).scalar_one())
 
 
 def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
@@ -178,13 +203,18 @@ def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
 
 
 def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch], ...]:
-    """(article id, occasion, match) of each obligation that a delivery carries."""
+    """(article id, occasion, match) of each obligation that a delivery carries; the match of the rule's newest text."""
     rows = tx.execute(
-        sa.select(_obligation.c.match_id, _obligation.c.article_id, _obligation.c.occasion)
+        sa.select(_obligation.c.rule_id, _obligation.c.article_id, _obligation.c.occasion)
         .where(_obligation.c.delivery_id == delivery_id)
         .order_by(_obligation.c.id)
     ).all()
-    return tuple((r.article_id, r.occasion, _stored(tx, _match.c.id == r.match_id)[0]) for r in rows)
+    newest = {
+        (article_id, found.rule_id): found
+        for article_id in {r.article_id for r in rows}
+        for found in matches(tx, article_id)
+    }
+    return tuple((r.article_id, r.occasion, newest[r.article_id, r.rule_id]) for r in rows)
 
 
 def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
@@ -227,6 +257,7 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
             _obligation,
             _delivery.c.state,
             _delivery.c.reason,
+            _delivery.c.hold,
             _delivery.c.due,
             _delivery.c.attempts,
             _delivery.c.finished,
@@ -244,8 +275,10 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
             occasion=r.occasion,
             verdict=r.verdict,
             suppression=r.suppression,
+            why=r.why,
             state=r.state or "",
             reason=r.reason or "",
+            hold=r.hold or "",
             due=r.due,
             attempts=r.attempts or 0,
             finished=r.finished,

@@ -166,6 +166,16 @@ def story_of(tx: Tx, article_id: int) -> int | None:
     return tx.execute(sa.select(_told.c.story_id).where(_told.c.article_id == article_id)).scalar()
 
 
+def merged(tx: Tx, story_id: int) -> tuple[int, ...]:
+    """The stories that turned out to be this one."""
+    return tuple(tx.execute(sa.select(_story.c.id).where(_story.c.merged_into == story_id)).scalars())
+
+
+def merged_into(tx: Tx, story_id: int) -> int | None:
+    """The story that this one turned out to be."""
+    return tx.execute(sa.select(_story.c.merged_into).where(_story.c.id == story_id)).scalar()
+
+
 def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdict) -> None:
     values = {
         "story_id": story_id,

@@ -17,6 +17,11 @@ def upgrade() -> None:
         batch.create_index("ix_delivery_after_id", ["after_id"])
     with op.batch_alter_table("obligation") as batch:
         batch.add_column(sa.Column("why", sa.Text(), nullable=False, server_default=""))
+    # The defaults were for the rows there are.
+    for table, columns in (("delivery", ("hold", "ref")), ("obligation", ("why",))):
+        with op.batch_alter_table(table) as batch:
+            for column in columns:
+                batch.alter_column(column, server_default=None)
     op.create_table(
         "silence",
         sa.Column("id", sa.Integer(), nullable=False),

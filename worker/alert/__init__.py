@@ -1,0 +1,46 @@
+"""What each match owes whom, decided once: obligations with their verdicts, and the plan after each attempt.
+
+    (Match..., Novelty, History, About) -alert-> Obligation(verdict, reason, what carries it and when)...
+    Receipt -settle-> Settled
+
+Pure: takes what was decided before and what the configuration says, returns values with reasons.
+"""
+
+from worker.alert.deciding import alert, numbered
+from worker.alert.history import About, History, Silenced, Standing
+from worker.alert.placing import DIGEST, ESCALATION, THREADS, held, thread_of
+from worker.alert.routing import Addressee, recipients
+from worker.alert.settling import (
+    GIVE_UP,
+    MAX_CRASHES,
+    MAX_UNCERTAIN,
+    MAX_UNCERTAIN_MAIL,
+    PARKED_FOR,
+    UNCERTAIN_PAUSE,
+    Settled,
+    settle,
+)
+
+__all__ = [
+    "DIGEST",
+    "ESCALATION",
+    "GIVE_UP",
+    "MAX_CRASHES",
+    "MAX_UNCERTAIN",
+    "MAX_UNCERTAIN_MAIL",
+    "PARKED_FOR",
+    "THREADS",
+    "UNCERTAIN_PAUSE",
+    "About",
+    "Addressee",
+    "History",
+    "Settled",
+    "Silenced",
+    "Standing",
+    "alert",
+    "held",
+    "numbered",
+    "recipients",
+    "settle",
+    "thread_of",
+]

@@ -1,0 +1,67 @@
+"""What carries an obligation, and when: at once, after a wait, in the morning, with the next digest."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from worker.alert.history import About
+from worker.alert.routing import Addressee
+from worker.model import Hold, Obligation, Severity, Target
+from worker.schedule import next_digest, quiet_until
+
+#: What the messages of one thread collect begins with one of these.
+THREADS = ("story:", "article:")
+DIGEST = "digest"
+ESCALATION = "escalation:"
+
+
+def thread_of(about: About, key: str | None) -> str:
+    """What the messages on an article collect: its story, or itself."""
+    is_story = key == "story" and about.story_id is not None
+    return f"story:{about.story_id}" if is_story else f"article:{about.article_id}"
+
+
+def placed(
+    owed: Obligation, to: Addressee, severity: Severity, *, about: About, throttled: bool, again: datetime | None
+) -> Obligation:
+    """The obligation with the delivery that is to carry it. `again`: before then its story is not told again."""
+    target, now = to.target, about.now
+    if target.digest is not None and severity not in target.digest.but:
+        return _in_digest(owed, target, now, Hold.DIGEST)
+    if throttled and severity is not Severity.CRITICAL:
+        return _in_digest(owed, target, now, Hold.THROTTLED)
+    wait = to.telling.group_wait or timedelta(0)
+    due, hold = now + wait, Hold.GROUP_WAIT if wait else None
+    if again is not None and again > due:
+        due, hold = again, Hold.REALERT
+    due, hold = held(target, severity, due, hold)
+    return replace(owed, collects=thread_of(about, to.telling.key), due=due, hold=hold)
+
+
+def held(target: Target, severity: Severity, due: datetime, hold: Hold | None) -> tuple[datetime, Hold | None]:
+    """The same, or the end of the target's quiet hours, which only what is critical breaks."""
+    awake = due if severity is Severity.CRITICAL else quiet_until(target.quiet, target.timezone, due)
+    return (awake, Hold.QUIET_HOURS) if awake > due else (due, hold)
+
+
+def escalated(
+    owed: Obligation, target: Target, recipient: str, severity: Severity, *, after: timedelta, now: datetime
+) -> Obligation:
+    """What is owed to one more recipient if nobody acknowledges `owed` in time."""
+    due, hold = held(target, severity, (owed.due or now) + after, Hold.ESCALATION)
+    return replace(
+        owed,
+        target_id=target.id,
+        recipient=recipient,
+        occasion="escalation",
+        collects=ESCALATION + owed.collects,
+        due=due,
+        hold=hold,
+    )
+
+
+def _in_digest(owed: Obligation, target: Target, now: datetime, hold: Hold) -> Obligation:
+    if target.digest is not None:
+        due = next_digest(target.digest.at, target.timezone, now)
+    else:
+        due = now + (target.throttle.per if target.throttle else timedelta(0))
+    return replace(owed, collects=DIGEST, due=due, hold=hold)

@@ -1,0 +1,71 @@
+"""What an open delivery has to say."""
+
+from collections import defaultdict
+from datetime import timedelta
+
+from worker import text
+from worker.alert import ESCALATION, THREADS
+from worker.model import Alert, AlertItem, Digest, Notice, Suppression, Thread
+from worker.render import passages
+from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories
+
+#: Published longer than this before it was first seen: marked, so that nobody takes it for news.
+_OLD_AFTER = timedelta(days=3)
+
+_Found = tuple[str, ledger.StoredMatch]
+
+
+def content(tx: Tx, draft: deliveries.Draft) -> Alert | Digest | Notice:
+    """A notice, a digest, or the articles of one story, each with every rule it is told for."""
+    if draft.notice is not None:
+        return draft.notice
+    by_article: dict[int, list[_Found]] = defaultdict(list)
+    for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
+        by_article[article_id].append((occasion, found))
+    items = tuple(_item(tx, article_id, found) for article_id, found in by_article.items())
+    if draft.collects.startswith((*THREADS, ESCALATION)):
+        return Alert(items=items, thread=_thread(tx, draft))
+    ordered = sorted(items, key=lambda item: (-item.severity.rank, item.story_id or 0, item.published))
+    held_back = standing.held_back(tx, draft.recipient)
+    return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
+
+
+def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
+    """What was sent before of the same; None where nothing was, or all of it was given up."""
+    sent = collecting.sent_before(tx, draft.id)
+    if not sent:
+        return None
+    first, last = sent[0], sent[-1]
+    return Thread(
+        root=first.message_id, subject=first.subject, last=last.message_id, told=first.finished, ref=first.ref
+    )
+
+
+def _item(tx: Tx, article_id: int, found: list[_Found]) -> AlertItem:
+    stored = articles.get(tx, article_id)
+    if stored is None:
+        raise LookupError(f"article {article_id} is owed but not stored")
+    by_severity = sorted(found, key=lambda pair: -pair[1].severity.rank)
+    newest = max((m for _, m in found), key=lambda m: m.revision)
+    article = stored.article
+    document = text.analyse(newest.title, newest.body, article.language)
+    spans = [span for _, m in found if m.revision == newest.revision for span in m.spans]
+    title, sentences = passages(document, spans)
+    story_id = stories.story_of(tx, article_id)
+    story = None if story_id is None else stories.get(tx, story_id)
+    return AlertItem(
+        article_id=article_id,
+        rules=tuple(dict.fromkeys((m.rule_name, m.rule_id) for _, m in by_severity)),
+        severity=by_severity[0][1].severity,
+        occasion=by_severity[0][0],
+        title=title,
+        passages=sentences,
+        source=article.source,
+        language=article.language,
+        published=article.published,
+        first_seen=article.first_seen,
+        link=article.link,
+        story_id=story_id,
+        outlets=tuple(name for name in story.outlets if name != article.source) if story else (),
+        old=article.first_seen - article.published > _OLD_AFTER,
+    )

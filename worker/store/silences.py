@@ -1,0 +1,113 @@
+"""What people answered: silences, muted stories, acknowledgements; and the key that signs their one-click links."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.store.database import Tx, insert
+from worker.store.tables import AcknowledgementRow, SecretRow, SilenceRow, StoryArticleRow
+
+_silence: sa.Table = SilenceRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # as above
+_secret: sa.Table = SecretRow.__table__  # type: ignore[attr-defined]  # as above
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """What somebody wants to hear nothing of; what is left empty holds for everything."""
+
+    id: int = 0
+    rule_id: str = ""
+    story_id: int | None = None
+    #: The rules that name this set.
+    set_name: str = ""
+    #: The feed's name.
+    feed: str = ""
+    #: Only for this one.
+    recipient: str = ""
+    #: None: for good.
+    until: datetime | None = None
+    author: str
+    reason: str = ""
+    created: datetime
+
+
+def add(tx: Tx, silence: Silence) -> int:
+    """Store a silence; returns its id."""
+    values = {
+        "rule_id": silence.rule_id,
+        "story_id": silence.story_id,
+        "set_name": silence.set_name,
+        "feed": silence.feed,
+        "recipient": silence.recipient,
+        "until": silence.until,
+        "author": silence.author,
+        "reason": silence.reason,
+        "created": silence.created,
+    }
+    return int(tx.execute(sa.insert(_silence).values(values).returning(_silence.c.id)).scalar_one())
+
+
+def active(tx: Tx, now: datetime) -> tuple[Silence, ...]:
+    """The silences in force, the newest last."""
+    query = sa.select(_silence).where(sa.or_(_silence.c.until.is_(None), _silence.c.until > now))
+    return tuple(_read(r) for r in tx.execute(query.order_by(_silence.c.id)))
+
+
+def end(tx: Tx, silence_id: int, now: datetime) -> bool:
+    """End a silence now; False if none of that id is in force."""
+    in_force = sa.or_(_silence.c.until.is_(None), _silence.c.until > now)
+    return bool(tx.execute(sa.update(_silence).where(_silence.c.id == silence_id, in_force).values(until=now)).rowcount)
+
+
+def follow(tx: Tx, gone: int, into: int) -> None:
+    """A story turned out to be another one: what was said of it holds for that one."""
+    tx.execute(sa.update(_silence).where(_silence.c.story_id == gone).values(story_id=into))
+
+
+def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> None:
+    """Write down that somebody takes care of an article, and so of its story."""
+    tx.execute(sa.insert(_acknowledged).values(article_id=article_id, author=author, created=now))
+
+
+def acknowledged(tx: Tx, article_id: int) -> tuple[str, datetime] | None:
+    """Who acknowledged an article, or another one of its story, first, and when."""
+    mine = sa.select(_told.c.story_id).where(_told.c.article_id == article_id).scalar_subquery()
+    story = sa.select(_told.c.article_id).where(_told.c.story_id == mine)
+    query = (
+        sa.select(_acknowledged.c.author, _acknowledged.c.created)
+        .where(sa.or_(_acknowledged.c.article_id == article_id, _acknowledged.c.article_id.in_(story)))
+        .order_by(_acknowledged.c.id)
+        .limit(1)
+    )
+    found = tx.execute(query).one_or_none()
+    return None if found is None else (found.author, found.created)
+
+
+def signing_key(tx: Tx) -> bytes | None:
+    """The key that signs one-click links, where there is one."""
+    return tx.execute(sa.select(_secret.c.value).where(_secret.c.name == "answers")).scalar()
+
+
+def make_signing_key(tx: Tx) -> None:
+    """Make that key, unless there is one."""
+    made = insert(tx, _secret).values(name="answers", value=secrets.token_bytes(32))
+    tx.execute(made.on_conflict_do_nothing())
+
+
+def _read(r: sa.Row[tuple[object, ...]]) -> Silence:
+    return Silence(
+        id=r.id,
+        rule_id=r.rule_id,
+        story_id=r.story_id,
+        set_name=r.set_name,
+        feed=r.feed,
+        recipient=r.recipient,
+        until=r.until,
+        author=r.author,
+        reason=r.reason,
+        created=r.created,
+    )
