@@ -6,7 +6,7 @@ import pytest
 from stored import NOW, add
 
 from worker import story
-from worker.pipeline.stories import count, place, weigh
+from worker.pipeline.stories import Weighed, Weighing, count, place
 from worker.store import Store, articles, stories, upkeep
 from worker.text import analyse
 
@@ -21,10 +21,18 @@ AGAIN = (
 RICE = "Les rizières du delta ont donné une récolte moyenne, disent les coopératives de Soc Trang et de Bac Liêu."
 
 
+def weigh(store: Store, title: str, body: str) -> Weighed:
+    """An article's terms, as those of one that comes alone."""
+    weighing = Weighing([analyse(title, body, "fr")])
+    with store.read() as tx:
+        weighing.read(tx)
+    return weighing.weigh(0, is_counted=True)
+
+
 def tell(store: Store, title: str, body: str, *, of: int | None = None, article_id: int | None = None) -> int:
     """Store an article and its place among the stories, as ingest does; returns its id."""
     article_id = article_id or add(store, title, body=body)
-    (weighed,) = weigh(store, [analyse(title, body, "fr")])
+    weighed = weigh(store, title, body)
     with store.read() as tx:
         stored = articles.get(tx, article_id)
     assert stored is not None

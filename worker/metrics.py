@@ -1,7 +1,7 @@
 """What Prometheus reads. Names and units as prometheus.io/docs/practices/naming asks; labels are our own words only.
 
-The only owner of prometheus-client. Everything is read from the store when it is asked for, so that several workers on
-one store say the same, and a restart sets nothing back.
+The only owner of prometheus-client. Everything but this process's own time under the ingest lock is read from the store
+when it is asked for, so that several workers on one store say the same, and a restart sets nothing back.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,6 +30,8 @@ class Measured:
     articles: Mapping[str, int]
     deliveries: Mapping[str, int]
     stories: int
+    #: Seconds that this process held the ingest lock since it began.
+    ingest_lock_seconds: float
     #: Configured feeds whose last poll failed.
     feeds_failing: int
     targets_parked: int
@@ -60,6 +62,11 @@ class _Collector(Collector):
         yield _by("veille_articles", "Articles by origin; duplicates are counted in both.", "origin", m.articles)
         yield _by("veille_deliveries", "Deliveries by state.", "state", m.deliveries)
         yield _gauge("veille_stories", "Stories that articles tell.", m.stories)
+        yield CounterMetricFamily(
+            "veille_ingest_lock_seconds",
+            "Time under the ingest lock, by this process: one second a second is all there is.",
+            value=m.ingest_lock_seconds,
+        )
         yield _gauge("veille_feeds_failing", "Configured feeds whose last poll failed.", m.feeds_failing)
         yield _gauge("veille_targets_parked", "Targets that wait to be mended.", m.targets_parked)
         yield _gauge("veille_ledger_breaches", "Lines of the ledger that do not add up.", m.breaches)

@@ -20,6 +20,7 @@ def measure(store: Store, config: Config) -> Measured:
             articles=upkeep.article_counts(tx),
             deliveries=deliveries.counts(tx),
             stories=stories.counts(tx)["stories"],
+            ingest_lock_seconds=store.ingest_seconds,
             feeds_failing=failing,
             targets_parked=len(deliveries.parked_targets(tx)),
             breaches=len(ledger.audit(tx)),

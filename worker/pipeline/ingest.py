@@ -11,15 +11,15 @@ import structlog
 
 from worker import text
 from worker.child import ChildFailed
-from worker.dedupe import Fingerprint, compare_revision, decide, fingerprint, news
+from worker.dedupe import compare_revision, fingerprint, news
 from worker.errors import StoreError
 from worker.match import Source, match
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
 from worker.pipeline.edges import Edges
+from worker.pipeline.lane import Lane, Look, Subject, Thought, look
 from worker.pipeline.live import Live
 from worker.pipeline.owing import Came, changed, owe
 from worker.pipeline.reading import Unread, read
-from worker.pipeline.stories import Weighed, count, place, weigh
 from worker.store import Tx, articles, entries, savepoint
 
 _log = structlog.get_logger()
@@ -43,9 +43,7 @@ class _Prepared:
     """An entry, thought through as far as other articles do not matter."""
 
     entry: StoredEntry
-    article: Article
-    document: text.Document
-    fingerprint: Fingerprint
+    subject: Subject
     matches: tuple[Match, ...]
     tags: tuple[str, ...]
 
@@ -57,8 +55,8 @@ async def ingest(edges: Edges, ids: Sequence[int]) -> Ingested:
     found = await _articles(edges, live, batch)
     prepared, errors = await edges.in_thread(lambda: _prepare_all(batch, found, live))
     try:
-        terms = await edges.in_thread(lambda: weigh(edges.store, [one.document for one in prepared]))
-        return await edges.in_thread(lambda: _commit(edges, live, prepared, terms, errors))
+        looked = await edges.in_thread(lambda: look(edges.store, [one.subject for one in prepared]))
+        return await edges.in_thread(lambda: _commit(edges, live, prepared, looked, errors))
     except StoreError:
         await edges.in_thread(lambda: _give_back(edges, ids))
         raise
@@ -121,28 +119,24 @@ def _prepare(entry: StoredEntry, article: Article, live: Live) -> _Prepared:
     source = Source(feed=article.source, tags=tags, published=article.published, first_seen=article.first_seen)
     return _Prepared(
         entry=entry,
-        article=article,
-        document=document,
-        fingerprint=fingerprint(document),
+        subject=Subject(article=article, document=document, fingerprint=fingerprint(document), known=entry.article_id),
         matches=match(document, live.ruleset, source),
         tags=tags,
     )
 
 
-def _commit(
-    edges: Edges, live: Live, prepared: Sequence[_Prepared], terms: Sequence[Weighed], errors: dict[int, str]
-) -> Ingested:
+def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Look, errors: dict[int, str]) -> Ingested:
     done = Ingested()
-    new: list[Weighed] = []
     now = edges.clock()
     with edges.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        for one, weighed in zip(prepared, terms, strict=True):
+        lane = Lane(tx, looked)
+        for one, thought in zip(prepared, looked.thoughts, strict=True):
             if one.entry.id not in held:
                 continue
             try:
                 with savepoint(tx):
-                    novelty = _commit_one(tx, one, weighed, live, now)
+                    novelty = _commit_one(tx, one, lane, thought, live, now)
             except StoreError:
                 raise
             except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
@@ -152,8 +146,8 @@ def _commit(
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
-                new += [weighed] * (novelty.kind is NoveltyKind.NEW)
-        count(tx, new)
+                lane.counts(thought, novelty)
+        lane.count()
         if errors:
             entries.failed(tx, errors, retry_at=now + _RETRY)
         edges.at("before_ingest_commit")
@@ -162,37 +156,36 @@ def _commit(
     return done
 
 
-def _commit_one(tx: Tx, one: _Prepared, weighed: Weighed, live: Live, now: datetime) -> Novelty | None:
+def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live, now: datetime) -> Novelty | None:
     """Store one entry's article; None when its text says nothing that the article does not say already."""
-    known = one.entry.article_id
-    if known is None and not one.document.folded:
+    known, subject = one.entry.article_id, one.subject
+    if known is None and not subject.document.folded:
         entries.empty(tx, one.entry.id)
         return None
-    candidates = articles.candidates(tx, one.fingerprint, url=one.article.url, but=known)
-    novelty = decide(one.fingerprint, published=one.article.published, candidates=candidates)
+    candidates, novelty = lane.novelty(thought)
     originals = [c.fingerprint for c in candidates if c.article_id == novelty.of]
     changed_to: Occasion | None = None
-    own = news(one.document, one.matches, originals, novelty)
+    own = news(subject.document, one.matches, originals, novelty)
     if known is None:
         article_id, revision_id = articles.add(
-            tx, one.article, one.fingerprint, novelty, origin=Origin.FEED, entry_id=one.entry.id, now=now
+            tx, subject.article, subject.fingerprint, novelty, origin=Origin.FEED, entry_id=one.entry.id, now=now
         )
     else:
         article_id = known
-        if not compare_revision(articles.fingerprint_of(tx, known), one.fingerprint):
+        if not compare_revision(articles.fingerprint_of(tx, known), subject.fingerprint):
             entries.done(tx, one.entry.id, known)
             return None
         has_page = bool(one.entry.page_text)
-        changed_to = changed(tx, known, one.fingerprint, one.document, has_page=has_page)
+        changed_to = changed(tx, known, subject.fingerprint, subject.document, has_page=has_page)
         revision_id = articles.revise(
-            tx, known, one.article, one.fingerprint, entry_id=one.entry.id, of_id=novelty.of, now=now
+            tx, known, subject.article, subject.fingerprint, entry_id=one.entry.id, of_id=novelty.of, now=now
         )
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
-    place(tx, article_id, one.article, weighed, of=novelty.of, now=now)
+    lane.place(article_id, thought, of=novelty.of, now=now)
     came = Came(
         article_id=article_id,
         revision_id=revision_id,
-        article=one.article,
+        article=subject.article,
         matches=one.matches,
         novelty=novelty,
         tags=one.tags,

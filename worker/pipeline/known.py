@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from worker import archive, story, text
-from worker.dedupe import Fingerprint, decide, fingerprint, from_archive
+from worker.dedupe import fingerprint, from_archive
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.normalise import Known
-from worker.pipeline.stories import Weighed, count, place, weigh
+from worker.pipeline.lane import Lane, Subject, look
+from worker.pipeline.stories import Weighed, count, place
 from worker.store import Store, Tx, articles
 from worker.urls import canonical
 
@@ -52,22 +53,26 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
     One that was imported before under the same id is left as it is, and left out.
     """
     done: dict[str, tuple[int, Novelty]] = {}
-    read = [_article(known, now) for known in batch]
-    documents = [text.analyse(article.title, article.body, article.language) for article in read]
-    marks = [fingerprint(document) for document in documents]
-    terms = weigh(store, documents)
-    new: list[Weighed] = []
+    looked = look(store, [_subject(known, now) for known in batch])
     with store.ingest() as tx:
+        lane = Lane(tx, looked)
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
-        for known, article, mark, weighed in zip(batch, read, marks, terms, strict=True):
+        for known, thought in zip(batch, looked.thoughts, strict=True):
             if known.id not in have:
                 have.add(known.id)
-                article_id, novelty = _add(tx, known, article, mark, now)
-                place(tx, article_id, article, weighed, of=novelty.of, now=now)
-                new += [weighed] * (novelty.kind is NoveltyKind.NEW)
+                _, novelty = lane.novelty(thought)
+                article_id = _add(tx, known, thought.subject, novelty, now)
+                lane.place(article_id, thought, of=novelty.of, now=now)
+                lane.counts(thought, novelty)
                 done[known.id] = article_id, novelty
-        count(tx, new)
+        lane.count()
     return done
+
+
+def _subject(known: Known, now: datetime) -> Subject:
+    article = _article(known, now)
+    document = text.analyse(article.title, article.body, article.language)
+    return Subject(article=article, document=document, fingerprint=fingerprint(document))
 
 
 def _article(known: Known, now: datetime) -> Article:
@@ -84,10 +89,15 @@ def _article(known: Known, now: datetime) -> Article:
     )
 
 
-def _add(tx: Tx, known: Known, article: Article, mark: Fingerprint, now: datetime) -> tuple[int, Novelty]:
-    candidates = articles.candidates(tx, mark, url=article.url, but=None)
-    novelty = decide(mark, published=article.published, candidates=candidates)
+def _add(tx: Tx, known: Known, subject: Subject, novelty: Novelty, now: datetime) -> int:
     article_id, _ = articles.add(
-        tx, article, mark, novelty, origin=Origin.IMPORT, name=known.id, precision=known.precision, now=now
+        tx,
+        subject.article,
+        subject.fingerprint,
+        novelty,
+        origin=Origin.IMPORT,
+        name=known.id,
+        precision=known.precision,
+        now=now,
     )
-    return article_id, novelty
+    return article_id

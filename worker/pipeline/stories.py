@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.model import Article
-from worker.store import Store, Tx, stories
-from worker.story import Told, Vector, bag, decide, hashed, weighted
+from worker.store import Tx, stories
+from worker.story import Candidate, StoryVerdict, Told, Vector, bag, decide, hashed, weighted
 from worker.text import Document
 
 
@@ -22,39 +22,81 @@ class Weighed:
     hashes: frozenset[int]
 
 
-def weigh(store: Store, documents: Sequence[Document]) -> list[Weighed]:
-    """The terms of each document, counted with those that come with it; before the ingest lock: counts drift slowly."""
-    bags = [bag(document) for document in documents]
-    hashes = [frozenset(hashed(term, is_name=term in found.names) for term in found.counts) for found in bags]
-    with store.read() as tx:
-        stored, articles = stories.frequency(tx, frozenset[int]().union(*hashes))
-    frequency = Counter(stored)
-    for own in hashes:
-        frequency.update(own)
-    vectors = [weighted(found, frequency, articles + len(bags)) for found in bags]
-    return [Weighed(vector=v, words=words, hashes=own) for (v, words), own in zip(vectors, hashes, strict=True)]
+class Weighing:
+    """The terms of a batch, each article's counted with those stored before it, as if it had come alone.
+
+    A batch that counted its own words as common would be told by how it happened to arrive.
+    """
+
+    def __init__(self, documents: Sequence[Document]) -> None:
+        self._bags = [bag(document) for document in documents]
+        self._hashes = [
+            frozenset(hashed(term, is_name=term in found.names) for term in found.counts) for found in self._bags
+        ]
+        self._frequency: Counter[int] = Counter()
+        self._articles = 0
+
+    def read(self, tx: Tx) -> None:
+        """Read what the store has counted; before the ingest lock: counts drift slowly."""
+        stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
+        self._frequency = Counter(stored)
+
+    def weigh(self, at: int, *, is_counted: bool) -> Weighed:
+        """The terms of the batch's article at that place, asked in order; those after it count it if `is_counted`."""
+        own = self._hashes[at]
+        frequency = {term: self._frequency[term] + 1 for term in own}
+        vector, words = weighted(self._bags[at], frequency, self._articles + 1)
+        if is_counted:
+            self._frequency.update(own)
+            self._articles += 1
+        return Weighed(vector=vector, words=words, hashes=own)
 
 
-def place(tx: Tx, article_id: int, article: Article, weighed: Weighed, *, of: int | None, now: datetime) -> int | None:
+def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, tuple[Candidate, ...]]:
+    """The story of an article that is not stored yet, and the stories that it was compared with."""
+    told = Told(article_id=0, published=article.published, language=article.language, vector=weighed.vector)
+    candidates = stories.candidates(tx, told.vector, told.published)
+    return decide(told, weighed.words, candidates), candidates
+
+
+def place(
+    tx: Tx,
+    article_id: int,
+    article: Article,
+    weighed: Weighed,
+    *,
+    of: int | None,
+    now: datetime,
+    verdict: StoryVerdict | None = None,
+    touched: set[int] | None = None,
+) -> int | None:
     """Put a stored article into the story it tells, its original's if it is a copy; returns the story's id.
 
-    A changed text stays in its story, unless it was alone there and now tells another.
+    A changed text stays in its story, unless it was alone there and now tells another. `verdict`: what `judge` said of
+    a new article, if it still holds. The stories whose articles are others now are put into `touched`.
     """
     if of is not None:
         return stories.tell_copy(tx, article_id, of, published=article.published, language=article.language)
+    touched = set() if touched is None else touched
     told = Told(article_id=article_id, published=article.published, language=article.language, vector=weighed.vector)
-    candidates = stories.candidates(tx, told.vector, told.published, but=article_id)
-    own = stories.story_of(tx, article_id)
-    if own is not None and len(stories.lines(tx, own)) > 1:
-        stories.renew(tx, told)
-        return own
-    verdict = decide(told, weighed.words, [candidate for candidate in candidates if candidate.story_id != own])
+    own = None
+    if verdict is None:
+        candidates = stories.candidates(tx, told.vector, told.published, but=article_id)
+        own = stories.story_of(tx, article_id)
+        if own is not None and len(stories.lines(tx, own)) > 1:
+            stories.renew(tx, told)
+            touched.add(own)
+            return own
+        verdict = decide(told, weighed.words, [candidate for candidate in candidates if candidate.story_id != own])
     if own is not None:
+        touched.add(own)
         if verdict.story_id is None:
             stories.renew(tx, told)
             return own
         verdict = replace(verdict, merged=(*verdict.merged, own))
-    return stories.tell(tx, told, verdict, title=article.title or article.body[:200] or article.source, now=now)
+    story_id = stories.tell(tx, told, verdict, title=article.title or article.body[:200] or article.source, now=now)
+    touched.update((story_id, *verdict.merged))
+    return story_id
 
 
 def count(tx: Tx, new: Sequence[Weighed]) -> None:

@@ -52,6 +52,8 @@ class Store:
         self._held: IO[str] | None = None
         # SQLite has one writer: waiting here is fair, SQLite's own busy handler sleeps and starves.
         self._writer = threading.Lock()
+        #: Seconds that this process held the ingest lock, until each commit; only the lock's holder adds to it.
+        self.ingest_seconds = 0.0
 
     @property
     def is_sqlite(self) -> bool:
@@ -89,10 +91,16 @@ class Store:
     @contextmanager
     def ingest(self) -> Iterator[Tx]:
         """A write transaction under the ingest lock: the one lane in which copies and alerts are decided."""
-        with self.write() as tx:
-            if not self.is_sqlite:
-                tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_INGEST_LOCK)))
-            yield tx
+        began: float | None = None
+        try:
+            with self.write() as tx:
+                if not self.is_sqlite:
+                    tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_INGEST_LOCK)))
+                began = time.perf_counter()
+                yield tx
+        finally:
+            if began is not None:
+                self.ingest_seconds += time.perf_counter() - began
 
     def hold(self) -> None:
         """Take the SQLite store for this process; raises StoreHeldError while another `run` or `poll` has it.

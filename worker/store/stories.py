@@ -21,7 +21,7 @@ _term: sa.Table = TermRow.__table__  # type: ignore[attr-defined]  # as above
 #: The row of `term` that counts the articles themselves; terms have 32 bits.
 _ARTICLES = -1
 #: Terms that an article must share to be looked at, how many articles of one term are, and how many stories.
-_SHARED, _MAX_SHARING, _MAX_STORIES = 2, 200, 6
+SHARED, _MAX_SHARING, _MAX_STORIES = 2, 200, 6
 # One statement for all keys, since each costs more than its work. SQLite has no LATERAL.
 _WITH_KEYS_SQLITE = sa.text(
     "SELECT (SELECT json_group_array(article_id) FROM (SELECT article_id FROM story_key WHERE term = v.value "
@@ -92,7 +92,7 @@ def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None =
             shared.update(json.loads(found))
     else:
         shared.update(tx.execute(_WITH_KEYS, {"keys": wanted, "most": _MAX_SHARING}).scalars())
-    near = [(article_id, number) for article_id, number in shared.items() if number >= _SHARED and article_id != but]
+    near = [(article_id, number) for article_id, number in shared.items() if number >= SHARED and article_id != but]
     near.sort(key=lambda found: (-found[1], -found[0]))
     near = near[:_MAX_SHARING]
     if not near:

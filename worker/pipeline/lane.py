@@ -1,0 +1,154 @@
+"""The lane in which it is decided what an article is to the others, and which story it tells.
+
+    look: candidates are read, texts compared, what is newest noted -ingest lock-> what came since is read -> decision
+
+What was thought before the lock holds inside, unless something newer bears on it; then, and only then, the question is
+asked again there. So the answers are those of a store where everything is decided under the lock.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from worker.dedupe import Candidate, Fingerprint, decide
+from worker.model import Article, Novelty, NoveltyKind
+from worker.pipeline import stories as placing
+from worker.pipeline.stories import Weighed, Weighing
+from worker.store import Store, Tx, articles, stories
+from worker.store.newer import Newer, Newest, newer, newest
+from worker.story import WINDOW, StoryVerdict, keys
+from worker.story import Candidate as Story
+from worker.text import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An article that is to be stored."""
+
+    article: Article
+    document: Document
+    fingerprint: Fingerprint
+    #: The stored article whose next text it is.
+    known: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """What was found out about a subject before the lock, on the snapshot of its `Look`."""
+
+    subject: Subject
+    weighed: Weighed
+    candidates: tuple[Candidate, ...]
+    novelty: Novelty
+    #: None: it is not decided ahead (a copy tells its original's story; a changed text mostly stays in its own).
+    verdict: StoryVerdict | None = None
+    #: The stories that it was compared with.
+    compared: tuple[Story, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A batch, thought through on one snapshot of the store."""
+
+    newest: Newest
+    thoughts: tuple[Thought, ...]
+
+
+def look(store: Store, subjects: Sequence[Subject]) -> Look:
+    """Read what is known and compare, before the ingest lock; may take its time."""
+    weighing = Weighing([subject.document for subject in subjects])
+    seen: set[str] = set()
+    thoughts: list[Thought] = []
+    with store.read() as tx:
+        snapshot = newest(tx)
+        weighing.read(tx)
+        for at, subject in enumerate(subjects):
+            candidates, novelty = _novelty(tx, subject)
+            is_new = subject.known is None and novelty.kind is NoveltyKind.NEW
+            is_counted = is_new and bool(subject.document.folded) and subject.fingerprint.digest not in seen
+            seen.add(subject.fingerprint.digest)
+            weighed = weighing.weigh(at, is_counted=is_counted)
+            verdict, compared = placing.judge(tx, subject.article, weighed) if is_new else (None, ())
+            thoughts.append(
+                Thought(
+                    subject=subject,
+                    weighed=weighed,
+                    candidates=candidates,
+                    novelty=novelty,
+                    verdict=verdict,
+                    compared=compared,
+                )
+            )
+    return Look(newest=snapshot, thoughts=tuple(thoughts))
+
+
+def _novelty(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
+    candidates = articles.candidates(tx, subject.fingerprint, url=subject.article.url, but=subject.known)
+    return candidates, decide(subject.fingerprint, published=subject.article.published, candidates=candidates)
+
+
+class Lane:
+    """Decides under the ingest lock, for one batch; each article sees those decided before it."""
+
+    def __init__(self, tx: Tx, look: Look) -> None:
+        self._tx = tx
+        self._newer: Newer = newer(tx, look.newest)
+        self._counted: list[Weighed] = []
+
+    def novelty(self, thought: Thought) -> tuple[tuple[Candidate, ...], Novelty]:
+        """What the text is to those stored, and what it was compared with."""
+        if self._bears_on_copies(thought):
+            return _novelty(self._tx, thought.subject)
+        return thought.candidates, thought.novelty
+
+    def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> int | None:
+        """Put the article, stored by now as a copy of `of` or none, into the story it tells; returns the story's id."""
+        subject, weighed = thought.subject, thought.weighed
+        verdict = None if self._bears_on_stories(thought) else thought.verdict
+        touched: set[int] = set()
+        story_id = placing.place(
+            self._tx, article_id, subject.article, weighed, of=of, now=now, verdict=verdict, touched=touched
+        )
+        self._note(article_id, thought, of, touched)
+        return story_id
+
+    def count(self) -> None:
+        """Count the terms of the new articles, once a batch."""
+        placing.count(self._tx, self._counted)
+
+    def counts(self, thought: Thought, novelty: Novelty) -> None:
+        """Let a stored article be counted, if it is new."""
+        if novelty.kind is NoveltyKind.NEW:
+            self._counted.append(thought.weighed)
+
+    def _bears_on_copies(self, thought: Thought) -> bool:
+        """Whether a newer article may be an original of the text, or one that it was compared with has changed."""
+        fingerprint, newer = thought.subject.fingerprint, self._newer
+        return (
+            thought.subject.known in newer.articles
+            or fingerprint.digest in newer.digests
+            or thought.subject.article.url in newer.urls
+            or not newer.bands.isdisjoint(fingerprint.bands)
+            or any(candidate.article_id in newer.articles for candidate in thought.candidates)
+        )
+
+    def _bears_on_stories(self, thought: Thought) -> bool:
+        """Whether a newer article is near enough to be compared with, or tells a story that the text was."""
+        own, newer, published = frozenset(keys(thought.weighed.vector)), self._newer, thought.subject.article.published
+        return (
+            any(story.story_id in newer.stories for story in thought.compared)
+            or any(told.article_id in newer.articles for story in thought.compared for told in story.articles)
+            or any(abs(when - published) <= WINDOW and len(own & other) >= stories.SHARED for when, other in newer.keys)
+        )
+
+    def _note(self, article_id: int, thought: Thought, of: int | None, touched: Iterable[int]) -> None:
+        """Let those after it in the batch see it. What is rolled back stays noted: it is asked for, and not found."""
+        fingerprint, newer = thought.subject.fingerprint, self._newer
+        newer.articles.add(article_id)
+        newer.digests.add(fingerprint.digest)
+        newer.stories.update(touched)
+        if thought.subject.article.url:
+            newer.urls.add(thought.subject.article.url)
+        if of is None:
+            newer.bands.update(fingerprint.bands)
+            newer.keys.append((thought.subject.article.published, frozenset(keys(thought.weighed.vector))))
