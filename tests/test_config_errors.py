@@ -80,6 +80,14 @@ BAD = {
         target('log = { folder = "x" }\ntimezone = "../../etc/passwd"'),
         [(4, "no time zone", "")],
     ),
+    "rate": (
+        target('log = { folder = "x" }\nrate = "0/m"'),
+        [(4, "`rate` is no rate", '"30/m"')],
+    ),
+    "rate without a time": (
+        target('log = { folder = "x" }\nrate = 30'),
+        [(4, "`rate` is no rate", '"30/m"')],
+    ),
     "message language": (
         target('log = { folder = "x" }\nlanguage = "vi"'),
         [(4, "`language` is no language", '"fr" or "en"')],

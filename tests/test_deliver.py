@@ -342,9 +342,9 @@ async def test_slack_webhook_receives_the_payload(client: Client) -> None:
     ("reply", "outcome", "after"),
     [
         pytest.param(Reply(status=429, headers={"Retry-After": "3"}), Outcome.RETRY, 3, id="N01-429"),
-        pytest.param(Reply(status=429), Outcome.RETRY, None, id="N01-429-without-time"),
-        pytest.param(Reply(status=429, headers={"Retry-After": "soon"}), Outcome.RETRY, None, id="N01-unreadable"),
-        pytest.param(Reply(status=429, headers={"Retry-After": "-5"}), Outcome.RETRY, None, id="N01-negative"),
+        pytest.param(Reply(status=429), Outcome.RETRY, 30, id="N01-429-without-time"),
+        pytest.param(Reply(status=429, headers={"Retry-After": "soon"}), Outcome.RETRY, 30, id="N01-unreadable"),
+        pytest.param(Reply(status=429, headers={"Retry-After": "-5"}), Outcome.RETRY, 30, id="N01-negative"),
         pytest.param(Reply(status=429, headers={"Retry-After": "9" * 5000}), Outcome.RETRY, 86_400, id="N01-huge"),
         pytest.param(
             Reply(status=503, headers={"Retry-After": "Fri, 31 Dec 2055 23:59:59 GMT"}),

@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
 
-from worker.model import DeliveryState, Notice, Outcome
-from worker.store import Store, deliveries
+from worker.model import DeliveryState, Notice, Outcome, TargetState
+from worker.store import Store, deliveries, targets
 
 MINUTE = timedelta(minutes=1)
 
@@ -184,11 +184,11 @@ def test_a_target_that_asked_for_time_gets_it(store: Store) -> None:
     """All that goes to it waits; nothing else does."""
     one, other = open_one(store, "log:a"), open_one(store, "log:b")
     with store.write() as tx:
-        deliveries.block(tx, "a", NOW + MINUTE)
+        targets.keep(tx, "a", TargetState(blocked_until=NOW + MINUTE))
     assert due(store) == [other]
     assert due(store, now=NOW + MINUTE) == [one, other]
     with store.write() as tx:
-        deliveries.block(tx, "a", NOW + 2 * MINUTE)
+        targets.keep(tx, "a", TargetState(blocked_until=NOW + 2 * MINUTE))
     assert due(store, now=NOW + MINUTE) == [other]
 
 
@@ -199,16 +199,16 @@ def test_a_parked_target_waits_for_the_configuration(store: Store) -> None:
     assert claimed is not None
     finish(store, claimed, Outcome.BROKEN, state="parked")
     with store.write() as tx:
-        assert deliveries.park(tx, "a", "535 wrong password")
-        assert not deliveries.park(tx, "a", "535 wrong password")
+        assert targets.park(tx, "a", "535 wrong password")
+        assert not targets.park(tx, "a", "535 wrong password")
         assert deliveries.settle(tx, still_open, DeliveryState.PARKED, "cannot be made", now=NOW)
-        assert deliveries.parked_targets(tx) == {"a": "535 wrong password"}
+        assert targets.parked(tx) == {"a": "535 wrong password"}
     third = open_one(store, "log:a", title="third")
     assert due(store, now=NOW + timedelta(days=9)) == []
     later = NOW + MINUTE
     with store.write() as tx:
         assert deliveries.unpark(tx, later) == 2
-        assert deliveries.parked_targets(tx) == {}
+        assert targets.parked(tx) == {}
     assert states(store) == {"retry": 1, "open": 2}
     assert sorted(due(store, now=later)) == [sealed, still_open, third]
     again = claim(store, sealed, now=later)
@@ -230,7 +230,7 @@ def test_what_is_parked_too_long_is_given_up(store: Store) -> None:
     parked, waits = open_one(store, "log:a"), open_one(store, "log:a", title="second")
     works = open_one(store, "log:b")
     with store.write() as tx:
-        deliveries.park(tx, "a", "gone")
+        targets.park(tx, "a", "gone")
         deliveries.settle(tx, parked, DeliveryState.PARKED, "gone", now=NOW)
         assert deliveries.expire_parked(tx, before=NOW, now=NOW) == 0
         assert deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE) == 2

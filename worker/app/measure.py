@@ -2,7 +2,7 @@
 
 from worker.config import Config
 from worker.metrics import Measured
-from worker.store import Store, deliveries, feeds, ledger, stories, upkeep
+from worker.store import Store, deliveries, feeds, ledger, stories, targets, upkeep
 
 
 def measure(store: Store, config: Config) -> Measured:
@@ -21,6 +21,6 @@ def measure(store: Store, config: Config) -> Measured:
             deliveries=deliveries.counts(tx),
             stories=stories.counts(tx)["stories"],
             feeds_failing=failing,
-            targets_parked=len(deliveries.parked_targets(tx)),
+            targets_parked=len(targets.parked(tx)),
             breaches=len(ledger.audit(tx)),
         )

@@ -132,6 +132,16 @@ def lasting_or_forever(text: object) -> timedelta | None:
     return None if text == "forever" else lasting(text)
 
 
+def pace(text: object) -> timedelta | None:
+    """`30/m`: the time from one message to the next at so many in a second, minute, hour or day; None: `unlimited`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})/([smhd])", text.strip()) if isinstance(text, str) else None
+    if text == "unlimited":
+        return None
+    if found is None:
+        raise Wrong("is no rate", 'write a number, a stroke and s, m, h or d: "1/s", "30/m"; or "unlimited"')
+    return timedelta(seconds=_SECONDS[found[2]] / int(found[1]))
+
+
 def language(text: str) -> str:
     """The primary tag of a BCP 47 language: `fr`, `en`, `zh` of `zh-Hans`; empty means: detect it."""
     primary = re.split(r"[-_]", text.strip().lower(), maxsplit=1)[0]

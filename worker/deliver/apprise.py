@@ -50,8 +50,9 @@ async def send(claimed: Claimed, settings: AppriseSettings, children: Children, 
         # The detail may quote the URL, and says nothing that the reason does not.
         # Apprise catches what its services raise, so an exception means that nothing was sent.
         outcome = Outcome.RETRY if answer.reason is ChildReason.RAISED else Outcome.UNCERTAIN
-        return receipt(outcome, f"Apprise did not finish: {answer.reason}")
-    return receipt(_OUTCOMES[answer], str(answer))
+        return receipt(outcome, f"Apprise did not finish: {answer.reason}", shared=True)
+    # Whether it is the message or the service, Apprise does not say.
+    return receipt(_OUTCOMES[answer], str(answer), shared=_OUTCOMES[answer] is Outcome.RETRY)
 
 
 def check(settings: AppriseSettings) -> tuple[str, ...]:

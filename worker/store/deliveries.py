@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
-from worker.store.database import Tx, insert
+from worker.store import targets
+from worker.store.database import Tx
 from worker.store.ledger import open_delivery
 from worker.store.tables import AttemptRow, DeliveryRow, ObligationRow, TargetRow
 
@@ -67,36 +68,57 @@ class DeliveryLine:
 
 
 def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
-    """At most `limit` deliveries that are due and free, fresh ones first: what keeps failing must not stand in the way.
+    """At most `limit` deliveries that are due and free, oldest first; what keeps being refused waits for the others.
 
-    Each target's first, then each one's second, and so on: nor must a target that is slow, or was down for days.
+    Each target's first, then each one's second, and so on: a target that is slow, or was down for days, must not stand
+    in the way. One that fails, or takes only so many in a time, gets one; one that fails a fresh one, lest it be tried
+    for ever with what is itself the reason.
     """
-    open_targets = sa.or_(
-        _target.c.id.is_(None),
-        sa.and_(_target.c.parked == "", sa.or_(_target.c.blocked_until.is_(None), _target.c.blocked_until <= now)),
-    )
-    order = (_delivery.c.attempts, _delivery.c.due, _delivery.c.id)
-    turn = sa.func.row_number().over(partition_by=_delivery.c.target_id, order_by=order)
+    rank = sa.case((targets.fails(), _delivery.c.attempts), else_=_delivery.c.refused)
+    turn = sa.func.row_number().over(partition_by=_delivery.c.target_id, order_by=(rank, _delivery.c.id))
     free = (
-        sa.select(_delivery.c.id, _delivery.c.target_id, _delivery.c.attempts, _delivery.c.due, turn.label("turn"))
+        sa.select(
+            _delivery.c.id,
+            _delivery.c.target_id,
+            rank.label("rank"),
+            turn.label("turn"),
+            targets.takes_many().label("many"),
+        )
         .outerjoin(_target, _target.c.id == _delivery.c.target_id)
         .where(
             _delivery.c.state.in_(_DUE),
             _delivery.c.due <= now,
-            open_targets,
+            targets.takes(now),
             sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
             _delivery.c.id.not_in(list(busy)),
         )
         .subquery()
     )
-    query = sa.select(free.c.id, free.c.target_id).limit(limit)
-    query = query.order_by(free.c.turn, free.c.attempts, free.c.due, free.c.id)
+    query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many)).limit(limit)
+    query = query.order_by(free.c.turn, free.c.rank, free.c.id)
     found = tx.execute(query).all()
     cut_short = sa.select(_attempt.c.delivery_id).where(
         _attempt.c.delivery_id.in_([r.id for r in found]), _attempt.c.outcome == ""
     )
     crashed = set(tx.execute(cut_short).scalars()) if found else set()
     return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
+
+
+def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime | None:
+    """When a target takes its next message that has deliveries due, and lets them wait for nothing but its rate."""
+    query = (
+        sa.select(sa.func.min(_target.c.next_at))
+        .select_from(_delivery.join(_target, _target.c.id == _delivery.c.target_id))
+        .where(
+            _delivery.c.state.in_(_DUE),
+            _delivery.c.due <= now,
+            _delivery.c.lease_until.is_(None),
+            _delivery.c.id.not_in(list(busy)),
+            targets.paced(now),
+        )
+    )
+    at: datetime | None = tx.execute(query).scalar()
+    return at
 
 
 def draft(tx: Tx, delivery_id: int) -> Draft:
@@ -182,6 +204,13 @@ def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
     tx.execute(sa.delete(_attempt).where(failed, _attempt.c.id.not_in(kept)))
 
 
+def started(tx: Tx, claimed: Claimed) -> datetime:
+    """When the attempt began."""
+    mine = (_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt)
+    began: datetime = tx.execute(sa.select(_attempt.c.started).where(*mine)).scalar_one()
+    return began
+
+
 def finish(
     tx: Tx,
     claimed: Claimed,
@@ -209,6 +238,10 @@ def finish(
         "lease_until": None,
         "owner": "",
     }
+    if receipt.outcome in (Outcome.RETRY, Outcome.UNCERTAIN) and not receipt.shared:
+        values["refused"] = _delivery.c.refused + 1
+    if state is DeliveryState.SENT:
+        values["ref"] = receipt.ref
     if state in (DeliveryState.SENT, DeliveryState.DEAD):
         values["finished"] = now
     mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
@@ -218,7 +251,7 @@ def finish(
         tx.execute(
             sa.update(_delivery)
             .where(_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
-            .values(state=state, reason="", finished=now)
+            .values(state=state, reason="", finished=now, ref=receipt.ref)
         )
     return False
 
@@ -233,32 +266,12 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
 
 
-def block(tx: Tx, target_id: str, until: datetime) -> None:
-    """Send a target nothing before that time: it asked for it."""
-    _set_target(tx, target_id, {"blocked_until": until})
-
-
-def park(tx: Tx, target_id: str, reason: str) -> bool:
-    """Send a target nothing until the configuration is read again; True the first time."""
-    was = tx.execute(sa.select(_target.c.parked).where(_target.c.id == target_id)).scalar()
-    _set_target(tx, target_id, {"parked": reason[:500]})
-    return not was
-
-
-def _set_target(tx: Tx, target_id: str, values: dict[str, object]) -> None:
-    tx.execute(
-        insert(tx, _target)
-        .values({"id": target_id, "parked": ""} | values)
-        .on_conflict_do_update(index_elements=["id"], set_=values)
-    )
-
-
 def unpark(tx: Tx, now: datetime) -> int:
     """The configuration was read: every parked delivery is due again; returns how many.
 
     Also of a target that is gone: another may reach its recipient now. What nobody reaches is parked once more.
     """
-    tx.execute(sa.update(_target).where(_target.c.parked != "").values(parked=""))
+    targets.unpark(tx, now)
     return tx.execute(
         sa.update(_delivery)
         .where(_delivery.c.state == DeliveryState.PARKED)
@@ -311,12 +324,6 @@ def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
         query = query.where(_delivery.c.id.in_(list(ids)))
     found = {row[0]: int(row[1]) for row in tx.execute(query)}
     return {str(state): found.get(state, 0) for state in DeliveryState}
-
-
-def parked_targets(tx: Tx) -> dict[str, str]:
-    """Targets that are sent nothing until the configuration is read again, with the reason."""
-    query = sa.select(_target.c.id, _target.c.parked).where(_target.c.parked != "")
-    return {row.id: row.parked for row in tx.execute(query)}
 
 
 def unsent(tx: Tx, *, limit: int) -> tuple[DeliveryLine, ...]:

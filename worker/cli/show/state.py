@@ -53,6 +53,11 @@ def status(found: Facts) -> None:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for target, reason in found["parked_targets"].items():
         out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
+    for held in found["held_targets"]:
+        since = held["failing_since"]
+        why = f"fails since {utc(since)} UTC" if since else "asked for time"
+        then = f", tried again at {utc(held['until'])} UTC" if held["until"] else ""
+        out.print(f"[yellow]held up[/]     {escape(held['target'])}: {why}{then}")
     for quarantined in found["quarantine"]:
         which = f"entry {quarantined['entry']} of {quarantined['feed']}"
         out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
