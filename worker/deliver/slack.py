@@ -15,6 +15,8 @@ _JSON = ("content-type", "application/json; charset=utf-8")
 #: Where Slack asks for patience, and does not say for how long.
 _PATIENCE = timedelta(seconds=30)
 _LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+#: Of one message (docs.slack.dev/reference/block-kit/blocks).
+_BLOCKS = 50
 #: A `ts` has 17 characters.
 _REF = 64
 
@@ -47,15 +49,16 @@ _MESSAGE = {
 }
 
 
-async def send(claimed: Claimed, settings: SlackSettings, client: net.Client) -> Receipt:
-    """One POST, redirects refused."""
+async def send(claimed: Claimed, settings: SlackSettings, client: net.Client, remark: str = "") -> Receipt:
+    """One POST, redirects refused; `remark` stands below the text."""
+    content = _with_remark(claimed.message.content, remark) if remark else claimed.message.content
     if settings.webhook is not None:
-        url, headers, content = settings.webhook.reveal(), [_JSON], claimed.message.content
+        url, headers = settings.webhook.reveal(), [_JSON]
     else:
         url = f"{settings.api.rstrip('/')}/chat.postMessage"
         token = settings.token.reveal() if settings.token else ""
         headers = [_JSON, ("authorization", f"Bearer {token}")]
-        content = json.dumps(json.loads(claimed.message.content) | {"channel": settings.channel}).encode()
+        content = json.dumps(json.loads(content) | {"channel": settings.channel}).encode()
     answer = await client.request(
         "POST", url, headers=headers, content=content, limits=net.Limits(seconds=_SECONDS), redirects=False
     )
@@ -73,6 +76,16 @@ async def send(claimed: Claimed, settings: SlackSettings, client: net.Client) ->
     return receipt(
         outcome, detail, secrets=[settings.webhook, settings.token], after=after, ref=ref[:_REF], shared=shared
     )
+
+
+def _with_remark(content: bytes, remark: str) -> bytes:
+    """The payload with words of our own at its end, in the notification too; a message that is full has none below."""
+    payload = json.loads(content)
+    payload["text"] = f"{payload.get('text', '')} {remark}".strip()
+    blocks = payload.get("blocks", [])
+    if blocks and len(blocks) < _BLOCKS:
+        blocks.append({"type": "context", "elements": [{"type": "plain_text", "text": remark}]})
+    return json.dumps(payload, ensure_ascii=False).encode()
 
 
 def _judge_failure(failure: net.NetFailure) -> Outcome:
