@@ -117,6 +117,30 @@ BAD = {
         target('slack = { webhook = "https://h.example/", token = "t", channel = "c" }'),
         [(3, "`slack` has a webhook and a token or channel", "")],
     ),
+    "apprise that runs programs": (
+        target('apprise = { url = "macosx://_/?sound=x" }'),
+        [(3, "`url` names a service that runs programs or reads files", "log = { folder")],
+    ),
+    "apprise that reads a file": (
+        target('apprise = { url = "discord://h/t?Template=/etc/passwd" }'),
+        [(3, "`url` has the parameter `template`, which names a file", "leave it out")],
+    ),
+    "apprise with a key in a file": (
+        target('apprise = { url = "mailto://h/?to=a@b.example&pgp%70ub=/k" }'),
+        [(3, "`url` has the parameter `pgppub`, which names a file", "leave it out")],
+    ),
+    "apprise misspelt": (
+        target('apprise = { url = "telgram://1/2" }'),
+        [(3, "`url` begins with no scheme that Apprise knows", "")],
+    ),
+    "apprise nearly": (
+        target('apprise = { url = "discrod://1/2" }'),
+        [(3, "`url` begins with no scheme that Apprise knows", "did you mean `discord://`?")],
+    ),
+    "apprise twice": (
+        target('apprise = { url = "ntfy://a/b, ntfy://c/d" }'),
+        [(3, "`url` names several services", "a target for each")],
+    ),
     "apprise": (target('apprise = { url = "nowhere" }'), [(3, "`url` is no Apprise URL", "scheme")]),
     "unknown names": (
         target('log = { folder = "x" }') + '[[route]]\ntargets = ["dsk"]\nseverities = ["hihg"]\n'

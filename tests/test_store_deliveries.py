@@ -302,3 +302,34 @@ def test_what_is_not_sent_is_listed_oldest_first(store: Store) -> None:
         lines = deliveries.unsent(tx, limit=9)
         assert [line.id for line in deliveries.unsent(tx, limit=1)] == ids[1:2]
     assert [(line.id, line.state, line.detail) for line in lines] == [(ids[1], "dead", "250 ok"), (ids[2], "open", "")]
+
+
+@pytest.mark.parametrize("state", ["dead", "parked"])
+def test_what_was_given_up_is_revived_with_its_bytes(store: Store, state: str) -> None:
+    """Due at once, with a new week before it, and no more the one that kills processes, or is parked."""
+    delivery_id, other = open_one(store), open_one(store)
+    for n in range(3):
+        claim(store, delivery_id, now=NOW + n * LEASE)
+    last = claim(store, delivery_id, now=NOW + 3 * LEASE)
+    assert last is not None
+    finish(store, last, Outcome.PERMANENT, state=state, now=NOW + 3 * LEASE)
+    later = NOW + timedelta(days=9)
+    with store.write() as tx:
+        targets.park(tx, "a", "no_service")
+        assert deliveries.revive(tx, [delivery_id, other, 99], later) == {delivery_id}
+        draft = deliveries.draft(tx, delivery_id)
+    assert (draft.state, draft.crashes, draft.first_attempt) == ("retry", 0, None)
+    assert due(store, now=later) == [delivery_id, other]
+    again = claim(store, delivery_id, now=later)
+    assert again is not None
+    assert (again.message, again.attempt, again.uncertain, again.first_attempt) == (last.message, 5, 3, later)
+
+
+def test_what_was_given_up_unsealed_is_sealed_when_it_is_revived(store: Store) -> None:
+    """It collects again until it is claimed."""
+    delivery_id = open_one(store)
+    with store.write() as tx:
+        deliveries.settle(tx, delivery_id, DeliveryState.DEAD, "expired", now=NOW)
+        assert deliveries.revive(tx, [delivery_id], NOW) == {delivery_id}
+    assert states(store) == {"open": 1}
+    assert claim(store, delivery_id) is not None

@@ -14,6 +14,7 @@ from datetime import timedelta
 from email.utils import parseaddr
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from worker.config import apprise
 from worker.model import Secret, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -289,9 +290,22 @@ def smtp(text: str) -> Smtp:
 
 
 def apprise_url(text: str) -> str:
-    """Anything with a scheme; whether Apprise knows it is for `deliver` to say."""
-    if _CONTROL.search(text) or not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", text.strip()):
-        raise Wrong("is no Apprise URL", "it begins with a scheme: ntfy://topic, tgram://..., msteams://...")
+    """The URL of one service on the network; whether Apprise can read the rest of it is for `deliver` to say."""
+    if _CONTROL.search(text) or not re.match(r"[A-Za-z0-9][A-Za-z0-9+.-]*://.", text.strip()):
+        raise Wrong("is no Apprise URL", "it begins with a scheme: ntfy://topic, tgram://..., workflows://...")
+    if apprise.names_several(text):
+        raise Wrong("names several services", "make a target for each, and a [[group]]")
+    scheme = apprise.scheme(text)
+    if scheme in apprise.LOCAL:
+        mend = "name a service on the network, or write alerts to a folder: log = { folder = ... }"
+        raise Wrong("names a service that runs programs or reads files of this machine", mend)
+    if scheme not in apprise.NETWORK:
+        # What is no scheme may be a secret in the wrong place: it is not repeated.
+        close = difflib.get_close_matches(scheme, apprise.NETWORK, n=1, cutoff=0.6)
+        mend = f"did you mean `{close[0]}://`?" if close else "ntfy://, tgram://, discord://, workflows:// (Teams) ..."
+        raise Wrong("begins with no scheme that Apprise knows", mend)
+    if parameter := apprise.file_parameter(text):
+        raise Wrong(f"has the parameter `{parameter}`, which names a file to read", "leave it out")
     return text.strip()
 
 

@@ -20,6 +20,8 @@ _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as abov
 NOTICE = "notice"
 _DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _KEPT_ATTEMPTS = 20
+#: What becomes of one that is to be sent after all: it may be sealed anew, or keeps its bytes.
+_AGAIN = sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,14 +275,7 @@ def unpark(tx: Tx, now: datetime) -> int:
     """
     targets.unpark(tx, now)
     return tx.execute(
-        sa.update(_delivery)
-        .where(_delivery.c.state == DeliveryState.PARKED)
-        # Unsealed ones may be sealed anew; sealed ones keep their bytes.
-        .values(
-            state=sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY),
-            due=now,
-            reason="",
-        )
+        sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED).values(state=_AGAIN, due=now, reason="")
     ).rowcount
 
 
@@ -326,8 +321,48 @@ def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
     return {str(state): found.get(state, 0) for state in DeliveryState}
 
 
-def unsent(tx: Tx, *, limit: int) -> tuple[DeliveryLine, ...]:
-    """Deliveries that wait, are parked or dead, oldest first."""
+def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
+    """Make those of them that are dead or parked due again, with a week before them as new ones have; which.
+
+    What was sealed keeps its bytes; what was not is sealed anew. Their targets are parked no more.
+    """
+    over = sa.select(_delivery.c.id).where(
+        _delivery.c.id.in_(list(ids)), _delivery.c.state.in_([DeliveryState.DEAD, DeliveryState.PARKED])
+    )
+    found = frozenset(tx.execute(over.with_for_update()).scalars())
+    # They may have arrived; but they are no reason any more to take the delivery for one that kills its process.
+    tx.execute(
+        sa.update(_attempt)
+        .where(_attempt.c.delivery_id.in_(found), _attempt.c.outcome == "")
+        .values(outcome=Outcome.UNCERTAIN, detail="its process died")
+    )
+    tx.execute(
+        sa.update(_delivery)
+        .where(_delivery.c.id.in_(found))
+        .values(state=_AGAIN, due=now, reason="", first_attempt=None, finished=None, lease_until=None, owner="")
+    )
+    held = sa.select(_delivery.c.target_id).where(_delivery.c.id.in_(found))
+    tx.execute(sa.update(_target).where(_target.c.id.in_(held), _target.c.parked != "").values(parked=""))
+    return found
+
+
+def unsent(
+    tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = ""
+) -> tuple[DeliveryLine, ...]:
+    """Deliveries that wait, are parked or dead, oldest first; only of those states and that target, where given."""
+    wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
+    conditions: list[sa.ColumnElement[bool]] = [_delivery.c.state.in_(wanted)]
+    if target_id:
+        conditions.append(_delivery.c.target_id == target_id)
+    return _lines(tx, conditions, limit)
+
+
+def lines(tx: Tx, ids: Collection[int]) -> tuple[DeliveryLine, ...]:
+    """Those deliveries, whatever their state."""
+    return _lines(tx, [_delivery.c.id.in_(list(ids))], None)
+
+
+def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
     last = (
         sa.select(_attempt.c.detail)
         .where(_attempt.c.delivery_id == _delivery.c.id)
@@ -337,7 +372,7 @@ def unsent(tx: Tx, *, limit: int) -> tuple[DeliveryLine, ...]:
     )
     query = (
         sa.select(_delivery, sa.func.coalesce(last, "").label("detail"))
-        .where(_delivery.c.state.in_([state for state in DeliveryState if state is not DeliveryState.SENT]))
+        .where(*conditions)
         .order_by(_delivery.c.id)
         .limit(limit)
     )
