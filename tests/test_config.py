@@ -151,6 +151,24 @@ def test_recipients_are_one_per_address_channel_or_url(tmp_path: Path) -> None:
     assert {(one.language, one.timezone) for one in made} == {("fr", "Asia/Ho_Chi_Minh")}
 
 
+@pytest.mark.parametrize(
+    ("channel", "rate", "pace"),
+    [
+        ('slack = { webhook = "https://hooks.example/x" }', "", 1),
+        ('slack = { webhook = "https://hooks.example/x" }', 'rate = "unlimited"', None),
+        ('slack = { webhook = "https://hooks.example/x" }', 'rate = "30/m"', 2),
+        ('apprise = { url = "ntfy://h/topic" }', "", None),
+        ('apprise = { url = "ntfy://h/topic" }', 'rate = "4/s"', 0.25),
+        ('log = { folder = "x" }', 'rate = "100/h"', 36),
+        ('log = { folder = "x" }', 'rate = "1/d"', 86_400),
+    ],
+)
+def test_a_target_s_rate(tmp_path: Path, channel: str, rate: str, pace: float | None) -> None:
+    """Messages are evenly spaced; Slack takes one a second unless told otherwise, others what comes."""
+    (made,) = load(tmp_path, target(f"{channel}\n{rate}")).alerts.targets
+    assert made.pace == (None if pace is None else timedelta(seconds=pace))
+
+
 def test_routes_name_targets_and_groups_and_keep_their_order(tmp_path: Path) -> None:
     """Groups are resolved in place, each target once."""
     text = (

@@ -80,6 +80,14 @@ BAD = {
         target('log = { folder = "x" }\ntimezone = "../../etc/passwd"'),
         [(4, "no time zone", "")],
     ),
+    "rate": (
+        target('log = { folder = "x" }\nrate = "0/m"'),
+        [(4, "`rate` is no rate", '"30/m"')],
+    ),
+    "rate without a time": (
+        target('log = { folder = "x" }\nrate = 30'),
+        [(4, "`rate` is no rate", '"30/m"')],
+    ),
     "message language": (
         target('log = { folder = "x" }\nlanguage = "vi"'),
         [(4, "`language` is no language", '"fr" or "en"')],
@@ -108,6 +116,30 @@ BAD = {
     "slack both": (
         target('slack = { webhook = "https://h.example/", token = "t", channel = "c" }'),
         [(3, "`slack` has a webhook and a token or channel", "")],
+    ),
+    "apprise that runs programs": (
+        target('apprise = { url = "macosx://_/?sound=x" }'),
+        [(3, "`url` names a service that runs programs or reads files", "log = { folder")],
+    ),
+    "apprise that reads a file": (
+        target('apprise = { url = "discord://h/t?Template=/etc/passwd" }'),
+        [(3, "`url` has the parameter `template`, which names a file", "leave it out")],
+    ),
+    "apprise with a key in a file": (
+        target('apprise = { url = "mailto://h/?to=a@b.example&pgp%70ub=/k" }'),
+        [(3, "`url` has the parameter `pgppub`, which names a file", "leave it out")],
+    ),
+    "apprise misspelt": (
+        target('apprise = { url = "telgram://1/2" }'),
+        [(3, "`url` begins with no scheme that Apprise knows", "")],
+    ),
+    "apprise nearly": (
+        target('apprise = { url = "discrod://1/2" }'),
+        [(3, "`url` begins with no scheme that Apprise knows", "did you mean `discord://`?")],
+    ),
+    "apprise twice": (
+        target('apprise = { url = "ntfy://a/b, ntfy://c/d" }'),
+        [(3, "`url` names several services", "a target for each")],
     ),
     "apprise": (target('apprise = { url = "nowhere" }'), [(3, "`url` is no Apprise URL", "scheme")]),
     "unknown names": (

@@ -3,10 +3,14 @@
 import asyncio
 import base64
 import json
+import os
 import random
+import signal
 import socket
 import stat
+import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from sinks import CERTIFICATE, Act, HttpSink, RawSink, Reply, SmtpSink, free_por
 
 from worker import deliver
 from worker.child import ChildFailed, ChildReason, Children
+from worker.config.apprise import LOCAL, NETWORK
 from worker.deliver import apprise as apprise_channel
 from worker.model import (
     AppriseSettings,
@@ -111,35 +116,82 @@ async def test_mail_arrives_as_sealed() -> None:
     assert (mail.sender, mail.recipients) == ("veille@example.org", ("desk@example.org",))
 
 
+async def mail_comes_to(script: dict[str, list[str | Act]], outcome: Outcome, *, waits: bool) -> None:
+    """One attempt at a server with that script."""
+    with SmtpSink(script) as sink:
+        receipt = await attempt(mail_target(sink.port))
+    assert receipt.outcome is outcome, receipt.detail
+    assert receipt.after == (timedelta(minutes=5) if waits else None)
+
+
 @pytest.mark.parametrize(
     ("script", "outcome", "waits"),
     [
-        pytest.param({"RCPT": ["451 4.7.1 greylisted"]}, Outcome.RETRY, True, id="N08-greylisted"),
-        pytest.param({"DATA": ["452 4.3.1 no space"]}, Outcome.RETRY, True, id="N08-452-at-DATA"),
-        pytest.param({"TEXT": ["451 4.3.0 later"]}, Outcome.RETRY, True, id="N08-451-after-text"),
-        pytest.param({"CONNECT": ["421 too busy"]}, Outcome.RETRY, True, id="N08-421-greeting"),
-        pytest.param({"MAIL": ["421 4.3.2 shutting down"]}, Outcome.RETRY, True, id="N08-421-at-MAIL"),
-        pytest.param({"RCPT": ["550 5.1.1 no such user"]}, Outcome.PERMANENT, False, id="N09-550-at-RCPT"),
-        pytest.param({"MAIL": ["553 5.1.8 no such sender"]}, Outcome.PERMANENT, False, id="N09-553-at-MAIL"),
-        pytest.param({"DATA": ["554 5.5.1 no"]}, Outcome.PERMANENT, False, id="N09-554-at-DATA"),
-        pytest.param({"TEXT": ["554 5.7.1 refused"]}, Outcome.PERMANENT, False, id="N09-554-after-text"),
-        pytest.param({"MAIL": ["530 5.7.0 log in first"]}, Outcome.BROKEN, False, id="N09-530-at-MAIL"),
-        pytest.param({"CONNECT": ["554 no service here"]}, Outcome.BROKEN, False, id="N09-554-greeting"),
+        pytest.param({"RCPT": ["451 4.7.1 greylisted"]}, Outcome.RETRY, True, id="greylisted"),
+        pytest.param({"DATA": ["452 4.3.1 no space"]}, Outcome.RETRY, True, id="452-at-DATA"),
+        pytest.param({"TEXT": ["451 4.3.0 later"]}, Outcome.RETRY, True, id="451-after-text"),
+        pytest.param({"CONNECT": ["421 too busy"]}, Outcome.RETRY, True, id="421-greeting"),
+        pytest.param({"MAIL": ["421 4.3.2 shutting down"]}, Outcome.RETRY, True, id="421-at-MAIL"),
+    ],
+)
+async def test_n08_mail_deferred(script: dict[str, list[str | Act]], outcome: Outcome, *, waits: bool) -> None:
+    """A 4xx answer at any stage is asked again, after five minutes: greylisting refuses whoever comes back sooner."""
+    await mail_comes_to(script, outcome, waits=waits)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "waits"),
+    [
+        pytest.param({"RCPT": ["550 5.1.1 no such user"]}, Outcome.PERMANENT, False, id="550-at-RCPT"),
+        pytest.param({"MAIL": ["553 5.1.8 no such sender"]}, Outcome.PERMANENT, False, id="553-at-MAIL"),
+        pytest.param({"DATA": ["554 5.5.1 no"]}, Outcome.PERMANENT, False, id="554-at-DATA"),
+        pytest.param({"TEXT": ["554 5.7.1 refused"]}, Outcome.PERMANENT, False, id="554-after-text"),
+        pytest.param({"MAIL": ["530 5.7.0 log in first"]}, Outcome.BROKEN, False, id="530-at-MAIL"),
+        pytest.param({"CONNECT": ["554 no service here"]}, Outcome.BROKEN, False, id="554-greeting"),
+    ],
+)
+async def test_n09_mail_refused(script: dict[str, list[str | Act]], outcome: Outcome, *, waits: bool) -> None:
+    """A 5xx answer is final for the message where it is about the message, and breaks the target where it is not."""
+    await mail_comes_to(script, outcome, waits=waits)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "waits"),
+    [
+        pytest.param({"CONNECT": [Act.DROP]}, Outcome.RETRY, False, id="reset-at-once"),
+        pytest.param({"RCPT": [Act.DROP]}, Outcome.RETRY, False, id="reset-at-RCPT"),
+    ],
+)
+async def test_n04_mail_connection_broken(script: dict[str, list[str | Act]], outcome: Outcome, *, waits: bool) -> None:
+    """A connection that breaks before the text is under way leaves nothing open."""
+    await mail_comes_to(script, outcome, waits=waits)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "waits"),
+    [
+        pytest.param({"TEXT": [Act.DROP]}, Outcome.UNCERTAIN, False, id="reset-after-text"),
+    ],
+)
+async def test_n11_mail_connection_broken_after_the_text(
+    script: dict[str, list[str | Act]], outcome: Outcome, *, waits: bool
+) -> None:
+    """After the final dot it may have arrived."""
+    await mail_comes_to(script, outcome, waits=waits)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "waits"),
+    [
         pytest.param({"EHLO": ["500 what?"]}, Outcome.SENT, False, id="old-server-knows-HELO-only"),
         pytest.param({"EHLO": ["500 what?"], "HELO": ["550 no"]}, Outcome.BROKEN, False, id="no-greeting-accepted"),
-        pytest.param({"CONNECT": [Act.DROP]}, Outcome.RETRY, False, id="N04-reset-at-once"),
-        pytest.param({"RCPT": [Act.DROP]}, Outcome.RETRY, False, id="N04-reset-at-RCPT"),
-        pytest.param({"TEXT": [Act.DROP]}, Outcome.UNCERTAIN, False, id="N11-reset-after-text"),
         pytest.param({"TEXT": ["nonsense"]}, Outcome.UNCERTAIN, False, id="answer-after-text-unreadable"),
         pytest.param({"RCPT": ["nonsense"]}, Outcome.RETRY, False, id="answer-at-RCPT-unreadable"),
     ],
 )
 async def test_mail_answers(script: dict[str, list[str | Act]], outcome: Outcome, *, waits: bool) -> None:
-    """What a server answers, and when, decides what the attempt came to."""
-    with SmtpSink(script) as sink:
-        receipt = await attempt(mail_target(sink.port))
-    assert receipt.outcome is outcome, receipt.detail
-    assert receipt.after == (timedelta(minutes=5) if waits else None)
+    """Old servers, and answers that are none."""
+    await mail_comes_to(script, outcome, waits=waits)
 
 
 @pytest.mark.parametrize(
@@ -338,38 +390,86 @@ async def test_slack_webhook_receives_the_payload(client: Client) -> None:
     assert request.headers["content-type"].startswith("application/json")
 
 
-@pytest.mark.parametrize(
-    ("reply", "outcome", "after"),
-    [
-        pytest.param(Reply(status=429, headers={"Retry-After": "3"}), Outcome.RETRY, 3, id="N01-429"),
-        pytest.param(Reply(status=429), Outcome.RETRY, None, id="N01-429-without-time"),
-        pytest.param(Reply(status=429, headers={"Retry-After": "soon"}), Outcome.RETRY, None, id="N01-unreadable"),
-        pytest.param(Reply(status=429, headers={"Retry-After": "-5"}), Outcome.RETRY, None, id="N01-negative"),
-        pytest.param(Reply(status=429, headers={"Retry-After": "9" * 5000}), Outcome.RETRY, 86_400, id="N01-huge"),
-        pytest.param(
-            Reply(status=503, headers={"Retry-After": "Fri, 31 Dec 2055 23:59:59 GMT"}),
-            Outcome.RETRY,
-            86_400,
-            id="N01-date",
-        ),
-        pytest.param(Reply(status=400, body=b"invalid_payload"), Outcome.PERMANENT, None, id="N03-400"),
-        pytest.param(Reply(status=401, body=b"?"), Outcome.BROKEN, None, id="N03-401"),
-        pytest.param(Reply(status=403, body=b"action_prohibited"), Outcome.BROKEN, None, id="N03-403"),
-        pytest.param(Reply(status=404, body=b"no_service"), Outcome.BROKEN, None, id="N03-404"),
-        pytest.param(Reply(status=410, body=b"channel_is_archived"), Outcome.BROKEN, None, id="N03-410"),
-        pytest.param(Reply(status=500), Outcome.RETRY, None, id="N04-500"),
-        pytest.param(Reply(status=200, body=b"<html>login</html>"), Outcome.RETRY, None, id="N06-login-page"),
-        pytest.param(Reply(status=200, body=b""), Outcome.RETRY, None, id="N06-empty"),
-        pytest.param(Reply(drop=True), Outcome.UNCERTAIN, None, id="N05-accepted-then-dropped"),
-    ],
-)
-async def test_slack_webhook_answers(reply: Reply, outcome: Outcome, after: int | None, client: Client) -> None:
-    """What a webhook answers decides what the attempt came to; it is asked once."""
+async def webhook_comes_to(reply: Reply, outcome: Outcome, after: int | None, client: Client) -> None:
+    """One attempt, which asks once."""
     with HttpSink(reply) as sink:
         receipt = await attempt(webhook_target(sink.url), client=client)
     assert receipt.outcome is outcome, receipt.detail
     assert receipt.after == (None if after is None else timedelta(seconds=after))
+    assert receipt.shared == (outcome in {Outcome.RETRY, Outcome.UNCERTAIN})
     assert len(sink.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "after"),
+    [
+        pytest.param(Reply(status=429, headers={"Retry-After": "3"}), Outcome.RETRY, 3, id="429"),
+        pytest.param(Reply(status=429), Outcome.RETRY, 30, id="429-without-time"),
+        pytest.param(Reply(status=429, headers={"Retry-After": "soon"}), Outcome.RETRY, 30, id="unreadable"),
+        pytest.param(Reply(status=429, headers={"Retry-After": "-5"}), Outcome.RETRY, 30, id="negative"),
+        pytest.param(Reply(status=429, headers={"Retry-After": "9" * 5000}), Outcome.RETRY, 86_400, id="huge"),
+        pytest.param(
+            Reply(status=503, headers={"Retry-After": "Fri, 31 Dec 2055 23:59:59 GMT"}),
+            Outcome.RETRY,
+            86_400,
+            id="date",
+        ),
+    ],
+)
+async def test_n01_slack_asks_for_time(reply: Reply, outcome: Outcome, after: int | None, client: Client) -> None:
+    """Seconds or a date, at most a day; half a minute where it cannot be read."""
+    await webhook_comes_to(reply, outcome, after, client)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "after"),
+    [
+        pytest.param(Reply(status=400, body=b"invalid_payload"), Outcome.PERMANENT, None, id="400"),
+        pytest.param(Reply(status=401, body=b"?"), Outcome.BROKEN, None, id="401"),
+        pytest.param(Reply(status=403, body=b"action_prohibited"), Outcome.BROKEN, None, id="403"),
+        pytest.param(Reply(status=404, body=b"no_service"), Outcome.BROKEN, None, id="404"),
+        pytest.param(Reply(status=410, body=b"channel_is_archived"), Outcome.BROKEN, None, id="410"),
+    ],
+)
+async def test_n03_slack_refuses(reply: Reply, outcome: Outcome, after: int | None, client: Client) -> None:
+    """400 is of the message; the others are of the address, and stay until someone changes it."""
+    await webhook_comes_to(reply, outcome, after, client)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "after"),
+    [
+        pytest.param(Reply(status=500), Outcome.RETRY, None, id="500"),
+    ],
+)
+async def test_n04_slack_fails(reply: Reply, outcome: Outcome, after: int | None, client: Client) -> None:
+    """Try later."""
+    await webhook_comes_to(reply, outcome, after, client)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "after"),
+    [
+        pytest.param(Reply(drop=True), Outcome.UNCERTAIN, None, id="accepted-then-dropped"),
+    ],
+)
+async def test_n05_slack_hangs_up(reply: Reply, outcome: Outcome, after: int | None, client: Client) -> None:
+    """It was received, and may have been posted."""
+    await webhook_comes_to(reply, outcome, after, client)
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "after"),
+    [
+        pytest.param(Reply(status=200, body=b"<html>login</html>"), Outcome.RETRY, None, id="login-page"),
+        pytest.param(Reply(status=200, body=b""), Outcome.RETRY, None, id="empty"),
+    ],
+)
+async def test_n06_slack_200_that_is_no_success(
+    reply: Reply, outcome: Outcome, after: int | None, client: Client
+) -> None:
+    """Only Slack says `ok`."""
+    await webhook_comes_to(reply, outcome, after, client)
 
 
 async def test_n06_slack_redirect_is_no_success(client: Client) -> None:
@@ -581,6 +681,24 @@ async def test_n05_apprise_stalls(children: Children, monkeypatch: pytest.Monkey
     assert len(sink.received) == 2
 
 
+async def test_n11_a_stalled_service_ends_with_the_worker(children: Children) -> None:
+    """The child leaves SIGTERM to the worker; when that closes its children, the call is over, and may have arrived."""
+    pid = await children.run(os.getpid)
+    assert isinstance(pid, int)
+    with HttpSink(Reply(delay=30)) as sink:
+        target = apprise_target(f"json://127.0.0.1:{sink.port}/")
+        call = asyncio.create_task(attempt(target, children=children, allow=LOOPBACK))
+        async with asyncio.timeout(30):
+            while not sink.received:  # noqa: ASYNC110 - the sink is another thread's
+                await asyncio.sleep(0.01)
+        os.kill(pid, signal.SIGTERM)
+        await asyncio.to_thread(children.close)
+        async with asyncio.timeout(5):
+            assert (await call).outcome is Outcome.UNCERTAIN
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 @pytest.mark.parametrize("status", [200, 500])
 async def test_apprise_secrets_are_silent(status: int, children: Children, capfd: pytest.CaptureFixture[str]) -> None:
     """Apprise's own log, which holds tokens, is written nowhere."""
@@ -590,6 +708,74 @@ async def test_apprise_secrets_are_silent(status: int, children: Children, capfd
     out, err = capfd.readouterr()
     assert CANARY not in receipt.detail + out + err
     assert sink.received
+
+
+def test_apprise_services_are_all_known() -> None:
+    """Each scheme of the pinned Apprise is on one of the two lists: the network's, or the refused ones."""
+    from apprise.manager_plugins import NotificationManager
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        known = set(NotificationManager().schemas())
+    assert known == (NETWORK - {"https"}) | LOCAL
+    assert not NETWORK & LOCAL
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_apprise_says_that_it_may_repeat(language: str, children: Children) -> None:
+    """Where an earlier attempt may have arrived, the text begins with that; the title stays."""
+    words = {"fr": "(peut-être déjà reçu)", "en": "(may repeat)"}[language]
+    with HttpSink() as sink:
+        target = replace(apprise_target(f"json://127.0.0.1:{sink.port}/"), language=language)
+        again = replace(claimed(target), attempt=2, uncertain=1)
+        await attempt(target, children=children, allow=LOOPBACK, what=again)
+    said, sealed = json.loads(sink.received[0].body), json.loads(again.message.content)
+    assert said["title"] == sealed["title"]
+    assert said["message"].strip() == f"{words}\n\n{sealed['body']}".strip()
+
+
+@pytest.mark.parametrize("blocks", [0, 2, 50])
+async def test_slack_says_that_it_may_repeat(blocks: int, client: Client) -> None:
+    """In the notification and below the message, where it has room; nothing else is changed."""
+    payload = {"text": "Titre", "blocks": [{"type": "divider", "block_id": str(n)} for n in range(blocks)]}
+    message = Message(content=json.dumps(payload).encode(), message_id="<key1@veille>", subject="Titre")
+    with HttpSink() as sink:
+        target = webhook_target(sink.url)
+        await attempt(target, client=client, what=replace(claimed(target, message=message), attempt=2, uncertain=1))
+    said = json.loads(sink.received[0].body)
+    assert said["text"] == "Titre (peut-être déjà reçu)"
+    assert said["blocks"][:blocks] == payload["blocks"]
+    assert json.dumps(said["blocks"][blocks:], ensure_ascii=False).count("(peut-être déjà reçu)") == (blocks == 2)
+
+
+async def test_slack_token_keeps_the_message_s_own_name(client: Client) -> None:
+    """The `ts` of what was posted is in the receipt; a webhook tells none."""
+    with HttpSink(Reply(body=b'{"ok":true,"ts":"1503435956.000247","channel":"C042"}')) as sink:
+        receipt = await attempt(token_target(sink.url), client=client)
+    assert receipt == Receipt(outcome=Outcome.SENT, detail="ok", ref="1503435956.000247")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param({"CONNECT": ["421 too busy"]}, id="421-greeting"),
+        pytest.param({"MAIL": ["421 4.3.2 shutting down"]}, id="421-at-MAIL"),
+        pytest.param({"CONNECT": [Act.DROP]}, id="reset-at-once"),
+        pytest.param({"RCPT": [Act.DROP]}, id="reset-at-RCPT"),
+        pytest.param({"TEXT": [Act.DROP]}, id="reset-after-text"),
+    ],
+)
+async def test_mail_failures_of_the_server(script: dict[str, list[str | Act]]) -> None:
+    """Any other message would have met them."""
+    with SmtpSink(script) as sink:
+        assert (await attempt(mail_target(sink.port))).shared
+
+
+@pytest.mark.parametrize("script", [{"RCPT": ["451 4.7.1 greylisted"]}, {"TEXT": ["451 later"]}, {"RCPT": ["550 no"]}])
+async def test_mail_failures_of_one_message(script: dict[str, list[str | Act]]) -> None:
+    """Another mailbox may fare better."""
+    with SmtpSink(script) as sink:
+        assert not (await attempt(mail_target(sink.port))).shared
 
 
 # --- log -----------------------------------------------------------------------------------------------------------

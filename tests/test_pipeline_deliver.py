@@ -21,13 +21,16 @@ from worker.model import DeliveryState, Outcome, Receipt
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
 from worker.store import deliveries
+from worker.store import targets as target_states
 
 MORE = "Le calendrier du bureau {n} prévoit {n} autres rencontres, dont {n} à Paksé et {n} à Savannakhet."
 
 
-def outcome(what: str, after: float | None = None, detail: str = "as the test says") -> Receipt:
+def outcome(
+    what: str, after: float | None = None, detail: str = "as the test says", *, shared: bool = False
+) -> Receipt:
     wait = None if after is None else timedelta(seconds=after)
-    return Receipt(outcome=Outcome(what), detail=detail, after=wait)
+    return Receipt(outcome=Outcome(what), detail=detail, after=wait, shared=shared)
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ async def test_n01_slack_429_blocks_the_target(tmp_path: Path, monkeypatch: pyte
     with scripted(monkeypatch, Desk(tmp_path, targets=targets)) as desk:
         await owe(desk, articles=3)
         first = desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong' ORDER BY id")[0][0]
-        desk.script["mekong"] = [outcome("retry", after=120)]
+        desk.script["mekong"] = [outcome("retry", after=120, shared=True)]
         await deliver(desk.edges, first)
         blocked = {row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong'")}
         assert len(blocked) == 3
@@ -176,7 +179,7 @@ async def test_n03_broken_parks_and_tells_the_operators_once(tmp_path: Path, mon
             await deliver(desk.edges, one)
         assert not set(mekong) & set(due(desk))
         with desk.store.read() as tx:
-            assert deliveries.parked_targets(tx) == {"mekong": "no_service"}
+            assert target_states.parked(tx) == {"mekong": "no_service"}
         assert _notices(desk) == ["mekong: nothing can be sent"]
         for one in due(desk):
             await deliver(desk.edges, one)

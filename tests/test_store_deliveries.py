@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
 
-from worker.model import DeliveryState, Notice, Outcome
-from worker.store import Store, deliveries
+from worker.model import DeliveryState, Notice, Outcome, TargetState
+from worker.store import Store, deliveries, targets
 
 MINUTE = timedelta(minutes=1)
 
@@ -184,11 +184,11 @@ def test_a_target_that_asked_for_time_gets_it(store: Store) -> None:
     """All that goes to it waits; nothing else does."""
     one, other = open_one(store, "log:a"), open_one(store, "log:b")
     with store.write() as tx:
-        deliveries.block(tx, "a", NOW + MINUTE)
+        targets.keep(tx, "a", TargetState(blocked_until=NOW + MINUTE))
     assert due(store) == [other]
     assert due(store, now=NOW + MINUTE) == [one, other]
     with store.write() as tx:
-        deliveries.block(tx, "a", NOW + 2 * MINUTE)
+        targets.keep(tx, "a", TargetState(blocked_until=NOW + 2 * MINUTE))
     assert due(store, now=NOW + MINUTE) == [other]
 
 
@@ -199,16 +199,16 @@ def test_a_parked_target_waits_for_the_configuration(store: Store) -> None:
     assert claimed is not None
     finish(store, claimed, Outcome.BROKEN, state="parked")
     with store.write() as tx:
-        assert deliveries.park(tx, "a", "535 wrong password")
-        assert not deliveries.park(tx, "a", "535 wrong password")
+        assert targets.park(tx, "a", "535 wrong password")
+        assert not targets.park(tx, "a", "535 wrong password")
         assert deliveries.settle(tx, still_open, DeliveryState.PARKED, "cannot be made", now=NOW)
-        assert deliveries.parked_targets(tx) == {"a": "535 wrong password"}
+        assert targets.parked(tx) == {"a": "535 wrong password"}
     third = open_one(store, "log:a", title="third")
     assert due(store, now=NOW + timedelta(days=9)) == []
     later = NOW + MINUTE
     with store.write() as tx:
         assert deliveries.unpark(tx, later) == 2
-        assert deliveries.parked_targets(tx) == {}
+        assert targets.parked(tx) == {}
     assert states(store) == {"retry": 1, "open": 2}
     assert sorted(due(store, now=later)) == [sealed, still_open, third]
     again = claim(store, sealed, now=later)
@@ -230,7 +230,7 @@ def test_what_is_parked_too_long_is_given_up(store: Store) -> None:
     parked, waits = open_one(store, "log:a"), open_one(store, "log:a", title="second")
     works = open_one(store, "log:b")
     with store.write() as tx:
-        deliveries.park(tx, "a", "gone")
+        targets.park(tx, "a", "gone")
         deliveries.settle(tx, parked, DeliveryState.PARKED, "gone", now=NOW)
         assert deliveries.expire_parked(tx, before=NOW, now=NOW) == 0
         assert deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE) == 2
@@ -302,3 +302,34 @@ def test_what_is_not_sent_is_listed_oldest_first(store: Store) -> None:
         lines = deliveries.unsent(tx, limit=9)
         assert [line.id for line in deliveries.unsent(tx, limit=1)] == ids[1:2]
     assert [(line.id, line.state, line.detail) for line in lines] == [(ids[1], "dead", "250 ok"), (ids[2], "open", "")]
+
+
+@pytest.mark.parametrize("state", ["dead", "parked"])
+def test_what_was_given_up_is_revived_with_its_bytes(store: Store, state: str) -> None:
+    """Due at once, with a new week before it, and no more the one that kills processes, or is parked."""
+    delivery_id, other = open_one(store), open_one(store)
+    for n in range(3):
+        claim(store, delivery_id, now=NOW + n * LEASE)
+    last = claim(store, delivery_id, now=NOW + 3 * LEASE)
+    assert last is not None
+    finish(store, last, Outcome.PERMANENT, state=state, now=NOW + 3 * LEASE)
+    later = NOW + timedelta(days=9)
+    with store.write() as tx:
+        targets.park(tx, "a", "no_service")
+        assert deliveries.revive(tx, [delivery_id, other, 99], later) == {delivery_id}
+        draft = deliveries.draft(tx, delivery_id)
+    assert (draft.state, draft.crashes, draft.first_attempt) == ("retry", 0, None)
+    assert due(store, now=later) == [delivery_id, other]
+    again = claim(store, delivery_id, now=later)
+    assert again is not None
+    assert (again.message, again.attempt, again.uncertain, again.first_attempt) == (last.message, 5, 3, later)
+
+
+def test_what_was_given_up_unsealed_is_sealed_when_it_is_revived(store: Store) -> None:
+    """It collects again until it is claimed."""
+    delivery_id = open_one(store)
+    with store.write() as tx:
+        deliveries.settle(tx, delivery_id, DeliveryState.DEAD, "expired", now=NOW)
+        assert deliveries.revive(tx, [delivery_id], NOW) == {delivery_id}
+    assert states(store) == {"open": 1}
+    assert claim(store, delivery_id) is not None

@@ -1,17 +1,18 @@
-"""When to try again: the next poll of a feed, the next attempt of a delivery.
+"""When to try again: the next poll of a feed, the next attempt of a delivery, a target that fails.
 
 Pure: what looks random is a hash of an id, so that the same history gives the same times, and feeds that fail
 together do not come back together.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from worker.model import Freshness, Quiet
+from worker.model import Freshness, Quiet, TargetState
 
 DAY = timedelta(days=1)
 #: A server may ask for patience: so far we follow what it says of freshness. Content networks add a day unasked, and
@@ -25,6 +26,10 @@ _MAX_LATE = timedelta(minutes=5)
 _FIRST_RETRY = 30.0
 #: With the jitter of a fifth, 15 minutes.
 _LAST_RETRY = 750.0
+#: Failures of a target in a row, of different deliveries, after which one of them is tried for all.
+BREAK_AFTER = 3
+#: A target that asks for time again is given so much at least.
+_PATIENCE = timedelta(minutes=5)
 #: `timedelta` and `datetime` overflow; nobody waits longer.
 _LONGEST = timedelta(days=30)
 
@@ -100,3 +105,32 @@ def _wished(seconds: int | None) -> timedelta:
 def _fraction(text: str) -> float:
     """A number in [0, 1) that stands for `text`."""
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big") / 2**48
+
+
+def after_failure(
+    target_id: str, was: TargetState, *, delivery: int, started: datetime, after: timedelta | None, now: datetime
+) -> TargetState:
+    """What a target's state becomes when the attempt of `delivery`, `started` then, failed as any message would have.
+
+    After three in a row, of different deliveries, it is tried with one at a time, at pauses that grow to 15 minutes.
+    `after`: it asked to be left alone so long, which holds for all that it is sent; the second time in a row for five
+    minutes at least, since services shut out who keeps asking.
+    """
+    again = was.failing_since is not None and started > was.failing_since
+    if after is not None:
+        after = min(max(after, _PATIENCE) if again else after, _LONGEST)
+    blocked = max(filter(None, (was.blocked_until, None if after is None else now + after)), default=None)
+    if was.probe_at is not None and delivery != was.probe:
+        return replace(was, blocked_until=blocked)  # under way when the others failed, and no news
+    failures = was.failures + (was.probe_at is not None or delivery != was.probe)
+    pause = None
+    if failures >= BREAK_AFTER:
+        pause = next_attempt(target_id, failures - BREAK_AFTER + 1, after=after, now=now)
+    return TargetState(
+        failures=failures,
+        failing_since=was.failing_since or now,
+        probe_at=pause,
+        probe=delivery,
+        blocked_until=blocked,
+        told=was.told,
+    )

@@ -2,7 +2,7 @@
 
 from worker.config import Config
 from worker.metrics import Measured
-from worker.store import Store, deliveries, feeds, ledger, stories, upkeep
+from worker.store import Store, deliveries, feeds, ledger, stories, targets, upkeep
 
 
 def measure(store: Store, config: Config) -> Measured:
@@ -22,6 +22,6 @@ def measure(store: Store, config: Config) -> Measured:
             stories=stories.counts(tx)["stories"],
             ingest_lock_seconds=store.ingest_seconds,
             feeds_failing=failing,
-            targets_parked=len(deliveries.parked_targets(tx)),
+            targets_parked=len(targets.parked(tx)),
             breaches=len(ledger.audit(tx)),
         )

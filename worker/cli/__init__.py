@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import evaluating, rules
+from worker.cli import deliveries, evaluating, rules
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -41,6 +41,7 @@ feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=
 app.add_typer(feeds_app, name="feeds")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
+app.add_typer(deliveries.app, name="deliveries")
 
 
 def main() -> None:

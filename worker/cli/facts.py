@@ -13,7 +13,7 @@ from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
 from worker.render import passages
-from worker.store import Store, Tx, deliveries, entries, ledger, stories, upkeep
+from worker.store import Store, Tx, deliveries, entries, ledger, stories, targets, upkeep
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
@@ -89,7 +89,12 @@ def status(conf: Config, store: Store) -> Facts:
             "articles": upkeep.article_counts(tx),
             "stories": stories.counts(tx),
             "deliveries": deliveries.counts(tx),
-            "parked_targets": deliveries.parked_targets(tx),
+            "parked_targets": targets.parked(tx),
+            "held_targets": [
+                {"target": held.id, "failures": held.failures, "failing_since": held.failing_since, "until": held.until}
+                for held in targets.held(tx, now)
+                if not held.parked
+            ],
             "quarantine": [
                 {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
                 for q in entries.quarantined(tx, limit=50)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -15,6 +16,8 @@ from worker.errors import Problem
 from worker.model import Channel, Secret
 from worker.toml import KeyPath, Toml
 
+#: What a channel bears where the configuration says no rate (docs.slack.dev/apis/web-api/rate-limits).
+_PACES = {Channel.SLACK: timedelta(seconds=1)}
 #: Shorter texts would blank out ordinary words of a log.
 SHORTEST_SECRET = 4
 
@@ -237,6 +240,7 @@ class Builder:
             digest=telling.digest(table.digest),
             quiet=telling.quiet(table.quiet, path, self.wrong),
             throttle=telling.throttle(table.throttle),
+            pace=table.rate if "rate" in table.model_fields_set else _PACES.get(channel),
         )
 
     def _email(self, table: schema.EmailTable) -> model.EmailSettings:

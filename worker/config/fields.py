@@ -14,6 +14,7 @@ from datetime import timedelta
 from email.utils import parseaddr
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from worker.config import apprise
 from worker.model import Secret, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -130,6 +131,16 @@ def lasting(text: object) -> timedelta:
 def lasting_or_forever(text: object) -> timedelta | None:
     """As `lasting`; None for `forever`."""
     return None if text == "forever" else lasting(text)
+
+
+def pace(text: object) -> timedelta | None:
+    """`30/m`: the time from one message to the next at so many in a second, minute, hour or day; None: `unlimited`."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})/([smhd])", text.strip()) if isinstance(text, str) else None
+    if text == "unlimited":
+        return None
+    if found is None:
+        raise Wrong("is no rate", 'write a number, a stroke and s, m, h or d: "1/s", "30/m"; or "unlimited"')
+    return timedelta(seconds=_SECONDS[found[2]] / int(found[1]))
 
 
 def language(text: str) -> str:
@@ -279,9 +290,22 @@ def smtp(text: str) -> Smtp:
 
 
 def apprise_url(text: str) -> str:
-    """Anything with a scheme; whether Apprise knows it is for `deliver` to say."""
-    if _CONTROL.search(text) or not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", text.strip()):
-        raise Wrong("is no Apprise URL", "it begins with a scheme: ntfy://topic, tgram://..., msteams://...")
+    """The URL of one service on the network; whether Apprise can read the rest of it is for `deliver` to say."""
+    if _CONTROL.search(text) or not re.match(r"[A-Za-z0-9][A-Za-z0-9+.-]*://.", text.strip()):
+        raise Wrong("is no Apprise URL", "it begins with a scheme: ntfy://topic, tgram://..., workflows://...")
+    if apprise.names_several(text):
+        raise Wrong("names several services", "make a target for each, and a [[group]]")
+    scheme = apprise.scheme(text)
+    if scheme in apprise.LOCAL:
+        mend = "name a service on the network, or write alerts to a folder: log = { folder = ... }"
+        raise Wrong("names a service that runs programs or reads files of this machine", mend)
+    if scheme not in apprise.NETWORK:
+        # What is no scheme may be a secret in the wrong place: it is not repeated.
+        close = difflib.get_close_matches(scheme, apprise.NETWORK, n=1, cutoff=0.6)
+        mend = f"did you mean `{close[0]}://`?" if close else "ntfy://, tgram://, discord://, workflows:// (Teams) ..."
+        raise Wrong("begins with no scheme that Apprise knows", mend)
+    if parameter := apprise.file_parameter(text):
+        raise Wrong(f"has the parameter `{parameter}`, which names a file to read", "leave it out")
     return text.strip()
 
 

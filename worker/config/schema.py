@@ -141,6 +141,8 @@ class TargetTable(Table):
     throttle: ThrottleTable | None = None
     language: Annotated[str, BeforeValidator(_message_language)] = "fr"
     timezone: Annotated[str, AfterValidator(fields.timezone)] = "Asia/Ho_Chi_Minh"
+    #: None where it is `unlimited`; absent: the channel's own.
+    rate: Annotated[timedelta | None, BeforeValidator(fields.pace)] = None
     email: EmailTable | None = None
     slack: SlackTable | None = None
     apprise: AppriseTable | None = None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from worker.child import Children
 from worker.deliver import apprise, email, log, slack
+from worker.deliver.repeat import remark
 from worker.model import AppriseSettings, Claimed, EmailSettings, LogSettings, Receipt, SlackSettings, Target
 from worker.net import Client
 
@@ -33,9 +34,9 @@ async def send(
         case EmailSettings() as settings:
             return await email.send(claimed, settings)
         case SlackSettings() as settings:
-            return await slack.send(claimed, settings, client)
+            return await slack.send(claimed, settings, client, remark(claimed, target.language))
         case AppriseSettings() as settings:
-            return await apprise.send(claimed, settings, children, allow)
+            return await apprise.send(claimed, settings, children, allow, remark(claimed, target.language))
         case LogSettings() as settings:
             return await log.send(claimed, settings, echo)
 

@@ -40,18 +40,20 @@ _OUTCOMES = {
 }
 
 
-async def send(claimed: Claimed, settings: AppriseSettings, children: Children, allow: Sequence[str]) -> Receipt:
-    """One call of one service."""
+async def send(
+    claimed: Claimed, settings: AppriseSettings, children: Children, allow: Sequence[str], remark: str = ""
+) -> Receipt:
+    """One call of one service; `remark` stands above the text."""
     said = json.loads(claimed.message.content)
-    answer = await children.run(
-        notify, settings.url.reveal(), said["title"], said["body"], tuple(allow), seconds=_SECONDS
-    )
+    body = f"{remark}\n\n{said['body']}" if remark else said["body"]
+    answer = await children.run(notify, settings.url.reveal(), said["title"], body, tuple(allow), seconds=_SECONDS)
     if isinstance(answer, ChildFailed):
         # The detail may quote the URL, and says nothing that the reason does not.
         # Apprise catches what its services raise, so an exception means that nothing was sent.
         outcome = Outcome.RETRY if answer.reason is ChildReason.RAISED else Outcome.UNCERTAIN
-        return receipt(outcome, f"Apprise did not finish: {answer.reason}")
-    return receipt(_OUTCOMES[answer], str(answer))
+        return receipt(outcome, f"Apprise did not finish: {answer.reason}", shared=True)
+    # Whether it is the message or the service, Apprise does not say.
+    return receipt(_OUTCOMES[answer], str(answer), shared=_OUTCOMES[answer] is Outcome.RETRY)
 
 
 def check(settings: AppriseSettings) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ async def send(claimed: Claimed, settings: EmailSettings) -> Receipt:
             answer = await attempt.run()
     except TimeoutError:
         outcome, detail = attempt.silent(), f"{settings.host} did not answer within {_SECONDS} s"
+        attempt.shared = True
     except (OSError, aiosmtplib.SMTPException, _Refused, ValueError) as error:
         outcome, detail = attempt.judge(error), _words(error)
     else:
@@ -55,7 +56,8 @@ async def send(claimed: Claimed, settings: EmailSettings) -> Receipt:
     credentials = [settings.password]
     if settings.password is not None:  # as AUTH PLAIN sends them
         credentials.append(Secret(f"\0{settings.username}\0{settings.password.reveal()}"))
-    return receipt(outcome, detail, secrets=credentials, after=_PATIENCE if attempt.deferred else None)
+    after = _PATIENCE if attempt.deferred else None
+    return receipt(outcome, detail, secrets=credentials, after=after, shared=attempt.shared)
 
 
 class _Attempt:
@@ -68,6 +70,8 @@ class _Attempt:
         self._accepted = False
         #: The server asked for patience (a 4xx answer).
         self.deferred = False
+        #: What went wrong was said of no message: any other would have fared the same.
+        self.shared = False
         # Without a name of our own, getfqdn would ask the name server, in a thread that no deadline stops.
         host = claimed.message.message_id.rpartition("@")[2].rstrip(">")
         self._smtp = aiosmtplib.SMTP(
@@ -148,6 +152,7 @@ class _Attempt:
         if any(_bad_tls(cause) for cause in _causes(error)):
             return Outcome.BROKEN
         if isinstance(error, OSError):  # aiosmtplib's connection and time-out errors are OSErrors too
+            self.shared = True
             return self.silent()
         # What is left is said of the server before the first command that names this message: it offers no STARTTLS
         # or no usable AUTH; afterwards, the client refuses to write an address or option.
@@ -156,6 +161,8 @@ class _Attempt:
     def _judge_code(self, code: int) -> Outcome:
         if 400 <= code < 500:
             self.deferred = True
+            # 421 (RFC 5321 3.8): the service closes, whatever was asked.
+            self.shared = self._stage is _Stage.TARGET or code == 421
             return Outcome.RETRY
         if code in _CREDENTIALS or (500 <= code < 600 and self._stage is _Stage.TARGET):
             return Outcome.BROKEN

@@ -17,7 +17,7 @@ async def send(claimed: Claimed, settings: LogSettings, echo: Callable[[str], No
     try:
         await asyncio.to_thread(_write, file, claimed.message.content)
     except OSError as error:
-        return receipt(Outcome.RETRY, f"{file}: {error.strerror or error}")
+        return receipt(Outcome.RETRY, f"{file}: {error.strerror or error}", shared=True)
     try:
         echo(_readable(claimed.message.content))
     except (OSError, ValueError):

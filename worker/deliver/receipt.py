@@ -11,13 +11,19 @@ _DETAIL = 300
 
 
 def receipt(
-    outcome: Outcome, detail: str, *, secrets: Iterable[Secret | None] = (), after: timedelta | None = None
+    outcome: Outcome,
+    detail: str,
+    *,
+    secrets: Iterable[Secret | None] = (),
+    after: timedelta | None = None,
+    ref: str = "",
+    shared: bool = False,
 ) -> Receipt:
     """A receipt; wherever a server's words repeat a secret, or a telling part of one, they are masked."""
     for needle in _needles(secret.reveal() for secret in secrets if secret is not None):
         detail = detail.replace(needle, "***")
     printable = "".join(char if char.isprintable() else " " for char in detail)
-    return Receipt(outcome=outcome, detail=" ".join(printable.split())[:_DETAIL], after=after)
+    return Receipt(outcome=outcome, detail=" ".join(printable.split())[:_DETAIL], after=after, ref=ref, shared=shared)
 
 
 def _needles(secrets: Iterable[str]) -> list[str]:

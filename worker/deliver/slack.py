@@ -12,6 +12,14 @@ from worker.model import Claimed, FetchReason, Outcome, Receipt, SlackSettings
 _SECONDS = 30
 _JSON = ("content-type", "application/json; charset=utf-8")
 
+#: Where Slack asks for patience, and does not say for how long.
+_PATIENCE = timedelta(seconds=30)
+_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
+#: Of one message (docs.slack.dev/reference/block-kit/blocks).
+_BLOCKS = 50
+#: A `ts` has 17 characters.
+_REF = 64
+
 #: `error` words of chat.postMessage that come of load or of Slack's own faults.
 _PASSING = {
     "ratelimited",
@@ -41,26 +49,43 @@ _MESSAGE = {
 }
 
 
-async def send(claimed: Claimed, settings: SlackSettings, client: net.Client) -> Receipt:
-    """One POST, redirects refused."""
+async def send(claimed: Claimed, settings: SlackSettings, client: net.Client, remark: str = "") -> Receipt:
+    """One POST, redirects refused; `remark` stands below the text."""
+    content = _with_remark(claimed.message.content, remark) if remark else claimed.message.content
     if settings.webhook is not None:
-        url, headers, content = settings.webhook.reveal(), [_JSON], claimed.message.content
+        url, headers = settings.webhook.reveal(), [_JSON]
     else:
         url = f"{settings.api.rstrip('/')}/chat.postMessage"
         token = settings.token.reveal() if settings.token else ""
         headers = [_JSON, ("authorization", f"Bearer {token}")]
-        content = json.dumps(json.loads(claimed.message.content) | {"channel": settings.channel}).encode()
+        content = json.dumps(json.loads(content) | {"channel": settings.channel}).encode()
     answer = await client.request(
         "POST", url, headers=headers, content=content, limits=net.Limits(seconds=_SECONDS), redirects=False
     )
-    after = None
+    after, ref = None, ""
     if isinstance(answer, net.NetFailure):
         outcome, detail = _judge_failure(answer), f"{answer.reason}: {answer.detail}"
     else:
-        judge = _judge_webhook if settings.webhook is not None else _judge_api
-        outcome, detail = judge(answer)
-        after = _retry_after(answer.headers) if outcome is Outcome.RETRY else None
-    return receipt(outcome, detail, secrets=[settings.webhook, settings.token], after=after)
+        if settings.webhook is not None:
+            outcome, detail = _judge_webhook(answer)
+        else:
+            outcome, detail, ref = _judge_api(answer)
+        after = _patience(answer, detail) if outcome is Outcome.RETRY else None
+    # What is not about the message is about the service, and holds for all that it is sent.
+    shared = outcome in {Outcome.RETRY, Outcome.UNCERTAIN}
+    return receipt(
+        outcome, detail, secrets=[settings.webhook, settings.token], after=after, ref=ref[:_REF], shared=shared
+    )
+
+
+def _with_remark(content: bytes, remark: str) -> bytes:
+    """The payload with words of our own at its end, in the notification too; a message that is full has none below."""
+    payload = json.loads(content)
+    payload["text"] = f"{payload.get('text', '')} {remark}".strip()
+    blocks = payload.get("blocks", [])
+    if blocks and len(blocks) < _BLOCKS:
+        blocks.append({"type": "context", "elements": [{"type": "plain_text", "text": remark}]})
+    return json.dumps(payload, ensure_ascii=False).encode()
 
 
 def _judge_failure(failure: net.NetFailure) -> Outcome:
@@ -77,21 +102,22 @@ def _judge_webhook(answer: net.Response) -> tuple[Outcome, str]:
     return _judge_status(answer.status), f"{answer.status} {words}"
 
 
-def _judge_api(answer: net.Response) -> tuple[Outcome, str]:
+def _judge_api(answer: net.Response) -> tuple[Outcome, str, str]:
+    """The outcome, its words, and the `ts` of what was posted."""
     if answer.status != 200:
-        return _judge_status(answer.status), f"{answer.status} {_text(answer)}"
+        return _judge_status(answer.status), f"{answer.status} {_text(answer)}", ""
     try:
         said = json.loads(answer.body)
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict) or not isinstance(said.get("ok"), bool):
-        return Outcome.RETRY, "200, but the answer is not Slack's"
+        return Outcome.RETRY, "200, but the answer is not Slack's", ""
     if said["ok"]:
-        return Outcome.SENT, "ok"
+        return Outcome.SENT, "ok", str(said.get("ts", ""))
     error = str(said.get("error", "unknown error"))
     if error in _PASSING:
-        return Outcome.RETRY, error
-    return (Outcome.PERMANENT if error in _MESSAGE else Outcome.BROKEN), error
+        return Outcome.RETRY, error, ""
+    return (Outcome.PERMANENT if error in _MESSAGE else Outcome.BROKEN), error, ""
 
 
 def _judge_status(status: int) -> Outcome:
@@ -101,6 +127,12 @@ def _judge_status(status: int) -> Outcome:
         return Outcome.BROKEN
     # 429 and 5xx pass; so may what a proxy on the way makes of the request (3xx, 407, 408 ...).
     return Outcome.RETRY
+
+
+def _patience(answer: net.Response, detail: str) -> timedelta | None:
+    """How long the service asks to be left alone; half a minute where it only says that it is asked too often."""
+    limited = answer.status == 429 or detail in _LIMITED
+    return _retry_after(answer.headers) or (_PATIENCE if limited else None)
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:

@@ -23,6 +23,8 @@ _log = structlog.get_logger()
 _WINDOW = 200
 #: Deliveries of one pass; more than a query can name are left to the next.
 _MANY = 20_000
+#: For so long, all in all, a pass waits for the turn of messages to targets with a rate.
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -149,10 +151,26 @@ async def _deliveries(edges: Edges) -> dict[str, int]:
         with edges.store.read() as tx:
             return deliveries.due(tx, now=edges.clock(), limit=_WINDOW, busy=touched)
 
+    def turn() -> float | None:
+        now = edges.clock()
+        with edges.store.read() as tx:
+            at = deliveries.next_turn(tx, now=now, busy=touched)
+        return None if at is None else max((at - now).total_seconds(), 0.01)
+
     async def one(delivery_id: int) -> None:
         await deliver(edges, delivery_id)
 
-    while len(touched) < _MANY and (batch := await edges.in_thread(due)):
+    waited = 0.0
+    while len(touched) < _MANY:
+        batch = await edges.in_thread(due)
+        if not batch:
+            # What waits for the turn of a target with a rate: a short burst is sent, a long one left to later passes.
+            wait = await edges.in_thread(turn)
+            if wait is None or waited + wait > PATIENCE_SECONDS:
+                break
+            waited += wait
+            await asyncio.sleep(wait)
+            continue
         ids = [one_due.id for one_due in batch]
         touched.update(ids)
         company = [(d.target_id, partial(one, d.id)) for d in batch if not d.crashed]

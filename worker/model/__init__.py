@@ -42,6 +42,7 @@ from worker.model.ledger import (
     Passage,
     Receipt,
     Suppression,
+    TargetState,
     Thread,
     Verdict,
 )
@@ -115,6 +116,7 @@ __all__ = [
     "StoredEntry",
     "Suppression",
     "Target",
+    "TargetState",
     "Telling",
     "Thread",
     "Throttle",

@@ -226,6 +226,26 @@ class Receipt:
     after: timedelta | None = None
     #: The channel's own name of what was sent (Slack: its `ts`), by which a follow-up finds its thread.
     ref: str = ""
+    #: A failure that any message would have met: the target's, not this message's.
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """How a target has been answering; as it is made: well."""
+
+    #: Failures in a row that any message would have met, each of another delivery.
+    failures: int = 0
+    #: When the first failure since the last success came.
+    failing_since: datetime | None = None
+    #: It is tried with one delivery, at the earliest then, while the others wait; None: they go out as they are due.
+    probe_at: datetime | None = None
+    #: That delivery, or the one that failed last.
+    probe: int | None = None
+    #: It asked for nothing before then.
+    blocked_until: datetime | None = None
+    #: The operators know that it fails.
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

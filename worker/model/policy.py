@@ -184,6 +184,8 @@ class Target:
     language: str = "fr"
     #: IANA name, for the dates that the message shows.
     timezone: str = "Asia/Ho_Chi_Minh"
+    #: At least this long between two messages; None: as they come.
+    pace: timedelta | None = None
     digest: DigestPolicy | None = None
     quiet: tuple[Quiet, ...] = ()
     throttle: Throttle | None = None

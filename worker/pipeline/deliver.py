@@ -1,6 +1,7 @@
 """deliver(delivery): a message to one recipient, sealed before it is sent."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -8,14 +9,25 @@ import structlog
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
 from worker.deliver import send
 from worker.errors import StoreError
-from worker.model import Channel, Claimed, DeliveryState, Message, Notice, Receipt, Target
+from worker.model import (
+    Channel,
+    Claimed,
+    DeliveryState,
+    Message,
+    Notice,
+    Outcome,
+    Receipt,
+    Target,
+    TargetState,
+)
 from worker.pipeline.content import content
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
-from worker.store import Tx, deliveries
+from worker.schedule import after_failure
+from worker.store import Tx, deliveries, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -23,6 +35,8 @@ _log = structlog.get_logger()
 LEASE = timedelta(minutes=4)
 #: Seconds between tries to write down what came of a send.
 _PAUSES = (1, 2, 4, 8)
+#: A target that failed for so long is told of, since somebody may have to mend it.
+_LONG = timedelta(hours=1)
 HOST = "veille"
 
 
@@ -48,12 +62,15 @@ async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
 
 
 def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, Target | None]:
-    now = edges.clock()
     with edges.store.read() as tx:
-        found = deliveries.draft(tx, delivery_id)
-    if found is None:
-        return None, None
-    draft, target = found, live.target(found.target_id, found.recipient)
+        draft = deliveries.draft(tx, delivery_id)
+    return (None, None) if draft is None else _claim_one(edges, live, draft, edges.clock())
+
+
+def _claim_one(
+    edges: Edges, live: Live, draft: deliveries.Draft, now: datetime
+) -> tuple[Claimed | None, Target | None]:
+    target = live.target(draft.target_id, draft.recipient)
     if draft.crashes >= MAX_CRASHES:
         _put_aside(edges, live, draft, DeliveryState.DEAD, "poison: its attempts never came back")
         return None, None
@@ -75,6 +92,8 @@ def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, 
         _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
         return None, None
     with edges.store.write() as tx:
+        if not targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE):
+            return None, None
         claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE)
         edges.at("before_claim_commit")
     edges.at("after_claim")
@@ -126,6 +145,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         now=now,
     )
     with edges.store.write() as tx:
+        _weigh(tx, live, claimed, target, receipt, now)
         deliveries.finish(
             tx,
             claimed,
@@ -136,10 +156,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             again_at=settled.due or now,
             now=now,
         )
-        # A web service's "later" is meant for all that we send it; a mail server's for one mailbox (greylisting).
-        if receipt.after is not None and target.channel is Channel.SLACK:
-            deliveries.block(tx, target.id, now + receipt.after)
-        if settled.state is DeliveryState.PARKED and deliveries.park(tx, target.id, settled.reason):
+        if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
             _notify(tx, live, target.id, "nothing can be sent", settled.reason, now)
         if settled.state is DeliveryState.DEAD:
             _notify(tx, live, target.id, "a message was given up", settled.reason, now)
@@ -153,6 +170,28 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         detail=receipt.detail,
     )
     return settled.state
+
+
+def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receipt, now: datetime) -> None:
+    """Write down what the attempt says of its target; of one that fails for long the operators hear once."""
+    if receipt.outcome is Outcome.BROKEN:
+        return  # it is parked, and that is told at once
+    was = targets.state(tx, target.id)
+    if receipt.shared:
+        began = deliveries.started(tx, claimed)
+        # A web service's "later" is meant for all that we send it; a mail server's for one mailbox or connection.
+        after = None if target.channel is Channel.EMAIL else receipt.after
+        new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
+        if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
+            _notify(
+                tx, live, target.id, f"nothing has arrived since {new.failing_since:%F %R} UTC", receipt.detail, now
+            )
+            new = replace(new, told=True)
+        targets.keep(tx, target.id, new)
+    elif was.failing_since is not None:
+        if was.told:
+            _notify(tx, live, target.id, "it works again", f"It had failed since {was.failing_since:%F %R} UTC.", now)
+        targets.keep(tx, target.id, TargetState(blocked_until=was.blocked_until))
 
 
 def _put_aside(edges: Edges, live: Live, draft: deliveries.Draft, state: DeliveryState, reason: str) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
+from worker.store import targets
 from worker.store.collecting import open_delivery
-from worker.store.database import Tx, insert
+from worker.store.database import Tx
 from worker.store.tables import AttemptRow, DeliveryRow, ObligationRow, TargetRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -21,6 +22,8 @@ _DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
 _first = _delivery.alias("first")
+#: What becomes of one that is to be sent after all: it may be sealed anew, or keeps its bytes.
+_AGAIN = sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +74,27 @@ class DeliveryLine:
 
 
 def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
-    """At most `limit` deliveries that are due and free, fresh ones first: what keeps failing must not stand in the way.
+    """At most `limit` deliveries that are due and free, oldest first; what keeps being refused waits for the others.
 
-    Each target's first, then each one's second, and so on: nor must a target that is slow, or was down for days.
+    Each target's first, then each one's second, and so on: a target that is slow, or was down for days, must not stand
+    in the way. One that fails, or takes only so many in a time, gets one; one that fails a fresh one, lest it be tried
+    for ever with what is itself the reason.
     """
-    open_targets = sa.or_(
-        _target.c.id.is_(None),
-        sa.and_(_target.c.parked == "", sa.or_(_target.c.blocked_until.is_(None), _target.c.blocked_until <= now)),
-    )
-    order = (_delivery.c.attempts, _delivery.c.due, _delivery.c.id)
-    turn = sa.func.row_number().over(partition_by=_delivery.c.target_id, order_by=order)
+    rank = sa.case((targets.fails(), _delivery.c.attempts), else_=_delivery.c.refused)
+    turn = sa.func.row_number().over(partition_by=_delivery.c.target_id, order_by=(rank, _delivery.c.id))
     free = (
-        sa.select(_delivery.c.id, _delivery.c.target_id, _delivery.c.attempts, _delivery.c.due, turn.label("turn"))
+        sa.select(
+            _delivery.c.id,
+            _delivery.c.target_id,
+            rank.label("rank"),
+            turn.label("turn"),
+            targets.takes_many().label("many"),
+        )
         .outerjoin(_target, _target.c.id == _delivery.c.target_id)
         .where(
             _delivery.c.state.in_(_DUE),
             _delivery.c.due <= now,
-            open_targets,
+            targets.takes(now),
             sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
             _delivery.c.id.not_in(list(busy)),
             # A story's follow-up waits for its first message, and becomes the first if that one dies.
@@ -95,14 +102,31 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
         )
         .subquery()
     )
-    query = sa.select(free.c.id, free.c.target_id).limit(limit)
-    query = query.order_by(free.c.turn, free.c.attempts, free.c.due, free.c.id)
+    query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many)).limit(limit)
+    query = query.order_by(free.c.turn, free.c.rank, free.c.id)
     found = tx.execute(query).all()
     cut_short = sa.select(_attempt.c.delivery_id).where(
         _attempt.c.delivery_id.in_([r.id for r in found]), _attempt.c.outcome == ""
     )
     crashed = set(tx.execute(cut_short).scalars()) if found else set()
     return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
+
+
+def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime | None:
+    """When a target takes its next message that has deliveries due, and lets them wait for nothing but its rate."""
+    query = (
+        sa.select(sa.func.min(_target.c.next_at))
+        .select_from(_delivery.join(_target, _target.c.id == _delivery.c.target_id))
+        .where(
+            _delivery.c.state.in_(_DUE),
+            _delivery.c.due <= now,
+            _delivery.c.lease_until.is_(None),
+            _delivery.c.id.not_in(list(busy)),
+            targets.paced(now),
+        )
+    )
+    at: datetime | None = tx.execute(query).scalar()
+    return at
 
 
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
@@ -193,6 +217,13 @@ def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
     tx.execute(sa.delete(_attempt).where(failed, _attempt.c.id.not_in(kept)))
 
 
+def started(tx: Tx, claimed: Claimed) -> datetime:
+    """When the attempt began."""
+    mine = (_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt)
+    began: datetime = tx.execute(sa.select(_attempt.c.started).where(*mine)).scalar_one()
+    return began
+
+
 def finish(
     tx: Tx,
     claimed: Claimed,
@@ -220,10 +251,12 @@ def finish(
         "lease_until": None,
         "owner": "",
     }
+    if receipt.outcome in (Outcome.RETRY, Outcome.UNCERTAIN) and not receipt.shared:
+        values["refused"] = _delivery.c.refused + 1
+    if state is DeliveryState.SENT:
+        values["ref"] = receipt.ref
     if state in _ENDED:
         values["finished"] = now
-    if receipt.ref:
-        values["ref"] = receipt.ref
     mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
     if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
         return True
@@ -231,7 +264,7 @@ def finish(
         tx.execute(
             sa.update(_delivery)
             .where(_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
-            .values(state=state, reason="", finished=now)
+            .values(state=state, reason="", finished=now, ref=receipt.ref)
         )
     return False
 
@@ -246,41 +279,14 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
 
 
-def block(tx: Tx, target_id: str, until: datetime) -> None:
-    """Send a target nothing before that time: it asked for it."""
-    _set_target(tx, target_id, {"blocked_until": until})
-
-
-def park(tx: Tx, target_id: str, reason: str) -> bool:
-    """Send a target nothing until the configuration is read again; True the first time."""
-    was = tx.execute(sa.select(_target.c.parked).where(_target.c.id == target_id)).scalar()
-    _set_target(tx, target_id, {"parked": reason[:500]})
-    return not was
-
-
-def _set_target(tx: Tx, target_id: str, values: dict[str, object]) -> None:
-    tx.execute(
-        insert(tx, _target)
-        .values({"id": target_id, "parked": ""} | values)
-        .on_conflict_do_update(index_elements=["id"], set_=values)
-    )
-
-
 def unpark(tx: Tx, now: datetime) -> int:
     """The configuration was read: every parked delivery is due again; returns how many.
 
     Also of a target that is gone: another may reach its recipient now. What nobody reaches is parked once more.
     """
-    tx.execute(sa.update(_target).where(_target.c.parked != "").values(parked=""))
+    targets.unpark(tx, now)
     return tx.execute(
-        sa.update(_delivery)
-        .where(_delivery.c.state == DeliveryState.PARKED)
-        # Unsealed ones may be sealed anew; sealed ones keep their bytes.
-        .values(
-            state=sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY),
-            due=now,
-            reason="",
-        )
+        sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED).values(state=_AGAIN, due=now, reason="")
     ).rowcount
 
 
@@ -324,14 +330,48 @@ def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
     return {str(state): found.get(state, 0) for state in DeliveryState}
 
 
-def parked_targets(tx: Tx) -> dict[str, str]:
-    """Targets that are sent nothing until the configuration is read again, with the reason."""
-    query = sa.select(_target.c.id, _target.c.parked).where(_target.c.parked != "")
-    return {row.id: row.parked for row in tx.execute(query)}
+def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
+    """Make those of them that are dead or parked due again, with a week before them as new ones have; which.
+
+    What was sealed keeps its bytes; what was not is sealed anew. Their targets are parked no more.
+    """
+    over = sa.select(_delivery.c.id).where(
+        _delivery.c.id.in_(list(ids)), _delivery.c.state.in_([DeliveryState.DEAD, DeliveryState.PARKED])
+    )
+    found = frozenset(tx.execute(over.with_for_update()).scalars())
+    # They may have arrived; but they are no reason any more to take the delivery for one that kills its process.
+    tx.execute(
+        sa.update(_attempt)
+        .where(_attempt.c.delivery_id.in_(found), _attempt.c.outcome == "")
+        .values(outcome=Outcome.UNCERTAIN, detail="its process died")
+    )
+    tx.execute(
+        sa.update(_delivery)
+        .where(_delivery.c.id.in_(found))
+        .values(state=_AGAIN, due=now, reason="", first_attempt=None, finished=None, lease_until=None, owner="")
+    )
+    held = sa.select(_delivery.c.target_id).where(_delivery.c.id.in_(found))
+    tx.execute(sa.update(_target).where(_target.c.id.in_(held), _target.c.parked != "").values(parked=""))
+    return found
 
 
-def unsent(tx: Tx, *, limit: int) -> tuple[DeliveryLine, ...]:
-    """Deliveries that wait, are parked or dead, oldest first."""
+def unsent(
+    tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = ""
+) -> tuple[DeliveryLine, ...]:
+    """Deliveries that wait, are parked or dead, oldest first; only of those states and that target, where given."""
+    wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
+    conditions: list[sa.ColumnElement[bool]] = [_delivery.c.state.in_(wanted)]
+    if target_id:
+        conditions.append(_delivery.c.target_id == target_id)
+    return _lines(tx, conditions, limit)
+
+
+def lines(tx: Tx, ids: Collection[int]) -> tuple[DeliveryLine, ...]:
+    """Those deliveries, whatever their state."""
+    return _lines(tx, [_delivery.c.id.in_(list(ids))], None)
+
+
+def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
     last = (
         sa.select(_attempt.c.detail)
         .where(_attempt.c.delivery_id == _delivery.c.id)
@@ -341,7 +381,7 @@ def unsent(tx: Tx, *, limit: int) -> tuple[DeliveryLine, ...]:
     )
     query = (
         sa.select(_delivery, sa.func.coalesce(last, "").label("detail"))
-        .where(_delivery.c.state.in_([state for state in DeliveryState if state is not DeliveryState.SENT]))
+        .where(*conditions)
         .order_by(_delivery.c.id)
         .limit(limit)
     )

@@ -285,6 +285,8 @@ class DeliveryRow(SQLModel, table=True):
     created: datetime = _time()
     #: Counted before each send.
     attempts: int = 0
+    #: Failures that were its own, not its target's: what keeps failing stands behind the others.
+    refused: int = 0
     owner: str = _text(default="")
     lease_until: datetime | None = _time(default=None, nullable=True)
     first_attempt: datetime | None = _time(default=None, nullable=True)
@@ -374,10 +376,18 @@ class TargetRow(SQLModel, table=True):
 
     __tablename__ = "target"
     id: str = _text(primary_key=True)
-    #: Nothing is sent to it before this time.
+    #: Nothing is sent to it before this time: it asked for that.
     blocked_until: datetime | None = _time(default=None, nullable=True)
     #: Why nothing is sent until the configuration is read again; empty: it works.
     parked: str = _text(default="")
+    #: When it takes its next message, if the configuration says how many it takes in a time.
+    next_at: datetime | None = _time(default=None, nullable=True)
+    #: See `model.TargetState`.
+    failures: int = 0
+    failing_since: datetime | None = _time(default=None, nullable=True)
+    probe_at: datetime | None = _time(default=None, nullable=True)
+    probe: int | None = None
+    told: bool = False
 
 
 class HeartbeatRow(SQLModel, table=True):

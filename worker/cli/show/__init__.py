@@ -2,13 +2,14 @@
 
 from worker.cli.show.article import articles, explained, stories, story, why
 from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
-from worker.cli.show.state import feeds, poll, status
+from worker.cli.show.state import deliveries, feeds, poll, status
 from worker.cli.show.terminal import progress
 
 __all__ = [
     "articles",
     "backtest",
     "copies",
+    "deliveries",
     "diff",
     "explained",
     "feeds",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, inert, out, table_of, utc
+from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -53,6 +53,11 @@ def status(found: Facts) -> None:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for target, reason in found["parked_targets"].items():
         out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
+    for held in found["held_targets"]:
+        since = held["failing_since"]
+        why = f"fails since {utc(since)} UTC" if since else "asked for time"
+        then = f", tried again at {utc(held['until'])} UTC" if held["until"] else ""
+        out.print(f"[yellow]held up[/]     {escape(held['target'])}: {why}{then}")
     for quarantined in found["quarantine"]:
         which = f"entry {quarantined['entry']} of {quarantined['feed']}"
         out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
@@ -70,6 +75,19 @@ def status(found: Facts) -> None:
                 escape(line["reason"]),
             )
         out.print(table)
+
+
+def deliveries(rows: Sequence[Facts]) -> None:
+    """What is not sent, with its reason in a sentence."""
+    if not rows:
+        out.print("everything is sent")
+        return
+    table = table_of("delivery", "target", "recipient", "state", "subject", "why")
+    for row in inert(rows):
+        state = Text(row["state"], style=_STATES.get(row["state"], ""))
+        said = (escape(text) for text in (short(row["subject"], 60), row["sentence"]))
+        table.add_row(str(row["delivery"]), escape(row["target"]), escape(row["recipient"]), state, *said)
+    out.print(table)
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:

@@ -1,0 +1,100 @@
+"""`veille deliveries`: what is not sent, why, and another chance for what was given up."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from rig import Item, Site, rss
+
+ITEMS = [Item(f"Z{n}", f"Hun Sen en visite, dépêche {n}", f"Hun Sen en visite. {'mot ' * n}") for n in range(5)]
+
+
+@pytest.fixture
+def site(tmp_path: Path, feedserver, veille) -> Site:
+    """Five alerts that a folder in the way keeps from being written."""
+    (tmp_path / "alerts").write_text("in the way")
+    made = Site(tmp_path, feeds=[feedserver.serve("/a", rss(ITEMS))], allow=[feedserver.place])
+    veille("poll", site=made)
+    return made
+
+
+def change(site: Site, *statements: str) -> None:
+    with sqlite3.connect(site.folder / "veille.db") as db:
+        for statement in statements:
+            db.execute(statement)
+
+
+def listed(veille, site: Site, *words: str) -> dict[int, dict]:
+    return {one["delivery"]: one for one in json.loads(veille("deliveries", *words, "--json", site=site).out)}
+
+
+DEAD = "UPDATE delivery SET state = 'dead', finished = due, reason = 'expired: no room' WHERE id IN (1, 2)"
+PARKED = "UPDATE delivery SET state = 'parked', reason = 'no_service' WHERE id = 3"
+SENT = "UPDATE delivery SET state = 'sent' WHERE id = 4"
+
+
+def test_what_is_not_sent_is_listed_with_its_reason(veille, site: Site) -> None:
+    """By state and by target; for people in a sentence."""
+    change(site, DEAD, PARKED, SENT)
+    found = listed(veille, site)
+    assert {one: line["state"] for one, line in found.items()} == {
+        1: "dead",
+        2: "dead",
+        3: "parked",
+        5: found[5]["state"],
+    }
+    assert found[1]["reason"] == "expired: no room"
+    assert found[1]["sentence"].startswith("Given up after 1 attempt: expired: no room.")
+    assert listed(veille, site, "--state", "dead").keys() == {1, 2}
+    assert listed(veille, site, "--state", "parked", "--state", "dead", "--limit", "2").keys() == {1, 2}
+    assert listed(veille, site, "--target", "another") == {}
+    out = veille("deliveries", site=site).out
+    for words in ("expired: no room", "Waits until the configuration is mended", "log:log", "Hun Sen"):
+        assert words in out
+
+
+@pytest.mark.parametrize("words", [["3", "1"], ["--all-dead"], ["--all-dead", "--target", "log"]], ids=" ".join)
+def test_what_was_given_up_is_sent_after_all(veille, site: Site, words: list[str]) -> None:
+    """Made due, it goes out at the next pass with the bytes that were sealed, and the ledger adds up."""
+    change(site, DEAD, PARKED, "INSERT OR REPLACE INTO target (id, parked) VALUES ('log', 'no_service')")
+    with sqlite3.connect(site.folder / "veille.db") as db:
+        sealed = {row[0] for row in db.execute("SELECT content FROM delivery WHERE id = 1")}
+    done = json.loads(veille("deliveries", "retry", *words, "--json", site=site).out)
+    assert done["due"] == ([1, 3] if "3" in words else [1, 2])
+    (site.folder / "alerts").unlink()
+    veille("poll", site=site)
+    assert not listed(veille, site).keys() & set(done["due"])
+    assert sealed <= {file.read_bytes() for file in (site.folder / "alerts").iterdir()}
+    assert json.loads(veille("status", "--json", site=site).out)["ledger"] == []
+
+
+def test_what_cannot_be_retried_is_said(veille, site: Site) -> None:
+    """Sent, waiting by itself, of another target, or unknown; the exit code says that not all was done."""
+    change(site, DEAD, SENT)
+    done = veille("deliveries", "retry", "1", "4", "5", "99", site=site)
+    assert done.code == 1
+    assert [line.partition(":")[2].strip().split(",")[0] for line in done.out.splitlines()] == [
+        "due again (was dead: expired: no room)",
+        "was sent",
+        f"is {listed(veille, site)[5]['state']}",
+        "there is no such delivery",
+    ]
+    assert veille("deliveries", "retry", "2", "--target", "desk", site=site).out == "2: belongs to target log\n"
+    assert listed(veille, site)[2]["state"] == "dead"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["retry"], "say which"),
+        (["retry", "1", "--all-dead"], "say which"),
+        (["--state", "sent"], "'sent' is no state"),
+        (["retry", "--all-dead"], "nothing was given up"),
+    ],
+    ids=["nothing", "both", "state", "none-dead"],
+)
+def test_questions_without_an_answer(veille, site: Site, words: list[str], said: str) -> None:
+    """Said in a sentence."""
+    done = veille("deliveries", *words, site=site)
+    assert said in done.out + done.err

@@ -1,0 +1,114 @@
+"""`veille deliveries`: what is not sent and why, and another chance for what was given up."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say
+
+if TYPE_CHECKING:
+    from worker.store.deliveries import DeliveryLine
+
+app = typer.Typer(help="List what is not sent, and retry what was given up.")
+
+#: As many as one statement can name.
+_MANY = 20_000
+_STATES = ("open", "sealed", "retry", "parked", "dead")
+TargetId = Annotated[str, typer.Option("--target", help="Only of this target.")]
+
+
+@app.callback(invoke_without_command=True)
+def deliveries(
+    context: typer.Context,
+    config: ConfigFile = HERE,
+    *,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="open, sealed, retry, parked or dead; may be repeated.")
+    ] = None,
+    target: TargetId = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """List the deliveries that are not sent, the oldest first, each with its reason."""
+    if context.invoked_subcommand is not None:
+        return
+    from worker.cli import show
+    from worker.store import deliveries as stored
+
+    if wrong := [one for one in state or () if one not in _STATES]:
+        fail(f"{wrong[0]!r} is no state of a delivery that is not sent: {', '.join(_STATES)}", 1)
+    with opened(config) as (_, store), store.read() as tx:
+        found = [_facts(line) for line in stored.unsent(tx, limit=limit, states=state or (), target_id=target)]
+    if as_json:
+        print_json(found)
+    else:
+        show.deliveries(found)
+
+
+@app.command()
+def retry(
+    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers of deliveries.")] = None,
+    config: ConfigFile = HERE,
+    *,
+    all_dead: Annotated[bool, typer.Option("--all-dead", help="All that were given up.")] = False,
+    target: TargetId = "",
+    as_json: Json = False,
+) -> None:
+    """Make dead or parked deliveries due again; what was sealed goes out as it was sealed."""
+    from worker.app.clock import clock
+    from worker.store import deliveries as stored
+
+    if bool(ids) is all_dead:
+        fail("say which: the numbers of deliveries, or --all-dead", 1)
+    with opened(config) as (_, store), store.write() as tx:
+        lines = stored.lines(tx, ids) if ids else stored.unsent(tx, states=["dead"], target_id=target, limit=_MANY)
+        revived = stored.revive(tx, [line.id for line in lines if target in ("", line.target_id)], clock())
+    missing = sorted(set(ids or ()) - {line.id for line in lines})
+    answers = {line.id: _answer(line, target, revived=line.id in revived) for line in lines}
+    answers |= dict.fromkeys(missing, "there is no such delivery")
+    if as_json:
+        print_json({"due": sorted(revived), "answers": answers})
+    elif answers:
+        say("\n".join(f"{number}: {answer}" for number, answer in sorted(answers.items())))
+    else:
+        say("nothing was given up")
+    if set(ids or ()) - set(revived):
+        raise SystemExit(1)
+
+
+def _facts(line: "DeliveryLine") -> dict[str, Any]:
+    return {
+        "delivery": line.id,
+        "target": line.target_id,
+        "recipient": line.recipient,
+        "state": line.state,
+        "due": line.due,
+        "attempts": line.attempts,
+        "subject": line.subject,
+        "reason": line.reason or line.detail,
+        "sentence": _sentence(line),
+    }
+
+
+def _sentence(line: "DeliveryLine") -> str:
+    tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    why = line.reason or line.detail
+    match line.state:
+        case "dead":
+            return f"Given up after {tries}: {why}. `veille deliveries retry {line.id}` tries it again."
+        case "parked":
+            return f"Waits until the configuration is mended and read again: {why}."
+        case "retry":
+            return f"Tried again at {line.due:%Y-%m-%d %H:%M:%S} UTC, after {tries}: {why}."
+        case "sealed":
+            return f"On its way: attempt {line.attempts} runs, or was cut short."
+        case _:
+            return f"Collects until {line.due:%Y-%m-%d %H:%M:%S} UTC; then its turn comes."
+
+
+def _answer(line: "DeliveryLine", target: str, *, revived: bool) -> str:
+    if revived:
+        return f"due again (was {line.state}: {line.reason or line.detail})"
+    if target not in ("", line.target_id):
+        return f"belongs to target {line.target_id}"
+    return "was sent" if line.state == "sent" else f"is {line.state}, and comes by itself"

@@ -1,0 +1,153 @@
+"""What is known of targets beyond the configuration: what holds them up, and when they take their next message.
+
+It lies in the store, so that it outlives a restart and holds for every worker.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from worker.model import TargetState
+from worker.store.database import Tx, insert
+from worker.store.tables import TargetRow
+
+_target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+
+#: A turn may come so much early, as a part of the pace: a tick that is on time must not miss it by a hair.
+_EARLY = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetLine:
+    """A target that is held up, for people."""
+
+    id: str
+    #: Why nothing is sent until the configuration is read again; empty: it is not parked.
+    parked: str
+    #: Failures in a row, and since when; no time: it does not fail.
+    failures: int
+    failing_since: datetime | None
+    #: Nothing is sent before then, or one message only.
+    until: datetime | None
+
+
+def takes(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a message may go out now, of a row that is the target's or NULL (`outerjoin`)."""
+    waits = (_target.c.blocked_until, _target.c.probe_at, _target.c.next_at)
+    over = (sa.or_(column.is_(None), column <= now) for column in waits)
+    return sa.or_(_target.c.id.is_(None), sa.and_(_target.c.parked == "", *over))
+
+
+def paced(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether it is its rate alone that holds it up."""
+    waits = (sa.or_(column.is_(None), column <= now) for column in (_target.c.blocked_until, _target.c.probe_at))
+    return sa.and_(_target.c.parked == "", _target.c.next_at.is_not(None), *waits)
+
+
+def takes_many() -> sa.ColumnElement[bool]:
+    """Whether more than one at a time may."""
+    return sa.and_(_target.c.probe_at.is_(None), _target.c.next_at.is_(None))
+
+
+def fails() -> sa.ColumnElement[bool]:
+    """Whether it is tried with one delivery while the others wait."""
+    return _target.c.probe_at.is_not(None)
+
+
+def take_turn(
+    tx: Tx, target_id: str, delivery_id: int, *, pace: timedelta | None, now: datetime, lease: timedelta
+) -> bool:
+    """Whether the delivery may go out now, in the transaction that claims it; if so, it has the turn.
+
+    The next comes `pace` later. Of a target that fails, the delivery is tried for all others until `lease` is over.
+    """
+    row = tx.execute(sa.select(_target).where(_target.c.id == target_id).with_for_update()).one_or_none()
+    if row is None:
+        if pace is not None:
+            _set(tx, target_id, {"next_at": now + pace})
+        return True
+    if row.parked or any(time is not None and time > now for time in (row.blocked_until, row.probe_at, row.next_at)):
+        return False
+    values: dict[str, object] = {}
+    if row.probe_at is not None:
+        values |= {"probe_at": now + lease, "probe": delivery_id}
+    if pace is not None:
+        values["next_at"] = max((row.next_at or now) + pace, now + (1 - _EARLY) * pace)
+    elif row.next_at is not None:
+        values["next_at"] = None
+    if values:
+        _set(tx, target_id, values)
+    return True
+
+
+def state(tx: Tx, target_id: str) -> TargetState:
+    """How the target has been answering; locked until the transaction ends."""
+    row = tx.execute(sa.select(_target).where(_target.c.id == target_id).with_for_update()).one_or_none()
+    if row is None:
+        return TargetState()
+    return TargetState(
+        failures=row.failures,
+        failing_since=row.failing_since,
+        probe_at=row.probe_at,
+        probe=row.probe,
+        blocked_until=row.blocked_until,
+        told=row.told,
+    )
+
+
+def keep(tx: Tx, target_id: str, new: TargetState) -> None:
+    """Write down how the target has been answering."""
+    values: dict[str, object] = {
+        "failures": new.failures,
+        "failing_since": new.failing_since,
+        "probe_at": new.probe_at,
+        "probe": new.probe,
+        "blocked_until": new.blocked_until,
+        "told": new.told,
+    }
+    _set(tx, target_id, values)
+
+
+def park(tx: Tx, target_id: str, reason: str) -> bool:
+    """Send a target nothing until the configuration is read again; True the first time."""
+    was = tx.execute(sa.select(_target.c.parked).where(_target.c.id == target_id)).scalar()
+    _set(tx, target_id, {"parked": reason[:500]})
+    return not was
+
+
+def unpark(tx: Tx, now: datetime) -> None:
+    """The configuration was read: no target is parked, and one that fails may be tried at once."""
+    tx.execute(sa.update(_target).where(_target.c.parked != "").values(parked=""))
+    tx.execute(sa.update(_target).where(_target.c.probe_at > now).values(probe_at=now))
+
+
+def parked(tx: Tx) -> dict[str, str]:
+    """Targets that are sent nothing until the configuration is read again, with the reason."""
+    query = sa.select(_target.c.id, _target.c.parked).where(_target.c.parked != "")
+    return {row.id: row.parked for row in tx.execute(query)}
+
+
+def held(tx: Tx, now: datetime) -> tuple[TargetLine, ...]:
+    """Targets that are parked, that fail, or that asked for time."""
+    query = sa.select(_target).where(
+        sa.or_(_target.c.parked != "", _target.c.failing_since.is_not(None), _target.c.blocked_until > now)
+    )
+    return tuple(
+        TargetLine(
+            id=r.id,
+            parked=r.parked,
+            failures=r.failures,
+            failing_since=r.failing_since,
+            until=max((time for time in (r.blocked_until, r.probe_at) if time and time > now), default=None),
+        )
+        for r in tx.execute(query.order_by(_target.c.id))
+    )
+
+
+def _set(tx: Tx, target_id: str, values: dict[str, object]) -> None:
+    tx.execute(
+        insert(tx, _target)
+        .values({"id": target_id, "parked": "", "failures": 0, "told": False} | values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
