@@ -62,6 +62,7 @@ from worker.model.policy import (
     SlackSettings,
     Target,
     Telling,
+    Templates,
     Throttle,
 )
 
@@ -116,6 +117,7 @@ __all__ = [
     "Suppression",
     "Target",
     "Telling",
+    "Templates",
     "Thread",
     "Throttle",
     "Verdict",

@@ -1,6 +1,7 @@
 """What people read: matches become passages, alerts become sealed messages.
 
-    spans -passages-> title and sentences with their marks -seal-> Message
+    spans -passages-> title and sentences with their marks
+    Alert | Digest | Notice -seal-> Message
 
 Pure: the same input gives the same bytes, boundary, Message-ID and Date included, so that a retry repeats a message
 instead of sending another one.
