@@ -9,6 +9,8 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from worker.model import (
     Alert,
     AlertItem,
@@ -49,6 +51,23 @@ SETTINGS = {
     Channel.APPRISE: AppriseSettings(url=Secret("json://x")),
     Channel.LOG: LogSettings(folder=Path("alerts")),
 }
+
+
+#: Everything that has a meaning to HTML, headers, mrkdwn or a terminal, and much that has not.
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from(list("\r\n\t\0\x1b\x85\u2028\u202e\ud800 <>&\"'`*_~|=?{}%é李🇰🇭់")),
+    ),
+    max_size=400,
+)
+
+
+@st.composite
+def marked_texts(draw: st.DrawFn) -> Passage:
+    content = draw(HOSTILE)
+    edges = sorted(draw(st.sets(st.integers(0, len(content)), max_size=6)))
+    return Passage(text=content, marks=tuple(zip(edges[::2], edges[1::2], strict=False)))
 
 
 def target(channel: Channel = Channel.EMAIL, language: str = "fr", timezone: str = "Asia/Ho_Chi_Minh") -> Target:

@@ -7,22 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from messages import ITEM, NOW, PUBLISHED, Shown, mail, part, sealed, slack, slack_texts, target
+from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, part, sealed, slack, slack_texts, target
 
 from worker import text
 from worker.model import Channel, Notice, Part, Passage, Severity, Span
-from worker.render import SLACK_CAPACITY, passages, seal
+from worker.render import passages, seal
 from worker.render.passages import clip, pieces, tidy
-
-#: Everything that has a meaning to HTML, headers, mrkdwn or a terminal, and much that has not.
-HOSTILE = st.text(
-    st.one_of(
-        st.characters(),
-        st.sampled_from(list("\r\n\t\0\x1b\x85\u2028\u202e\ud800 <>&\"'`*_~|=?{}%é李🇰🇭់")),
-    ),
-    max_size=400,
-)
-
 
 # --- passages ------------------------------------------------------------------------------------------------------
 
@@ -101,13 +91,6 @@ def test_passages_marks_lie_inside(data: st.DataObject) -> None:
         edges = [edge for mark in passage.marks for edge in mark]
         assert edges == sorted(edges)
         assert all(0 <= start < end <= len(passage.text) for start, end in passage.marks)
-
-
-@st.composite
-def marked_texts(draw: st.DrawFn) -> Passage:
-    content = draw(HOSTILE)
-    edges = sorted(draw(st.sets(st.integers(0, len(content)), max_size=6)))
-    return Passage(text=content, marks=tuple(zip(edges[::2], edges[1::2], strict=False)))
 
 
 @given(marked_texts())
@@ -238,30 +221,6 @@ def test_mail_of_several_articles() -> None:
     assert Shown(part(message, "html")).tags.count("h1") == 2
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        pytest.param("T\r\nBcc: evil@x.example\r\n\r\nbody", id="N13-line-breaks"),
-        pytest.param("=?utf-8?q?T=0D=0ABcc:_evil@x.example?=", id="N13-encoded-word"),
-        pytest.param("a\u2028Bcc: evil@x.example\x85b\x0bc", id="N13-other-line-ends"),
-        pytest.param("mot " * 1250, id="N14-5000-letters"),
-        pytest.param("é" * 5000, id="N14-one-long-word"),
-        pytest.param("w" * 5000, id="N14-one-long-ascii-word"),
-        pytest.param("lone \ud800 and \0", id="N19-surrogate-and-nul"),
-        pytest.param("", id="no-title"),
-    ],
-)
-def test_subject_is_one_line_of_ours(title: str) -> None:
-    """Whatever the title holds, there is one Subject of at most 200 characters, no Bcc, and no long line."""
-    message = sealed(replace(ITEM, title=Passage(text=title)))
-    parsed = mail(message)
-    assert parsed["Bcc"] is None
-    assert parsed["Subject"] == message.subject
-    assert message.subject.startswith("[high] Visite de Hun Sen: ")
-    assert len(message.subject) <= 200
-    assert max(len(line) for line in message.content.split(b"\r\n")) <= 998
-
-
 @given(HOSTILE)
 def test_mail_survives_any_text(content: str) -> None:
     """Any title, source, rule name and link give 7-bit lines, the same subject when read, and no element of theirs."""
@@ -283,57 +242,6 @@ def test_mail_survives_any_text(content: str) -> None:
     assert set(page.tags) <= set(Shown(part(sealed(ITEM), "html")).tags)
     for channel in (Channel.SLACK, Channel.APPRISE):
         json.loads(sealed(item, to=target(channel)).content)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "<script>alert(1)</script>",
-        "<img src=x onerror=alert(1)>",
-        '"><a href="https://evil.example">',
-        "{{ 7 * 7 }} {% include 'x' %}",
-        "&lt;b&gt;",
-    ],
-)
-def test_n15_html_shows_text_as_text(content: str) -> None:
-    """Markup in an article is shown, not obeyed; so are the marks of the template language."""
-    page = Shown(part(sealed(replace(ITEM, title=Passage(text=content), passages=(Passage(text=content),))), "html"))
-    assert page.text.count(content) >= 2
-    assert not {"script", "img", "b"} & set(page.tags)
-    assert set(page.links) == {ITEM.link}
-
-
-@pytest.mark.parametrize(
-    ("link", "shown"),
-    [
-        ("javascript:alert(1)", []),
-        ("data:text/html,x", []),
-        ("//courrier.example/a", []),
-        ("https://", []),
-        ("https://[", []),
-        ("", []),
-        ("https://courrier.example/" + "a" * 3000, []),
-        ("HTTP://courrier.example/é", ["HTTP://courrier.example/é"] * 2),
-        ('https://courrier.example/"><b>', ["https://courrier.example/%22%3E%3Cb%3E"] * 2),
-        ("https://courrier.example/a b\n", ["https://courrier.example/a%20b"] * 2),
-    ],
-    ids=range(10),
-)
-def test_n15_links_lead_to_the_web(link: str, shown: list[str]) -> None:
-    """Only http and https addresses become links, and none can end its attribute."""
-    assert Shown(part(sealed(replace(ITEM, link=link)), "html")).links == shown
-
-
-def test_n18_mail_of_many_long_articles() -> None:
-    """Two hundred articles with long sentences are all listed, each cut short."""
-    items = [
-        replace(ITEM, article_id=n, title=Passage(text=f"Article {n} :"), passages=(Passage(text="mot " * 25_000),))
-        for n in range(200)
-    ]
-    message = sealed(*items)
-    said = part(message, "plain")
-    assert all(f"Article {n} :" in said for n in range(200))
-    assert len(message.content) < 2_000_000
 
 
 def test_mail_to_an_international_domain() -> None:
@@ -359,66 +267,10 @@ def test_slack_payload() -> None:
     assert payload["blocks"][0]["block_id"] == "k1"  # type: ignore[index]  # a JSON array
 
 
-@pytest.mark.parametrize(
-    ("content", "shown"),
-    [
-        pytest.param("<!channel> & <@U123>", "&lt;!channel&gt; &amp; &lt;@U123&gt;", id="N16-mention"),
-        pytest.param("<http://evil.example|bank.example>", "&lt;http://evil.example|bank.example&gt;", id="N16-link"),
-        pytest.param("*a* _b_ ~c~ `d`", "∗a∗ ˍbˍ ∼c∼ ˋdˋ", id="N17-mrkdwn"),
-    ],
-)
-def test_slack_article_text_is_inert(content: str, shown: str) -> None:
-    """Article text can write no mention, link or style, wherever it stands."""
-    hostile = replace(
-        ITEM,
-        rules=((content, "r"),),
-        title=Passage(text=content),
-        passages=(Passage(text=content),),
-        source=content,
-        link="",
-    )
-    payload = slack(hostile)
-    texts = [*slack_texts(payload), str(payload["text"])]
-    assert sum(shown in said for said in texts) == 6
-    assert not any(content in said for said in texts)
-
-
 def test_slack_bold_beside_a_letter() -> None:
     """Slack takes a star beside a letter for a star; a zero-width space parts them."""
     item = replace(ITEM, passages=(Passage(text="l'accord李明访问", marks=((2, 8), (8, 10))),))
     assert slack_texts(slack(item))[2] == ">l'\u200b*accord李明*\u200b访问"
-
-
-@given(st.lists(st.tuples(marked_texts(), st.sampled_from([0, 1, 5])), min_size=1, max_size=60))
-def test_n18_slack_keeps_its_limits(contents: list[tuple[Passage, int]]) -> None:
-    """Whatever is told, no text passes 3,000 characters, no message 50 blocks, and no text is empty."""
-    items = [
-        replace(
-            ITEM,
-            title=Passage(text=passage.text * 10),
-            passages=(replace(passage, text=passage.text.replace("a", "&") * (factor + 1)),) * factor,
-            link="https://courrier.example/" + "&" * 300 * factor,
-        )
-        for passage, factor in contents
-    ]
-    payload = slack(*items)
-    blocks = payload["blocks"]
-    assert isinstance(blocks, list)
-    assert 1 <= len(blocks) <= 50
-    assert all(1 <= len(said) <= 3000 for said in slack_texts(payload))
-    assert len(sealed(*items, to=target(Channel.SLACK)).subject) <= 200
-
-
-@pytest.mark.parametrize("count", [1, 8, 20, SLACK_CAPACITY])
-def test_n18_slack_names_every_article(count: int) -> None:
-    """Up to its capacity a message names all of its articles, in detail where there is room."""
-    items = [
-        replace(ITEM, article_id=n, title=Passage(text=f"Article {n} : " + "mot " * 60), link=f"https://e.example/{n}")
-        for n in range(count)
-    ]
-    said = "\n".join(slack_texts(slack(*items)))
-    assert all(f"Article {n} : " in said for n in range(count))
-    assert len(said) < 13_000
 
 
 # --- the others ----------------------------------------------------------------------------------------------------

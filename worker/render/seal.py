@@ -28,6 +28,8 @@ from worker.render.wording import Wording, say_date, wording
 
 #: With `Re: ` before it, a subject has 200 characters at most.
 _SUBJECT = 196
+#: Of a Slack `ts`, and more.
+_REF = 64
 _REPLY = re.compile(r"(?:re\s?:\s*)+", re.IGNORECASE)
 
 Content = Alert | Digest | Notice
@@ -116,7 +118,7 @@ def _alert(alert: Alert, target: Target, words: Wording, templates: Templates) -
         if not _threaded(target, thread):
             first, told = line(thread.subject, _SUBJECT), say_date(thread.told, target.timezone, words)
             follows = words.follows.format(subject=first, date=told)
-    ref = thread.ref if thread and _threaded(target, thread) else ""
+    ref = line(thread.ref, _REF) if thread and _threaded(target, thread) else ""
     return _Text(
         subject=subject,
         plain=lambda form: plain.alert(views, words, follows=follows, form=form),
