@@ -11,5 +11,6 @@ from worker.render.changes import changes
 from worker.render.passages import passages
 from worker.render.seal import seal
 from worker.render.slack import CAPACITY as SLACK_CAPACITY
+from worker.render.trial import check
 
-__all__ = ["SLACK_CAPACITY", "changes", "passages", "seal"]
+__all__ = ["SLACK_CAPACITY", "changes", "check", "passages", "seal"]

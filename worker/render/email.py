@@ -12,6 +12,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
+from worker.errors import Problem
 from worker.model import Severity, Templates, Thread
 from worker.render import templates
 from worker.render.digest import Summary
@@ -58,20 +59,20 @@ _PALETTES = {
 }
 
 
-def alert(subject: str, views: Sequence[View], words: Wording, own: Templates) -> tuple[str, str]:
+def alert(subject: str, views: Sequence[View], words: Wording, own: Templates) -> tuple[str, Problem | None]:
     """The HTML part of an alert, and what is wrong with the template of `own` that was to make it."""
     rules = ", ".join(dict.fromkeys(rule for view in views for rule in view.rules))
     context = {"subject": subject, "views": views, "because": rules, "words": words, "palettes": _PALETTES}
     return templates.html("alert.html", context, own)
 
 
-def digest(subject: str, summary: Summary, words: Wording, own: Templates) -> tuple[str, str]:
+def digest(subject: str, summary: Summary, words: Wording, own: Templates) -> tuple[str, Problem | None]:
     """The HTML part of a digest, and what is wrong with the template of `own` that was to make it."""
     context = {"subject": subject, "digest": summary, "words": words, "palettes": _PALETTES}
     return templates.html("digest.html", context, own)
 
 
-def notice(subject: str, text: str, words: Wording, own: Templates) -> tuple[str, str]:
+def notice(subject: str, text: str, words: Wording, own: Templates) -> tuple[str, Problem | None]:
     """The HTML part of a notice, and what is wrong with the template of `own` that was to make it."""
     context = {"subject": subject, "text": text, "severity": Severity.INFO, "words": words, "palettes": _PALETTES}
     return templates.html("notice.html", context, own)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from worker.errors import Problem
 from worker.model import (
     Alert,
     AlertItem,
@@ -42,7 +43,7 @@ class _Text:
     subject: str
     plain: Callable[[plain.Form], str]
     #: With what is wrong with the user's template.
-    html: Callable[[], tuple[str, str]]
+    html: Callable[[], tuple[str, Problem | None]]
     #: Takes the key.
     slack: Callable[[str], dict[str, object]]
     #: Of a mail; None: it begins one.
@@ -86,11 +87,17 @@ def seal(
                 boundary_seed=key,
                 thread=text.thread,
             )
-            html, problem = text.html()
+            html, failed = text.html()
+            problem = str(failed or "")
             sealed = email.mime(envelope, text.plain(plain.MAIL), html)
         case _:
             assert_never(target.channel)
     return Message(content=sealed, message_id=message_id, subject=text.subject, problem=problem)
+
+
+def page(content: Content, *, target: Target, now: datetime, templates: Templates) -> tuple[str, Problem | None]:
+    """The HTML of a mail; where the user's template fails, the shipped one's, and what is wrong."""
+    return _text(content, target, wording(target.language), templates, now).html()
 
 
 def _text(
