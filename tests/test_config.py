@@ -15,7 +15,7 @@ from tests.configfile import CANARY, ROOT, email, feed, load, target
 from worker import config
 from worker.config import advice, fields, schema
 from worker.errors import UserError
-from worker.model import Channel, Feed, LogSettings, Secret, Severity
+from worker.model import Channel, Feed, LogSettings, Secret, Severity, Templates
 from worker.rules import compile_rules
 
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
@@ -36,6 +36,29 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path, text: bytes) -> None:
     (log,) = made.alerts.targets
     assert (log.id, log.channel, log.recipients) == ("log", Channel.LOG, ("log:log",))
     assert log.settings == LogSettings(folder=tmp_path / "data/alerts")
+
+
+def test_templates_are_read(tmp_path: Path) -> None:
+    """Every file of the folder, whatever its name says; an editor's own are none."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    assert load(tmp_path, '[messages]\ntemplates = "own"').templates == Templates(folder=str(folder))
+    (folder / "notice.html").write_bytes("\ufeffé".encode())
+    (folder / "alert.html").write_text("a", encoding="utf-8")
+    (folder / ".alert.html.swp").write_bytes(b"\xff")
+    made = load(tmp_path, '[messages]\ntemplates = "own"').templates
+    assert made == Templates(folder=str(folder), sources=(("alert.html", "a"), ("notice.html", "é")))
+
+
+def test_templates_that_cannot_be_read(tmp_path: Path) -> None:
+    """A folder that is not there, and a file that is no text, are mistakes of their own."""
+    with pytest.raises(UserError, match=r"own: the folder of templates cannot be read: No such file") as raised:
+        load(tmp_path, '[messages]\ntemplates = "own"')
+    assert raised.value.problems[0].mend == "see [messages] templates"
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "alert.html").write_bytes(b"\xff")
+    with pytest.raises(UserError, match=r"own/alert\.html: is no UTF-8 text"):
+        load(tmp_path, '[messages]\ntemplates = "own"')
 
 
 def test_a_byte_order_mark_and_windows_lines_change_nothing(tmp_path: Path) -> None:
@@ -372,6 +395,7 @@ def switched_on(text: str) -> str:
 def test_every_setting_of_the_example_can_be_switched_on(tmp_path: Path) -> None:
     """All commented settings together are a good configuration, and so is each alternative."""
     text = switched_on(EXAMPLE)
+    (tmp_path / "templates").mkdir()
     made = load(tmp_path, text, **EXAMPLE_ENV)
     assert {one.channel for one in made.alerts.targets} == set(Channel)
     assert len(made.alerts.routes) == 2

@@ -3,132 +3,16 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, part, sealed, slack, slack_texts, target
 
 from worker import text
-from worker.model import (
-    AlertItem,
-    AppriseSettings,
-    Channel,
-    EmailSettings,
-    LogSettings,
-    Message,
-    Notice,
-    Part,
-    Passage,
-    Secret,
-    Severity,
-    SlackSettings,
-    Span,
-    Target,
-)
-from worker.render import SLACK_CAPACITY, passages, seal
+from worker.model import Channel, Notice, Part, Passage, Severity, Span
+from worker.render import passages, seal
 from worker.render.passages import clip, pieces, tidy
-
-NOW = datetime(2026, 3, 12, 3, 0, tzinfo=UTC)
-PUBLISHED = datetime(2026, 3, 12, 2, 40, tzinfo=UTC)
-ITEM = AlertItem(
-    article_id=7,
-    rules=(("Visite de Hun Sen", "hun-sen-visit"), ("Accord frontalier", "border-agreement")),
-    severity=Severity.HIGH,
-    occasion="first",
-    title=Passage(text="Hun Sen attendu à Hanoï", marks=((0, 3), (4, 7))),
-    passages=(Passage(text="La visite de Hun Sen durera deux jours.", marks=((3, 9), (13, 16), (17, 20))),),
-    source="Le Courrier du Mékong",
-    language="fr",
-    published=PUBLISHED,
-    first_seen=NOW,
-    link="https://courrier.example/a?x=1&y=2",
-)
-SETTINGS = {
-    Channel.EMAIL: EmailSettings(to=("d@e.org",), sender="Veille <v@e.org>", host="h", port=25, tls="none"),
-    Channel.SLACK: SlackSettings(webhook=Secret("https://hooks.example/x")),
-    Channel.APPRISE: AppriseSettings(url=Secret("json://x")),
-    Channel.LOG: LogSettings(folder=Path("alerts")),
-}
-#: Everything that has a meaning to HTML, headers, mrkdwn or a terminal, and much that has not.
-HOSTILE = st.text(
-    st.one_of(
-        st.characters(),
-        st.sampled_from(list("\r\n\t\0\x1b\x85\u2028\u202e\ud800 <>&\"'`*_~|=?{}%é李🇰🇭់")),
-    ),
-    max_size=400,
-)
-
-
-def target(channel: Channel = Channel.EMAIL, language: str = "fr", timezone: str = "Asia/Ho_Chi_Minh") -> Target:
-    return Target(
-        id="t", channel=channel, settings=SETTINGS[channel], recipients=("t",), language=language, timezone=timezone
-    )
-
-
-def sealed(*items: AlertItem, to: Target | None = None, key: str = "k1") -> Message:
-    return seal(items, target=to or target(), recipient="mailto:d@e.org", key=key, host="veille.example", now=NOW)
-
-
-def mail(message: Message) -> EmailMessage:
-    return message_from_bytes(message.content, _class=EmailMessage, policy=policy.default)
-
-
-def part(message: Message, kind: str) -> str:
-    found = mail(message).get_body((kind,))
-    assert found is not None
-    return str(found.get_content()).replace("\r\n", "\n")
-
-
-def slack(*items: AlertItem) -> dict[str, object]:
-    return json.loads(sealed(*items, to=target(Channel.SLACK)).content)
-
-
-def slack_texts(payload: dict[str, object]) -> list[str]:
-    """Every text of a payload's blocks, in order."""
-
-    def walk(value: object) -> list[str]:
-        if isinstance(value, dict):
-            own = [value["text"]] if isinstance(value.get("text"), str) else []
-            return own + [found for inner in value.values() for found in walk(inner)]
-        return [found for inner in value for found in walk(inner)] if isinstance(value, list) else []
-
-    return walk(payload["blocks"])
-
-
-class Shown(HTMLParser):
-    """The elements of a page and the text that it shows."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.links: list[str] = []
-        self.marked: list[str] = []
-        self.text = ""
-        self._inside: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        names = dict(attrs)
-        assert not [name for name in names if name.startswith("on")]
-        if tag == "a":
-            self.links.append(names["href"] or "")
-        if tag not in {"meta", "br"}:
-            self._inside.append("mark" if (names.get("class") or "").startswith("m-") else tag)
-
-    def handle_endtag(self, _: str) -> None:
-        self._inside.pop()
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self._inside:
-            self.text += data
-        if self._inside and self._inside[-1] == "mark":
-            self.marked.append(data)
-
 
 # --- passages ------------------------------------------------------------------------------------------------------
 
@@ -207,13 +91,6 @@ def test_passages_marks_lie_inside(data: st.DataObject) -> None:
         edges = [edge for mark in passage.marks for edge in mark]
         assert edges == sorted(edges)
         assert all(0 <= start < end <= len(passage.text) for start, end in passage.marks)
-
-
-@st.composite
-def marked_texts(draw: st.DrawFn) -> Passage:
-    content = draw(HOSTILE)
-    edges = sorted(draw(st.sets(st.integers(0, len(content)), max_size=6)))
-    return Passage(text=content, marks=tuple(zip(edges[::2], edges[1::2], strict=False)))
 
 
 @given(marked_texts())
@@ -325,7 +202,7 @@ def test_mail_does_not_invent_a_date() -> None:
 )
 def test_mail_names_the_occasion(occasion: str, word: str) -> None:
     """Every message but the first says why it comes."""
-    assert part(sealed(replace(ITEM, occasion=occasion)), "plain").startswith(f"{word} · ")
+    assert part(sealed(replace(ITEM, occasion=occasion)), "plain").startswith(f"{word} : ")
 
 
 def test_mail_of_several_articles() -> None:
@@ -342,30 +219,6 @@ def test_mail_of_several_articles() -> None:
     said = part(message, "plain")
     assert said.index("Hun Sen attendu") < said.index("Bornage achevé")
     assert Shown(part(message, "html")).tags.count("h1") == 2
-
-
-@pytest.mark.parametrize(
-    "title",
-    [
-        pytest.param("T\r\nBcc: evil@x.example\r\n\r\nbody", id="N13-line-breaks"),
-        pytest.param("=?utf-8?q?T=0D=0ABcc:_evil@x.example?=", id="N13-encoded-word"),
-        pytest.param("a\u2028Bcc: evil@x.example\x85b\x0bc", id="N13-other-line-ends"),
-        pytest.param("mot " * 1250, id="N14-5000-letters"),
-        pytest.param("é" * 5000, id="N14-one-long-word"),
-        pytest.param("w" * 5000, id="N14-one-long-ascii-word"),
-        pytest.param("lone \ud800 and \0", id="N19-surrogate-and-nul"),
-        pytest.param("", id="no-title"),
-    ],
-)
-def test_subject_is_one_line_of_ours(title: str) -> None:
-    """Whatever the title holds, there is one Subject of at most 200 characters, no Bcc, and no long line."""
-    message = sealed(replace(ITEM, title=Passage(text=title)))
-    parsed = mail(message)
-    assert parsed["Bcc"] is None
-    assert parsed["Subject"] == message.subject
-    assert message.subject.startswith("[high] Visite de Hun Sen: ")
-    assert len(message.subject) <= 200
-    assert max(len(line) for line in message.content.split(b"\r\n")) <= 998
 
 
 @given(HOSTILE)
@@ -391,57 +244,6 @@ def test_mail_survives_any_text(content: str) -> None:
         json.loads(sealed(item, to=target(channel)).content)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "<script>alert(1)</script>",
-        "<img src=x onerror=alert(1)>",
-        '"><a href="https://evil.example">',
-        "{{ 7 * 7 }} {% include 'x' %}",
-        "&lt;b&gt;",
-    ],
-)
-def test_n15_html_shows_text_as_text(content: str) -> None:
-    """Markup in an article is shown, not obeyed; so are the marks of the template language."""
-    page = Shown(part(sealed(replace(ITEM, title=Passage(text=content), passages=(Passage(text=content),))), "html"))
-    assert page.text.count(content) >= 2
-    assert not {"script", "img", "b"} & set(page.tags)
-    assert set(page.links) == {ITEM.link}
-
-
-@pytest.mark.parametrize(
-    ("link", "shown"),
-    [
-        ("javascript:alert(1)", []),
-        ("data:text/html,x", []),
-        ("//courrier.example/a", []),
-        ("https://", []),
-        ("https://[", []),
-        ("", []),
-        ("https://courrier.example/" + "a" * 3000, []),
-        ("HTTP://courrier.example/é", ["HTTP://courrier.example/é"] * 2),
-        ('https://courrier.example/"><b>', ["https://courrier.example/%22%3E%3Cb%3E"] * 2),
-        ("https://courrier.example/a b\n", ["https://courrier.example/a%20b"] * 2),
-    ],
-    ids=range(10),
-)
-def test_n15_links_lead_to_the_web(link: str, shown: list[str]) -> None:
-    """Only http and https addresses become links, and none can end its attribute."""
-    assert Shown(part(sealed(replace(ITEM, link=link)), "html")).links == shown
-
-
-def test_n18_mail_of_many_long_articles() -> None:
-    """Two hundred articles with long sentences are all listed, each cut short."""
-    items = [
-        replace(ITEM, article_id=n, title=Passage(text=f"Article {n} :"), passages=(Passage(text="mot " * 25_000),))
-        for n in range(200)
-    ]
-    message = sealed(*items)
-    said = part(message, "plain")
-    assert all(f"Article {n} :" in said for n in range(200))
-    assert len(message.content) < 2_000_000
-
-
 def test_mail_to_an_international_domain() -> None:
     """A domain that ASCII cannot write is written as DNS has it (RFC 5890)."""
     message = seal([ITEM], target=target(), recipient="mailto:d@exämple.org", key="k", host="h", now=NOW)
@@ -465,66 +267,10 @@ def test_slack_payload() -> None:
     assert payload["blocks"][0]["block_id"] == "k1"  # type: ignore[index]  # a JSON array
 
 
-@pytest.mark.parametrize(
-    ("content", "shown"),
-    [
-        pytest.param("<!channel> & <@U123>", "&lt;!channel&gt; &amp; &lt;@U123&gt;", id="N16-mention"),
-        pytest.param("<http://evil.example|bank.example>", "&lt;http://evil.example|bank.example&gt;", id="N16-link"),
-        pytest.param("*a* _b_ ~c~ `d`", "∗a∗ ˍbˍ ∼c∼ ˋdˋ", id="N17-mrkdwn"),
-    ],
-)
-def test_slack_article_text_is_inert(content: str, shown: str) -> None:
-    """Article text can write no mention, link or style, wherever it stands."""
-    hostile = replace(
-        ITEM,
-        rules=((content, "r"),),
-        title=Passage(text=content),
-        passages=(Passage(text=content),),
-        source=content,
-        link="",
-    )
-    payload = slack(hostile)
-    texts = [*slack_texts(payload), str(payload["text"])]
-    assert sum(shown in said for said in texts) == 5
-    assert not any(content in said for said in texts)
-
-
 def test_slack_bold_beside_a_letter() -> None:
     """Slack takes a star beside a letter for a star; a zero-width space parts them."""
     item = replace(ITEM, passages=(Passage(text="l'accord李明访问", marks=((2, 8), (8, 10))),))
     assert slack_texts(slack(item))[2] == ">l'\u200b*accord李明*\u200b访问"
-
-
-@given(st.lists(st.tuples(marked_texts(), st.sampled_from([0, 1, 5])), min_size=1, max_size=60))
-def test_n18_slack_keeps_its_limits(contents: list[tuple[Passage, int]]) -> None:
-    """Whatever is told, no text passes 3,000 characters, no message 50 blocks, and no text is empty."""
-    items = [
-        replace(
-            ITEM,
-            title=Passage(text=passage.text * 10),
-            passages=(replace(passage, text=passage.text.replace("a", "&") * (factor + 1)),) * factor,
-            link="https://courrier.example/" + "&" * 300 * factor,
-        )
-        for passage, factor in contents
-    ]
-    payload = slack(*items)
-    blocks = payload["blocks"]
-    assert isinstance(blocks, list)
-    assert 1 <= len(blocks) <= 50
-    assert all(1 <= len(said) <= 3000 for said in slack_texts(payload))
-    assert len(sealed(*items, to=target(Channel.SLACK)).subject) <= 200
-
-
-@pytest.mark.parametrize("count", [1, 8, 20, SLACK_CAPACITY])
-def test_n18_slack_names_every_article(count: int) -> None:
-    """Up to its capacity a message names all of its articles, in detail where there is room."""
-    items = [
-        replace(ITEM, article_id=n, title=Passage(text=f"Article {n} : " + "mot " * 60), link=f"https://e.example/{n}")
-        for n in range(count)
-    ]
-    said = "\n".join(slack_texts(slack(*items)))
-    assert all(f"Article {n} : " in said for n in range(count))
-    assert len(said) < 13_000
 
 
 # --- the others ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from worker import config, match, rules
+from worker import config, match, render, rules
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
 from worker.logs import hide
@@ -24,7 +24,7 @@ def load(path: Path, folder: Path | None = None) -> Live:
     try:
         conf = config.load(path, os.environ)
         folder = conf.rules_folder
-        problems += _empty({str(path): path.read_bytes()})
+        problems += [*_empty({str(path): path.read_bytes()}), *render.check(conf.templates)]
     except UserError as e:
         problems += e.problems
     seen, ruleset = config.look(folder), None

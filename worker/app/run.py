@@ -119,7 +119,17 @@ async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> 
     try:
         for recipient in target.recipients:
             key = f"test-{now:%Y%m%dT%H%M%S%f}"
-            message = seal(notice, target=target, recipient=recipient, key=key, host="veille", now=now)
+            message = seal(
+                notice,
+                target=target,
+                recipient=recipient,
+                key=key,
+                host="veille",
+                now=now,
+                templates=live.config.templates,
+            )
+            if message.problem:
+                _log.warning("a template was not used", problem=message.problem)
             claimed = Claimed(
                 id=0, key=key, target_id=target_id, recipient=recipient, message=message, attempt=1, first_attempt=now
             )

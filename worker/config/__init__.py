@@ -7,14 +7,14 @@ shows a secret. docs/config.md is the reference of every key.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker import model, toml
 from worker.config import fields
-from worker.config.folder import Look, look, read_file, read_rules
+from worker.config.folder import Look, look, read_file, read_rules, read_templates
 from worker.config.references import References
 from worker.config.shown import shown
 from worker.errors import Problem, UserError
@@ -46,6 +46,8 @@ class Config:
     #: For SQLAlchemy; may hold a password.
     store_url: str
     rules_folder: Path
+    #: Of messages, beside the shipped ones.
+    templates: model.Templates = field(default_factory=model.Templates)
     #: Private networks and `host:port`s that may be reached.
     allow: tuple[str, ...] = ()
     feeds: tuple[model.Feed, ...] = ()
@@ -160,6 +162,7 @@ def _build(builder: "Builder", path: Path) -> Config:
         path=path,
         store_url=store_url,
         rules_folder=builder.path(builder.table("rules").folder),
+        templates=_templates(builder),
         allow=tuple(network.allow),
         feeds=feeds,
         alerts=alerts,
@@ -173,6 +176,18 @@ def _build(builder: "Builder", path: Path) -> Config:
         secrets=tuple(sorted(builder.secrets, key=lambda text: (-len(text), text))),
         route_lines=tuple(_route_lines(builder)),
     )
+
+
+def _templates(builder: "Builder") -> model.Templates:
+    """The folder's own templates, unchecked: `render` says whether they can be used."""
+    folder = builder.table("messages").templates
+    if folder is None:
+        return model.Templates()
+    try:
+        return read_templates(builder.path(folder))
+    except UserError as e:
+        builder.problems.extend(e.problems)
+        return model.Templates()
 
 
 def _route_lines(builder: "Builder") -> list[tuple[int, str]]:

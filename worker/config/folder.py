@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker.errors import Problem, UserError
+from worker.model import Templates
 from worker.toml import MAX_BYTES
 
 
@@ -57,6 +58,30 @@ def read_rules(folder: Path) -> dict[str, bytes]:
     if problems:
         raise UserError(problems)
     return files
+
+
+def read_templates(folder: Path) -> Templates:
+    """Every file of `folder`, sorted; names that begin with a dot are an editor's, not templates.
+
+    Raises UserError with a Problem for each that cannot be read or is no text.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    except OSError as e:
+        message = f"the folder of templates cannot be read: {e.strerror or e}"
+        raise UserError([Problem(file=str(folder), line=0, message=message, mend="see [messages] templates")]) from e
+    sources: list[tuple[str, str]] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            sources.append((path.name, read_file(path).decode("utf-8-sig")))
+        except UserError as e:
+            problems += e.problems
+        except UnicodeDecodeError:
+            problems.append(Problem(file=str(path), line=0, message="is no UTF-8 text", mend="save it as UTF-8"))
+    if problems:
+        raise UserError(problems)
+    return Templates(folder=str(folder), sources=tuple(sources))
 
 
 def look(folder: Path) -> Look:

@@ -44,6 +44,10 @@ class RulesTable(Table):
     folder: Filled = "rules"
 
 
+class MessagesTable(Table):
+    templates: Filled | None = None
+
+
 class NetworkTable(Table):
     allow: list[Annotated[str, AfterValidator(fields.allowed)]] = []
     contact: Plain = ""
@@ -186,6 +190,7 @@ class RetentionTable(Table):
 TABLES: Mapping[str, type[Table]] = {
     "store": StoreTable,
     "rules": RulesTable,
+    "messages": MessagesTable,
     "network": NetworkTable,
     "alerts": AlertsTable,
     "operators": OperatorsTable,

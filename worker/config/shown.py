@@ -29,6 +29,7 @@ PLAIN = frozenset(
         "tags",
         "target",
         "targets",
+        "templates",
         "timezone",
         "to",
     },

@@ -63,6 +63,7 @@ from worker.model.policy import (
     SlackSettings,
     Target,
     Telling,
+    Templates,
     Throttle,
 )
 
@@ -118,6 +119,7 @@ __all__ = [
     "Target",
     "TargetState",
     "Telling",
+    "Templates",
     "Thread",
     "Throttle",
     "Verdict",

@@ -213,6 +213,8 @@ class Message:
     #: `<key@host>`, the same for every attempt.
     message_id: str
     subject: str
+    #: What is wrong with the user's template that was to make it; then a shipped one did.
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,6 +192,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Templates:
+    """Templates of messages that somebody wrote over the shipped ones."""
+
+    #: Where they come from, for what is said of them.
+    folder: str = ""
+    #: (file name, text), sorted.
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which alerts go to which targets; an empty condition holds for everything."""
 

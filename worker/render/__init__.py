@@ -1,13 +1,16 @@
 """What people read: matches become passages, alerts become sealed messages.
 
-    spans -passages-> title and sentences with their marks -seal-> Message
+    spans -passages-> title and sentences with their marks      (text, text) -changes-> what a correction changed
+    Alert | Digest | Notice -seal-> Message
 
 Pure: the same input gives the same bytes, boundary, Message-ID and Date included, so that a retry repeats a message
 instead of sending another one.
 """
 
+from worker.render.changes import changes
 from worker.render.passages import passages
 from worker.render.seal import seal
 from worker.render.slack import CAPACITY as SLACK_CAPACITY
+from worker.render.trial import check
 
-__all__ = ["SLACK_CAPACITY", "passages", "seal"]
+__all__ = ["SLACK_CAPACITY", "changes", "check", "passages", "seal"]

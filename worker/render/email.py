@@ -1,8 +1,8 @@
 """Mail: a plain and an HTML part, 7-bit safe, in an envelope whose every header is one line of ours."""
 
 import base64
-import functools
 import hashlib
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from typing import TYPE_CHECKING
 
-from worker.model import Severity
-from worker.render.passages import pieces
+from worker.errors import Problem
+from worker.model import Severity, Templates, Thread
+from worker.render import templates
+from worker.render.digest import Summary
 from worker.render.view import View
 from worker.render.wording import Wording
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+#: A Message-ID of ours.
+_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Envelope:
     message_id: str
     date: datetime
     boundary_seed: str
+    #: What it follows.
+    thread: Thread | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,17 +59,23 @@ _PALETTES = {
 }
 
 
-def alert(subject: str, views: Sequence[View], words: Wording) -> str:
-    """The HTML part of an alert."""
-    template = _environment().get_template("alert.html")
+def alert(subject: str, views: Sequence[View], words: Wording, own: Templates) -> tuple[str, Problem | None]:
+    """The HTML part of an alert, and what is wrong with the template of `own` that was to make it."""
     rules = ", ".join(dict.fromkeys(rule for view in views for rule in view.rules))
-    return template.render(subject=subject, views=views, words=words, because=rules, palettes=_PALETTES, pieces=pieces)
+    context = {"subject": subject, "views": views, "because": rules, "words": words, "palettes": _PALETTES}
+    return templates.html("alert.html", context, own)
 
 
-def notice(subject: str, text: str, words: Wording) -> str:
-    """The HTML part of a notice."""
-    template = _environment().get_template("notice.html")
-    return template.render(subject=subject, text=text, words=words, palettes=_PALETTES, severity=Severity.INFO)
+def digest(subject: str, summary: Summary, words: Wording, own: Templates) -> tuple[str, Problem | None]:
+    """The HTML part of a digest, and what is wrong with the template of `own` that was to make it."""
+    context = {"subject": subject, "digest": summary, "words": words, "palettes": _PALETTES}
+    return templates.html("digest.html", context, own)
+
+
+def notice(subject: str, text: str, words: Wording, own: Templates) -> tuple[str, Problem | None]:
+    """The HTML part of a notice, and what is wrong with the template of `own` that was to make it."""
+    context = {"subject": subject, "text": text, "severity": Severity.INFO, "words": words, "palettes": _PALETTES}
+    return templates.html("notice.html", context, own)
 
 
 def domain(sender: str) -> str:
@@ -94,7 +103,19 @@ def mime(envelope: Envelope, text: str, html: str) -> bytes:
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     # `=_` cannot occur in quoted-printable text (RFC 2045 6.7), so no part can hold the boundary.
     message.set_boundary("=_" + hashlib.sha256(envelope.boundary_seed.encode()).hexdigest()[:32])
-    return _subject(envelope.subject) + message.as_bytes()
+    return _subject(envelope.subject) + _thread(envelope.thread) + message.as_bytes()
+
+
+def _thread(thread: Thread | None) -> bytes:
+    """In-Reply-To and References (RFC 5322 3.6.4).
+
+    Not left to `EmailMessage`, which writes an id that is longer than a line as encoded words.
+    """
+    known = [one for one in dict.fromkeys((thread.root, thread.last)) if _ID.fullmatch(one)] if thread else []
+    if not known:
+        return b""
+    references = "\r\n ".join(known)
+    return f"In-Reply-To: {known[-1]}\r\nReferences: {references}\r\n".encode()
 
 
 def _subject(text: str) -> bytes:
@@ -128,16 +149,3 @@ def _address(text: str) -> Address:
     if not domain.isascii():
         domain = domain.encode("idna").decode()
     return Address(display_name=name, username=local, domain=domain)
-
-
-@functools.cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("worker.render"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

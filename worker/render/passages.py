@@ -39,9 +39,12 @@ def passages(document: "Document", spans: Sequence[Span], *, limit: int = 3) -> 
 
 def tidy(passage: Passage) -> Passage:
     """The passage on one line, without control characters, lone surrogates and bidirectional controls."""
+    text = passage.text
+    if "  " not in text.strip() and text.strip().isprintable():
+        return _passage(text, passage.marks)
     kept: list[int] = []
     spaced = True
-    for index, char in enumerate(passage.text):
+    for index, char in enumerate(text):
         space = char.isspace()
         if (space and spaced) or (not space and (char in _BIDI or unicodedata.category(char) in {"Cc", "Cs"})):
             continue
@@ -49,8 +52,8 @@ def tidy(passage: Passage) -> Passage:
         spaced = space
     if kept and spaced:
         kept.pop()
-    text = "".join(" " if passage.text[index].isspace() else passage.text[index] for index in kept)
-    return _passage(text, ((bisect_left(kept, start), bisect_left(kept, end)) for start, end in passage.marks))
+    shown = "".join(" " if text[index].isspace() else text[index] for index in kept)
+    return _passage(shown, ((bisect_left(kept, start), bisect_left(kept, end)) for start, end in passage.marks))
 
 
 def clip(passage: Passage, size: int) -> Passage:

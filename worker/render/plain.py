@@ -1,8 +1,11 @@
 """Messages as plain text: the mail's first part, Apprise's body, and what the log channel prints."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from worker.model import Notice, Passage
+from worker.render.digest import Story, Summary
 from worker.render.passages import pieces, tidy
 from worker.render.view import View
 from worker.render.wording import Wording
@@ -10,30 +13,91 @@ from worker.render.wording import Wording
 _RULER = "-" * 60
 
 
-def alert(views: Sequence[View], words: Wording) -> str:
-    """Every item, one after another."""
-    return f"\n\n{_RULER}\n\n".join(_item(view, words) for view in views) + "\n"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a channel wants what is not ours written."""
+
+    text: Callable[[str], str]
+    link: Callable[[str], str]
 
 
-def notice(content: Notice, words: Wording) -> str:
+#: Nothing in a mail's plain part has a meaning.
+MAIL = Form(text=str, link=str)
+
+# Look-alikes for what some service takes for style, link or mention; no two services agree on an escape.
+_LOOK_ALIKES = str.maketrans({"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ", "<": "‹", ">": "›", "|": "∣"})
+_QUOTED = str.maketrans({"*": "%2A", "_": "%5F", "~": "%7E", "(": "%28", ")": "%29", "[": "%5B", "]": "%5D"})
+#: What a zero-width space disarms: `@everyone`, the `](` of a link, the sign of a heading or a list.
+_ARMED = re.compile(r"@(?=\w)|\](?=\(|$)|^[#+-]+(?=\s)")
+
+
+def _disarmed(text: str) -> str:
+    return _ARMED.sub(lambda found: f"{found[0]}\u200b", text.translate(_LOOK_ALIKES))
+
+
+#: Apprise's services take the same body as Markdown of one kind or another, as HTML, or as it is.
+ANYWHERE = Form(text=_disarmed, link=lambda link: link.translate(_QUOTED))
+
+
+def alert(views: Sequence[View], words: Wording, *, follows: str = "", form: Form = MAIL) -> str:
+    """Every item, one after another; `follows` names the message that this one follows."""
+    items = [*_item(views[0], words, form, follows)], *(_item(view, words, form) for view in views[1:])
+    return f"\n\n{_RULER}\n\n".join("\n\n".join(item) for item in items) + "\n"
+
+
+def digest(summary: Summary, words: Wording, *, form: Form = MAIL) -> str:
+    """Every story, the rest by titles and links, and what was held back."""
+    parts = [form.text(summary.heading)]
+    for story in summary.stories:
+        parts += [_RULER, *_item(story.first, words, form)]
+        parts += [_titled(view, form) for view in story.others]
+    if summary.listed:
+        parts += [_RULER, words.listed + words.colon]
+        parts += [_titled(view, form) for story in summary.listed for view in _all(story)]
+    return "\n\n".join([*parts, _RULER, summary.held_back]) + "\n"
+
+
+def notice(content: Notice, words: Wording, *, form: Form = MAIL) -> str:
     """The notice's body, line by line."""
     # Spaces at the start stay: a caret stands under its place.
     lines = (
-        " " * (len(text) - len(text.lstrip(" "))) + tidy(Passage(text=text)).text for text in content.body.splitlines()
+        " " * (len(text) - len(text.lstrip(" "))) + form.text(tidy(Passage(text=text)).text)
+        for text in content.body.splitlines()
     )
     return "\n".join(lines).strip() + f"\n\n{words.notice}\n"
 
 
-def _item(view: View, words: Wording) -> str:
-    facts = " · ".join(filter(None, (view.occasion_label, view.severity_label, *view.rules)))
-    parts = [
-        facts,
-        view.title.text + "\n" + " · ".join(filter(None, (view.source, view.date))),
-        *(f"> {_starred(passage)}" for passage in view.passages),
-        f"{words.read} :\n{view.link}" if view.link and words.language == "fr" else f"{words.read}:\n{view.link}",
-    ]
-    return "\n\n".join(parts if view.link else parts[:-1])
+def _item(view: View, words: Wording, form: Form, follows: str = "") -> Iterator[str]:
+    """Its paragraphs; the first says what is new, where there is something to say."""
+    if news := "\n".join(filter(None, (view.news, follows))):
+        yield form.text(news)
+    for change in view.changes:
+        before, after = (words.before, words.after) if change.before.text and change.after.text else ("", "")
+        sides = ((before or words.removed, change.before), (after or words.added, change.after))
+        yield "\n".join(f"{label}{words.colon} {_starred(side, form)}" for label, side in sides if side.text)
+    yield " · ".join(form.text(fact) for fact in (view.severity_label, *view.rules))
+    place = " · ".join(form.text(text) for text in (view.source, view.date) if text)
+    yield "\n".join(filter(None, (form.text(view.title.text), place, form.text(view.old))))
+    for passage in view.passages:
+        yield f"> {_starred(passage, form)}"
+    if notes := "\n".join(form.text(text) for text in (view.outlets, view.why) if text):
+        yield notes
+    if view.link:
+        yield f"{words.read}{words.colon}\n{form.link(view.link)}"
+    if view.answers:
+        yield "\n".join(f"{label}{words.colon} {form.link(link)}" for label, link in view.answers)
 
 
-def _starred(passage: Passage) -> str:
-    return "".join(f"*{text}*" if marked else text for text, marked in pieces(passage))
+def _titled(view: View, form: Form) -> str:
+    """The title and its source on one line, the link below it."""
+    named = ": ".join(filter(None, (view.occasion_label, view.title.text)))
+    shown = " · ".join(form.text(text) for text in (named, view.source, view.old) if text)
+    return f"• {shown}" + (f"\n  {form.link(view.link)}" if view.link else "")
+
+
+def _all(story: Story) -> tuple[View, ...]:
+    return (story.first, *story.others)
+
+
+def _starred(passage: Passage, form: Form) -> str:
+    return "".join(f"*{form.text(text)}*" if marked else form.text(text) for text, marked in pieces(passage))

@@ -1,36 +1,80 @@
 """Messages in the form of their channel, sealed: what is written here goes out as it stands at every attempt."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from worker.model import AlertItem, Channel, EmailSettings, Message, Notice, Target
+from worker.errors import Problem
+from worker.model import (
+    Alert,
+    AlertItem,
+    Channel,
+    Digest,
+    EmailSettings,
+    Message,
+    Notice,
+    SlackSettings,
+    Target,
+    Templates,
+    Thread,
+)
 from worker.render import email, plain, slack
+from worker.render.digest import summary
+from worker.render.templates import SHIPPED
 from worker.render.view import View, line, view
-from worker.render.wording import Wording, wording
+from worker.render.wording import Wording, say_date, wording
 
-_SUBJECT = 200
+#: With `Re: ` before it, a subject has 200 characters at most.
+_SUBJECT = 196
+#: Of a Slack `ts`, and more.
+_REF = 64
+_REPLY = re.compile(r"(?:re\s?:\s*)+", re.IGNORECASE)
+
+Content = Alert | Digest | Notice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Text:
+    """What a message says, in each form that a channel may ask for."""
+
+    subject: str
+    plain: Callable[[plain.Form], str]
+    #: With what is wrong with the user's template.
+    html: Callable[[], tuple[str, Problem | None]]
+    #: Takes the key.
+    slack: Callable[[str], dict[str, object]]
+    #: Of a mail; None: it begins one.
+    thread: Thread | None = None
 
 
 def seal(
-    content: Sequence[AlertItem] | Notice, *, target: Target, recipient: str, key: str, host: str, now: datetime
+    content: Content | Sequence[AlertItem],
+    *,
+    target: Target,
+    recipient: str,
+    key: str,
+    host: str,
+    now: datetime,
+    templates: Templates = SHIPPED,
 ) -> Message:
-    """The message that tells `recipient` of `target` a notice, or the articles, of which there is at least one.
+    """The message that tells `recipient` of `target` an alert, a digest or a notice; articles alone are an alert.
 
     `<key@host>` is its Message-ID, for email with the sender's own domain, as receivers expect; `now` is its Date.
+    A template that fails is replaced by the shipped one, and the message's `problem` says so.
     """
+    text = _text(content, target, wording(target.language), templates, now)
     if isinstance(target.settings, EmailSettings):
         host = email.domain(target.settings.sender) or host
-    words = wording(target.language)
-    text = _notice(content, words) if isinstance(content, Notice) else _alert(content, target, words)
     message_id = f"<{key}@{host}>"
+    problem = ""
     match target.channel:
         case Channel.SLACK:
-            sealed = _json(text.slack(key) | {"unfurl_links": False, "unfurl_media": False})
+            sealed = _json(text.slack(key))
         case Channel.APPRISE:
-            sealed = _json({"title": text.subject, "body": text.plain})
+            sealed = _json({"title": plain.ANYWHERE.text(text.subject), "body": text.plain(plain.ANYWHERE)})
         case Channel.EMAIL | Channel.LOG:
             settings = target.settings
             own = f"veille@{host}"
@@ -41,43 +85,79 @@ def seal(
                 message_id=message_id,
                 date=now,
                 boundary_seed=key,
+                thread=text.thread,
             )
-            sealed = email.mime(envelope, text.plain, text.html())
+            html, failed = text.html()
+            problem = str(failed or "")
+            sealed = email.mime(envelope, text.plain(plain.MAIL), html)
         case _:
             assert_never(target.channel)
-    return Message(content=sealed, message_id=message_id, subject=text.subject)
+    return Message(content=sealed, message_id=message_id, subject=text.subject, problem=problem)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Text:
-    """What a message says, in each form that a channel may ask for."""
-
-    subject: str
-    plain: str
-    html: Callable[[], str]
-    #: Takes the key.
-    slack: Callable[[str], dict[str, object]]
+def page(content: Content, *, target: Target, now: datetime, templates: Templates) -> tuple[str, Problem | None]:
+    """The HTML of a mail; where the user's template fails, the shipped one's, and what is wrong."""
+    return _text(content, target, wording(target.language), templates, now).html()
 
 
-def _alert(items: Sequence[AlertItem], target: Target, words: Wording) -> _Text:
-    views = tuple(view(item, target, words) for item in items)
-    subject = _alert_subject(views)
+def _text(
+    content: Content | Sequence[AlertItem], target: Target, words: Wording, templates: Templates, now: datetime
+) -> _Text:
+    match content:
+        case Notice():
+            return _notice(content, words, templates)
+        case Digest():
+            return _digest(content, target, words, templates, now)
+        case Alert():
+            return _alert(content, target, words, templates)
+        case _:
+            return _alert(Alert(items=tuple(content)), target, words, templates)
+
+
+def _alert(alert: Alert, target: Target, words: Wording, templates: Templates) -> _Text:
+    views = tuple(view(item, target, words) for item in alert.items)
+    subject, thread, follows = _alert_subject(views), alert.thread, ""
+    if thread is not None and target.channel in {Channel.EMAIL, Channel.LOG}:
+        # Mail programs keep together what has one subject.
+        subject = f"Re: {line(_REPLY.sub('', thread.subject, count=1) or subject, _SUBJECT)}"
+    elif thread is not None:
+        subject = line(words.follow_up + subject, _SUBJECT)
+        if not _threaded(target, thread):
+            first, told = line(thread.subject, _SUBJECT), say_date(thread.told, target.timezone, words)
+            follows = words.follows.format(subject=first, date=told)
+    ref = line(thread.ref, _REF) if thread and _threaded(target, thread) else ""
     return _Text(
         subject=subject,
-        plain=plain.alert(views, words),
-        html=lambda: email.alert(subject, views, words),
-        slack=lambda key: slack.alert(subject, key, views, words),
+        plain=lambda form: plain.alert(views, words, follows=follows, form=form),
+        html=lambda: email.alert(subject, views, words, templates),
+        slack=lambda key: slack.alert(subject, key, views, words, follows=follows, thread_ts=ref),
+        thread=thread,
     )
 
 
-def _notice(notice: Notice, words: Wording) -> _Text:
-    subject = line(f"[Veille] {notice.subject}", _SUBJECT)
-    text = plain.notice(notice, words)
+def _threaded(target: Target, thread: Thread) -> bool:
+    """Whether what goes to Slack can stand below the first message: a webhook never learns where that is."""
+    return isinstance(target.settings, SlackSettings) and target.settings.token is not None and bool(thread.ref)
+
+
+def _digest(digest: Digest, target: Target, words: Wording, templates: Templates, now: datetime) -> _Text:
+    shown = summary(digest, target, words, now)
+    subject = line(f"[Veille] {shown.heading}", _SUBJECT)
     return _Text(
         subject=subject,
-        plain=text,
-        html=lambda: email.notice(subject, text, words),
-        slack=lambda key: slack.notice(subject, key, text),
+        plain=lambda form: plain.digest(shown, words, form=form),
+        html=lambda: email.digest(subject, shown, words, templates),
+        slack=lambda key: slack.digest(subject, key, shown, words),
+    )
+
+
+def _notice(notice: Notice, words: Wording, templates: Templates) -> _Text:
+    subject = line(f"[Veille] {notice.subject}", _SUBJECT)
+    return _Text(
+        subject=subject,
+        plain=lambda form: plain.notice(notice, words, form=form),
+        html=lambda: email.notice(subject, plain.notice(notice, words), words, templates),
+        slack=lambda key: slack.notice(subject, key, plain.notice(notice, words)),
     )
 
 

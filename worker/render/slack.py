@@ -1,16 +1,17 @@
-"""Alerts as Slack's Block Kit (docs.slack.dev/reference/block-kit), within its limits.
+"""Messages as Slack's Block Kit (docs.slack.dev/reference/block-kit), within its limits.
 
 Article text is made inert: `&`, `<` and `>` escaped, so that neither mention nor link can be written in it, and the
 signs of mrkdwn, for which Slack has no escape, replaced by look-alikes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from worker.model import Passage
+from worker.render.digest import Summary
 from worker.render.passages import clip, pieces
 from worker.render.view import View
-from worker.render.wording import Wording
+from worker.render.wording import Wording, say_count
 
 #: Articles that one message can tell, each with its title at least; a delivery of more should be parted.
 CAPACITY = 90
@@ -27,57 +28,144 @@ _FACTS = 400
 _INERT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
 
 Block = dict[str, object]
+#: A line of a list, and how many articles it tells.
+Line = tuple[str, int]
 
 
-def alert(subject: str, key: str, views: Sequence[View], words: Wording) -> dict[str, object]:
-    """The payload: whole articles where all fit, else a list of linked titles, else of titles."""
-    blocks = [block for view in views for block in _article(view, words)]
+def alert(
+    subject: str, key: str, views: Sequence[View], words: Wording, *, follows: str = "", thread_ts: str = ""
+) -> dict[str, object]:
+    """The payload: whole articles where all fit, else a list of linked titles, else of titles.
+
+    `thread_ts` puts it below the first message of its story; `follows` names that message where it cannot.
+    """
+    head = [_context(_joined([_marked(Passage(text=follows), _FACTS), _read(views[0], words)]))] if follows else []
+    blocks = [*head, *(block for view in views for block in _article(view, words))]
     if not _fits(blocks):
-        blocks = _list(views, words, linked=True)
-    if not _fits(blocks):
-        blocks = _list(views, words, linked=False)
-    while not _fits(blocks):
-        blocks.pop()  # beyond the capacity; the list's first line counts all
-    return {"text": _inert(subject), "blocks": [blocks[0] | {"block_id": key}, *blocks[1:]]}
+        count = (say_count(words.articles, len(views), words), 0)
+        forms = ([count, *_list(views, linked=linked)] for linked in (True, False))
+        blocks = _listed(forms, words, head=head, tail=[])
+    return _payload(subject, key, blocks) | ({"thread_ts": thread_ts, "reply_broadcast": False} if thread_ts else {})
+
+
+def digest(subject: str, key: str, summary: Summary, words: Wording) -> dict[str, object]:
+    """The payload: the stories as a list of linked titles where all fit, else of titles, and what was held back."""
+    heading = _section(f"*{_marked(Passage(text=summary.heading), _FACTS)}*")
+    tail: list[Block] = [{"type": "divider"}, _context(_marked(Passage(text=summary.held_back), _SECTION))]
+    forms = (list(_stories(summary, linked=linked)) for linked in (True, False))
+    return _payload(subject, key, _listed(forms, words, head=[heading], tail=tail))
 
 
 def notice(subject: str, key: str, text: str) -> dict[str, object]:
     """The payload of a notice."""
-    body = _section(_marked(Passage(text=text), _SECTION))
-    return {"text": _inert(subject), "blocks": [_section(f"*{_inert(subject)}*") | {"block_id": key}, body]}
+    return _payload(subject, key, [_section(f"*{_inert(subject)}*"), _section(_marked(Passage(text=text), _SECTION))])
 
 
-def _article(view: View, words: Wording) -> list[Block]:
-    place = " · ".join(_inert(text) for text in (view.source, view.date) if text)
-    read = f" · <{_escaped(view.link)}|{_inert(words.read)}>" if view.link else ""
-    size = _SECTION // max(len(view.passages), 1) - len("\n>")
-    quoted = "\n".join(f">{_marked(passage, size)}" for passage in view.passages)
-    return [
-        _context(_facts(view)),
-        _section(f"*{_title(view, _SECTION - 2, linked=True)}*"),
-        *([_section(quoted)] if quoted else []),
-        _context(place + read if len(place + read) <= _SECTION else place),
-        {"type": "divider"},
-    ]
+def _payload(subject: str, key: str, blocks: Sequence[Block]) -> dict[str, object]:
+    return {
+        "text": _inert(subject),
+        "blocks": [blocks[0] | {"block_id": key}, *blocks[1:]],
+        "parse": "none",
+        "link_names": False,
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
 
 
-def _list(views: Sequence[View], words: Wording, *, linked: bool) -> list[Block]:
+def _article(view: View, words: Wording) -> Iterator[Block]:
+    if view.news:
+        yield _section(f"*{_marked(Passage(text=view.news), _FACTS)}*")
+        yield from (_section(text) for text in _changes(view, words))
+    yield _context(_facts(view.severity_label, *view.rules))
+    yield _section(f"*{_title(view, _SECTION - 2, linked=True)}*")
+    if view.passages:
+        size = _SECTION // len(view.passages) - len("\n>")
+        yield _section("\n".join(f">{_marked(passage, size)}" for passage in view.passages))
+    yield _context(_joined([*map(_inert, (view.source, view.date, view.old)), _read(view, words)]))
+    if notes := _joined([_marked(Passage(text=text), _FACTS) for text in (view.outlets, view.why)], "\n"):
+        yield _context(notes)
+    if answers := _joined([_link(link, label) for label, link in view.answers]):
+        yield _context(answers)
+    yield {"type": "divider"}
+
+
+def _changes(view: View, words: Wording) -> Iterator[str]:
+    for change in view.changes:
+        both = bool(change.before.text and change.after.text)
+        sides = (
+            (words.before if both else words.removed, change.before),
+            (words.after if both else words.added, change.after),
+        )
+        size = _SECTION // 2 - 50
+        yield "\n".join(f">{label}{words.colon} {_marked(side, size)}" for label, side in sides if side.text)
+
+
+def _list(views: Sequence[View], *, linked: bool) -> Iterator[Line]:
     """The articles under the facts they share, one line each."""
-    lines = [words.articles.format(count=len(views))]
-    for facts, group in groupby(views, key=_facts):
-        lines.append(f"*{facts}*")
-        lines += [f"• {_title(view, _SECTION - 2, size=_ENTRY, linked=linked)}" for view in group]
-    sections = [""]
-    for line in lines:
-        if len(sections[-1]) + len(line) >= _SECTION:
-            sections.append("")
-        sections[-1] += ("\n" if sections[-1] else "") + line
-    return [_section(text) for text in sections]
+    for facts, group in groupby(views, key=lambda view: _facts(view.occasion_label, view.severity_label, *view.rules)):
+        yield f"*{facts}*", 0
+        for view in group:
+            yield f"• {_title(view, _SECTION - 2, size=_ENTRY, linked=linked)}", 1
 
 
-def _facts(view: View) -> str:
-    facts = " · ".join(filter(None, (view.occasion_label, view.severity_label, *view.rules)))
-    return _marked(Passage(text=facts), _FACTS)
+def _stories(summary: Summary, *, linked: bool) -> Iterator[Line]:
+    """The stories under their severity, one line an article, those of one story under its first."""
+    stories = (*summary.stories, *summary.listed)
+    for severity, group in groupby(stories, key=lambda story: story.first.severity_label):
+        yield f"*{_inert(severity)}*", 0
+        for story in group:
+            for sign, view in (("•", story.first), *(("    ◦", other) for other in story.others)):
+                room = _SECTION - 500
+                title = _title(view, room, size=_ENTRY, linked=linked)
+                named = _joined([*map(_inert, (view.occasion_label,)), title], " : ")
+                yield f"{sign} {_joined([named, *map(_inert, (view.source, view.old))])}", 1
+
+
+def _listed(forms: Iterable[Iterable[Line]], words: Wording, *, head: list[Block], tail: list[Block]) -> list[Block]:
+    """The first of the forms that fits between `head` and `tail`; else of the last what fits, and how many more."""
+    blocks: list[Block] = []
+    for form in forms:
+        blocks, left = _packed(list(form), words, head, tail)
+        if not left:
+            break
+    return blocks
+
+
+def _packed(lines: Sequence[Line], words: Wording, head: list[Block], tail: list[Block]) -> tuple[list[Block], int]:
+    """As many lines as fit, and how many articles the others tell."""
+    left = sum(articles for _, articles in lines)
+    sections: list[str] = [""]
+    for number, (text, articles) in enumerate(lines):
+        joined = f"{sections[-1]}\n{text}" if sections[-1] else text
+        longer = [*sections[:-1], joined] if len(joined) <= _SECTION else [*sections, text]
+        last = number == len(lines) - 1
+        more = [] if last else [_context(say_count(words.more, left, words))]
+        if not _fits([*head, *map(_section, longer), *more, *tail]):
+            break
+        sections, left = longer, left - articles
+    more = [_context(say_count(words.more, left, words))] if left else []
+    return [*head, *map(_section, filter(None, sections)), *more, *tail], left
+
+
+def _facts(*texts: str) -> str:
+    return _marked(Passage(text=" · ".join(filter(None, texts))), _FACTS)
+
+
+def _joined(texts: Iterable[str], sign: str = " · ") -> str:
+    """The texts up to the room of one block; what would pass it is left out."""
+    joined = ""
+    for text in filter(None, texts):
+        longer = f"{joined}{sign}{text}" if joined else text
+        joined = longer if len(longer) <= _SECTION else joined
+    return joined
+
+
+def _read(view: View, words: Wording) -> str:
+    return _link(view.link, words.read) if view.link else ""
+
+
+def _link(link: str, text: str) -> str:
+    return f"<{_escaped(link)}|{_inert(text)}>"
 
 
 def _title(view: View, room: int, *, size: int = 300, linked: bool) -> str:

@@ -3,25 +3,32 @@
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from worker.model import AlertItem, Passage, Severity, Target
-from worker.render.passages import clip, tidy
-from worker.render.wording import Wording, say_date
+from worker.model import AlertItem, Change, Occasion, Passage, Severity, Target
+from worker.render.passages import clip, pieces, tidy
+from worker.render.wording import Wording, say_count, say_date, say_day, say_list
 
 _TITLE = 300
 _SENTENCE = 700
 _NAME = 120
+#: Of outlets and of matched words that are named, and letters of such a word.
+_NAMED = 8
+_WORD = 40
 #: Browsers and mail programs agree on no more.
 _LINK = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One article of a message."""
+    """One article of a message; texts that do not apply are empty."""
 
     severity: Severity
-    #: `Importance élevée`, and the occasion's word or nothing.
+    #: `Importance élevée`, and the occasion's word.
     severity_label: str
     occasion_label: str
+    #: What is new, in a sentence: a source, a correction, that nobody acknowledged.
+    news: str
+    #: What a correction changed.
+    changes: tuple[Change, ...]
     #: Names, most severe first.
     rules: tuple[str, ...]
     title: Passage
@@ -29,10 +36,20 @@ class View:
     source: str
     #: `Publié le ...`.
     date: str
-    #: An http(s) URL without white space, controls, quotes, bars or angle brackets, or empty.
+    #: `Date du 3 janvier : ancien`.
+    old: str
+    #: `Aussi dans : ...`.
+    outlets: str
+    #: The words that matched, and their rules.
+    why: str
+    #: An http(s) URL without white space, controls, quotes, bars or angle brackets.
     link: str
+    #: What a reader may answer, and the addresses to do it at: (label, link).
+    answers: tuple[tuple[str, str], ...]
     #: Of the article.
     language: str
+    #: Items of one story have the same.
+    story: int | None
 
 
 def view(item: AlertItem, target: Target, words: Wording) -> View:
@@ -41,17 +58,28 @@ def view(item: AlertItem, target: Target, words: Wording) -> View:
     moment = item.published
     # An article without a date of its own carries the moment it was first seen, which is not when it was published.
     label = words.first_seen if moment == item.first_seen else words.published
+    rules = tuple(line(name or rule_id, _NAME) for name, rule_id in item.rules)
+    passages = tuple(clip(passage, _SENTENCE) for passage in map(tidy, item.passages) if passage.text)
+    source = line(item.source, _NAME)
+    occasion = _occasion(item.occasion)
     return View(
         severity=item.severity,
         severity_label=words.severities[item.severity],
-        occasion_label=_occasion(item.occasion, words),
-        rules=tuple(line(name or rule_id, _NAME) for name, rule_id in item.rules),
+        occasion_label=words.occasions.get(occasion, "") if occasion else "",
+        news=words.news.get(occasion, "").format(source=source or words.untitled) if occasion else "",
+        changes=tuple(one for one in map(_change, item.changes) if one.before.text or one.after.text),
+        rules=rules,
         title=title if title.text else Passage(text=words.untitled),
-        passages=tuple(clip(passage, _SENTENCE) for passage in map(tidy, item.passages) if passage.text),
-        source=line(item.source, _NAME),
+        passages=passages,
+        source=source,
         date=label.format(date=say_date(moment, target.timezone, words)),
-        link=_link(item.link),
+        old=_old(item, target, words) if item.old else "",
+        outlets=_outlets(item, words),
+        why=_why((title, *passages), rules, words),
+        link=usable_link(item.link),
+        answers=_answers(item, words),
         language=item.language,
+        story=item.story_id,
     )
 
 
@@ -60,12 +88,7 @@ def line(text: str, size: int) -> str:
     return clip(tidy(Passage(text=text)), size).text
 
 
-def _occasion(occasion: str, words: Wording) -> str:
-    # Escalations carry a number (`escalation-2`).
-    return next((word for known, word in words.occasions.items() if occasion.startswith(known)), "")
-
-
-def _link(url: str) -> str:
+def usable_link(url: str) -> str:
     """The URL if a reader may be sent there, with what could end an attribute or a Slack link percent-encoded."""
     url = "".join(quote(char, errors="replace") if _unsafe(char) else char for char in url.strip())
     try:
@@ -74,6 +97,51 @@ def _link(url: str) -> str:
     except ValueError:
         return ""
     return url if usable else ""
+
+
+def _change(change: Change) -> Change:
+    return Change(before=clip(tidy(change.before), _SENTENCE), after=clip(tidy(change.after), _SENTENCE))
+
+
+def _occasion(occasion: str) -> Occasion | None:
+    # Escalations carry a number (`escalation-2`).
+    return next((known for known in Occasion if occasion.startswith(known)), None)
+
+
+def _old(item: AlertItem, target: Target, words: Wording) -> str:
+    year = item.published.year != item.first_seen.year
+    return words.old.format(date=say_day(item.published, target.timezone, words, year=year))
+
+
+def _outlets(item: AlertItem, words: Wording) -> str:
+    names = [name for name in dict.fromkeys(line(one, _NAME) for one in item.outlets) if name]
+    more = len(names) - _NAMED
+    if more > 1:
+        names[_NAMED:] = [say_count(words.others, more, words)]
+    return words.outlets.format(outlets=say_list(names, words)) if names else ""
+
+
+def _why(passages: tuple[Passage, ...], rules: tuple[str, ...], words: Wording) -> str:
+    """Each word that is marked once, as it stands, and the rules; nothing where there is no rule."""
+    marked: dict[str, str] = {}
+    for passage in passages:
+        for text, mark in pieces(passage):
+            if mark and text.strip():
+                marked.setdefault(text.casefold(), words.quoted.format(word=line(text, _WORD)))
+    named = [*marked.values()][:_NAMED]
+    if len(marked) > _NAMED:
+        named.append("…")
+    # A comma alone parts them: `et` is a word of rules too.
+    rule_names = ", ".join(rules)
+    if not rules:
+        return ""
+    return (words.matched if named else words.matched_rules).format(words=", ".join(named), rules=rule_names)
+
+
+def _answers(item: AlertItem, words: Wording) -> tuple[tuple[str, str], ...]:
+    answers = item.answers
+    offered = ((words.acknowledge, answers.acknowledge), (words.mute, answers.mute), (words.noise, answers.noise))
+    return tuple((label, usable_link(link)) for label, link in offered if usable_link(link))
 
 
 def _unsafe(char: str) -> bool:

@@ -1,12 +1,15 @@
-"""The product's own words, in French and English, and dates as their readers write them."""
+"""The product's own words, in French and English, and dates and numbers as their readers write them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from worker.model import Occasion, Severity
+from worker.model import Occasion, Severity, Suppression
+
+#: Of one thing, and of `{count}` things.
+Counted = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,19 +21,59 @@ class Wording:
     severities: Mapping[Severity, str]
     #: The first message on an article needs no word.
     occasions: Mapping[Occasion, str]
+    #: What a message that is not the first says in its first line; `{source}`.
+    news: Mapping[Occasion, str]
+    #: `{subject}`, `{date}`: the message that this one follows, where the channel has no threads.
+    follows: str
+    #: Before the subject of what follows, where the channel has no threads.
+    follow_up: str
     untitled: str
     #: `{date}`
     published: str
     #: `{date}`: where the feed gives no usable date.
     first_seen: str
+    #: `{date}`: published long before it was first seen.
+    old: str
+    #: `{outlets}`
+    outlets: str
+    #: Of outlets that are not named.
+    others: Counted
+    #: `{words}`, `{rules}`
+    matched: str
+    #: `{rules}`: where no word is marked.
+    matched_rules: str
+    #: `{word}`
+    quoted: str
+    #: What stands before the two sides of a change, and before one that has no other side.
+    before: str
+    after: str
+    removed: str
+    added: str
+    acknowledge: str
+    mute: str
+    noise: str
     read: str
     #: `{rules}`
     because: str
-    #: `{count}`
-    articles: str
+    articles: Counted
+    alerts: Counted
+    #: `{date}`, `{alerts}`
+    digest: str
+    #: Articles of a digest that are listed without more.
+    listed: str
+    #: Of those for which there was no room.
+    more: Counted
+    #: `{reasons}`
+    held_back: str
+    nothing_held_back: str
+    suppressions: Mapping[Suppression, Counted]
     notice: str
-    #: Of a date, in the letters of CLDR.
+    #: Between a label and what it names.
+    colon: str
+    #: Of a moment and of a day, in the letters of CLDR.
     date: str
+    day: str
+    day_and_year: str
 
 
 _FRENCH = Wording(
@@ -52,14 +95,73 @@ _FRENCH = Wording(
             Occasion.ESCALATION: "Rappel",
         }
     ),
+    news=MappingProxyType(
+        {
+            Occasion.FOLLOW_UP: "Suite : nouvelle source, {source}.",
+            Occasion.CORRECTION: "Correction : le texte déjà signalé a changé.",
+            Occasion.DEVELOPMENT: "Développement : l’affaire déjà signalée évolue.",
+            Occasion.ESCALATION: "Rappel : personne n’a encore accusé réception de cette alerte.",
+        }
+    ),
+    follows="Suite de « {subject} » ({date})",
+    follow_up="Suite : ",
     untitled="Sans titre",
     published="Publié le {date}",
     first_seen="Repéré le {date}",
+    old="Date du {date} : ancien",
+    outlets="Aussi dans : {outlets}",
+    others=("{count} autre", "{count} autres"),
+    matched="Mots trouvés : {words} ({rules})",
+    matched_rules="Règle : {rules}",
+    quoted="« {word} »",
+    before="Avant",
+    after="Après",
+    removed="Retiré",
+    added="Ajouté",
+    acknowledge="Accuser réception",
+    mute="Ne plus suivre cette affaire",
+    noise="Sans intérêt",
     read="Lire l’article",
     because="Vous recevez cette alerte de Veille au titre de : {rules}.",
-    articles="{count} articles",
+    articles=("{count} article", "{count} articles"),
+    alerts=("{count} alerte", "{count} alertes"),
+    digest="Synthèse du {date} : {alerts}",
+    listed="Et aussi",
+    more=("… et {count} autre : voir `veille ledger`.", "… et {count} autres : voir `veille ledger`."),
+    held_back="Retenu depuis la dernière synthèse : {reasons}.",
+    nothing_held_back="Rien n’a été retenu depuis la dernière synthèse.",
+    suppressions=MappingProxyType(
+        {
+            Suppression.COPY: ("{count} copie d’un article déjà traité", "{count} copies d’articles déjà traités"),
+            Suppression.BACKLOG: (
+                "{count} article déjà présent au premier relevé de son flux",
+                "{count} articles déjà présents au premier relevé de leur flux",
+            ),
+            Suppression.ARCHIVE: (
+                "{count} article connu avant le premier relevé",
+                "{count} articles connus avant le premier relevé",
+            ),
+            Suppression.SAME_STORY: (
+                "{count} article d’une affaire déjà signalée",
+                "{count} articles d’affaires déjà signalées",
+            ),
+            Suppression.OLD_NEWS: ("{count} article trop ancien", "{count} articles trop anciens"),
+            Suppression.SILENCED: ("{count} alerte mise en sourdine", "{count} alertes mises en sourdine"),
+            Suppression.MUTED_STORY: (
+                "{count} alerte d’une affaire qui n’est plus suivie",
+                "{count} alertes d’affaires qui ne sont plus suivies",
+            ),
+            Suppression.ACKNOWLEDGED: (
+                "{count} rappel inutile, l’alerte ayant son accusé de réception",
+                "{count} rappels inutiles, les alertes ayant leur accusé de réception",
+            ),
+        }
+    ),
     notice="Message de service de Veille.",
+    colon=" :",
     date="EEEE d MMMM y 'à' HH:mm (ZZZZ)",
+    day="d MMMM",
+    day_and_year="d MMMM y",
 )
 
 _ENGLISH = Wording(
@@ -81,14 +183,70 @@ _ENGLISH = Wording(
             Occasion.ESCALATION: "Reminder",
         }
     ),
+    news=MappingProxyType(
+        {
+            Occasion.FOLLOW_UP: "Follow-up: a new source, {source}.",
+            Occasion.CORRECTION: "Correction: the text you were told of has changed.",
+            Occasion.DEVELOPMENT: "Development: the story you were told of goes on.",
+            Occasion.ESCALATION: "Reminder: nobody has acknowledged this alert yet.",
+        }
+    ),
+    follows="Follows “{subject}” ({date})",
+    follow_up="Follow-up: ",
     untitled="Untitled",
     published="Published {date}",
     first_seen="First seen {date}",
+    old="Dated {date}: old",
+    outlets="Also in: {outlets}",
+    others=("{count} other", "{count} others"),
+    matched="Words found: {words} ({rules})",
+    matched_rules="Rule: {rules}",
+    quoted="“{word}”",
+    before="Before",
+    after="After",
+    removed="Removed",
+    added="Added",
+    acknowledge="Acknowledge",
+    mute="Mute this story",
+    noise="Not relevant",
     read="Read the article",
     because="Veille sent you this alert for: {rules}.",
-    articles="{count} articles",
+    articles=("{count} article", "{count} articles"),
+    alerts=("{count} alert", "{count} alerts"),
+    digest="Digest of {date}: {alerts}",
+    listed="And also",
+    more=("… and {count} more: see `veille ledger`.", "… and {count} more: see `veille ledger`."),
+    held_back="Held back since the last digest: {reasons}.",
+    nothing_held_back="Nothing was held back since the last digest.",
+    suppressions=MappingProxyType(
+        {
+            Suppression.COPY: ("{count} copy of an article dealt with", "{count} copies of articles dealt with"),
+            Suppression.BACKLOG: (
+                "{count} article that stood in its feed at the first poll",
+                "{count} articles that stood in their feed at the first poll",
+            ),
+            Suppression.ARCHIVE: (
+                "{count} article known before the first poll",
+                "{count} articles known before the first poll",
+            ),
+            Suppression.SAME_STORY: (
+                "{count} article of a story told before",
+                "{count} articles of stories told before",
+            ),
+            Suppression.OLD_NEWS: ("{count} article that is too old", "{count} articles that are too old"),
+            Suppression.SILENCED: ("{count} alert silenced", "{count} alerts silenced"),
+            Suppression.MUTED_STORY: ("{count} alert of a muted story", "{count} alerts of muted stories"),
+            Suppression.ACKNOWLEDGED: (
+                "{count} reminder of an alert acknowledged in time",
+                "{count} reminders of alerts acknowledged in time",
+            ),
+        }
+    ),
     notice="A service message from Veille.",
+    colon=":",
     date="EEEE d MMMM y, HH:mm (ZZZZ)",
+    day="d MMMM",
+    day_and_year="d MMMM y",
 )
 
 
@@ -99,11 +257,39 @@ def wording(language: str) -> Wording:
 
 def say_date(moment: datetime, timezone: str, words: Wording) -> str:
     """`mercredi 6 août 2025 à 14:30 (UTC+07:00)`."""
+    return _formatted(moment, timezone, words.date, words)
+
+
+def say_day(moment: datetime, timezone: str, words: Wording, *, year: bool = False) -> str:
+    """`6 août`, or `6 août 2025`."""
+    return _formatted(moment, timezone, words.day_and_year if year else words.day, words)
+
+
+def say_count(forms: Counted, count: int, words: Wording) -> str:
+    """`1 article`, `1 200 articles`."""
+    from babel import Locale
+    from babel.numbers import format_decimal
+
+    singular = Locale(words.language).plural_form(count) == "one"
+    return forms[0 if singular else 1].format(count=format_decimal(count, locale=words.language))
+
+
+def say_list(names: Sequence[str], words: Wording) -> str:
+    """`A, B et C`."""
+    from babel.lists import format_list
+
+    return str(format_list(names, locale=words.language))
+
+
+def _formatted(moment: datetime, timezone: str, pattern: str, words: Wording) -> str:
     from babel.dates import format_datetime
 
     zone = ZoneInfo(timezone)
     try:
-        moment.astimezone(zone)
+        local = moment.astimezone(zone)
     except OverflowError:  # the calendar's first or last day, which feeds do name
         zone = ZoneInfo("UTC")
-    return str(format_datetime(moment, words.date, tzinfo=zone, locale=words.language))
+        local = moment.astimezone(zone)
+    if words.language == "fr" and local.day == 1:
+        pattern = pattern.replace("d ", "'1er' ")  # CLDR has no ordinals
+    return str(format_datetime(moment, pattern, tzinfo=zone, locale=words.language))
