@@ -50,7 +50,7 @@ def test_what_is_not_sent_is_listed_with_its_reason(veille, site: Site) -> None:
     assert listed(veille, site, "--state", "parked", "--state", "dead", "--limit", "2").keys() == {1, 2}
     assert listed(veille, site, "--target", "another") == {}
     out = veille("deliveries", site=site).out
-    for words in ("expired: no room", "Waits until the configuration is mended", "log:log", "Hun Sen"):
+    for words in ("no room", "Waits until the configuration is mended", "log:log", "Hun Sen"):
         assert words in out
 
 
@@ -59,7 +59,7 @@ def test_what_was_given_up_is_sent_after_all(veille, site: Site, words: list[str
     """Made due, it goes out at the next pass with the bytes that were sealed, and the ledger adds up."""
     change(site, DEAD, PARKED, "INSERT OR REPLACE INTO target (id, parked) VALUES ('log', 'no_service')")
     with sqlite3.connect(site.folder / "veille.db") as db:
-        sealed = {row[0] for row in db.execute("SELECT content FROM delivery WHERE id = 1")}
+        sealed = {row[0] for row in db.execute("SELECT content FROM delivery WHERE id = 1 AND message_id != ''")}
     done = json.loads(veille("deliveries", "retry", *words, "--json", site=site).out)
     assert done["due"] == ([1, 3] if "3" in words else [1, 2])
     (site.folder / "alerts").unlink()

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from worker import text
 from worker.alert import ESCALATION, THREADS
-from worker.model import Alert, AlertItem, Digest, Notice, Suppression, Thread
-from worker.render import passages
+from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread
+from worker.render import changes, passages
 from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories
 
 #: Published longer than this before it was first seen: marked, so that nobody takes it for news.
@@ -41,6 +41,15 @@ def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
     )
 
 
+def _changes(tx: Tx, article_id: int, newest: ledger.StoredMatch) -> tuple[Change, ...]:
+    """What differs between a text and the one before it."""
+    before = articles.text_of(tx, article_id, newest.revision - 1)
+    if before is None:
+        return ()
+    title, body = before
+    return changes(f"{title}\n\n{body}", f"{newest.title}\n\n{newest.body}")
+
+
 def _item(tx: Tx, article_id: int, found: list[_Found]) -> AlertItem:
     stored = articles.get(tx, article_id)
     if stored is None:
@@ -67,5 +76,6 @@ def _item(tx: Tx, article_id: int, found: list[_Found]) -> AlertItem:
         link=article.link,
         story_id=story_id,
         outlets=tuple(name for name in story.outlets if name != article.source) if story else (),
+        changes=_changes(tx, article_id, newest) if by_severity[0][0].startswith(Occasion.CORRECTION) else (),
         old=article.first_seen - article.published > _OLD_AFTER,
     )

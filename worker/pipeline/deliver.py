@@ -14,7 +14,6 @@ from worker.model import (
     Claimed,
     DeliveryState,
     Message,
-    Notice,
     Outcome,
     Receipt,
     Target,
@@ -84,7 +83,7 @@ def _claim_one(
             return None, None
         draft = still
     try:
-        message = _sealed(edges, draft, target, now)
+        message = _sealed(edges, live, draft, target, now)
     except StoreError:
         raise
     except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
@@ -117,20 +116,24 @@ def _rechecked(
         return deliveries.draft(tx, draft.id)
 
 
-def _sealed(edges: Edges, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
+def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
     """The message of an open delivery; None where one was sealed before."""
     if draft.state is not DeliveryState.OPEN:
         return None
     with edges.store.read() as tx:
         found = content(tx, draft)
-    return seal(
-        found if isinstance(found, Notice) else found.items,
+    sealed = seal(
+        found,
         target=target,
         recipient=draft.recipient,
         key=draft.key,
         host=HOST,
         now=now,
+        templates=live.config.templates,
     )
+    if sealed.problem:
+        _log.warning("a template failed; the one that ships was used", delivery=draft.id, problem=sealed.problem)
+    return sealed
 
 
 def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt: Receipt) -> DeliveryState:

@@ -273,3 +273,10 @@ def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:
     """When each text of an article came, first to last."""
     query = sa.select(_revision.c.created).where(_revision.c.article_id == article_id).order_by(_revision.c.number)
     return tx.execute(query).scalars().all()
+
+
+def text_of(tx: Tx, article_id: int, number: int) -> tuple[str, str] | None:
+    """Title and body of one text of an article; None if it has none of that number."""
+    query = sa.select(_revision.c.title, _revision.c.body)
+    found = tx.execute(query.where(_revision.c.article_id == article_id, _revision.c.number == number)).one_or_none()
+    return None if found is None else (found.title, found.body)

@@ -19,3 +19,8 @@ def upgrade() -> None:
         batch.add_column(sa.Column("told", sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table("delivery") as batch:
         batch.add_column(sa.Column("refused", sa.Integer(), nullable=False, server_default="0"))
+    # The defaults were for the rows there are.
+    for table, columns in (("target", ("failures", "told")), ("delivery", ("refused",))):
+        with op.batch_alter_table(table) as batch:
+            for column in columns:
+                batch.alter_column(column, server_default=None)

@@ -1,0 +1,308 @@
+"""A story told: first message, follow-ups below it, digests, nights, silences; through the whole job."""
+
+import email
+import email.policy
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import time, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from desk import Desk, email_target, feed, scripted
+from rig import Item
+
+from worker.engine.once import _deliveries
+from worker.model import DigestPolicy, Escalation, Outcome, Quiet, Receipt, Route, Telling, Throttle
+from worker.store import ledger, silences, standing
+
+A, B, C = (f"https://{name}.example/feed" for name in "abc")
+MAIL = "mailto:a@example.org"
+OPENING = (
+    "Hun Sen est arrivé en visite officielle à Vientiane. Le président du Sénat du Cambodge y a été reçu par "
+    "Thongloun Sisoulith au palais présidentiel."
+)
+#: Three accounts of one event, each in its own words.
+ACCOUNTS = [
+    f"{OPENING} Les deux hommes ont parlé du pont de Stung Treng et du corridor ferroviaire.",
+    (
+        "Hun Sen, président du Sénat cambodgien, poursuit sa visite officielle à Vientiane. Thongloun Sisoulith a salué le "
+        "pont de Stung Treng et le corridor ferroviaire entre les deux pays."
+    ),
+    (
+        "À Vientiane, la visite officielle de Hun Sen s'achève par une déclaration sur le corridor ferroviaire et le pont "
+        "de Stung Treng, que Thongloun Sisoulith appelle de ses vœux."
+    ),
+]
+#: As likely to be told, but of another event.
+ELSEWHERE = "Hun Sen prépare une visite de la centrale de Kampot, où les turbines neuves attendent leurs techniciens."
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
+    targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
+    with Desk(tmp_path, feeds=feeds, targets=targets, telling=Telling()) as made:
+        yield scripted(monkeypatch, made)
+
+
+def publish(desk: Desk, url: str, *texts: str, key: str = "v", title: str = "Hun Sen en visite à Vientiane") -> None:
+    """Let a feed hold these articles."""
+    minute = desk.now.strftime("%a, %d %b %Y %H:%M:%S GMT")
+    desk.web.feed(url, [Item(f"{key}{n}", title, text, published=minute) for n, text in enumerate(texts)])
+
+
+def mails(desk: Desk) -> list[EmailMessage]:
+    """What was sent, in order."""
+    return [
+        email.message_from_bytes(claimed.message.content, policy=email.policy.default)  # type: ignore[misc]
+        for _, claimed in desk.attempts
+    ]
+
+
+def plain(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
+
+
+def occasions(desk: Desk) -> list[str]:
+    return [row[0] for row in desk.rows("SELECT occasion || ' ' || verdict || suppression FROM obligation ORDER BY id")]
+
+
+async def test_one_thread_a_story(desk: Desk) -> None:
+    """The first account begins the thread; another outlet's goes below it, under the same subject."""
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    desk.later(hours=1)
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    desk.later(hours=1)
+    publish(desk, C, ACCOUNTS[2])
+    await desk.pass_()
+    assert occasions(desk) == ["first owed", "follow-up owed", "follow-up owed"]
+    first, second, third = mails(desk)
+    assert first["In-Reply-To"] is None
+    assert second["In-Reply-To"] == first["Message-ID"]
+    assert third["In-Reply-To"] == second["Message-ID"]
+    assert third["References"].split() == [first["Message-ID"], second["Message-ID"]]
+    assert second["Subject"] == third["Subject"] == f"Re: {first['Subject']}"
+
+
+async def test_accounts_that_come_together_are_one_message(desk: Desk) -> None:
+    """While its delivery is open, it collects; what is of another story has a message of its own."""
+    for url, text in zip((A, B), ACCOUNTS, strict=False):
+        publish(desk, url, text)
+    publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
+    await desk.pass_()
+    assert len(desk.attempts) == 2
+    assert desk.one("SELECT count(*) FROM obligation WHERE verdict = 'owed'") == 3
+
+
+async def test_a_follow_up_waits_for_its_first(desk: Desk) -> None:
+    """While the first cannot be sent the follow-up is held; once it was, it goes below it."""
+    desk.script["desk"] = [Receipt(outcome=Outcome.RETRY)]
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    assert len(desk.attempts) == 1
+    desk.later(minutes=10)
+    await _deliveries(desk.edges)
+    first, again, second = mails(desk)
+    assert first["Message-ID"] == again["Message-ID"] == second["In-Reply-To"]
+
+
+async def test_a_follow_up_becomes_the_first_if_that_dies(desk: Desk) -> None:
+    """Nobody is answered to a message that never came."""
+    desk.script["desk"] = [Receipt(outcome=Outcome.RETRY), Receipt(outcome=Outcome.PERMANENT)]
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    desk.later(minutes=10)
+    await _deliveries(desk.edges)
+    _, _, second = mails(desk)
+    assert second["In-Reply-To"] is None
+    assert not second["Subject"].startswith("Re:")
+
+
+async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
+    """What changed stands in the mail, before and after; a text that is only reworded is recorded and no more."""
+    desk.reload(telling=Telling(follow_up=("correction",)))
+    publish(desk, A, f"{OPENING} Le pont coûtera 120 millions de dollars.")
+    await desk.pass_()
+    desk.later(hours=1)
+    publish(desk, A, f"{OPENING} Le pont coûtera 210 millions de dollars.")
+    await desk.pass_()
+    desk.later(hours=1)
+    publish(desk, A, f"{OPENING} Le pont coûtera donc 210 millions de dollars.")
+    await desk.pass_()
+    assert occasions(desk) == ["first owed", "correction owed"]
+    first, correction = mails(desk)
+    assert correction["In-Reply-To"] == first["Message-ID"]
+    assert "120" in plain(correction)
+    assert "210" in plain(correction)
+
+
+async def test_what_follow_up_leaves_out_is_told_together(desk: Desk) -> None:
+    """With realert nothing is lost: the other accounts come in one message when the time is over."""
+    desk.reload(telling=Telling(follow_up=(), realert=timedelta(hours=6)))
+    for hours, url, text in zip((1, 1, 1), (A, B, C), ACCOUNTS, strict=True):
+        publish(desk, url, text)
+        await desk.pass_()
+        desk.later(hours=hours)
+    assert len(desk.attempts) == 1
+    assert desk.rows("SELECT state, hold FROM delivery WHERE state != 'sent'") == [("open", "realert")]
+    desk.later(hours=3, minutes=1)
+    await _deliveries(desk.edges)
+    assert len(desk.attempts) == 2
+    assert all(name in plain(mails(desk)[1]) for name in ("La Dépêche", "Le Courrier"))
+
+
+async def test_a_digest_says_what_was_held_back(desk: Desk) -> None:
+    """At its hour everything comes in one message, which ends with what was not told and why."""
+    desk.reload(targets=[replace(desk.targets[0], digest=DigestPolicy(at="30 7 * * *"))], telling=Telling(follow_up=()))
+    publish(desk, A, ACCOUNTS[0])
+    publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
+    await desk.pass_()
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    assert desk.attempts == []
+    desk.now = desk.now.replace(hour=7, minute=29) + timedelta(days=1)
+    await _deliveries(desk.edges)
+    assert desk.attempts == []
+    desk.later(minutes=1)
+    await _deliveries(desk.edges)
+    (digest,) = mails(desk)
+    assert "Kampot" in plain(digest)
+    assert "Vientiane" in plain(digest)
+    assert [row[0] for row in desk.rows("SELECT suppression FROM obligation WHERE verdict != 'owed'")] == ["same-story"]
+    with desk.store.read() as tx:
+        assert standing.held_back(tx, MAIL) == {}
+    assert "1 " in plain(digest).rstrip().splitlines()[-1]
+
+
+async def test_a_night_holds_once_and_what_is_critical_breaks_it(desk: Desk) -> None:
+    """Quiet hours hold what came in them until they end; a critical alert of the story takes it along."""
+    night = (Quiet(since=time(22), until=time(6, 30)),)
+    desk.reload(targets=[replace(desk.targets[0], quiet=night)], now=desk.now.replace(hour=23))
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    assert desk.rows("SELECT state, hold FROM delivery") == [("open", "quiet-hours")]
+    desk.now = desk.now.replace(hour=6, minute=30) + timedelta(days=1)
+    await _deliveries(desk.edges)
+    await _deliveries(desk.edges)
+    assert len(desk.attempts) == 1
+
+
+async def test_what_was_due_before_the_night_is_not_sent_in_it(desk: Desk) -> None:
+    """A worker that was away until the night does not wake anybody with what it found."""
+    publish(desk, A, ACCOUNTS[0])
+    await desk.poll(A)
+    night = (Quiet(since=time(22), until=time(6, 30)),)
+    desk.reload(telling=Telling(group_wait=timedelta(minutes=5)))
+    await desk.pass_()
+    desk.reload(targets=[replace(desk.targets[0], quiet=night)], now=desk.now.replace(hour=23))
+    await _deliveries(desk.edges)
+    assert desk.attempts == []
+    assert desk.one("SELECT hold FROM delivery") == "quiet-hours"
+
+
+async def test_throttled_alerts_come_together(desk: Desk) -> None:
+    """Beyond its number a rule's alerts wait until the time is over, and come as one."""
+    desk.reload(
+        targets=[replace(desk.targets[0], throttle=Throttle(alerts=1, per=timedelta(hours=1)))],
+        telling=Telling(key="article"),
+    )
+    publish(desk, A, *ACCOUNTS)
+    await desk.pass_()
+    assert len(desk.attempts) == 1
+    assert desk.rows("SELECT hold FROM delivery WHERE state = 'open'") == [("throttled",)]
+    desk.later(hours=1, seconds=1)
+    await _deliveries(desk.edges)
+    assert len(desk.attempts) == 2
+
+
+def silence(desk: Desk, **what: object) -> None:
+    given = {"author": "ana", "reason": "connu", "created": desk.now, "until": desk.now + timedelta(days=1), **what}
+    with desk.store.write() as tx:
+        silences.add(tx, silences.Silence(**given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "what",
+    [{"rule_id": "visit"}, {"set_name": "hun_sen"}, {"feed": "Le Fil"}, {"story_id": 1, "until": None}],
+    ids=["rule", "set", "feed", "story"],
+)
+@pytest.mark.parametrize("when", ["before", "while open"])
+async def test_a_silence_holds_what_comes_and_what_was_open(desk: Desk, what: dict[str, object], when: str) -> None:
+    """Whether it came before the article or after, nothing is told, and the ledger says who asked for it."""
+    desk.reload(telling=Telling(group_wait=timedelta(minutes=5)))
+    if when == "before" and "story_id" not in what:
+        silence(desk, **what)
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    silence(desk, **what)
+    desk.later(minutes=6)
+    await _deliveries(desk.edges)
+    assert desk.attempts == []
+    wanted = "muted-story" if "story_id" in what else "silenced"
+    ((suppression, why),) = desk.rows("SELECT suppression, why FROM obligation")
+    assert suppression == wanted
+    assert why.startswith("by ana")
+    assert desk.rows("SELECT * FROM delivery") == []
+    with desk.store.read() as tx:
+        assert ledger.audit(tx) == ()
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["nobody", "acknowledged"])
+async def test_escalation(desk: Desk, answered: bool) -> None:
+    """A second target is told when nobody acknowledged in time, and not when somebody did."""
+    boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
+    route = Route(
+        targets=("desk",), telling=Telling(escalation=Escalation(targets=("boss",), after=timedelta(minutes=30)))
+    )
+    desk.reload(targets=[*desk.targets, boss], routes=[route])
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    if answered:
+        with desk.store.write() as tx:
+            silences.acknowledge(tx, 1, "ana", desk.now)
+    desk.later(minutes=31)
+    await _deliveries(desk.edges)
+    assert desk.told == ([MAIL] if answered else [MAIL, "mailto:boss@example.org"])
+    assert occasions(desk) == ["first owed", f"escalation {'suppressedacknowledged' if answered else 'owed'}"]
+
+
+@pytest.mark.parametrize("sealed", [True, False], ids=["both told", "one still open"])
+async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None:
+    """What was sent stays; what is open becomes a follow-up; later articles go below the thread."""
+    desk.reload(telling=Telling() if sealed else Telling(group_wait=timedelta(minutes=5)))
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    desk.later(minutes=6)
+    await _deliveries(desk.edges)
+    publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
+    await desk.pass_()
+    desk.later(minutes=1)
+    with desk.store.ingest() as tx:
+        from sqlalchemy import text
+
+        tx.execute(text("UPDATE story_article SET story_id = 1 WHERE story_id = 2"))
+        tx.execute(text("UPDATE story SET merged_into = 1 WHERE id = 2"))
+    assert desk.rows("SELECT id FROM story WHERE merged_into IS NOT NULL") == [(2,)]
+    desk.later(minutes=6)
+    for _ in range(2):
+        await _deliveries(desk.edges)
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    desk.later(minutes=6)
+    for _ in range(2):
+        await _deliveries(desk.edges)
+    first, *_, last = mails(desk)
+    assert len(desk.attempts) == 3
+    assert first["Message-ID"] in last["References"]
+    assert occasions(desk)[1] == ("first owed" if sealed else "follow-up owed")
+    with desk.store.read() as tx:
+        assert ledger.audit(tx) == ()
