@@ -23,6 +23,7 @@ from worker.model.entries import (
     NotModified,
     ParsedEntry,
     ParsedFeed,
+    Rhythm,
     StoredEntry,
 )
 from worker.model.ledger import (
@@ -107,6 +108,7 @@ __all__ = [
     "Passage",
     "Quiet",
     "Receipt",
+    "Rhythm",
     "Route",
     "Secret",
     "Severity",
