@@ -475,3 +475,19 @@ def test_real_documents_never_raise():
     assert pickle.loads(pickle.dumps(found)) == found
     counts = {name: len(feed.entries) for name, feed in found.items() if name.endswith(".bin")}
     assert sorted(counts.values()) == [10, 15, 17, 40]
+
+
+def test_a_page_names_its_feeds():
+    """Where a page stands for a feed, the failure says which feeds it names."""
+    page = b"<html><head><link rel=stylesheet href=/x.css><link rel='alternate' type='application/rss+xml' href='/rss'>"
+    found = parse(page, "https://a.example/fr/", "text/html")
+    assert isinstance(found, ParseFailed)
+    assert found.feeds == ("https://a.example/rss",)
+    assert "https://a.example/rss" in found.detail
+
+
+def test_what_a_feed_says_of_when_to_come_back():
+    """Ttl in seconds; skipHours and skipDays as numbers, and no heed to those that skip all."""
+    head = "<ttl>90</ttl><skipHours><hour>0</hour><hour>23</hour></skipHours><skipDays><day>Sunday</day></skipDays>"
+    found = read(rss("<title>a</title>", head=head))
+    assert (found.ttl, found.skip_hours, found.skip_days) == (5400, (0, 23), (6,))
