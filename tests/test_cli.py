@@ -173,7 +173,7 @@ def test_poll_json(veille, site: Site) -> None:
     """One object, every key, numbers only."""
     found = json.loads(veille("poll", "--json", site=site).out)
     assert set(found) == {"feeds", "entries", "articles", "matches", "deliveries"}
-    assert set(found["feeds"]) == {"polled", "new", "not_modified", "failed"}
+    assert set(found["feeds"]) == {"polled", "new", "not_modified", "failed", "waiting"}
     assert set(found["articles"]) == {"new", "update", "duplicate"}
     assert set(found["deliveries"]) == {"open", "sealed", "retry", "parked", "sent", "dead"}
     assert found["feeds"]["polled"] == 1

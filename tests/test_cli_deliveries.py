@@ -57,7 +57,12 @@ def test_what_is_not_sent_is_listed_with_its_reason(veille, site: Site) -> None:
 @pytest.mark.parametrize("words", [["3", "1"], ["--all-dead"], ["--all-dead", "--target", "log"]], ids=" ".join)
 def test_what_was_given_up_is_sent_after_all(veille, site: Site, words: list[str]) -> None:
     """Made due, it goes out at the next pass with the bytes that were sealed, and the ledger adds up."""
-    change(site, DEAD, PARKED, "INSERT OR REPLACE INTO target (id, parked) VALUES ('log', 'no_service')")
+    change(
+        site,
+        DEAD,
+        PARKED,
+        "INSERT OR REPLACE INTO target (id, parked, failures, told) VALUES ('log', 'no_service', 0, 0)",
+    )
     with sqlite3.connect(site.folder / "veille.db") as db:
         sealed = {row[0] for row in db.execute("SELECT content FROM delivery WHERE id = 1 AND message_id != ''")}
     done = json.loads(veille("deliveries", "retry", *words, "--json", site=site).out)

@@ -375,7 +375,7 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         done = await once.run_once(desk.edges, seen.append)
         assert sorted(seen) == ["a", "b", "c"]
         assert done.as_json() == {
-            "feeds": {"polled": 3, "new": 2, "not_modified": 0, "failed": 1},
+            "feeds": {"polled": 3, "new": 2, "not_modified": 0, "failed": 1, "waiting": 0},
             "entries": 2,
             "articles": {"new": 2, "update": 0, "duplicate": 0},
             "matches": {"visit": 1},

@@ -141,7 +141,7 @@ def test_second_poll(first: list[ParsedEntry], second: list[ParsedEntry], expect
         "one guid for two, and one of them repeated",
     ],
 )
-def test_distinct_items_of_one_document(entries: list[ParsedEntry], distinct: int):
+def test_p13_distinct_items_of_one_document(entries: list[ParsedEntry], distinct: int):
     """A document's items are counted once each, and its second reading brings nothing."""
     memory = Memory()
     assert len(memory.poll(entries)) == distinct

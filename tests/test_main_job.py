@@ -58,10 +58,10 @@ def test_real_feeds_twice_then_changed(tmp_path: Path) -> None:
         site = Site(tmp_path, feeds=list(urls.values()), allow=[server.place], feed_lines="")
         first = site.poll()
         assert entries_by_feed(site) == {urls[name]: n for name, n in DISTINCT.items()}
-        assert first["feeds"] == {"polled": 12, "new": 12, "not_modified": 0, "failed": 0}
+        assert first["feeds"] == {"polled": 12, "new": 12, "not_modified": 0, "failed": 0, "waiting": 0}
         assert first["entries"] == sum(DISTINCT.values())
         second = site.poll()
-        assert second["feeds"] == {"polled": 12, "new": 0, "not_modified": 12, "failed": 0}
+        assert second["feeds"] == {"polled": 12, "new": 0, "not_modified": 12, "failed": 0, "waiting": 0}
         assert second["articles"] == {"new": 0, "update": 0, "duplicate": 0}
 
         body = bodies["mercopress"].decode()
@@ -80,7 +80,7 @@ def test_real_feeds_twice_then_changed(tmp_path: Path) -> None:
         )
         server.serve("/mercopress", body.replace(items[0], changed + again + added).encode(), etag='"later"')
         third = site.poll()
-        assert third["feeds"] == {"polled": 12, "new": 1, "not_modified": 11, "failed": 0}
+        assert third["feeds"] == {"polled": 12, "new": 1, "not_modified": 11, "failed": 0, "waiting": 0}
         assert third["entries"] == 1
         assert third["articles"] == {"new": 1, "update": 1, "duplicate": 0}
 

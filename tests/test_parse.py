@@ -133,7 +133,7 @@ def test_a_json_feed_entry_whole():
         "opml",
     ],
 )
-def test_not_a_feed(body: bytes, detail: str):
+def test_p09_not_a_feed(body: bytes, detail: str):
     """What is no feed is said to be none, and what it is."""
     found = parse(body, URL, "text/html")
     assert isinstance(found, ParseFailed)
@@ -247,7 +247,7 @@ def test_xml_base():
         ("Wed, 99 Feb 2026 99:99:99 +9999", None),
     ],
 )
-def test_dates_never_raise(date: str, expected: datetime | None):
+def test_p10_dates_never_raise(date: str, expected: datetime | None):
     """A date is aware UTC, or None."""
     assert only(rss(f"<title>T</title><pubDate>{date}</pubDate>")).published == expected
 
@@ -262,7 +262,7 @@ def test_updated_is_not_published():
 @pytest.mark.parametrize(
     "reference", ["&#xD800;", "&#x110000;", "&#xFFFFFFFF;", "&#0;", "&#1;", "&#" + "9" * 400 + ";"]
 )
-def test_a_bad_reference_loses_nothing(reference: str):
+def test_p06_a_bad_reference_loses_nothing(reference: str):
     """A reference to no character is shown as missing; its siblings stand."""
     found = titles(rss(f"<title>a{reference}b</title>", *(f"<title>t{n}</title>" for n in range(19))))
     assert found == ["a\ufffdb", *(f"t{n}" for n in range(19))]
@@ -274,7 +274,7 @@ def test_a_backslash_in_an_entity():
     assert titles(body) == [r"C:\data"]
 
 
-def test_entities_do_not_explode():
+def test_p01_p02_entities_do_not_explode():
     """Nested entities stay unexpanded, and the other entries stand."""
     nested = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
     prologue = f'<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a0 "lol">{nested}]>'
@@ -283,7 +283,7 @@ def test_entities_do_not_explode():
     assert len(found[0]) < 100
 
 
-def test_no_file_is_opened(tmp_path: Path):
+def test_f06_p03_no_file_is_opened(tmp_path: Path):
     """Neither a body that is a path nor an external entity opens a file."""
     secret = tmp_path / "secret.txt"
     secret.write_text("CANARY")
@@ -299,7 +299,7 @@ def test_no_file_is_opened(tmp_path: Path):
 @pytest.mark.parametrize(
     "text", ["a\x00b", "a\x0bb", "a\x08b", "a\u202eb", "a\ufffeb", "a\x9cb"], ids=lambda text: f"{ord(text[1]):x}"
 )
-def test_controls_are_cleaned(text: str):
+def test_p07_controls_are_cleaned(text: str):
     """No control, override or non-character reaches the store."""
     found = only(rss(f"<title>{text}</title><description>{text}</description><guid>{text}</guid>"))
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe]", found.title + found.summary + found.guid)
@@ -326,7 +326,7 @@ def test_texts_are_capped():
     ],
     ids=["utf-8", "text/xml without charset", "wrong header", "header", "nothing declared", "declared utf-8, is not"],
 )
-def test_encodings(body: bytes, content_type: str):
+def test_p08_encodings(body: bytes, content_type: str):
     """Bytes that are UTF-8 are read so whatever is declared; others by what is."""
     document = b"<rss version='2.0'><channel><item><title>caf" + body + b"</title></item></channel></rss>"
     assert only(document, content_type).title == "café"
@@ -379,7 +379,7 @@ def test_faults_that_lose_nothing(spoil):
 
 
 @pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
-def test_the_newest_two_thousand(*, dated: bool):
+def test_p05_the_newest_two_thousand(*, dated: bool):
     """Entries beyond the limit are counted; where dates tell, the newest are kept, in their order."""
     date = "<pubDate>Wed, 18 Feb 2026 {:02}:{:02}:00 GMT</pubDate>"
     items = [f"<title>t{n}</title>{date.format(n // 100, n % 60) if dated else ''}" for n in range(2300)]
@@ -388,7 +388,7 @@ def test_the_newest_two_thousand(*, dated: bool):
     assert [entry.title for entry in found.entries] == [f"t{n}" for n in (range(300, 2300) if dated else range(2000))]
 
 
-def test_one_entry_that_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch):
+def test_p20_one_entry_that_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch):
     """An error within one entry costs that entry alone, and is reported."""
     real = syndication._bodies
 
@@ -475,3 +475,19 @@ def test_real_documents_never_raise():
     assert pickle.loads(pickle.dumps(found)) == found
     counts = {name: len(feed.entries) for name, feed in found.items() if name.endswith(".bin")}
     assert sorted(counts.values()) == [10, 15, 17, 40]
+
+
+def test_a_page_names_its_feeds():
+    """Where a page stands for a feed, the failure says which feeds it names."""
+    page = b"<html><head><link rel=stylesheet href=/x.css><link rel='alternate' type='application/rss+xml' href='/rss'>"
+    found = parse(page, "https://a.example/fr/", "text/html")
+    assert isinstance(found, ParseFailed)
+    assert found.feeds == ("https://a.example/rss",)
+    assert "https://a.example/rss" in found.detail
+
+
+def test_what_a_feed_says_of_when_to_come_back():
+    """Ttl in seconds; skipHours and skipDays as numbers, and no heed to those that skip all."""
+    head = "<ttl>90</ttl><skipHours><hour>0</hour><hour>23</hour></skipHours><skipDays><day>Sunday</day></skipDays>"
+    found = read(rss("<title>a</title>", head=head))
+    assert (found.ttl, found.skip_hours, found.skip_days) == (5400, (0, 23), (6,))

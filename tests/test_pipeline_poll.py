@@ -41,7 +41,7 @@ async def test_new_then_not_modified(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(404, "not_found"), (410, "gone"), (401, "unauthorized"), (429, "rate_limited"), (503, "server_error")],
+    [(404, "not_found"), (401, "unauthorized"), (429, "rate_limited"), (503, "server_error")],
 )
 async def test_failures_back_off(desk: Desk, status: int, reason: str) -> None:
     """Each failure in a row waits longer, its reason stands in the store, and a success forgets them all."""
@@ -92,7 +92,7 @@ async def test_what_is_no_feed(desk: Desk, body: bytes, reason: str) -> None:
         (ChildReason.RAISED, "parse_error"),
     ],
 )
-async def test_a_document_that_kills_its_child(desk: Desk, child: ChildReason, reason: str) -> None:
+async def test_p04_a_document_that_kills_its_child(desk: Desk, child: ChildReason, reason: str) -> None:
     """A parser that ends is a failure of this feed, with the document kept."""
     desk.children.instead = Inline.failing(child)
     desk.web.feed(FEED, ITEMS)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import schedule
-from worker.model import Freshness
+from worker.model import Freshness, Rhythm
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -119,3 +119,45 @@ def test_a_target_that_says_when_is_heard(after: timedelta, expected: timedelta)
 def test_a_target_does_not_hurry_us(after: timedelta | None) -> None:
     """Nor earlier than we would come by ourselves."""
     assert schedule.next_attempt("k", 1, after=after, now=NOW) == schedule.next_attempt("k", 1, after=None, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("ages", "expected"),
+    [
+        ([1, 2, 3], timedelta(0)),
+        ([1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6], 15 * MINUTE),
+        ([2 * n for n in range(1, 11)], 30 * MINUTE),
+        ([24 * n for n in range(1, 11)], HOUR),
+        ([-5, -4, -3, -2, -1, 0, 1], timedelta(0)),
+    ],
+    ids=["too few dates", "often", "every two hours", "daily", "dates to come"],
+)
+def test_an_interval_is_learnt_from_dates(ages: list[float], expected: timedelta) -> None:
+    """A quarter of the usual pause between articles (ages in hours), from `every` to an hour, with its reason."""
+    interval, why = schedule.learnt([NOW - age * HOUR for age in ages], 15 * MINUTE, now=NOW)
+    assert interval == expected
+    assert bool(why) == bool(expected)
+
+
+@given(st.lists(st.timedeltas(timedelta(0), timedelta(days=9000)), max_size=30), st.timedeltas(MINUTE, 9 * DAY))
+def test_a_learnt_interval_stays_within_its_bounds(ages: list[timedelta], every: timedelta) -> None:
+    """Never more often than the configuration says, never more rarely than an hour or that."""
+    interval, _ = schedule.learnt([NOW - age for age in ages], every, now=NOW)
+    assert interval == timedelta(0) or every <= interval <= max(every, HOUR)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "least", "most"),
+    [
+        (Rhythm(interval=1800), 30 * MINUTE, 33 * MINUTE),
+        (Rhythm(ttl=3600), HOUR, 65 * MINUTE),
+        (Rhythm(ttl=10**6), 4 * HOUR, 245 * MINUTE),
+        (Rhythm(skip_hours=(12, 13)), 2 * HOUR, 125 * MINUTE),
+        (Rhythm(skip_days=(6,)), 4 * HOUR, 5 * HOUR),
+    ],
+    ids=["learnt", "ttl", "ttl of days", "skipHours", "skipDays"],
+)
+def test_what_a_feed_says_of_itself_is_heard(rhythm: Rhythm, least: timedelta, most: timedelta) -> None:
+    """For four hours at most: NOW is a Sunday's noon."""
+    found = schedule.next_poll("f", 15 * MINUTE, freshness=Freshness(), failures=0, now=NOW, rhythm=rhythm) - NOW
+    assert least <= found <= most

@@ -286,7 +286,7 @@ def test_a_changed_text_comes_again_as_news(store: Store) -> None:
     assert {seen.digest for seen in known.values()} == {"digest of Texte revu."}
 
 
-def test_a_page_that_shows_the_time_makes_no_text_a_poll(store: Store) -> None:
+def test_p15_a_page_that_shows_the_time_makes_no_text_a_poll(store: Store) -> None:
     """Twenty-four texts after the first; then it is known, and quiet."""
     (entry_id,) = publish(store, sighting("a"))
     before = state_of(store)

@@ -26,12 +26,12 @@ OPENING = (
 ACCOUNTS = [
     f"{OPENING} Les deux hommes ont parlé du pont de Stung Treng et du corridor ferroviaire.",
     (
-        "Hun Sen, président du Sénat cambodgien, poursuit sa visite officielle à Vientiane. Thongloun Sisoulith a salué le "
-        "pont de Stung Treng et le corridor ferroviaire entre les deux pays."
+        "Hun Sen, président du Sénat cambodgien, poursuit sa visite officielle à Vientiane. Thongloun Sisoulith a "
+        "salué le pont de Stung Treng et le corridor ferroviaire entre les deux pays."
     ),
     (
-        "À Vientiane, la visite officielle de Hun Sen s'achève par une déclaration sur le corridor ferroviaire et le pont "
-        "de Stung Treng, que Thongloun Sisoulith appelle de ses vœux."
+        "À Vientiane, la visite officielle de Hun Sen s'achève par une déclaration sur le corridor ferroviaire et le "
+        "pont de Stung Treng, que Thongloun Sisoulith appelle de ses vœux."
     ),
 ]
 #: As likely to be told, but of another event.

@@ -42,7 +42,7 @@ async def fetch_feed(
         return FetchFailed(reason=answer.reason, detail=answer.detail)
     freshness = _freshness(answer.headers, now)
     if answer.status == 304 and (state.etag or state.last_modified):
-        return NotModified(freshness=freshness)
+        return NotModified(freshness=freshness, moved=answer.moved or "")
     return _fetched(answer, freshness)
 
 
@@ -112,11 +112,20 @@ def _freshness(headers: Mapping[str, str], now: datetime) -> Freshness:
         name, _, value = directive.partition("=")
         if name.strip().lower() == "max-age":
             max_age = net.seconds(value.strip().strip('"'))
+    if max_age is None and "expires" in headers:
+        max_age = _expires_in(headers, now)
     if max_age is not None:
         # The part of its life that it has spent in caches on the way (RFC 9111 4.2.3).
         max_age = max(0, max_age - (net.seconds(headers.get("age", "")) or 0))
     after = headers.get("retry-after")
     return Freshness(max_age=max_age, retry_after=net.retry_after(after, now) if after is not None else None)
+
+
+def _expires_in(headers: Mapping[str, str], now: datetime) -> int | None:
+    """Seconds that an answer stays fresh by Expires and Date (RFC 9111 4.2.1); `0` and other non-dates: none."""
+    date = net.retry_after(headers.get("date", ""), now)
+    expires = net.retry_after(headers["expires"], now) if not headers["expires"].strip().isdecimal() else 0
+    return None if expires is None else max(0, expires - (date or 0))
 
 
 def _sample(state: FeedState, now: datetime) -> Fetched | NotModified:

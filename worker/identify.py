@@ -15,7 +15,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -44,6 +44,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bare:
+    """A known entry that has neither guid nor link."""
+
+    entry_id: int
+    parsed: ParsedEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """One distinct item of a document."""
 
@@ -61,6 +69,8 @@ class Sighting:
 #: items with links of their own one.
 _DISTINCTIVE = 200
 _LONGEST_KEY = 250
+#: Of the words of two texts, the part that both have, from which one may be the other's edit.
+_EDITED = 0.5
 
 #: One token of markup; never two quantifiers over the same characters, so that it is linear on hostile input.
 _MARKUP = re.compile(r"<!--|-->|<(/?)(script|style)\b[^<>]*>|</?[a-zA-Z][^<>]*>|<[!?][^<>]*>", re.IGNORECASE)
@@ -111,6 +121,47 @@ def identify(entries: Sequence[ParsedEntry], known: Mapping[str, Seen]) -> tuple
     unique = [_unique_keys(item, owners) for item in items]
     matched = _assign(items, unique, known)
     return tuple(_sighting(item, own, known, seen) for item, own, seen in zip(items, unique, matched, strict=True))
+
+
+def is_bare(entry: ParsedEntry) -> bool:
+    """Whether nothing but its text tells the entry."""
+    return not (entry.guid.strip() or entry.link)
+
+
+def edited(sightings: Sequence[Sighting], known: Sequence[Bare]) -> tuple[Sighting, ...]:
+    """The sightings, with a new item that has neither guid nor link taken for the edit of a known one like it.
+
+    Like it: it stands in the place of one that the document no longer holds, bears no other date, and shares at
+    least half of all their words. Otherwise the mending of a headline would be told as a second article.
+    """
+    here = {sighting.entry_id for sighting in sightings}
+    free = {one.entry_id: (one.parsed, _words(one.parsed)) for one in known if one.entry_id not in here}
+    answer = list(sightings)
+    for index, sighting in enumerate(sightings):
+        if sighting.kind is not SightingKind.NEW or not is_bare(sighting.parsed):
+            continue
+        words, date = _words(sighting.parsed), sighting.parsed.published
+        likeness = {
+            entry_id: len(words & others) / max(1, len(words | others))
+            for entry_id, (parsed, others) in free.items()
+            if parsed.published == date
+        }
+        best = max(likeness, key=lambda entry_id: (likeness[entry_id], entry_id), default=None)
+        if best is not None and likeness[best] >= _EDITED:
+            del free[best]
+            answer[index] = replace(sighting, kind=SightingKind.CHANGED, entry_id=best)
+    return tuple(answer)
+
+
+def _words(entry: ParsedEntry) -> frozenset[str]:
+    return frozenset(_visible(f"{entry.title} {entry.summary} {entry.content}").split())
+
+
+def churns(sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> bool:
+    """Whether the feed gives its known items new guids: four in five of them, at least five."""
+    told = [s for s in sightings if s.kind is not SightingKind.NEW and s.parsed.guid.strip()]
+    renamed = sum(_key("guid", s.parsed.guid.strip()) not in known for s in told)
+    return len(told) >= 5 and renamed >= 0.8 * len(told)
 
 
 def _sighting(item: Sequence[_Stamp], own: Sequence[str], known: Mapping[str, Seen], seen: Seen | None) -> Sighting:

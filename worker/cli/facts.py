@@ -64,6 +64,12 @@ def feeds(conf: Config, store: Store | None) -> list[Facts]:
                 "detail": state.last_detail if state else "",
                 "failures": state.failures if state else 0,
                 "due": state.due if state else None,
+                "not_before": state.not_before if state else None,
+                "every": int(feed.every.total_seconds()),
+                "interval": max(int(feed.every.total_seconds()), state.rhythm.interval if state else 0),
+                "interval_why": state.rhythm.why if state else "",
+                "asked_whole": state.lies if state else False,
+                "gap": state.gap if state else None,
             }
         )
     return rows

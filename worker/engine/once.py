@@ -42,7 +42,7 @@ class Pass:
     def as_json(self) -> dict[str, object]:
         """The documented object, every key present."""
         return {
-            "feeds": {name: self.feeds[name] for name in ("polled", "new", "not_modified", "failed")},
+            "feeds": {name: self.feeds[name] for name in ("polled", "new", "not_modified", "failed", "waiting")},
             "entries": self.entries,
             "articles": {name: self.articles[name] for name in ("new", "update", "duplicate")},
             "matches": dict(sorted(self.matches.items())),
@@ -51,7 +51,7 @@ class Pass:
 
 
 async def run_once(edges: Edges, progress: Callable[[str], None]) -> Pass:
-    """One pass over all feeds, due or not, with a word of progress for each."""
+    """One pass over all feeds, due or not, with a word of progress for each; who asked for patience is left alone."""
     done = Pass()
     await _polls(edges, done, progress)
     await _pages(edges)
@@ -91,7 +91,10 @@ async def _polls(edges: Edges, done: Pass, progress: Callable[[str], None]) -> N
             _count(done, name, polled)
             progress(name)
 
-    configured = edges.live.config.feeds
+    with edges.store.read() as tx:
+        waiting = feeds.waiting(tx, now=edges.clock())
+    configured = [feed for feed in edges.live.config.feeds if feed.id not in waiting]
+    done.feeds["waiting"] = len(edges.live.config.feeds) - len(configured)
     jobs = [(host_of(f.url.reveal()), partial(one, f.id, f.name)) for f in configured]
     with edges.store.write() as tx:
         feeds.claim(tx, [f.id for f in configured], now=edges.clock(), lease=LEASE)

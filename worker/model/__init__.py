@@ -23,6 +23,7 @@ from worker.model.entries import (
     NotModified,
     ParsedEntry,
     ParsedFeed,
+    Rhythm,
     StoredEntry,
 )
 from worker.model.ledger import (
@@ -109,6 +110,7 @@ __all__ = [
     "Passage",
     "Quiet",
     "Receipt",
+    "Rhythm",
     "Route",
     "Secret",
     "Severity",

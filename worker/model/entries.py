@@ -44,6 +44,21 @@ class FetchReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often a feed is worth asking: what it says of itself, and what its dates show."""
+
+    #: Between polls, in seconds, learnt from its articles' dates; 0: nothing learnt yet.
+    interval: int = 0
+    #: Why, for people; empty where nothing was learnt.
+    why: str = ""
+    #: RSS: how long its document may be kept, in seconds; 0: it does not say.
+    ttl: int = 0
+    #: RSS: hours (UTC, 0 to 23) and days (0 is Monday) in which it asks not to be polled.
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """What the store knows of a feed when it is polled."""
 
@@ -56,6 +71,17 @@ class FeedState:
     baseline: bool = False
     #: When a poll last committed; another since then, and this one's is refused.
     last_polled: datetime | None = None
+    #: Of that poll: `ok`, `not_modified`, or a FetchReason; and what it said.
+    last_result: str = ""
+    last_detail: str = ""
+    #: When its document last came whole, rather than a 304.
+    last_document: datetime | None = None
+    #: Its 304s were found to hide new items: validators are not sent any more.
+    lies: bool = False
+    #: The masked address that it was last said to have moved to for good, and how many polls in a row said so.
+    moved: str = ""
+    moved_times: int = 0
+    rhythm: Rhythm = Rhythm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +112,8 @@ class NotModified:
     """304: the validators still hold."""
 
     freshness: Freshness = Freshness()
+    #: As in `Fetched`.
+    moved: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +162,12 @@ class ParsedFeed:
     dropped: int = 0
     #: The document ends early: its last entry is not trusted, its validators are not kept.
     truncated: bool = False
+    #: That last entry, as far as it goes: all there will be, where the document always ends there.
+    partial: ParsedEntry | None = None
+    #: What the document says of when to come back: see `Rhythm`.
+    ttl: int = 0
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@
 Pure, and meant for a bounded child process: a hostile document may still cost all the time it is given.
 """
 
+from worker import urls
 from worker.model import FetchReason, ParsedFeed
 from worker.parse import document, jsonfeed, syndication
 from worker.parse.failure import ParseFailed
@@ -20,7 +21,9 @@ def parse(body: bytes, url: str, content_type: str) -> ParsedFeed | ParseFailed:
     try:
         text = document.decode(body, content_type)
         if (kind := document.not_a_feed(text)) is not None:
-            return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=kind)
+            feeds = document.alternates(text, url)
+            named = f"; it names a feed: {urls.masked(feeds[0])}" if feeds else ""
+            return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=kind + named, feeds=feeds)
         if text.startswith("{"):
             return jsonfeed.parse(text, url)
         return syndication.parse(text, url)

@@ -1,11 +1,13 @@
 """A feed's document before it is parsed: its characters, its faults, its items."""
 
 import codecs
+import html
 import html.entities
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from worker import urls
 from worker.parse import texts
 
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
@@ -40,6 +42,8 @@ _DATE = re.compile(
 )
 #: A document's first element is looked for so far and no further, which bounds the search on hostile input.
 _PROLOGUE = 16_384
+#: A page names its feeds near its start.
+_PAGE_HEAD = 512 * 1024
 _BINARY = re.compile("[\x00-\x08\x0e-\x1a]")
 
 
@@ -178,6 +182,46 @@ def is_cut(text: str) -> bool:
     """Whether the root element is never closed: the document ends early."""
     root = _ROOT.search(text)
     return root is not None and re.search(rf"</{re.escape(root[1])}\s*>", text) is None
+
+
+# --- what it says of itself --------------------------------------------------------------------------------------
+
+_TTL = re.compile(r"<ttl>\s*(\d{1,7})\s*</ttl>", re.IGNORECASE)
+_HOURS = re.compile(r"<skipHours>(.{0,2000}?)</skipHours>", re.IGNORECASE | re.DOTALL)
+_DAYS = re.compile(r"<skipDays>(.{0,1000}?)</skipDays>", re.IGNORECASE | re.DOTALL)
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def timing(text: str) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """An RSS document's ttl in seconds (0: none), and the hours and days (0 is Monday) that it asks to skip.
+
+    All hours or all days are a mistake of whoever wrote them, and none.
+    """
+    ttl = _TTL.search(text)
+    hours = {int(hour) % 24 for part in _HOURS.findall(text)[:1] for hour in re.findall(r"\b(\d{1,2})\b", part)}
+    named = {word.lower() for part in _DAYS.findall(text)[:1] for word in re.findall(r"[A-Za-z]+", part)}
+    days = {number for number, day in enumerate(_WEEK) if day in named}
+    return (
+        int(ttl[1]) * 60 if ttl else 0,
+        tuple(sorted(hours)) if len(hours) < 24 else (),
+        tuple(sorted(days)) if len(days) < 7 else (),
+    )
+
+
+_LINK = re.compile(r"<link\b[^<>]{0,2000}>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([a-z]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
+
+
+def alternates(text: str, url: str) -> tuple[str, ...]:
+    """The feeds that an HTML page names (`<link rel="alternate">`), absolute, in its order."""
+    found: dict[str, None] = {}
+    for tag in _LINK.findall(text[:_PAGE_HEAD]):
+        words = {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
+        kind = words.get("type", "").partition(";")[0].strip().lower()
+        if "alternate" in words.get("rel", "").lower().split() and kind in _FEED_TYPES:
+            found |= dict.fromkeys(filter(None, [urls.absolute(words.get("href", ""), url)]))
+    return tuple(found)
 
 
 # --- items -------------------------------------------------------------------------------------------------------

@@ -13,3 +13,5 @@ class ParseFailed:
     reason: FetchReason
     #: For people.
     detail: str = ""
+    #: The feeds that the document, a page, names: absolute URLs.
+    feeds: tuple[str, ...] = ()

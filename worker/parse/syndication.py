@@ -34,6 +34,8 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     atom = str(raw.get("version")).startswith("atom")
     language = texts.language(str(raw["feed"].get("language") or ""))
     entries, faults = _entries(found, language, url, atom=atom)
+    partial, _ = _entries(raw["entries"][-1:] if truncated else (), language, url, atom=atom)
+    ttl, hours, days = document.timing(items.head + items.tail)
     return ParsedFeed(
         version=raw.get("version") or "rss",
         title=_title(raw["feed"], atom=atom),
@@ -42,6 +44,10 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
         problems=tuple((problems + faults)[:_PROBLEMS]),
         dropped=dropped + max(0, len(entries) - ENTRIES),
         truncated=truncated,
+        partial=partial[0] if partial else None,
+        ttl=ttl,
+        skip_hours=hours,
+        skip_days=days,
     )
 
 

@@ -1,7 +1,7 @@
 """poll(feed): the feed's document into entries."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -9,12 +9,23 @@ import structlog
 from worker.child import ChildFailed, ChildReason
 from worker.errors import StoreError
 from worker.fetch import fetch_feed
-from worker.identify import identify, keys
-from worker.model import Feed, FeedState, Fetched, FetchFailed, FetchReason, Freshness, NotModified, ParsedFeed
+from worker.identify import Seen, Sighting, SightingKind, churns, edited, identify, is_bare, keys
+from worker.model import (
+    Feed,
+    FeedState,
+    Fetched,
+    FetchFailed,
+    FetchReason,
+    Freshness,
+    NotModified,
+    ParsedEntry,
+    ParsedFeed,
+    Rhythm,
+)
 from worker.parse import ParseFailed, parse
 from worker.pipeline.edges import Edges
 from worker.pipeline.operators import tell
-from worker.schedule import next_poll
+from worker.schedule import learnt, next_poll, next_poll_of_retired
 from worker.store import Tx, entries, feeds
 from worker.urls import masked
 
@@ -24,6 +35,15 @@ PAGE_WITHIN = timedelta(seconds=60)
 _PARSE_SECONDS = 20
 #: A document that ended early is asked for again.
 _SOON = timedelta(minutes=1)
+_CUT = "the document ends early"
+#: So often a document is asked for whole, whatever its validators say: servers lie (Media Cloud gave them up).
+_WHOLE_EVERY = timedelta(hours=24)
+#: An item that was published so long before a 304 should have stood in the document: caches on the way are slow.
+_OVERDUE = timedelta(hours=1)
+#: Polls in a row that must name the same new address before the operators are told.
+TELL_MOVED_AFTER = 3
+#: Fewer items than that say nothing of whether others were missed.
+_GAP_ITEMS = 5
 #: Failures in a row after which the operators are told.
 TELL_AFTER = 8
 
@@ -45,7 +65,8 @@ async def poll(edges: Edges, key: str) -> Polled | None:
     if feed is None:
         return None
     state = await edges.in_thread(lambda: _state(edges, key))
-    fetched = await fetch_feed(edges.client, feed, state, now=edges.clock())
+    asked = _asked(state, edges.clock())
+    fetched = await fetch_feed(edges.client, feed, asked, now=edges.clock())
     edges.at("after_fetch")
     if isinstance(fetched, NotModified):
         return await edges.in_thread(lambda: _not_modified(edges, feed, state, fetched))
@@ -76,6 +97,31 @@ def _state(edges: Edges, key: str) -> FeedState:
         return feeds.state(tx, key)
 
 
+def _asked(state: FeedState, now: datetime) -> FeedState:
+    """What to ask with: without validators where the server lies, and once a day to find out whether it does."""
+    last = state.last_document
+    if state.lies or last is None or now - last >= _WHOLE_EVERY:
+        return replace(state, etag="", last_modified="")
+    return state
+
+
+def _moved(state: FeedState, moved: str) -> tuple[str, int]:
+    """The address (masked) that a poll named as the feed's new one, and how many polls in a row have named it."""
+    masked_url = masked(moved) if moved else ""
+    return masked_url, (state.moved_times + 1 if masked_url == state.moved else 1) if masked_url else 0
+
+
+def _tell_moved(tx: Tx, edges: Edges, feed: Feed, moved: str, times: int, now: datetime) -> None:
+    if times == TELL_MOVED_AFTER:
+        body = f"Each of the last {times} polls was sent on, for good, to\n{moved}\n\nChange its url to that one."
+        tell(tx, edges.live, f"{feed.name}: the feed has moved", body, now=now)
+
+
+def _patience(freshness: Freshness, now: datetime) -> datetime | None:
+    wait = freshness.retry_after
+    return now + timedelta(seconds=min(wait, 86_400)) if wait else None
+
+
 def _reason(parsed: ParseFailed | ChildFailed) -> FetchReason:
     if isinstance(parsed, ParseFailed):
         return parsed.reason
@@ -84,22 +130,45 @@ def _reason(parsed: ParseFailed | ChildFailed) -> FetchReason:
 
 def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModified) -> Polled:
     now = edges.clock()
-    due = next_poll(feed.id, feed.every, freshness=answer.freshness, failures=0, now=now)
+    due = next_poll(feed.id, feed.every, freshness=answer.freshness, failures=0, now=now, rhythm=state.rhythm)
+    moved, times = _moved(state, answer.moved)
+    result = feeds.PollResult(
+        result="not_modified",
+        due=due,
+        success=True,
+        not_before=_patience(answer.freshness, now),
+        moved=moved,
+        moved_times=times,
+        detail=_moved_words(moved, times),
+    )
     with edges.store.write() as tx:
-        feeds.record(tx, state, feeds.PollResult(result="not_modified", due=due, success=True), now=now)
+        feeds.record(tx, state, result, now=now)
         _tell_recovery(tx, edges, feed, state, now)
+        _tell_moved(tx, edges, feed, moved, times, now)
     return Polled(result="not_modified")
 
 
 def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, body: bytes | None = None) -> Polled:
     now = edges.clock()
-    due = next_poll(feed.id, feed.every, freshness=failure.freshness, failures=state.failures + 1, now=now)
-    result = feeds.PollResult(result=failure.reason, detail=failure.detail, due=due, success=False)
+    gone = failure.reason is FetchReason.GONE
+    if gone:
+        due = next_poll_of_retired(feed.id, feed.every, now=now)
+    else:
+        due = next_poll(feed.id, feed.every, freshness=failure.freshness, failures=state.failures + 1, now=now)
+    detail = f"{failure.detail}; retired: asked once a day" if gone else failure.detail
+    result = feeds.PollResult(
+        result=failure.reason, detail=detail, due=due, success=False, not_before=_patience(failure.freshness, now)
+    )
     with edges.store.write() as tx:
         if body is not None:  # so that what could not be read can be looked at
             entries.keep_raw(tx, body, now)
         feeds.record(tx, state, result, now=now)
-        if state.failures + 1 == TELL_AFTER:
+        if gone and state.last_result != FetchReason.GONE:
+            words = (
+                "Its server says that it is gone for good (410). It is asked once a day; remove it, or change its url."
+            )
+            tell(tx, edges.live, f"{feed.name}: the feed is gone", words, now=now)
+        elif state.failures + 1 == TELL_AFTER and not gone:
             words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
             tell(tx, edges.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
     if not state.failures:  # the log says it once, `veille status` as long as it lasts
@@ -107,13 +176,85 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, bo
     return Polled(result=failure.reason, detail=failure.detail)
 
 
-def _remarks(fetched: Fetched, document: ParsedFeed) -> Iterator[str]:
+def _moved_words(moved: str, times: int) -> str:
+    return f"moved for good to {moved}" if times else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What a document says of its feed, compared with what was known."""
+
+    gap: bool
+    lies: bool
+    churns: bool
+
+
+def _judged(state: FeedState, fetched: Fetched, sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> _Judged:
+    new = [one for one in sightings if one.kind is SightingKind.NEW]
+    # Asked whole after 304s: what came under the same validators, or stood there long before, had been denied.
+    validators = (state.etag, state.last_modified)
+    hidden = (
+        new if validators == (fetched.etag, fetched.last_modified) else [one for one in new if _overdue(one, state)]
+    )
+    asked_whole = state.last_result == "not_modified" and any(validators)
+    return _Judged(
+        gap=state.baseline and len(new) == len(sightings) >= _GAP_ITEMS,
+        lies=state.lies or (asked_whole and bool(hidden)),
+        churns=churns(sightings, known),
+    )
+
+
+def _overdue(one: Sighting, state: FeedState) -> bool:
+    published = one.parsed.published
+    return published is not None and state.last_polled is not None and published < state.last_polled - _OVERDUE
+
+
+def _rhythm(feed: Feed, document: ParsedFeed, *, gap: bool, now: datetime) -> Rhythm:
+    dates = [entry.published or entry.updated for entry in document.entries]
+    interval, why = learnt((date for date in dates if date is not None), feed.every, now=now)
+    if gap:
+        interval, why = feed.every, "its last document held new articles only"
+    return Rhythm(
+        interval=int(interval.total_seconds()),
+        why=why,
+        ttl=document.ttl,
+        skip_hours=document.skip_hours,
+        skip_days=document.skip_days,
+    )
+
+
+def _remarks(document: ParsedFeed, judged: _Judged, moved: str, times: int) -> Iterator[str]:
     """What a good poll should still be told with."""
-    yield from document.problems
+    if document.truncated:
+        yield _CUT
+    if judged.gap:
+        yield "gap_suspected: every item was new, so others may have passed unseen"
+    if judged.lies:
+        yield "its 304s hid new items: it is asked without validators"
+    if judged.churns:
+        yield "guid_churn: its items change their guids, and are told by link and text"
     if document.dropped:
         yield f"{document.dropped} older entries were left out"
-    if fetched.moved:
-        yield f"moved for good to {masked(fetched.moved)}"
+    if times:
+        yield _moved_words(moved, times)
+    yield from document.problems
+
+
+def _entries(document: ParsedFeed, *, whole: bool) -> tuple[ParsedEntry, ...]:
+    """The document's entries; with `whole`, also the one that it always ends in the middle of."""
+    return (*document.entries, document.partial) if whole and document.partial else document.entries
+
+
+def _sightings(
+    edges: Edges, state: FeedState, found: Sequence[ParsedEntry]
+) -> tuple[tuple[Sighting, ...], Mapping[str, Seen]]:
+    """What the document's items are to what is known, and that."""
+    with edges.store.read() as tx:
+        known = entries.known(tx, state.id, [key for entry in found for key in keys(entry)])
+        sightings = identify(found, known)
+        if any(one.kind is SightingKind.NEW and is_bare(one.parsed) for one in sightings):
+            sightings = edited(sightings, entries.bare(tx, state.id))
+    return sightings, known
 
 
 def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, document: ParsedFeed) -> Polled:
@@ -123,20 +264,29 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     that ends early are not kept, for the same reason.
     """
     now = edges.clock()
-    wanted = [key for entry in document.entries for key in keys(entry)]
+    cut_again = document.truncated and state.last_detail.startswith(_CUT)
+    found = _entries(document, whole=cut_again)
+    sightings, known = _sightings(edges, state, found)
+    judged = _judged(state, fetched, sightings, known)
+    rhythm = _rhythm(feed, document, gap=judged.gap, now=now)
     freshness = Freshness() if document.truncated else fetched.freshness
-    due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now)
+    due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now, rhythm=rhythm)
+    moved, times = _moved(state, fetched.moved)
     result = feeds.PollResult(
         result="ok",
-        detail="; ".join(_remarks(fetched, document)),
+        detail="; ".join(_remarks(document, judged, moved, times)),
         validators=("", "") if document.truncated else (fetched.etag, fetched.last_modified),
-        due=min(due, now + _SOON) if document.truncated else due,
+        due=min(due, now + _SOON) if document.truncated and not cut_again else due,
         success=True,
-        whole=not document.truncated,
+        whole=not document.truncated or cut_again,
+        not_before=_patience(fetched.freshness, now),
+        document=True,
+        lies=judged.lies,
+        moved=moved,
+        moved_times=times,
+        rhythm=rhythm,
+        gap=judged.gap,
     )
-    with edges.store.read() as tx:
-        known = entries.known(tx, state.id, wanted)
-    sightings = identify(document.entries, known)
     with edges.store.write() as tx:
         new, changed = entries.record(
             tx,
@@ -149,6 +299,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         )
         feeds.record(tx, state, result, now=now)
         _tell_recovery(tx, edges, feed, state, now)
+        _tell_moved(tx, edges, feed, moved, times, now)
         edges.at("before_commit")
     edges.at("after_commit")
     return Polled(result="ok", detail=result.detail, new=new, changed=changed)

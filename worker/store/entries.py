@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from worker.identify import Seen, Sighting, SightingKind
+from worker.identify import Bare, Seen, Sighting, SightingKind
 from worker.model import EntryState, ParsedEntry, StoredEntry
 from worker.store.database import Tx, insert
 from worker.store.tables import EntryRow, FeedRow, RawRow, SeenRow
@@ -69,6 +69,18 @@ def known(tx: Tx, feed_id: int, keys: Iterable[str]) -> dict[str, Seen]:
         for row in tx.execute(query):
             found[wanted[row.key]] = Seen(entry_id=row.entry_id, digest=row.digest)
     return found
+
+
+def bare(tx: Tx, feed_id: int, *, limit: int = 200) -> tuple[Bare, ...]:
+    """The feed's newest entries that have neither guid nor link, so that only their text tells them."""
+    query = (
+        sa.select(_entry.c.id, _entry.c.parsed)
+        .where(_entry.c.feed_id == feed_id)
+        .where(_entry.c.parsed.not_like('%"guid":%'), _entry.c.parsed.not_like('%"link":%'))
+        .order_by(_entry.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(Bare(entry_id=r.id, parsed=_parsed.validate_json(r.parsed)) for r in tx.execute(query))
 
 
 def record(

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 
 from worker.errors import StoreBusyError
-from worker.model import Feed, FeedState
+from worker.model import Feed, FeedState, Rhythm
 from worker.store.database import Tx, insert
 from worker.store.tables import EntryRow, FeedRow
 
 _entry = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _feed = FeedRow.__table__  # type: ignore[attr-defined]  # as above
+_rhythm = TypeAdapter(Rhythm)
+_UNKNOWN = Rhythm()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,12 @@ class FeedStatus:
     last_result: str
     last_detail: str
     entries: int
+    #: It is not asked before, however it is polled.
+    not_before: datetime | None = None
+    lies: bool = False
+    #: When its document last held new items only.
+    gap: datetime | None = None
+    rhythm: Rhythm = _UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +52,16 @@ class PollResult:
     success: bool
     #: The document was there to its end: what comes later is news.
     whole: bool = True
+    #: The server asked not to be polled before.
+    not_before: datetime | None = None
+    #: The document itself came, and not a 304.
+    document: bool = False
+    #: None leaves what was known.
+    lies: bool | None = None
+    moved: str = ""
+    moved_times: int = 0
+    rhythm: Rhythm | None = None
+    gap: bool = False
 
 
 def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
@@ -58,6 +77,10 @@ def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
             "baseline": False,
             "last_result": "",
             "last_detail": "",
+            "lies": False,
+            "moved": "",
+            "moved_times": 0,
+            "rhythm": "",
         }
         for f in feeds
     ]
@@ -74,6 +97,11 @@ def due(tx: Tx, keys: Sequence[str], *, now: datetime) -> tuple[str, ...]:
     query = sa.select(_feed.c.key).where(_feed.c.due <= now, _free(now)).order_by(_feed.c.due, _feed.c.id)
     wanted = frozenset(keys)
     return tuple(key for key in tx.execute(query).scalars() if key in wanted)
+
+
+def waiting(tx: Tx, *, now: datetime) -> frozenset[str]:
+    """The feeds whose servers asked to be left alone until after `now`."""
+    return frozenset(tx.execute(sa.select(_feed.c.key).where(_feed.c.not_before > now)).scalars())
 
 
 def claim(tx: Tx, keys: Sequence[str], *, now: datetime, lease: timedelta) -> tuple[str, ...]:
@@ -101,7 +129,18 @@ def state(tx: Tx, key: str) -> FeedState:
         failures=row.failures,
         baseline=row.baseline,
         last_polled=row.last_polled,
+        last_result=row.last_result,
+        last_detail=row.last_detail,
+        last_document=row.last_document,
+        lies=row.lies,
+        moved=row.moved,
+        moved_times=row.moved_times,
+        rhythm=_rhythm_of(row.rhythm),
     )
+
+
+def _rhythm_of(written: str) -> Rhythm:
+    return _rhythm.validate_json(written) if written else _UNKNOWN
 
 
 def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> None:
@@ -116,12 +155,21 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         "last_detail": poll.detail[:500],
         "due": poll.due,
         "lease_until": None,
+        "not_before": poll.not_before,
         "failures": 0 if poll.success else _feed.c.failures + 1,
     }
     if poll.success:
-        values |= {"last_success": now}
+        values |= {"last_success": now, "moved": poll.moved, "moved_times": poll.moved_times}
         if poll.whole:
             values["baseline"] = True
+    if poll.document:
+        values["last_document"] = now
+    if poll.lies is not None:
+        values["lies"] = poll.lies
+    if poll.rhythm is not None:
+        values["rhythm"] = _rhythm.dump_json(poll.rhythm, exclude_defaults=True).decode()
+    if poll.gap:
+        values["gap"] = now
     if poll.validators is not None:
         values |= {"etag": poll.validators[0], "last_modified": poll.validators[1]}
     unchanged = (_feed.c.id == before.id, _feed.c.last_polled.is_not_distinct_from(before.last_polled))
@@ -149,6 +197,10 @@ def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
             last_result=r.last_result,
             last_detail=r.last_detail,
             entries=counts.get(r.id, 0),
+            not_before=r.not_before,
+            lies=r.lies,
+            gap=r.gap,
+            rhythm=_rhythm_of(r.rhythm),
         )
         for r in tx.execute(sa.select(_feed).order_by(_feed.c.id))
     )

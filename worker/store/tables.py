@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -69,6 +70,18 @@ class FeedRow(SQLModel, table=True):
     #: `ok`, `not_modified`, or a FetchReason.
     last_result: str = _text(default="")
     last_detail: str = _text(default="")
+    #: Not polled before, by nobody: Retry-After.
+    not_before: datetime | None = _time(default=None, nullable=True)
+    last_document: datetime | None = _time(default=None, nullable=True)
+    #: Its 304s were found to hide new items.
+    lies: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    #: Masked.
+    moved: str = _text(default="", sa_column_kwargs={"server_default": text("''")})
+    moved_times: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    #: `model.Rhythm` as JSON.
+    rhythm: str = _text(default="", sa_column_kwargs={"server_default": text("''")})
+    #: When its document last held new items only, so that others may have passed unseen.
+    gap: datetime | None = _time(default=None, nullable=True)
 
 
 class RawRow(SQLModel, table=True):

@@ -90,9 +90,16 @@ def deliveries(rows: Sequence[Facts]) -> None:
     out.print(table)
 
 
+def _every(row: Facts) -> str:
+    """How often the feed is asked, and why if that was learnt."""
+    minutes = f"{row['interval'] / 60:.0f} min"
+    return f"{minutes}: {row['interval_why']}" if row["interval_why"] else minutes
+
+
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     """A line a feed."""
-    table = table_of("feed", "entries", "last result", "failures", "next poll (UTC)", *["address"] * addresses)
+    columns = ["feed", "entries", "last result", "failures", "next poll (UTC)", "every"]
+    table = table_of(*columns, *["address"] * addresses)
     for row in inert(rows):
         result = row["result"] + (f": {row['detail']}" if row["detail"] else "")
         style = "red" if row["failures"] else ""
@@ -102,6 +109,7 @@ def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
             Text(result or "not polled yet", style=style),
             str(row["failures"]),
             utc(row["due"]),
+            escape(_every(row)),
             *[escape(row["url"])] * addresses,
         )
     out.print(table)

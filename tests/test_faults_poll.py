@@ -1,0 +1,152 @@
+"""What servers and documents do to a poll, told by the catalogue's ids: nothing that was served is lost."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from desk import FEED, Desk, feed, log_target, scripted
+from rig import Item, rss
+
+OLD = "Fri, 06 Feb 2026 02:00:00 GMT"
+ITEMS = [Item(str(n), f"Titre {n} du matin", f"Dépêche numéro {n}.", f"https://a.example/{n}") for n in range(6)]
+NEWS = Item("9", "Hun Sen en visite", "Hun Sen est en visite à Hanoï.", "https://a.example/9", OLD)
+CANARY = "https://canary.example/feed"
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    targets = [log_target("ops")]
+    with Desk(tmp_path, feeds=[feed(), feed(CANARY)], targets=targets, operators="ops") as made:
+        made.web.feed(CANARY, [NEWS])
+        yield scripted(monkeypatch, made)
+
+
+def state(desk: Desk, column: str):
+    return desk.one(f"SELECT {column} FROM feed WHERE key = '{FEED}'")
+
+
+def notices(desk: Desk) -> list[str]:
+    return [row[0] for row in desk.rows("SELECT subject FROM delivery WHERE collects = 'notice' ORDER BY id")]
+
+
+async def assert_nothing_lost(desk: Desk, served: list[Item]) -> None:
+    """Every item served is stored, each visit is owed once, the canary's too, and the database is sound."""
+    await desk.pass_()
+    guids = {row[0] for row in desk.rows("SELECT json_extract(parsed, '$.guid') FROM entry WHERE feed_id = 1")}
+    assert guids >= {item.guid for item in served}
+    visits = sum("Hun Sen" in item.title for item in served)
+    assert desk.one("SELECT count(*) FROM obligation") == max(visits, 0) + 1
+    assert desk.one("SELECT count(*) FROM delivery WHERE state = 'dead'") == 0
+    assert desk.one("PRAGMA integrity_check") == "ok"
+    assert desk.rows("PRAGMA foreign_key_check") == []
+
+
+async def test_f18_a_304_that_lies_is_found_out_within_a_day(desk: Desk) -> None:
+    """After a day of 304s the document is asked for whole; what they hid is stored, and they are believed no more."""
+    desk.web.feed(FEED, ITEMS, ETag='"1"')
+    await desk.poll()
+    desk.web.answer(FEED, status=304)
+    desk.later(hours=23)
+    assert (await desk.poll()).result == "not_modified"
+    desk.web.feed(FEED, [*ITEMS, NEWS], ETag='"1"')
+    desk.later(hours=2)
+    assert (await desk.poll()).new == 1
+    assert "if-none-match" not in desk.web.requests[-1].headers
+    assert state(desk, "lies") == 1
+    assert "304s hid" in state(desk, "last_detail")
+    await desk.poll()
+    assert "if-none-match" not in desk.web.requests[-1].headers
+
+
+async def test_f18_a_server_that_is_honest_keeps_its_validators(desk: Desk) -> None:
+    """What came after its last 304 under a new entity tag was not hidden by it."""
+    desk.web.feed(FEED, ITEMS, ETag='"1"')
+    await desk.poll()
+    desk.web.answer(FEED, status=304)
+    desk.later(hours=24)
+    desk.web.feed(FEED, [*ITEMS, Item("10", "Neuf", published="Sat, 07 Feb 2026 08:30:00 GMT")], ETag='"2"')
+    await desk.poll()
+    assert (state(desk, "lies"), state(desk, "etag")) == (0, '"2"')
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_f19_retry_after_holds_for_a_pass_too(desk: Desk, status: int) -> None:
+    """`veille poll` leaves alone who asked for patience, and comes back after it."""
+    desk.web.answer(FEED, status=status, Retry_After="7200")
+    await desk.pass_()
+    asked = sum(str(request.url) == FEED for request in desk.web.requests)
+    done = await desk.pass_()
+    assert done.as_json()["feeds"]["waiting"] == 1
+    assert sum(str(request.url) == FEED for request in desk.web.requests) == asked
+    desk.later(hours=3)
+    desk.web.feed(FEED, [NEWS])
+    await desk.pass_()
+    assert state(desk, "last_result") == "ok"
+
+
+async def test_f19_a_feed_that_is_gone_is_retired_with_one_notice(desk: Desk) -> None:
+    """410: asked once a day from then on, told once; and heard again if it comes back."""
+    desk.web.answer(FEED, status=410)
+    await desk.poll()
+    await desk.poll()
+    assert notices(desk) == ["Le Fil: the feed is gone"]
+    assert state(desk, "due") > str(desk.now.replace(tzinfo=None) + timedelta(hours=23))
+    desk.web.feed(FEED, [*ITEMS])
+    await assert_nothing_lost(desk, ITEMS)
+
+
+async def test_f20_a_move_for_good_is_told_at_its_third_sighting(desk: Desk) -> None:
+    """The new address is used at once and told once; entries stay what they are."""
+    import httpx
+
+    desk.web.pages[FEED] = lambda _: httpx.Response(301, headers={"location": "https://b.example/feed"})
+    desk.web.feed("https://b.example/feed", ITEMS)
+    for _ in range(5):
+        await desk.poll()
+    assert notices(desk) == ["Le Fil: the feed has moved"]
+    assert "moved for good to https://b.example/feed" in state(desk, "last_detail")
+    await assert_nothing_lost(desk, ITEMS)
+
+
+async def test_f15_a_document_that_always_ends_early_gives_its_last_entry_too(desk: Desk) -> None:
+    """At first the last entry is not trusted and the feed asked soon; the second time it is all there will be."""
+    whole = rss(ITEMS)
+    desk.web.answer(FEED, whole[: whole.rindex(b"</item>")], ETag='"1"')
+    assert (await desk.poll()).new == 5
+    soon = state(desk, "due")
+    assert (await desk.poll()).new == 1
+    assert state(desk, "etag") == ""
+    assert state(desk, "due") > soon
+    await assert_nothing_lost(desk, ITEMS)
+
+
+async def test_p11_new_guids_at_every_poll_are_told(desk: Desk) -> None:
+    """Entries stay the same, and the feed's state says why."""
+    for poll in range(3):
+        desk.web.feed(FEED, [Item(f"{poll}-{item.guid}", item.title, item.text, item.link) for item in ITEMS])
+        await desk.poll()
+    assert "guid_churn" in state(desk, "last_detail")
+    assert desk.one("SELECT count(*) FROM entry") == len(ITEMS)
+
+
+async def test_p12_a_window_that_slid_past_is_suspected(desk: Desk) -> None:
+    """A document of new items only: others may have passed unseen, so the feed is asked as often as allowed."""
+    desk.web.feed(FEED, ITEMS)
+    await desk.poll()
+    later = [Item(f"b{n}", f"Soir {n}", f"Autre {n}.", f"https://a.example/b{n}") for n in range(6)]
+    desk.web.feed(FEED, later)
+    await desk.poll()
+    assert "gap_suspected" in state(desk, "last_detail")
+    assert state(desk, "gap") is not None
+    await assert_nothing_lost(desk, [*ITEMS, *later])
+
+
+async def test_p14_an_edited_title_without_guid_or_link_is_a_revision(desk: Desk) -> None:
+    """One entry, one alert."""
+    title = "Hun Sen en visite officielle au Vietnam ce jeudi"
+    for shown in (title, title + " soir"):
+        desk.web.feed(FEED, [Item("", shown)])
+        await desk.pass_()
+    assert desk.rows("SELECT changes FROM entry WHERE feed_id = 1") == [(1,)]
+    assert desk.one("SELECT count(*) FROM obligation") == 2
