@@ -35,6 +35,8 @@ from worker.model import (
     Target,
     Verdict,
 )
+from worker.normalise import Known
+from worker.pipeline.known import store_known
 from worker.store import Store, articles, deliveries, entries, feeds, ledger
 from worker.text import analyse
 
@@ -257,6 +259,71 @@ def ingest_copy(store: Store, number: int) -> str:
         obligations = alert([match()], novelty, history, AlertPolicy(targets=(target("a"),)), about)
         ledger.add_obligations(tx, article_id, ids, obligations, due=NOW, now=NOW)
     return str(novelty.kind)
+
+
+#: Two accounts of each of three events, that share their names and no sentence.
+EVENTS = (
+    (
+        (
+            "Le pont de Neak Loeung, long de 2.215 mètres, a rouvert mercredi après les travaux de Chip Mong. "
+            "Le gouverneur de Prey Veng, Chea Somethy, a salué le chantier devant les habitants venus "
+            "nombreux sur la rive. "
+            "Les camions de riz y passent de nouveau, et les bacs sont repartis vers le nord du pays."
+        ),
+        (
+            "Prey Veng : les voitures roulent de nouveau sur le pont de Neak Loeung. Fermé depuis six mois, l'ouvrage "
+            "de 2.215 mètres a été livré mercredi par Chip Mong. « Un soulagement », dit le gouverneur Chea "
+            "Somethy, pour "
+            "qui le chantier a coûté cher aux marchands de la rive."
+        ),
+    ),
+    (
+        (
+            "Un incendie a détruit dans la nuit quarante étals du marché Binh Tay, à Cho Lon. Les pompiers de Nguyen "
+            "Van Luat ont lutté cinq heures contre les flammes, parties d'un réchaud. Personne n'a été "
+            "blessé, mais les "
+            "marchands de tissu ont perdu leurs réserves de la saison."
+        ),
+        (
+            "Au marché Binh Tay de Cho Lon, les marchands cherchent ce que l'incendie a laissé de quarante étals. Le "
+            "colonel Nguyen Van Luat met en cause un réchaud oublié ; ses pompiers ont tenu les flammes loin des "
+            "réserves de tissu voisines."
+        ),
+    ),
+    (
+        (
+            "L'université de Savannakhet et l'école Sisouk de Thakhek ont signé vendredi un accord sur la formation de "
+            "soixante infirmières. La rectrice Bounmy Phonsavath y voit de quoi ouvrir trois dispensaires dans les "
+            "montagnes avant la saison des pluies."
+        ),
+        (
+            "Soixante infirmières de plus en montagne : la rectrice Bounmy Phonsavath a signé avec l'école Sisouk de "
+            "Thakhek un accord de formation, qui permettra à l'université de Savannakhet d'ouvrir trois dispensaires."
+        ),
+    ),
+)
+
+
+def ingest_events(store: Store, number: int) -> str:
+    """Store both accounts of each event, in an order of this `number`'s own, two at once; all are the same texts."""
+    texts = [(event, account, body) for event, bodies in enumerate(EVENTS) for account, body in enumerate(bodies)]
+    texts = texts[number % len(texts) :] + texts[: number % len(texts)]
+    for at in range(0, len(texts), 2):
+        batch = [
+            Known(
+                id=f"{number}-{event}-{account}",
+                language="fr",
+                published=NOW,
+                precision="",
+                source=f"Journal {number}",
+                url="",
+                title="",
+                body=f"Hanoï (VNA) - {body}" if number % 2 else body,
+            )
+            for event, account, body in texts[at : at + 2]
+        ]
+        store_known(store, batch, NOW)
+    return "stored"
 
 
 def url_of(path: Path) -> str:

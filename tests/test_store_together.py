@@ -2,13 +2,14 @@
 
 import sqlite3
 import threading
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlmodel import SQLModel
-from stored import NOW, ingest_copy, python, url_of
+from stored import EVENTS, NOW, ingest_copy, python, url_of
 
 from worker.store import Store, database, deliveries, entries, ledger, open_store, tables
 
@@ -30,7 +31,7 @@ def test_the_migrations_make_the_tables(store: Store) -> None:
 
 TOGETHER = """
 import os, sys, traceback
-from stored import NOW, add, feed, ingest_copy, publish, python, sighting, state_of, url_of
+from stored import NOW, add, feed, ingest_copy, ingest_events, publish, python, sighting, state_of, url_of
 from worker.store import open_store
 import alembic.command, alembic.config
 job, url, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -41,13 +42,13 @@ for number in range(n):
     if pid == 0:
         os.close(go)
         try:
-            store = open_store(url, create=True) if job == "ingest" else None
+            store = open_store(url, create=True) if job != "migrate" else None
             os.read(gate, 1)
             if store is None:
                 store = open_store(url, create=True)
                 word = "migrated"
             else:
-                word = ingest_copy(store, number)
+                word = ingest_copy(store, number) if job == "ingest" else ingest_events(store, number)
             os.write(1, (word + "\\n").encode())
             store.close()
             os._exit(0)
@@ -124,6 +125,24 @@ def test_eight_processes_tell_one_text_once(store_url: str) -> None:
     assert other.returncode == 0, err
     one_of_eight(store, out.split())
     store.close()
+
+
+def test_eight_processes_tell_each_event_once(store_url: str) -> None:
+    """The same texts by eight at once: one original of each, and each event is one story, whoever came first."""
+    store = open_store(store_url, create=True)
+    with python(TOGETHER, "events", store_url, "8") as other:
+        out, err = other.communicate(timeout=110)
+    assert (out.split(), other.returncode) == (["stored"] * 8, 0), err
+    with store.read() as tx:
+        rows = tx.execute(
+            sa.text("SELECT a.name, a.of_id, s.story_id FROM article a JOIN story_article s ON s.article_id = a.id")
+        ).all()
+    store.close()
+    originals = Counter(name.partition("-")[2] for name, of_id, _ in rows if of_id is None)
+    assert originals == {f"{event}-{account}": 1 for event in range(len(EVENTS)) for account in range(2)}
+    stories_of = {(name.split("-")[1], story_id) for name, _, story_id in rows}
+    assert len(rows) == 8 * 2 * len(EVENTS)
+    assert len(stories_of) == len({story_id for _, story_id in stories_of}) == len(EVENTS)
 
 
 # --- what every tick asks ----------------------------------------------------------------------------------------
