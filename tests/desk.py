@@ -143,6 +143,7 @@ class Desk:
     #: One message for each article, unless a test is about stories.
     telling: Telling = field(default_factory=lambda: Telling(key="article"))
     max_age: timedelta | None = None
+    public_url: str = ""
     now: datetime = START
     #: (recipient, message) of every attempt that was made.
     attempts: list[tuple[str, Claimed]] = field(default_factory=list)
@@ -176,6 +177,7 @@ class Desk:
             feeds=tuple(self.feeds),
             alerts=policy,
             operators=self.operators,
+            public_url=self.public_url,
         )
         return Live(config=config, ruleset=compile_rules({"rules.toml": self.rules.encode()}))
 

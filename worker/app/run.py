@@ -25,7 +25,7 @@ from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.render import seal
-from worker.store import Store, deliveries, entries, feeds, ledger
+from worker.store import Store, deliveries, entries, feeds, ledger, silences
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -81,6 +81,7 @@ def _take_over(store: Store, live: Live) -> None:
             deliveries.release(tx)
         feeds.ensure(tx, live.config.feeds, now)
         deliveries.unpark(tx, now)
+        silences.make_signing_key(tx)
         breaches = ledger.audit(tx)
     for breach in breaches:
         _log.error("the ledger does not add up", breach=breach)

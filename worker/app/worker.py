@@ -16,9 +16,11 @@ from worker.app.clock import is_alive
 from worker.app.measure import measure
 from worker.app.reload import Reloads
 from worker.console import Console
+from worker.console.answers import Read, Take
 from worker.engine.embedded import Embedded
 from worker.errors import StoreError
 from worker.metrics import Measured
+from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
@@ -50,7 +52,7 @@ class Worker:
         Raises VeilleError if the console's address cannot be had.
         """
         listen = self._edges.live.config.listen
-        console = Console(listen, self._is_alive, self._measured) if listen else None
+        console = Console(listen, self._is_alive, self._measured, self._answering()) if listen else None
         engine = Embedded(self._edges, self._upkeep)
         if console is not None:
             self._spawn(console.serve())
@@ -74,6 +76,11 @@ class Worker:
             with contextlib.suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
         _log.info("stopped")
+
+    def _answering(self) -> tuple[Read, Take]:
+        """What one-click links do; without a `public_url` none is signed, so none is valid."""
+        store, clock = self._edges.store, self._edges.clock
+        return lambda token: answering.read(store, token, clock()), lambda said: answering.take(store, said, clock())
 
     def _is_alive(self) -> bool:
         return is_alive(self._edges.store, self._edges.clock())

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import deliveries, evaluating, rules
+from worker.cli import answers, deliveries, evaluating, rules
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -42,6 +42,7 @@ app.add_typer(feeds_app, name="feeds")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
+app.registered_commands += answers.app.registered_commands
 
 
 def main() -> None:
@@ -184,6 +185,7 @@ def why(
     rule: Annotated[
         str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
     ] = "",
+    target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
     as_json: Json = False,
 ) -> None:
     """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
@@ -192,7 +194,7 @@ def why(
 
     live = loaded(config)
     with opened(config) as (_, store):
-        found = facts(live, store, article, rule)
+        found = facts(live, store, article, rule, target)
     if found is None:
         fail(f"no article is {article!r}: `veille articles` lists them", 1)
     if as_json:

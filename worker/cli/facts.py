@@ -168,7 +168,7 @@ def find(tx: Tx, asked: str) -> tuple[StoredArticle, ...]:
     return (one,) if one else stored.find(tx, asked, urls.canonical(asked))
 
 
-def why(live: Live, store: Store, asked: str, rule_id: str = "") -> Facts | None:
+def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
     """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too."""
     with store.read() as tx:
         fitting = find(tx, asked)
@@ -182,7 +182,11 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "") -> Facts | None
             "revisions": list(stored.revisions(tx, one.id)),
             "story": _place(tx, one.id),
             "matches": matches,
-            "ledger": [_line(line) for line in ledger.lines(tx, one.id) if rule_id in ("", line.rule_id)],
+            "ledger": [
+                _line(line)
+                for line in ledger.lines(tx, one.id)
+                if rule_id in ("", line.rule_id) and target_id in ("", line.target_id)
+            ],
             "silent": now.silent({m["rule"] for m in matches}, rule_id),
             "explained": now.explained(rule_id) if rule_id else None,
         }

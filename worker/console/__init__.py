@@ -1,8 +1,11 @@
-"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/metrics` what Prometheus reads."""
+"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/metrics` what Prometheus reads.
+
+`/answer/TOKEN` takes the answers that people give with one click, where `public_url` is set.
+"""
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -13,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from worker.console.answers import Read, Take, routes
 from worker.errors import StoreError, VeilleError
 from worker.metrics import CONTENT_TYPE, Measured, exposition
 
@@ -26,7 +30,9 @@ _HEADERS = {
 _SECONDS = 5
 
 
-def application(healthy: Callable[[], bool], measured: Callable[[], Measured]) -> ASGIApp:
+def application(
+    healthy: Callable[[], bool], measured: Callable[[], Measured], answering: Sequence[Route] = ()
+) -> ASGIApp:
     """The endpoint's pages; both are asked at every request, in a thread, and may raise StoreError."""
 
     async def healthz(_request: Request) -> JSONResponse:
@@ -45,7 +51,7 @@ def application(healthy: Callable[[], bool], measured: Callable[[], Measured]) -
             return Response("the store does not answer\n", status_code=503, media_type="text/plain")
         return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
 
-    return _Headers(Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics)]))
+    return _Headers(Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics), *answering]))
 
 
 class _Headers:
@@ -69,7 +75,13 @@ class Console:
     Raises VeilleError if it cannot listen there.
     """
 
-    def __init__(self, listen: tuple[str, int], healthy: Callable[[], bool], measured: Callable[[], Measured]) -> None:
+    def __init__(
+        self,
+        listen: tuple[str, int],
+        healthy: Callable[[], bool],
+        measured: Callable[[], Measured],
+        answering: tuple[Read, Take] | None = None,
+    ) -> None:
         host, port = listen
         try:
             # Here, because uvicorn would end the process where the port is taken.
@@ -80,7 +92,7 @@ class Console:
             raise VeilleError(f"[http] listen: {host}:{port} cannot be had: {words}") from e
         self._server = _Server(
             uvicorn.Config(
-                application(healthy, measured),
+                application(healthy, measured, routes(*answering) if answering else ()),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -1,11 +1,13 @@
 """What an open delivery has to say."""
 
 from collections import defaultdict
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from worker import text
 from worker.alert import ESCALATION, THREADS
 from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread
+from worker.pipeline.answering import links
 from worker.render import changes, passages
 from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories
 
@@ -15,14 +17,17 @@ _OLD_AFTER = timedelta(days=3)
 _Found = tuple[str, ledger.StoredMatch]
 
 
-def content(tx: Tx, draft: deliveries.Draft) -> Alert | Digest | Notice:
+def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) -> Alert | Digest | Notice:
     """A notice, a digest, or the articles of one story, each with every rule it is told for."""
     if draft.notice is not None:
         return draft.notice
     by_article: dict[int, list[_Found]] = defaultdict(list)
     for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
         by_article[article_id].append((occasion, found))
-    items = tuple(_item(tx, article_id, found) for article_id, found in by_article.items())
+    bare = (_item(tx, article_id, found) for article_id, found in by_article.items())
+    items = tuple(
+        replace(item, answers=links(tx, item, draft.recipient, public_url=public_url, now=now)) for item in bare
+    )
     if draft.collects.startswith((*THREADS, ESCALATION)):
         return Alert(items=items, thread=_thread(tx, draft))
     ordered = sorted(items, key=lambda item: (-item.severity.rank, item.story_id or 0, item.published))

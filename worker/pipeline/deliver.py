@@ -121,7 +121,7 @@ def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, n
     if draft.state is not DeliveryState.OPEN:
         return None
     with edges.store.read() as tx:
-        found = content(tx, draft)
+        found = content(tx, draft, public_url=live.config.public_url, now=now)
     sealed = seal(
         found,
         target=target,

@@ -2,7 +2,7 @@
 
 from worker.cli.show.article import articles, explained, stories, story, why
 from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
-from worker.cli.show.state import deliveries, feeds, poll, status
+from worker.cli.show.state import deliveries, feeds, ledger, poll, status
 from worker.cli.show.terminal import progress
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "diff",
     "explained",
     "feeds",
+    "ledger",
     "mutants",
     "poll",
     "progress",

@@ -77,6 +77,17 @@ def status(found: Facts) -> None:
         out.print(table)
 
 
+def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str]) -> None:
+    """The ledger's sums."""
+    table = table_of("rule", "target", "state", "why", "obligations")
+    for row in inert(rows):
+        table.add_row(*(escape(str(row[key])) for key in ("rule", "target", "state", "why", "obligations")))
+    out.print(table)
+    out.print(f"{total} obligations; the ledger {'does not add up' if breaches else 'adds up'}")
+    for breach in breaches:
+        out.print(escape(breach), style="red")
+
+
 def deliveries(rows: Sequence[Facts]) -> None:
     """What is not sent, with its reason in a sentence."""
     if not rows:

@@ -1,0 +1,166 @@
+"""One-click answers: signed, for a time, and done at a POST alone; and the same answers as commands."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from desk import Desk, email_target, scripted
+from hypothesis import given
+from hypothesis import strategies as st
+from rig import Item, Site, rss
+from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
+
+from worker.answers import LASTS, Action, Answer, sign, verify
+from worker.console import application
+from worker.console.answers import routes
+from worker.model import Telling
+from worker.pipeline import answering
+from worker.store import silences
+
+NOW = datetime(2026, 2, 6, 8, 0, tzinfo=UTC)
+KEY = b"k" * 32
+ANSWER = Answer(action=Action.MUTE, article_id=7, recipient="mailto:a@example.org", rules=("visit",))
+
+
+@given(
+    st.sampled_from(Action),
+    st.integers(1, 2**40),
+    st.text(max_size=60),
+    st.lists(st.text(max_size=20), max_size=4).map(tuple),
+)
+def test_what_was_signed_is_read(action: Action, article: int, recipient: str, rules: tuple[str, ...]) -> None:
+    """Within its time, under its key, and no other."""
+    answer = Answer(action=action, article_id=article, recipient=recipient, rules=rules)
+    token = sign(answer, KEY, NOW)
+    assert verify(token, KEY, NOW + LASTS - timedelta(seconds=1)) == answer
+    assert verify(token, KEY, NOW + LASTS) is None
+    assert verify(token, b"x" * 32, NOW) is None
+
+
+@given(st.integers(0, 400), st.characters(codec="ascii", categories=["L", "N"]))
+def test_a_token_that_was_changed_says_nothing(place: int, char: str) -> None:
+    """One letter elsewhere in what it says is enough."""
+    token = sign(ANSWER, KEY, NOW)
+    at = place % token.index(".")
+    changed = token[:at] + char + token[at + 1 :]
+    assert (verify(changed, KEY, NOW) is None) == (changed != token)
+
+
+@pytest.mark.parametrize("token", ["", ".", "a.b", "é.é", "x" * 5000, "..", base64.urlsafe_b64encode(b"[]").decode()])
+def test_what_is_no_token(token: str) -> None:
+    """It is refused, and never raises."""
+    assert verify(token, KEY, NOW) is None
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    from desk import feed
+
+    feeds = [feed(A, name="Le Fil"), feed(B, name="La Dépêche")]
+    with Desk(tmp_path, feeds=feeds, targets=[email_target("desk", "a@example.org")], telling=Telling()) as made:
+        with made.store.write() as tx:
+            silences.make_signing_key(tx)
+        made.public_url = "https://veille.example.org"
+        made.reload()
+        yield scripted(monkeypatch, made)
+
+
+def client(desk: Desk) -> httpx.AsyncClient:
+    pages = routes(
+        lambda token: answering.read(desk.store, token, desk.now),
+        lambda said: answering.take(desk.store, said, desk.now),
+    )
+    transport = httpx.ASGITransport(application(lambda: True, lambda: None, pages))  # type: ignore[arg-type, return-value]
+    return httpx.AsyncClient(transport=transport, base_url="https://veille.example.org")
+
+
+async def test_a_click_and_a_confirmation(desk: Desk) -> None:
+    """A GET shows what will be done and does nothing; the POST does it, and again it does no more."""
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    links = re.findall(r"https://veille\.example\.org(/answer/\S+)", plain(mails(desk)[0]))
+    assert len(links) == 3
+    async with client(desk) as browser:
+        for link in links:
+            page = await browser.get(link)
+            assert page.status_code == 200
+            assert page.text.count("<form") == 1
+            assert "default-src 'none'" in page.headers["content-security-policy"]
+        for table in ("silence", "acknowledgement", "judgement"):
+            assert desk.one(f"SELECT count(*) FROM {table}") == 0
+        for link in [*links, *links]:
+            assert (await browser.post(link)).status_code == 200
+        for table in ("silence", "acknowledgement", "judgement"):
+            assert desk.one(f"SELECT count(*) FROM {table}") == 1
+        assert (await browser.post(links[0][:-3] + "abc")).status_code == 404
+        desk.later(days=31)
+        assert (await browser.post(links[0])).status_code == 404
+    desk.later(days=-31, hours=1)
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    assert desk.rows("SELECT suppression FROM obligation WHERE verdict != 'owed'") == [("muted-story",)]
+
+
+async def test_without_a_public_url_messages_carry_no_links(desk: Desk) -> None:
+    """Nobody could follow them."""
+    desk.reload(public_url="")
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    assert "/answer/" not in plain(mails(desk)[0])
+
+
+async def test_a_title_cannot_write_into_the_page(desk: Desk) -> None:
+    """What an article calls itself is shown as text."""
+    publish(desk, A, ACCOUNTS[0], title="<script>Hun Sen en visite</script>")
+    await desk.pass_()
+    (link, *_) = re.findall(r"https://veille\.example\.org(/answer/\S+)", plain(mails(desk)[0]))
+    async with client(desk) as browser:
+        assert "<script" not in (await browser.get(link)).text
+
+
+# --- commands ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(tmp_path: Path, feedserver, veille) -> Site:
+    items = [Item("1", "Hun Sen en visite", ACCOUNTS[0])]
+    made = Site(tmp_path, feeds=[feedserver.serve("/a", rss(items))], allow=[feedserver.place], alerts="")
+    veille("poll", site=made)
+    return made
+
+
+def test_silences_are_made_listed_and_ended(veille, site: Site) -> None:
+    """With author, reason and end; what does not exist cannot be silenced."""
+    made = json.loads(
+        veille("silence", "--rule", "visit", "--for", "2d", "--by", "ana", "--reason", "connu", "--json", site=site).out
+    )
+    (listed,) = json.loads(veille("silence", "--json", site=site).out)
+    assert (listed["id"], listed["rule"], listed["author"], listed["reason"]) == (1, "visit", "ana", "connu")
+    assert listed["until"] == made["until"]
+    assert "rule visit until" in veille("silence", site=site).out
+    veille("silence", "--end", "1", site=site)
+    assert json.loads(veille("silence", "--json", site=site).out) == []
+    assert "did you mean" in veille("silence", "--rule", "vist", site=site).err.lower()
+    assert veille("silence", "--end", "1", site=site).code == 1
+    assert veille("silence", "--story", "99", site=site).code == 1
+
+
+def test_ack_mute_and_ledger(veille, site: Site) -> None:
+    """By article; the ledger sums what became of everything, and adds up."""
+    article = json.loads(veille("articles", "--containing", "Hun Sen en visite", "--json", site=site).out)[0]["id"]
+    assert json.loads(veille("ack", str(article), "--by", "ana", "--json", site=site).out)["before"] is None
+    assert json.loads(veille("ack", str(article), "--by", "bo", "--json", site=site).out)["before"] == "ana"
+    assert "is muted" in veille("mute-story", str(article), site=site).out
+    found = json.loads(veille("ledger", "--since", "1d", "--json", site=site).out)
+    assert found["obligations"] == 1
+    assert found["breaches"] == []
+    assert [(line["rule"], line["state"], line["obligations"]) for line in found["lines"]] == [("visit", "sent", 1)]
+    assert "adds up" in veille("ledger", site=site).out
+    told = json.loads(veille("why", str(article), "--target", "log", "--json", site=site).out)["ledger"]
+    assert [line["state"] for line in told] == ["sent"]
+    assert json.loads(veille("why", str(article), "--target", "desk", "--json", site=site).out)["ledger"] == []

@@ -1,0 +1,200 @@
+"""What people answer, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
+
+import getpass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worker.cli.frame import HERE, ConfigFile, Json, Since, fail, moment, opened, print_json, say
+
+if TYPE_CHECKING:
+    from worker.store import Store
+    from worker.store.silences import Silence
+
+app = typer.Typer()
+
+ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")]
+Author = Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")]
+Reason = Annotated[str, typer.Option("--reason", help="What for; `why` and digests repeat it.")]
+
+
+@app.command()
+def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or says how
+    config: ConfigFile = HERE,
+    *,
+    rule: Annotated[str, typer.Option("--rule", help="Of this rule.")] = "",
+    story: Annotated[int | None, typer.Option("--story", help="Of this story.")] = None,
+    set_name: Annotated[str, typer.Option("--set", help="Of every rule that names this set.")] = "",
+    feed: Annotated[str, typer.Option("--feed", help="Of this feed, by its name.")] = "",
+    lasting: Annotated[str, typer.Option("--for", help="How long: 6h, 2d.")] = "1d",
+    by: Author = "",
+    reason: Reason = "",
+    end: Annotated[int | None, typer.Option("--end", help="End the silence of this number now.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell nothing of a rule, story, set or feed for a time, what is open included; without any, list the silences."""
+    from worker.app.clock import clock
+    from worker.store import silences
+
+    now = clock()
+    with opened(config) as (conf, store):
+        if end is not None:
+            with store.write() as tx:
+                if not silences.end(tx, end, now):
+                    fail(f"no silence in force has the number {end}: `veille silence` lists them", 1)
+            _told({"ended": end}, f"silence {end} is over", as_json=as_json)
+            return
+        if rule or set_name or feed or story is not None:
+            _check(config, rule, set_name, feed, [one.name for one in conf.feeds])
+            made = silences.Silence(
+                rule_id=rule,
+                story_id=story,
+                set_name=set_name,
+                feed=feed,
+                until=now + (now - moment(lasting)),
+                author=by or getpass.getuser(),
+                reason=reason,
+                created=now,
+            )
+            _check_story(store, story)
+            with store.write() as tx:
+                number = silences.add(tx, made)
+            _told({"silence": number, "until": made.until}, f"silence {number}, {_said(made)}", as_json=as_json)
+            return
+        with store.read() as tx:
+            found = silences.active(tx, now)
+    if as_json:
+        print_json([_facts(one) for one in found])
+    for one in found if not as_json else ():
+        say(f"{one.id}: {_said(one)}")
+    if not found and not as_json:
+        say("nothing is silenced")
+
+
+@app.command()
+def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_json: Json = False) -> None:
+    """Say that somebody takes care of an article's story: no reminder goes out."""
+    from worker.app.clock import clock
+    from worker.store import silences
+
+    with opened(config) as (_, store):
+        article_id = _article(store, article)
+        with store.write() as tx:
+            before = silences.acknowledged(tx, article_id)
+            if before is None:
+                silences.acknowledge(tx, article_id, by or getpass.getuser(), clock())
+    said = f"acknowledged before, by {before[0]}" if before else f"article {article_id} is acknowledged"
+    _told({"article": article_id, "before": before[0] if before else None}, said, as_json=as_json)
+
+
+@app.command(name="mute-story")
+def mute_story(
+    article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", reason: Reason = "", as_json: Json = False
+) -> None:
+    """Tell no more of the story that an article tells; `veille silence --end` lifts it."""
+    from worker.app.clock import clock
+    from worker.pipeline.answering import mute
+
+    with opened(config) as (_, store):
+        article_id = _article(store, article)
+        with store.write() as tx:
+            story_id = mute(tx, article_id, clock(), author=by or getpass.getuser(), reason=reason)
+    if story_id is None:
+        fail(f"article {article_id} tells no story", 1)
+    _told({"story": story_id}, f"story {story_id} is muted", as_json=as_json)
+
+
+@app.command()
+def ledger(config: ConfigFile = HERE, *, since: Since = "7d", as_json: Json = False) -> None:
+    """Sum the ledger: by rule and target, how much was told, waits, was not told and why; and whether it adds up."""
+    from worker.cli import show
+    from worker.store import ledger as stored
+    from worker.store import standing
+
+    begin = moment(since)
+    with opened(config) as (_, store), store.read() as tx:
+        lines = standing.summary(tx, begin)
+        breaches = stored.audit(tx)
+    keys = ("rule", "target", "state", "why", "obligations")
+    rows = [dict(zip(keys, line, strict=True)) for line in lines]
+    total = sum(line[-1] for line in lines)
+    if as_json:
+        print_json({"since": begin, "obligations": total, "lines": rows, "breaches": list(breaches)})
+    else:
+        show.ledger(rows, total, breaches)
+    if breaches:
+        raise typer.Exit(1)
+
+
+def _article(store: "Store", asked: str) -> int:
+    from worker.cli.facts import find
+
+    with store.read() as tx:
+        found = find(tx, asked)
+    if not found:
+        fail(f"no article is {asked!r}: `veille articles` lists them", 1)
+    return found[0].id
+
+
+def _check_story(store: "Store", story: int | None) -> None:
+    from worker.store import stories
+
+    if story is not None:
+        with store.read() as tx:
+            if stories.get(tx, story) is None:
+                fail(f"no story has the number {story}: `veille stories` lists them", 1)
+
+
+def _check(config: Any, rule: str, set_name: str, feed: str, feeds: list[str]) -> None:
+    """A silence of what does not exist would silence nothing, and nobody would know."""
+    from worker.cli.frame import loaded
+    from worker.query import suggestion
+
+    ruleset = loaded(config).ruleset
+    known = {
+        "rule": (rule, [one.id for one in ruleset.rules]),
+        "set": (set_name.removeprefix("@"), list(ruleset.sets)),
+        "feed": (feed, feeds),
+    }
+    for what, (asked, names) in known.items():
+        if asked and asked not in names:
+            fail(f"there is no {what} {asked!r}: {suggestion(asked, names) or 'one of ' + ', '.join(names)}", 1)
+
+
+def _facts(one: "Silence") -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "rule": one.rule_id,
+        "story": one.story_id,
+        "set": one.set_name,
+        "feed": one.feed,
+        "recipient": one.recipient,
+        "until": one.until,
+        "author": one.author,
+        "reason": one.reason,
+        "created": one.created,
+    }
+
+
+def _said(one: "Silence") -> str:
+    what = (
+        f"rule {one.rule_id}" if one.rule_id else "",
+        f"story {one.story_id}" if one.story_id is not None else "",
+        f"set @{one.set_name}" if one.set_name else "",
+        f"feed {one.feed}" if one.feed else "",
+        f"for {one.recipient}" if one.recipient else "",
+    )
+    until = f"until {_day(one.until)}" if one.until else "for good"
+    return f"{', '.join(filter(None, what))} {until}, by {one.author}" + (f": {one.reason}" if one.reason else "")
+
+
+def _day(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def _told(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(facts)
+    else:
+        say(sentence)
