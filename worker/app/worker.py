@@ -22,7 +22,7 @@ from worker.metrics import Measured
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, stories, upkeep
+from worker.store import Store, deliveries, quarantine, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -154,6 +154,7 @@ def forget(store: Store, live: Live, now: datetime) -> None:
     keep = live.config.retention
     with store.write() as tx:
         upkeep.forget_raw(tx, before=now - keep.raw)
+        quarantine.forget_documents(tx, before=now - keep.raw)
         stories.forget_keys(tx, before=now - _STORY_KEYS_KEPT)
     _expire(store, live, now)
     told_before = None if keep.ledger is None else now - keep.ledger

@@ -13,7 +13,7 @@ from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
 from worker.render import passages
-from worker.store import Store, Tx, deliveries, entries, ledger, stories, upkeep
+from worker.store import Store, Tx, deliveries, entries, ledger, quarantine, stories, upkeep
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
@@ -79,7 +79,7 @@ def status(conf: Config, store: Store) -> Facts:
             "parked_targets": deliveries.parked_targets(tx),
             "quarantine": [
                 {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
-                for q in entries.quarantined(tx, limit=50)
+                for q in quarantine.put_aside(tx, limit=50)
             ],
             "unsent": [
                 {

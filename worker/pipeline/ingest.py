@@ -155,7 +155,7 @@ def _commit(
                 new += [weighed] * (novelty.kind is NoveltyKind.NEW)
         count(tx, new)
         if errors:
-            entries.failed(tx, errors, retry_at=now + _RETRY)
+            entries.failed(tx, errors, retry_at=now + _RETRY, now=now)
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
     done.failed = len(errors)

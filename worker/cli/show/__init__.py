@@ -1,6 +1,7 @@
 """How answers look on a terminal."""
 
 from worker.cli.show.article import articles, explained, stories, story, why
+from worker.cli.show.aside import quarantine, quarantined
 from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
 from worker.cli.show.state import feeds, poll, status
 from worker.cli.show.terminal import progress
@@ -15,6 +16,8 @@ __all__ = [
     "mutants",
     "poll",
     "progress",
+    "quarantine",
+    "quarantined",
     "scores",
     "stats",
     "status",
