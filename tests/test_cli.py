@@ -29,6 +29,7 @@ COMMANDS = {
     ("feeds", "import"): (),
     ("feeds", "export"): (),
     ("send-test",): ("--json",),
+    ("doctor",): ("--json",),
     ("backup",): ("--json",),
     ("restore",): ("--json",),
     ("quarantine",): ("--json",),

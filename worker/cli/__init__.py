@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import evaluating, quarantine, rules
+from worker.cli import evaluating, operating, quarantine, rules
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -39,6 +39,8 @@ app = typer.Typer(
 )
 feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=True)
 app.add_typer(feeds_app, name="feeds")
+for command in (operating.doctor, operating.backup, operating.restore):
+    app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
@@ -227,9 +229,6 @@ def stories(
     print_json(found) if as_json else show.story(found)
 
 
-_PG_DUMP = "the store is PostgreSQL's: pg_dump makes a copy of it, and pg_restore brings it back"
-
-
 @app.command(name="import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help=".jsonl or .txt files of articles already known.")],
@@ -248,46 +247,6 @@ def import_(
         print_json(done)
     else:
         say(f"{done['read']} read: {done['new']} new, {done['duplicate']} copies, {done['known']} known before")
-
-
-@app.command()
-def backup(
-    file: Annotated[Path, typer.Argument(help="Where the copy goes; an older one there is replaced.")],
-    config: ConfigFile = HERE,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Copy the store, also while a worker runs on it, into one file that is checked."""
-    from worker.store.backup import backup as copy
-
-    with opened(config) as (_, store):
-        if store.path is None:
-            fail(_PG_DUMP, 2)
-        size = copy(store.path, file)
-    print_json({"file": str(file), "bytes": size}) if as_json else say(f"{file}: {size} bytes, checked")
-
-
-@app.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="What `veille backup` wrote.")],
-    config: ConfigFile = HERE,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Put a backup in the place of the store, which is kept beside it; refused while a worker runs on it.
-
-    What was told after the backup was made may be told again.
-    """
-    from worker.app.clock import clock
-    from worker.app.load import load_config, store_file
-    from worker.store.backup import restore as put_back
-
-    path = store_file(load_config(config))
-    if path is None:
-        fail(_PG_DUMP, 2)
-    old = put_back(path, file, clock())
-    kept = f"; the store of before is {old}" if old else ""
-    print_json({"store": str(path), "before": str(old) if old else None}) if as_json else say(f"{path}: restored{kept}")
 
 
 @feeds_app.command(name="list")

@@ -1,4 +1,6 @@
-"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/metrics` what Prometheus reads."""
+"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/readyz` whether more may be asked of
+the worker, `/metrics` what Prometheus reads.
+"""
 
 import asyncio
 import socket
@@ -26,8 +28,13 @@ _HEADERS = {
 _SECONDS = 5
 
 
-def application(healthy: Callable[[], bool], measured: Callable[[], Measured]) -> ASGIApp:
-    """The endpoint's pages; both are asked at every request, in a thread, and may raise StoreError."""
+def application(
+    healthy: Callable[[], bool], measured: Callable[[], Measured], unready: Callable[[], str] = lambda: ""
+) -> ASGIApp:
+    """The endpoint's pages; all are asked at every request, in a thread, and may raise StoreError.
+
+    `unready` says why the worker is not ready, or nothing.
+    """
 
     async def healthz(_request: Request) -> JSONResponse:
         try:
@@ -37,6 +44,14 @@ def application(healthy: Callable[[], bool], measured: Callable[[], Measured]) -
             tick = "unknown"
         return JSONResponse({"tick": tick}, status_code=200 if tick == "alive" else 503)
 
+    async def readyz(_request: Request) -> JSONResponse:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                reason = await asyncio.to_thread(unready)
+        except (StoreError, TimeoutError):
+            reason = "the store does not answer"
+        return JSONResponse({"ready": not reason, "reason": reason}, status_code=503 if reason else 200)
+
     async def metrics(_request: Request) -> Response:
         try:
             async with asyncio.timeout(_SECONDS):
@@ -45,7 +60,9 @@ def application(healthy: Callable[[], bool], measured: Callable[[], Measured]) -
             return Response("the store does not answer\n", status_code=503, media_type="text/plain")
         return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
 
-    return _Headers(Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics)]))
+    return _Headers(
+        Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    )
 
 
 class _Headers:
@@ -69,7 +86,13 @@ class Console:
     Raises VeilleError if it cannot listen there.
     """
 
-    def __init__(self, listen: tuple[str, int], healthy: Callable[[], bool], measured: Callable[[], Measured]) -> None:
+    def __init__(
+        self,
+        listen: tuple[str, int],
+        healthy: Callable[[], bool],
+        measured: Callable[[], Measured],
+        unready: Callable[[], str] = lambda: "",
+    ) -> None:
         host, port = listen
         try:
             # Here, because uvicorn would end the process where the port is taken.
@@ -80,7 +103,7 @@ class Console:
             raise VeilleError(f"[http] listen: {host}:{port} cannot be had: {words}") from e
         self._server = _Server(
             uvicorn.Config(
-                application(healthy, measured),
+                application(healthy, measured, unready),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -52,6 +52,8 @@ class Store:
         self._held: IO[str] | None = None
         # SQLite has one writer: waiting here is fair, SQLite's own busy handler sleeps and starves.
         self._writer = threading.Lock()
+        #: Transactions that the store was too busy for.
+        self.refused = 0
 
     @property
     def is_sqlite(self) -> bool:
@@ -67,13 +69,13 @@ class Store:
     def read(self) -> Iterator[Tx]:
         """A transaction that only reads: one consistent snapshot."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _translated(), self._engine.connect().execution_options(**options) as tx, tx.begin():
+        with self._counted(), _translated(), self._engine.connect().execution_options(**options) as tx, tx.begin():
             yield tx
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction that writes; commits at the end, or rolls back what an exception leaves."""
-        with _translated():
+        with self._counted(), _translated():
             if not self.is_sqlite:
                 with self._engine.connect() as tx, tx.begin():
                     yield tx
@@ -102,6 +104,23 @@ class Store:
         if self.path is None:
             return
         self._held = _hold(self.path)
+
+    def log_bytes(self) -> int:
+        """How large SQLite's write-ahead log is."""
+        if self.path is None:
+            return 0
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreBusyError:
+            self.refused += 1
+            raise
 
     def check_integrity(self) -> None:
         """Raise StoreUnusableError if SQLite finds its file damaged."""

@@ -3,7 +3,7 @@
 from worker.cli.show.article import articles, explained, stories, story, why
 from worker.cli.show.aside import quarantine, quarantined
 from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
-from worker.cli.show.state import feeds, poll, status
+from worker.cli.show.state import doctor, feeds, poll, status
 from worker.cli.show.terminal import progress
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "backtest",
     "copies",
     "diff",
+    "doctor",
     "explained",
     "feeds",
     "mutants",

@@ -51,6 +51,8 @@ def status(found: Facts) -> None:
         out.print(f"[bold]{name:11}[/] {said}")
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
+    for one in found["conditions"]:
+        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {utc(one['since'])} UTC)")
     for target, reason in found["parked_targets"].items():
         out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
     for quarantined in found["quarantine"]:
@@ -70,6 +72,13 @@ def status(found: Facts) -> None:
                 escape(line["reason"]),
             )
         out.print(table)
+
+
+def doctor(rows: Sequence[Facts]) -> None:
+    """A line a finding, and what is wrong last."""
+    for row in sorted(inert(rows), key=lambda row: not row["ok"]):
+        mark = "[green]well [/]" if row["ok"] else "[red]wrong[/]"
+        out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(row['words'])}")
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
