@@ -29,6 +29,9 @@ MEASURED = Measured(
     feeds_failing=1,
     targets_parked=0,
     breaches=0,
+    conditions={"disk_low": 1},
+    log_bytes=4096,
+    lag=0.25,
 )
 
 
@@ -117,6 +120,9 @@ async def test_metrics_are_what_prometheus_reads() -> None:
         ("veille_feeds_failing",): 1,
         ("veille_targets_parked",): 0,
         ("veille_ledger_breaches",): 0,
+        ("veille_conditions", "disk_low"): 1,
+        ("veille_store_log_bytes",): 4096,
+        ("veille_loop_lag_seconds",): 0.25,
     }
 
 
@@ -176,3 +182,19 @@ async def test_ipv6() -> None:
         pytest.skip("this machine has no IPv6 address")
     async with serving(made), httpx.AsyncClient() as client:
         assert (await client.get(f"http://[::1]:{made.port}/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("unready", "status", "reason"),
+    [
+        pytest.param(lambda: "", 200, "", id="ready"),
+        pytest.param(lambda: "the tick is late", 503, "the tick is late", id="late"),
+        pytest.param(refuse, 503, "the store does not answer", id="store"),
+    ],
+)
+async def test_readyz(unready, status: int, reason: str) -> None:
+    """200 only where more may be asked of the worker; else why not."""
+    transport = httpx.ASGITransport(application(lambda: True, lambda: MEASURED, unready))
+    async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (status, {"ready": not reason, "reason": reason})

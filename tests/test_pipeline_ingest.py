@@ -17,7 +17,7 @@ from worker.model import Match, NoveltyKind, ParsedEntry, Severity
 from worker.pipeline import ingest as ingest_job
 from worker.pipeline.ingest import Ingested, ingest
 from worker.pipeline.reading import read
-from worker.store import entries, upkeep
+from worker.store import entries, quarantine, upkeep
 
 OTHER = "https://b.example/feed"
 THIRD = "https://c.example/feed"
@@ -81,7 +81,7 @@ async def test_p20_one_bad_entry_of_fifty(desk: Desk, monkeypatch: pytest.Monkey
         await ingest_all(desk)
     assert states(desk) == {"done": 49, "quarantined": 1}
     with desk.store.read() as tx:
-        (put_aside,) = entries.quarantined(tx, limit=5)
+        (put_aside,) = quarantine.put_aside(tx, limit=5)
     assert put_aside.title == "Commune numéro 17"
     assert put_aside.error == "ZeroDivisionError: as the test says"
     assert desk.one("SELECT attempts FROM entry WHERE state = 'quarantined'") == 5

@@ -14,7 +14,7 @@ from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
 from worker.identify import SightingKind, identify, keys
 from worker.model import EntryState, ParsedEntry
-from worker.store import Store, entries, open_store, savepoint, upkeep
+from worker.store import Store, entries, open_store, quarantine, savepoint, upkeep
 
 MINUTE = timedelta(minutes=1)
 CHANGED, KNOWN = SightingKind.CHANGED, SightingKind.KNOWN
@@ -136,12 +136,12 @@ def test_five_failures_put_an_entry_aside_and_a_new_text_brings_it_back(store: S
         assert take(store, now) == (entry_id,), attempt
         now += MINUTE
         with store.write() as tx:
-            entries.failed(tx, {entry_id: "ValueError: " + "x" * 5_000}, retry_at=now + MINUTE)
+            entries.failed(tx, {entry_id: "ValueError: " + "x" * 5_000}, retry_at=now + MINUTE, now=now)
         assert take(store, now) == ()
         assert counts(store) == ({"ready": 1} if attempt < 5 else {"quarantined": 1})
         now += MINUTE
     with store.read() as tx:
-        (aside,) = entries.quarantined(tx, limit=5)
+        (aside,) = quarantine.put_aside(tx, limit=5)
     assert (aside.id, aside.title, len(aside.error)) == (entry_id, "a", 2_000)
     publish(store, sighting("a", "Un autre texte.", kind=CHANGED, entry_id=entry_id))
     assert take(store, now) == (entry_id,)
@@ -158,7 +158,7 @@ def test_five_deaths_put_an_entry_aside(store: Store) -> None:
             entries.release(tx)
     assert take(store) == ()
     with store.read() as tx:
-        assert [(q.id, q.error) for q in entries.quarantined(tx, limit=5)] == [(poison, "the worker died of it")]
+        assert [(q.id, q.error) for q in quarantine.put_aside(tx, limit=5)] == [(poison, "the worker died of it")]
 
 
 def test_a_store_that_fails_puts_nothing_aside(store: Store) -> None:

@@ -69,7 +69,7 @@ def test_several_processes_migrate_at_the_same_moment(store_url: str) -> None:
     assert (out.split(), other.returncode) == (["migrated"] * 5, 0), err
     store = open_store(store_url, create=False)
     with store.read() as tx:
-        assert tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [database._SCHEMA]
+        assert tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [database.SCHEMA]
     store.close()
 
 

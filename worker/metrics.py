@@ -37,6 +37,12 @@ class Measured:
     targets_parked: int
     #: Lines of the ledger that do not add up.
     breaches: int
+    #: What is wrong at present, by kind.
+    conditions: Mapping[str, int]
+    #: Bytes of SQLite's log.
+    log_bytes: int
+    #: The event loop's worst lag of the last minute, in seconds.
+    lag: float
 
 
 def exposition(measured: Measured) -> bytes:
@@ -70,6 +76,9 @@ class _Collector(Collector):
         yield _gauge("veille_feeds_failing", "Configured feeds whose last poll failed.", m.feeds_failing)
         yield _gauge("veille_targets_parked", "Targets that wait to be mended.", m.targets_parked)
         yield _gauge("veille_ledger_breaches", "Lines of the ledger that do not add up.", m.breaches)
+        yield _by("veille_conditions", "What is wrong at present, by kind.", "kind", m.conditions)
+        yield _gauge("veille_store_log_bytes", "The size of SQLite's write-ahead log.", m.log_bytes)
+        yield _gauge("veille_loop_lag_seconds", "The event loop's worst lag of the last minute.", m.lag)
 
 
 def _unix(moment: datetime | None) -> float:

@@ -10,7 +10,7 @@ from worker.app.clock import clock
 from worker.errors import Problem, UserError
 from worker.logs import hide
 from worker.pipeline.live import Live
-from worker.store import Store, open_store
+from worker.store import Store, open_store, path_of
 
 
 def load(path: Path, folder: Path | None = None) -> Live:
@@ -111,3 +111,8 @@ def open_for(conf: config.Config, *, create: bool) -> Store:
             store.close()
             raise
     return store
+
+
+def store_file(conf: config.Config) -> Path | None:
+    """The configuration's SQLite file, which need not be there; None for PostgreSQL."""
+    return path_of(conf.store_url)

@@ -2,10 +2,10 @@
 
 from worker.config import Config
 from worker.metrics import Measured
-from worker.store import Store, deliveries, feeds, ledger, stories, targets, upkeep
+from worker.store import Store, conditions, deliveries, feeds, ledger, stories, targets, upkeep
 
 
-def measure(store: Store, config: Config) -> Measured:
+def measure(store: Store, config: Config, *, lag: float = 0.0) -> Measured:
     """The store at this moment; raises StoreError."""
     with store.read() as tx:
         beat, in_force = upkeep.heartbeat(tx), upkeep.in_force(tx)
@@ -24,4 +24,7 @@ def measure(store: Store, config: Config) -> Measured:
             feeds_failing=failing,
             targets_parked=len(targets.parked(tx)),
             breaches=len(ledger.audit(tx)),
+            conditions=conditions.counts(tx),
+            log_bytes=store.log_bytes(),
+            lag=lag,
         )

@@ -8,12 +8,13 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.app.clock import clock
+from worker.app.clock import LATE_AFTER, clock
 from worker.app.load import load, open_for
 from worker.app.names import user_agent
 from worker.child import Children
@@ -24,8 +25,9 @@ from worker.model import Claimed, Notice, Receipt
 from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
+from worker.pipeline.operators import tell
 from worker.render import seal
-from worker.store import Store, deliveries, entries, feeds, ledger, silences
+from worker.store import Store, Tx, deliveries, entries, feeds, ledger, silences, upkeep
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -79,12 +81,23 @@ def _take_over(store: Store, live: Live) -> None:
             feeds.release(tx)
             entries.release(tx)
             deliveries.release(tx)
+            _tell_of_the_dead(tx, live, now)
         feeds.ensure(tx, live.config.feeds, now)
         deliveries.unpark(tx, now)
         silences.make_signing_key(tx)
         breaches = ledger.audit(tx)
     for breach in breaches:
         _log.error("the ledger does not add up", breach=breach)
+
+
+def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
+    """A worker that ended without saying so was not watching meanwhile: said once, by whoever comes next."""
+    beat = upkeep.heartbeat(tx)
+    if beat is not None:
+        upkeep.rest(tx, beat.owner)
+        if now - beat.tick > LATE_AFTER:
+            body = f"It ended without saying so; its last tick was at {beat.tick:%Y-%m-%d %H:%M:%S} UTC."
+            tell(tx, live, "the worker was not running", body, now=now)
 
 
 async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[[str], None]) -> "Pass":

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import socket
 from collections.abc import Coroutine
 from datetime import datetime
@@ -15,6 +16,7 @@ from worker.alert import PARKED_FOR
 from worker.app.clock import is_alive
 from worker.app.measure import measure
 from worker.app.reload import Reloads
+from worker.app.vigil import Vigil
 from worker.console import Console
 from worker.console.answers import Read, Take
 from worker.engine.embedded import Embedded
@@ -24,13 +26,19 @@ from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, stories, upkeep
+from worker.store import Store, deliveries, quarantine, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
 
 #: Seconds.
 _BEAT_EVERY, _PING_EVERY, _FORGET_EVERY = 5.0, 60.0, 3600.0
+#: Seconds between looks at itself, and between those that tell of days.
+_LOOK_EVERY, _LOOK_LONG_EVERY = 60.0, 600.0
+#: Files and sockets that must be left for the worker to take on more.
+_FEWEST_FILES = 24
+#: Seconds between two measurements of the loop, and for which the worst is shown.
+_LAG_EVERY, _LAG_SHOWN = 0.5, 60.0
 
 
 class Worker:
@@ -44,6 +52,11 @@ class Worker:
         self._done: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._forgetting = False
+        self._vigil = Vigil(made)
+        self._looking = False
+        self._engine = Embedded(made, self._upkeep)
+        #: The loop's worst lag of late, in seconds, and when it was.
+        self._lag = (0.0, 0.0)
 
     async def run(self, stop: asyncio.Event, again: asyncio.Event) -> None:
         """Run until `stop` is set, reading the configuration anew whenever `again` is; ends within 10 s.
@@ -52,13 +65,14 @@ class Worker:
         Raises VeilleError if the console's address cannot be had.
         """
         listen = self._edges.live.config.listen
-        console = Console(listen, self._is_alive, self._measured, self._answering()) if listen else None
-        engine = Embedded(self._edges, self._upkeep)
+        console = Console(listen, self._is_alive, self._measured, self._unready, self._answering()) if listen else None
+        engine = self._engine
         if console is not None:
             self._spawn(console.serve())
         reloads = Reloads(self._edges, self._path, self._spawn)
         reloading = [
-            self._spawn(loop) for loop in (reloads.at_signal(again), reloads.at_change(), reloads.write_down())
+            self._spawn(loop)
+            for loop in (reloads.at_signal(again), reloads.at_change(), reloads.write_down(), self._measure_lag())
         ]
         _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
         running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
@@ -86,7 +100,27 @@ class Worker:
         return is_alive(self._edges.store, self._edges.clock())
 
     def _measured(self) -> Measured:
-        return measure(self._edges.store, self._edges.live.config)
+        return measure(self._edges.store, self._edges.live.config, lag=self._lag[0])
+
+    def _unready(self) -> str:
+        """Why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
+        if not self._is_alive():
+            return "the tick is late"
+        if self._engine.resting:
+            return "the store refused something a moment ago"
+        if files_left() < _FEWEST_FILES:
+            return "hardly a file can be opened any more"
+        return ""
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(_LAG_EVERY)
+            now = loop.time()
+            lag = now - before - _LAG_EVERY
+            if lag >= self._lag[0] or now - self._lag[1] > _LAG_SHOWN:
+                self._lag = lag, now
 
     async def _end_tasks(self) -> None:
         if self._tasks:
@@ -121,8 +155,13 @@ class Worker:
         if self._is_time("forget", _FORGET_EVERY) and not self._forgetting:
             self._forgetting = True
             self._spawn(self._forget(now))
+        self._vigil.tick(asyncio.get_running_loop().time())
+        if not self._looking and self._is_time("look", _LOOK_EVERY):
+            self._looking = True
+            self._spawn(self._look(now, everything=self._is_time("look long", _LOOK_LONG_EVERY)))
         url = self._edges.live.config.heartbeat_url
-        if url is not None and self._is_time("ping", _PING_EVERY):
+        # Its silence is the alarm where no notice would arrive.
+        if url is not None and self._vigil.well and self._is_time("ping", _PING_EVERY):
             self._spawn(self._ping(url.reveal()))
 
     def _is_time(self, what: str, every: float) -> bool:
@@ -139,6 +178,13 @@ class Worker:
         with self._edges.store.write() as tx:
             upkeep.beat(tx, beat)
 
+    async def _look(self, now: datetime, *, everything: bool) -> None:
+        at = asyncio.get_running_loop().time()
+        try:
+            await self._edges.in_thread(lambda: self._vigil.look(at, now, everything=everything))
+        finally:
+            self._looking = False
+
     async def _forget(self, now: datetime) -> None:
         """Beside the sweeps, which it must not hold up: after a change of retention there may be much to forget."""
         live = self._edges.live
@@ -152,6 +198,16 @@ class Worker:
         _log.debug("pinged", answer=type(answer).__name__)
 
 
+def files_left() -> int:
+    """How many files and sockets this process may still open."""
+    try:
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names
+    except FileNotFoundError:  # no such place on this system
+        return _FEWEST_FILES
+    except OSError:  # not even that one
+        return 0
+
+
 #: Articles that come later than that are compared with no story any more, however late their feed is.
 _STORY_KEYS_KEPT = 4 * WINDOW
 
@@ -161,6 +217,7 @@ def forget(store: Store, live: Live, now: datetime) -> None:
     keep = live.config.retention
     with store.write() as tx:
         upkeep.forget_raw(tx, before=now - keep.raw)
+        quarantine.forget_documents(tx, before=now - keep.raw)
         stories.forget_keys(tx, before=now - _STORY_KEYS_KEPT)
     _expire(store, live, now)
     told_before = None if keep.ledger is None else now - keep.ledger

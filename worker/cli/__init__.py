@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import answers, deliveries, evaluating, rules
+from worker.cli import answers, deliveries, evaluating, operating, quarantine, rules
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -39,6 +39,9 @@ app = typer.Typer(
 )
 feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=True)
 app.add_typer(feeds_app, name="feeds")
+for command in (operating.doctor, operating.backup, operating.restore):
+    app.command()(command)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")

@@ -13,7 +13,7 @@ from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
 from worker.render import passages
-from worker.store import Store, Tx, deliveries, entries, ledger, stories, targets, upkeep
+from worker.store import Store, Tx, conditions, deliveries, entries, ledger, quarantine, stories, targets, upkeep
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
@@ -103,7 +103,7 @@ def status(conf: Config, store: Store) -> Facts:
             ],
             "quarantine": [
                 {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
-                for q in entries.quarantined(tx, limit=50)
+                for q in quarantine.put_aside(tx, limit=50)
             ],
             "unsent": [
                 {
@@ -119,6 +119,9 @@ def status(conf: Config, store: Store) -> Facts:
                 for line in deliveries.unsent(tx, limit=50)
             ],
             "ledger": list(ledger.audit(tx)),
+            "conditions": [
+                {"kind": str(one.kind), "words": one.words, "since": one.since} for one in conditions.on(tx)
+            ],
         }
     return found | {"feeds": feeds(conf, store)}
 

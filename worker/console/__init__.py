@@ -1,6 +1,5 @@
-"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/metrics` what Prometheus reads.
-
-`/answer/TOKEN` takes the answers that people give with one click, where `public_url` is set.
+"""The worker's small HTTP endpoint: `/healthz` says whether the tick is alive, `/readyz` whether more may be asked of
+the worker, `/metrics` what Prometheus reads. `/answer/TOKEN` takes the answers that people give with one click.
 """
 
 import asyncio
@@ -31,9 +30,15 @@ _SECONDS = 5
 
 
 def application(
-    healthy: Callable[[], bool], measured: Callable[[], Measured], answering: Sequence[Route] = ()
+    healthy: Callable[[], bool],
+    measured: Callable[[], Measured],
+    unready: Callable[[], str] = lambda: "",
+    answering: Sequence[Route] = (),
 ) -> ASGIApp:
-    """The endpoint's pages; both are asked at every request, in a thread, and may raise StoreError."""
+    """The endpoint's pages; all are asked at every request, in a thread, and may raise StoreError.
+
+    `unready` says why the worker is not ready, or nothing.
+    """
 
     async def healthz(_request: Request) -> JSONResponse:
         try:
@@ -43,6 +48,14 @@ def application(
             tick = "unknown"
         return JSONResponse({"tick": tick}, status_code=200 if tick == "alive" else 503)
 
+    async def readyz(_request: Request) -> JSONResponse:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                reason = await asyncio.to_thread(unready)
+        except (StoreError, TimeoutError):
+            reason = "the store does not answer"
+        return JSONResponse({"ready": not reason, "reason": reason}, status_code=503 if reason else 200)
+
     async def metrics(_request: Request) -> Response:
         try:
             async with asyncio.timeout(_SECONDS):
@@ -51,7 +64,9 @@ def application(
             return Response("the store does not answer\n", status_code=503, media_type="text/plain")
         return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
 
-    return _Headers(Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics), *answering]))
+    return _Headers(
+        Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics), *answering])
+    )
 
 
 class _Headers:
@@ -80,6 +95,7 @@ class Console:
         listen: tuple[str, int],
         healthy: Callable[[], bool],
         measured: Callable[[], Measured],
+        unready: Callable[[], str] = lambda: "",
         answering: tuple[Read, Take] | None = None,
     ) -> None:
         host, port = listen
@@ -92,7 +108,7 @@ class Console:
             raise VeilleError(f"[http] listen: {host}:{port} cannot be had: {words}") from e
         self._server = _Server(
             uvicorn.Config(
-                application(healthy, measured, routes(*answering) if answering else ()),
+                application(healthy, measured, unready, routes(*answering) if answering else ()),
                 log_config=None,
                 access_log=False,
                 server_header=False,

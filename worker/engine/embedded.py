@@ -1,6 +1,7 @@
 """The embedded engine: one process, one tick a second, bounded pools; what is due is always read from the store."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
@@ -62,6 +63,11 @@ class Embedded:
         """Claim nothing more; `run` returns when what is under way has ended, in at most 9 s."""
         self._stopping.set()
         self._wake.set()
+
+    @property
+    def resting(self) -> bool:
+        """The store refused something a moment ago, and is left alone; may be asked from any thread."""
+        return time.monotonic() < self._rested
 
     async def run(self) -> None:
         """Sweep at every tick, and at once when a job has ended, since it may have made work for the next."""

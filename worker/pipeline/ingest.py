@@ -149,7 +149,7 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
                 lane.counts(thought, novelty)
         lane.count()
         if errors:
-            entries.failed(tx, errors, retry_at=now + _RETRY)
+            entries.failed(tx, errors, retry_at=now + _RETRY, now=now)
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
     done.failed = len(errors)

@@ -26,7 +26,7 @@ from worker.parse import ParseFailed, parse
 from worker.pipeline.edges import Edges
 from worker.pipeline.operators import tell
 from worker.schedule import learnt, next_poll, next_poll_of_retired
-from worker.store import Tx, entries, feeds
+from worker.store import Tx, entries, feeds, quarantine
 from worker.urls import masked
 
 _log = structlog.get_logger()
@@ -83,7 +83,7 @@ async def poll(edges: Edges, key: str) -> Polled | None:
             _log.exception("a document cannot be stored", feed=key)
             parsed = ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(e).__name__}: {e}")
     failure = FetchFailed(reason=_reason(parsed), detail=parsed.detail, freshness=fetched.freshness)
-    return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched.body))
+    return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))
 
 
 def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: datetime) -> None:
@@ -148,7 +148,7 @@ def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModifie
     return Polled(result="not_modified")
 
 
-def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, body: bytes | None = None) -> Polled:
+def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, unread: Fetched | None = None) -> Polled:
     now = edges.clock()
     gone = failure.reason is FetchReason.GONE
     if gone:
@@ -160,8 +160,9 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, bo
         result=failure.reason, detail=detail, due=due, success=False, not_before=_patience(failure.freshness, now)
     )
     with edges.store.write() as tx:
-        if body is not None:  # so that what could not be read can be looked at
-            entries.keep_raw(tx, body, now)
+        if unread is not None:  # so that what could not be read can be looked at, and read again
+            sha256 = entries.keep_raw(tx, unread.body, now)
+            quarantine.note(tx, _document(feed, state, unread, sha256, now, failure.reason, failure.detail))
         feeds.record(tx, state, result, now=now)
         if gone and state.last_result != FetchReason.GONE:
             words = (
@@ -220,6 +221,22 @@ def _rhythm(feed: Feed, document: ParsedFeed, *, gap: bool, now: datetime) -> Rh
         ttl=document.ttl,
         skip_hours=document.skip_hours,
         skip_days=document.skip_days,
+    )
+
+
+def _document(
+    feed: Feed, state: FeedState, fetched: Fetched, sha256: str, now: datetime, result: str, detail: str = ""
+) -> quarantine.Document:
+    # The feed's own address may hold secrets, and is known anyway; what it redirects to may as well.
+    url = "" if fetched.url == feed.url.reveal() else masked(fetched.url)
+    return quarantine.Document(
+        feed_id=state.id,
+        sha256=sha256,
+        at=now,
+        url=url,
+        content_type=fetched.content_type,
+        result=result,
+        detail=detail,
     )
 
 
@@ -288,11 +305,13 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         gap=judged.gap,
     )
     with edges.store.write() as tx:
+        sha256 = entries.keep_raw(tx, fetched.body, now)
+        quarantine.note(tx, _document(feed, state, fetched, sha256, now, "ok"))
         new, changed = entries.record(
             tx,
             state.id,
             sightings,
-            raw_sha256=entries.keep_raw(tx, fetched.body, now),
+            raw_sha256=sha256,
             backlog=not (state.baseline or feed.alert_backlog),
             page_within=PAGE_WITHIN if feed.full_text else None,
             now=now,

@@ -29,7 +29,7 @@ Tx = sa.Connection
 BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
 _PAUSE = 0.05
-_SCHEMA = "0007"
+SCHEMA = "0008"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
 _RESTORE = "Restore a backup; the file was not changed."
@@ -54,6 +54,8 @@ class Store:
         self._writer = threading.Lock()
         #: Seconds that this process held the ingest lock, until each commit; only the lock's holder adds to it.
         self.ingest_seconds = 0.0
+        #: Transactions that the store was too busy for.
+        self.refused = 0
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,13 +71,13 @@ class Store:
     def read(self) -> Iterator[Tx]:
         """A transaction that only reads: one consistent snapshot."""
         options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with _translated(), self._engine.connect().execution_options(**options) as tx, tx.begin():
+        with self._counted(), _translated(), self._engine.connect().execution_options(**options) as tx, tx.begin():
             yield tx
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction that writes; commits at the end, or rolls back what an exception leaves."""
-        with _translated():
+        with self._counted(), _translated():
             if not self.is_sqlite:
                 with self._engine.connect() as tx, tx.begin():
                     yield tx
@@ -109,26 +111,24 @@ class Store:
         """
         if self.path is None:
             return
-        # Resolved: a store that is reached by two names is still one.
-        path = self.path.resolve()
+        self._held = _hold(self.path)
+
+    def log_bytes(self) -> int:
+        """How large SQLite's write-ahead log is."""
+        if self.path is None:
+            return 0
         try:
-            file = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
-        except OSError as e:
-            raise StoreUnusableError(f"{path}.lock cannot be opened: {e.strerror}. Make it this user's.") from e
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise StoreHeldError(
-                f"{self.path} is in use by {holder}. Stop it first, or give this one a store of its own; "
-                "`veille status`, `why` and `import` work beside a running worker."
-            ) from e
-        file.truncate(0)
-        file.write(f"veille, process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        self._held = file
+            yield
+        except StoreBusyError:
+            self.refused += 1
+            raise
 
     def check_integrity(self) -> None:
         """Raise StoreUnusableError if SQLite finds its file damaged."""
@@ -145,6 +145,39 @@ class Store:
         if self._held is not None:
             self._held.close()
             self._held = None
+
+
+def _hold(path: Path) -> IO[str]:
+    # Resolved: a store that is reached by two names is still one.
+    place = path.resolve()
+    try:
+        file = place.with_name(place.name + ".lock").open("a+", encoding="utf-8")
+    except OSError as e:
+        raise StoreUnusableError(f"{place}.lock cannot be opened: {e.strerror}. Make it this user's.") from e
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise StoreHeldError(
+            f"{path} is in use by {holder}. Stop it first, or give this one a store of its own; "
+            "`veille status`, `why` and `import` work beside a running worker."
+        ) from e
+    file.truncate(0)
+    file.write(f"veille, process {os.getpid()} on {socket.gethostname()}")
+    file.flush()
+    return file
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a SQLite store that is not open, and may not be there; raises StoreHeldError as `Store.hold` does."""
+    file = _hold(path)
+    try:
+        yield
+    finally:
+        file.close()
 
 
 @contextmanager
@@ -219,13 +252,19 @@ def open_store(url: str, *, create: bool) -> Store:
     return store
 
 
+def path_of(url: str) -> Path | None:
+    """The file of the SQLite store at `url`; None for PostgreSQL."""
+    parsed = sa.make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def _bring_up_to_date(store: Store, *, create: bool) -> None:
     found = _schema_of(store)
-    if found == _SCHEMA:
+    if found == SCHEMA:
         return
-    if found is not None and found > _SCHEMA:
+    if found is not None and found > SCHEMA:
         raise StoreUnusableError(
-            f"the store was made by a newer Veille (schema {found}, this one knows {_SCHEMA}): install that one"
+            f"the store was made by a newer Veille (schema {found}, this one knows {SCHEMA}): install that one"
         )
     if not create and found is None:
         raise StoreMissingError("there is no store here yet: `veille run` or `veille poll` makes it")
@@ -344,7 +383,7 @@ def _migrate(store: Store) -> None:
     with resources.as_file(resources.files("worker.store") / "migrations") as folder, store.ingest() as tx:
         if (
             sa.inspect(tx).has_table("alembic_version")
-            and tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == _SCHEMA
+            and tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == SCHEMA
         ):
             return  # another process was first
         config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -272,8 +272,9 @@ def empty(tx: Tx, entry_id: int) -> None:
     )
 
 
-def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime) -> None:
+def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime, now: datetime) -> None:
     """These entries failed: they are tried again later, or put aside after the last try."""
+    last = _entry.c.attempts >= MAX_ATTEMPTS
     for entry_id, error in errors.items():
         tx.execute(
             sa.update(_entry)
@@ -281,7 +282,8 @@ def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime) -> None:
             .values(
                 error=error[:2000],
                 lease_until=retry_at,
-                state=sa.case((_entry.c.attempts >= MAX_ATTEMPTS, EntryState.QUARANTINED), else_=_entry.c.state),
+                state=sa.case((last, EntryState.QUARANTINED), else_=_entry.c.state),
+                put_aside=sa.case((last, sa.bindparam("now", now, _entry.c.put_aside.type)), else_=None),
             )
         )
 
@@ -306,6 +308,7 @@ def quarantine_poisoned(tx: Tx, *, now: datetime) -> int:
         )
         .values(
             state=EntryState.QUARANTINED,
+            put_aside=now,
             error=sa.case((_entry.c.error == "", "the worker died of it"), else_=_entry.c.error),
         )
     ).rowcount
@@ -352,31 +355,6 @@ def page_failed(tx: Tx, entry_id: int, *, again_at: datetime | None) -> None:
         sa.update(_entry)
         .where(_entry.c.id == entry_id, _entry.c.state == EntryState.NEW, _entry.c.page_tries == 0)
         .values(state=EntryState.READY)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
-    """An entry that was put aside, for people."""
-
-    id: int
-    feed: str
-    title: str
-    error: str
-
-
-def quarantined(tx: Tx, *, limit: int) -> tuple[Quarantined, ...]:
-    """Entries that were put aside, newest first."""
-    query = (
-        sa.select(_entry.c.id, _entry.c.parsed, _entry.c.error, _feed.c.key)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(_entry.c.state == EntryState.QUARANTINED)
-        .order_by(_entry.c.id.desc())
-        .limit(limit)
-    )
-    return tuple(
-        Quarantined(id=r.id, feed=r.key, title=_parsed.validate_json(r.parsed).title, error=r.error)
-        for r in tx.execute(query)
     )
 
 

@@ -94,6 +94,24 @@ class RawRow(SQLModel, table=True):
     first_seen: datetime = _time(index=True)
 
 
+class DocumentRow(SQLModel, table=True):
+    """A document that a feed gave and that was not the one before it, in the order they came."""
+
+    __tablename__ = "document"
+    __table_args__ = (Index("document_feed", "feed_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    feed_id: int = Field(foreign_key="feed.id")
+    #: Of its bytes, which are in `raw`.
+    sha256: str = _text(index=True)
+    at: datetime = _time(index=True)
+    #: Where it was found, less credentials and query; empty: at the feed's own address.
+    url: str = _text(default="")
+    content_type: str = _text(default="")
+    #: `ok`, or the FetchReason for which it could not be read.
+    result: str = _text()
+    detail: str = _text(default="")
+
+
 class SeenRow(SQLModel, table=True):
     """A key under which an entry of a feed is known; outlives its entry."""
 
@@ -124,6 +142,8 @@ class EntryRow(SQLModel, table=True):
     #: Tries to make an article of it, counted before each.
     attempts: int = 0
     error: str = _text(default="")
+    #: Since when it is quarantined.
+    put_aside: datetime | None = _time(default=None, nullable=True)
     article_id: int | None = Field(default=None, foreign_key="article.id", index=True)
     #: Texts under this identity after the first.
     changes: int = 0
@@ -428,3 +448,14 @@ class InForceRow(SQLModel, table=True):
     read: datetime = _time()
     #: `errors.Problem`s as JSON.
     problems: str = _text()
+
+
+class ConditionRow(SQLModel, table=True):
+    """Something that is wrong at present, and that the operators were told of."""
+
+    __tablename__ = "condition"
+    #: `kind:what it is about`.
+    key: str = _text(primary_key=True)
+    kind: str = _text()
+    words: str = _text()
+    since: datetime = _time()

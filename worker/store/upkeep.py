@@ -15,6 +15,7 @@ from worker.store.tables import (
     AttemptRow,
     BandRow,
     DeliveryRow,
+    DocumentRow,
     EntryRow,
     FingerprintRow,
     HeartbeatRow,
@@ -33,6 +34,7 @@ _heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # S
 _in_force: sa.Table = InForceRow.__table__  # type: ignore[attr-defined]  # as above
 _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
 _acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # as above
+_document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # as above
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
@@ -146,9 +148,11 @@ def article_counts(tx: Tx) -> dict[str, int]:
 
 
 def forget_raw(tx: Tx, *, before: datetime) -> int:
-    """Drop documents first seen before that time that no entry still waits on; returns how many."""
+    """Drop documents that came last before that time and that no entry still waits on; returns how many."""
     waiting = sa.select(_entry.c.raw_sha256).where(_entry.c.state.in_(_NOT_DONE))
-    return tx.execute(sa.delete(_raw).where(_raw.c.first_seen < before, _raw.c.sha256.not_in(waiting))).rowcount
+    again = sa.select(_document.c.sha256).where(_document.c.at >= before)
+    old = (_raw.c.first_seen < before, _raw.c.sha256.not_in(waiting), _raw.c.sha256.not_in(again))
+    return tx.execute(sa.delete(_raw).where(*old)).rowcount
 
 
 def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -> int:

@@ -1,8 +1,9 @@
 """How answers look on a terminal."""
 
 from worker.cli.show.article import articles, explained, stories, story, why
+from worker.cli.show.aside import quarantine, quarantined
 from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
-from worker.cli.show.state import deliveries, feeds, ledger, poll, status
+from worker.cli.show.state import deliveries, doctor, feeds, ledger, poll, status
 from worker.cli.show.terminal import progress
 
 __all__ = [
@@ -11,12 +12,15 @@ __all__ = [
     "copies",
     "deliveries",
     "diff",
+    "doctor",
     "explained",
     "feeds",
     "ledger",
     "mutants",
     "poll",
     "progress",
+    "quarantine",
+    "quarantined",
     "scores",
     "stats",
     "status",

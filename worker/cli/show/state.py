@@ -51,6 +51,8 @@ def status(found: Facts) -> None:
         out.print(f"[bold]{name:11}[/] {said}")
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
+    for one in found["conditions"]:
+        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {utc(one['since'])} UTC)")
     for target, reason in found["parked_targets"].items():
         out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
     for held in found["held_targets"]:
@@ -105,6 +107,13 @@ def _every(row: Facts) -> str:
     """How often the feed is asked, and why if that was learnt."""
     minutes = f"{row['interval'] / 60:.0f} min"
     return f"{minutes}: {row['interval_why']}" if row["interval_why"] else minutes
+
+
+def doctor(rows: Sequence[Facts]) -> None:
+    """A line a finding, and what is wrong last."""
+    for row in sorted(inert(rows), key=lambda row: not row["ok"]):
+        mark = "[green]well [/]" if row["ok"] else "[red]wrong[/]"
+        out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(row['words'])}")
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:

@@ -1,0 +1,122 @@
+"""Everything that may be wrong, looked at from outside the worker: what `veille doctor` says."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from worker import vigil
+from worker.app.clock import LATE_AFTER, clock
+from worker.app.load import load, load_config, open_for
+from worker.app.vigil import gathered
+from worker.config import Config
+from worker.deliver import check
+from worker.errors import StoreError, StoreMissingError, UserError
+from worker.pipeline.live import Live
+from worker.rules import compile_rules
+from worker.store import Store, conditions, feeds, quarantine, upkeep
+
+#: A tick so far in the future tells of a clock that was set back.
+_CLOCK_SLACK = timedelta(minutes=1)
+#: More are counted, not listed.
+_MOST = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `feeds`, `quarantine`, `conditions` ...
+    what: str
+    ok: bool
+    #: What was found, free of secrets.
+    words: str
+
+
+def examine(path: Path) -> tuple[Finding, ...]:
+    """Look at the configuration, its rules, store, disk, clock, targets and feeds; a mistake is a finding."""
+    return tuple(_all(path))
+
+
+def _all(path: Path) -> Iterator[Finding]:
+    live: Live | None = None
+    try:
+        live = load(path)
+        conf = live.config
+    except UserError as e:
+        yield Finding(what="configuration", ok=False, words=str(e))
+        try:
+            conf = load_config(path)
+        except UserError:
+            return
+    else:
+        words = f"{len(conf.feeds)} feeds, {len(live.ruleset.rules)} rules, {len(conf.alerts.targets)} targets"
+        yield Finding(what="configuration", ok=True, words=words)
+    yield from _targets(conf)
+    try:
+        store = open_for(conf, create=False)
+    except StoreMissingError as e:
+        yield Finding(what="store", ok=True, words=str(e))
+        return
+    except StoreError as e:
+        yield Finding(what="store", ok=False, words=str(e))
+        return
+    try:
+        # What the store says of feeds and disk stands whatever the rules are.
+        yield from _of_store(store, live or Live(config=conf, ruleset=compile_rules({})))
+    finally:
+        store.close()
+
+
+def _targets(conf: Config) -> Iterator[Finding]:
+    wrong = [f"{target.id}: {problem}" for target in conf.alerts.targets for problem in check(target)]
+    words = "\n".join(wrong) or f"{len(conf.alerts.targets)}, as far as can be seen without sending anything"
+    yield Finding(what="targets", ok=not wrong, words=words)
+    if not conf.operators:
+        yield Finding(what="operators", ok=True, words="[operators] names no target: nobody is told of what is wrong")
+
+
+def _of_store(store: Store, live: Live) -> Iterator[Finding]:
+    now = clock()
+    try:
+        store.check_integrity()
+        with store.read() as tx:
+            beat, in_force = upkeep.heartbeat(tx), upkeep.in_force(tx)
+            facts = gathered(tx, store, live, now, everything=True)
+            on = conditions.on(tx)
+            failing = [f"{s.name}: {s.last_result}: {s.last_detail}" for s in feeds.statuses(tx) if s.failures]
+            aside = len(quarantine.put_aside(tx, limit=1_000)) + len(quarantine.unread(tx, limit=1_000))
+    except StoreError as e:
+        yield Finding(what="store", ok=False, words=str(e))
+        return
+    yield Finding(what="store", ok=True, words="it can be read to its end, and its schema is this Veille's")
+    yield from _worker(beat)
+    if in_force is not None:
+        words = "\n".join(str(problem) for problem in in_force.problems) or f"{in_force.rules} are in force"
+        yield Finding(what="rules", ok=not in_force.problems, words=words)
+    free = "it is elsewhere" if facts.free is None else f"{facts.free // 1_000_000} MB are left"
+    found = {one.key: one for one in vigil.conditions(facts, now, frozenset(one.key for one in on))}
+    yield Finding(what="disk", ok=f"{vigil.Kind.DISK_LOW}:" not in found, words=free)
+    yield Finding(what="feeds", ok=not failing, words=_listed(failing) or "none fails")
+    yield Finding(what="quarantine", ok=not aside, words=f"{aside} put aside" + ": `veille quarantine`" * bool(aside))
+    wrong = {one.key: f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in on}
+    wrong |= {key: one.subject for key, one in found.items() if key not in wrong}
+    yield Finding(what="conditions", ok=not wrong, words=_listed(list(wrong.values())) or "none is on")
+
+
+def _worker(beat: upkeep.Heartbeat | None) -> Iterator[Finding]:
+    now = clock()
+    if beat is None:
+        yield Finding(what="worker", ok=True, words="none runs on this store; the last one ended in order")
+        return
+    age = now - beat.tick
+    words = f"process {beat.pid} on {beat.host}, last tick {beat.tick:%Y-%m-%d %H:%M:%S} UTC"
+    yield Finding(what="worker", ok=age < LATE_AFTER, words=words + (": it hangs, or died" * (age >= LATE_AFTER)))
+    right = age > -_CLOCK_SLACK
+    said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    yield Finding(what="clock", ok=right, words=said if right else f"{said}: the worker ticked later, it was set back")
+
+
+def _listed(lines: list[str]) -> str:
+    more = [f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+    return "\n".join([*lines[:_MOST], *more])

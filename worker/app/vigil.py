@@ -1,0 +1,127 @@
+"""The worker's eye on itself: facts are gathered, judged by `worker.vigil`, and told once, with the recovery."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from worker import vigil
+from worker.app.clock import LATE_AFTER
+from worker.pipeline.edges import Edges
+from worker.pipeline.live import Live
+from worker.pipeline.operators import tell
+from worker.pipeline.poll import TELL_AFTER
+from worker.store import Store, Tx, conditions, feeds, ledger, targets
+from worker.vigil import Condition, Facts, FeedFacts, Kind, RuleFacts
+
+_log = structlog.get_logger()
+
+#: Weeks of matches that a rule is judged by.
+_PAST = timedelta(days=35)
+#: Seconds for which a tick that was missed, or a store that was busy, is remembered.
+_LATELY = 600.0
+#: Conditions that one notice lists.
+_MOST = 20
+
+
+class Vigil:
+    """What one process knows of its own health, and what the store says is wrong."""
+
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self._ticked: float | None = None
+        self._late: tuple[float, timedelta] | None = None
+        self._refused, self._refused_before = 0, edges.store.refused
+        self._refused_at: float | None = None
+        #: Nothing is wrong that may make an alert late; True until the first look.
+        self.well = True
+
+    def tick(self, at: float) -> None:
+        """A sweep went through, at that time of the loop's clock."""
+        if self._ticked is not None and (pause := timedelta(seconds=at - self._ticked)) >= LATE_AFTER:
+            self._late = at, pause
+        self._ticked = at
+
+    def look(self, at: float, now: datetime, *, everything: bool) -> None:
+        """Look for what is wrong and tell what changed; also for what tells of days, with `everything`."""
+        live, looked_for = self._edges.live, frozenset(Kind) if everything else vigil.OFTEN
+        with self._edges.store.read() as tx:
+            facts = gathered(tx, self._edges.store, live, now, everything=everything)
+            on = frozenset(one.key for one in conditions.on(tx))
+        found = vigil.conditions(self._with_own(facts, at), now, on)
+        if {one.key for one in found} != {key for key in on if key.partition(":")[0] in looked_for}:
+            with self._edges.store.write() as tx:
+                begun, over = conditions.change(tx, found, looked_for=looked_for, now=now)
+                _tell(tx, live, begun, over, now)
+        with self._edges.store.read() as tx:
+            self.well = not any(one.kind in vigil.SEVERE for one in conditions.on(tx))
+
+    def _with_own(self, facts: Facts, at: float) -> Facts:
+        if (count := self._edges.store.refused) > self._refused_before:
+            self._refused, self._refused_at = count - self._refused_before, at
+            self._refused_before = count
+        if self._refused_at is not None and at - self._refused_at > _LATELY:
+            self._refused, self._refused_at = 0, None
+        if self._late is not None and at - self._late[0] > _LATELY:
+            self._late = None
+        return replace(facts, late=self._late[1] if self._late else None, refused=self._refused)
+
+
+def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:
+    """What can be known from outside the worker too; with `everything` also what takes longer to read."""
+    parked = tuple(sorted(targets.parked(tx).items()))
+    free = None if store.path is None else shutil.disk_usage(store.path.parent).free
+    if not everything:
+        return Facts(parked=parked, free=free, log=store.log_bytes())
+    matched = conditions.matched(tx, now - _PAST)
+    return Facts(
+        feeds=_feeds(tx, live),
+        rules=[RuleFacts(id=rule.id, matches=matched.get(rule.id, ())) for rule in live.ruleset.rules],
+        parked=parked,
+        breaches=ledger.audit(tx),
+        free=free,
+        log=store.log_bytes(),
+    )
+
+
+def _feeds(tx: Tx, live: Live) -> list[FeedFacts]:
+    states = {state.key: state for state in feeds.statuses(tx)}
+    return [
+        FeedFacts(
+            key=feed.id,
+            name=feed.name,
+            failures=state.failures,
+            fails_at=TELL_AFTER,
+            answered=state.last_success,
+            arrivals=conditions.arrivals(tx, feed.id),
+            gap="gap_suspected" in state.last_detail,
+        )
+        for feed in live.config.feeds
+        if (state := states.get(feed.id)) is not None
+    ]
+
+
+def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[conditions.On], now: datetime) -> None:
+    for one in begun:
+        _log.warning("something is wrong", kind=one.kind, about=one.about, subject=one.subject)
+    for gone in over:
+        _log.info("it is over", kind=gone.kind, subject=gone.words)
+    new = [one for one in begun if one.kind not in vigil.TOLD_ELSEWHERE]
+    if new:
+        words = "\n\n".join(f"{one.subject}\n{one.body}".rstrip() for one in new[:_MOST])
+        tell(tx, live, _headed([one.subject for one in new]), f"{words}\n\n{_doctor(new)}", now=now)
+    ended = [one for one in over if one.kind not in vigil.RECOVERY_TOLD_ELSEWHERE]
+    if ended:
+        words = "\n".join(f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in ended[:_MOST])
+        tell(tx, live, "over: " + _headed([one.words for one in ended]), f"{words}\n\nThis is over.", now=now)
+
+
+def _headed(subjects: Sequence[str]) -> str:
+    return subjects[0] + (f", and {len(subjects) - 1} more" if len(subjects) > 1 else "")
+
+
+def _doctor(new: Sequence[Condition]) -> str:
+    more = f"{len(new) - _MOST} more. " if len(new) > _MOST else ""
+    return f"{more}`veille doctor` shows what is wrong; you are told when it is over."

@@ -1,0 +1,38 @@
+"""What could not be read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.markup import escape
+
+from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+
+
+def quarantine(rows: Sequence[Facts]) -> None:
+    """A line each; where there is none, that."""
+    if not rows:
+        out.print("nothing was put aside")
+        return
+    table = table_of("number", "feed", "since (UTC)", "reason", "title")
+    for row in inert(rows):
+        table.add_row(
+            row["id"], escape(row["feed"]), utc(row["at"]), escape(short(row["reason"])), escape(short(row["title"]))
+        )
+    out.print(table)
+
+
+def quarantined(found: Facts) -> None:
+    """One fact a line."""
+    for name, value in inert(found).items():
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                _line(f"{name}.{key}", inner)
+        else:
+            _line(name, value)
+    if found["bytes"] is not None:
+        out.print(f"`veille quarantine show {escape(found['id'])} --raw` writes the document's {found['bytes']} bytes")
+
+
+def _line(name: str, value: object) -> None:
+    said = utc(value) if isinstance(value, datetime) else "" if value is None else str(value)
+    out.print(f"[bold]{escape(name):18}[/] {escape(said[:2000])}")

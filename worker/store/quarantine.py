@@ -1,0 +1,151 @@
+"""What could not be read: documents that no parser took, and entries of which no article came; their bytes are kept."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter
+
+from worker.model import EntryState, ParsedEntry
+from worker.store.database import Tx
+from worker.store.tables import DocumentRow, EntryRow, FeedRow
+
+_document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
+_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
+_parsed = TypeAdapter(ParsedEntry)
+
+READ = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document as it came."""
+
+    feed_id: int
+    sha256: str
+    at: datetime
+    #: Where it was found, free of secrets; empty: at the feed's own address.
+    url: str = ""
+    content_type: str = ""
+    #: `ok`, or the FetchReason for which it could not be read.
+    result: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A document that could not be read, for people."""
+
+    id: int
+    #: `model.Feed.id`.
+    feed: str
+    at: datetime
+    sha256: str
+    url: str
+    content_type: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAside:
+    """An entry that failed too often, for people."""
+
+    id: int
+    #: `model.Feed.id`.
+    feed: str
+    #: Since when; None where an older Veille put it aside.
+    at: datetime | None
+    title: str
+    error: str
+    attempts: int
+    first_seen: datetime
+    parsed: ParsedEntry
+    #: Of the document it came in.
+    sha256: str
+
+
+def note(tx: Tx, document: Document) -> None:
+    """Write a document down, unless it is the one that the feed gave before and came to the same."""
+    query = sa.select(_document.c.sha256, _document.c.result).where(_document.c.feed_id == document.feed_id)
+    last = tx.execute(query.order_by(_document.c.id.desc()).limit(1)).one_or_none()
+    if last is None or (last.sha256, last.result) != (document.sha256, document.result):
+        tx.execute(
+            sa.insert(_document).values(
+                feed_id=document.feed_id,
+                sha256=document.sha256,
+                at=document.at,
+                url=document.url,
+                content_type=document.content_type,
+                result=document.result,
+                detail=document.detail[:500],
+            )
+        )
+
+
+def put_aside(tx: Tx, *, limit: int, entry_id: int | None = None) -> tuple[PutAside, ...]:
+    """Entries that were put aside, newest first; with `entry_id` that one alone."""
+    query = (
+        sa.select(_entry, _feed.c.key)
+        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        .where(_entry.c.state == EntryState.QUARANTINED)
+        .order_by(_entry.c.id.desc())
+        .limit(limit)
+    )
+    if entry_id is not None:
+        query = query.where(_entry.c.id == entry_id)
+    return tuple(
+        PutAside(
+            id=r.id,
+            feed=r.key,
+            at=r.put_aside,
+            title=(parsed := _parsed.validate_json(r.parsed)).title,
+            error=r.error,
+            attempts=r.attempts,
+            first_seen=r.first_seen,
+            parsed=parsed,
+            sha256=r.raw_sha256,
+        )
+        for r in tx.execute(query)
+    )
+
+
+def retry(tx: Tx, entry_id: int | None = None) -> int:
+    """Give entries that were put aside all their tries again, one or every one; returns how many there are."""
+    which = [_entry.c.state == EntryState.QUARANTINED]
+    if entry_id is not None:
+        which.append(_entry.c.id == entry_id)
+    again = {"state": EntryState.READY, "attempts": 0, "error": "", "lease_until": None, "put_aside": None}
+    return tx.execute(sa.update(_entry).where(*which).values(again)).rowcount
+
+
+def unread(tx: Tx, *, limit: int, document_id: int | None = None) -> tuple[Unread, ...]:
+    """Documents that could not be read and whose bytes are kept, newest first; with `document_id` that one alone."""
+    query = (
+        sa.select(_document, _feed.c.key)
+        .join(_feed, _feed.c.id == _document.c.feed_id)
+        .where(_document.c.result != READ)
+        .order_by(_document.c.id.desc())
+        .limit(limit)
+    )
+    if document_id is not None:
+        query = query.where(_document.c.id == document_id)
+    return tuple(
+        Unread(
+            id=r.id,
+            feed=r.key,
+            at=r.at,
+            sha256=r.sha256,
+            url=r.url,
+            content_type=r.content_type,
+            reason=r.result,
+            detail=r.detail,
+        )
+        for r in tx.execute(query)
+    )
+
+
+def forget_documents(tx: Tx, *, before: datetime) -> int:
+    """Drop what is known of documents that came before that time; returns how many."""
+    return tx.execute(sa.delete(_document).where(_document.c.at < before)).rowcount

@@ -1,0 +1,202 @@
+"""Whether Veille itself is well: what is wrong at present, from what the store and the process know.
+
+    (Facts, now) -conditions-> Condition...
+
+Thresholds only; who is told, and when it is over, is the caller's business.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import pairwise
+
+_DAY = timedelta(days=1)
+
+#: Arrivals that a rhythm is known by, and the shortest silence that is told.
+FEWEST_ARRIVALS, SHORTEST_SILENCE = 10, _DAY
+#: Matches, and days with some, that a rule's past needs; the shortest silence that is told.
+FEWEST_MATCHES, FEWEST_DAYS, SHORTEST_QUIET = 10, 5, timedelta(days=7)
+#: Matches of one day that may be a spike, and how many times the busiest day before.
+SPIKE_MATCHES, SPIKE_TIMES = 20, 5
+#: Days that a spike is compared with, and how many of them a rule must have had.
+SPIKE_PAST, SPIKE_FEWEST = 14, timedelta(days=7)
+#: Bytes left on the store's disk: too few below the first, enough again above the second.
+DISK_LOW, DISK_ENOUGH = 500_000_000, 750_000_000
+#: Bytes of SQLite's log: somebody reads for so long that it cannot be taken back into the store.
+LOG_LARGE = 256 * 1024 * 1024
+
+
+class Kind(StrEnum):
+    """What may be wrong; the same word in row, metric and screen."""
+
+    FEED_FAILS = "feed_fails"
+    FEED_SILENT = "feed_silent"
+    FEED_GAP = "feed_gap"
+    RULE_QUIET = "rule_quiet"
+    RULE_SPIKES = "rule_spikes"
+    TICK_MISSED = "tick_missed"
+    TARGET_PARKED = "target_parked"
+    DISK_LOW = "disk_low"
+    STORE_BUSY = "store_busy"
+    LOG_LARGE = "log_large"
+    LEDGER = "ledger"
+
+
+#: Looked for often, since they come at once; the others tell of days.
+OFTEN = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LOG_LARGE})
+#: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
+SEVERE = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LEDGER})
+#: Told in the transaction in which they come about, and so not once more; `poll` tells also when a feed recovers.
+TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
+RECOVERY_TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFacts:
+    """A configured feed."""
+
+    #: `model.Feed.id`.
+    key: str
+    name: str
+    #: Failures in a row, and from how many on it counts as failing.
+    failures: int = 0
+    fails_at: int = 8
+    #: When it last answered.
+    answered: datetime | None = None
+    #: When it brought something new, oldest first: the last two hundred times, its first poll left out.
+    arrivals: tuple[datetime, ...] = ()
+    #: Its last document held new items only, so that others may have passed unseen.
+    gap: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFacts:
+    """A rule in force."""
+
+    id: str
+    #: Its matches of the last weeks, oldest first.
+    matches: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that is asked; what is left out is well."""
+
+    feeds: Sequence[FeedFacts] = ()
+    rules: Sequence[RuleFacts] = ()
+    #: Target -> why nothing is sent to it.
+    parked: Sequence[tuple[str, str]] = ()
+    breaches: Sequence[str] = ()
+    #: Bytes left on the store's disk; None where the store is elsewhere.
+    free: int | None = None
+    #: Bytes of SQLite's log.
+    log: int = 0
+    #: The longest pause between two ticks of late, if one was missed.
+    late: timedelta | None = None
+    #: Transactions of late that the store was too busy for.
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that is wrong at present."""
+
+    kind: Kind
+    #: What it is about: a feed's key, a rule's or a target's id; empty: Veille itself.
+    about: str = ""
+    #: One sentence, the same for as long as it lasts.
+    subject: str
+    body: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is told apart by."""
+        return f"{self.kind}:{self.about}"
+
+
+def conditions(facts: Facts, now: datetime, on: frozenset[str] = frozenset()) -> tuple[Condition, ...]:
+    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin."""
+    return tuple(
+        found
+        for part in (_of_feeds(facts, now), _of_rules(facts, now), _of_targets(facts), _of_itself(facts, on))
+        for found in part
+    )
+
+
+def _of_feeds(facts: Facts, now: datetime) -> Iterator[Condition]:
+    for feed in facts.feeds:
+        if feed.failures >= feed.fails_at:
+            yield Condition(kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {feed.failures} polls failed")
+        elif (usual := _longest(feed.arrivals)) and feed.answered is not None:
+            silent = min(feed.answered, now) - feed.arrivals[-1]
+            if silent > max(2 * usual, SHORTEST_SILENCE):
+                body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
+                subject = f"{feed.name}: nothing new since {feed.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
+                yield Condition(kind=Kind.FEED_SILENT, about=feed.key, subject=subject, body=body)
+        if feed.gap:
+            body = "Its last document held new items only, so that others may have come and gone: poll it more often."
+            subject = f"{feed.name}: items may have passed unseen"
+            yield Condition(kind=Kind.FEED_GAP, about=feed.key, subject=subject, body=body)
+
+
+def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
+    """The longest pause between arrivals; None where they are too few to tell."""
+    if len(arrivals) < FEWEST_ARRIVALS:
+        return None
+    return max(after - before for before, after in pairwise(arrivals))
+
+
+def _of_rules(facts: Facts, now: datetime) -> Iterator[Condition]:
+    for rule in facts.rules:
+        times = rule.matches
+        if len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
+            usual = max(after - before for before, after in pairwise(times))
+            if now - times[-1] > max(3 * usual, SHORTEST_QUIET):
+                body = f"It was never quiet for longer than {_said(usual)} in the weeks before."
+                subject = f"rule {rule.id}: no match since {times[-1]:%Y-%m-%d}"
+                yield Condition(kind=Kind.RULE_QUIET, about=rule.id, subject=subject, body=body)
+        today = sum(time > now - _DAY for time in times)
+        if today >= SPIKE_MATCHES and times[0] <= now - SPIKE_FEWEST:
+            most = max(_in_day(times, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
+            if today > SPIKE_TIMES * most:
+                body = f"{today} matches in a day; {most} on the busiest day of the two weeks before."
+                subject = f"rule {rule.id}: many more matches than ever"
+                yield Condition(kind=Kind.RULE_SPIKES, about=rule.id, subject=subject, body=body)
+
+
+def _in_day(times: Sequence[datetime], end: datetime) -> int:
+    return sum(end - _DAY < time <= end for time in times)
+
+
+def _of_targets(facts: Facts) -> Iterator[Condition]:
+    for target, reason in facts.parked:
+        yield Condition(kind=Kind.TARGET_PARKED, about=target, subject=f"{target}: nothing can be sent", body=reason)
+
+
+def _of_itself(facts: Facts, on: frozenset[str]) -> Iterator[Condition]:
+    if facts.late is not None:
+        body = f"The longest pause between two ticks was {_said(facts.late)}: the machine slept, or is too busy."
+        yield Condition(kind=Kind.TICK_MISSED, subject="the worker's tick came late", body=body)
+    low = DISK_ENOUGH if f"{Kind.DISK_LOW}:" in on else DISK_LOW
+    if facts.free is not None and facts.free < low:
+        body = f"{facts.free // 1_000_000} MB are left. When it is full, nothing new is stored until there is room."
+        yield Condition(kind=Kind.DISK_LOW, subject="the store's disk is nearly full", body=body)
+    if facts.refused:
+        body = f"{facts.refused} transactions had to wait too long. Another process writes to the store for long."
+        yield Condition(kind=Kind.STORE_BUSY, subject="the store is busy", body=body)
+    if facts.log > LOG_LARGE:
+        body = f"It has {facts.log // 1_000_000} MB. Some process has been reading the store for long, and keeps it."
+        yield Condition(kind=Kind.LOG_LARGE, subject="the store's log grows", body=body)
+    if facts.breaches:
+        body = "\n".join(facts.breaches)
+        yield Condition(kind=Kind.LEDGER, subject="the ledger does not add up", body=body)
+
+
+def _said(span: timedelta) -> str:
+    """A duration as a person says it."""
+    seconds = span.total_seconds()
+    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {name}"
+    return f"{seconds:.0f} seconds"
