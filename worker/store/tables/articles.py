@@ -1,0 +1,153 @@
+"""Articles, what they are recognised by, the stories they tell, and what rules say of them."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    LargeBinary,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+from worker.store.tables.columns import text_column, time_column
+
+
+class ArticleRow(SQLModel, table=True):
+    """An article; its text is that of its newest revision."""
+
+    __tablename__ = "article"
+    id: int | None = Field(default=None, primary_key=True)
+    origin: str = text_column()
+    #: Its name in the archive or in the imported file.
+    name: str = text_column(default="", index=True)
+    #: Canonical URL, or empty.
+    url: str = text_column(default="", index=True)
+    link: str = text_column(default="")
+    source: str = text_column(default="")
+    language: str = text_column(default="")
+    title: str = text_column(default="")
+    published: datetime = time_column(index=True)
+    #: `day`, `month`, `year`, or empty for an instant.
+    precision: str = text_column(default="")
+    first_seen: datetime = time_column(index=True)
+    #: NoveltyKind when it came: `new` or `duplicate`.
+    novelty: str = text_column()
+    of_id: int | None = Field(default=None, foreign_key="article.id", index=True)
+    score: float = 0.0
+    why: str = text_column(default="")
+    #: Number of the newest revision, from 1; 0 for the archive, which ships no text.
+    revision: int = 0
+
+
+class RevisionRow(SQLModel, table=True):
+    """A text that an article had."""
+
+    __tablename__ = "revision"
+    __table_args__ = (UniqueConstraint("article_id", "number"),)
+    id: int | None = Field(default=None, primary_key=True)
+    article_id: int = Field(foreign_key="article.id")
+    number: int
+    title: str = text_column()
+    body: str = text_column()
+    created: datetime = time_column()
+    entry_id: int | None = Field(default=None, foreign_key="entry.id", index=True)
+
+
+class FingerprintRow(SQLModel, table=True):
+    """What copies of one text of an article are recognised by; see `dedupe.Fingerprint`."""
+
+    __tablename__ = "fingerprint"
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    #: Number of the revision; 0 for the archive.
+    revision: int = Field(primary_key=True)
+    scheme: int
+    digest: str = text_column(index=True)
+    shingles: bytes = Field(sa_type=LargeBinary)
+    facts: str = text_column()
+    words: int
+
+
+class BandRow(SQLModel, table=True):
+    """One band of the signature of an article, of any text it had."""
+
+    __tablename__ = "band"
+    __table_args__ = {"sqlite_with_rowid": False}
+    value: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    article_id: int = Field(primary_key=True, foreign_key="article.id", index=True)
+
+
+class StoryRow(SQLModel, table=True):
+    """Articles on one event."""
+
+    __tablename__ = "story"
+    id: int | None = Field(default=None, primary_key=True)
+    #: Of its first article.
+    title: str = text_column()
+    #: When its first and its last article were published.
+    first_seen: datetime = time_column()
+    last_seen: datetime = time_column(index=True)
+    #: The story that it turned out to be; its articles are that one's.
+    merged_into: int | None = Field(default=None, foreign_key="story.id", index=True)
+    created: datetime = time_column()
+
+
+class StoryArticleRow(SQLModel, table=True):
+    """An article's place in a story, and what later articles are compared with."""
+
+    __tablename__ = "story_article"
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    story_id: int = Field(foreign_key="story.id", index=True)
+    #: Likeness to the story when it joined; 0 for its first article and for copies.
+    score: float = 0.0
+    why: str = text_column(default="")
+    language: str = text_column(default="")
+    published: datetime = time_column(index=True)
+    #: `story.Vector.packed`; empty for copies.
+    vector: bytes = Field(default=b"", sa_type=LargeBinary)
+
+
+class StoryKeyRow(SQLModel, table=True):
+    """A heavy term of an article, by which articles of the same story are looked for."""
+
+    __tablename__ = "story_key"
+    __table_args__ = {"sqlite_with_rowid": False}
+    term: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    article_id: int = Field(primary_key=True, foreign_key="article.id", index=True)
+
+
+class TermRow(SQLModel, table=True):
+    """In how many articles a term stands; -1 counts the articles."""
+
+    __tablename__ = "term"
+    __table_args__ = {"sqlite_with_rowid": False}
+    hash: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    articles: int
+
+
+class MatchRow(SQLModel, table=True):
+    """A rule that a revision satisfied, with the proof."""
+
+    __tablename__ = "match"
+    __table_args__ = (UniqueConstraint("revision_id", "rule_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    article_id: int = Field(foreign_key="article.id", index=True)
+    revision_id: int = Field(foreign_key="revision.id")
+    rule_id: str = text_column(index=True)
+    rule_name: str = text_column()
+    rule_hash: str = text_column()
+    severity: str = text_column()
+    #: `[[part, [[start, end], ...]], ...]` as JSON.
+    spans: str = text_column()
+    created: datetime = time_column()
+
+
+class JudgementRow(SQLModel, table=True):
+    """What an analyst says of an article for a rule; the last word counts."""
+
+    __tablename__ = "judgement"
+    article_id: int = Field(primary_key=True, foreign_key="article.id")
+    rule_id: str = text_column(primary_key=True)
+    #: `relevant` or `noise`.
+    judgement: str = text_column()
+    created: datetime = time_column()

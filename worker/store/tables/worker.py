@@ -1,0 +1,45 @@
+"""The worker that runs on the store."""
+
+from datetime import datetime
+
+from sqlmodel import Field, SQLModel
+
+from worker.store.tables.columns import text_column, time_column
+
+
+class HeartbeatRow(SQLModel, table=True):
+    """The worker that runs on this store, and its last tick."""
+
+    __tablename__ = "heartbeat"
+    id: int = Field(default=1, primary_key=True)
+    owner: str = text_column()
+    host: str = text_column()
+    pid: int
+    started: datetime = time_column()
+    tick: datetime = time_column()
+
+
+class InForceRow(SQLModel, table=True):
+    """The rules that the worker goes by, and what its last reading of their files came to."""
+
+    __tablename__ = "in_force"
+    id: int = Field(default=1, primary_key=True)
+    owner: str = text_column()
+    #: sha256 hex over the rules.
+    hash: str = text_column()
+    rules: int
+    since: datetime = time_column()
+    read: datetime = time_column()
+    #: `errors.Problem`s as JSON.
+    problems: str = text_column()
+
+
+class ConditionRow(SQLModel, table=True):
+    """Something that is wrong at present, and that the operators were told of."""
+
+    __tablename__ = "condition"
+    #: `kind:what it is about`.
+    key: str = text_column(primary_key=True)
+    kind: str = text_column()
+    words: str = text_column()
+    since: datetime = time_column()
