@@ -12,7 +12,7 @@ from worker.match import Silence, Source, explain_rule, judge
 from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
-from worker.render import passages
+from worker.render import changes, passages
 from worker.store import Store, Tx, conditions, deliveries, entries, ledger, quarantine, stories, targets, upkeep
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
@@ -183,6 +183,7 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
         return article(one) | {
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
+            "changes": _changes(tx, one),
             "story": _place(tx, one.id),
             "matches": matches,
             "ledger": [
@@ -193,6 +194,21 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
             "silent": now.silent({m["rule"] for m in matches}, rule_id),
             "explained": now.explained(rule_id) if rule_id else None,
         }
+
+
+def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
+    """Sentence by sentence, what the newest text changed of the one before."""
+    texts = [stored.text_of(tx, one.id, number) for number in (one.revision - 1, one.revision)]
+    if any(text is None for text in texts):
+        return []
+    before, after = (f"{title}\n\n{body}" for title, body in filter(None, texts))
+    return [
+        {
+            side: {"text": passage.text, "marks": [list(mark) for mark in passage.marks]}
+            for side, passage in (("before", change.before), ("after", change.after))
+        }
+        for change in changes(before, after)
+    ]
 
 
 def _place(tx: Tx, article_id: int) -> Facts | None:

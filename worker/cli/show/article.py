@@ -91,13 +91,26 @@ def _place(story: Facts) -> str:
     return f"story {story['id']} ({story['articles']} article{'s' * (story['articles'] != 1)}{outlets}): {story['why']}"
 
 
+def _texts(found: Facts) -> None:
+    """When each text came, and what the newest changed."""
+    out.print(f"{found['revision']} texts: " + ", ".join(utc(moment) for moment in found["revisions"]))
+    for change in found["changes"]:
+        for sign, side, style in (("-", "before", "red"), ("+", "after", "green")):
+            if change[side]["text"]:
+                out.print(_highlighted(f"{sign} ", change[side], style))
+
+
 def _matched(one: Facts) -> None:
     out.print(f"\n[bold green]{escape(one['rule'])}[/] ({escape(one['name'])}, {one['severity']}) matched:")
     for passage in one["passages"]:
-        line = Text("  " + passage["text"])
-        for start, end in passage["marks"]:
-            line.stylize("bold reverse", start + 2, end + 2)
-        out.print(line)
+        out.print(_highlighted("  ", passage))
+
+
+def _highlighted(head: str, passage: Facts, style: str = "") -> Text:
+    line = Text(head + passage["text"], style=style)
+    for start, end in passage["marks"]:
+        line.stylize("bold reverse", start + len(head), end + len(head))
+    return line
 
 
 def why(found: Facts) -> None:
@@ -112,7 +125,7 @@ def why(found: Facts) -> None:
     if found["story"]:
         out.print(escape(_place(found["story"])))
     if found["revision"] > 1:
-        out.print(f"{found['revision']} texts: " + ", ".join(utc(moment) for moment in found["revisions"]))
+        _texts(found)
     for matched in found["matches"]:
         _matched(matched)
     if found["explained"]:
