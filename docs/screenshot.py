@@ -18,6 +18,7 @@ from pathlib import Path
 
 from worker import text
 from worker.model import (
+    Alert,
     AlertItem,
     Channel,
     EmailSettings,
@@ -52,7 +53,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--force-device-scale-factor=2",
-    "--window-size=680,480",
+    "--window-size=680,520",
 )
 
 
@@ -76,7 +77,12 @@ def html() -> str:
     settings = EmailSettings(to=(), sender="veille@example.org", host="", port=25, tls="none")
     target = Target(id="desk", channel=Channel.EMAIL, settings=settings, recipients=())
     message = seal(
-        [item], target=target, recipient="mailto:desk@example.org", key="1", host="example.org", now=PUBLISHED
+        Alert(items=(item,)),
+        target=target,
+        recipient="mailto:desk@example.org",
+        key="1",
+        host="example.org",
+        now=PUBLISHED,
     )
     mail = message_from_bytes(message.content, _class=EmailMessage, policy=policy.default)
     part = mail.get_body(("html",))

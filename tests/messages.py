@@ -1,7 +1,6 @@
 """Messages for the tests of `render`: an item, targets, and what a reader of each part sees."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -77,11 +76,11 @@ def target(channel: Channel = Channel.EMAIL, language: str = "fr", timezone: str
 
 
 def sealed(*items: AlertItem, to: Target | None = None, key: str = "k1") -> Message:
-    return told(items, to=to, key=key)
+    return told(Alert(items=items), to=to, key=key)
 
 
 def told(
-    content: Alert | Digest | Notice | Sequence[AlertItem],
+    content: Alert | Digest | Notice,
     *,
     to: Target | None = None,
     key: str = "k1",

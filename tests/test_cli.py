@@ -29,6 +29,7 @@ COMMANDS = {
     ("feeds", "import"): (),
     ("feeds", "export"): (),
     ("send-test",): ("--json",),
+    ("preview",): ("--target", "--digest", "--html", "--png"),
     ("doctor",): ("--json",),
     ("backup",): ("--json",),
     ("restore",): ("--json",),

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from desk import FEED, VISIT, Desk, email_target, log_target, scripted, slack_target
 from rig import Item
 from sinks import SmtpSink
@@ -17,7 +18,7 @@ from worker.alert import MAX_CRASHES, PARKED_FOR
 from worker.app.worker import forget
 from worker.engine.embedded import LEASE
 from worker.errors import StoreBusyError
-from worker.model import DeliveryState, Outcome, Receipt
+from worker.model import DeliveryState, Outcome, Receipt, Templates
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
 from worker.store import deliveries
@@ -61,6 +62,29 @@ def due(desk: Desk) -> list[int]:
 
 def state(desk: Desk, delivery: int = 1) -> str:
     return str(desk.one(f"SELECT state FROM delivery WHERE id = {delivery}"))
+
+
+async def test_a_template_that_fails_loses_nothing(desk: Desk) -> None:
+    """The shipped template makes the message, and the log says which one did not."""
+    (one,) = await owe(desk)
+    own = Templates(folder="/own", sources=(("alert.html", "<p>\n{{ nothing }}</p>"),))
+    desk.edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, templates=own))
+    with structlog.testing.capture_logs() as logged:
+        assert await deliver(desk.edges, one) is DeliveryState.SENT
+    ((_, claimed),) = desk.attempts
+    assert b"<!doctype html>" in claimed.message.content
+    (said,) = [line for line in logged if "problem" in line]
+    assert said["problem"] == "/own/alert.html:2: the template fails: 'nothing' is undefined"
+
+
+async def test_a_template_makes_the_message(desk: Desk) -> None:
+    """The user's own, where it works."""
+    (one,) = await owe(desk)
+    own = Templates(folder="/own", sources=(("alert.html", "<p>{{ views[0].source }}</p>"),))
+    desk.edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, templates=own))
+    await deliver(desk.edges, one)
+    ((_, claimed),) = desk.attempts
+    assert b"<p>Le Fil</p>" in claimed.message.content
 
 
 async def test_sealed_once_and_sent_the_same(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, part, sealed, slack, slack_texts, target
 
 from worker import text
-from worker.model import Channel, Notice, Part, Passage, Severity, Span
+from worker.model import Alert, Channel, Notice, Part, Passage, Severity, Span
 from worker.render import passages, seal
 from worker.render.passages import clip, pieces, tidy
 
@@ -246,7 +246,7 @@ def test_mail_survives_any_text(content: str) -> None:
 
 def test_mail_to_an_international_domain() -> None:
     """A domain that ASCII cannot write is written as DNS has it (RFC 5890)."""
-    message = seal([ITEM], target=target(), recipient="mailto:d@exämple.org", key="k", host="h", now=NOW)
+    message = seal(Alert(items=(ITEM,)), target=target(), recipient="mailto:d@exämple.org", key="k", host="h", now=NOW)
     assert mail(message)["To"] == "d@xn--exmple-cua.org"
     assert message.content.isascii()
 
@@ -286,7 +286,9 @@ def test_apprise_payload() -> None:
 
 def test_log_is_a_mail_to_ourselves() -> None:
     """The file opens as a mail, from and to Veille itself."""
-    message = seal([ITEM], target=target(Channel.LOG), recipient="log:t", key="k", host="veille.example", now=NOW)
+    message = seal(
+        Alert(items=(ITEM,)), target=target(Channel.LOG), recipient="log:t", key="k", host="veille.example", now=NOW
+    )
     assert mail(message)["From"] == "Veille <veille@veille.example>"
     assert mail(message)["To"] == "veille@veille.example"
 

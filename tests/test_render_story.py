@@ -94,7 +94,7 @@ def test_mail_keeps_the_subject(subject: str) -> None:
 
 def test_a_long_subject_is_the_same_in_its_thread() -> None:
     """The room for `Re: ` is kept free from the start, so that no thread is parted by a cut."""
-    first = told([replace(ITEM, title=Passage(text="mot " * 200))])
+    first = told(Alert(items=(replace(ITEM, title=Passage(text="mot " * 200)),)))
     again = follow_up(FOLLOW_UP, thread=replace(THREAD, subject=first.subject))
     assert again.subject == f"Re: {first.subject}"
     assert len(again.subject) <= 200

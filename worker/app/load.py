@@ -9,6 +9,7 @@ from worker import config, match, render, rules
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
 from worker.logs import hide
+from worker.model import Target
 from worker.pipeline.live import Live
 from worker.store import Store, open_store, path_of
 
@@ -97,6 +98,16 @@ def load_config(path: Path) -> config.Config:
     conf = config.load(path, os.environ)
     hide(conf.secrets)
     return conf
+
+
+def target_named(live: Live, target_id: str) -> Target:
+    """The target with that id; raises UserError that names those there are."""
+    targets = live.config.alerts.targets
+    target = next((one for one in targets if one.id == target_id), None)
+    if target is None:
+        mend = f"one of: {', '.join(one.id for one in targets)}"
+        raise UserError([Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", mend=mend)])
+    return target
 
 
 def open_for(conf: config.Config, *, create: bool) -> Store:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.app.clock import LATE_AFTER, clock
-from worker.app.load import load, open_for
+from worker.app.load import load, open_for, target_named
 from worker.app.names import user_agent
 from worker.child import Children
 from worker.deliver import send
-from worker.errors import Problem, StoreError, UserError, VeilleError
+from worker.errors import StoreError, VeilleError
 from worker.logs import configure
 from worker.model import Claimed, Notice, Receipt
 from worker.net import Client
@@ -119,12 +119,7 @@ async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[
 
 async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> dict[str, Receipt]:
     """Send a test message to each recipient of a target, past the ledger; what came of it, by recipient."""
-    target = next((t for t in live.config.alerts.targets if t.id == target_id), None)
-    if target is None:
-        known = ", ".join(t.id for t in live.config.alerts.targets)
-        raise UserError(
-            [Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", mend=f"one of: {known}")]
-        )
+    target = target_named(live, target_id)
     now = clock()
     notice = Notice(subject="Veille: test", body=f"This is a test message from Veille to {target_id}.")
     client = Client(allow=live.config.allow, user_agent=user_agent(live.config))

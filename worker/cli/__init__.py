@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import answers, deliveries, evaluating, operating, quarantine, rules
+from worker.cli import answers, deliveries, evaluating, operating, previewing, quarantine, rules
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -45,6 +45,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
+app.command(name="preview")(previewing.preview)
 app.registered_commands += answers.app.registered_commands
 
 

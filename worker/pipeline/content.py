@@ -1,6 +1,7 @@
 """What an open delivery has to say."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,13 +25,11 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
     by_article: dict[int, list[_Found]] = defaultdict(list)
     for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
         by_article[article_id].append((occasion, found))
-    bare = (_item(tx, article_id, found) for article_id, found in by_article.items())
-    items = tuple(
-        replace(item, answers=links(tx, item, draft.recipient, public_url=public_url, now=now)) for item in bare
-    )
+    bare = (item(tx, article_id, found) for article_id, found in by_article.items())
+    items = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
     if draft.collects.startswith((*THREADS, ESCALATION)):
         return Alert(items=items, thread=_thread(tx, draft))
-    ordered = sorted(items, key=lambda item: (-item.severity.rank, item.story_id or 0, item.published))
+    ordered = sorted(items, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
     held_back = standing.held_back(tx, draft.recipient)
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
 
@@ -55,7 +54,8 @@ def _changes(tx: Tx, article_id: int, newest: ledger.StoredMatch) -> tuple[Chang
     return changes(f"{title}\n\n{body}", f"{newest.title}\n\n{newest.body}")
 
 
-def _item(tx: Tx, article_id: int, found: list[_Found]) -> AlertItem:
+def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:
+    """An article with the rules of `found`, its occasion that of the most severe; raises LookupError."""
     stored = articles.get(tx, article_id)
     if stored is None:
         raise LookupError(f"article {article_id} is owed but not stored")

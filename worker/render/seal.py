@@ -10,7 +10,6 @@ from typing import assert_never
 from worker.errors import Problem
 from worker.model import (
     Alert,
-    AlertItem,
     Channel,
     Digest,
     EmailSettings,
@@ -51,7 +50,7 @@ class _Text:
 
 
 def seal(
-    content: Content | Sequence[AlertItem],
+    content: Content,
     *,
     target: Target,
     recipient: str,
@@ -60,7 +59,7 @@ def seal(
     now: datetime,
     templates: Templates = SHIPPED,
 ) -> Message:
-    """The message that tells `recipient` of `target` an alert, a digest or a notice; articles alone are an alert.
+    """The message that tells `recipient` of `target` an alert, a digest or a notice.
 
     `<key@host>` is its Message-ID, for email with the sender's own domain, as receivers expect; `now` is its Date.
     A template that fails is replaced by the shipped one, and the message's `problem` says so.
@@ -100,9 +99,7 @@ def page(content: Content, *, target: Target, now: datetime, templates: Template
     return _text(content, target, wording(target.language), templates, now).html()
 
 
-def _text(
-    content: Content | Sequence[AlertItem], target: Target, words: Wording, templates: Templates, now: datetime
-) -> _Text:
+def _text(content: Content, target: Target, words: Wording, templates: Templates, now: datetime) -> _Text:
     match content:
         case Notice():
             return _notice(content, words, templates)
@@ -110,8 +107,6 @@ def _text(
             return _digest(content, target, words, templates, now)
         case Alert():
             return _alert(content, target, words, templates)
-        case _:
-            return _alert(Alert(items=tuple(content)), target, words, templates)
 
 
 def _alert(alert: Alert, target: Target, words: Wording, templates: Templates) -> _Text:

@@ -1,0 +1,53 @@
+"""`veille preview`: a message without sending it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from worker.cli.frame import HERE, ConfigFile, fail, loaded, opened, say
+
+
+def preview(
+    article: Annotated[
+        str, typer.Argument(help="An article's number, name, address, or words of its title.", show_default=False)
+    ] = "",
+    config: ConfigFile = HERE,
+    *,
+    target: Annotated[str, typer.Option("--target", help="The id of the target that would get it.")],
+    digest: Annotated[bool, typer.Option("--digest", help="A digest of the newest alerts instead.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write the page of the mail into this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option("--png", help="Let a Chromium found on the PATH draw the page into this file.")
+    ] = None,
+) -> None:
+    """Show the message that a target would get of a stored article; nothing is sent."""
+    from worker.app.preview import NoBrowserError, of_article, of_digest, picture
+    from worker.cli.facts import find
+
+    if bool(article) is digest:
+        fail("name an article, or ask for a --digest", 2)
+    live = loaded(config)
+    with opened(config) as (_, store), store.read() as tx:
+        if digest:
+            found = of_digest(tx, live, target)
+        else:
+            fitting = find(tx, article)
+            if not fitting:
+                fail(f"no article is {article!r}: `veille articles` lists them", 1)
+            found = of_article(tx, live, fitting[0], target)
+    if found is None:
+        fail("no article matched a rule" if digest else "no rule matches the article: `veille why` says why not", 1)
+    if found.problem:
+        print(f"veille: {found.problem}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+    say(f"{found.subject}\n\n{found.text}")
+    if html is not None:
+        html.write_text(found.html, encoding="utf-8")
+        say(f"the page: {html}")
+    if png is not None:
+        try:
+            picture(found, png)
+        except NoBrowserError as e:
+            fail(str(e), 1)
+        say(f"the picture: {png}")
