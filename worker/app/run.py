@@ -80,7 +80,7 @@ def _take_over(store: Store, live: Live) -> None:
             entries.release(tx)
             deliveries.release(tx)
         feeds.ensure(tx, live.config.feeds, now)
-        deliveries.unpark(tx, now)
+        deliveries.unpark(tx, now, live.paced)
         breaches = ledger.audit(tx)
     for breach in breaches:
         _log.error("the ledger does not add up", breach=breach)
