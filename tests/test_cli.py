@@ -228,7 +228,7 @@ def test_status_for_people(veille, polled: Site) -> None:
     """What needs a person is said in words."""
     with sqlite3.connect(polled.folder / "veille.db") as db:
         db.execute("UPDATE delivery SET state = 'parked', reason = 'no_service'")
-        db.execute("INSERT INTO target (id, parked) VALUES ('log', 'no_service')")
+        db.execute("INSERT INTO target (id, parked, failures, told) VALUES ('log', 'no_service', 0, false)")
         db.execute("UPDATE entry SET state = 'quarantined', error = '[red]bad' WHERE id = 2")
     out = veille("status", site=polled).out
     for words in ("no worker runs", "parked", "no_service", "put aside", "[red]bad", "Fil 1"):
@@ -320,7 +320,9 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
             tx.execute(sa.text("UPDATE delivery SET reason = :t, state = 'dead', subject = :t"), {"t": HOSTILE})
             tx.execute(sa.text("UPDATE feed SET last_detail = :t, name = :t"), {"t": HOSTILE})
             tx.execute(sa.text("UPDATE attempt SET detail = :t"), {"t": HOSTILE})
-            tx.execute(sa.text("INSERT INTO target (id, parked) VALUES (:t, :t)"), {"t": HOSTILE})
+            tx.execute(
+                sa.text("INSERT INTO target (id, parked, failures, told) VALUES (:t, :t, 0, false)"), {"t": HOSTILE}
+            )
     return site
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
 
 from worker.model import DeliveryState, Notice, Outcome, TargetState
-from worker.store import Store, deliveries, targets
+from worker.store import collecting, Store, deliveries, targets
 
 MINUTE = timedelta(minutes=1)
 
@@ -257,8 +257,8 @@ def test_a_notice_is_open_until_it_is_sealed_and_goes_to_each_recipient(store: S
     """Two notices are two messages."""
     notice = Notice(subject="Sujet", body="Le corps, accentué.")
     with store.write() as tx:
-        deliveries.notify(tx, "ops", ["log:a", "log:b"], notice, NOW)
-        deliveries.notify(tx, "ops", ["log:a"], notice, NOW)
+        collecting.notify(tx, "ops", ["log:a", "log:b"], notice, NOW)
+        collecting.notify(tx, "ops", ["log:a"], notice, NOW)
     first, second, third = due(store)
     with store.read() as tx:
         draft = deliveries.draft(tx, first)
@@ -333,3 +333,14 @@ def test_what_was_given_up_unsealed_is_sealed_when_it_is_revived(store: Store) -
         assert deliveries.revive(tx, [delivery_id], NOW) == {delivery_id}
     assert states(store) == {"open": 1}
     assert claim(store, delivery_id) is not None
+
+
+@pytest.mark.parametrize("state", ["sent", "dead", "parked"])
+def test_what_is_over_is_not_claimed(store: Store, state: str) -> None:
+    """Also by a worker whose list of what is due is a second old."""
+    delivery_id = open_one(store)
+    first = claim(store, delivery_id)
+    assert first is not None
+    finish(store, first, Outcome.SENT if state == "sent" else Outcome.PERMANENT, state=state)
+    assert claim(store, delivery_id) is None
+    assert states(store) == {state: 1}

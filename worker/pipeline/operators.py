@@ -4,7 +4,7 @@ from datetime import datetime
 
 from worker.model import Notice
 from worker.pipeline.live import Live
-from worker.store import Tx, deliveries
+from worker.store import Tx, collecting
 
 
 def tell(tx: Tx, live: Live, subject: str, body: str, *, now: datetime, about: str = "") -> None:
@@ -14,4 +14,4 @@ def tell(tx: Tx, live: Live, subject: str, body: str, *, now: datetime, about: s
     """
     operators = next((t for t in live.config.alerts.targets if t.id == live.config.operators), None)
     if operators is not None and operators.id != about:
-        deliveries.notify(tx, operators.id, operators.recipients, Notice(subject=subject, body=body), now)
+        collecting.notify(tx, operators.id, operators.recipients, Notice(subject=subject, body=body), now)

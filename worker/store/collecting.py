@@ -1,7 +1,7 @@
 """Deliveries while they are open: they collect what is owed until they are due, and are sealed once."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from worker.store.tables import DeliveryRow, ObligationRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+
+NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +162,9 @@ def rename(tx: Tx, gone: str, into: str) -> None:
         tx.execute(sa.update(_delivery).where(*sooner).values(due=due, hold=why))
         drop(tx, delivery_id)
     tx.execute(sa.update(_delivery).where(_delivery.c.collects == gone).values(collects=into))
+
+
+def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, now: datetime) -> None:
+    """Open a delivery of a notice to each recipient of the operators' target."""
+    for recipient in recipients:
+        open_delivery(tx, target_id, recipient, NOTICE, due=now, now=now, notice=notice)

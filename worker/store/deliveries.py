@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
 from worker.store import targets
-from worker.store.collecting import open_delivery
+from worker.store.collecting import NOTICE
 from worker.store.database import Tx
 from worker.store.tables import AttemptRow, DeliveryRow, ObligationRow, TargetRow
 
@@ -17,7 +17,6 @@ _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as ab
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
-NOTICE = "notice"
 _DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
@@ -135,11 +134,7 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
     if r is None:
         return None
     obligations = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == delivery_id)).scalars()
-    crashes = tx.execute(
-        sa.select(sa.func.count())
-        .select_from(_attempt)
-        .where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome == "")
-    ).scalar_one()
+    crashes = _attempts(tx, delivery_id, "") if r.attempts else 0
     is_open_notice = r.collects == NOTICE and r.state == DeliveryState.OPEN
     return Draft(
         id=r.id,
@@ -171,7 +166,7 @@ def claim(
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
-    if not free or row.state != before.state or row.attempts != before.attempts:
+    if not free or row.state not in _DUE or row.state != before.state or row.attempts != before.attempts:
         return None
     values: dict[str, object] = {
         "attempts": row.attempts + 1,
@@ -186,17 +181,14 @@ def claim(
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
     tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
-    uncertain = tx.execute(
-        sa.select(sa.func.count())
-        .select_from(_attempt)
-        .where(_attempt.c.delivery_id == before.id, _attempt.c.outcome.in_(["", Outcome.UNCERTAIN]))
-    ).scalar_one()
+    uncertain = _attempts(tx, before.id, "", Outcome.UNCERTAIN) if row.attempts else 0
     tx.execute(
         sa.insert(_attempt).values(
             delivery_id=before.id, number=row.attempts + 1, owner=owner, started=now, outcome="", detail=""
         )
     )
-    _forget_old_attempts(tx, before.id)
+    if row.attempts >= _KEPT_ATTEMPTS:
+        _forget_old_attempts(tx, before.id)
     sealed = message or Message(content=row.content, message_id=row.message_id, subject=row.subject)
     return Claimed(
         id=row.id,
@@ -208,6 +200,12 @@ def claim(
         uncertain=uncertain,
         first_attempt=row.first_attempt or now,
     )
+
+
+def _attempts(tx: Tx, delivery_id: int, *outcomes: str) -> int:
+    """How many attempts came to one of them."""
+    query = sa.select(sa.func.count()).select_from(_attempt)
+    return tx.execute(query.where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))).scalar_one()
 
 
 def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
@@ -279,12 +277,13 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
 
 
-def unpark(tx: Tx, now: datetime) -> int:
+def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     """The configuration was read: every parked delivery is due again; returns how many.
 
     Also of a target that is gone: another may reach its recipient now. What nobody reaches is parked once more.
+    `paced` are the targets with a rate.
     """
-    targets.unpark(tx, now)
+    targets.unpark(tx, now, paced)
     return tx.execute(
         sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED).values(state=_AGAIN, due=now, reason="")
     ).rowcount
@@ -301,12 +300,6 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
         .where(sa.or_(_delivery.c.state == DeliveryState.PARKED, waits), _delivery.c.created < before)
         .values(state=DeliveryState.DEAD, finished=now, reason=sa.literal("expired: ") + why)
     ).rowcount
-
-
-def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, now: datetime) -> None:
-    """Open a delivery of a notice to each recipient of the operators' target."""
-    for recipient in recipients:
-        open_delivery(tx, target_id, recipient, NOTICE, due=now, now=now, notice=notice)
 
 
 def release(tx: Tx) -> None:
