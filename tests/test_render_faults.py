@@ -257,12 +257,13 @@ def test_n18_slack_keeps_its_limits(contents: list[tuple[Passage, int]]) -> None
         )
         for passage, factor in contents
     ]
-    payload = slack(*items)
-    blocks = payload["blocks"]
-    assert isinstance(blocks, list)
-    assert 1 <= len(blocks) <= 50
-    assert all(1 <= len(said) <= 3000 for said in slack_texts(payload))
-    assert len(sealed(*items, to=target(Channel.SLACK)).subject) <= 200
+    for content in (Alert(items=tuple(items)), Digest(items=tuple(items))):
+        message = told(content, to=target(Channel.SLACK))
+        payload = json.loads(message.content)
+        assert 1 <= len(payload["blocks"]) <= 50
+        assert all(1 <= len(said) <= 3000 for said in slack_texts(payload))
+        assert sum(map(len, slack_texts(payload))) < 13_000
+        assert len(message.subject) <= 200
 
 
 @pytest.mark.parametrize("count", [1, 8, 20, SLACK_CAPACITY])
