@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
 
 from worker.model import DeliveryState, Notice, Outcome, TargetState
-from worker.store import collecting, Store, deliveries, targets
+from worker.store import Store, collecting, deliveries, targets
 
 MINUTE = timedelta(minutes=1)
 

@@ -247,7 +247,7 @@ def test_doctor_finds_all_that_is_wrong(veille, tmp_path: Path, monkeypatch: pyt
         db.execute("UPDATE entry SET state = 'quarantined' WHERE id = 1")
         db.execute("UPDATE obligation SET delivery_id = NULL WHERE id = (SELECT min(id) FROM obligation)")
         db.execute("INSERT INTO heartbeat VALUES (1, 'o', 'h', 1, '2026-01-01', '2026-01-01 00:00:00.000000')")
-        db.execute("INSERT INTO target (id, parked) VALUES ('log', '535')")
+        db.execute("INSERT INTO target (id, parked, failures, told) VALUES ('log', '535', 0, false)")
     site.rules = "nonsense"
     site.write()
     (tmp_path / "alerts").rename(tmp_path / "elsewhere")
