@@ -95,7 +95,7 @@ async def test_w08_headers(path: str, method: str, healthy, status: int) -> None
     assert "Traceback" not in answer.text
 
 
-async def test_metrics_are_what_prometheus_reads() -> None:
+async def test_w07_metrics_are_what_prometheus_reads() -> None:
     """Its own parser finds every value, and no label that a feed could write."""
     answer = await get(lambda: True, "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")

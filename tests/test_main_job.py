@@ -247,7 +247,7 @@ def freeze_and_age(site: Site, worker: subprocess.Popen[str]) -> bool:
     return True
 
 
-def test_health_fails_when_the_tick_stops(tmp_path: Path) -> None:
+def test_c12_health_fails_when_the_tick_stops(tmp_path: Path) -> None:
     """A worker that is frozen is not healthy, though its process lives."""
     site = Site(tmp_path, feeds=["veille:sample"])
     with site.running() as worker:

@@ -67,7 +67,7 @@ def test_times_are_utc_and_never_naive(store: Store) -> None:
         feeds.ensure(tx, [feed("https://b.example/rss")], datetime(2026, 2, 6))
 
 
-def test_writers_take_turns(store: Store) -> None:
+def test_s04_writers_take_turns(store: Store) -> None:
     """Eight threads that read and then write the same row lose none of their additions."""
     state_of(store)
 
@@ -85,7 +85,7 @@ def test_writers_take_turns(store: Store) -> None:
     assert state_of(store).failures == 80
 
 
-def test_a_store_that_is_busy_says_so_and_goes_on_later(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s03_a_store_that_is_busy_says_so_and_goes_on_later(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process writes for longer than we wait; readers are not kept, and nothing is left half done."""
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
     store = open_store(store_url, create=True)
@@ -122,7 +122,7 @@ def test_a_thread_that_waits_too_long_for_another_is_told(tmp_path: Path, monkey
     store.close()
 
 
-def test_a_full_disk_is_an_error_and_no_damage(tmp_path: Path) -> None:
+def test_s05_a_full_disk_is_an_error_and_no_damage(tmp_path: Path) -> None:
     """Nothing of the transaction stays, and the store works when there is room again."""
     store = open_store(url_of(tmp_path / "veille.db"), create=True)
     big = sighting("a", "x" * 500_000)
@@ -146,7 +146,7 @@ def test_a_full_disk_is_an_error_and_no_damage(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_lost_connection_is_an_error_that_passes(postgresql_url: str) -> None:
+def test_s11_a_lost_connection_is_an_error_that_passes(postgresql_url: str) -> None:
     """PostgreSQL restarts, or an operator ends the session: the job comes again."""
     store = open_store(postgresql_url, create=True)
 
@@ -163,6 +163,48 @@ def test_a_lost_connection_is_an_error_that_passes(postgresql_url: str) -> None:
     store.close()
 
 
+def test_s15_a_long_reader_bloats_the_log_and_no_longer(tmp_path: Path) -> None:
+    """While somebody reads, the log grows and is seen to; once they have gone, it is taken back into the store."""
+    store = open_store(url_of(tmp_path / "veille.db"), create=True)
+    state_of(store)
+    with store.read() as tx:
+        feeds.statuses(tx)
+        for n in range(3):
+            publish(store, sighting(f"{n}", chr(97 + n) * 2_000_000))
+        grown = store.log_bytes()
+    assert grown > 6_000_000
+    with store.write() as tx:
+        tx.exec_driver_sql("UPDATE feed SET failures = 1")
+    with store.read() as tx:
+        assert upkeep.entry_counts(tx)["ready"] == 3
+    publish(store, sighting("after"))
+    store.close()
+    assert store.log_bytes() == 0
+
+
+async def test_s12_a_cancelled_job_leaves_no_lock(tmp_path: Path) -> None:
+    """Its transaction ends in its thread, whole, and the next one begins at once."""
+    import asyncio
+
+    store = open_store(url_of(tmp_path / "veille.db"), create=True)
+    began, free = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.write() as tx:
+            feeds.ensure(tx, [feed()], NOW)
+            began.set()
+            free.wait(10)
+
+    task = asyncio.create_task(asyncio.to_thread(write))
+    await asyncio.to_thread(began.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    free.set()
+    assert (await asyncio.to_thread(state_of, store)).id == 1
+    store.close()
+
+
 # --- the hold ----------------------------------------------------------------------------------------------------
 
 HOLD = """
@@ -175,7 +217,7 @@ sys.stdin.read()
 """
 
 
-def test_a_store_is_held_by_one_process_until_it_dies(path: Path) -> None:
+def test_s10_a_store_is_held_by_one_process_until_it_dies(path: Path) -> None:
     """By SIGKILL too; and a store that has two names is one."""
     link = path.with_name("other.db")
     link.symlink_to(path)
@@ -254,7 +296,7 @@ def make_folder(path: Path) -> None:
         pytest.param(make_folder, "is a folder", id="folder"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_refused_and_left_alone(path: Path, spoil, said: str) -> None:
+def test_s07_a_store_that_cannot_be_used_is_refused_and_left_alone(path: Path, spoil, said: str) -> None:
     """Never made anew: a new store over a lost one would tell everything again. The sentence names the file."""
     spoil(path)
     before = path.read_bytes() if path.is_file() else None
@@ -311,7 +353,7 @@ except StoreUnusableError as e:
         pytest.param(lambda f: f.chmod(0o555), "new/veille.db", "cannot be made: Permission denied", id="new-folder"),
     ],
 )
-def test_a_store_that_may_not_be_written_is_refused(path: Path, spoil, name: str, said: str) -> None:
+def test_s06_a_store_that_may_not_be_written_is_refused(path: Path, spoil, name: str, said: str) -> None:
     """As a user without rights, since root may write everywhere; named from within, as root's folders are closed."""
     folder = path.parent
     folder.chmod(0o777)

@@ -73,7 +73,7 @@ def test_several_processes_migrate_at_the_same_moment(store_url: str) -> None:
     store.close()
 
 
-def test_a_migration_that_dies_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s09_a_migration_that_dies_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next start makes all of it."""
     from alembic import op
 

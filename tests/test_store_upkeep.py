@@ -98,7 +98,7 @@ def test_the_ledger_keeps_the_articles_it_stands_on(store: Store) -> None:
 
 
 @pytest.mark.parametrize("state", ["open", "sealed", "retry", "parked", "none"])
-def test_what_is_owed_stays(store: Store, state: str) -> None:
+def test_s14_what_is_owed_stays(store: Store, state: str) -> None:
     """Whatever became of its delivery, and also where a fault took the delivery away."""
     delivery_id = open_one(store)
     if state != "open":

@@ -18,7 +18,7 @@ from worker.app.vigil import Vigil
 from worker.errors import StoreBusyError
 from worker.model import Outcome, Receipt
 from worker.store import conditions as stored
-from worker.store import upkeep
+from worker.store import open_store, targets, upkeep
 from worker.vigil import DISK_ENOUGH, DISK_LOW, LOG_LARGE, Facts, FeedFacts, Kind, RuleFacts, conditions
 
 NOW = datetime(2026, 2, 27, 8, 30, tzinfo=UTC)
@@ -247,7 +247,10 @@ def test_doctor_finds_all_that_is_wrong(veille, tmp_path: Path, monkeypatch: pyt
         db.execute("UPDATE entry SET state = 'quarantined' WHERE id = 1")
         db.execute("UPDATE obligation SET delivery_id = NULL WHERE id = (SELECT min(id) FROM obligation)")
         db.execute("INSERT INTO heartbeat VALUES (1, 'o', 'h', 1, '2026-01-01', '2026-01-01 00:00:00.000000')")
-        db.execute("INSERT INTO target (id, parked, failures, told) VALUES ('log', '535', 0, false)")
+    store = open_store(f"sqlite:///{tmp_path / 'veille.db'}", create=False)
+    with store.write() as tx:
+        targets.park(tx, "log", "535")
+    store.close()
     site.rules = "nonsense"
     site.write()
     (tmp_path / "alerts").rename(tmp_path / "elsewhere")

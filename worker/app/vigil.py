@@ -22,6 +22,8 @@ _log = structlog.get_logger()
 _PAST = timedelta(days=35)
 #: Seconds for which a tick that was missed, or a store that was busy, is remembered.
 _LATELY = 600.0
+#: How long a document that held new items only is a condition.
+_GAP_SHOWN = timedelta(days=1)
 #: Conditions that one notice lists.
 _MOST = 20
 
@@ -77,7 +79,7 @@ def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: boo
         return Facts(parked=parked, free=free, log=store.log_bytes())
     matched = conditions.matched(tx, now - _PAST)
     return Facts(
-        feeds=_feeds(tx, live),
+        feeds=_feeds(tx, live, now),
         rules=[RuleFacts(id=rule.id, matches=matched.get(rule.id, ())) for rule in live.ruleset.rules],
         parked=parked,
         breaches=ledger.audit(tx),
@@ -86,7 +88,7 @@ def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: boo
     )
 
 
-def _feeds(tx: Tx, live: Live) -> list[FeedFacts]:
+def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
     states = {state.key: state for state in feeds.statuses(tx)}
     return [
         FeedFacts(
@@ -96,7 +98,7 @@ def _feeds(tx: Tx, live: Live) -> list[FeedFacts]:
             fails_at=TELL_AFTER,
             answered=state.last_success,
             arrivals=conditions.arrivals(tx, feed.id),
-            gap="gap_suspected" in state.last_detail,
+            gap=state.gap is not None and now - state.gap < _GAP_SHOWN,
         )
         for feed in live.config.feeds
         if (state := states.get(feed.id)) is not None
