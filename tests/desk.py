@@ -190,7 +190,7 @@ class Desk:
         self.edges.live = self._live()
         with self.store.write() as tx:
             feeds.ensure(tx, self.feeds, self.now)
-            deliveries.unpark(tx, self.now)
+            deliveries.unpark(tx, self.now, self.edges.live.paced)
 
     async def send(self, claimed: Claimed, target: Target, **_: Any) -> Receipt:
         """Stands in for `deliver.send`."""

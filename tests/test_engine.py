@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -187,6 +189,25 @@ async def test_c05_stop_while_a_send_hangs(desk: Desk, monkeypatch: pytest.Monke
         deliveries.release_own(tx, "desk")
     with desk.store.read() as tx:
         assert len(deliveries.due(tx, now=desk.now, limit=9)) == 1
+
+
+async def test_a_backlog_needs_few_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one look found due is gone through without another for each; the oldest first, each once."""
+    from worker.model import Notice
+    from worker.store import deliveries
+
+    with desk.store.write() as tx:
+        for n in range(300):
+            deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+    looks = []
+    real = deliveries.due
+    monkeypatch.setattr(embedded.deliveries, "due", lambda *a, **k: looks.append(1) or real(*a, **k))
+    async with running(desk):
+        await until(lambda: desk.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 300)
+    ids = [claimed.id for _, claimed in desk.attempts]
+    assert sorted(ids) == list(range(1, 301))
+    assert all(abs(at - one) <= embedded.DELIVERIES for at, one in enumerate(ids, 1))
+    assert len(looks) < 100
 
 
 async def test_c05_stop_lets_a_send_finish(desk: Desk) -> None:
@@ -420,6 +441,24 @@ async def test_once_tries_each_delivery_once(desk: Desk) -> None:
     done = await desk.pass_()
     assert done.deliveries["retry"] == 1
     assert len(desk.attempts) == 1
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(0.03, 4), (3600, 1)], ids=["a-short-burst", "a-long-one"])
+async def test_once_waits_for_turns_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, sent: int
+) -> None:
+    """Messages to a target with a rate go out one by one; what would take too long is left to a later pass."""
+    from worker.model import Notice
+    from worker.store import deliveries
+
+    target = replace(log_target(), pace=timedelta(seconds=seconds))
+    with scripted(monkeypatch, Desk(tmp_path, feeds=[], targets=[target])) as desk:
+        desk.edges.clock = lambda: datetime.now(UTC)
+        with desk.store.write() as tx:
+            for n in range(4):
+                deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+        await desk.pass_()
+        assert [claimed.id for _, claimed in desk.attempts] == list(range(1, sent + 1))
 
 
 async def test_once_polls_what_is_not_due(desk: Desk) -> None:

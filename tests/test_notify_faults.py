@@ -290,6 +290,31 @@ async def test_n06_200_that_is_no_success(bench: Make) -> None:
         it.assert_nothing_lost(http=http, refused=2)
 
 
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the job runs after it."""
+
+
+@pytest.mark.parametrize(("point", "copies"), [("before_send", 1), ("after_send_before_mark", 2)])
+async def test_n07_killed_around_the_send(bench: Make, point: str, copies: int) -> None:
+    """Nothing is lost; it is repeated only if it had been sent, once, with the same bytes and Message-ID."""
+    with SmtpSink() as smtp:
+        it = bench(email_target("desk", "a@example.org", port=smtp.port))
+        await it.publish(1)
+
+        def kill(at: str) -> None:
+            if at == point:
+                raise Killed
+
+        edges = it.desk.edges
+        with pytest.raises(Killed):
+            await deliver(replace(edges, at=kill), it.due()[0])
+        assert it.due() == [], "under its lease"
+        await it.run(hours=1)
+        assert it.states() == {"sent": 1}
+        assert set(it.assert_nothing_lost(smtp=smtp).values()) == {copies}
+        assert len({mail.content for mail in smtp.received}) == 1
+
+
 @pytest.mark.parametrize(
     "script",
     [

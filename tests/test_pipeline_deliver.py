@@ -151,7 +151,7 @@ async def test_n01_slack_429_blocks_the_target(tmp_path: Path, monkeypatch: pyte
         assert blocked <= set(due(desk))
 
 
-async def test_n02_greylisting_is_of_one_mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_n08_greylisting_is_of_one_mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mail server that defers one recipient is asked for the others at once."""
     targets = [email_target("desk", "a@example.org", "b@example.org")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets)) as desk:

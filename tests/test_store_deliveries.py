@@ -333,3 +333,14 @@ def test_what_was_given_up_unsealed_is_sealed_when_it_is_revived(store: Store) -
         assert deliveries.revive(tx, [delivery_id], NOW) == {delivery_id}
     assert states(store) == {"open": 1}
     assert claim(store, delivery_id) is not None
+
+
+@pytest.mark.parametrize("state", ["sent", "dead", "parked"])
+def test_what_is_over_is_not_claimed(store: Store, state: str) -> None:
+    """Also by a worker whose list of what is due is a second old."""
+    delivery_id = open_one(store)
+    first = claim(store, delivery_id)
+    assert first is not None
+    finish(store, first, Outcome.SENT if state == "sent" else Outcome.PERMANENT, state=state)
+    assert claim(store, delivery_id) is None
+    assert states(store) == {state: 1}

@@ -131,7 +131,7 @@ class Reloads:
         now = self._edges.clock()
         with self._edges.store.write() as tx:
             feeds.ensure(tx, live.config.feeds, now)
-            deliveries.unpark(tx, now)
+            deliveries.unpark(tx, now, live.paced)
 
     async def _read_rules(self) -> tuple[Live, Live | Exception]:
         """What is in force, and that with the rules of the folder, or what speaks against them."""

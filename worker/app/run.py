@@ -83,7 +83,7 @@ def _take_over(store: Store, live: Live) -> None:
             deliveries.release(tx)
             _tell_of_the_dead(tx, live, now)
         feeds.ensure(tx, live.config.feeds, now)
-        deliveries.unpark(tx, now)
+        deliveries.unpark(tx, now, live.paced)
         silences.make_signing_key(tx)
         breaches = ledger.audit(tx)
     for breach in breaches:

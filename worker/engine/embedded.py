@@ -55,6 +55,8 @@ class Embedded:
         self._queued: set[int] = set()
         self._turns = Turns(total=PAGES, each=PER_HOST)
         self._deliveries: dict[int, tuple[str, asyncio.Task[bool]]] = {}
+        #: What was due at the last look and is not begun: it needs no further look to go on with.
+        self._owed: tuple[deliveries.Due, ...] = ()
         #: The delivery that was last tried alone.
         self._alone = 0
         self._ingest: asyncio.Task[bool] | None = None
@@ -112,6 +114,8 @@ class Embedded:
         edges = self._edges
         keys = [feed.id for feed in edges.live.config.feeds]
         busy = frozenset(self._deliveries)
+        # What ends during the look begins nothing from the old list, which the new one may name as well.
+        self._owed = ()
 
         def look() -> tuple[tuple[str, ...], bool, bool, tuple[deliveries.Due, ...]]:
             with edges.store.read() as tx:
@@ -120,8 +124,8 @@ class Embedded:
                 return due, ready, pages, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
 
         due, ready, pages, owed = await edges.in_thread(look)
-        if not self._stopping.is_set():
-            self._start_deliveries(owed)
+        self._owed = owed
+        self._start_deliveries()
         if ready and self._ingest is None and not self._stopping.is_set():
             await self._start_ingest(now)
         if due and len(self._polls) < POLLS and not self._stopping.is_set():
@@ -129,26 +133,36 @@ class Embedded:
         if pages and len(self._pages) < PAGES_TAKEN and not self._stopping.is_set():
             await self._start_pages(now)
 
-    def _start_deliveries(self, due: tuple[deliveries.Due, ...]) -> None:
-        if self._alone in self._deliveries:
-            return
+    def _start_deliveries(self) -> bool:
+        """Begin what there is room for; whether that was anything."""
+        resting = asyncio.get_running_loop().time() < self._rested
+        if self._alone in self._deliveries or self._stopping.is_set() or resting:
+            return False
         load = Counter(target for target, _ in self._deliveries.values())
-        for one in due:
-            if len(self._deliveries) >= DELIVERIES:
-                break
-            if load[one.target_id] >= PER_TARGET or one.crashed:
+        before, later = len(self._deliveries), []
+        for one in self._owed:
+            if len(self._deliveries) >= DELIVERIES or load[one.target_id] >= PER_TARGET or one.crashed:
+                later.append(one)
                 continue
             load[one.target_id] += 1
             self._start_delivery(one)
+        self._owed = tuple(later)
         # What took the process down goes alone: five crashes in company would condemn seven innocents with it.
-        suspect = next((one for one in due if one.crashed), None)
+        suspect = next((one for one in later if one.crashed), None)
         if suspect is not None and not self._deliveries:
             self._alone = suspect.id
+            self._owed = tuple(one for one in later if one is not suspect)
             self._start_delivery(suspect)
+        return len(self._deliveries) > before
 
     def _start_delivery(self, one: deliveries.Due) -> None:
-        task = self._start("deliver", deliver(self._edges, one.id), partial(self._deliveries.pop, one.id, None))
+        task = self._start("deliver", deliver(self._edges, one.id), partial(self._delivered, one.id))
         self._deliveries[one.id] = (one.target_id, task)
+
+    def _delivered(self, delivery_id: int) -> bool:
+        """Go on with what was due; False if only the store can tell what is next."""
+        self._deliveries.pop(delivery_id, None)
+        return self._start_deliveries()
 
     async def _start_ingest(self, now: datetime) -> None:
         edges = self._edges
@@ -216,9 +230,9 @@ class Embedded:
 
         def over(task: asyncio.Task[bool]) -> None:
             job.close()  # cancelled before its first step, it would never have begun
-            ended()
+            goes_on = ended() is True
             # One that failed waits for the tick: it may be due again at once.
-            if not task.cancelled() and task.result():
+            if not goes_on and not task.cancelled() and task.result():
                 self._wake.set()
 
         task = asyncio.create_task(guarded())

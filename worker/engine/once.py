@@ -23,6 +23,8 @@ _log = structlog.get_logger()
 _WINDOW = 200
 #: Deliveries of one pass; more than a query can name are left to the next.
 _MANY = 20_000
+#: So often a delivery that was due and not attempted is looked at again.
+_PASSED = 3
 #: For so long, all in all, a pass waits for the turn of messages to targets with a rate.
 PATIENCE_SECONDS = 60.0
 
@@ -148,6 +150,7 @@ async def _ingests(edges: Edges, done: Pass) -> None:
 async def _deliveries(edges: Edges) -> dict[str, int]:
     """Deliver what is due, each delivery once; how many came to which state."""
     touched: set[int] = set()
+    passed: Counter[int] = Counter()
     states: Counter[str] = Counter({str(state): 0 for state in DeliveryState})
 
     def due() -> tuple[deliveries.Due, ...]:
@@ -161,7 +164,10 @@ async def _deliveries(edges: Edges) -> dict[str, int]:
         return None if at is None else max((at - now).total_seconds(), 0.01)
 
     async def one(delivery_id: int) -> None:
-        await deliver(edges, delivery_id)
+        if await deliver(edges, delivery_id) is None and passed[delivery_id] < _PASSED:
+            # Another had its target's turn: it may have one later in this pass.
+            passed[delivery_id] += 1
+            touched.discard(delivery_id)
 
     waited = 0.0
     while len(touched) < _MANY:
@@ -181,5 +187,5 @@ async def _deliveries(edges: Edges) -> dict[str, int]:
         # What took a process down goes alone, so that it is known whether it was the cause.
         await _bounded([("", partial(one, d.id)) for d in batch if d.crashed], total=1, each=1)
         with edges.store.read() as tx:
-            states.update(deliveries.counts(tx, ids))
+            states.update(deliveries.counts(tx, touched.intersection(ids)))
     return dict(states)

@@ -20,6 +20,11 @@ class Live:
         """The feed with that id, unless it was removed."""
         return next((feed for feed in self.config.feeds if feed.id == key), None)
 
+    @property
+    def paced(self) -> tuple[str, ...]:
+        """Ids of the targets that take only so many messages in a time."""
+        return tuple(target.id for target in self.config.alerts.targets if target.pace is not None)
+
     def target(self, target_id: str, recipient: str) -> Target | None:
         """The target, if it still reaches the recipient; else another one that does."""
         reach = [target for target in self.config.alerts.targets if recipient in target.recipients]

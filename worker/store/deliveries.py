@@ -135,11 +135,7 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
     if r is None:
         return None
     obligations = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == delivery_id)).scalars()
-    crashes = tx.execute(
-        sa.select(sa.func.count())
-        .select_from(_attempt)
-        .where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome == "")
-    ).scalar_one()
+    crashes = _attempts(tx, delivery_id, "") if r.attempts else 0
     is_open_notice = r.collects == NOTICE and r.state == DeliveryState.OPEN
     return Draft(
         id=r.id,
@@ -171,7 +167,7 @@ def claim(
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
-    if not free or row.state != before.state or row.attempts != before.attempts:
+    if not free or row.state not in _DUE or row.state != before.state or row.attempts != before.attempts:
         return None
     values: dict[str, object] = {
         "attempts": row.attempts + 1,
@@ -186,17 +182,14 @@ def claim(
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
     tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
-    uncertain = tx.execute(
-        sa.select(sa.func.count())
-        .select_from(_attempt)
-        .where(_attempt.c.delivery_id == before.id, _attempt.c.outcome.in_(["", Outcome.UNCERTAIN]))
-    ).scalar_one()
+    uncertain = _attempts(tx, before.id, "", Outcome.UNCERTAIN) if row.attempts else 0
     tx.execute(
         sa.insert(_attempt).values(
             delivery_id=before.id, number=row.attempts + 1, owner=owner, started=now, outcome="", detail=""
         )
     )
-    _forget_old_attempts(tx, before.id)
+    if row.attempts >= _KEPT_ATTEMPTS:
+        _forget_old_attempts(tx, before.id)
     sealed = message or Message(content=row.content, message_id=row.message_id, subject=row.subject)
     return Claimed(
         id=row.id,
@@ -208,6 +201,12 @@ def claim(
         uncertain=uncertain,
         first_attempt=row.first_attempt or now,
     )
+
+
+def _attempts(tx: Tx, delivery_id: int, *outcomes: str) -> int:
+    """How many attempts came to one of them."""
+    query = sa.select(sa.func.count()).select_from(_attempt)
+    return tx.execute(query.where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))).scalar_one()
 
 
 def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
@@ -279,12 +278,13 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
 
 
-def unpark(tx: Tx, now: datetime) -> int:
+def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     """The configuration was read: every parked delivery is due again; returns how many.
 
     Also of a target that is gone: another may reach its recipient now. What nobody reaches is parked once more.
+    `paced` are the targets with a rate.
     """
-    targets.unpark(tx, now)
+    targets.unpark(tx, now, paced)
     return tx.execute(
         sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED).values(state=_AGAIN, due=now, reason="")
     ).rowcount

@@ -3,6 +3,7 @@
 It lies in the store, so that it outlives a restart and holds for every worker.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -116,8 +117,13 @@ def park(tx: Tx, target_id: str, reason: str) -> bool:
     return not was
 
 
-def unpark(tx: Tx, now: datetime) -> None:
-    """The configuration was read: no target is parked, and one that fails may be tried at once."""
+def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> None:
+    """The configuration was read: no target is parked, one that fails may be tried at once, `paced` have a rate."""
+    for target_id in paced:
+        fresh = {"id": target_id, "parked": "", "failures": 0, "told": False, "next_at": now}
+        tx.execute(insert(tx, _target).values(fresh).on_conflict_do_nothing(index_elements=["id"]))
+    have_one = sa.and_(_target.c.id.in_(list(paced)), _target.c.next_at.is_(None))
+    tx.execute(sa.update(_target).where(have_one).values(next_at=now))
     tx.execute(sa.update(_target).where(_target.c.parked != "").values(parked=""))
     tx.execute(sa.update(_target).where(_target.c.probe_at > now).values(probe_at=now))
 
