@@ -1,6 +1,6 @@
 """Pending deliveries sent to servers on loopback, beside bare loops of smtplib and httpx that send the same bytes.
 
-    python benchmarks/deliver.py [--deliveries 10000] [--quick] [--json]
+    python benchmarks/deliver.py [--deliveries 10000] [--quick] [--only SMTP|HTTP|dead] [--json]
 
 Veille claims, seals, sends and writes down each in its store, with the engine that `veille run` has; the loops only
 send, from a list, the way their libraries' documentation shows first: a new SMTP connection a message, and one kept;
@@ -61,6 +61,12 @@ from worker.store import Store, articles, ledger, open_store
 from worker.text import analyse
 
 RECIPIENTS = 50
+#: What belongs together, for who has no time for all.
+PARTS = {
+    "SMTP": ("Veille, SMTP", "smtplib, a connection a message", "smtplib, one connection"),
+    "HTTP": ("Veille, HTTP", "httpx, one client"),
+    "dead": ("Veille, SMTP", "Veille, SMTP beside a dead target"),
+}
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
 
@@ -349,6 +355,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--deliveries", type=int, default=10_000)
     parser.add_argument("--quick", action="store_true", help="500 deliveries")
+    parser.add_argument("--only", choices=["SMTP", "HTTP", "dead"], help="one part")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     count = 500 if options.quick else options.deliveries
@@ -372,18 +379,20 @@ def main() -> None:
                 (0, count),
             ),
         }
-        for name, (run, wanted) in ways.items():
-            results[name] = run()
-            expect(at.counts(), wanted)
         dead = Target(
             id="dead",
             channel=Channel.SLACK,
-            pace=None,
             recipients=tuple(f"slack:dead{n}" for n in range(RECIPIENTS)),
             settings=SlackSettings(webhook=Secret(f"http://127.0.0.1:{nobody()}/")),
         )
-        results["Veille, SMTP beside a dead target"] = veille([mail, dead], 2 * count, wait_for="desk")
-        expect(at.counts(), (count, 0))
+        ways["Veille, SMTP beside a dead target"] = (
+            lambda: veille([mail, dead], 2 * count, wait_for="desk"),
+            (count, 0),
+        )
+        for name in PARTS[options.only] if options.only else ways:
+            run, wanted = ways[name]
+            results[name] = run()
+            expect(at.counts(), wanted)
     if options.json:
         print(json.dumps({name: asdict(took) for name, took in results.items()}))
         return
@@ -391,8 +400,9 @@ def main() -> None:
     print(f"{'':36}{'a second':>10}{'CPU ms':>10}{'wall s':>10}")
     for name, took in results.items():
         print(f"{name:36}{took.rate:10.0f}{1000 * took.cpu / took.sent:10.2f}{took.wall:10.2f}")
-    alone, beside = results["Veille, SMTP"], results["Veille, SMTP beside a dead target"]
-    print(f"beside a dead target: {beside.rate / alone.rate:.2f} of the rate alone")
+    if set(PARTS["dead"]) <= set(results):
+        alone, beside = (results[name] for name in PARTS["dead"])
+        print(f"beside a dead target: {beside.rate / alone.rate:.2f} of the rate alone")
 
 
 if __name__ == "__main__":
