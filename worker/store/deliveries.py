@@ -282,7 +282,6 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     """The configuration was read: every parked delivery is due again; returns how many.
 
     Also of a target that is gone: another may reach its recipient now. What nobody reaches is parked once more.
-    `paced` are the targets with a rate.
     """
     targets.unpark(tx, now, paced)
     return tx.execute(
