@@ -237,3 +237,50 @@ def test_s02_kill_at(tmp_path: Path, point: str) -> None:
         site.poll()
         again = assert_nothing_lost(site, newsroom, smtp, slack)
         assert not again or point == "after_send_before_mark"
+
+
+#: Between a match and its receipt.
+DELIVERING = POINTS[POINTS.index("before_ingest_commit") :]
+
+
+def kill_at_points(tmp_path: Path, kills: int, seed: int) -> None:
+    """Kill a pass at named points, the Nth time that each is reached, and ask the oracle at the end.
+
+    A kill counts only where a delivery was in flight: committed or about to be, and not written down as sent.
+    """
+    chance = random.Random(seed)
+    points: Counter[str] = Counter()
+    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+        newsroom = Newsroom(server, feeds=2, seed=seed)
+        site = watching(tmp_path, newsroom, smtp, slack)
+        site.poll()
+        tried = 0
+        while points.total() < kills:
+            tried += 1
+            assert tried < 2 * kills + 10, f"only {points} of {tried} passes died with a delivery in flight"
+            newsroom.publish(each=2)
+            point = DELIVERING[tried % len(DELIVERING)]
+            site.environ = {"FAULT_POINT": f"{point}:{chance.randint(1, 4)}"}
+            died = site.veille("poll", code=None).returncode == -signal.SIGKILL
+            if died and in_flight(site) & {"sending", "deliveries waiting", "ingesting", "entries waiting"}:
+                points[point] += 1
+        site.environ = {}
+        print(f"\n{points.total()} kills with a delivery in flight, of {tried} passes: {dict(points.most_common())}")
+        assert set(points) == set(DELIVERING)
+        for _ in range(3):
+            retry_now(site)
+            site.poll()
+        again = assert_nothing_lost(site, newsroom, smtp, slack)
+        print(f"{len(newsroom.owed) * 3} alerts owed, 0 lost, {sum(again.values()) - len(again)} repeated")
+
+
+@pytest.mark.timeout(300)
+def test_n07_ten_kills_between_match_and_receipt(tmp_path: Path) -> None:
+    """Ten, spread over every point."""
+    kill_at_points(tmp_path, kills=10, seed=4)
+
+
+@pytest.mark.soak
+def test_n07_two_hundred_kills_between_match_and_receipt(tmp_path: Path) -> None:
+    """Two hundred."""
+    kill_at_points(tmp_path, kills=200, seed=5)

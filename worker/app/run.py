@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -38,9 +39,19 @@ _log = structlog.get_logger()
 _END_WITHIN, _ENDED = 9.7, 128 + signal.SIGTERM
 
 
+_passed: Counter[str] = Counter()
+
+
 def kill_here(point: str) -> None:
-    """Die as by SIGKILL where the environment's FAULT_POINT says so: for tests of what a crash may lose."""
-    if os.environ.get("FAULT_POINT") == point:
+    """Die as by SIGKILL where the environment's FAULT_POINT says so: for tests of what a crash may lose.
+
+    `NAME`, or `NAME:N` for the Nth time that it is passed.
+    """
+    name, _, time = os.environ.get("FAULT_POINT", "").partition(":")
+    if name != point:
+        return
+    _passed[point] += 1
+    if _passed[point] >= int(time or 1):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
