@@ -75,7 +75,7 @@ def client(desk: Desk) -> httpx.AsyncClient:
         lambda token: answering.read(desk.store, token, desk.now),
         lambda said: answering.take(desk.store, said, desk.now),
     )
-    transport = httpx.ASGITransport(application(lambda: True, lambda: None, pages))  # type: ignore[arg-type, return-value]
+    transport = httpx.ASGITransport(application(lambda: True, lambda: None, answering=pages))  # type: ignore[arg-type, return-value]
     return httpx.AsyncClient(transport=transport, base_url="https://veille.example.org")
 
 
