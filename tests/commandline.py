@@ -9,6 +9,7 @@ import structlog
 from rig import Site
 
 from worker import cli, logs
+from worker.cli.show import terminal
 
 
 class Run(SimpleNamespace):
@@ -25,6 +26,8 @@ def veille(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[
     root = logging.getLogger()
     before = root.handlers[:], root.level
     monkeypatch.setattr(logs, "_secrets", set())
+    # It is decided when the module is first imported, which may be under any test's environment.
+    monkeypatch.setattr(terminal.out, "width", 1000)
 
     def run(*words: object, site: Site | None = None) -> Run:
         capsysbinary.readouterr()
