@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 from commandline import veille as veille  # noqa: PLC0414 - registers the fixture
+from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 
 from worker.store import Store, open_store
@@ -42,17 +44,24 @@ def postgresql() -> Iterator[str]:
         server.cleanup()
 
 
-@pytest.fixture
-def postgresql_url(postgresql: str) -> Iterator[str]:
-    """The URL of a new, empty database."""
+@contextmanager
+def database(server: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database, for as long as it is used."""
     name = f"veille_{next(_databases)}"
-    admin = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as tx:
-        tx.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield sa.make_url(postgresql).set(database=name).render_as_string(hide_password=False)
+        tx.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     with admin.connect() as tx:
         tx.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> Iterator[str]:
+    """The URL of a new, empty database."""
+    with database(postgresql) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -64,9 +73,27 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture
-def store(store_url: str) -> Iterator[Store]:
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: str) -> str:
+    """The name of a database with the schema and nothing else, made once for all tests."""
+    name = "veille_template"
+    admin = sa.create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with admin.connect() as tx:
+        tx.execute(sa.text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    open_store(sa.make_url(postgresql).set(database=name).render_as_string(hide_password=False), create=True).close()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new, empty store, once on each database."""
-    opened = open_store(store_url, create=True)
-    yield opened
-    opened.close()
+    if request.param == "sqlite":
+        opened = new_store(tmp_path)
+        yield opened
+        opened.close()
+        return
+    with database(request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_template")) as url:
+        opened = open_store(url, create=False)
+        yield opened
+        opened.close()
