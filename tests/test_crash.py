@@ -149,6 +149,7 @@ email = {{ to = ["a@example.org", "b@example.org"], from = "v@example.org", smtp
 [[target]]
 id = "mekong"
 slack = {{ webhook = "http://127.0.0.1:{slack.port}/hook" }}
+rate = "unlimited"
 """
     allow = [newsroom.server.place, f"127.0.0.1:{slack.port}"]
     return Site(tmp_path, feeds=newsroom.urls, allow=allow, targets=targets)

@@ -103,7 +103,9 @@ def check(templates: Templates) -> tuple[Problem, ...]:
     for name, source in templates.sources:
         if name not in unknown:
             problems += _read(name, source, templates)
-    return tuple(problems or dict.fromkeys(_tried(templates)))
+    if problems or not templates.sources:
+        return tuple(problems)
+    return tuple(dict.fromkeys(_tried(templates)))
 
 
 def _read(name: str, source: str, templates: Templates) -> Iterator[Problem]:

@@ -6,10 +6,11 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 
 from worker.text.folding import fold_alphabet, fold_text
-from worker.text.inflection import english
+from worker.text.inflection import compiled, english
+from worker.text.inflection.compiled import Parts
 
 #: Form -> headword, where simplemma's dictionary is wrong: Laos is no plural of `lao`, nor Huê a form of `huer`.
 _ERRATA = {
@@ -23,25 +24,37 @@ _ADDED = {"fr": {"est": "est", "ete": "ete"}, "en": english.IRREGULAR}
 class Lexicon:
     """A language's dictionary on folded forms."""
 
-    def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, headwords: "Table", forms: "Table", verbs: dict[str, str]) -> None:
+        self._headwords = headwords
+        self._forms = forms
+        self._verbs = verbs
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[str, str]]) -> "Lexicon":
+        """The dictionary of (form, headword) as written."""
         lines: set[bytes] = set()
         participles: list[str] = []
         written = (f"{form}\t{headword}" for form, headword in entries if form.isalpha() and headword.isalpha())
         # Piece by piece: whole, the text takes tens of megabytes that are not given back.
         while text := "\n".join(islice(written, 10_000)):
             lines.update(fold_alphabet(text).encode().split(b"\n"))
-            participles.append("\n".join(_PARTICIPLE.findall(text)))
-        self._heads = {line.partition(b"\t")[2] for line in lines}
-        lines |= {b"%b\t%b" % (headword, headword) for headword in self._heads}
-        self._headwords = _Table(lines)
-        self._forms = _Table(b"\t".join(line.split(b"\t")[::-1]) for line in lines)
-        self._verbs = dict(self._read("\n".join(participles)))
+            participles += _PARTICIPLE.findall(text)
+        lines |= {b"%b\t%b" % (headword, headword) for headword in {line.partition(b"\t")[2] for line in lines}}
+        made = cls(Table.of(lines), Table.of(b"\t".join(line.split(b"\t")[::-1]) for line in lines), {})
+        for form, _, verb in (line.partition("\t") for line in participles):
+            if made.is_headword(fold_text(form)):
+                made._verbs[form] = fold_text(verb)
+        return made
 
-    def _read(self, participles: str) -> Iterator[tuple[str, str]]:
-        for line in filter(None, participles.split("\n")):
-            form, _, verb = line.partition("\t")
-            if self.is_headword(fold_text(form)):
-                yield form, fold_text(verb)
+    @classmethod
+    def from_parts(cls, parts: Parts) -> "Lexicon":
+        """What `parts` was taken of."""
+        headwords, forms, verbs = parts
+        return cls(Table(*headwords), Table(*forms), verbs)
+
+    def parts(self) -> Parts:
+        """All of it, in what Python's byte code is made of."""
+        return self._headwords.parts(), self._forms.parts(), self._verbs
 
     def headwords(self, form: str) -> list[str]:
         """The headwords that the folded `form` belongs to; none for an unknown word."""
@@ -57,25 +70,34 @@ class Lexicon:
 
     def is_headword(self, form: str) -> bool:
         """Whether the folded `form` is itself a headword."""
-        return form.encode() in self._heads
+        return form in self._headwords.values(form)
 
 
 def lexicon(language: str) -> Lexicon | None:
-    """The language's table, or None where simplemma has none. Loaded at first use, about a second; kept for good."""
+    """The language's table, or None where simplemma has none. Loaded at first use and kept for good.
+
+    Made anew it takes about a second; `compiled` keeps it beside the byte code.
+    """
     with _LOADING:
         return _load(language)
 
 
-class _Table:
+class Table:
     """Sorted lines `key TAB value` in a few bytes each: one blob, and where each line starts."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._starts = array("I", [0])
-        blob = bytearray()
-        for line in sorted(lines):
-            blob += line
-            self._starts.append(len(blob))
-        self._blob = bytes(blob)
+    def __init__(self, starts: bytes, blob: bytes) -> None:
+        self._starts = array("I", starts)
+        self._blob = blob
+
+    @classmethod
+    def of(cls, lines: Iterable[bytes]) -> "Table":
+        """The table of these lines, in any order."""
+        ordered = sorted(lines)
+        return cls(array("I", accumulate(map(len, ordered), initial=0)).tobytes(), b"".join(ordered))
+
+    def parts(self) -> tuple[bytes, bytes]:
+        """What `Table` is made from."""
+        return self._starts.tobytes(), self._blob
 
     def values(self, key: str) -> Iterator[str]:
         """The values of `key`, sorted."""
@@ -96,6 +118,15 @@ _LOADING = threading.Lock()
 
 @cache
 def _load(language: str) -> Lexicon | None:
+    if (kept := compiled.read(language)) is not None:
+        return Lexicon.from_parts(kept)
+    made = _made(language)
+    if made is not None:
+        compiled.keep(language, made.parts())
+    return made
+
+
+def _made(language: str) -> Lexicon | None:
     # Imported where the first dictionary is needed: commands that match nothing should not pay for it.
     from simplemma.strategies.dictionaries.dictionary_factory import (
         DefaultDictionaryFactory,
@@ -107,4 +138,4 @@ def _load(language: str) -> Lexicon | None:
         return None
     errata = _ERRATA.get(language, {})
     entries = ((form, errata.get(form, headword)) for form, headword in dictionary.items())
-    return Lexicon(chain(entries, errata.items(), _ADDED.get(language, {}).items()))
+    return Lexicon.of(chain(entries, errata.items(), _ADDED.get(language, {}).items()))
