@@ -243,7 +243,7 @@ def scripted(monkeypatch: Any, desk: Desk) -> Desk:
     return desk
 
 
-async def until(condition: Callable[[], object], seconds: float = 15) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Return once it is true; a liveness bound, never a fixed sleep."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it asks the database, which sends no events
