@@ -1,7 +1,7 @@
 """Stories, the articles that tell them, and what a new article's story is found by."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,14 +22,31 @@ _term: sa.Table = TermRow.__table__  # type: ignore[attr-defined]  # as above
 _ARTICLES = -1
 #: Terms that an article must share to be looked at, how many articles of one term are, and how many stories.
 SHARED, _MAX_SHARING, _MAX_STORIES = 2, 200, 6
-# One statement for all keys, since each costs more than its work. SQLite has no LATERAL.
-_WITH_KEYS_SQLITE = sa.text(
-    "SELECT (SELECT json_group_array(article_id) FROM (SELECT article_id FROM story_key WHERE term = v.value "
-    "ORDER BY article_id DESC LIMIT :most)) FROM json_each(:keys) AS v"
+_PERIOD = (sa.bindparam("since", type_=_told.c.published.type), sa.bindparam("until", type_=_told.c.published.type))
+
+
+def _near(sharing: str) -> sa.TextClause:
+    """The stories whose articles share most keys, in that order; one statement, since each costs more than its work.
+
+    `sharing`: the articles `id` of each key, once for each.
+    """
+    return sa.text(f"""
+        SELECT t.story_id FROM (
+            SELECT id, count(*) AS shared FROM ({sharing}) AS k WHERE id != :but
+            GROUP BY id HAVING count(*) >= :shared ORDER BY count(*) DESC, id DESC LIMIT :most
+        ) AS near JOIN story_article AS t ON t.article_id = near.id
+        WHERE t.published BETWEEN :since AND :until ORDER BY near.shared DESC, near.id DESC
+    """).bindparams(*_PERIOD, shared=SHARED, most=_MAX_SHARING)  # noqa: S608 - of two texts of ours
+
+
+# SQLite has no LATERAL, but its json_each is one.
+_NEAR_SQLITE = _near(
+    "SELECT a.value AS id FROM json_each(:keys) AS v, json_each((SELECT json_group_array(article_id) FROM "
+    "(SELECT article_id FROM story_key WHERE term = v.value ORDER BY article_id DESC LIMIT :most))) AS a"
 )
-_WITH_KEYS = sa.text(
-    "SELECT k.article_id FROM unnest(CAST(:keys AS bigint[])) AS v(value) CROSS JOIN LATERAL "
-    "(SELECT article_id FROM story_key WHERE story_key.term = v.value ORDER BY article_id DESC LIMIT :most) AS k"
+_NEAR_POSTGRESQL = _near(
+    "SELECT a.id FROM unnest(CAST(:keys AS bigint[])) AS v(value) CROSS JOIN LATERAL "
+    "(SELECT article_id AS id FROM story_key WHERE term = v.value ORDER BY article_id DESC LIMIT :most) AS a"
 )
 
 
@@ -85,37 +102,34 @@ def count(tx: Tx, hashes: Mapping[int, int], articles: int) -> None:
 
 def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> tuple[Candidate, ...]:
     """The stories of the last days that an article may tell: they share at least two of its heaviest terms."""
-    shared: Counter[int] = Counter()
     wanted = list(keys(vector))
+    asked = {"but": but or 0, "since": published - WINDOW, "until": published + WINDOW}
     if tx.dialect.name == "sqlite":
-        for found in tx.execute(_WITH_KEYS_SQLITE, {"keys": json.dumps(wanted), "most": _MAX_SHARING}).scalars():
-            shared.update(json.loads(found))
+        near = tx.execute(_NEAR_SQLITE, {"keys": json.dumps(wanted), **asked}).scalars()
     else:
-        shared.update(tx.execute(_WITH_KEYS, {"keys": wanted, "most": _MAX_SHARING}).scalars())
-    near = [(article_id, number) for article_id, number in shared.items() if number >= SHARED and article_id != but]
-    near.sort(key=lambda found: (-found[1], -found[0]))
-    near = near[:_MAX_SHARING]
-    if not near:
-        return ()
-    query = sa.select(_told.c.article_id, _told.c.story_id).where(
-        _told.c.article_id.in_([article_id for article_id, _ in near]),
-        _told.c.published.between(published - WINDOW, published + WINDOW),
-    )
-    story_of = {row.article_id: row.story_id for row in tx.execute(query)}
-    likely: dict[int, None] = dict.fromkeys(story_of[a] for a, _ in near if a in story_of)
-    return _with_articles(tx, list(likely)[:_MAX_STORIES], but)
+        near = tx.execute(_NEAR_POSTGRESQL, {"keys": wanted, **asked}).scalars()
+    return _with_articles(tx, list(dict.fromkeys(near))[:_MAX_STORIES], but)
+
+
+def _newest_told() -> sa.Select[tuple[object, ...]]:
+    order = (_told.c.published.desc(), _told.c.article_id.desc())
+    number = sa.func.row_number().over(partition_by=_told.c.story_id, order_by=order).label("number")
+    among = _told.c.story_id.in_(sa.bindparam("stories", expanding=True))
+    newest = sa.select(_told, number).where(among, _told.c.vector != b"").subquery()
+    columns = (newest.c.story_id, newest.c.article_id, newest.c.published, newest.c.language, newest.c.vector)
+    return sa.select(*columns).where(newest.c.number <= COMPARED).order_by(newest.c.published, newest.c.article_id)
+
+
+# Made once: what SQLAlchemy makes of a subquery takes longer than the database.
+_NEWEST_TOLD = _newest_told()
 
 
 def _with_articles(tx: Tx, story_ids: Sequence[int], but: int | None) -> tuple[Candidate, ...]:
     """The stories with their newest articles that have a vector; copies have none."""
     if not story_ids:
         return ()
-    order = (_told.c.published.desc(), _told.c.article_id.desc())
-    number = sa.func.row_number().over(partition_by=_told.c.story_id, order_by=order).label("number")
-    newest = sa.select(_told, number).where(_told.c.story_id.in_(story_ids), _told.c.vector != b"").subquery()
-    query = sa.select(newest).where(newest.c.number <= COMPARED).order_by(newest.c.published, newest.c.article_id)
     found: defaultdict[int, list[Told]] = defaultdict(list)
-    for r in tx.execute(query):
+    for r in tx.execute(_NEWEST_TOLD, {"stories": story_ids}):
         if r.article_id != but:
             told = Told(article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector))
             found[r.story_id].append(told)
@@ -202,9 +216,10 @@ def _merge(tx: Tx, gone: int, into: int) -> None:
 
 def _stretch(tx: Tx, story_id: int, published: datetime) -> None:
     """Let a story's time cover that moment."""
-    whose = sa.update(_story).where(_story.c.id == story_id)
-    tx.execute(whose.where(_story.c.first_seen > published).values(first_seen=published))
-    tx.execute(whose.where(_story.c.last_seen < published).values(last_seen=published))
+    beyond = sa.or_(_story.c.first_seen > published, _story.c.last_seen < published)
+    first = sa.case((_story.c.first_seen > published, published), else_=_story.c.first_seen)
+    last = sa.case((_story.c.last_seen < published, published), else_=_story.c.last_seen)
+    tx.execute(sa.update(_story).where(_story.c.id == story_id, beyond).values(first_seen=first, last_seen=last))
 
 
 # --- for people ----------------------------------------------------------------------------------------------------
