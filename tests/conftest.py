@@ -27,6 +27,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
+# A process that a test starts compiles all of Veille where it may not keep what it compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _databases = count()
 
 

@@ -174,7 +174,7 @@ def kill_repeatedly(tmp_path: Path, kills: int, seed: int) -> None:
         while counted < kills:
             tried += 1
             assert tried < 3 * kills + 10, f"only {counted} of {tried} kills hit work: {points}"
-            newsroom.publish(each=2 if kills > 50 else 6)
+            newsroom.publish(each=2)
             due_now(site)
             started, polled = site.log().count('"started"'), len(server.log)
             worker = site.start()
