@@ -77,6 +77,19 @@ async def test_a_template_that_fails_loses_nothing(desk: Desk) -> None:
     assert said["problem"] == "/own/alert.html:2: the template fails: 'nothing' is undefined"
 
 
+async def test_the_operators_hear_once_of_a_template_that_fails(desk: Desk) -> None:
+    """However many messages it fails for; the notice's own template may fail as well."""
+    await owe(desk, 3)
+    own = Templates(folder="/own", sources=(("alert.html", "{{ nothing }}"), ("notice.html", "{{ nothing }}")))
+    config = replace(desk.edges.live.config, templates=own, operators="desk")
+    desk.edges.live = replace(desk.edges.live, config=config)
+    while waiting := due(desk):
+        for one in waiting:
+            await deliver(desk.edges, one)
+    notices = [row[0] for row in desk.rows("SELECT subject FROM delivery WHERE collects = 'notice' ORDER BY id")]
+    assert notices == ["[Veille] a template fails"] * 2, "one for each template"
+
+
 async def test_a_template_makes_the_message(desk: Desk) -> None:
     """The user's own, where it works."""
     (one,) = await owe(desk)

@@ -1,6 +1,7 @@
 """Stories in the store: told, merged, listed and forgotten, on both databases."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from stored import NOW, add
@@ -29,7 +30,15 @@ def weigh(store: Store, title: str, body: str) -> Weighed:
     return weighing.weigh(0, is_counted=True)
 
 
-def tell(store: Store, title: str, body: str, *, of: int | None = None, article_id: int | None = None) -> int:
+def tell(
+    store: Store,
+    title: str,
+    body: str,
+    *,
+    of: int | None = None,
+    article_id: int | None = None,
+    published: datetime = NOW,
+) -> int:
     """Store an article and its place among the stories, as ingest does; returns its id."""
     article_id = article_id or add(store, title, body=body)
     weighed = weigh(store, title, body)
@@ -37,7 +46,7 @@ def tell(store: Store, title: str, body: str, *, of: int | None = None, article_
         stored = articles.get(tx, article_id)
     assert stored is not None
     with store.ingest() as tx:
-        place(tx, article_id, stored.article, weighed, of=of, now=NOW)
+        place(tx, article_id, replace(stored.article, published=published), weighed, of=of, now=NOW)
         if of is None:
             count(tx, [weighed])
     return article_id
@@ -62,6 +71,15 @@ def test_two_accounts_are_one_story_and_a_copy_is_in_it(store: Store) -> None:
         assert lines[2].why == f"It is a copy of article {one}."
         assert len(stories.newest(tx, limit=10)) == 2
         assert stories.counts(tx) == {"stories": 2, "several": 1, "merged": 0}
+
+
+@pytest.mark.parametrize("when", [datetime.min, datetime.max], ids=["the first", "the last"])
+def test_the_ends_of_the_calendar_are_dates(store: Store, when: datetime) -> None:
+    """A feed may say so of its articles: two of that day are one story, none of today's is in it."""
+    moment = when.replace(microsecond=0, tzinfo=UTC)
+    now = tell(store, "Un", BRIDGE)
+    one, two = tell(store, "Deux", BRIDGE + " Oui.", published=moment), tell(store, "Trois", AGAIN, published=moment)
+    assert of(store, one) == of(store, two) != of(store, now)
 
 
 def test_a_copy_of_what_tells_no_story(store: Store) -> None:

@@ -133,6 +133,11 @@ def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, n
     )
     if sealed.problem:
         _log.warning("a template failed; the one that ships was used", delivery=draft.id, problem=sealed.problem)
+        if sealed.problem not in edges.told:
+            edges.told.add(sealed.problem)
+            with edges.store.write() as tx:
+                body = f"{sealed.problem}\n\nThe template that ships with Veille is used for the message instead."
+                tell(tx, live, "a template fails", body, now=now)
     return sealed
 
 

@@ -35,6 +35,8 @@ class Edges:
     #: Where the log target prints.
     echo: Callable[[str], None]
     live: Live
+    #: What is wrong with templates and was told already; a start tells it once more.
+    told: set[str] = field(default_factory=set)
     #: Called at named points, for tests that kill the process there.
     at: Callable[[str], None] = field(default=_nowhere)
 

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -103,12 +103,22 @@ def count(tx: Tx, hashes: Mapping[int, int], articles: int) -> None:
 def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> tuple[Candidate, ...]:
     """The stories of the last days that an article may tell: they share at least two of its heaviest terms."""
     wanted = list(keys(vector))
-    asked = {"but": but or 0, "since": published - WINDOW, "until": published + WINDOW}
+    since, until = _around(published)
+    asked = {"but": but or 0, "since": since, "until": until}
     if tx.dialect.name == "sqlite":
         near = tx.execute(_NEAR_SQLITE, {"keys": json.dumps(wanted), **asked}).scalars()
     else:
         near = tx.execute(_NEAR_POSTGRESQL, {"keys": wanted, **asked}).scalars()
     return _with_articles(tx, list(dict.fromkeys(near))[:_MAX_STORIES], but)
+
+
+def _around(published: datetime) -> tuple[datetime, datetime]:
+    """The window about a moment, as far as the calendar goes: a feed may date an article in the year 1."""
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    return (
+        published - WINDOW if published - first > WINDOW else first,
+        published + WINDOW if last - published > WINDOW else last,
+    )
 
 
 def _newest_told() -> sa.Select[tuple[object, ...]]:
