@@ -137,11 +137,11 @@ class Site:
                 worker.send_signal(signal.SIGTERM)
                 worker.communicate(timeout=15)
 
-    def start(self, **environ: str) -> subprocess.Popen[str]:
-        """A worker that runs, for the caller to end."""
+    def start(self, *under: str, **environ: str) -> subprocess.Popen[str]:
+        """A worker that runs, for the caller to end; `under`: the command that starts it."""
         with (self.folder / "worker.log").open("a") as log:
             return subprocess.Popen(
-                self._command("run"), env=self._environ() | environ, stdout=log, stderr=log, text=True
+                [*under, *self._command("run")], env=self._environ() | environ, stdout=log, stderr=log, text=True
             )
 
     def log(self) -> str:

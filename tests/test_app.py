@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -368,12 +370,34 @@ def test_c08_a_signal_while_it_starts(tmp_path: Path, sign: signal.Signals) -> N
     assert "Traceback" not in site.log()
 
 
+@pytest.mark.parametrize("when", ["at once", "at work"])
+def test_c07_process_1_hears_sigterm(tmp_path: Path, when: str) -> None:
+    """The kernel gives the first process of a container no default: without a handler it would not end."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-pf", "true"], check=False).returncode:
+        pytest.skip("no new namespace of processes can be made here")
+    site = Site(tmp_path, feeds=["veille:sample"])
+    outer = site.start("unshare", "-pf")
+    children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
+    try:
+        inner = int(wait_for(lambda: children.read_text().strip(), what="the first process"))
+        wait_for(lambda: _handles(inner, signal.SIGTERM), what="the handler")
+        if when == "at work":
+            wait_for(lambda: '"started"' in site.log(), what="the start")
+        os.kill(inner, signal.SIGTERM)
+        assert outer.wait(timeout=12) == 0
+    finally:
+        if outer.poll() is None:
+            os.kill(int(children.read_text()), signal.SIGKILL)
+            outer.wait()
+    assert "Traceback" not in site.log()
+
+
 def _handles(pid: int, sign: signal.Signals) -> bool:
     """Whether a process has a handler for a signal: Linux tells, as a mask."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
-    # Python handles SIGINT from its start; SIGTERM tells that ours are in place.
-    return bool(mask >> (signal.SIGTERM - 1) & 1)
+    # Python handles SIGINT from its start; SIGTERM tells that ours is in place.
+    return bool(mask >> ((signal.SIGTERM if sign is signal.SIGINT else sign) - 1) & 1)
 
 
 def test_sighup_while_it_starts_does_not_end_it(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def test_s08_a_backup_under_load_comes_back(tmp_path: Path) -> None:
         copy = tmp_path / "backup.db"
         with site.running():
             wait_for(lambda: smtp.received, what="a first message")
+            at_copy = len(smtp.received) + len(slack.received)
             assert site.json("backup", str(copy))["bytes"] == copy.stat().st_size
             refused = site.veille("restore", str(copy), code=75)
             assert "is in use by" in refused.stderr
-            at_copy = len(smtp.received) + len(slack.received)
             wait_while_it_works(site)
         done = site.json("restore", str(copy))
         assert Path(done["before"]).exists()

@@ -167,10 +167,9 @@ async def run(path: Path, echo: Callable[[str], None]) -> None:
     configure()
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
-    # First thing: as PID 1 of a container a process without a handler ignores SIGTERM.
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, _stopper(stop))
-    loop.add_signal_handler(signal.SIGHUP, again.set)
     # In a thread: to check a large store takes longer than whoever sends a signal waits.
     starting, stopping = asyncio.create_task(asyncio.to_thread(_start, path)), asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)

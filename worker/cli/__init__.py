@@ -88,10 +88,19 @@ def veille(
 def run(config: ConfigFile = HERE) -> None:
     """Watch feeds, send alerts, read changed rules, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     import asyncio
+    import signal
 
-    from worker.app.run import run as run_worker
+    # Before the second that the imports take: as PID 1 of a container a process without a handler ignores SIGTERM, and
+    # elsewhere SIGHUP ends it. Nothing has begun yet that would have to end in order, or to be read again.
+    early = dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: os._exit(0)) | {signal.SIGHUP: signal.SIG_IGN}
+    before = {sign: signal.signal(sign, handler) for sign, handler in early.items()}
+    try:
+        from worker.app.run import run as run_worker
 
-    asyncio.run(run_worker(config, say))
+        asyncio.run(run_worker(config, say))
+    finally:
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
 
 
 @app.command()
