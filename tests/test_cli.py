@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from desk import FEED, VISIT, Desk, feed, log_target
-from rig import Item, Site
+from rig import Item, Site, rss
 from sinks import HttpSink, Reply
 
 from worker import cli, logs
@@ -25,7 +25,7 @@ COMMANDS = {
     ("stories",): ("--json", "--limit", "--several"),
     ("import",): ("--json",),
     ("feeds", "list"): ("--json",),
-    ("feeds", "add"): ("--name", "--language", "--tag"),
+    ("feeds", "add"): ("--name", "--language", "--tag", "--unchecked", "--json"),
     ("feeds", "import"): (),
     ("feeds", "export"): (),
     ("send-test",): ("--json",),
@@ -406,7 +406,17 @@ def test_feeds_add_import_export(veille, site: Site, tmp_path: Path) -> None:
     """What is added is in the file, which keeps its comments; what is exported can be imported elsewhere."""
     site.config.write_text("# a comment of mine\n" + site.config.read_text())
     done = veille(
-        "feeds", "add", "https://a.example/feed", "--name", "Le [Fil]", "--language", "fr", "--tag", "x", site=site
+        "feeds",
+        "add",
+        "https://a.example/feed",
+        "--name",
+        "Le [Fil]",
+        "--language",
+        "fr",
+        "--tag",
+        "x",
+        "--unchecked",
+        site=site,
     )
     assert done.code == 0
     assert "# a comment of mine" in site.config.read_text()
@@ -418,6 +428,60 @@ def test_feeds_add_import_export(veille, site: Site, tmp_path: Path) -> None:
     assert "0 feeds added" in veille("feeds", "import", other.folder / "feeds.opml", site=other).out
     assert "https://a.example/feed" in other.config.read_text()
     assert veille("check", site=other).code == 0
+    assert veille("feeds", "export", site=other).out == opml, "with its name, language and tags"
+
+
+def page(*links: str, kind: str = "application/rss+xml") -> bytes:
+    """A page that names these feeds."""
+    head = "".join(f'<link rel="alternate" type="{kind}" href="{link}">' for link in links)
+    return f"<!doctype html><html><head><title>Une page</title>{head}</head><body>Bonjour</body></html>".encode()
+
+
+@pytest.mark.parametrize(
+    ("served", "added", "found"),
+    [
+        ({"/": rss([])}, "/", 1),
+        ({"/": page("/fil.xml")}, "/fil.xml", 1),
+        ({"/": page("a.xml", "/b.xml")}, None, 2),
+        ({"/": page(), "/rss.xml": rss([])}, "/rss.xml", 1),
+        ({"/": page(kind="text/css")}, None, 0),
+        ({"/": b"\x89PNG"}, None, 0),
+        ({}, None, 0),
+    ],
+    ids=["a feed", "a page of one", "a page of two", "a well-known place", "a page of none", "a picture", "nothing"],
+)
+def test_feeds_are_found_where_a_page_names_them(
+    veille, site: Site, feedserver, served: dict[str, bytes], added: str | None, found: int
+) -> None:
+    """One is added under the name it gives itself; of several none is, and nothing where there is none."""
+    site.allow = [feedserver.place]
+    site.write()
+    before = site.config.read_text()
+    for path, body in served.items():
+        feedserver.serve(path, body)
+    done = veille("feeds", "add", feedserver.url("/"), "--json", site=site)
+    said = json.loads(done.out)
+    assert (said["added"], len(said["found"])) == (added and feedserver.url(added), found)
+    assert done.code == (0 if added else 1)
+    assert bool(said["reason"]) is not bool(found)
+    assert (site.config.read_text() != before) is bool(added)
+    if added:
+        assert f'url = "{feedserver.url(added)}"' in site.config.read_text()
+    told = veille("feeds", "add", feedserver.url("/"), site=site)
+    assert told.code in (1, 78)
+    if found == 2:
+        assert feedserver.url("/a.xml") in told.err
+        assert feedserver.url("/b.xml") in told.err
+
+
+def test_no_feed_is_looked_for_where_nothing_may_be(veille, site: Site, feedserver) -> None:
+    """The address guard stands here too; `--unchecked` adds the address and asks nobody."""
+    feedserver.serve("/", rss([]))
+    done = veille("feeds", "add", feedserver.url("/"), site=site)
+    assert (done.code, feedserver.paths()) == (1, [])
+    assert "blocked_address" in done.err
+    assert veille("feeds", "add", feedserver.url("/"), "--unchecked", site=site).code == 0
+    assert feedserver.paths() == []
 
 
 @pytest.mark.parametrize("url", ["ftp://a.example/", "nonsense", "https://"])

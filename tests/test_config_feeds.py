@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.configfile import CANARY, ROOT, feed, load
 from worker import config
 from worker.config import feeds
+from worker.config.feeds import Listed
 from worker.errors import UserError
 from worker.model import Feed, Secret
 
@@ -28,9 +29,23 @@ def test_opml_is_read_however_it_was_written() -> None:
         '<outline text="bad" xmlUrl="file:///etc/passwd"/><outline text="page" htmlUrl="https://d.example/"/>'
     )
     assert feeds.from_opml(raw) == (
-        ("https://a.example/f", "Title A"),
-        ("http://b.example/", "B & é"),
-        ("https://c.example/", "C"),
+        Listed("https://a.example/f", "Title A", tags=("Folder", "Deep")),
+        Listed("http://b.example/", "B & é"),
+        Listed("https://c.example/", "C"),
+    )
+
+
+def test_opml_tells_languages_and_categories() -> None:
+    """As OPML 2.0 has them: a list of names and of paths; a language that is none is left out."""
+    raw = opml(
+        '<outline xmlUrl="https://a.example/" language="fr-FR" category="/Asie/Laos/, presse,presse,"/>'
+        '<outline text="Mékong"><outline xmlUrl="https://b.example/" language="unknown" category="Mékong"/></outline>'
+        '<outline xmlUrl="https://c.example/"/>'
+    )
+    assert feeds.from_opml(raw) == (
+        Listed("https://a.example/", language="fr", tags=("Laos", "presse")),
+        Listed("https://b.example/", tags=("Mékong",)),
+        Listed("https://c.example/"),
     )
 
 
@@ -55,7 +70,7 @@ def test_what_is_no_opml_is_refused(raw: bytes, words: str) -> None:
 def test_deep_opml_is_read() -> None:
     """Depth costs nothing."""
     raw = opml("<outline>" * 50_000 + '<outline xmlUrl="https://a.example/"/>' + "</outline>" * 50_000)
-    assert feeds.from_opml(raw) == (("https://a.example/", ""),)
+    assert feeds.from_opml(raw) == (Listed("https://a.example/"),)
 
 
 def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
@@ -68,8 +83,8 @@ def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
     raw = feeds.to_opml(load(tmp_path, text, KEY=CANARY).feeds)
     assert CANARY.encode() not in raw
     assert feeds.from_opml(raw) == (
-        ("https://h.example/?a=1&b=<2>", 'A "<&>" é'),
-        ("https://i.example/${KEY}", "I"),
+        Listed("https://h.example/?a=1&b=<2>", 'A "<&>" é', tags=("x", "y")),
+        Listed("https://i.example/${KEY}", "I", "fr"),
     )
 
 
@@ -77,7 +92,7 @@ def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
 def test_any_name_goes_out_as_xml(names: list[str]) -> None:
     """Whatever a feed is called, the document is well-formed and lists it."""
     made = [Feed(id=f"https://h.example/{number}", url=Secret(""), name=name) for number, name in enumerate(names)]
-    assert [url for url, _ in feeds.from_opml(feeds.to_opml(made))] == [one.id for one in made]
+    assert [one.url for one in feeds.from_opml(feeds.to_opml(made))] == [one.id for one in made]
 
 
 LAYOUTS = {
@@ -132,10 +147,10 @@ def test_a_known_feed_is_not_added_again(tmp_path: Path) -> None:
         feeds.add(path, "https://a.example/", "A")
     assert [(one.line, one.message) for one in raised.value.problems] == [(3, "this feed is already there")]
     many = [
-        ("https://a.example/", "A"),
-        ("https://b.example/", "B"),
-        ("https://b.example/", "B"),
-        ("veille:sample", ""),
+        Listed("https://a.example/", "A"),
+        Listed("https://b.example/", "B"),
+        Listed("https://b.example/", "B"),
+        Listed("veille:sample"),
     ]
     assert feeds.add_all(path, many) == ("https://b.example/", "veille:sample")
     assert [one.id for one in config.load(path, {}).feeds] == [

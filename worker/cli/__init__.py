@@ -282,18 +282,38 @@ def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
 
 @feeds_app.command(name="add")
 def feeds_add(
-    url: str,
+    url: Annotated[str, typer.Argument(help="Of a feed, or of a page that names one.")],
     config: ConfigFile = HERE,
     *,
-    name: Annotated[str, typer.Option("--name", help="What alerts call it; the host, if left out.")] = "",
+    name: Annotated[str, typer.Option("--name", help="What alerts call it; as it calls itself, if left out.")] = "",
     language: Annotated[str, typer.Option("--language", help="fr, en, vi ...; found out, if left out.")] = "",
     tag: Annotated[list[str] | None, typer.Option("--tag", help="For routes and rules; may be repeated.")] = None,
+    unchecked: Annotated[bool, typer.Option("--unchecked", help="Add the address without asking it.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Add a feed to the configuration file, keeping its comments."""
-    from worker.config.feeds import add
+    """Add a feed to the configuration file, keeping its comments; a page is asked for the feed that it names."""
+    import asyncio
 
-    add(config, url, name, language=language, tags=tag or ())
-    say(f"added to {config}; a running worker reads it at SIGHUP")
+    from worker.app.discover import Found, discover
+    from worker.app.load import load_config
+    from worker.config.feeds import add, check
+
+    check(config, url, name, language=language, tags=tag or ())
+    asks = not unchecked and url.startswith(("http://", "https://"))
+    found = asyncio.run(discover(load_config(config), url)) if asks else Found(feeds=(url,))
+    added = found.feeds[0] if len(found.feeds) == 1 else None
+    if added is not None:
+        add(config, added, name or " ".join(found.title.split()), language=language, tags=tag or ())
+    if as_json:
+        print_json({"added": added, "found": found.feeds, "reason": found.reason})
+    elif added is not None:
+        say(f"{added} added to {config}; a running worker reads it at SIGHUP")
+    elif found.feeds:
+        fail("\n  ".join(["the page names several feeds; add the one you mean:", *found.feeds]), 1)
+    else:
+        fail(f"there is no feed at {url} ({found.reason}); --unchecked adds it all the same", 1)
+    if added is None:
+        raise SystemExit(1)
 
 
 @feeds_app.command(name="import")

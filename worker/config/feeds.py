@@ -5,10 +5,10 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
@@ -20,12 +20,24 @@ from worker.errors import Problem, UserError
 #: Of an OPML file.
 MAX_BYTES = 8 << 20
 
+#: Folders about a feed, the nearest, that become tags.
+_FOLDERS = 4
 #: What XML 1.0 cannot hold (section 2.2).
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def from_opml(raw: bytes, file: str = "OPML") -> tuple[tuple[str, str], ...]:
-    """(URL, name) of every feed that an OPML document lists, once each, however deep its outlines.
+class Listed(NamedTuple):
+    """A feed of a list, as far as the list tells."""
+
+    url: str
+    name: str = ""
+    language: str = ""
+    #: Its categories, and the folders that it lies in.
+    tags: tuple[str, ...] = ()
+
+
+def from_opml(raw: bytes, file: str = "OPML") -> tuple[Listed, ...]:
+    """Every feed that an OPML document lists, once each, however deep its outlines (OPML 2.0).
 
     Only http and https URLs are taken. Raises UserError if it is no OPML, or declares a document type: entities are
     refused before any is read.
@@ -50,7 +62,7 @@ def from_opml(raw: bytes, file: str = "OPML") -> tuple[tuple[str, str], ...]:
         refuse(line, "the file is not well-formed XML")
     if outlines.root != "opml":
         refuse(1, "the file is not OPML")
-    return tuple(outlines.feeds.items())
+    return tuple(outlines.feeds.values())
 
 
 def to_opml(feeds: Iterable[model.Feed]) -> bytes:
@@ -90,12 +102,17 @@ def add(path: Path, url: str, name: str = "", *, language: str = "", tags: Seque
     _append(path, [table])
 
 
-def add_all(path: Path, feeds: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def check(path: Path, url: str, name: str = "", *, language: str = "", tags: Sequence[str] = ()) -> None:
+    """Raise UserError for what `add` would refuse of these values."""
+    _table(path, url, name, language, tags)
+
+
+def add_all(path: Path, feeds: Iterable[Listed]) -> tuple[str, ...]:
     """As `add`, for many at once: the URLs that were added; those already there are passed over."""
     known = set(_known_urls(path))
     tables: list[dict[str, Any]] = []
-    for url, name in feeds:
-        table = _table(path, url, name, "", ())
+    for one in feeds:
+        table = _table(path, one.url, one.name, one.language, one.tags)
         if table["url"] not in known:
             known.add(table["url"])
             tables.append(table)
@@ -113,7 +130,9 @@ class _Outlines:
 
     def __init__(self) -> None:
         self.root = ""
-        self.feeds: dict[str, str] = {}
+        self.feeds: dict[str, Listed] = {}
+        #: The names of the outlines that are open, and of those that are no feeds.
+        self._open: list[str | None] = []
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition("}")[2].lower()
@@ -122,16 +141,39 @@ class _Outlines:
             return
         # Exporters write xmlUrl, xmlurl and xmlURL.
         words = {key.lower(): value.strip() for key, value in attributes.items()}
+        title = _line(words.get("title") or words.get("text") or "")
+        self._open.append(None if words.get("xmlurl") else title)
         url = re.sub(r"^feed:(?://)?(?=https?:)", "", words.get("xmlurl", ""))
         with suppress(fields.Wrong):
-            title = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", words.get("title") or words.get("text") or "").strip()
-            self.feeds.setdefault(fields.web_url(url), title)
+            url = fields.web_url(url)
+            self.feeds.setdefault(url, Listed(url, title, _language(words), self._tags(words)))
+
+    def end(self, tag: str) -> None:
+        if tag.rpartition("}")[2].lower() == "outline":
+            self._open.pop()
+
+    def _tags(self, words: Mapping[str, str]) -> tuple[str, ...]:
+        """Of `/Asia/Laos`, a category that is a path, the last part."""
+        named = [_line(one.rstrip("/").rpartition("/")[2]) for one in words.get("category", "").split(",")]
+        folders = [one for one in self._open[-_FOLDERS:] if one]
+        return tuple(dict.fromkeys(tag for tag in (*folders, *named) if tag))
 
     def doctype(self, name: str, public: str | None, system: str | None) -> None:  # noqa: ARG002 - expat's signature
         raise _DoctypeError
 
     def close(self) -> None:
         """Nothing was built."""
+
+
+def _line(text: str) -> str:
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text).strip()
+
+
+def _language(words: Mapping[str, str]) -> str:
+    try:
+        return fields.language(words.get("language", ""))
+    except fields.Wrong:
+        return ""
 
 
 def _refuse(path: Path, message: str, mend: str = "", *, line: int = 0) -> NoReturn:
