@@ -10,9 +10,12 @@ Raw asyncio, so that it can also drip, break off and speak nonsense: see `script
 import asyncio
 import contextlib
 import gzip as gzip_module
+import socket
 import ssl
+import struct
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -46,6 +49,8 @@ class Document:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: Seconds before the answer.
     delay: float = 0
+    #: What a test knows to stand in the body: told in `served` once all of it is written.
+    items: Sequence[object] = ()
 
 
 #: Takes the request and the open connection; the connection is closed when it returns.
@@ -55,13 +60,19 @@ Script = Callable[[Seen, asyncio.StreamWriter], Awaitable[None]]
 class FeedServer:
     """Serves from `with` to its end; every method may be called from any thread."""
 
-    def __init__(self, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.host = host
-        self.port = 0
+        #: Any that is free, from the start on, where none was asked for.
+        self.port = port
         #: Every request, in the order of arrival.
         self.log: list[Seen] = []
         #: Connections accepted, with or without a request.
         self.connections = 0
+        #: (path, item) of all that was answered in whole documents.
+        self.served: list[tuple[str, object]] = []
+        #: Requests that are being answered, by path, and the most that ever were at once, by host.
+        self.under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
         self._tls = tls
         self._documents: dict[str, Document | Script] = {}
         self._writers: list[asyncio.StreamWriter] = []
@@ -76,7 +87,11 @@ class FeedServer:
 
     def script(self, path: str, script: Script) -> str:
         """Let `script` write whatever it likes at `path`; returns the URL."""
-        self._documents[path] = script
+        return self.put(path, script)
+
+    def put(self, path: str, what: Document | Script) -> str:
+        """Answer with either at `path`; returns the URL."""
+        self._documents[path] = what
         return self.url(path)
 
     def redirect(self, path: str, to: str, status: int = 302) -> str:
@@ -96,9 +111,13 @@ class FeedServer:
         """The paths asked for so far."""
         return [seen.path for seen in self.log]
 
+    def tell(self, path: str, items: Sequence[object]) -> None:
+        """Remember that a document with `items` was served whole: for scripts."""
+        self.served += [(path, item) for item in items]
+
     def __enter__(self) -> Self:
         self._thread.start()
-        self._server = self._do(asyncio.start_server(self._accepted, self.host, 0, ssl=self._tls))
+        self._server = self._do(asyncio.start_server(self._accepted, self.host, self.port, ssl=self._tls))
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -136,17 +155,37 @@ class FeedServer:
         try:
             while (seen := await self._read(reader)) is not None:
                 self.log.append(seen)
-                answer = self._documents.get(seen.path, Document(status=404))
-                if not isinstance(answer, Document):
-                    await answer(seen, writer)
-                    break
-                await asyncio.sleep(answer.delay)
-                writer.write(_written(answer, seen))
-                await writer.drain()
+                with self._counted(seen):
+                    if not await self._answer(seen, writer):
+                        break
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             pass
         finally:
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    async def _answer(self, seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; whether the connection stays open."""
+        answer = self._documents.get(seen.path, Document(status=404))
+        if not isinstance(answer, Document):
+            await answer(seen, writer)
+            return False
+        await asyncio.sleep(answer.delay)
+        written = _written(answer, seen)
+        writer.write(written)
+        await writer.drain()
+        if answer.status == 200 and not written.startswith(b"HTTP/1.1 304"):
+            self.tell(seen.path, answer.items)
+        return True
+
+    @contextlib.contextmanager
+    def _counted(self, seen: Seen) -> Iterator[None]:
+        host = seen.headers.get("host", "")
+        self.under_way.update([seen.path, host])
+        self.most[host] = max(self.most[host], self.under_way[host])
+        try:
+            yield
+        finally:
+            self.under_way.subtract([seen.path, host])
 
     @staticmethod
     async def _read(reader: asyncio.StreamReader) -> Seen | None:
@@ -180,6 +219,48 @@ def _unchanged(document: Document, seen: Seen) -> bool:
     if "if-none-match" in seen.headers:
         return bool(document.etag) and seen.headers["if-none-match"] == document.etag
     return bool(document.last_modified) and seen.headers.get("if-modified-since") == document.last_modified
+
+
+# --- scripts -------------------------------------------------------------------------------------------------------
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def endless(head: bytes, chunk: bytes, pause: float = 0) -> Script:
+    """Writes `head`, then `chunk` for ever."""
+
+    async def script(_seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while True:
+            writer.write(chunk)
+            await writer.drain()
+            await asyncio.sleep(pause)
+
+    return script
+
+
+def once(data: bytes) -> Script:
+    """Writes `data` and closes."""
+
+    async def script(_seen: Seen, writer: asyncio.StreamWriter) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    return script
+
+
+async def silent(_seen: Seen, _writer: asyncio.StreamWriter) -> None:
+    """Says nothing."""
+    await asyncio.sleep(60)
+
+
+async def reset(_seen: Seen, writer: asyncio.StreamWriter) -> None:
+    """Begins a document and resets the connection."""
+    writer.write(OK + b"Content-Length: 1000\r\n\r\n<rss>")
+    await writer.drain()
+    # No lingering: the close is a reset (socket(7)).
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 @pytest.fixture

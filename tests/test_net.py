@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from feedserver import FeedServer
+from feedserver import OK, FeedServer, endless, once, silent
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -362,32 +362,6 @@ async def test_f16_what_is_not_gzip_is_refused(coded: bytes, feedserver: FeedSer
     assert reason(await get(client, feedserver.url("/"))) is FetchReason.BAD_CODING
 
 
-def endless(head: bytes, chunk: bytes, pause: float = 0):
-    """A script that writes `head`, then `chunk` for ever."""
-
-    async def script(_seen, writer) -> None:
-        writer.write(head)
-        while True:
-            writer.write(chunk)
-            await writer.drain()
-            await asyncio.sleep(pause)
-
-    return script
-
-
-def once(data: bytes):
-    """A script that writes `data` and closes."""
-
-    async def script(_seen, writer) -> None:
-        writer.write(data)
-        await writer.drain()
-
-    return script
-
-
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
 async def test_f10_an_endless_body_stops_at_the_limit(feedserver: FeedServer, client: net.Client) -> None:
     """A body without end is given up at the limit on the wire."""
     url = feedserver.script("/", endless(OK + b"\r\n", b"x" * 10_000))
@@ -407,17 +381,13 @@ async def test_a_body_of_exactly_the_limit_is_read(feedserver: FeedServer, clien
     assert reason(await get(client, feedserver.serve("/b", b"x" * 1001), limits=limits)) is FetchReason.TOO_LARGE
 
 
-async def _silent(_seen, _writer) -> None:
-    await asyncio.sleep(60)
-
-
 @pytest.mark.parametrize(
     "script",
     [
         endless(OK + b"Content-Length: 9999\r\n\r\n", b"x", 0.02),
         endless(OK, b"X: y\r\n", 0.02),
         endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
-        _silent,
+        silent,
     ],
     ids=["f11 body", "f12 headers", "f12 continue", "f12 silence"],
 )
@@ -567,8 +537,7 @@ async def test_f21_other_certificates_are_refused(certificate: str, host: str, t
 async def test_f21_old_tls_is_refused(certificate: str) -> None:
     """Nor to one that speaks no TLS of this century."""
     answer, asked = await _tls_get(certificate, "feeds.test", trust=True, newest=ssl.TLSVersion.TLSv1_1)
-    assert reason(answer) in {FetchReason.TLS, FetchReason.CONNECT}
-    assert (answer.sent, asked) == (False, [])
+    assert (reason(answer), answer.sent, asked) == (FetchReason.TLS, False, [])
 
 
 async def test_f21_plain_http_on_a_tls_port_is_a_tls_error(feedserver: FeedServer, client: net.Client) -> None:
@@ -775,11 +744,11 @@ async def test_cancelling_a_request_cancels_it(feedserver: FeedServer, client: n
     """Cancellation is no failure of the other side; the client goes on working."""
     loop, arrived = asyncio.get_running_loop(), asyncio.Event()
 
-    async def silent(_seen, _writer) -> None:
+    async def slow(_seen, _writer) -> None:
         loop.call_soon_threadsafe(arrived.set)
         await asyncio.sleep(60)
 
-    task = asyncio.create_task(get(client, feedserver.script("/slow", silent), limits=net.Limits()))
+    task = asyncio.create_task(get(client, feedserver.script("/slow", slow), limits=net.Limits()))
     await arrived.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

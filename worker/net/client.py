@@ -116,7 +116,7 @@ class Client:
             async with self._turns.take(start.host):
                 return await exchange.run(method, start, headers, content, follow=redirects)
         except EXPECTED as e:
-            reason, detail = explained(e, seconds=limits.seconds, connect=limits.connect)
+            reason, detail = explained(e, seconds=limits.seconds, connect=limits.connect, tls=exchange.securing)
             sent = (exchange.sent and not isinstance(e, NOT_WRITABLE)) or isinstance(e, AFTER_SENDING)
             return NetFailure(reason=reason, detail=detail, sent=sent)
 
@@ -150,6 +150,8 @@ class _Exchange:
         self._own = (("User-Agent", user_agent), ("Accept-Encoding", "gzip"))
         #: httpcore began to write the request.
         self.sent = False
+        #: A TLS handshake has begun and not ended well.
+        self.securing = False
 
     async def run(
         self, method: str, url: httpx.URL, headers: Sequence[tuple[str, str]], content: bytes | None, *, follow: bool
@@ -195,8 +197,13 @@ class _Exchange:
             await answer.stream.aclose()  # type: ignore[union-attr]  # an async transport's stream is async
 
     async def _trace(self, event: str, _info: object) -> None:
-        if event == "http11.send_request_headers.started":
-            self.sent = True
+        match event:
+            case "http11.send_request_headers.started":
+                self.sent = True
+            case "connection.start_tls.started":
+                self.securing = True
+            case "connection.start_tls.complete":
+                self.securing = False
 
     async def _body(self, method: str, answer: httpx.Response) -> bytes:
         bodiless = method == "HEAD" or answer.status_code in {204, 304}

@@ -44,8 +44,11 @@ _CONNECT_TIMEOUTS = (httpcore.ConnectTimeout, httpx.ConnectTimeout)
 _NOT_READABLE = (httpcore.RemoteProtocolError, httpx.RemoteProtocolError)
 
 
-def explained(e: Exception, *, seconds: float, connect: float) -> tuple[FetchReason, str]:
-    """The reason for `e`, one of EXPECTED, and a sentence that holds no secret; the limits are those in force."""
+def explained(e: Exception, *, seconds: float, connect: float, tls: bool = False) -> tuple[FetchReason, str]:
+    """The reason for `e`, one of EXPECTED, and a sentence that holds no secret; the limits are those in force.
+
+    `tls` says that it came in the middle of a handshake.
+    """
     if isinstance(e, NotDialled):
         return e.reason, e.detail
     for kind, reason in _WORDS_OF_OURS:
@@ -59,16 +62,18 @@ def explained(e: Exception, *, seconds: float, connect: float) -> tuple[FetchRea
     if isinstance(e, _NOT_READABLE):
         # h11's words are about form; where they quote the answer, they do so at the end.
         return FetchReason.PROTOCOL, f"the answer is not sound HTTP: {str(e)[:60]}"
-    return _broken(e)
+    return _broken(e, tls=tls)
 
 
-def _broken(e: Exception) -> tuple[FetchReason, str]:
+def _broken(e: Exception, *, tls: bool) -> tuple[FetchReason, str]:
     """A connection that did not come about, or did not last; httpcore wraps the cause as its first argument."""
     cause = e.args[0] if e.args and isinstance(e.args[0], Exception) else e
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchReason.TLS, f"certificate refused: {cause.verify_message}"
     if isinstance(cause, ssl.SSLError):
         return FetchReason.TLS, (cause.reason or "handshake failed").replace("_", " ").lower()
+    if tls:
+        return FetchReason.TLS, "the connection broke during the handshake"
     if isinstance(cause, OSError) and cause.strerror:
         return FetchReason.CONNECT, cause.strerror
     return FetchReason.CONNECT, f"the connection broke ({type(cause).__name__})"
