@@ -8,6 +8,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
+#: As many as a store has connections.
+_THREADS = 32
 #: Seconds from the first signal to a hard end, and the exit code that tells of one: as by SIGTERM.
 _END_WITHIN, _ENDED = 9.7, 128 + signal.SIGTERM
 
@@ -111,8 +114,17 @@ def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
             tell(tx, live, "the worker was not running", body, now=now)
 
 
+def make_threads() -> None:
+    """Threads for the parts of jobs that wait for the store: as many as jobs run at once.
+
+    asyncio's own pool has six where there are two processors, and one writer that waits for another holds up readers.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="job"))
+
+
 async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[[str], None]) -> "Pass":
     """One pass over all feeds."""
+    make_threads()
     from worker.engine.once import run_once
 
     store = open_for(live.config, create=True)
@@ -165,6 +177,7 @@ async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> 
 async def run(path: Path, echo: Callable[[str], None]) -> None:
     """Watch until SIGTERM or SIGINT; SIGHUP reads the configuration again. Within 10 s of the signal it has ended."""
     configure()
+    make_threads()
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, again.set)

@@ -77,7 +77,7 @@ class Embedded:
         scheduler = AsyncIOScheduler(
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}, timezone="UTC"
         )
-        scheduler.add_job(self._wake.set, "interval", seconds=TICK_SECONDS)
+        scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS)
         scheduler.start()
         stopping = asyncio.create_task(self._stopping.wait())
         sweep = None
@@ -92,6 +92,11 @@ class Embedded:
             stopping.cancel()
             scheduler.shutdown(wait=False)
             await self._drain(sweep)
+
+    async def _tick(self) -> None:
+        # A coroutine, since APScheduler calls all else in a thread, where it waits for one behind the store's jobs, and
+        # from where an event may not be set.
+        self._wake.set()
 
     async def _sweep(self) -> None:
         if asyncio.get_running_loop().time() < self._rested:
