@@ -46,7 +46,7 @@ HOSTS = 200
 CANARY_EVERY, ITEM_EVERY, POLL_EVERY = 2, 90, 20
 #: Of the items of feeds that are well, one in so many is to be told; of the canary's each.
 TOLD = 20
-WINDOW = 10
+WINDOW = 3
 KINDS = (
     "drips its body",
     "drips its headers",

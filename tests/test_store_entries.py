@@ -118,6 +118,14 @@ def test_an_entry_that_failed_comes_alone(store: Store) -> None:
     assert take(store, later) == (worse,)
 
 
+def test_news_come_before_the_backlog_of_new_feeds(store: Store) -> None:
+    """And alone, so that they are stored before the next batch of what is old."""
+    old = publish(store, sighting("old"), sighting("older"), backlog=True)
+    news = publish(store, sighting("news"), sighting("more"))
+    assert take(store) == tuple(news)
+    assert take(store) == tuple(old)
+
+
 def test_release_ends_leases_and_forgets_no_try(store: Store) -> None:
     """A worker that knows that it is alone takes over at once what a dead one had in hand."""
     ids = publish(store, sighting("a"), sighting("b"))
