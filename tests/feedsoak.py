@@ -293,7 +293,7 @@ async def soak(folder: Path, seconds: float, feeds: int) -> dict[str, Any]:
         stop.set()
         await worker
     with store.read() as tx:
-        stored = {json.loads(row[0])["guid"] for row in tx.exec_driver_sql("SELECT parsed FROM entry")}
+        stored = {json.loads(row[0]).get("guid") for row in tx.exec_driver_sql("SELECT parsed FROM entry")}
         integrity = tx.exec_driver_sql("PRAGMA integrity_check").scalar()
     store.close()
     found = {"feeds": feeds, "seconds": round(time.monotonic() - began), "polls": dict(polls), "integrity": integrity}

@@ -284,7 +284,7 @@ def test_a_changed_text_comes_again_as_news(store: Store) -> None:
         sighting("a", "Texte revu.", kind=CHANGED, entry_id=waits),
         sighting("b", "Texte revu.", kind=CHANGED, entry_id=stands),
     )
-    assert take(store) == (waits, stands)
+    assert (take(store), take(store)) == ((stands,), (waits,)), "news first"
     assert [(only(store, i).backlog, only(store, i).article_id) for i in (waits, stands)] == [
         (True, None),
         (False, article_id),

@@ -172,8 +172,8 @@ def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[
     """At most `limit` entries to make articles of, oldest first, under a lease.
 
     What may be told comes before the backlog of feeds that are new, and alone: two thousand feeds bring twenty thousand
-    old items, and news must not wait for the last of them. An entry whose page did not come in time goes on. One that failed before comes alone, so that it takes no
-    other entry with it if it takes the process down.
+    old items, and news must not wait for the last of them. An entry whose page did not come in time goes on. One that
+    failed before comes alone, so that it takes no other entry with it if it takes the process down.
     """
     late = (
         sa.select(_entry.c.id)
