@@ -59,6 +59,34 @@ async def test_f18_a_304_that_lies_is_found_out_within_a_day(desk: Desk) -> None
     assert "if-none-match" not in desk.web.requests[-1].headers
 
 
+async def test_f18_a_server_that_lied_is_tried_again_after_a_month(desk: Desk) -> None:
+    """Thirty days later it is sent its validators; mended, it keeps them; lying still, it loses them within a day."""
+    desk.web.feed(FEED, ITEMS, ETag='"1"')
+    await desk.poll()
+    with desk.store.write() as tx:
+        tx.exec_driver_sql("UPDATE feed SET lies = 1, lied = last_document WHERE key = ?", (FEED,))
+
+    async def asks_with_validators() -> bool:
+        await desk.poll()
+        return "if-none-match" in desk.web.requests[-1].headers
+
+    for _ in range(59):
+        desk.later(hours=12)
+        assert not await asks_with_validators()
+    assert state(desk, "lies") == 1
+    desk.later(hours=12)
+    desk.web.answer(FEED, status=304)
+    assert await asks_with_validators()
+    assert state(desk, "lies") == 0
+    desk.later(hours=12)
+    desk.web.feed(FEED, [*ITEMS, NEWS], ETag='"1"')
+    assert not await asks_with_validators()
+    assert (state(desk, "lies"), state(desk, "lied")[:10]) == (1, f"{desk.now:%Y-%m-%d}")
+    desk.later(days=29)
+    assert not await asks_with_validators()
+    await assert_nothing_lost(desk, [*ITEMS, NEWS])
+
+
 async def test_f18_a_server_that_is_honest_keeps_its_validators(desk: Desk) -> None:
     """What came after its last 304 under a new entity tag was not hidden by it."""
     desk.web.feed(FEED, ITEMS, ETag='"1"')

@@ -1,25 +1,32 @@
 """The worker's eye on itself: each thing is told once, its end too, and a restart repeats nothing."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from conftest import database
 from desk import FEED, VISIT, Desk, log_target, scripted
 from hypothesis import given
 from hypothesis import strategies as st
 from rig import Item, Site
+from stored import sighting
 
 from worker.app import doctor as app_doctor
 from worker.app import run as app_run
 from worker.app import vigil as app_vigil
 from worker.app.vigil import Vigil
+from worker.app.worker import Worker
 from worker.errors import StoreBusyError
-from worker.model import Outcome, Receipt
+from worker.model import Outcome, Receipt, Secret
 from worker.store import conditions as stored
-from worker.store import open_store, targets, upkeep
-from worker.vigil import DISK_ENOUGH, DISK_LOW, LOG_LARGE, Facts, FeedFacts, Kind, RuleFacts, conditions
+from worker.store import deliveries, entries, feeds, open_store, targets, upkeep
+from worker.vigil import DISK_ENOUGH, DISK_LOW, LOG_LARGE, Facts, FeedFacts, Kind, On, RuleFacts, conditions, ended
 
 NOW = datetime(2026, 2, 27, 8, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -80,6 +87,58 @@ def test_a_disk_must_have_more_room_to_be_well_again() -> None:
     on = frozenset({"disk_low:"})
     assert conditions(Facts(free=DISK_ENOUGH - 1), NOW, on)
     assert not conditions(Facts(free=DISK_ENOUGH), NOW, on)
+
+
+BORDERS = [
+    pytest.param(Facts(feeds=[feed(*every(1, 23.5, 40))]), f"feed_silent:{FEED}", True, id="silent"),
+    pytest.param(Facts(feeds=[feed(*every(1, 22.5, 40))]), f"feed_silent:{FEED}", False, id="silent for less"),
+    pytest.param(Facts(feeds=[feed(*every(1, 50, 30), failures=8)]), f"feed_silent:{FEED}", True, id="fails as well"),
+    pytest.param(Facts(rules=[rule(*every(1, 6.97, 12))]), "rule_quiet:visit", True, id="quiet"),
+    pytest.param(Facts(rules=[rule(*every(1, 6.95, 12))]), "rule_quiet:visit", False, id="quiet for less"),
+    pytest.param(Facts(rules=[rule(*every(0.01, 0.1, 10), *every(1, 1.5, 12))]), "rule_spikes:visit", True, id="ten"),
+    pytest.param(Facts(rules=[rule(*every(0.01, 0.1, 9), *every(1, 1.5, 12))]), "rule_spikes:visit", False, id="nine"),
+]
+
+
+@pytest.mark.parametrize(("facts", "key", "lasts"), BORDERS)
+def test_what_is_on_ends_well_below_what_it_began_at(facts: Facts, key: str, lasts: bool) -> None:
+    """So that no clock that is a little late, and no match more or less, tells it twice."""
+    assert key not in {one.key for one in conditions(facts, NOW)}
+    assert (key in {one.key for one in conditions(facts, NOW, frozenset({key}))}) is lasts
+
+
+def noted(kind: Kind, about: str = "", *, seen: datetime = NOW) -> On:
+    return On(key=f"{kind}:{about}", kind=kind, words="w", since=NOW - DAY, seen=seen)
+
+
+LOOKS = [
+    pytest.param(noted(Kind.DISK_LOW), Kind, True, id="looked for and not found"),
+    pytest.param(noted(Kind.DISK_LOW), {Kind.LEDGER}, False, id="not looked for"),
+    pytest.param(noted(Kind.STORE_BUSY, "a"), Kind, True, id="its own"),
+    pytest.param(noted(Kind.STORE_BUSY, "b"), Kind, False, id="another's"),
+    pytest.param(noted(Kind.STORE_BUSY, "b", seen=NOW - 0.25 * HOUR), Kind, False, id="another's, 15 min ago"),
+    pytest.param(noted(Kind.STORE_BUSY, "b", seen=NOW - 0.26 * HOUR), Kind, True, id="of a worker that is gone"),
+    pytest.param(noted(Kind.STORE_BUSY, "b", seen=NOW + DAY), Kind, True, id="seen by a clock that was ahead"),
+    pytest.param(noted(Kind.FEED_GAP, FEED), Kind, True, id="a feed that it knows"),
+    pytest.param(noted(Kind.FEED_GAP, "x"), Kind, False, id="a feed that only the other knows"),
+    pytest.param(noted(Kind.FEED_GAP, "x", seen=NOW - 0.51 * HOUR), Kind, True, id="a feed that was taken out"),
+    pytest.param(noted(Kind.RULE_QUIET, "visit"), Kind, True, id="a rule that it knows"),
+    pytest.param(noted(Kind.RULE_SPIKES, "x"), Kind, False, id="a rule that only the other knows"),
+]
+
+
+@pytest.mark.parametrize(("on", "kinds", "over"), LOOKS)
+def test_who_may_say_that_it_is_over(on: On, kinds: Collection[Kind], over: bool) -> None:
+    """Whoever could have found it, or anybody after a while."""
+    facts = Facts(owner="a", feeds=[feed()], rules=[rule()])
+    assert ended([on], [], facts, looked_for=frozenset(kinds), now=NOW) == ((on,) if over else ())
+
+
+def test_what_is_found_again_is_not_over() -> None:
+    """However long nobody had seen it."""
+    facts = Facts(free=1)
+    on = noted(Kind.DISK_LOW, seen=NOW - 3 * DAY)
+    assert ended([on], conditions(facts, NOW), facts, looked_for=frozenset(Kind), now=NOW) == ()
 
 
 @given(st.lists(st.floats(0, 900), max_size=40), st.integers(0, 9))
@@ -169,12 +228,12 @@ async def test_c03_a_tick_missed_and_a_busy_store_pass(desk: Desk) -> None:
         busy()
     vigil.tick(140)
     vigil.look(140, desk.now, everything=False)
-    assert notices(desk) == ["the store is busy, and 1 more"]
+    assert notices(desk) == ["desk: the store is busy, and 1 more"]
     assert not vigil.well
     vigil.look(700, desk.now, everything=False)
     assert len(notices(desk)) == 1
     vigil.look(741, desk.now, everything=False)
-    assert notices(desk)[1:] == ["over: the store is busy, and 1 more"]
+    assert notices(desk)[1:] == ["over: desk: the store is busy, and 1 more"]
     assert vigil.well
 
 
@@ -203,18 +262,244 @@ def test_a_worker_that_died_is_told_of_by_the_next(desk: Desk) -> None:
 
 
 def test_conditions_are_kept_on_both_databases(store) -> None:
-    """What began and what ended, of the kinds that were looked for."""
-    low, busy = conditions(Facts(free=1, refused=1), NOW)
+    """What began is told by the first who writes it down, what ended by the first who strikes it out."""
+    low, busy = conditions(Facts(free=1, refused=1, owner="a"), NOW)
     with store.write() as tx:
-        begun, over = stored.change(tx, [low, busy], looked_for=frozenset(Kind), now=NOW)
-        assert ([one.key for one in begun], over) == ([low.key, busy.key], [])
-        assert stored.change(tx, [], looked_for={Kind.LEDGER}, now=NOW) == ([], [])
-        begun, over = stored.change(tx, [low], looked_for=frozenset(Kind), now=NOW + HOUR)
-        assert (begun, [one.words for one in over]) == ([], ["the store is busy"])
-        assert [(one.kind, one.since) for one in stored.on(tx)] == [(Kind.DISK_LOW, NOW)]
+        assert [one.key for one in stored.begin(tx, [busy, low], now=NOW)] == [low.key, busy.key]
+        assert stored.begin(tx, [low], now=NOW + HOUR) == []
+        first = stored.on(tx)
+        assert [(one.kind, one.since, one.seen) for one in first] == [
+            (Kind.DISK_LOW, NOW, NOW),
+            (Kind.STORE_BUSY, NOW, NOW),
+        ]
+        assert stored.unwritten(first, [low], now=NOW + HOUR) == [low.key]
+        assert stored.unwritten(first, [low], now=NOW + HOUR / 60) == []
+        stored.see(tx, [low.key], now=NOW + HOUR)
+        assert [one.seen for one in stored.on(tx)] == [NOW + HOUR, NOW]
+        assert [one.key for one in stored.end(tx, first[1:])] == [busy.key]
+        assert stored.end(tx, first[1:]) == []
+        stored.begin(tx, [busy], now=NOW + HOUR)
+        assert stored.end(tx, first[1:]) == []
         assert stored.counts(tx)["disk_low"] == 1
         assert stored.arrivals(tx, "nosuch") == ()
         assert stored.matched(tx, NOW) == {}
+
+
+# --- several workers on one store ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(desk: Desk, postgresql: str, postgresql_template: str) -> Iterator[tuple[Vigil, Vigil]]:
+    """The eyes of two workers on one PostgreSQL store, whose clock is the desk's."""
+    with database(postgresql, postgresql_template) as url:
+        stores = [open_store(url, create=False) for _ in "ab"]
+        desk.store.close()
+        desk.store = stores[0]
+        desk.reload()
+        names = ("h:1:begun", "h:2:begun")
+        first, second = (replace(desk.edges, store=one, owner=n) for one, n in zip(stores, names, strict=True))
+        yield Vigil(first), Vigil(second)
+        for one in stores:
+            one.close()
+
+
+def test_what_is_true_of_one_worker_is_not_ended_by_another(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+    """One missed its tick; the other, which did not, says nothing of it however often it looks, and works on."""
+    one, other = pair
+    for vigil, ticks in ((one, (0, 25)), (other, (0, 1))):
+        for at in ticks:
+            vigil.tick(at)
+    for minute in range(9):
+        for vigil in pair:
+            vigil.look(25 + 60 * minute, desk.now, everything=minute % 3 == 0)
+        desk.later(minutes=1)
+    assert notices(desk) == ["h:1: the tick came late"]
+    assert (one.well, other.well) == (False, True)
+    one.look(25 + 601, desk.now, everything=False)
+    for vigil in (other, one):
+        vigil.look(25 + 601, desk.now, everything=True)
+    assert notices(desk) == ["h:1: the tick came late", "over: h:1: the tick came late"]
+
+
+def test_two_workers_that_miss_their_ticks_are_told_of_each(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+    """And one that is gone does not stay wrong for ever: the other says that it is over, once."""
+    for vigil in pair:
+        vigil.tick(0)
+        vigil.tick(25)
+        vigil.look(25, desk.now, everything=False)
+    assert notices(desk) == ["h:1: the tick came late", "h:2: the tick came late"]
+    for minute in range(1, 30):
+        desk.later(minutes=1)
+        pair[1].look(25 + 60 * minute, desk.now, everything=minute % 10 == 0)
+    assert notices(desk)[2:] == ["over: h:2: the tick came late", "over: h:1: the tick came late"]
+
+
+def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+    """Of feeds, targets and the ledger; by two that look at the same moment, and whose clocks differ."""
+
+    def both(*, seconds_apart: float = 0, everything: bool = True) -> None:
+        looks = []
+        with ThreadPoolExecutor(2) as threads:
+            for n, vigil in enumerate(pair):
+                now = desk.now + n * timedelta(seconds=seconds_apart)
+                looks.append(threads.submit(vigil.look, 0, now, everything=everything))
+        for look in looks:
+            look.result()
+
+    silent_for = timedelta(days=1, seconds=30)
+    with desk.store.write() as tx:
+        feed_id = feeds.state(tx, FEED).id
+        tx.execute(sa.text("UPDATE feed SET last_success = :now, baseline = true"), {"now": desk.now})
+        for n in range(12):
+            when = desk.now - silent_for - n * HOUR
+            sha = entries.keep_raw(tx, b"x", when)
+            entries.record(tx, feed_id, [sighting(str(n))], raw_sha256=sha, backlog=False, page_within=None, now=when)
+    # The second clock is a minute late: to it the silence is not long enough.
+    both(seconds_apart=-60)
+    assert notices(desk) == [f"Le Fil: nothing new since {desk.now - silent_for:%Y-%m-%d %H:%M} UTC"]
+    for n in range(6):
+        both(seconds_apart=-60, everything=n % 2 == 0)
+    assert len(notices(desk)) == 1
+    with desk.store.write() as tx:
+        targets.park(tx, "log", "535")
+    for _ in range(4):
+        both()
+    with desk.store.write() as tx:
+        tx.execute(sa.text("UPDATE feed SET gap = :now"), {"now": desk.now})
+    for _ in range(4):
+        both()
+    desk.later(days=2)
+    for _ in range(3):
+        both()
+    assert [words for words in notices(desk)[1:] if not words.startswith("log")] == [
+        "Le Fil: items may have passed unseen",
+        "over: Le Fil: items may have passed unseen",
+    ]
+
+
+def test_workers_whose_feeds_differ_do_not_contradict_one_another(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+    """While a configuration reaches one worker after the other; a feed that none has any more is over in the end."""
+    one, other = pair
+    other._edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, feeds=()))
+    with desk.store.write() as tx:
+        tx.execute(sa.text("UPDATE feed SET gap = :now, last_success = :now"), {"now": desk.now})
+    for _ in range(5):
+        for vigil in pair:
+            vigil.look(0, desk.now, everything=True)
+        desk.later(minutes=10)
+    assert notices(desk) == ["Le Fil: items may have passed unseen"]
+    one._edges.live = other._edges.live
+    for _ in range(5):
+        for vigil in pair:
+            vigil.look(0, desk.now, everything=True)
+        desk.later(minutes=10)
+    assert notices(desk)[1:] == ["over: Le Fil: items may have passed unseen"]
+
+
+# --- its place in the worker ----------------------------------------------------------------------------------------
+
+
+class Watched:
+    """A worker whose upkeep tests call, at times of the loop that they choose."""
+
+    def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._desk = desk
+        self.worker = Worker(desk.edges, desk.folder / "config.toml")
+        loop = asyncio.get_running_loop()
+        real, self._ahead = loop.time, 0.0
+        monkeypatch.setattr(loop, "time", lambda: real() + self._ahead)
+
+    async def after(self, seconds: float) -> None:
+        """A sweep that goes through so much later, and all that it begins."""
+        self._ahead += seconds
+        self._desk.later(seconds=seconds)
+        await self.worker._upkeep(self._desk.now)
+        while self.worker._tasks:
+            await asyncio.gather(*self.worker._tasks)
+
+
+async def test_c03_the_worker_sees_its_own_missed_tick(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty seconds between two sweeps are told at the next look; ten minutes later it is over."""
+    watched = Watched(desk, monkeypatch)
+    for _ in range(4):
+        await watched.after(19)
+    assert notices(desk) == []
+    await watched.after(21)
+    for _ in range(4):
+        await watched.after(15)
+    assert notices(desk) == ["desk: the tick came late"]
+    for _ in range(45):
+        await watched.after(15)
+    assert notices(desk)[1:] == ["over: desk: the tick came late"]
+
+
+async def test_the_worker_looks_at_days_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its first sweep, then every ten minutes; at what comes at once every minute."""
+    looked = []
+    watched = Watched(desk, monkeypatch)
+    monkeypatch.setattr(watched.worker._vigil, "look", lambda _at, now, *, everything: looked.append((now, everything)))
+    begun = desk.now
+    for _ in range(8 * 16):
+        await watched.after(10)
+    minutes = [(round((now - begun) / timedelta(minutes=1), 2), everything) for now, everything in looked]
+    assert [minute for minute, everything in minutes if everything] == pytest.approx([0.17, 10.17, 20.17], abs=0.01)
+    assert len(minutes) == 22
+
+
+async def test_the_dead_mans_switch_is_let_go_while_something_is_wrong(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ping a minute while all is well; none while a target is parked; then again."""
+    desk.web.answer("https://alive.example/ping", b"ok")
+    desk.edges.live = replace(
+        desk.edges.live, config=replace(desk.edges.live.config, heartbeat_url=Secret("https://alive.example/ping"))
+    )
+
+    def pings() -> int:
+        return sum(request.url.host == "alive.example" for request in desk.web.requests)
+
+    watched = Watched(desk, monkeypatch)
+    for _ in range(6):
+        await watched.after(15)
+    assert pings() == 2
+    with desk.store.write() as tx:
+        targets.park(tx, "log", "535")
+    for _ in range(5):
+        await watched.after(15)
+    before = pings()
+    for _ in range(8):
+        await watched.after(15)
+    assert pings() == before
+    with desk.store.write() as tx:
+        deliveries.unpark(tx, desk.now, desk.edges.live.paced)
+    for _ in range(9):
+        await watched.after(15)
+    assert pings() == before + 2
+
+
+async def test_a_look_that_fails_is_made_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is busy costs one look, not all that would follow; and two looks never run at once."""
+    watched = Watched(desk, monkeypatch)
+    real, calls = watched.worker._vigil.look, []
+
+    def look(*args: float, **more: bool) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise StoreBusyError
+        real(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(watched.worker._vigil, "look", look)
+    await watched.after(1)
+    with desk.store.write() as tx:
+        targets.park(tx, "log", "535")
+    for _ in range(4):
+        await watched.after(15)
+    assert len(calls) == 2
+    assert desk.one("SELECT kind FROM condition") == "target_parked"
+    watched.worker._looking = True
+    for _ in range(4):
+        await watched.after(15)
+    assert len(calls) == 2
 
 
 # --- doctor --------------------------------------------------------------------------------------------------------
@@ -282,7 +567,7 @@ def test_status_shows_what_is_wrong(veille, tmp_path: Path) -> None:
     """As long as it lasts."""
     site = Site(tmp_path, feeds=[FEED])
     with Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")]) as desk, desk.store.write() as tx:
-        stored.change(tx, conditions(Facts(free=1), NOW), looked_for=frozenset(Kind), now=NOW)
+        stored.begin(tx, conditions(Facts(free=1), NOW), now=NOW)
     assert json.loads(veille("status", "--json", site=site).out)["conditions"] == [
         {"kind": "disk_low", "words": "the store's disk is nearly full", "since": NOW.isoformat()}
     ]

@@ -5,7 +5,7 @@
 Thresholds only; who is told, and when it is over, is the caller's business.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,8 @@ SPIKE_MATCHES, SPIKE_TIMES = 20, 5
 SPIKE_PAST, SPIKE_FEWEST = 14, timedelta(days=7)
 #: Bytes left on the store's disk: too few below the first, enough again above the second.
 DISK_LOW, DISK_ENOUGH = 500_000_000, 750_000_000
+#: A silence, a quiet or a spike that was told is over only well below what began it, as two clocks may disagree.
+LEEWAY = timedelta(hours=1)
 #: Bytes of SQLite's log: somebody reads for so long that it cannot be taken back into the store.
 LOG_LARGE = 256 * 1024 * 1024
 
@@ -43,6 +45,10 @@ class Kind(StrEnum):
     LEDGER = "ledger"
 
 
+#: True of one process alone, which no other can see; over also when that process is gone.
+OWN = frozenset({Kind.TICK_MISSED, Kind.STORE_BUSY})
+#: What nobody who could judge it has seen for so long is over: its worker is gone, or its feed or rule was taken out.
+OWN_UNSEEN, UNSEEN = timedelta(minutes=15), timedelta(minutes=30)
 #: Looked for often, since they come at once; the others tell of days.
 OFTEN = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LOG_LARGE})
 #: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
@@ -83,6 +89,8 @@ class RuleFacts:
 class Facts:
     """All that is asked; what is left out is well."""
 
+    #: The process that asks.
+    owner: str = ""
     feeds: Sequence[FeedFacts] = ()
     rules: Sequence[RuleFacts] = ()
     #: Target -> why nothing is sent to it.
@@ -103,7 +111,7 @@ class Condition:
     """Something that is wrong at present."""
 
     kind: Kind
-    #: What it is about: a feed's key, a rule's or a target's id; empty: Veille itself.
+    #: What it is about: a feed's key, a rule's or a target's id, the process that it is true of; empty: the store.
     about: str = ""
     #: One sentence, the same for as long as it lasts.
     subject: str
@@ -115,22 +123,68 @@ class Condition:
         return f"{self.kind}:{self.about}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class On:
+    """A condition that was written down, and that the operators were told of."""
+
+    key: str
+    kind: Kind
+    words: str
+    since: datetime
+    #: When somebody last found it still so.
+    seen: datetime
+
+
 def conditions(facts: Facts, now: datetime, on: frozenset[str] = frozenset()) -> tuple[Condition, ...]:
     """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin."""
     return tuple(
         found
-        for part in (_of_feeds(facts, now), _of_rules(facts, now), _of_targets(facts), _of_itself(facts, on))
+        for part in (_of_feeds(facts, now, on), _of_rules(facts, now, on), _of_targets(facts), _of_itself(facts, on))
         for found in part
     )
 
 
-def _of_feeds(facts: Facts, now: datetime) -> Iterator[Condition]:
+def ended(
+    on: Iterable[On], found: Iterable[Condition], facts: Facts, *, looked_for: Collection[Kind], now: datetime
+) -> tuple[On, ...]:
+    """Those of `on` that are over: not found by a look that could judge them, or seen by nobody for long.
+
+    Several workers share a store: none ends what is true of another process, nor what its own configuration lacks.
+    """
+    still = {one.key for one in found}
+    return tuple(
+        one
+        for one in on
+        if one.kind in looked_for and one.key not in still and (_judges(facts, one) or _unseen(one, now))
+    )
+
+
+def _judges(facts: Facts, one: On) -> bool:
+    about = one.key.removeprefix(f"{one.kind}:")
+    if one.kind in OWN:
+        return about == facts.owner
+    if one.kind in {Kind.FEED_FAILS, Kind.FEED_SILENT, Kind.FEED_GAP}:
+        return any(feed.key == about for feed in facts.feeds)
+    if one.kind in {Kind.RULE_QUIET, Kind.RULE_SPIKES}:
+        return any(rule.id == about for rule in facts.rules)
+    return True
+
+
+def _unseen(one: On, now: datetime) -> bool:
+    # Seen in the future: a clock was set back since.
+    return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
+
+
+def _of_feeds(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condition]:
     for feed in facts.feeds:
         if feed.failures >= feed.fails_at:
             yield Condition(kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {feed.failures} polls failed")
-        elif (usual := _longest(feed.arrivals)) and feed.answered is not None:
+        known = f"{Kind.FEED_SILENT}:{feed.key}" in on
+        usual = _longest(feed.arrivals)
+        # One that begins to fail has not broken its silence.
+        if usual and feed.answered is not None and (known or feed.failures < feed.fails_at):
             silent = min(feed.answered, now) - feed.arrivals[-1]
-            if silent > max(2 * usual, SHORTEST_SILENCE):
+            if silent > max(2 * usual, SHORTEST_SILENCE) - known * LEEWAY:
                 body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
                 subject = f"{feed.name}: nothing new since {feed.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
                 yield Condition(kind=Kind.FEED_SILENT, about=feed.key, subject=subject, body=body)
@@ -147,19 +201,21 @@ def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
     return max(after - before for before, after in pairwise(arrivals))
 
 
-def _of_rules(facts: Facts, now: datetime) -> Iterator[Condition]:
+def _of_rules(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condition]:
     for rule in facts.rules:
         times = rule.matches
         if len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
             usual = max(after - before for before, after in pairwise(times))
-            if now - times[-1] > max(3 * usual, SHORTEST_QUIET):
+            known = f"{Kind.RULE_QUIET}:{rule.id}" in on
+            if now - times[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
                 body = f"It was never quiet for longer than {_said(usual)} in the weeks before."
                 subject = f"rule {rule.id}: no match since {times[-1]:%Y-%m-%d}"
                 yield Condition(kind=Kind.RULE_QUIET, about=rule.id, subject=subject, body=body)
         today = sum(time > now - _DAY for time in times)
-        if today >= SPIKE_MATCHES and times[0] <= now - SPIKE_FEWEST:
+        known = f"{Kind.RULE_SPIKES}:{rule.id}" in on
+        if today >= SPIKE_MATCHES / (1 + known) and times[0] <= now - SPIKE_FEWEST:
             most = max(_in_day(times, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
-            if today > SPIKE_TIMES * most:
+            if today > SPIKE_TIMES / (1 + known) * most:
                 body = f"{today} matches in a day; {most} on the busiest day of the two weeks before."
                 subject = f"rule {rule.id}: many more matches than ever"
                 yield Condition(kind=Kind.RULE_SPIKES, about=rule.id, subject=subject, body=body)
@@ -175,16 +231,20 @@ def _of_targets(facts: Facts) -> Iterator[Condition]:
 
 
 def _of_itself(facts: Facts, on: frozenset[str]) -> Iterator[Condition]:
+    # The last part of an owner is when it began: too much for a subject.
+    worker = facts.owner.rpartition(":")[0] or facts.owner or "the worker"
     if facts.late is not None:
         body = f"The longest pause between two ticks was {_said(facts.late)}: the machine slept, or is too busy."
-        yield Condition(kind=Kind.TICK_MISSED, subject="the worker's tick came late", body=body)
+        subject = f"{worker}: the tick came late"
+        yield Condition(kind=Kind.TICK_MISSED, about=facts.owner, subject=subject, body=body)
     low = DISK_ENOUGH if f"{Kind.DISK_LOW}:" in on else DISK_LOW
     if facts.free is not None and facts.free < low:
         body = f"{facts.free // 1_000_000} MB are left. When it is full, nothing new is stored until there is room."
         yield Condition(kind=Kind.DISK_LOW, subject="the store's disk is nearly full", body=body)
     if facts.refused:
         body = f"{facts.refused} transactions had to wait too long. Another process writes to the store for long."
-        yield Condition(kind=Kind.STORE_BUSY, subject="the store is busy", body=body)
+        subject = f"{worker}: the store is busy"
+        yield Condition(kind=Kind.STORE_BUSY, about=facts.owner, subject=subject, body=body)
     if facts.log > LOG_LARGE:
         body = f"It has {facts.log // 1_000_000} MB. Some process has been reading the store for long, and keeps it."
         yield Condition(kind=Kind.LOG_LARGE, subject="the store's log grows", body=body)

@@ -14,7 +14,7 @@ from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
 from worker.pipeline.poll import TELL_AFTER
 from worker.store import Store, Tx, conditions, feeds, ledger, targets
-from worker.vigil import Condition, Facts, FeedFacts, Kind, RuleFacts
+from worker.vigil import Condition, Facts, FeedFacts, Kind, On, RuleFacts
 
 _log = structlog.get_logger()
 
@@ -51,14 +51,24 @@ class Vigil:
         live, looked_for = self._edges.live, frozenset(Kind) if everything else vigil.OFTEN
         with self._edges.store.read() as tx:
             facts = gathered(tx, self._edges.store, live, now, everything=everything)
-            on = frozenset(one.key for one in conditions.on(tx))
-        found = vigil.conditions(self._with_own(facts, at), now, on)
-        if {one.key for one in found} != {key for key in on if key.partition(":")[0] in looked_for}:
+            on = conditions.on(tx)
+        facts = self._with_own(facts, at)
+        keys = frozenset(one.key for one in on)
+        found = vigil.conditions(facts, now, keys)
+        over = vigil.ended(on, found, facts, looked_for=looked_for, now=now)
+        new = [one for one in found if one.key not in keys]
+        old = conditions.unwritten(on, found, now=now)
+        if new or over or old:
             with self._edges.store.write() as tx:
-                begun, over = conditions.change(tx, found, looked_for=looked_for, now=now)
-                _tell(tx, live, begun, over, now)
+                conditions.see(tx, old, now=now)
+                _tell(tx, live, conditions.begin(tx, new, now=now), conditions.end(tx, over), now)
         with self._edges.store.read() as tx:
-            self.well = not any(one.kind in vigil.SEVERE for one in conditions.on(tx))
+            self.well = not any(self._concerns(one) for one in conditions.on(tx))
+
+    def _concerns(self, one: On) -> bool:
+        """Whether it may make an alert late that this worker is to send; another's troubles are the other's."""
+        anothers = one.kind in vigil.OWN and one.key != f"{one.kind}:{self._edges.owner}"
+        return one.kind in vigil.SEVERE and not anothers
 
     def _with_own(self, facts: Facts, at: float) -> Facts:
         if (count := self._edges.store.refused) > self._refused_before:
@@ -68,7 +78,8 @@ class Vigil:
             self._refused, self._refused_at = 0, None
         if self._late is not None and at - self._late[0] > _LATELY:
             self._late = None
-        return replace(facts, late=self._late[1] if self._late else None, refused=self._refused)
+        late = self._late[1] if self._late else None
+        return replace(facts, owner=self._edges.owner, late=late, refused=self._refused)
 
 
 def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:
@@ -105,7 +116,7 @@ def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
     ]
 
 
-def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[conditions.On], now: datetime) -> None:
+def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[On], now: datetime) -> None:
     for one in begun:
         _log.warning("something is wrong", kind=one.kind, about=one.about, subject=one.subject)
     for gone in over:

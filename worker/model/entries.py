@@ -78,6 +78,8 @@ class FeedState:
     last_document: datetime | None = None
     #: Its 304s were found to hide new items: validators are not sent any more.
     lies: bool = False
+    #: When that was last found out.
+    lied: datetime | None = None
     #: The masked address that it was last said to have moved to for good, and how many polls in a row said so.
     moved: str = ""
     moved_times: int = 0

@@ -38,6 +38,8 @@ _SOON = timedelta(minutes=1)
 _CUT = "the document ends early"
 #: So often a document is asked for whole, whatever its validators say: servers lie (Media Cloud gave them up).
 _WHOLE_EVERY = timedelta(hours=24)
+#: So long a feed is asked without validators after its 304s lied; then they are believed again, a day at a time.
+_LIES_KEPT = timedelta(days=30)
 #: An item that was published so long before a 304 should have stood in the document: caches on the way are slow.
 _OVERDUE = timedelta(hours=1)
 #: Polls in a row that must name the same new address before the operators are told.
@@ -64,7 +66,7 @@ async def poll(edges: Edges, key: str) -> Polled | None:
     feed = edges.live.feed(key)
     if feed is None:
         return None
-    state = await edges.in_thread(lambda: _state(edges, key))
+    state = _trusted(await edges.in_thread(lambda: _state(edges, key)), edges.clock())
     asked = _asked(state, edges.clock())
     fetched = await fetch_feed(edges.client, feed, asked, now=edges.clock())
     edges.at("after_fetch")
@@ -95,6 +97,12 @@ def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: date
 def _state(edges: Edges, key: str) -> FeedState:
     with edges.store.read() as tx:
         return feeds.state(tx, key)
+
+
+def _trusted(state: FeedState, now: datetime) -> FeedState:
+    """A server that lied long ago is believed once more: it may have been mended, and a 304 spares both sides."""
+    forgiven = state.lies and state.lied is not None and now - state.lied >= _LIES_KEPT
+    return replace(state, lies=False) if forgiven else state
 
 
 def _asked(state: FeedState, now: datetime) -> FeedState:
@@ -137,6 +145,7 @@ def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModifie
         due=due,
         success=True,
         not_before=_patience(answer.freshness, now),
+        lies=state.lies,
         moved=moved,
         moved_times=times,
         detail=_moved_words(moved, times),

@@ -1,15 +1,14 @@
 """What is wrong at present, written down so that a restart tells nothing twice; and what that is judged by."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from worker.store.database import Tx, insert
 from worker.store.tables import ConditionRow, EntryRow, FeedRow, MatchRow
-from worker.vigil import Condition, Kind
+from worker.vigil import Condition, Kind, On
 
 _condition: sa.Table = ConditionRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
@@ -18,41 +17,48 @@ _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: Entries that a feed's arrivals are read from, and arrivals that are kept of them.
 _ENTRIES, _ARRIVALS = 1_000, 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class On:
-    """A condition that is on."""
-
-    key: str
-    kind: Kind
-    words: str
-    since: datetime
+#: How old it may grow that a condition was seen: a write every minute would say no more.
+_SEEN_EVERY = timedelta(minutes=3)
 
 
 def on(tx: Tx) -> tuple[On, ...]:
     """What is wrong, longest first."""
     rows = tx.execute(sa.select(_condition).order_by(_condition.c.since, _condition.c.key))
-    return tuple(On(key=r.key, kind=Kind(r.kind), words=r.words, since=r.since) for r in rows)
+    return tuple(On(key=r.key, kind=Kind(r.kind), words=r.words, since=r.since, seen=r.seen or r.since) for r in rows)
 
 
-def change(
-    tx: Tx, found: Iterable[Condition], *, looked_for: Collection[Kind], now: datetime
-) -> tuple[list[Condition], list[On]]:
-    """Write down what is wrong of the kinds that were looked for; returns what began and what is over."""
-    before = {one.key: one for one in on(tx) if one.kind in looked_for}
-    wanted = {one.key: one for one in found}
+def begin(tx: Tx, found: Iterable[Condition], *, now: datetime) -> list[Condition]:
+    """Write down what is wrong; returns what nobody had written down before, by its key."""
     begun = []
-    for key in wanted.keys() - before.keys():
-        one = wanted[key]
-        values = {"key": key, "kind": one.kind, "words": one.subject, "since": now}
+    for one in sorted(found, key=lambda one: one.key):
+        values = {"key": one.key, "kind": one.kind, "words": one.subject, "since": now, "seen": now}
         # Another worker on the same store may have been first, and has told it.
         statement = insert(tx, _condition).values(values).on_conflict_do_nothing().returning(_condition.c.key)
         if tx.execute(statement).scalar_one_or_none():
             begun.append(one)
-    gone = sorted(before.keys() - wanted.keys())
-    over = [before[key] for key in gone if tx.execute(sa.delete(_condition).where(_condition.c.key == key)).rowcount]
-    return sorted(begun, key=lambda one: one.key), over
+    return begun
+
+
+def see(tx: Tx, keys: Iterable[str], *, now: datetime) -> None:
+    """Write down that these are still on."""
+    tx.execute(sa.update(_condition).where(_condition.c.key.in_(list(keys))).values(seen=now))
+
+
+def unwritten(on: Iterable[On], found: Iterable[Condition], *, now: datetime) -> list[str]:
+    """The keys of what was found again and was last seen some minutes ago."""
+    still = {one.key for one in found}
+    return sorted(one.key for one in on if one.key in still and abs(now - one.seen) >= _SEEN_EVERY)
+
+
+def end(tx: Tx, over: Iterable[On]) -> list[On]:
+    """Strike out what is over; returns what no other worker had struck out, nor begun anew, before."""
+    return [
+        one
+        for one in sorted(over, key=lambda one: one.key)
+        if tx.execute(
+            sa.delete(_condition).where(_condition.c.key == one.key, _condition.c.since == one.since)
+        ).rowcount
+    ]
 
 
 def counts(tx: Tx) -> dict[str, int]:

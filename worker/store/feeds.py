@@ -133,6 +133,7 @@ def state(tx: Tx, key: str) -> FeedState:
         last_detail=row.last_detail,
         last_document=row.last_document,
         lies=row.lies,
+        lied=row.lied,
         moved=row.moved,
         moved_times=row.moved_times,
         rhythm=_rhythm_of(row.rhythm),
@@ -166,6 +167,8 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         values["last_document"] = now
     if poll.lies is not None:
         values["lies"] = poll.lies
+        if poll.lies and not before.lies:
+            values["lied"] = now
     if poll.rhythm is not None:
         values["rhythm"] = _rhythm.dump_json(poll.rhythm, exclude_defaults=True).decode()
     if poll.gap:

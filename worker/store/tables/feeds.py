@@ -39,6 +39,8 @@ class FeedRow(SQLModel, table=True):
     last_document: datetime | None = time_column(default=None, nullable=True)
     #: Its 304s were found to hide new items.
     lies: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    #: When that was last found out.
+    lied: datetime | None = time_column(default=None, nullable=True)
     #: Masked.
     moved: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     moved_times: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

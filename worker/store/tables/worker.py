@@ -43,3 +43,5 @@ class ConditionRow(SQLModel, table=True):
     kind: str = text_column()
     words: str = text_column()
     since: datetime = time_column()
+    #: When a worker last found it still so.
+    seen: datetime | None = time_column(default=None, nullable=True)
