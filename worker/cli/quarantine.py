@@ -22,7 +22,7 @@ Which = Annotated[str, typer.Argument(help="An entry's number, or a document's: 
 
 @app.callback()
 def everything(context: typer.Context, config: ConfigFile = HERE, *, as_json: Json = False) -> None:
-    """List the entries that were put aside (by number) and the documents that no parser took (d and a number)."""
+    """List entries that were put aside (by number) and documents that were not read, or not whole (d and a number)."""
     if context.invoked_subcommand is not None:
         return
     from worker.cli import show

@@ -160,6 +160,9 @@ class ParsedFeed:
     entries: tuple[ParsedEntry, ...] = ()
     #: What was wrong and survived, for people.
     problems: tuple[str, ...] = ()
+    #: Entries that could not be read, and what was said of the first of them.
+    unread: int = 0
+    unread_why: str = ""
     #: Entries beyond the limit, not kept.
     dropped: int = 0
     #: The document ends early: its last entry is not trusted, its validators are not kept.

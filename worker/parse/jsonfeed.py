@@ -26,11 +26,12 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     items = feed.get("items")
     entries: list[ParsedEntry] = []
     problems: list[str] = []
+    unread: list[str] = []
     for number, item in enumerate(items if isinstance(items, list) else [], 1):
         try:
             entry = _entry(item, _text(feed, "language"), url)
         except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
-            problems.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
+            unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
             continue
         if entry.guid or entry.link or entry.title or entry.summary or entry.content:
             entries.append(entry)
@@ -42,7 +43,9 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
         title=texts.plain(_text(feed, "title"), markup=False),
         language=texts.language(_text(feed, "language")),
         entries=kept,
-        problems=tuple(problems[:_PROBLEMS]),
+        problems=tuple((problems + unread)[:_PROBLEMS]),
+        unread=len(unread),
+        unread_why=next(iter(unread), ""),
         dropped=len(entries) - len(kept),
     )
 

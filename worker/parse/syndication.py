@@ -23,7 +23,7 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     if dropped:
         items = document.newest(items, ENTRIES)
         text = items.document()
-    raw, problems = _read(text)
+    raw, problems, unread = _read(text)
     element = document.first_element(text)
     rooted = document.is_feed_root(element)
     # A version may come from a namespace declared anywhere, so it needs a root or entries beside it.
@@ -33,15 +33,18 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     found = raw["entries"][:-1] if truncated else raw["entries"]
     atom = str(raw.get("version")).startswith("atom")
     language = texts.language(str(raw["feed"].get("language") or ""))
-    entries, faults = _entries(found, language, url, atom=atom)
-    partial, _ = _entries(raw["entries"][-1:] if truncated else (), language, url, atom=atom)
+    entries, empty, unmapped = _entries(found, language, url, atom=atom)
+    unread += unmapped
+    partial, *_ = _entries(raw["entries"][-1:] if truncated else (), language, url, atom=atom)
     ttl, hours, days = document.timing(items.head + items.tail)
     return ParsedFeed(
         version=raw.get("version") or "rss",
         title=_title(raw["feed"], atom=atom),
         language=language,
         entries=entries[:ENTRIES],
-        problems=tuple((problems + faults)[:_PROBLEMS]),
+        problems=tuple((problems + empty + unread)[:_PROBLEMS]),
+        unread=len(unread),
+        unread_why=next(iter(unread), ""),
         dropped=dropped + max(0, len(entries) - ENTRIES),
         truncated=truncated,
         partial=partial[0] if partial else None,
@@ -51,23 +54,25 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     )
 
 
-def _read(text: str) -> tuple[dict[str, Any], list[str]]:
-    """What feedparser reads; if it raises, that of the document without the items at fault."""
+def _read(text: str) -> tuple[dict[str, Any], list[str], list[str]]:
+    """What feedparser reads, its remarks, and the items that it cannot: where it raises, it is asked without those."""
     try:
-        return _feedparser(text)
+        raw, problems = _feedparser(text)
     except Exception as error:
         items = document.cut(text)
         if not items.items:
             raise
-        problem = f"an entry could not be read: {type(error).__name__}: {error}"[:200]
+        unread = f"an entry could not be read: {type(error).__name__}: {error}"[:200]
+    else:
+        return raw, problems, []
     if len(items.items) == 1:
-        raw, problems = _read(items.document(0, 0))
-        return raw, [*problems, problem]
+        raw, problems, _ = _read(items.document(0, 0))
+        return raw, problems, [unread]
     middle = len(items.items) // 2
-    raw, problems = _read(items.document(0, middle))
-    more, others = _read(items.document(middle))
+    raw, problems, first = _read(items.document(0, middle))
+    more, others, second = _read(items.document(middle))
     raw["entries"] += more["entries"]
-    return raw, problems + others
+    return raw, problems + others, first + second
 
 
 def _feedparser(text: str) -> tuple[dict[str, Any], list[str]]:
@@ -88,19 +93,20 @@ def _feedparser(text: str) -> tuple[dict[str, Any], list[str]]:
 
 def _entries(
     found: Sequence[Mapping[str, Any]], language: str, url: str, *, atom: bool
-) -> tuple[tuple[ParsedEntry, ...], list[str]]:
-    entries, problems = [], []
+) -> tuple[tuple[ParsedEntry, ...], list[str], list[str]]:
+    """The entries, what is said of those that hold nothing, and of those that cannot be read."""
+    entries, empty, unread = [], [], []
     for number, raw in enumerate(found, 1):
         try:
             entry = _entry(raw, language, url, atom=atom)
         except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
-            problems.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
+            unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
             continue
         if entry.guid or entry.link or entry.title or entry.summary or entry.content:
             entries.append(entry)
         else:
-            problems.append(f"entry {number} is empty")
-    return tuple(entries), problems
+            empty.append(f"entry {number} is empty")
+    return tuple(entries), empty, unread
 
 
 def _entry(raw: Mapping[str, Any], language: str, url: str, *, atom: bool) -> ParsedEntry:

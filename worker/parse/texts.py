@@ -40,6 +40,7 @@ _BLOCKS = _names(
 )
 _SPACES = re.compile(r"\s+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
+_YEAR = re.compile(r"\s*([+-]?\d{4,6})-\d")
 #: Vietnamese servers like to write the zone as an offset from GMT, which no RFC allows.
 _OFFSET = re.compile(r"\s*(?:GMT|UTC)?\s*([+-])(\d{1,2}):?(\d{2})?$")
 
@@ -91,6 +92,9 @@ def moment(parsed: tuple[int, ...] | None, raw: str) -> datetime | None:
 
     Years before 1971 are placeholders (year 1, the epoch), not dates.
     """
+    if (written := _YEAR.match(raw)) is not None and parsed is not None and abs(int(written[1]) - parsed[0]) > 1:
+        # feedparser takes the year 0000, which databases write for no date, for 2000.
+        return None
     if parsed is not None:
         return _placed(lambda: datetime.fromtimestamp(calendar.timegm(parsed), UTC))
     raw = raw.strip()

@@ -36,6 +36,7 @@ _PARSE_SECONDS = 20
 #: A document that ended early is asked for again.
 _SOON = timedelta(minutes=1)
 _CUT = "the document ends early"
+_MOVED = "moved for good to"
 #: So often a document is asked for whole, whatever its validators say: servers lie (Media Cloud gave them up).
 _WHOLE_EVERY = timedelta(hours=24)
 #: So long a feed is asked without validators after its 304s lied; then they are believed again, a day at a time.
@@ -148,7 +149,7 @@ def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModifie
         lies=state.lies,
         moved=moved,
         moved_times=times,
-        detail=_moved_words(moved, times),
+        detail="; ".join(filter(None, (_still_said(state), _moved_words(moved, times)))),
     )
     with edges.store.write() as tx:
         feeds.record(tx, state, result, now=now)
@@ -186,8 +187,15 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
     return Polled(result=failure.reason, detail=failure.detail)
 
 
+def _still_said(state: FeedState) -> str:
+    """What was said of the document that a 304 stands for: what was cut of it stays in sight."""
+    if state.last_result not in {"ok", "not_modified"}:
+        return ""
+    return "; ".join(part for part in state.last_detail.split("; ") if not part.startswith(_MOVED))
+
+
 def _moved_words(moved: str, times: int) -> str:
-    return f"moved for good to {moved}" if times else ""
+    return f"{_MOVED} {moved}" if times else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +255,13 @@ def _document(
         result=result,
         detail=detail,
     )
+
+
+def _read_whole(document: ParsedFeed) -> tuple[str, str]:
+    """What the document is kept for: `ok`, or as one of which entries could not be read, so that they can be seen."""
+    if not document.unread:
+        return quarantine.READ, ""
+    return FetchReason.PARSE_ERROR, f"{document.unread} of its entries could not be read: {document.unread_why}"
 
 
 def _remarks(document: ParsedFeed, judged: _Judged, moved: str, times: int) -> Iterator[str]:
@@ -315,7 +330,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     )
     with edges.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)
-        quarantine.note(tx, _document(feed, state, fetched, sha256, now, "ok"))
+        quarantine.note(tx, _document(feed, state, fetched, sha256, now, *_read_whole(document)))
         new, changed = entries.record(
             tx,
             state.id,

@@ -1,4 +1,4 @@
-"""What could not be read: documents that no parser took, and entries of which no article came; their bytes are kept."""
+"""What could not be read: documents, or entries in them, and entries of which no article came; their bytes are kept."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,7 +121,7 @@ def retry(tx: Tx, entry_id: int | None = None) -> int:
 
 
 def unread(tx: Tx, *, limit: int, document_id: int | None = None) -> tuple[Unread, ...]:
-    """Documents that could not be read and whose bytes are kept, newest first; with `document_id` that one alone."""
+    """Documents not read, or not whole, whose bytes are kept, newest first; with `document_id` that one alone."""
     query = (
         sa.select(_document, _feed.c.key)
         .join(_feed, _feed.c.id == _document.c.feed_id)
