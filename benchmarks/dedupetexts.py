@@ -1,10 +1,18 @@
-"""Texts of invented French words, by Zipf's law, and what outlets make of them: copies, and what only looks alike."""
+"""Texts of invented French words, by Zipf's law, and what outlets make of them: copies, and what only looks alike.
 
+A file for `veille import`:
+`python benchmarks/dedupetexts.py 100000 > articles.jsonl`
+"""
+
+import json
 import random
 import re
+import sys
 import unicodedata
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 #: Beginnings of syllables, vowels, ends of words, the commonest words, places, months.
@@ -23,6 +31,9 @@ janvier février mars avril mai juin juillet août septembre octobre novembre d�
 """
 _ONSETS, _VOWELS, _ENDS, _COMMON, _PLACES, _MONTHS = (part.split() for part in _LISTS.split("\n\n"))
 _VOCABULARY = 20_000
+
+#: When the first of many articles was published.
+FIRST = datetime(2025, 7, 1, 6, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,3 +192,31 @@ def edited(draw: random.Random, text: Text, kind: str) -> Text:
         else text.title
     )
     return replace(text, name=f"{text.name} {kind}", title=title, body=_EDITS[kind](draw, text), of=text.name)
+
+
+def lines(count: int) -> Iterator[str]:
+    """So many articles as lines for `veille import`, an hour's twenty; one in twenty copies one of the last hundred."""
+    draw, last = random.Random(17), deque[Text](maxlen=100)
+    kinds = [kind for kind, is_copy in KINDS.items() if is_copy]
+    for number in range(count):
+        if last and number % 20 == 0:
+            made = replace(edited(draw, draw.choice(last), draw.choice(kinds)), name=f"a{number}")
+        else:
+            made = fresh(draw, f"a{number}")
+            last.append(made)
+        published = FIRST + timedelta(minutes=3 * number)
+        fields = {
+            "id": made.name,
+            "title": made.title,
+            "text": made.body,
+            "lang": "fr",
+            "source": f"Journal {number % 40}",
+            "published": published.isoformat(),
+            "url": f"https://example.org/{number}",
+        }
+        yield json.dumps(fields)
+
+
+if __name__ == "__main__":
+    for line in lines(int(sys.argv[1])):
+        print(line)

@@ -253,8 +253,8 @@ def import_(
     from worker.cli import show
     from worker.cli.known import read_known, store_all
 
-    known = read_known(files)
-    with opened(config, create=True) as (_, store), show.progress("importing", len(known)) as step:
+    count, known = read_known(files)
+    with opened(config, create=True) as (_, store), show.progress("importing", count) as step:
         done = store_all(store, known, step)
     if as_json:
         print_json(done)

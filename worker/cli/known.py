@@ -1,7 +1,7 @@
 """Articles in files that users bring: for `veille import` into the store, for `veille eval` to be measured with."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,19 +26,29 @@ _UNREADABLE = {
 }
 
 
-def read_known(files: Sequence[Path]) -> list[Known]:
-    """The articles of `.jsonl` and `.txt` files; raises UserError with every line that is none."""
-    problems: list[Problem] = []
-    found: list[Known] = []
+def read_known(files: Sequence[Path]) -> tuple[int, Iterator[Known]]:
+    """How many articles `.jsonl` and `.txt` files hold, and these; raises UserError with every line that is none.
+
+    Files are read twice, the second time as articles are asked for: an archive of years need not fit into memory.
+    """
+    once = {file: list(_read(file)) for file in files if not file.is_file()}  # a pipe, or what is not there
+    count, problems = 0, list[Problem]()
     for file in files:
-        for known in _read(file):
+        for known in once.get(file) or _read(file):
             if isinstance(known, Problem):
                 problems.append(known)
             else:
-                found.append(known)
+                count += 1
     if problems:
         raise UserError(problems)
-    return found
+    return count, _known(once.get(file) or _read(file) for file in files)
+
+
+def _known(found: Iterable[Iterable[Known | Problem]]) -> Iterator[Known]:
+    for known in chain.from_iterable(found):
+        if isinstance(known, Problem):  # somebody writes to the file
+            raise UserError([known])
+        yield known
 
 
 def read_corpus(file: Path, read: Callable[[str], _Read | Unreadable]) -> list[_Read]:
@@ -77,38 +87,53 @@ def _read(file: Path) -> Iterator[Known | Problem]:
 
 def _lines(file: Path, read: Callable[[str, int], _Read | Unreadable]) -> Iterator[_Read | Problem]:
     """What `read` makes of each line that is not empty, and its number."""
-    text = _text(file)
-    if isinstance(text, Problem):
-        yield text
-        return
-    # Only a line feed parts lines here: JSON texts may hold other characters that Python takes for line ends.
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            found = read(line, number)
-            if isinstance(found, Unreadable):
-                yield Problem(file=str(file), line=number, message=_UNREADABLE[found])
-            else:
-                yield found
+    is_empty = True
+    try:
+        # Only a line feed parts lines here: JSON texts may hold other characters that Python takes for line ends.
+        with file.open("rb") as lines:
+            for number, raw in enumerate(lines, 1):
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if line.strip():
+                    is_empty = False
+                    found = read(line.removesuffix("\n"), number)
+                    if isinstance(found, Unreadable):
+                        yield Problem(file=str(file), line=number, message=_UNREADABLE[found])
+                    else:
+                        yield found
+    except (OSError, UnicodeDecodeError) as e:
+        yield _unread(file, e)
+    else:
+        if is_empty:
+            yield _empty(file)
 
 
 def _text(file: Path) -> str | Problem:
     try:
         text = file.read_bytes().decode("utf-8-sig")
-    except OSError as e:
-        return Problem(file=str(file), line=0, message=f"cannot be read: {e.strerror}")
-    except UnicodeDecodeError:
-        return Problem(file=str(file), line=0, message="the file is not UTF-8", mend="save it as UTF-8")
-    return text if text.strip() else Problem(file=str(file), line=0, message="the file is empty")
+    except (OSError, UnicodeDecodeError) as e:
+        return _unread(file, e)
+    return text if text.strip() else _empty(file)
 
 
-def store_all(store: Store, known: Sequence[Known], step: Callable[[str], None]) -> dict[str, int]:
+def _unread(file: Path, error: OSError | UnicodeDecodeError) -> Problem:
+    if isinstance(error, OSError):
+        return Problem(file=str(file), line=0, message=f"cannot be read: {error.strerror}")
+    return Problem(file=str(file), line=0, message="the file is not UTF-8", mend="save it as UTF-8")
+
+
+def _empty(file: Path) -> Problem:
+    return Problem(file=str(file), line=0, message="the file is empty")
+
+
+def store_all(store: Store, known: Iterable[Known], step: Callable[[str], None]) -> dict[str, int]:
     """Store them batch by batch, beside a running worker if there is one; returns the counts."""
-    new = copies = 0
+    read = new = copies = 0
     rest = iter(known)
     while batch := list(islice(rest, _BATCH)):
         for _, novelty in store_known(store, batch, clock()).values():
             new += novelty.kind is NoveltyKind.NEW
             copies += novelty.kind is NoveltyKind.DUPLICATE
+        read += len(batch)
         for one in batch:
             step(one.id)
-    return {"read": len(known), "new": new, "duplicate": copies, "known": len(known) - new - copies}
+    return {"read": read, "new": new, "duplicate": copies, "known": read - new - copies}

@@ -53,6 +53,12 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
     One that was imported before under the same id is left as it is, and left out.
     """
     done: dict[str, tuple[int, Novelty]] = {}
+    with store.read() as tx:
+        before = articles.names(tx, Origin.IMPORT, [known.id for known in batch])
+    # An import that is repeated, as one that broke off is, should not think all of it through again.
+    batch = [known for known in batch if known.id not in before]
+    if not batch:
+        return done
     looked = look(store, [_subject(known, now) for known in batch])
     with store.ingest() as tx:
         lane = Lane(tx, looked)

@@ -128,7 +128,7 @@ class Lane:
             thought.subject.known in newer.articles
             or fingerprint.digest in newer.digests
             or thought.subject.article.url in newer.urls
-            or not newer.bands.isdisjoint(fingerprint.bands)
+            or not newer.bands.isdisjoint(articles.band_keys(fingerprint.bands))
             or any(candidate.article_id in newer.articles for candidate in thought.candidates)
         )
 
@@ -150,5 +150,5 @@ class Lane:
         if thought.subject.article.url:
             newer.urls.add(thought.subject.article.url)
         if of is None:
-            newer.bands.update(fingerprint.bands)
+            newer.bands.update(articles.band_keys(fingerprint.bands))
             newer.keys.append((thought.subject.article.published, frozenset(keys(thought.weighed.vector))))

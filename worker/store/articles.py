@@ -1,16 +1,16 @@
 """Articles, their revisions, and what copies of them are recognised by."""
 
 import json
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from worker.dedupe import Candidate, Fingerprint
 from worker.model import Article, Novelty, Origin
-from worker.store.database import Tx, insert
+from worker.store.database import Tx
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -23,15 +23,66 @@ _NEWEST = (_article.c.first_seen.desc(), _article.c.published.desc(), _article.c
 #: Candidates that are compared exactly; more share a band only in a store full of one template.
 MAX_CANDIDATES = 64
 _MAX_SHARING = 256
-# One statement for all bands, since each costs more than its work. SQLite has no LATERAL.
-_WITH_BANDS_SQLITE = sa.text(
-    "SELECT (SELECT json_group_array(article_id) FROM (SELECT article_id FROM band WHERE value = v.value "
-    "ORDER BY article_id DESC LIMIT :most)) FROM json_each(:bands) AS v"
+
+
+def _near(sharing: str) -> sa.TextualSelect:
+    """What may be the original of a text; one statement, since each costs more than its work.
+
+    `sharing`: the articles `id` of each band, once for each. `+` keeps SQLite from the index of `of_id`, which is empty
+    for nearly all.
+    """
+    types: dict[str, Any] = {
+        "article_id": sa.Integer,
+        "published": _article.c.published.type,
+        "url": sa.Text,
+        "scheme": sa.Integer,
+    }
+    types |= {"digest": sa.Text, "shingles": sa.LargeBinary, "facts": sa.Text, "words": sa.Integer}
+    return (
+        sa.text(f"""
+        WITH near(id) AS (
+            SELECT article_id FROM (
+                SELECT article_id FROM fingerprint WHERE digest = :digest ORDER BY article_id LIMIT :sharing
+            ) AS same UNION SELECT id FROM (
+                SELECT id FROM article WHERE url = :url AND CAST(:url AS text) <> '' ORDER BY id LIMIT :sharing
+            ) AS there UNION SELECT id FROM (
+                SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
+            ) AS like_it
+        )
+        SELECT f.article_id, a.published, a.url, f.scheme, f.digest, f.shingles, f.facts, f.words
+        FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
+        WHERE a.id = near.id AND f.article_id = near.id AND +a.of_id IS NULL AND a.id <> :but
+        ORDER BY f.article_id, f.revision
+        """)  # noqa: S608 - of two texts of ours
+        .bindparams(sharing=_MAX_SHARING, most=MAX_CANDIDATES)
+        .columns(**types)
+    )
+
+
+# SQLite has no LATERAL, but its json_each is one.
+_NEAR_SQLITE = _near(
+    "SELECT a.value AS id FROM json_each(:bands) AS v, json_each((SELECT json_group_array(article_id) FROM "
+    "(SELECT article_id FROM band WHERE value = v.value ORDER BY article_id DESC LIMIT :sharing))) AS a"
 )
-_WITH_BANDS = sa.text(
-    "SELECT b.article_id FROM unnest(CAST(:bands AS bigint[])) AS v(value) CROSS JOIN LATERAL "
-    "(SELECT article_id FROM band WHERE band.value = v.value ORDER BY article_id DESC LIMIT :most) AS b"
+_NEAR_POSTGRESQL = _near(
+    "SELECT b.article_id AS id FROM unnest(CAST(:bands AS bigint[])) AS v(value) CROSS JOIN LATERAL "
+    "(SELECT article_id FROM band WHERE band.value = v.value ORDER BY article_id DESC LIMIT :sharing) AS b"
 )
+_ADD_BANDS_SQLITE = sa.text(
+    "INSERT INTO band (value, article_id) SELECT v.value, :article FROM json_each(:bands) AS v WHERE true "
+    "ON CONFLICT DO NOTHING"
+)
+_ADD_BANDS_POSTGRESQL = sa.text(
+    "INSERT INTO band (value, article_id) SELECT v.value, CAST(:article AS integer) "
+    "FROM unnest(CAST(:bands AS bigint[])) AS v(value) ON CONFLICT DO NOTHING"
+)
+# Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
+_ADD_ARTICLE = sa.insert(_article).returning(_article.c.id)
+_ADD_FINGERPRINT = sa.insert(_fingerprint)
+_ADD_REVISION = sa.insert(_revision).returning(_revision.c.id)
+
+#: Bits of a band that the index keeps, from the left: of a million articles one in forty thousand is found by chance.
+_BAND_BITS = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,50 +105,53 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -
     """The articles that may be the original of a text: same digest, same address, or most bands in common.
 
     A duplicate is never an original: copies of copies lead to the first. An article that had several texts is there
-    once for each.
+    once for each. Of a band that very many articles have, as a slogan that an outlet puts under each, only the newest
+    are looked at: it would cost more with every year, and tells nothing.
     """
-    with_text = sa.select(_fingerprint.c.article_id).where(_fingerprint.c.digest == fingerprint.digest)
-    ids = set(tx.execute(with_text.order_by(_fingerprint.c.article_id).limit(_MAX_SHARING)).scalars())
-    if url:
-        at_url = sa.select(_article.c.id).where(_article.c.url == url).order_by(_article.c.id)
-        ids |= set(tx.execute(at_url.limit(_MAX_SHARING)).scalars())
-    ids |= _sharing(tx, fingerprint.bands)
-    # Two steps, both by primary key: SQLite would take the index of `of_id`, which is empty for nearly all.
-    columns = (_article.c.id, _article.c.of_id, _article.c.published, _article.c.url)
-    found = tx.execute(sa.select(*columns).where(_article.c.id.in_(ids))).all() if ids else []
-    originals = {r.id: r for r in found if r.of_id is None and r.id != but}
-    query = sa.select(_fingerprint).where(_fingerprint.c.article_id.in_(originals))
-    query = query.order_by(_fingerprint.c.article_id, _fingerprint.c.revision)
+    asked = {"digest": fingerprint.digest, "url": url, "but": but or 0}
+    keys = sorted(band_keys(fingerprint.bands))
+    if tx.dialect.name == "sqlite":
+        found = tx.execute(_NEAR_SQLITE, {"bands": json.dumps(keys), **asked})
+    else:
+        found = tx.execute(_NEAR_POSTGRESQL, {"bands": keys, **asked})
     return tuple(
         Candidate(
             article_id=r.article_id,
-            published=originals[r.article_id].published,
-            same_url=bool(url) and originals[r.article_id].url == url,
+            published=r.published,
+            same_url=bool(url) and r.url == url,
             fingerprint=_without_bands(r),
         )
-        for r in (tx.execute(query) if originals else ())
+        for r in found
     )
+
+
+def band_keys(bands: Iterable[int]) -> frozenset[int]:
+    """What the index keeps of bands: two articles that share a band share its key."""
+    return frozenset(band >> 64 - _BAND_BITS for band in bands)
+
+
+def packed(keys: Iterable[int]) -> bytes:
+    """Keys of bands as the fingerprint's row keeps them, by which they are found when the article goes."""
+    return b"".join(key.to_bytes(_BAND_BITS // 8, "little", signed=True) for key in sorted(keys))
+
+
+def unpacked(keys: bytes) -> frozenset[int]:
+    """What `packed` packed."""
+    size = _BAND_BITS // 8
+    return frozenset(int.from_bytes(keys[at : at + size], "little", signed=True) for at in range(0, len(keys), size))
+
+
+def forget_bands(tx: Tx, ids: Collection[int]) -> None:
+    """Drop articles from the index; their fingerprints must still be there."""
+    query = sa.select(_fingerprint.c.article_id, _fingerprint.c.bands).where(_fingerprint.c.article_id.in_(ids))
+    rows = [{"v": key, "a": row.article_id} for row in tx.execute(query) for key in unpacked(row.bands)]
+    if rows:
+        theirs = sa.and_(_band.c.value == sa.bindparam("v"), _band.c.article_id == sa.bindparam("a"))
+        tx.execute(sa.delete(_band).where(theirs), rows)
 
 
 def _without_bands(r: sa.Row[tuple[object, ...]]) -> Fingerprint:
     return Fingerprint(scheme=r.scheme, digest=r.digest, shingles=r.shingles, bands=(), facts=r.facts, words=r.words)
-
-
-def _sharing(tx: Tx, bands: Sequence[int]) -> set[int]:
-    """The articles with most bands in common; duplicates have none stored.
-
-    Of a band that very many articles have, as a slogan that an outlet puts under each, only the newest are looked at:
-    it would cost more with every year, and tells nothing.
-    """
-    shared: Counter[int] = Counter()
-    wanted = list(set(bands))
-    if tx.dialect.name == "sqlite":
-        for found in tx.execute(_WITH_BANDS_SQLITE, {"bands": json.dumps(wanted), "most": _MAX_SHARING}).scalars():
-            shared.update(json.loads(found))
-    else:
-        shared.update(tx.execute(_WITH_BANDS, {"bands": wanted, "most": _MAX_SHARING}).scalars())
-    most = sorted(shared.items(), key=lambda item: (-item[1], item[0]))
-    return {article_id for article_id, _ in most[:MAX_CANDIDATES]}
 
 
 def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else belongs together
@@ -131,7 +185,7 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
         "why": novelty.why,
         "revision": int(has_text),
     }
-    article_id = int(tx.execute(sa.insert(_article).values(values).returning(_article.c.id)).scalar_one())
+    article_id = int(tx.execute(_ADD_ARTICLE, values).scalar_one())
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
     if not has_text:
         return article_id, 0
@@ -170,6 +224,7 @@ def revise(
 
 
 def _add_fingerprint(tx: Tx, article_id: int, revision: int, fingerprint: Fingerprint, *, indexed: bool) -> None:
+    keys = sorted(band_keys(fingerprint.bands)) if indexed else []
     values = {
         "article_id": article_id,
         "revision": revision,
@@ -178,11 +233,13 @@ def _add_fingerprint(tx: Tx, article_id: int, revision: int, fingerprint: Finger
         "shingles": fingerprint.shingles,
         "facts": fingerprint.facts,
         "words": fingerprint.words,
+        "bands": packed(keys),
     }
-    tx.execute(sa.insert(_fingerprint).values(values))
-    if indexed and fingerprint.bands:
-        rows = [{"value": value, "article_id": article_id} for value in set(fingerprint.bands)]
-        tx.execute(insert(tx, _band).on_conflict_do_nothing(), rows)
+    tx.execute(_ADD_FINGERPRINT, values)
+    if keys and tx.dialect.name == "sqlite":
+        tx.execute(_ADD_BANDS_SQLITE, {"article": article_id, "bands": json.dumps(keys)})
+    elif keys:
+        tx.execute(_ADD_BANDS_POSTGRESQL, {"article": article_id, "bands": keys})
 
 
 def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_id: int | None, now: datetime) -> int:
@@ -194,7 +251,7 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
         "entry_id": entry_id,
         "created": now,
     }
-    return int(tx.execute(sa.insert(_revision).values(values).returning(_revision.c.id)).scalar_one())
+    return int(tx.execute(_ADD_REVISION, values).scalar_one())
 
 
 def fingerprint_of(tx: Tx, article_id: int) -> Fingerprint:

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.store.articles import unpacked
 from worker.store.database import Tx
 from worker.store.tables import (
     ArticleRow,
-    BandRow,
     FingerprintRow,
     RevisionRow,
     StoryArticleRow,
@@ -20,7 +20,6 @@ from worker.store.tables import (
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
 _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
-_band: sa.Table = BandRow.__table__  # type: ignore[attr-defined]  # as above
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
@@ -41,6 +40,7 @@ class Newer:
     articles: set[int] = field(default_factory=set)
     digests: set[str] = field(default_factory=set)
     urls: set[str] = field(default_factory=set)
+    #: `articles.band_keys`.
     bands: set[int] = field(default_factory=set)
     #: Of each article that later ones are compared with: when it was published, and its story keys.
     keys: list[tuple[datetime, frozenset[int]]] = field(default_factory=list)
@@ -77,7 +77,8 @@ def _read(tx: Tx, ids: list[int], found: Newer) -> None:
     found.articles.update(ids)
     found.digests.update(map(str, column(_fingerprint.c.digest, _fingerprint.c.article_id)))
     found.urls.update(str(url) for url in column(_article.c.url, _article.c.id) if url)
-    found.bands.update(tx.execute(sa.select(_band.c.value).where(_band.c.article_id.in_(ids))).scalars())
+    for packed in tx.execute(sa.select(_fingerprint.c.bands).where(_fingerprint.c.article_id.in_(ids))).scalars():
+        found.bands.update(unpacked(packed))
     query = sa.select(_told.c.article_id, _told.c.story_id, _told.c.published)
     told = tx.execute(query.where(_told.c.article_id.in_(ids), _told.c.vector != b"")).all()
     keys: dict[int, set[int]] = {row.article_id: set() for row in told}

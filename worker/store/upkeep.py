@@ -8,12 +8,12 @@ import sqlalchemy as sa
 
 from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
+from worker.store.articles import forget_bands
 from worker.store.database import Tx, insert
 from worker.store.tables import (
     AcknowledgementRow,
     ArticleRow,
     AttemptRow,
-    BandRow,
     DeliveryRow,
     DocumentRow,
     EntryRow,
@@ -40,7 +40,6 @@ _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
 _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
-_band: sa.Table = BandRow.__table__  # type: ignore[attr-defined]  # as above
 _judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # as above
 _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
 _story_article: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
@@ -194,6 +193,7 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         return 0
     entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
     tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
+    forget_bands(tx, ids)
     for table in (
         _obligation,
         _match,
@@ -201,7 +201,6 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         _acknowledged,
         _revision,
         _fingerprint,
-        _band,
         _entry,
         _story_article,
         _story_key,

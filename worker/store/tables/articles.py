@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     LargeBinary,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -66,15 +67,21 @@ class FingerprintRow(SQLModel, table=True):
     shingles: bytes = Field(sa_type=LargeBinary)
     facts: str = text_column()
     words: int
+    #: The keys of its rows in `band`, 6 bytes each; empty for copies, which have none there.
+    bands: bytes = Field(default=b"", sa_type=LargeBinary, sa_column_kwargs={"server_default": text("''")})
 
 
 class BandRow(SQLModel, table=True):
-    """One band of the signature of an article, of any text it had."""
+    """The key of one band of an article, of any text it had.
+
+    It has no index and no foreign key of its own for the article: with 48 rows an article, either costs more than the
+    fingerprint's `bands`, which tell what to drop with an article.
+    """
 
     __tablename__ = "band"
     __table_args__ = {"sqlite_with_rowid": False}
     value: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    article_id: int = Field(primary_key=True, foreign_key="article.id", index=True)
+    article_id: int = Field(primary_key=True)
 
 
 class StoryRow(SQLModel, table=True):
