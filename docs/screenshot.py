@@ -53,7 +53,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--force-device-scale-factor=2",
-    "--window-size=680,520",
+    "--window-size=680,600",
 )
 
 
@@ -72,6 +72,7 @@ def html() -> str:
         language="fr",
         published=PUBLISHED,
         first_seen=PUBLISHED + timedelta(minutes=4),
+        outlets=("La Dépêche de Vientiane", "Phnom Penh Matin"),
         link="https://courrier.example/monde/hun-sen-hanoi",
     )
     settings = EmailSettings(to=(), sender="veille@example.org", host="", port=25, tls="none")
