@@ -119,19 +119,23 @@ async def run(desk: FiveDays) -> None:
         print(" | ".join(str(value) for value in row))
 
 
-def main() -> None:
-    """Print all of it."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+def five_days(folder: Path) -> FiveDays:
+    """The desk of those days, on their first morning."""
     night = (Quiet(since=time(22), until=time(6, 30)),)
     desk_target = replace(email_target("desk", "desk@example.org"), quiet=night)
     digest = replace(email_target("morning", "editor@example.org"), digest=DigestPolicy(at="30 7 * * *"))
     telling = Telling(follow_up=("correction", "new-source", "development"))
     feeds = [feed(url, name=name) for name, url in FEEDS.items()]
+    return FiveDays(folder, feeds=feeds, targets=[desk_target, digest], telling=telling, now=at(1, "08:00"))
+
+
+def main() -> None:
+    """Print all of it."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as folder:
-        made = FiveDays(Path(folder), feeds=feeds, targets=[desk_target, digest], telling=telling, now=at(1, "08:00"))
         # One at a time, as which of two is tried first at a target that is down would be chance.
         alone = mock.patch.multiple(once, DELIVERIES=1, PER_TARGET=1)
-        with made as desk, mock.patch.object(job, "send", desk.send), alone:
+        with five_days(Path(folder)) as desk, mock.patch.object(job, "send", desk.send), alone:
             asyncio.run(run(desk))
 
 

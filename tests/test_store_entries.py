@@ -47,9 +47,10 @@ def test_an_entry_comes_back_as_it_was_published(store: Store) -> None:
     before = state_of(store)
     (seen,) = identify([parsed], {})
     with store.write() as tx:
-        assert entries.record(tx, before.id, [seen], raw_sha256="0", backlog=True, page_within=None, now=NOW) == (1, 0)
+        new = entries.record(tx, before.id, [seen], raw_sha256="0", backlog=True, page_within=None, now=NOW)[0]
         (known,) = {s.entry_id for s in entries.known(tx, before.id, keys(parsed)).values()}
     assert known is not None
+    assert new == (known,)
     entry = only(store, known)
     assert (entry.parsed, entry.feed, entry.first_seen) == (parsed, "https://a.example/rss", NOW)
     assert (entry.backlog, entry.article_id, entry.attempts) == (True, None, 0)
@@ -88,10 +89,8 @@ def test_the_same_document_again_changes_nothing_and_learns_new_keys(store: Stor
     again = sighting("a", kind=KNOWN, entry_id=entry_id, keys=["guid:a", "guid:other"])
     before = state_of(store)
     with store.write() as tx:
-        assert entries.record(tx, before.id, [again], raw_sha256="1", backlog=False, page_within=None, now=NOW) == (
-            0,
-            0,
-        )
+        done = entries.record(tx, before.id, [again], raw_sha256="1", backlog=False, page_within=None, now=NOW)
+        assert done == ((), 0)
         known = entries.known(tx, before.id, ["guid:a", "guid:other"])
     assert [known[key].entry_id for key in ("guid:a", "guid:other")] == [entry_id, entry_id]
     assert counts(store) == {"ready": 1}

@@ -55,7 +55,7 @@ def test_when_the_next_turn_is(store: Store) -> None:
 
     def next_turn(now=NOW, busy=()):
         with store.read() as tx:
-            return deliveries.next_turn(tx, now=now, busy=busy)
+            return targets.next_turn(tx, now=now, busy=busy)
 
     assert next_turn() == NOW + 2 * SECOND
     assert next_turn(busy=[one]) is None

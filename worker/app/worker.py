@@ -26,7 +26,7 @@ from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, quarantine, stories, upkeep
+from worker.store import Store, deliveries, events, quarantine, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -218,6 +218,7 @@ def forget(store: Store, live: Live, now: datetime) -> None:
     with store.write() as tx:
         upkeep.forget_raw(tx, before=now - keep.raw)
         quarantine.forget_documents(tx, before=now - keep.raw)
+        events.forget(tx, before=now - keep.raw)
         stories.forget_keys(tx, before=now - _STORY_KEYS_KEPT)
     _expire(store, live, now)
     told_before = None if keep.ledger is None else now - keep.ledger
@@ -227,11 +228,15 @@ def forget(store: Store, live: Live, now: datetime) -> None:
             with store.write() as tx:
                 more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
                 stories.forget_empty(tx)
+                if more:
+                    events.note(tx, events.Kind.FORGOT_ARTICLES, now, before=before, told=told_before)
     if told_before is not None:
         more = True
         while more:
             with store.write() as tx:
                 more = bool(upkeep.forget_deliveries(tx, before=told_before))
+                if more:
+                    events.note(tx, events.Kind.FORGOT_DELIVERIES, now, before=told_before)
 
 
 def _expire(store: Store, live: Live, now: datetime) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import answers, deliveries, evaluating, operating, previewing, quarantine, rules
+from worker.cli import answers, deliveries, evaluating, operating, previewing, quarantine, replaying, rules
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -39,7 +39,7 @@ app = typer.Typer(
 )
 feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=True)
 app.add_typer(feeds_app, name="feeds")
-for command in (operating.doctor, operating.backup, operating.restore):
+for command in (operating.doctor, operating.backup, operating.restore, replaying.replay):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")

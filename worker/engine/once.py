@@ -17,7 +17,7 @@ from worker.pipeline.edges import Edges
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
 from worker.pipeline.poll import Polled, poll
-from worker.store import deliveries, entries, feeds
+from worker.store import deliveries, entries, feeds, targets
 
 _log = structlog.get_logger()
 _WINDOW = 200
@@ -160,7 +160,7 @@ async def _deliveries(edges: Edges) -> dict[str, int]:
     def turn() -> float | None:
         now = edges.clock()
         with edges.store.read() as tx:
-            at = deliveries.next_turn(tx, now=now, busy=touched)
+            at = targets.next_turn(tx, now=now, busy=touched)
         return None if at is None else max((at - now).total_seconds(), 0.01)
 
     async def one(delivery_id: int) -> None:

@@ -1,7 +1,7 @@
 """deliver(delivery): a message to one recipient, sealed before it is sent."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -26,7 +26,7 @@ from worker.pipeline.operators import tell
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
 from worker.schedule import after_failure
-from worker.store import Tx, deliveries, targets
+from worker.store import Tx, deliveries, events, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -83,7 +83,7 @@ def _claim_one(
             return None, None
         draft = still
     try:
-        message = _sealed(edges, live, draft, target, now)
+        message, seen = _sealed(edges, live, draft, target, now)
     except StoreError:
         raise
     except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
@@ -93,7 +93,7 @@ def _claim_one(
     with edges.store.write() as tx:
         if not targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE):
             return None, None
-        claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE)
+        claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE, seen=seen)
         edges.at("before_claim_commit")
     edges.at("after_claim")
     return claimed, target
@@ -108,7 +108,8 @@ def _rechecked(
     if not found.gone and found.due is None and not found.merged:
         return draft
     with edges.store.ingest() as tx:
-        carry_out(tx, live, draft, found)
+        carry_out(tx, live, draft, found, now)
+        events.note(tx, events.Kind.RECHECKED, now, key=draft.key)
     _log.info("delivery rechecked", delivery=draft.id, taken_out=len(found.gone), due=found.due)
     if found.due is not None or found.merged or not found.stays:
         return None  # or it is another delivery now, which is due as well
@@ -116,11 +117,57 @@ def _rechecked(
         return deliveries.draft(tx, draft.id)
 
 
-def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
-    """The message of an open delivery; None where one was sealed before."""
-    if draft.state is not DeliveryState.OPEN:
-        return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A message that was made and is not sealed yet."""
+
+    draft: deliveries.Draft
+    message: Message
+
+
+def make(edges: Edges, delivery_id: int) -> Made | None:
+    """The message of an open delivery as an attempt makes it now; None where something is to be taken out first."""
     with edges.store.read() as tx:
+        draft = deliveries.draft(tx, delivery_id)
+        target = None if draft is None else edges.live.target(draft.target_id, draft.recipient)
+        if draft is None or target is None or draft.state is not DeliveryState.OPEN:
+            return None
+        found = recheck(tx, edges.live, draft, target, edges.clock())
+    if found.gone or found.due is not None or found.merged:
+        return None
+    message, _ = _sealed(edges, edges.live, draft, target, edges.clock())
+    return None if message is None else Made(draft=draft, message=message)
+
+
+def seal_again(edges: Edges, delivery_id: int, made: Made | None = None) -> bool:
+    """Seal an open delivery and send nothing, with what was `made` of it before if that holds; whether it is sealed."""
+    if made is None and look_again(edges, delivery_id):
+        made = make(edges, delivery_id)
+    if made is None:
+        return False
+    with edges.store.write() as tx:
+        claimed = deliveries.claim(tx, made.draft, made.message, owner=edges.owner, now=edges.clock(), lease=LEASE)
+    return claimed is not None
+
+
+def look_again(edges: Edges, delivery_id: int) -> bool:
+    """Take out of an open delivery what is not owed any more, as an attempt does first; whether it can be sealed."""
+    with edges.store.read() as tx:
+        draft = deliveries.draft(tx, delivery_id)
+    target = None if draft is None else edges.live.target(draft.target_id, draft.recipient)
+    if draft is None or target is None or draft.state is not DeliveryState.OPEN:
+        return False
+    return _rechecked(edges, edges.live, draft, target, edges.clock()) is not None
+
+
+def _sealed(
+    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
+) -> tuple[Message | None, int]:
+    """The message of an open delivery, None where one was sealed before; and the last event that it knows of."""
+    if draft.state is not DeliveryState.OPEN:
+        return None, 0
+    with edges.store.read() as tx:
+        seen = events.last(tx)
         found = content(tx, draft, public_url=live.config.public_url, now=now)
     sealed = seal(
         found,
@@ -138,7 +185,7 @@ def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, n
             with edges.store.write() as tx:
                 body = f"{sealed.problem}\n\nThe template that ships with Veille is used for the message instead."
                 tell(tx, live, "a template fails", body, now=now)
-    return sealed
+    return sealed, seen
 
 
 def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt: Receipt) -> DeliveryState:

@@ -20,7 +20,7 @@ from worker.pipeline.lane import Lane, Look, Subject, Thought, look
 from worker.pipeline.live import Live
 from worker.pipeline.owing import Came, changed, owe
 from worker.pipeline.reading import Unread, read
-from worker.store import Tx, articles, entries, savepoint
+from worker.store import Tx, articles, entries, events, savepoint
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -130,6 +130,7 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
     now = edges.clock()
     with edges.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
+        made: list[int] = []
         lane = Lane(tx, looked)
         for one, thought in zip(prepared, looked.thoughts, strict=True):
             if one.entry.id not in held:
@@ -143,6 +144,7 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
                 _log.exception("entry failed", entry=one.entry.id, feed=one.entry.feed)
                 errors[one.entry.id] = f"{type(e).__name__}: {e}"
                 continue
+            made.append(one.entry.id)
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
@@ -150,6 +152,8 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
         lane.count()
         if errors:
             entries.failed(tx, errors, retry_at=now + _RETRY, now=now)
+        if made:
+            events.note(tx, events.Kind.INGESTED, now, entries=made, articles=entries.articles_of(tx, made))
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
     done.failed = len(errors)

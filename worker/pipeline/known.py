@@ -9,7 +9,7 @@ from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.normalise import Known
 from worker.pipeline.lane import Lane, Subject, look
 from worker.pipeline.stories import Weighed, count, place
-from worker.store import Store, Tx, articles
+from worker.store import Store, Tx, articles, events
 from worker.urls import canonical
 
 
@@ -44,6 +44,8 @@ def load_archive(store: Store, now: datetime) -> int:
             weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.weights))
             place(tx, article_id, article, weighed, of=None, now=now)
             count(tx, [weighed])
+        if missing:
+            events.note(tx, events.Kind.ARCHIVE, now)
     return len(missing)
 
 
@@ -72,6 +74,8 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
                 lane.counts(thought, novelty)
                 done[known.id] = article_id, novelty
         lane.count()
+        if done:
+            events.note(tx, events.Kind.IMPORTED, now, articles=[article_id for article_id, _ in done.values()])
     return done
 
 

@@ -38,7 +38,7 @@ def owe(tx: Tx, live: Live, came: Came, now: datetime) -> None:
         return
     about = _about(tx, came, now)
     if about.story_id is not None:
-        join(tx, live, about.story_id)
+        join(tx, live, about.story_id, now)
     owed = alert(came.matches, came.novelty, _history(tx, live, came, about), live.config.alerts, about)
     ledger.add_obligations(tx, came.article_id, ids, owed, due=now, now=now)
 

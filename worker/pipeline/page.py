@@ -7,7 +7,7 @@ from worker.extract import page as extract_page
 from worker.fetch import fetch_page
 from worker.model import FetchFailed
 from worker.pipeline.edges import Edges
-from worker.store import entries
+from worker.store import entries, events
 
 _EXTRACT_SECONDS = 20
 _PAUSE = timedelta(seconds=15)
@@ -27,8 +27,11 @@ async def page(edges: Edges, wanted: entries.PageWanted, *, last: bool = False) 
 
 
 def _commit(edges: Edges, entry_id: int, text: str, *, last: bool) -> None:
+    now = edges.clock()
     with edges.store.write() as tx:
         if text:
             entries.page_came(tx, entry_id, text)
+            sha256 = entries.keep_raw(tx, text.encode(), now)
+            events.note(tx, events.Kind.PAGE, now, about=entry_id, sha256=sha256)
         else:
-            entries.page_failed(tx, entry_id, again_at=None if last else edges.clock() + _PAUSE)
+            entries.page_failed(tx, entry_id, again_at=None if last else now + _PAUSE)

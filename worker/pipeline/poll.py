@@ -26,7 +26,7 @@ from worker.parse import ParseFailed, parse
 from worker.pipeline.edges import Edges
 from worker.pipeline.operators import tell
 from worker.schedule import learnt, next_poll, next_poll_of_retired
-from worker.store import Tx, entries, feeds, quarantine
+from worker.store import Tx, entries, events, feeds, quarantine
 from worker.urls import masked
 
 _log = structlog.get_logger()
@@ -58,8 +58,14 @@ class Polled:
     #: `ok`, `not_modified`, or a FetchReason.
     result: str
     detail: str = ""
-    new: int = 0
+    #: Ids of its new entries.
+    entries: tuple[int, ...] = ()
     changed: int = 0
+
+    @property
+    def new(self) -> int:
+        """How many entries are new."""
+        return len(self.entries)
 
 
 async def poll(edges: Edges, key: str) -> Polled | None:
@@ -87,6 +93,20 @@ async def poll(edges: Edges, key: str) -> Polled | None:
             parsed = ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(e).__name__}: {e}")
     failure = FetchFailed(reason=_reason(parsed), detail=parsed.detail, freshness=fetched.freshness)
     return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))
+
+
+async def read_again(edges: Edges, feed: Feed, fetched: Fetched, *, baseline: bool, again: bool) -> Polled | None:
+    """Read a document that was kept, as the poll that got it did; None if it cannot be read.
+
+    `baseline` and `again` say what that poll started from: whether a first one had committed, and whether the poll
+    before it had found a document that ends early.
+    """
+    state = await edges.in_thread(lambda: _state(edges, feed.id))
+    state = replace(state, baseline=baseline, last_detail=_CUT if again else "")
+    parsed = await edges.children.run(parse, fetched.body, fetched.url, fetched.content_type, seconds=_PARSE_SECONDS)
+    if not isinstance(parsed, ParsedFeed):
+        return None
+    return await edges.in_thread(lambda: _store(edges, feed, state, fetched, parsed))
 
 
 def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: datetime) -> None:
@@ -330,19 +350,35 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     )
     with edges.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)
-        quarantine.note(tx, _document(feed, state, fetched, sha256, now, *_read_whole(document)))
+        kept = _document(feed, state, fetched, sha256, now, *_read_whole(document))
+        is_other = quarantine.note(tx, kept)
+        backlog = not (state.baseline or feed.alert_backlog)
         new, changed = entries.record(
             tx,
             state.id,
             sightings,
             raw_sha256=sha256,
-            backlog=not (state.baseline or feed.alert_backlog),
+            backlog=backlog,
             page_within=PAGE_WITHIN if feed.full_text else None,
             now=now,
         )
         feeds.record(tx, state, result, now=now)
         _tell_recovery(tx, edges, feed, state, now)
         _tell_moved(tx, edges, feed, moved, times, now)
+        if is_other or new or changed or not state.baseline:  # else nothing can follow from it
+            events.note(
+                tx,
+                events.Kind.DOCUMENT,
+                now,
+                about=state.id,
+                sha256=sha256,
+                url=kept.url,
+                content_type=kept.content_type,
+                baseline=state.baseline,
+                again=cut_again,
+                backlog=backlog,
+                new=new,
+            )
         edges.at("before_commit")
     edges.at("after_commit")
-    return Polled(result="ok", detail=result.detail, new=new, changed=changed)
+    return Polled(result="ok", detail=result.detail, entries=new, changed=changed)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from worker.model import Article
 from worker.store import Tx, stories
-from worker.story import Candidate, StoryVerdict, Told, Vector, bag, decide, hashed, weighted
+from worker.story import Bag, Candidate, StoryVerdict, Told, Vector, bag, decide, hashed, weighted
 from worker.text import Document
 
 
@@ -22,6 +22,15 @@ class Weighed:
     hashes: frozenset[int]
 
 
+def counted(document: Document) -> frozenset[int]:
+    """The terms by which a new article of this text is counted."""
+    return _hashes(bag(document))
+
+
+def _hashes(found: Bag) -> frozenset[int]:
+    return frozenset(hashed(term, is_name=term in found.names) for term in found.counts)
+
+
 class Weighing:
     """The terms of a batch, each article's counted with those stored before it, as if it had come alone.
 
@@ -30,9 +39,7 @@ class Weighing:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._bags = [bag(document) for document in documents]
-        self._hashes = [
-            frozenset(hashed(term, is_name=term in found.names) for term in found.counts) for found in self._bags
-        ]
+        self._hashes = [_hashes(found) for found in self._bags]
         self._frequency: Counter[int] = Counter()
         self._articles = 0
 

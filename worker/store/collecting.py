@@ -9,13 +9,12 @@ import sqlalchemy as sa
 
 from worker.alert import THREADS
 from worker.model import DeliveryState, Hold, Notice, Obligation
+from worker.store import events
 from worker.store.database import Tx
-from worker.store.tables import DeliveryRow, ObligationRow
+from worker.store.tables import NOTICE, DeliveryRow, ObligationRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-
-NOTICE = "notice"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +122,11 @@ def hold(tx: Tx, delivery_id: int, due: datetime, why: Hold) -> None:
     tx.execute(sa.update(_delivery).where(_delivery.c.id == delivery_id).values(due=due, hold=why))
 
 
-def drop(tx: Tx, delivery_id: int) -> None:
+def drop(tx: Tx, delivery_id: int, now: datetime) -> None:
     """Forget an open delivery that has nothing to carry any more."""
-    tx.execute(sa.delete(_delivery).where(_delivery.c.id == delivery_id))
+    gone = sa.delete(_delivery).where(_delivery.c.id == delivery_id).returning(_delivery.c.key)
+    for key in tx.execute(gone).scalars().all():
+        events.note(tx, events.Kind.DROPPED, now, key=key)
 
 
 def is_known(tx: Tx, collects: Collection[str]) -> bool:
@@ -142,7 +143,7 @@ def open_of(tx: Tx, collects: str) -> tuple[tuple[int, str], ...]:
     return tuple((r.id, r.recipient) for r in tx.execute(query.order_by(_delivery.c.id).with_for_update()))
 
 
-def rename(tx: Tx, gone: str, into: str) -> None:
+def rename(tx: Tx, gone: str, into: str, now: datetime) -> None:
     """What collected one thing collects another: two stories turned out to be one.
 
     Where a recipient has an open delivery of both, the one takes over what the other carries.
@@ -160,7 +161,7 @@ def rename(tx: Tx, gone: str, into: str) -> None:
         tx.execute(sa.update(_obligation).where(_obligation.c.delivery_id == delivery_id).values(delivery_id=takes))
         sooner = (_delivery.c.id == takes, _delivery.c.due > due)
         tx.execute(sa.update(_delivery).where(*sooner).values(due=due, hold=why))
-        drop(tx, delivery_id)
+        drop(tx, delivery_id, now)
     tx.execute(sa.update(_delivery).where(_delivery.c.collects == gone).values(collects=into))
 
 

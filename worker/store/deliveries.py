@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
-from worker.store import targets
-from worker.store.collecting import NOTICE
+from worker.store import events, targets
 from worker.store.database import Tx
-from worker.store.tables import AttemptRow, DeliveryRow, ObligationRow, TargetRow
+from worker.store.tables import NOTICE, AttemptRow, DeliveryRow, ObligationRow, TargetRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
@@ -111,23 +110,6 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
     return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
 
 
-def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime | None:
-    """When a target takes its next message that has deliveries due, and lets them wait for nothing but its rate."""
-    query = (
-        sa.select(sa.func.min(_target.c.next_at))
-        .select_from(_delivery.join(_target, _target.c.id == _delivery.c.target_id))
-        .where(
-            _delivery.c.state.in_(_DUE),
-            _delivery.c.due <= now,
-            _delivery.c.lease_until.is_(None),
-            _delivery.c.id.not_in(list(busy)),
-            targets.paced(now),
-        )
-    )
-    at: datetime | None = tx.execute(query).scalar()
-    return at
-
-
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
     """What an attempt starts from; None if the delivery is there no more, as another took over what it carried."""
     r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
@@ -152,13 +134,13 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
 
 
 def claim(
-    tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta
+    tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta, seen: int = 0
 ) -> Claimed | None:
     """Seal an open delivery with `message`, count the attempt, and take the lease; None if it changed meanwhile.
 
     All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
     counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
-    or a sealed one with another.
+    or a sealed one with another. `seen`: the last event that the message knows of.
     """
     if (message is None) is (before.state is DeliveryState.OPEN):
         raise ValueError(f"delivery {before.id} is {before.state}: an open one is sealed, and only once")
@@ -181,6 +163,8 @@ def claim(
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
     tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
+    if message is not None:
+        events.note_deliveries(tx, [before.id], now, seen=seen)
     uncertain = _attempts(tx, before.id, "", Outcome.UNCERTAIN) if row.attempts else 0
     tx.execute(
         sa.insert(_attempt).values(
@@ -257,13 +241,14 @@ def finish(
         values["finished"] = now
     mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
     if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
+        if state is not DeliveryState.RETRY:
+            events.note_deliveries(tx, [claimed.id], now)
         return True
     if state is DeliveryState.SENT:
-        tx.execute(
-            sa.update(_delivery)
-            .where(_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
-            .values(state=state, reason="", finished=now, ref=receipt.ref)
-        )
+        late = (_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
+        was_sent = sa.update(_delivery).where(*late).values(state=state, reason="", finished=now, ref=receipt.ref)
+        if tx.execute(was_sent).rowcount:
+            events.note_deliveries(tx, [claimed.id], now)
     return False
 
 
@@ -274,7 +259,10 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
         values["finished"] = now
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
     mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(_DUE), free)
-    return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
+    if not tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
+        return False
+    events.note_deliveries(tx, [delivery_id], now)
+    return True
 
 
 def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
@@ -284,9 +272,10 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     `paced` are the targets with a rate.
     """
     targets.unpark(tx, now, paced)
-    return tx.execute(
-        sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED).values(state=_AGAIN, due=now, reason="")
-    ).rowcount
+    parked = sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED)
+    ids = tx.execute(parked.values(state=_AGAIN, due=now, reason="").returning(_delivery.c.id)).scalars().all()
+    events.note_deliveries(tx, ids, now)
+    return len(ids)
 
 
 def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
@@ -295,11 +284,12 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
     waits = sa.and_(_delivery.c.state.in_(_DUE), _delivery.c.target_id.in_(parked), free)
     why = sa.case((_delivery.c.reason == "", "its target is parked"), else_=_delivery.c.reason)
-    return tx.execute(
-        sa.update(_delivery)
-        .where(sa.or_(_delivery.c.state == DeliveryState.PARKED, waits), _delivery.c.created < before)
-        .values(state=DeliveryState.DEAD, finished=now, reason=sa.literal("expired: ") + why)
-    ).rowcount
+    old = sa.or_(_delivery.c.state == DeliveryState.PARKED, waits)
+    expired = sa.update(_delivery).where(old, _delivery.c.created < before).returning(_delivery.c.id)
+    given_up = {"state": DeliveryState.DEAD, "finished": now, "reason": sa.literal("expired: ") + why}
+    ids = tx.execute(expired.values(given_up)).scalars().all()
+    events.note_deliveries(tx, ids, now)
+    return len(ids)
 
 
 def release(tx: Tx) -> None:
@@ -345,6 +335,7 @@ def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
     )
     held = sa.select(_delivery.c.target_id).where(_delivery.c.id.in_(found))
     tx.execute(sa.update(_target).where(_target.c.id.in_(held), _target.c.parked != "").values(parked=""))
+    events.note_deliveries(tx, found, now)
     return found
 
 

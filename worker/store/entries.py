@@ -52,7 +52,8 @@ def raw(tx: Tx, sha256: str) -> bytes | None:
     return None if body is None else zlib.decompress(body)
 
 
-def _short(key: str) -> str:
+def short(key: str) -> str:
+    """The form in which a key is stored."""
     # PostgreSQL indexes at most 2,704 bytes, and a publisher may put a whole page into a guid.
     if len(key) <= _KEY_LENGTH:
         return key
@@ -61,7 +62,7 @@ def _short(key: str) -> str:
 
 def known(tx: Tx, feed_id: int, keys: Iterable[str]) -> dict[str, Seen]:
     """What was seen before under `keys` in this feed."""
-    wanted = {_short(key): key for key in keys}
+    wanted = {short(key): key for key in keys}
     shorts = list(wanted)
     found: dict[str, Seen] = {}
     for at in range(0, len(shorts), 500):
@@ -92,30 +93,31 @@ def record(
     backlog: bool,
     page_within: timedelta | None,
     now: datetime,
-) -> tuple[int, int]:
-    """Store what a document showed; returns how many entries are new and how many changed.
+) -> tuple[tuple[int, ...], int]:
+    """Store what a document showed; returns the ids of new entries and how many changed.
 
     With `page_within` an entry that has a link waits for its page, and goes on without it after that time.
     """
-    new = changed = 0
+    new: list[int] = []
+    changed = 0
     to_remember: list[dict[str, object]] = []
     # By id, as ingest locks them: two transactions that lock the same rows in other orders wait for each other.
     for sighting in sorted(sightings, key=lambda s: s.entry_id or 0):
         entry_id = sighting.entry_id
         if sighting.kind is SightingKind.NEW:
             entry_id = _add(tx, feed_id, sighting, raw_sha256, backlog=backlog, page_within=page_within, now=now)
-            new += 1
+            new.append(entry_id)
         elif sighting.kind is SightingKind.CHANGED and entry_id is not None:
             changed += _change(tx, entry_id, sighting, raw_sha256, page_within=page_within, now=now)
             tx.execute(sa.update(_seen).where(_seen.c.entry_id == entry_id).values(digest=sighting.digest))
         to_remember += [
-            {"feed_id": feed_id, "key": _short(key), "entry_id": entry_id, "digest": sighting.digest}
+            {"feed_id": feed_id, "key": short(key), "entry_id": entry_id, "digest": sighting.digest}
             for key in sighting.keys
         ]
     if to_remember:
         statement = insert(tx, _seen).on_conflict_do_nothing(index_elements=["feed_id", "key"])
         tx.execute(statement, to_remember)
-    return new, changed
+    return tuple(new), changed
 
 
 def _waiting(parsed: ParsedEntry, page_within: timedelta | None, now: datetime) -> dict[str, Any]:
@@ -358,6 +360,13 @@ def page_failed(tx: Tx, entry_id: int, *, again_at: datetime | None) -> None:
         .where(_entry.c.id == entry_id, _entry.c.state == EntryState.NEW, _entry.c.page_tries == 0)
         .values(state=EntryState.READY)
     )
+
+
+def articles_of(tx: Tx, ids: Sequence[int]) -> list[int | None]:
+    """The article of each of these entries, where there is one."""
+    query = sa.select(_entry.c.id, _entry.c.article_id).where(_entry.c.id.in_(ids))
+    found = {r.id: r.article_id for r in tx.execute(query)}
+    return [found.get(entry_id) for entry_id in ids]
 
 
 def of_article(tx: Tx, article_id: int) -> str | None:

@@ -9,11 +9,15 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.model import TargetState
+from worker.model import DeliveryState, TargetState
 from worker.store.database import Tx, insert
-from worker.store.tables import TargetRow
+from worker.store.tables import DeliveryRow, TargetRow
 
 _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
+
+#: States of deliveries that may come to be due.
+_WAITS = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 
 #: A turn may come so much early, as a part of the pace: a tick that is on time must not miss it by a hair.
 _EARLY = 0.1
@@ -44,6 +48,23 @@ def paced(now: datetime) -> sa.ColumnElement[bool]:
     """Whether it is its rate alone that holds it up."""
     waits = (sa.or_(column.is_(None), column <= now) for column in (_target.c.blocked_until, _target.c.probe_at))
     return sa.and_(_target.c.parked == "", _target.c.next_at.is_not(None), *waits)
+
+
+def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime | None:
+    """When a target takes its next message that has deliveries due, and lets them wait for nothing but its rate."""
+    query = (
+        sa.select(sa.func.min(_target.c.next_at))
+        .select_from(_delivery.join(_target, _target.c.id == _delivery.c.target_id))
+        .where(
+            _delivery.c.state.in_(_WAITS),
+            _delivery.c.due <= now,
+            _delivery.c.lease_until.is_(None),
+            _delivery.c.id.not_in(list(busy)),
+            paced(now),
+        )
+    )
+    at: datetime | None = tx.execute(query).scalar()
+    return at
 
 
 def takes_many() -> sa.ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """The tables. Rows never leave `store`; times are aware UTC; a lease is a time until which one owner works on a row."""
 
 from worker.store.tables.alerts import (
+    NOTICE,
     AcknowledgementRow,
     AttemptRow,
     DeliveryRow,
@@ -30,11 +31,13 @@ from worker.store.tables.feeds import (
 )
 from worker.store.tables.worker import (
     ConditionRow,
+    EventRow,
     HeartbeatRow,
     InForceRow,
 )
 
 __all__ = [
+    "NOTICE",
     "AcknowledgementRow",
     "ArticleRow",
     "AttemptRow",
@@ -43,6 +46,7 @@ __all__ = [
     "DeliveryRow",
     "DocumentRow",
     "EntryRow",
+    "EventRow",
     "FeedRow",
     "FingerprintRow",
     "HeartbeatRow",

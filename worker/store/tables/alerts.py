@@ -11,6 +11,9 @@ from sqlmodel import Field, SQLModel
 
 from worker.store.tables.columns import text_column, time_column
 
+#: What a delivery of Veille's own affairs collects.
+NOTICE = "notice"
+
 
 class DeliveryRow(SQLModel, table=True):
     """One message to one recipient."""
