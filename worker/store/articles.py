@@ -81,7 +81,7 @@ _ADD_ARTICLE = sa.insert(_article).returning(_article.c.id)
 _ADD_FINGERPRINT = sa.insert(_fingerprint)
 _ADD_REVISION = sa.insert(_revision).returning(_revision.c.id)
 
-#: Bits of a band that the index keeps, from the left: of a million articles one in forty thousand is found by chance.
+#: Bits of a band that the index keeps, from the left: among a million articles one text in 100,000 finds one by chance.
 _BAND_BITS = 48
 
 

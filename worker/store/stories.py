@@ -50,6 +50,17 @@ _NEAR_POSTGRESQL = _near(
 )
 
 
+_ADD_KEYS_SQLITE = sa.text(
+    "INSERT INTO story_key (term, article_id) SELECT k.value, :article FROM json_each(:keys) AS k"
+)
+_ADD_KEYS_POSTGRESQL = sa.text(
+    "INSERT INTO story_key (term, article_id) SELECT k.value, CAST(:article AS integer) "
+    "FROM unnest(CAST(:keys AS bigint[])) AS k(value)"
+)
+# Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
+_ADD_STORY = sa.insert(_story).returning(_story.c.id)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStory:
     """A story, for people."""
@@ -151,12 +162,15 @@ def tell(tx: Tx, told: Told, verdict: StoryVerdict, *, title: str, now: datetime
     story_id = verdict.story_id
     if story_id is None:
         values = {"title": title, "first_seen": told.published, "last_seen": told.published, "created": now}
-        story_id = int(tx.execute(sa.insert(_story).values(values).returning(_story.c.id)).scalar_one())
+        story_id = int(tx.execute(_ADD_STORY, values).scalar_one())
     for merged in verdict.merged:
         _merge(tx, merged, story_id)
     _put(tx, told.article_id, story_id, told, verdict)
+    if verdict.merged:  # it may be its own story of before, with its keys
+        _drop_keys(tx, told.article_id)
     _put_keys(tx, told)
-    _stretch(tx, story_id, told.published)
+    if verdict.story_id is not None:
+        _stretch(tx, story_id, told.published)
     return story_id
 
 
@@ -164,13 +178,20 @@ def renew(tx: Tx, told: Told) -> None:
     """Compare later articles with an article's new text; it stays in its story."""
     mine = _told.c.article_id == told.article_id
     tx.execute(sa.update(_told).where(mine).values(vector=told.vector.packed(), language=told.language))
+    _drop_keys(tx, told.article_id)
     _put_keys(tx, told)
 
 
+def _drop_keys(tx: Tx, article_id: int) -> None:
+    tx.execute(sa.delete(_key).where(_key.c.article_id == article_id))
+
+
 def _put_keys(tx: Tx, told: Told) -> None:
-    tx.execute(sa.delete(_key).where(_key.c.article_id == told.article_id))
-    if rows := [{"term": key, "article_id": told.article_id} for key in keys(told.vector)]:
-        tx.execute(sa.insert(_key), rows)
+    values = list(keys(told.vector))
+    if values and tx.dialect.name == "sqlite":
+        tx.execute(_ADD_KEYS_SQLITE, {"article": told.article_id, "keys": json.dumps(values)})
+    elif values:
+        tx.execute(_ADD_KEYS_POSTGRESQL, {"article": told.article_id, "keys": values})
 
 
 def tell_copy(tx: Tx, article_id: int, original: int, *, published: datetime, language: str) -> int | None:

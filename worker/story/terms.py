@@ -10,9 +10,9 @@ import math
 import sys
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from itertools import pairwise
@@ -96,6 +96,7 @@ def bag(document: Document) -> Bag:
     return Bag(counts=counts, names=frozenset(names))
 
 
+@lru_cache(maxsize=1 << 16)
 def hashed(term: str, *, is_name: bool) -> int:
     """32 bits of a term; the last is set for names."""
     value = int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=4).digest(), "little")
@@ -133,7 +134,8 @@ def keys(vector: Vector) -> tuple[int, ...]:
 
 def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
     """Each term, whether it is a name, number or place, and whether it stands in the title."""
-    small = _small(document)
+    initials = _initials(document)
+    small = frozenset(folded for folded, one in zip(document.folded, initials, strict=True) if one.islower())
     at = 0
     while at < len(document.folded):
         in_title = at < document.title_words
@@ -141,7 +143,7 @@ def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
         if place:
             yield place, True, in_title
             at += length
-        elif name := _name(document, at, small):
+        elif initials[at].isupper() and (name := _name(document, at, initials, small)):
             # In pairs too, so that `Hun Sen` is found in `Samdech Techo Hun Sen`, and weighs more than one Nguyên.
             pairs = [" ".join(pair) for pair in pairwise(name)]
             yield from ((term, True, in_title) for term in (*name, *pairs))
@@ -152,6 +154,7 @@ def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
             at += 1
 
 
+@lru_cache(maxsize=1 << 16)
 def _word(folded: str, language: str) -> tuple[str, bool] | None:
     """A word's term, and whether it is the same in every language; None for one that says nothing."""
     if folded in CALENDAR:
@@ -163,15 +166,16 @@ def _word(folded: str, language: str) -> tuple[str, bool] | None:
     return stem(folded, language), False
 
 
-def _name(document: Document, at: int, small: frozenset[str]) -> list[str]:
-    """The names in a row that begin there, within one sentence; none, if no name does."""
+def _name(document: Document, at: int, initials: Sequence[str], small: frozenset[str]) -> list[str]:
+    """The names in a row that begin there, within one sentence; none, if no name does.
+
+    `small`: words that also stand with a small letter: their capitals make no name.
+    """
     found: list[str] = []
     start_of, sentence = at, document.sentences[at]
     while at < len(document.folded) and document.sentences[at] == sentence:
         folded = document.folded[at]
-        start = document.starts[at]
-        capital = document.text(document.part(at))[start : start + 1].isupper()
-        if not capital or folded in small or folded in PLAIN or folded in AGENCIES or folded in CALENDAR:
+        if not initials[at].isupper() or folded in small or folded in PLAIN or folded in AGENCIES or folded in CALENDAR:
             break
         if len(folded) < 2 or _place(document.folded, at)[0]:
             break
@@ -189,13 +193,11 @@ def _beside(document: Document, at: int) -> bool:
     return document.text(document.part(at))[document.ends[at - 1] : document.starts[at]].strip() in ("", "-")
 
 
-def _small(document: Document) -> frozenset[str]:
-    """The words that also stand with a small letter: their capitals make no name."""
-    return frozenset(
-        folded
-        for folded, start, at in zip(document.folded, document.starts, range(len(document.folded)), strict=True)
-        if document.text(document.part(at))[start : start + 1].islower()
-    )
+def _initials(document: Document) -> list[str]:
+    """The first letter of each word, as it stands in the text."""
+    title, body, first = document.title, document.body, document.title_words
+    starts = document.starts
+    return [title[at : at + 1] for at in starts[:first]] + [body[at : at + 1] for at in starts[first:]]
 
 
 def _place(folded: tuple[str, ...], at: int) -> tuple[str, int]:
