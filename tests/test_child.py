@@ -249,3 +249,18 @@ async def test_the_loop_goes_on_while_a_child_starts(children: Children) -> None
         await asyncio.sleep(0)
         longest, last = max(longest, time.monotonic() - last), time.monotonic()
     assert longest < 0.25
+
+
+@pytest.mark.parametrize("what", ["worker.child.subprocess.Popen", "worker.child.Pipe"])
+async def test_c11_no_process_can_be_started(children: Children, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """No file or process is left for a child: the job fails with that reason, and runs when there is one again."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(what, refuse)
+        failed = await children.run(pow, 2, 3)
+    assert isinstance(failed, ChildFailed)
+    assert failed.reason is ChildReason.DIED
+    assert await children.run(pow, 2, 3) == 8

@@ -1,6 +1,8 @@
 """The database itself: transactions, the hold, the schema, and stores that cannot be used."""
 
+import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import threading
@@ -275,6 +277,15 @@ def replace(path: Path) -> None:
     execute(path, "CREATE TABLE holidays (day)")
 
 
+def lose_to_a_foreign_log(path: Path) -> None:
+    """SQLite takes what lies beside a file for that file's log, whatever it was written for."""
+    other = path.with_name("other.db")
+    with contextlib.closing(sqlite3.connect(other, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("CREATE TABLE holidays (day)")
+        shutil.copy(f"{other}-wal", f"{path}-wal")
+
+
 def make_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -294,6 +305,7 @@ def make_folder(path: Path) -> None:
         ),
         pytest.param(replace, "something else.*'holidays'.*name another", id="another-database"),
         pytest.param(make_folder, "is a folder", id="folder"),
+        pytest.param(lose_to_a_foreign_log, "something else.*'holidays'", id="log of something else"),
     ],
 )
 def test_s07_a_store_that_cannot_be_used_is_refused_and_left_alone(path: Path, spoil, said: str) -> None:

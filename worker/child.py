@@ -85,7 +85,10 @@ class Children:
         async with self._free:
             if not self._kill_all.alive:
                 return ChildFailed(reason=ChildReason.DIED, detail="the pool is closed")
-            child = self._take()
+            try:
+                child = self._take()
+            except OSError as e:  # no file is left for its pipe
+                return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {_words(e)}")
             result: T | ChildFailed | None = None
             try:
                 result = await self._run(child, seconds, function, args)
@@ -161,12 +164,10 @@ class _Child:
             if self._process is not None:
                 return True
             far = self._far_end.fileno()
-            self._process = subprocess.Popen(  # noqa: S603  this interpreter, this module
-                [sys.executable, "-P", "-c", _BOOT, *map(str, (far, *self._limits))],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[far],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
+            try:
+                self._process = self._begin(far)
+            except OSError:  # no file, process or memory is left for one
+                return False
             # The child has its own copy; while this one is open, the child's death would not end a read.
             self._far_end.close()
         try:
@@ -174,6 +175,14 @@ class _Child:
                 return self._pipe.poll(_START_SECONDS) and self._pipe.recv_bytes() == b"ready"
         except (EOFError, OSError):
             return False
+
+    def _begin(self, far: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(  # noqa: S603  this interpreter, this module
+            [sys.executable, "-P", "-c", _BOOT, *map(str, (far, *self._limits))],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[far],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
 
     def call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | ChildFailed:
         """Run one job and wait for its end; the result, or why there is none."""

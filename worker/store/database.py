@@ -303,9 +303,13 @@ def _stays_empty(path: Path) -> bool:
 
 
 def _refuse_another(path: Path) -> None:
-    """Look into a file before anything is set in it: it may be another program's."""
+    """Look into a file before anything is set in it: it may be another program's, or a log beside it may be.
+
+    Only to read: whoever may write takes the log into the file when it closes it.
+    """
+    place = f"{path.resolve().as_uri()}?mode=ro"
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as db:
+        with contextlib.closing(sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS)) as db:
             names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     except sqlite3.Error:
         return  # opening it says what is wrong
