@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.app.clock import LATE_AFTER, clock
+from worker.app.clock import LATE_AFTER, SET_BACK, clock
 from worker.app.load import load, open_for, target_named
 from worker.app.names import user_agent
 from worker.child import Children
@@ -29,7 +29,7 @@ from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
 from worker.render import seal
-from worker.store import Store, Tx, deliveries, entries, feeds, ledger, silences, upkeep
+from worker.store import Store, Tx, deliveries, entries, feeds, ledger, setback, silences, upkeep
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -91,7 +91,8 @@ def _take_over(store: Store, live: Live) -> None:
     store.check_integrity()
     now = clock()
     with store.write() as tx:
-        if store.is_sqlite:  # the hold says that every other lease-holder is dead
+        if store.is_sqlite:  # the hold says that every other lease-holder is dead, and that no other clock wrote
+            _mind_the_clock(tx, now)
             feeds.release(tx)
             entries.release(tx)
             deliveries.release(tx)
@@ -102,6 +103,14 @@ def _take_over(store: Store, live: Live) -> None:
         breaches = ledger.audit(tx)
     for breach in breaches:
         _log.error("the ledger does not add up", breach=breach)
+
+
+def _mind_the_clock(tx: Tx, now: datetime) -> None:
+    """A store that was written later than it is now: the clock was set back since."""
+    newest = setback.newest(tx)
+    if newest is not None and newest - now > SET_BACK:
+        _log.warning("the clock was set back", by=str(newest - now))
+        setback.set_back(tx, newest - now, now=now, lease=timedelta())
 
 
 def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
