@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.parsers import expat
 
 import structlog
 
@@ -40,6 +41,8 @@ _log = structlog.get_logger()
 _THREADS = 32
 #: Seconds from the first signal to a hard end, and the exit code that tells of one: as by SIGTERM.
 _END_WITHIN, _ENDED = 9.7, 128 + signal.SIGTERM
+#: The first version that bounds what entities grow to: without it ten lines of a feed fill the memory.
+_EXPAT = (2, 4, 1)
 
 
 _passed: Counter[str] = Counter()
@@ -61,6 +64,9 @@ def kill_here(point: str) -> None:
 @asynccontextmanager
 async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncIterator[Edges]:
     """Everything that jobs work with; let go of at the end."""
+    if expat.version_info < _EXPAT:
+        found = ".".join(map(str, expat.version_info))
+        raise VeilleError(f"Python's expat is {found}, which does not bound entities: nothing is parsed with it")
     client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
     children, senders = Children(), Children(size=2)
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}"
