@@ -21,10 +21,10 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -287,19 +287,19 @@ class Loopback:
         )
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator[None]:
+    async def engine(self, upkeep: Callable[[datetime], Awaitable[None]] | None = None) -> AsyncIterator[Embedded]:
         """The worker's own engine, for as long as the block lasts; its stalls are noted."""
 
         async def nothing(_: object) -> None:
             """No upkeep."""
 
-        engine = Embedded(self.desk.edges, nothing)
+        engine = Embedded(self.desk.edges, upkeep or nothing)
         running = asyncio.create_task(engine.run())
         # The scheduler takes its time to start.
         await asyncio.sleep(0)
         beating = asyncio.create_task(self.pulse.beat())
         try:
-            yield
+            yield engine
         finally:
             engine.stop()
             await running

@@ -13,10 +13,11 @@ import socket
 import ssl
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -212,6 +213,8 @@ class Reply:
     body: bytes = b"ok"
     #: Seconds before the answer, cut short when the sink closes.
     delay: float = 0.0
+    #: Answer only once this is set.
+    until: threading.Event | None = None
     #: Close the connection instead of answering.
     drop: bool = False
 
@@ -232,7 +235,7 @@ class HttpSink:
 
     def __init__(self, *replies: Reply) -> None:
         self.received: list[Request] = []
-        self._replies = iter(replies)
+        self._replies: Iterator[Reply] = iter(replies)
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -248,6 +251,11 @@ class HttpSink:
     def url(self) -> str:
         """Its root, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
+
+    def then(self, *replies: Reply) -> None:
+        """The next answers, before what is left of the script."""
+        with self._lock:
+            self._replies = chain(replies, self._replies)
 
     def by_path(self) -> dict[str, list[Request]]:
         """What was received, by path."""
@@ -285,6 +293,8 @@ class HttpSink:
                     reply = next(sink._replies, Reply())
                 if reply.delay and sink._closing.wait(reply.delay):
                     return
+                if reply.until:
+                    reply.until.wait(60)
                 if not reply.drop:
                     # The other side may have hung up meanwhile; that is what some tests are about.
                     with contextlib.suppress(OSError):

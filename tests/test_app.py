@@ -120,6 +120,15 @@ def test_s10_a_second_one_is_refused(desk: Desk) -> None:
     other.close()
 
 
+async def test_p01_p02_an_expat_that_bounds_nothing_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No feed is parsed where entities may grow without end; this machine's expat is new enough."""
+    assert app_run.expat.version_info >= (2, 4, 1)
+    monkeypatch.setattr(app_run.expat, "version_info", (2, 4, 0))
+    with pytest.raises(VeilleError, match=r"expat is 2\.4\.0"):
+        async with app_run.edges(desk.edges.live, desk.store, print):
+            raise AssertionError
+
+
 def test_fault_points_kill_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The switch of the crash tests does nothing by itself."""
     killed = []

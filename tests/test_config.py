@@ -332,7 +332,7 @@ def test_rules_are_the_toml_files_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_rules_is_not_left(tmp_path: Path) -> None:
-    """Links out of it, dangling and circular ones, folders and pipes are told together, and none is opened."""
+    """W04: links out of it, dangling and circular ones, folders and pipes are told together, and none is opened."""
     folder = tmp_path / "rules"
     folder.mkdir()
     (tmp_path / "secret.toml").write_text(CANARY)

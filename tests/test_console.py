@@ -6,15 +6,19 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
+from desk import Desk, feed
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker import console
+from worker.app.measure import measure
 from worker.console import Console, application
 from worker.errors import StoreBusyError, VeilleError
-from worker.metrics import Measured
+from worker.metrics import Measured, exposition
+from worker.store import targets
 
 MEASURED = Measured(
     tick=datetime(2026, 3, 1, 8, tzinfo=UTC),
@@ -93,6 +97,32 @@ async def test_w08_headers(path: str, method: str, healthy, status: int) -> None
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "server" not in answer.headers
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/..%2f..%2fetc/passwd", "/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/healthz/../../x"],
+)
+async def test_w04_no_path_leads_to_a_file(path: str) -> None:
+    """There are no files behind the console: whatever else is asked for is not there."""
+    answer = await get(lambda: True, path)
+    assert answer.status_code == 404
+    assert "root:" not in answer.text
+
+
+async def test_w07_labels_are_bounded_whatever_feeds_say(tmp_path: Path) -> None:
+    """Ten thousand feeds with hostile names and addresses leave the metrics as they were: no label is theirs."""
+    hostile = [feed(f'https://h{n}.example/"}}\n# EVIL_{n}', name=f'"}} EVIL{{a="{n}') for n in range(10_000)]
+    with Desk(tmp_path, feeds=[feed()]) as desk:
+        few = exposition(measure(desk.store, desk.edges.live.config, lag=0.0))
+        desk.reload(feeds=hostile)
+        with desk.store.write() as tx:
+            tx.exec_driver_sql("UPDATE feed SET failures = 9, last_detail = 'EVIL'")
+            targets.park(tx, 'EVIL"} 1', "EVIL")
+        many = exposition(measure(desk.store, desk.edges.live.config, lag=0.0))
+    assert b"EVIL" not in many
+    assert b"veille_feeds_failing 10000.0" in many
+    assert len(many.splitlines()) == len(few.splitlines())
 
 
 async def test_w07_metrics_are_what_prometheus_reads() -> None:

@@ -4,10 +4,15 @@ import contextlib
 import email
 import email.policy
 import json
+import os
 import random
 import re
 import signal
+import socket
 import sqlite3
+import subprocess
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +22,8 @@ import pytest
 from feedserver import FeedServer
 from rig import WORDS, Item, Site, rss, wait_for
 from sinks import HttpSink, SmtpSink
+
+from worker.store import open_store
 
 
 class Newsroom:
@@ -238,6 +245,113 @@ def test_s02_kill_at(tmp_path: Path, point: str) -> None:
         site.poll()
         again = assert_nothing_lost(site, newsroom, smtp, slack)
         assert not again or point == "after_send_before_mark"
+
+
+class Assassin:
+    """A web service that ends whoever sends to it when the first bytes of the body are here."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.pid = 0
+        self.heard = b""
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._listening, self._listening.accept()[0] as connection:
+            while b"\r\n\r\n" not in self.heard or self.heard.endswith(b"\r\n\r\n"):
+                self.heard += connection.recv(64)
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Return when it is done."""
+        self._thread.join(60)
+
+
+def test_s02_kill_in_the_middle_of_a_body(tmp_path: Path) -> None:
+    """What had begun to arrive is sent again, whole; nothing else is told twice."""
+    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+        newsroom = Newsroom(server, feeds=1, seed=4)
+        assassin = Assassin()
+        site = watching(tmp_path, newsroom, smtp, assassin)  # type: ignore[arg-type]  has a port
+        newsroom.publish(each=4)
+        worker = site.start()
+        assassin.pid = worker.pid
+        assert worker.wait(60) == -signal.SIGKILL
+        assassin.wait()
+        assert b"POST /hook" in assassin.heard
+        site = watching(tmp_path, newsroom, smtp, slack)
+        due_now(site)
+        with site.running():
+            wait_while_it_works(site)
+        again = assert_nothing_lost(site, newsroom, smtp, slack)
+        assert all(to.startswith("mailto:") for _, to in again)
+
+
+#: Runs `open_store` and dies in the middle of it: the Nth time that a migration makes an index.
+MIGRATING = """
+import os, signal, sys
+from alembic import op
+real, left = op.create_index, [int(sys.argv[2])]
+def make(*args, **more):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **more)
+op.create_index = make
+from worker.store import open_store
+open_store("sqlite:///" + sys.argv[1], create=True)
+"""
+
+
+@pytest.mark.parametrize("index", [1, 6])
+def test_s02_kill_during_a_migration(tmp_path: Path, index: int) -> None:
+    """Nothing of it is there; the next start makes all of it, and the store is sound."""
+    path = tmp_path / "veille.db"
+    done = subprocess.run([sys.executable, "-c", MIGRATING, str(path), str(index)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    store = open_store(f"sqlite:///{path}", create=True)
+    store.check_integrity()
+    store.close()
+
+
+#: Commits without end, takes the log back into the store after each, and says what is committed.
+CHECKPOINTING = """
+import sys
+import sqlalchemy as sa
+from worker.store import open_store
+store = open_store("sqlite:///" + sys.argv[1], create=False)
+sa.event.listen(store._engine, "checkout", lambda raw, *_: raw.execute("PRAGMA wal_autocheckpoint = 1"))
+n = int(sys.argv[2])
+while True:
+    n += 1
+    with store.write() as tx:
+        tx.execute(sa.text("INSERT INTO raw VALUES (:n, zeroblob(20000), '2026-01-01 00:00:00.000000')"), {"n": str(n)})
+    print(n, flush=True)
+"""
+
+
+def test_s02_kill_during_a_checkpoint(tmp_path: Path) -> None:
+    """Whatever was said to be committed is there, and the store is sound."""
+    chance, path, last = random.Random(1), tmp_path / "veille.db", 0
+    open_store(f"sqlite:///{path}", create=True).close()
+    for _ in range(4):
+        command = [sys.executable, "-c", CHECKPOINTING, str(path), str(last)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(chance.randint(5, 60)):
+                last = int(writer.stdout.readline())
+            writer.kill()
+            # What was said after the last line that was read, too.
+            last = max([last, *map(int, writer.stdout.read().split())])
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            there = {int(row[0]) for row in db.execute("SELECT sha256 FROM raw")}
+            assert set(range(1, last + 1)) <= there
+            last = max(there)
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 #: Between a match and its receipt.

@@ -166,6 +166,37 @@ def test_mistakes(source, line, words, mend):
     assert mend in told
 
 
+PATHS = [
+    "../../x",
+    "/etc/passwd",
+    "..",
+    "a/b",
+    "a.b",
+    "a\\\\b",
+    "-a",
+    "A",
+    "é",
+    "",
+    "a" * 65,
+    "a%2f",
+    "a\\u0000b",
+    "a\\n",
+]
+
+
+@pytest.mark.parametrize("one", PATHS)
+@pytest.mark.parametrize("table", ["rule", "exclusion"])
+def test_w04_an_id_is_no_path(table, one):
+    """Small letters, digits and hyphens, 64 at most: nothing else is an id, so that none leads anywhere."""
+    told = _problems(f'[[{table}]]\nid = "{one}"\nname = "R"\nwhen = "=a"\n')
+    assert any("`id`" in words for words in told)
+
+
+def test_w04_an_id_may_be_long():
+    """The longest is one."""
+    compile_rules({"a.toml": f'[[rule]]\nid = "{"a" * 64}"\nname = "R"\nseverity = "low"\nwhen = "=a"\n'.encode()})
+
+
 def test_a_mistake_shows_line_and_caret():
     """The caret stands under the character that is wrong, in the file's own line."""
     (told,) = _problems("[set.hun_sen]\nterms = ['x']\n" + RULE + "when = '''\n  accord AND\n  @hun_senn\n'''")

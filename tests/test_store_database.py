@@ -326,6 +326,29 @@ def test_s07_a_store_that_cannot_be_used_is_refused_and_left_alone(path: Path, s
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
+def test_s07_a_log_of_another_store_is_refused(path: Path, tmp_path: Path) -> None:
+    """SQLite would take it for its own: the mixture is found at the start, by whoever comes to work."""
+    (tmp_path / "other").mkdir()
+    other = open_store(url_of(tmp_path / "other" / "veille.db"), create=True)
+    for n in range(200):
+        add(other, f"Une autre histoire {n}", body=f"Elle dit autre chose {n}. " * 50)
+    log = path.with_name("veille.db-wal")
+    log.write_bytes((tmp_path / "other" / "veille.db-wal").read_bytes())
+    other.close()
+    assert log.stat().st_size > 100_000
+
+    def start() -> None:
+        store = open_store(url_of(path), create=True)
+        try:
+            store.check_integrity()
+        finally:
+            store.close()
+
+    with pytest.raises(StoreUnusableError, match=r"damaged|malformed"):
+        start()
+    assert path.exists()
+
+
 def test_only_run_and_poll_make_a_store(store_url: str) -> None:
     """A command that looks on makes none, nor brings one up to date under a running worker."""
     with pytest.raises(StoreUnusableError, match="`veille run` or `veille poll` makes it"):

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
 
 #: A tick this old means a worker that hangs, or none.
 LATE_AFTER = timedelta(seconds=20)
+#: A clock that is corrected by less is none that was set back.
+SET_BACK = timedelta(minutes=1)
 
 
 def clock() -> datetime:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from worker import vigil
-from worker.app.clock import LATE_AFTER, clock
+from worker.app.clock import LATE_AFTER, SET_BACK, clock
 from worker.app.load import load, load_config, open_for
 from worker.app.vigil import gathered
 from worker.config import Config
@@ -16,8 +15,6 @@ from worker.pipeline.live import Live
 from worker.rules import compile_rules
 from worker.store import Store, conditions, feeds, quarantine, upkeep
 
-#: A tick so far in the future tells of a clock that was set back.
-_CLOCK_SLACK = timedelta(minutes=1)
 #: More are counted, not listed.
 _MOST = 10
 
@@ -112,7 +109,7 @@ def _worker(beat: upkeep.Heartbeat | None) -> Iterator[Finding]:
     age = now - beat.tick
     words = f"process {beat.pid} on {beat.host}, last tick {beat.tick:%Y-%m-%d %H:%M:%S} UTC"
     yield Finding(what="worker", ok=age < LATE_AFTER, words=words + (": it hangs, or died" * (age >= LATE_AFTER)))
-    right = age > -_CLOCK_SLACK
+    right = age > -SET_BACK
     said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     yield Finding(what="clock", ok=right, words=said if right else f"{said}: the worker ticked later, it was set back")
 

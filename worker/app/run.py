@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.parsers import expat
 
 import structlog
 
-from worker.app.clock import LATE_AFTER, clock
+from worker.app.clock import LATE_AFTER, SET_BACK, clock
 from worker.app.load import load, open_for, target_named
 from worker.app.names import user_agent
 from worker.child import Children
@@ -29,7 +30,7 @@ from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
 from worker.render import seal
-from worker.store import Store, Tx, deliveries, entries, feeds, ledger, silences, upkeep
+from worker.store import Store, Tx, deliveries, entries, feeds, ledger, setback, silences, upkeep
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -40,6 +41,8 @@ _log = structlog.get_logger()
 _THREADS = 32
 #: Seconds from the first signal to a hard end, and the exit code that tells of one: as by SIGTERM.
 _END_WITHIN, _ENDED = 9.7, 128 + signal.SIGTERM
+#: The first version that bounds what entities grow to: without it ten lines of a feed fill the memory.
+_EXPAT = (2, 4, 1)
 
 
 _passed: Counter[str] = Counter()
@@ -61,6 +64,9 @@ def kill_here(point: str) -> None:
 @asynccontextmanager
 async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncIterator[Edges]:
     """Everything that jobs work with; let go of at the end."""
+    if expat.version_info < _EXPAT:
+        found = ".".join(map(str, expat.version_info))
+        raise VeilleError(f"Python's expat is {found}, which does not bound entities: nothing is parsed with it")
     client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
     children, senders = Children(), Children(size=2)
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}"
@@ -91,7 +97,8 @@ def _take_over(store: Store, live: Live) -> None:
     store.check_integrity()
     now = clock()
     with store.write() as tx:
-        if store.is_sqlite:  # the hold says that every other lease-holder is dead
+        if store.is_sqlite:  # the hold says that every other lease-holder is dead, and that no other clock wrote
+            _mind_the_clock(tx, now)
             feeds.release(tx)
             entries.release(tx)
             deliveries.release(tx)
@@ -102,6 +109,14 @@ def _take_over(store: Store, live: Live) -> None:
         breaches = ledger.audit(tx)
     for breach in breaches:
         _log.error("the ledger does not add up", breach=breach)
+
+
+def _mind_the_clock(tx: Tx, now: datetime) -> None:
+    """A store that was written later than it is now: the clock was set back since."""
+    newest = setback.newest(tx)
+    if newest is not None and newest - now > SET_BACK:
+        _log.warning("the clock was set back", by=str(newest - now))
+        setback.set_back(tx, newest - now, now=now, lease=timedelta())
 
 
 def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:

@@ -6,27 +6,27 @@ import os
 import resource
 import socket
 from collections.abc import Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from worker.alert import PARKED_FOR
-from worker.app.clock import is_alive
+from worker.app.clock import SET_BACK, is_alive
 from worker.app.measure import measure
 from worker.app.reload import Reloads
 from worker.app.vigil import Vigil
 from worker.console import Console
 from worker.console.answers import Read, Take
-from worker.engine.embedded import Embedded
+from worker.engine.embedded import LEASE, Embedded
 from worker.errors import StoreError
 from worker.metrics import Measured
 from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, events, quarantine, stories, upkeep
+from worker.store import Store, deliveries, events, quarantine, setback, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -50,6 +50,8 @@ class Worker:
         self._started = made.clock()
         #: When each part of the upkeep was last done, by the loop's clock: the wall's may be set back.
         self._done: dict[str, float] = {}
+        #: When the loop's clock was nought, by the wall's.
+        self._nought: datetime | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._forgetting = False
         self._vigil = Vigil(made)
@@ -150,6 +152,7 @@ class Worker:
         return task
 
     async def _upkeep(self, now: datetime) -> None:
+        await self._mind_the_clock()
         if self._is_time("beat", _BEAT_EVERY):
             await self._edges.in_thread(lambda: self._beat(now))
         if self._is_time("forget", _FORGET_EVERY) and not self._forgetting:
@@ -163,6 +166,20 @@ class Worker:
         # Its silence is the alarm where no notice would arrive.
         if url is not None and self._vigil.well and self._is_time("ping", _PING_EVERY):
             self._spawn(self._ping(url.reveal()))
+
+    async def _mind_the_clock(self) -> None:
+        """What waits must not wait two hours longer because the clock was set back by two."""
+        now = self._edges.clock()
+        nought = now - timedelta(seconds=asyncio.get_running_loop().time())
+        back = (self._nought or nought) - nought
+        if back > SET_BACK:
+            _log.warning("the clock was set back", by=str(back))
+            await self._edges.in_thread(lambda: self._set_back(back, now))
+        self._nought = nought
+
+    def _set_back(self, by: timedelta, now: datetime) -> None:
+        with self._edges.store.write() as tx:
+            setback.set_back(tx, by, now=now, lease=LEASE)
 
     def _is_time(self, what: str, every: float) -> bool:
         now = asyncio.get_running_loop().time()

@@ -51,6 +51,7 @@ app.registered_commands += answers.app.registered_commands
 
 def main() -> None:
     """Run the command line; every expected failure is a sentence and an exit code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # where the locale cannot write Vietnamese, a number will do
             stream.reconfigure(errors="backslashreplace")
@@ -67,6 +68,17 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception:  # noqa: BLE001 - printed with its trace, in which no secret may stand
         fail(f"this is a mistake of Veille's own; please report it.\n{traceback.format_exc()}", EX_SOFTWARE)
+
+
+def _open_streams() -> None:
+    """What was closed is opened on nothing: else the next file to be opened, the store, would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest number that is free is given, which is this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - the library's form
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r+" if name == "stdin" else "w", closefd=False))  # noqa: SIM115 - kept open
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer's form of a callback
