@@ -474,8 +474,11 @@ def test_f21_servers_that_prove_nothing(day: Day, name: str) -> None:
 
 
 def test_f22_a_name_server_that_is_down(day: Day) -> None:
-    """Told apart from the feed's own faults; the first poll after it finds the feed well."""
-    assert_refused(day, "f22-down", "dns_error")
+    """Told apart from the feed's own faults, and not counted with them; the first poll after it finds the feed well."""
+    fault, evening = day.fault["f22-down"], day.evening["f22-down"]
+    assert (fault.result, fault.failures, fault.etag, fault.entries) == ("dns_error", 0, '"1"', 1)
+    assert fault.due < 0.3
+    assert (evening.result, evening.entries) == ("ok", 2)
 
 
 def test_f23_many_feeds_of_one_host(day: Day) -> None:
