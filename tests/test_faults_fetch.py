@@ -26,6 +26,9 @@ from sinks import CERTIFICATE
 from worker.child import Children
 from worker.model import Feed
 
+#: Their shared fixtures do the work of all of them.
+pytestmark = pytest.mark.timeout(300)
+
 
 def bomb(size: int) -> bytes:
     """A gzip member of `size` zeros."""
@@ -91,7 +94,7 @@ FAULTS: dict[str, tuple[Document | Script, str]] = {
     "f19-5000": (status(429, Retry_After="9" * 5000), "rate_limited"),
     "f19-soon": (status(429, Retry_After="soon"), "rate_limited"),
 }
-HERD = [f"f23-{n}" for n in range(25)]
+HERD = [f"f23-{n}" for n in range(16)]
 #: Whose names go wrong, not their servers.
 NAMED = ["f03-second", "f03-mixed", "f03-moved", "f22-down"]
 OTHERS = ["f02-one", "f02-three", "f08-pages"]
@@ -228,11 +231,11 @@ async def live(day: Day) -> None:
     it.desk.later(hours=2)
     it.pulse.forget()
     async with it.engine():
-        await until(lambda: under_way(it) >= HANGING, 60)
+        await until(lambda: under_way(it) >= HANGING, 200)
         it.desk.later(minutes=2)
         news = dispatch(2, told=True)
         it.publish(news)
-        await until(lambda: it.was_told(news), 60)
+        await until(lambda: it.was_told(news), 200)
         day.hung = under_way(it)
         await it.rest()
     day.fault, day.resolved, day.grown = states(it), dict(it.names.asked), it.pulse.grown
@@ -471,8 +474,11 @@ def test_f21_servers_that_prove_nothing(day: Day, name: str) -> None:
 
 
 def test_f22_a_name_server_that_is_down(day: Day) -> None:
-    """Told apart from the feed's own faults; the first poll after it finds the feed well."""
-    assert_refused(day, "f22-down", "dns_error")
+    """Told apart from the feed's own faults, and not counted with them; the first poll after it finds the feed well."""
+    fault, evening = day.fault["f22-down"], day.evening["f22-down"]
+    assert (fault.result, fault.failures, fault.etag, fault.entries) == ("dns_error", 0, '"1"', 1)
+    assert fault.due < 0.3
+    assert (evening.result, evening.entries) == ("ok", 2)
 
 
 def test_f23_many_feeds_of_one_host(day: Day) -> None:

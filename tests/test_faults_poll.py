@@ -178,3 +178,26 @@ async def test_p14_an_edited_title_without_guid_or_link_is_a_revision(desk: Desk
         await desk.pass_()
     assert desk.rows("SELECT changes FROM entry WHERE feed_id = 1") == [(1,)]
     assert desk.one("SELECT count(*) FROM obligation") == 2
+
+
+async def test_f22_a_name_server_that_is_down_for_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No feed is called failing for it, nobody is told feed by feed, and each is asked at its usual interval."""
+    import socket
+    from dataclasses import replace
+
+    from worker.net import Client
+
+    async def down(_host: str, _port: int) -> list[str]:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    with scripted(monkeypatch, Desk(tmp_path, targets=[log_target("ops")], operators="ops")) as desk:
+        works = desk.edges.client
+        desk.edges = replace(desk.edges, client=Client(user_agent="t", resolve=down))
+        for _ in range(12):
+            assert (await desk.poll()).result == "dns_error"
+            assert state(desk, "due") < str(desk.now.replace(tzinfo=None) + timedelta(minutes=17))
+            desk.later(minutes=20)
+        assert (state(desk, "failures"), state(desk, "last_result"), notices(desk)) == (0, "dns_error", [])
+        desk.edges = replace(desk.edges, client=works)
+        desk.web.feed(FEED, ITEMS)
+        assert (await desk.poll()).new == len(ITEMS)

@@ -547,12 +547,19 @@ async def test_f21_plain_http_on_a_tls_port_is_a_tls_error(feedserver: FeedServe
 
 
 @pytest.mark.parametrize(
-    "error",
-    [socket.gaierror(socket.EAI_NONAME, "unknown"), OSError("down"), UnicodeError("label"), None],
-    ids=["gai", "os", "idna", "empty"],
+    ("error", "local"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), False),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), True),
+        (socket.gaierror(socket.EAI_FAIL, "failure"), True),
+        (OSError("down"), False),
+        (UnicodeError("label"), False),
+        (None, False),
+    ],
+    ids=["no such name", "no answer", "no sound answer", "os", "idna", "empty"],
 )
-async def test_f22_a_failed_look_up_is_a_dns_error(error: Exception | None) -> None:
-    """DNS that is down is told apart, as it is no fault of the feed."""
+async def test_f22_a_failed_look_up_is_a_dns_error(error: Exception | None, local: bool) -> None:
+    """DNS that is down is told apart, as it is no fault of the feed; a name that does not exist is."""
 
     async def resolve(_host: str, _port: int) -> list[str]:
         if error is not None:
@@ -561,7 +568,7 @@ async def test_f22_a_failed_look_up_is_a_dns_error(error: Exception | None) -> N
 
     client = net.Client(user_agent="t", resolve=resolve)
     answer = await get(client, "http://feeds.test/")
-    assert (reason(answer), answer.sent) == (FetchReason.DNS, False)
+    assert (reason(answer), answer.sent, answer.local) == (FetchReason.DNS, False, local)
     await client.aclose()
 
 
@@ -574,7 +581,7 @@ async def test_f22_a_name_server_that_is_silent_is_a_dns_error() -> None:
 
     client = net.Client(user_agent="t", resolve=resolve)
     answer = await get(client, "http://feeds.test/", limits=net.Limits(seconds=20, connect=0.1))
-    assert reason(answer) is FetchReason.DNS
+    assert (reason(answer), answer.local) == (FetchReason.DNS, True)
     await client.aclose()
 
 

@@ -423,6 +423,81 @@ def test_one_entry_on_which_feedparser_raises(monkeypatch: pytest.MonkeyPatch):
     assert "planted" in found.problems[0]
 
 
+SWALLOWED = {
+    "an end tag spoilt": "<title>t1</title><guid>g1</guid><description>x</descr=ption>",
+    "an end of the channel": "<title>t1</title></channel><guid>g1</guid><description>x",
+    "a tag never closed": "<title>t1</title><guid>g1</guid><description>x<",
+    "a comment never closed": "<title>t1</title><guid>g1</guid><!-- x",
+    "a CDATA section never closed": "<title>t1</title><guid>g1</guid><description><![CDATA[x</description>",
+}
+
+
+@pytest.mark.parametrize("spoilt", SWALLOWED.values(), ids=list(SWALLOWED))
+def test_an_item_that_swallows_its_neighbours(spoilt: str):
+    """Those behind it are found again, each once."""
+    good = [f"<title>t{n}</title><guid>g{n}</guid>" for n in (0, 2, 3, 4)]
+    found = read(rss(good[0], spoilt, *good[1:]))
+    assert [entry.guid for entry in found.entries if entry.guid != "g1"] == ["g0", "g2", "g3", "g4"]
+
+
+@pytest.mark.parametrize(("limit", "readings"), [(100, 1), (10_000, 3)])
+def test_reading_again_has_an_end(limit: int, readings: int, monkeypatch: pytest.MonkeyPatch):
+    """A document is read by halves only as far as there is time for it; else it is left as it was read."""
+    read_so_far: list[str] = []
+    real = syndication._feedparser
+    monkeypatch.setattr(syndication, "_AGAIN", limit)
+    monkeypatch.setattr(syndication, "_feedparser", lambda text: read_so_far.append(text) or real(text))
+    good = [f"<title>t{n}</title><guid>g{n}</guid>" for n in (0, 2, 3)]
+    found = read(rss(good[0], SWALLOWED["an end tag spoilt"], *good[1:]))
+    assert len(read_so_far) == readings
+    assert (len(found.entries) == 4) == (readings > 1)
+
+
+def test_items_that_were_taken_out():
+    """What stands in a comment or a CDATA section is no item, also in a document with a fault."""
+    hidden = "<!-- <item><guid>old</guid></item> -->"
+    quoted = "<title>b</title><guid>b</guid><description><![CDATA[<item><guid>no</guid></item>]]></description>"
+    body = rss("<title>a</title><guid>a</guid><description>R&D</b></description>", quoted, head=hidden)
+    assert [entry.guid for entry in read(body).entries] == ["a", "b"]
+
+
+BROKEN_JSON = {
+    "a quote": ('{"id": "g1, "title": "t"}', [0, 2, 3]),
+    "a brace": ('{"id": "g1", "title": "t"', [0, 2, 3]),
+    "junk between": ('{"id": "g1"} oops', [0, 1, 2, 3]),
+    "a comma too many": ('{"id": "g1",}', [0, 2, 3]),
+    "a control character": ('{"id": "g1", "title": "a\tb"}', [0, 1, 2, 3]),
+    "no number": ('{"id": NaN0, "authors": [{"name": "Lan"}, {"name": "Minh"}]}', [0, 2, 3]),
+}
+
+
+@pytest.mark.parametrize(("spoilt", "kept"), BROKEN_JSON.values(), ids=list(BROKEN_JSON))
+def test_json_that_is_broken(spoilt: str, kept: list[int]):
+    """The items that can be read are; what stands within a broken one is none; the others are counted."""
+    items = [f'{{"id": "g{n}"}}' for n in range(4)]
+    items[1] = spoilt
+    found = read(
+        f'{{"version": "https://jsonfeed.org/version/1", "title": "Fil", "items": [{",".join(items)}]}}'.encode()
+    )
+    assert [entry.guid for entry in found.entries] == [f"g{n}" for n in kept]
+    assert (found.title, found.truncated) == ("Fil", False)
+    assert found.unread == (0 if spoilt.startswith('{"id": "g1", "title": "a') else 1)
+
+
+def test_json_that_ends_early():
+    """What stands before the end is kept, and that it ends early is said."""
+    whole = b'{"version": "https://jsonfeed.org/version/1", "items": [{"id": "a"}, {"id": "b"}, {"id": "c"}]}'
+    found = read(whole[:-10])
+    assert ([entry.guid for entry in found.entries], found.truncated) == (["a", "b"], True)
+
+
+def test_broken_json_of_something_else():
+    """No feed says so: nothing is made of it."""
+    found = parse(b'{"items": [{"id": "a"}, {"id": ', URL, "application/json")
+    assert isinstance(found, ParseFailed)
+    assert found.reason is FetchReason.PARSE_ERROR
+
+
 def test_content_and_summary():
     """Content is kept beside a summary that says something else, and once where it does not."""
     space = 'xmlns:content="http://purl.org/rss/1.0/modules/content/"'
@@ -480,6 +555,66 @@ def test_real_documents_never_raise():
     assert pickle.loads(pickle.dumps(found)) == found
     counts = {name: len(feed.entries) for name, feed in found.items() if name.endswith(".bin")}
     assert sorted(counts.values()) == [10, 15, 17, 40]
+
+
+def _by_lxml(body: bytes) -> list[str]:
+    """What tells each item that lxml finds in a document, faults and all: its guid, else its link, else its title."""
+    from lxml import etree
+
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:
+        return []
+    items = [] if root is None else root.iter("{*}item", "{*}entry")
+    found = []
+    for item in items:
+        told = {
+            etree.QName(child).localname: (child.text or "").strip() for child in item if isinstance(child.tag, str)
+        }
+        links = [child.get("href") or "" for child in item.iter("{*}link")]
+        found.append(
+            told.get("guid") or told.get("id") or told.get("link") or "".join(links) or told.get("title") or ""
+        )
+    return [name for name in found if name]
+
+
+def _by_feedparser(body: bytes) -> list[str]:
+    """The same of the entries that feedparser finds by itself."""
+    import io
+
+    import feedparser
+
+    try:
+        found = feedparser.parse(io.BytesIO(body), sanitize_html=False, resolve_relative_uris=False)
+    except Exception:  # noqa: BLE001 - it raises on some of them, and so finds nothing
+        return []
+    if not found.version:
+        return []
+    return [entry.get("id") or entry.get("link") or entry.get("title") or "" for entry in found.entries]
+
+
+def _plainly(name: str) -> str:
+    """A name without what parsers read in ways of their own: white space, and characters beyond ASCII."""
+    return re.sub(r"[^!-~]|\ufffd", "", name)
+
+
+@needs_feeds
+def test_no_entry_that_another_parser_finds_is_missed():
+    """In every document of the shared data: feedparser alone, and lxml, find nothing that is not found here."""
+    missed = {}
+    for path in sorted({*_documents(), *FEEDS.glob("outlets/*.xml")}):
+        body = path.read_bytes()
+        found = parse(body, URL, "")
+        entries = [*found.entries, *filter(None, [found.partial])] if isinstance(found, ParsedFeed) else []
+        ours = {_plainly(name) for entry in entries for name in (entry.guid, entry.link, entry.title)}
+        for other in (_by_lxml, _by_feedparser):
+            theirs = {_plainly(name) for name in other(body)} - {""}
+            # A link that is relative there is absolute here.
+            lost = {name for name in theirs - ours if not any(own.endswith(f"/{name}") for own in ours)}
+            if lost or len(theirs) > len(entries):
+                missed[path.name, other.__name__] = (len(theirs), len(entries), sorted(lost)[:3])
+    assert not missed
 
 
 def test_a_page_names_its_feeds():

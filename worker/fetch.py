@@ -39,7 +39,7 @@ async def fetch_feed(
         headers.append(("If-Modified-Since", state.last_modified))
     answer = await client.request("GET", feed.url.reveal(), headers=headers, redirects=True)
     if isinstance(answer, net.NetFailure):
-        return FetchFailed(reason=answer.reason, detail=answer.detail)
+        return FetchFailed(reason=answer.reason, detail=answer.detail, local=answer.local)
     freshness = _freshness(answer.headers, now)
     if answer.status == 304 and (state.etag or state.last_modified):
         return NotModified(freshness=freshness, moved=answer.moved or "")

@@ -126,6 +126,8 @@ class FetchFailed:
     #: For people; free of secrets.
     detail: str = ""
     freshness: Freshness = Freshness()
+    #: The name server did not answer, so that it does not count against the feed.
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from worker.model import FetchReason
-from worker.net.dial import Resolve, Resolver, Transport
+from worker.net.dial import NotDialled, Resolve, Resolver, Transport
 from worker.net.failure import AFTER_SENDING, EXPECTED, NOT_WRITABLE, BadURLError, explained
 from worker.net.guard import Allow
 from worker.net.inflate import Inflater, TooLargeError
@@ -69,6 +69,8 @@ class NetFailure:
     detail: str
     #: The request may have reached the application on the other side.
     sent: bool
+    #: The name server did not answer: no fault of the other side.
+    local: bool = False
 
 
 class Client:
@@ -118,7 +120,8 @@ class Client:
         except EXPECTED as e:
             reason, detail = explained(e, seconds=limits.seconds, connect=limits.connect, tls=exchange.securing)
             sent = (exchange.sent and not isinstance(e, NOT_WRITABLE)) or isinstance(e, AFTER_SENDING)
-            return NetFailure(reason=reason, detail=detail, sent=sent)
+            local = isinstance(e, NotDialled) and e.local
+            return NetFailure(reason=reason, detail=detail, sent=sent, local=local)
 
     async def guard_works(self) -> bool:
         """Whether a client without an allow-list refuses loopback, by address and by name, before any packet."""

@@ -30,9 +30,11 @@ _IDLE_SECONDS = 3.0
 class NotDialled(Exception):  # noqa: N818  no error of the program: it carries an expected failure through httpcore
     """No connection was opened, for this reason."""
 
-    def __init__(self, reason: FetchReason, detail: str) -> None:
+    def __init__(self, reason: FetchReason, detail: str, *, local: bool = False) -> None:
         self.reason = reason
         self.detail = detail
+        #: The name server's fault, not the host's.
+        self.local = local
         super().__init__(detail)
 
 
@@ -114,10 +116,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 async with asyncio.timeout(seconds):
                     addresses = list(dict.fromkeys(await self._resolve(host, port)))
             except TimeoutError:
-                raise NotDialled(FetchReason.DNS, f"{host}: the name server does not answer") from None
+                raise NotDialled(FetchReason.DNS, f"{host}: the name server does not answer", local=True) from None
             except (OSError, UnicodeError) as e:
                 words = getattr(e, "strerror", None) or "no such name"
-                raise NotDialled(FetchReason.DNS, f"{host}: {words}") from e
+                # No answer, or none that is one (resolver(5)); a name that does not exist is another matter.
+                local = getattr(e, "errno", None) in {socket.EAI_AGAIN, socket.EAI_FAIL}
+                raise NotDialled(FetchReason.DNS, f"{host}: {words}", local=local) from e
         if not addresses:
             raise NotDialled(FetchReason.DNS, f"{host}: no address")
         for address in addresses:

@@ -1,5 +1,6 @@
 """A feed's document before it is parsed: its characters, its faults, its items."""
 
+import bisect
 import codecs
 import html
 import html.entities
@@ -34,7 +35,7 @@ _ROOTS = r"(?:[A-Za-z_][\w.-]*:)?(?:rss|feed|rdf|channel|entry)"
 _START = re.compile(rf"<\?xml\s|<{_ROOTS}[\s>]", re.IGNORECASE)
 _ROOT = re.compile(rf"<({_ROOTS})(?=[\s>/])", re.IGNORECASE)
 _FIRST_ELEMENT = re.compile(r"<!--.*?-->|<[?!][^>]*>|<([A-Za-z_][\w.:-]*)", re.DOTALL)
-_ITEM = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s>/])", re.IGNORECASE)
+_ITEM = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?![A-Za-z0-9_.:-])", re.IGNORECASE)
 _DATE = re.compile(
     r"<(?:[A-Za-z_][\w.-]*:)?(?:pubDate|published|updated|date|issued|modified)(?=[\s>])[^>]*>"
     r"\s*(?:<!\[CDATA\[)?\s*([^<\]]{6,60})",
@@ -228,8 +229,9 @@ def alternates(text: str, url: str) -> tuple[str, ...]:
 
 
 def cut(text: str) -> Items:
-    """The document cut at its items."""
-    starts = list(_ITEM.finditer(text))
+    """The document cut at its items, but for those that stand in a comment or a CDATA section."""
+    quoted = _quoted(text)
+    starts = [match for match in _ITEM.finditer(text) if not _is_within(match.start(), quoted)]
     if not starts:
         return Items(text, (), "")
     end = text.find(f"</{starts[-1][1]}", starts[-1].start())
@@ -237,6 +239,22 @@ def cut(text: str) -> Items:
     edges = [*(match.start() for match in starts), end or len(text)]
     items = tuple(text[a:b] for a, b in pairwise(edges))
     return Items(text[: edges[0]], items, text[edges[-1] :])
+
+
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """Where comments and CDATA sections begin and end, in order; one that is never closed is none."""
+    found = []
+    for opening, closing in (("<!--", "-->"), ("<![CDATA[", "]]>")):
+        start = text.find(opening)
+        while start >= 0 and (end := text.find(closing, start)) >= 0:
+            found.append((start, end))
+            start = text.find(opening, end)
+    return sorted(found)
+
+
+def _is_within(place: int, spans: list[tuple[int, int]]) -> bool:
+    index = bisect.bisect(spans, (place, len(spans) and spans[-1][1])) - 1
+    return index >= 0 and spans[index][0] < place < spans[index][1]
 
 
 def newest(document: Items, limit: int) -> Items:

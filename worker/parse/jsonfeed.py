@@ -1,5 +1,6 @@
 """JSON Feed 1 and 1.1 (jsonfeed.org)."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -13,20 +14,32 @@ from worker.parse.syndication import ENTRIES
 
 _VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.\d+)?/?")
 _PROBLEMS = 10
+_SAID_VERSION = re.compile(r'"version"\s*:\s*"(https?:[^"\s]{1,60})"')
+_ITEMS = re.compile(r'"items"\s*:\s*\[')
+_BEGIN = re.compile(r"[\s,]*\{")
+_NEXT = re.compile(r'\{(?=\s*")')
+#: Places at which an item may begin again, behind one that cannot be read.
+_TRIES = 2_000
+#: Between two items, or after the last.
+_GOES_ON = re.compile(r"\s*(?:,|\])")
 
 
 def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
-    """The feed in a JSON document."""
+    """The feed in a JSON document; of one that is broken, the items that are not."""
+    unread: list[str] = []
+    truncated = False
     try:
         feed = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"JSON: {error}"[:200])
+        salvaged = _salvaged(text)
+        if salvaged is None:
+            return ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"JSON: {error}"[:200])
+        feed, unread, truncated = salvaged
     if not isinstance(feed, dict) or not _VERSION.fullmatch(_text(feed, "version")):
         return ParseFailed(reason=FetchReason.NOT_A_FEED, detail="JSON that is no JSON Feed")
     items = feed.get("items")
     entries: list[ParsedEntry] = []
     problems: list[str] = []
-    unread: list[str] = []
     for number, item in enumerate(items if isinstance(items, list) else [], 1):
         try:
             entry = _entry(item, _text(feed, "language"), url)
@@ -47,7 +60,51 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
         unread=len(unread),
         unread_why=next(iter(unread), ""),
         dropped=len(entries) - len(kept),
+        truncated=truncated,
     )
+
+
+def _salvaged(text: str) -> tuple[dict[str, Any], list[str], bool] | None:
+    """A broken document's feed with the items that can be read, what is said of the others, and whether it ends early.
+
+    None where nothing says that it is a JSON Feed.
+    """
+    start, version = _ITEMS.search(text), _SAID_VERSION.search(text)
+    if start is None or version is None:
+        return None
+    try:
+        feed = json.loads(text[: start.end()] + "]}", strict=False)
+    except (ValueError, RecursionError):
+        feed = {"version": version[1]}
+    items, unread, place = [], [], start.end()
+    decoder = json.JSONDecoder(strict=False)
+    while (begin := _BEGIN.match(text, place)) is not None:
+        try:
+            item, place = decoder.raw_decode(text, begin.end() - 1)
+        except (ValueError, RecursionError) as error:
+            place, damaged = begin.end(), f"an entry could not be read: {type(error).__name__}: {error}"[:200]
+        else:
+            items.append(item)
+            if _GOES_ON.match(text, place) is not None:
+                continue
+            damaged = "something after an entry could not be read"
+        unread.append(damaged)
+        place = _next_item(text, place, decoder)
+    truncated = re.search(r"\]\s*[,}]", text[place:]) is None
+    return feed | {"items": items}, unread, truncated
+
+
+def _next_item(text: str, place: int, decoder: json.JSONDecoder) -> int:
+    """Where the next item that can be read begins; the end of the text if none does."""
+    for begin in itertools.islice(_NEXT.finditer(text, place), _TRIES):
+        try:
+            item, _ = decoder.raw_decode(text, begin.start())
+        except (ValueError, RecursionError):
+            continue
+        # What stands within an item, an author or an attachment, has no id.
+        if isinstance(item, dict) and "id" in item:
+            return begin.start()
+    return len(text)
 
 
 def _entry(item: Mapping[str, Any], language: str, url: str) -> ParsedEntry:

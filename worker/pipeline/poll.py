@@ -181,13 +181,19 @@ def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModifie
 def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, unread: Fetched | None = None) -> Polled:
     now = edges.clock()
     gone = failure.reason is FetchReason.GONE
+    failures = state.failures + (not failure.local)
     if gone:
         due = next_poll_of_retired(feed.id, feed.every, now=now)
     else:
-        due = next_poll(feed.id, feed.every, freshness=failure.freshness, failures=state.failures + 1, now=now)
+        due = next_poll(feed.id, feed.every, freshness=failure.freshness, failures=max(failures, 1), now=now)
     detail = f"{failure.detail}; retired: asked once a day" if gone else failure.detail
     result = feeds.PollResult(
-        result=failure.reason, detail=detail, due=due, success=False, not_before=_patience(failure.freshness, now)
+        result=failure.reason,
+        detail=detail,
+        due=due,
+        success=False,
+        counts=not failure.local,
+        not_before=_patience(failure.freshness, now),
     )
     with edges.store.write() as tx:
         if unread is not None:  # so that what could not be read can be looked at, and read again
@@ -199,10 +205,12 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
                 "Its server says that it is gone for good (410). It is asked once a day; remove it, or change its url."
             )
             tell(tx, edges.live, f"{feed.name}: the feed is gone", words, now=now)
-        elif state.failures + 1 == TELL_AFTER and not gone:
+        elif failures == TELL_AFTER > state.failures and not gone:
             words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
             tell(tx, edges.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
-    if not state.failures:  # the log says it once, `veille status` as long as it lasts
+    if (
+        not state.failures and state.last_result != failure.reason
+    ):  # the log says it once, `veille status` as long as it lasts
         _log.warning("a feed fails", feed=feed.name, reason=failure.reason, detail=failure.detail)
     return Polled(result=failure.reason, detail=failure.detail)
 

@@ -50,6 +50,8 @@ class PollResult:
     validators: tuple[str, str] | None = None
     due: datetime
     success: bool
+    #: A failure that counts against the feed.
+    counts: bool = True
     #: The document was there to its end: what comes later is news.
     whole: bool = True
     #: The server asked not to be polled before.
@@ -157,7 +159,7 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         "due": poll.due,
         "lease_until": None,
         "not_before": poll.not_before,
-        "failures": 0 if poll.success else _feed.c.failures + 1,
+        "failures": 0 if poll.success else _feed.c.failures + int(poll.counts),
     }
     if poll.success:
         values |= {"last_success": now, "moved": poll.moved, "moved_times": poll.moved_times}
