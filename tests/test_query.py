@@ -145,6 +145,27 @@ def test_sets(body, day, expected):
     assert _spans("@sen", body, sets=SETS, day=day) == expected
 
 
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("viser", ["visent"]),
+        ("zorbaler", ["zorbales"]),
+        ("=Zorbales", ["zorbales"]),
+        ("==Zorbales", []),
+        ("==zorbales", ["zorbales"]),
+        ("zorb*", ["zorbales"]),
+        ("pont neuf", ["pont neuf"]),
+        ("pont vieux", []),
+        ("/p[o]nt/", ["pont", "ponts"]),
+        ("zorban", []),
+    ],
+)
+def test_a_term_of_a_set_stands_where_it_stands_alone(term, expected):
+    """Terms whose first word the text lacks are passed over, whatever way it is compared: none that stands is."""
+    body = "Des zorbales visent le pont neuf et deux ponts"
+    assert _spans("@one", body, sets={"one": TermSet(terms=(DatedTerm(term=parse_term(term)),))}) == expected
+
+
 def test_order_and_number_of_spans():
     """Shortest extent first, then leftmost; never more than 10,000, which is noted."""
     assert _spans("a1 NEAR/5 b1", "a1 x b1 a1 b1 x x a1")[:3] == ["b1 a1", "a1 b1", "a1 b1"]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from worker import config, match, render, rules
 from worker.app.clock import clock
@@ -11,7 +12,9 @@ from worker.errors import Problem, UserError
 from worker.logs import hide
 from worker.model import Target
 from worker.pipeline.live import Live
-from worker.store import Store, open_store, path_of
+
+if TYPE_CHECKING:
+    from worker.store import Store
 
 
 def load(path: Path, folder: Path | None = None) -> Live:
@@ -110,8 +113,11 @@ def target_named(live: Live, target_id: str) -> Target:
     return target
 
 
-def open_for(conf: config.Config, *, create: bool) -> Store:
+def open_for(conf: config.Config, *, create: bool) -> "Store":
     """The configuration's store; a new one comes with the archive."""
+    # Here, as `check` and `rules` need no database, and its library takes a third of a start.
+    from worker.store import open_store
+
     store = open_store(conf.store_url, create=create)
     if create:
         from worker.pipeline.known import load_archive
@@ -126,4 +132,6 @@ def open_for(conf: config.Config, *, create: bool) -> Store:
 
 def store_file(conf: config.Config) -> Path | None:
     """The configuration's SQLite file, which need not be there; None for PostgreSQL."""
+    from worker.store import path_of
+
     return path_of(conf.store_url)

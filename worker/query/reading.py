@@ -224,7 +224,10 @@ class Reading:
 
     def _set(self, terms: TermSet) -> list[Span]:
         found = [
-            span for dated in terms.terms if dated.holds(self._published) for span in self.answer(dated.term) or ()
+            span
+            for dated in terms.terms
+            if not self._lacks(dated.term) and dated.holds(self._published)
+            for span in self.answer(dated.term) or ()
         ]
         excepted = sorted(span for term in terms.exceptions for span in self.answer(term) or ()) if found else ()
         if not excepted:
@@ -233,6 +236,16 @@ class Reading:
         lasts = list(accumulate((span[-1] for span in excepted), max))
         inside = (bisect_right(firsts, span[0]) for span in found)
         return [span for span, before in zip(found, inside, strict=True) if not before or lasts[before - 1] < span[-1]]
+
+    def _lacks(self, term: Term | Regex) -> bool:
+        """Whether no word of the text can be the term's first: of a set's hundreds few are there, and answers cost."""
+        if isinstance(term, Regex):
+            return False
+        word, places = term.words[0], self._places
+        if word.how is How.INFLECTED:
+            kin = family(word.text, self.document.language)
+            return places.forms.isdisjoint(kin.forms) and not (kin.stem and places.alike(kin.word))
+        return word.how is not How.PREFIX and not places.of(fold(word.text))
 
     def _regex(self, pattern: str) -> list[Span]:
         spans = []
