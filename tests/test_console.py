@@ -194,6 +194,28 @@ async def test_c06_stop_with_an_open_connection() -> None:
     writer.close()
 
 
+async def test_c06_stop_with_an_open_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request whose answer hangs is cut off; without a limit it would hold up the end for as long."""
+    import threading
+
+    monkeypatch.setattr(console, "_SECONDS", 60)
+    asked, free = threading.Event(), threading.Event()
+
+    def hang() -> bool:
+        asked.set()
+        return free.wait(60)
+
+    made = Console(("127.0.0.1", 0), hang, lambda: MEASURED)
+    try:
+        async with serving(made):
+            _, writer = await asyncio.open_connection("127.0.0.1", made.port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            await asyncio.to_thread(asked.wait, 10)
+    finally:
+        free.set()
+    writer.close()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid", "192.0.2.1"])
 def test_a_place_that_cannot_be_had(host: str) -> None:
     """A port in use, a name without address, an address of others: a sentence that names the setting."""

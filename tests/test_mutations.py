@@ -95,7 +95,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 
 def run(tree: Path, tests: Sequence[str], *options: str) -> subprocess.CompletedProcess[str]:
     """Run tests of a copy."""
-    fixed = ["-q", "-rfE", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not soak", "--timeout", "100"]
+    fixed = ["-q", "-rfE", "-p", "no:randomly", "-p", "no:cacheprovider", "-m", "not soak", "--timeout", "300"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", *fixed, *options, *(f"tests/{test}" for test in tests)],
@@ -121,3 +121,4 @@ def test_a_change_of_one_line_is_seen(copy: Copy, one: Mutation) -> None:
     finally:
         file.write_text(whole, encoding="utf-8")
     assert done.returncode == 1, done.stdout[-2000:]
+    assert re.search(r"\d+ (?:failed|error)", done.stdout), done.stdout[-2000:]
