@@ -7,15 +7,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from desk import FEED, START, Desk, Inline, feed
 from rig import Item, rss
 
 from worker.child import ChildReason
 from worker.errors import StoreBusyError
+from worker.model import NotModified
 from worker.parse import parse
 from worker.pipeline import poll as poll_job
-from worker.pipeline.poll import poll
+from worker.pipeline.poll import Polled, poll
 from worker.store import entries
+from worker.store.feeds import OvertakenError
 
 ITEMS = [Item(str(n), f"Titre numéro {n}", f"Texte de la dépêche numéro {n}.") for n in range(3)]
 
@@ -231,3 +234,25 @@ def _fetched():
     from worker.model import Fetched
 
     return Fetched(body=rss(ITEMS), url=FEED, etag='"1"')
+
+
+async def test_one_of_several_unchanged_feeds_polled_by_another_meanwhile(tmp_path: Path) -> None:
+    """Answered 304 together and recorded together: the one that another worker was first with is told apart."""
+    urls = [f"https://{name}.example/feed" for name in "abc"]
+    with Desk(tmp_path, feeds=[feed(url) for url in urls]) as desk:
+        for url in urls:
+            desk.web.feed(url, ITEMS, ETag='"1"')
+            await poll(desk.edges, url)
+            desk.web.answer(url, status=304)
+        before = poll_job._states(desk.edges, urls)
+        desk.later(minutes=5)
+        with desk.store.write() as tx:
+            tx.execute(sa.text("UPDATE feed SET last_polled = NULL WHERE key = :key"), {"key": urls[1]})
+        answers = [(feed(url), state, NotModified()) for url, state in zip(urls, before, strict=True)]
+        done = poll_job._not_modified(desk.edges, answers)
+        assert [type(one) for one in done] == [Polled, OvertakenError, Polled]
+        assert [row[0] for row in desk.rows("SELECT last_result FROM feed ORDER BY key")] == [
+            "not_modified",
+            "ok",
+            "not_modified",
+        ]

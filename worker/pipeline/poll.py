@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from worker.child import ChildFailed, ChildReason
-from worker.errors import StoreError
+from worker.errors import StoreBusyError, StoreError
 from worker.fetch import fetch_feed
 from worker.identify import Seen, Sighting, SightingKind, churns, edited, identify, is_bare, keys
 from worker.model import (
@@ -73,12 +73,12 @@ async def poll(edges: Edges, key: str) -> Polled | None:
     feed = edges.live.feed(key)
     if feed is None:
         return None
-    state = _trusted(await edges.in_thread(lambda: _state(edges, key)), edges.clock())
+    state = _trusted(await edges.in_batch(_states, key), edges.clock())
     asked = _asked(state, edges.clock())
     fetched = await fetch_feed(edges.client, feed, asked, now=edges.clock())
     edges.at("after_fetch")
     if isinstance(fetched, NotModified):
-        return await edges.in_thread(lambda: _not_modified(edges, feed, state, fetched))
+        return await edges.in_batch(_not_modified, (feed, state, fetched))
     if isinstance(fetched, FetchFailed):
         return await edges.in_thread(lambda: _failed(edges, feed, state, fetched))
     parsed = await edges.children.run(parse, fetched.body, fetched.url, fetched.content_type, seconds=_PARSE_SECONDS)
@@ -101,7 +101,7 @@ async def read_again(edges: Edges, feed: Feed, fetched: Fetched, *, baseline: bo
     `baseline` and `again` say what that poll started from: whether a first one had committed, and whether the poll
     before it had found a document that ends early.
     """
-    state = await edges.in_thread(lambda: _state(edges, feed.id))
+    state = await edges.in_batch(_states, feed.id)
     state = replace(state, baseline=baseline, last_detail=_CUT if again else "")
     parsed = await edges.children.run(parse, fetched.body, fetched.url, fetched.content_type, seconds=_PARSE_SECONDS)
     if not isinstance(parsed, ParsedFeed):
@@ -115,9 +115,9 @@ def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: date
         tell(tx, edges.live, f"{feed.name}: the feed answers again", body, now=now)
 
 
-def _state(edges: Edges, key: str) -> FeedState:
+def _states(edges: Edges, keys: Sequence[str]) -> Sequence[FeedState]:
     with edges.store.read() as tx:
-        return feeds.state(tx, key)
+        return feeds.states(tx, keys)
 
 
 def _trusted(state: FeedState, now: datetime) -> FeedState:
@@ -157,13 +157,31 @@ def _reason(parsed: ParseFailed | ChildFailed) -> FetchReason:
     return FetchReason.PARSE_TIMEOUT if parsed.reason is ChildReason.TIMEOUT else FetchReason.PARSE_ERROR
 
 
-def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModified) -> Polled:
+def _not_modified(
+    edges: Edges, answers: Sequence[tuple[Feed, FeedState, NotModified]]
+) -> Sequence[Polled | StoreBusyError]:
+    """Several 304s in one transaction; one whose feed another polled meanwhile writes nothing, and hinders no other."""
     now = edges.clock()
-    due = next_poll(feed.id, feed.every, freshness=answer.freshness, failures=0, now=now, rhythm=state.rhythm)
+    done: list[Polled | StoreBusyError] = []
+    with edges.store.write() as tx:
+        for feed, state, answer in answers:
+            result = _unchanged(feed, state, answer, now)
+            try:
+                feeds.record(tx, state, result, now=now)
+            except feeds.OvertakenError as e:
+                done.append(e)
+                continue
+            _tell_recovery(tx, edges, feed, state, now)
+            _tell_moved(tx, edges, feed, result.moved, result.moved_times, now)
+            done.append(Polled(result="not_modified"))
+    return done
+
+
+def _unchanged(feed: Feed, state: FeedState, answer: NotModified, now: datetime) -> feeds.PollResult:
     moved, times = _moved(state, answer.moved)
-    result = feeds.PollResult(
+    return feeds.PollResult(
         result="not_modified",
-        due=due,
+        due=next_poll(feed.id, feed.every, freshness=answer.freshness, failures=0, now=now, rhythm=state.rhythm),
         success=True,
         not_before=_patience(answer.freshness, now),
         lies=state.lies,
@@ -171,11 +189,6 @@ def _not_modified(edges: Edges, feed: Feed, state: FeedState, answer: NotModifie
         moved_times=times,
         detail="; ".join(filter(None, (_still_said(state), _moved_words(moved, times)))),
     )
-    with edges.store.write() as tx:
-        feeds.record(tx, state, result, now=now)
-        _tell_recovery(tx, edges, feed, state, now)
-        _tell_moved(tx, edges, feed, moved, times, now)
-    return Polled(result="not_modified")
 
 
 def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, unread: Fetched | None = None) -> Polled:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
@@ -16,6 +18,12 @@ _entry = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at
 _feed = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _rhythm = TypeAdapter(Rhythm)
 _UNKNOWN = Rhythm()
+# Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
+_STATES = sa.select(_feed).where(_feed.c.key.in_(sa.bindparam("keys", expanding=True)))
+
+
+class OvertakenError(StoreBusyError):
+    """Another poll of the feed committed since this one began; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,22 +131,30 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
 
 def state(tx: Tx, key: str) -> FeedState:
     """What a poll of the feed starts from."""
-    row = tx.execute(sa.select(_feed).where(_feed.c.key == key)).one()
-    return FeedState(
-        id=row.id,
-        etag=row.etag,
-        last_modified=row.last_modified,
-        failures=row.failures,
-        baseline=row.baseline,
-        last_polled=row.last_polled,
-        last_result=row.last_result,
-        last_detail=row.last_detail,
-        last_document=row.last_document,
-        lies=row.lies,
-        lied=row.lied,
-        moved=row.moved,
-        moved_times=row.moved_times,
-        rhythm=_rhythm_of(row.rhythm),
+    return states(tx, [key])[0]
+
+
+def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
+    """What polls of these feeds start from; KeyError for one without a state."""
+    rows = {row.key: row for row in tx.execute(_STATES, {"keys": list(keys)})}
+    return tuple(
+        FeedState(
+            id=row.id,
+            etag=row.etag,
+            last_modified=row.last_modified,
+            failures=row.failures,
+            baseline=row.baseline,
+            last_polled=row.last_polled,
+            last_result=row.last_result,
+            last_detail=row.last_detail,
+            last_document=row.last_document,
+            lies=row.lies,
+            lied=row.lied,
+            moved=row.moved,
+            moved_times=row.moved_times,
+            rhythm=_rhythm_of(row.rhythm),
+        )
+        for row in map(rows.__getitem__, keys)
     )
 
 
@@ -149,7 +165,7 @@ def _rhythm_of(written: str) -> Rhythm:
 def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> None:
     """Commit what a poll that started from `before` found, in the transaction of its entries; the lease ends.
 
-    Raises StoreBusyError, which undoes that transaction, where another poll of the feed committed meanwhile: both
+    Raises OvertakenError, which undoes that transaction, where another poll of the feed committed meanwhile: both
     would take the same items for new.
     """
     values: dict[str, object] = {
@@ -159,10 +175,9 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         "due": poll.due,
         "lease_until": None,
         "not_before": poll.not_before,
-        "failures": 0 if poll.success else _feed.c.failures + int(poll.counts),
     }
     if poll.success:
-        values |= {"last_success": now, "moved": poll.moved, "moved_times": poll.moved_times}
+        values |= {"failures": 0, "last_success": now, "moved": poll.moved, "moved_times": poll.moved_times}
         if poll.whole:
             values["baseline"] = True
     if poll.document:
@@ -177,9 +192,26 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         values["gap"] = now
     if poll.validators is not None:
         values |= {"etag": poll.validators[0], "last_modified": poll.validators[1]}
-    unchanged = (_feed.c.id == before.id, _feed.c.last_polled.is_not_distinct_from(before.last_polled))
-    if not tx.execute(sa.update(_feed).where(*unchanged).values(values)).rowcount:
-        raise StoreBusyError("another worker polled this feed meanwhile; it is polled again when it is due")
+    update = _recording(frozenset(values))
+    given = values | {"its_id": before.id, "polled_before": before.last_polled}
+    if not poll.success:
+        given["one_more"] = int(poll.counts)
+    if not tx.execute(update, given).rowcount:
+        raise OvertakenError("another worker polled this feed meanwhile; it is polled again when it is due")
+
+
+@cache
+def _recording(columns: frozenset[str]) -> sa.Update:
+    """Sets `columns`, and adds to the failures where these are none of them. Made once for each kind of poll."""
+    values: dict[str, Any] = {name: sa.bindparam(name, type_=_feed.c[name].type) for name in sorted(columns)}
+    if "failures" not in columns:
+        values["failures"] = _feed.c.failures + sa.bindparam("one_more", type_=_feed.c.failures.type)
+    before = sa.bindparam("polled_before", type_=_feed.c.last_polled.type)
+    return (
+        sa.update(_feed)
+        .where(_feed.c.id == sa.bindparam("its_id"), _feed.c.last_polled.is_not_distinct_from(before))
+        .values(values)
+    )
 
 
 def release(tx: Tx) -> None:
