@@ -323,9 +323,9 @@ def oracle(served: Served, stored: set[str], sink: Sink, began: float) -> dict[s
     """What is owed, by what the server sent and the items' own words, against what was stored and told."""
     told = Counter(name for _, name in sink.took)
     seen = {f"Z{feed}N{n}" for feed, sent in served.items() for first, last in sent for n in range(first, last + 1)}
-    # What stood in the first document is no news.
+    # What stood in the first document is no news; what slid past between two polls was never served.
     news = {feed: range(sent[0][1] + 1, sent[-1][1] + 1) for feed, sent in served.items()}
-    owed = {f"Z{feed}N{n}" for feed, numbers in news.items() for n in numbers if is_told(feed, n)}
+    owed = {f"Z{feed}N{n}" for feed, numbers in news.items() for n in numbers if is_told(feed, n)} & seen
     moments = {name: moment - began for moment, name in sink.took}
     # Of the canary's first minutes, in which every feed is due at once, nothing is asked.
     quarter = (sink.took[-1][0] - began) / 4

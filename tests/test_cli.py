@@ -25,7 +25,7 @@ COMMANDS = {
     ("stories",): ("--json", "--limit", "--several"),
     ("import",): ("--json",),
     ("feeds", "list"): ("--json",),
-    ("feeds", "add"): ("--name", "--language", "--tag", "--unchecked", "--json"),
+    ("feeds", "add"): ("--name", "--language", "--tag", "--pick", "--unchecked", "--json"),
     ("feeds", "import"): (),
     ("feeds", "export"): (),
     ("send-test",): ("--json",),
@@ -441,14 +441,26 @@ def page(*links: str, kind: str = "application/rss+xml") -> bytes:
     ("served", "added", "found"),
     [
         ({"/": rss([])}, "/", 1),
-        ({"/": page("/fil.xml")}, "/fil.xml", 1),
+        ({"/": page("/fil.xml"), "/fil.xml": rss([])}, "/fil.xml", 1),
+        ({"/": page("/fil.xml")}, None, 0),
+        ({"/": page("/fil.xml"), "/fil.xml": page("/b.xml")}, None, 0),
         ({"/": page("a.xml", "/b.xml")}, None, 2),
         ({"/": page(), "/rss.xml": rss([])}, "/rss.xml", 1),
         ({"/": page(kind="text/css")}, None, 0),
         ({"/": b"\x89PNG"}, None, 0),
         ({}, None, 0),
     ],
-    ids=["a feed", "a page of one", "a page of two", "a well-known place", "a page of none", "a picture", "nothing"],
+    ids=[
+        "a feed",
+        "a page of one",
+        "one that is not there",
+        "one that is a page",
+        "a page of two",
+        "a well-known place",
+        "a page of none",
+        "a picture",
+        "nothing",
+    ],
 )
 def test_feeds_are_found_where_a_page_names_them(
     veille, site: Site, feedserver, served: dict[str, bytes], added: str | None, found: int
@@ -472,6 +484,21 @@ def test_feeds_are_found_where_a_page_names_them(
     if found == 2:
         assert feedserver.url("/a.xml") in told.err
         assert feedserver.url("/b.xml") in told.err
+
+
+def test_one_of_several_feeds_is_picked_by_its_number(veille, site: Site, feedserver) -> None:
+    """The number is that of the list, from 1; the feed is added under the name that it gives itself."""
+    site.allow = [feedserver.place]
+    site.write()
+    feedserver.serve("/", page("/a.xml", "/b.xml"))
+    feedserver.serve("/b.xml", rss([]).replace(b"<channel>", b"<channel><title>Le fil B</title>", 1))
+    told = veille("feeds", "add", feedserver.url("/"), site=site).err
+    assert f"2 {feedserver.url('/b.xml')}" in told
+    assert veille("feeds", "add", feedserver.url("/"), "--pick", "3", site=site).code == 1
+    assert feedserver.url("/b.xml") not in site.config.read_text()
+    assert veille("feeds", "add", feedserver.url("/"), "--pick", "2", site=site).code == 0
+    assert f'url = "{feedserver.url("/b.xml")}"' in site.config.read_text()
+    assert 'name = "Le fil B"' in site.config.read_text()
 
 
 def test_no_feed_is_looked_for_where_nothing_may_be(veille, site: Site, feedserver) -> None:

@@ -22,6 +22,7 @@ from worker import deliver
 from worker.child import ChildFailed, ChildReason, Children
 from worker.config.apprise import LOCAL, NETWORK
 from worker.deliver import apprise as apprise_channel
+from worker.deliver import slack
 from worker.model import (
     AppriseSettings,
     Channel,
@@ -482,7 +483,7 @@ async def test_n06_slack_redirect_is_no_success(client: Client) -> None:
 
 async def test_n05_slack_accepts_then_stalls(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that was received and not answered may have been posted; it is not repeated within the attempt."""
-    monkeypatch.setattr(deliver.slack, "_SECONDS", 0.5)
+    monkeypatch.setattr(slack, "_SECONDS", 0.5)
     with HttpSink(Reply(delay=20)) as sink:
         async with asyncio.timeout(5):
             receipt = await attempt(webhook_target(sink.url), client=client)

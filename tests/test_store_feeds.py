@@ -40,6 +40,21 @@ def test_due_gives_the_most_overdue_first_of_those_configured(store: Store) -> N
         assert feeds.due(tx, [a, b, d], now=NOW - timedelta(hours=2)) == (d,)
 
 
+@pytest.mark.parametrize(
+    ("minutes", "first"), [(61, "new"), (59, "known"), (0, "known")], ids=["longer than an hour", "an hour", "now"]
+)
+def test_a_feed_never_polled_lets_known_ones_go_first_for_an_hour(store: Store, minutes: int, first: str) -> None:
+    """Thousands of new feeds do not keep waiting those that news is awaited from, nor wait for ever themselves."""
+    known, new = "https://a.example/rss", "https://b.example/rss"
+    before = state_of(store)
+    with store.write() as tx:
+        feeds.record(tx, before, feeds.PollResult(result="ok", due=NOW, success=True), now=NOW)
+        feeds.ensure(tx, [feed(new, "B")], NOW - timedelta(minutes=minutes))
+    with store.read() as tx:
+        expected = (new, known) if first == "new" else (known, new)
+        assert feeds.due(tx, [new, known], now=NOW) == expected
+
+
 def test_a_lease_keeps_others_off_until_it_ends(store: Store) -> None:
     """Two claimers share the work; a lease ends with its time, with the poll, or when the holder is known dead."""
     urls = ["https://a.example/rss", "https://b.example/rss"]

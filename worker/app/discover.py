@@ -30,14 +30,18 @@ class Found:
     reason: str = ""
 
 
-async def discover(conf: Config, url: str) -> Found:
+async def discover(conf: Config, url: str, chosen: int | None = None) -> Found:
     """The feed at `url`, or those that the page there names, in its order; else the first of the well-known places.
 
+    The only one that a page names, or the `chosen` one (from 1; raises IndexError), is read for what it calls itself.
     Asked for with the configuration's address guard, and read in a child process.
     """
     client, children = Client(allow=conf.allow, user_agent=user_agent(conf)), Children(size=1)
     try:
         found = await _read(client, children, url)
+        if found.feeds and (chosen is not None or len(found.feeds) == 1):
+            named = _chosen(found.feeds, chosen)
+            return found if named == url else await _named(client, children, named)
         if found.feeds or not found.reason.startswith(FetchReason.NOT_A_FEED):
             return found
         for place in PLACES:
@@ -48,6 +52,22 @@ async def discover(conf: Config, url: str) -> Found:
     finally:
         children.close()
         await client.aclose()
+
+
+async def _named(client: Client, children: Children, url: str) -> Found:
+    """What a page calls a feed, if it is one."""
+    there = await _read(client, children, url)
+    if there.feeds == (url,):
+        return there
+    return Found(reason=f"the page names {url}, {there.reason or 'which is a page too'}")
+
+
+def _chosen(feeds: tuple[str, ...], number: int | None) -> str:
+    if number is None:
+        return feeds[0]
+    if not 1 <= number <= len(feeds):
+        raise IndexError(number)
+    return feeds[number - 1]
 
 
 async def _read(client: Client, children: Children, url: str) -> Found:

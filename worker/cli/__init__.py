@@ -300,6 +300,7 @@ def feeds_add(
     name: Annotated[str, typer.Option("--name", help="What alerts call it; as it calls itself, if left out.")] = "",
     language: Annotated[str, typer.Option("--language", help="fr, en, vi ...; found out, if left out.")] = "",
     tag: Annotated[list[str] | None, typer.Option("--tag", help="For routes and rules; may be repeated.")] = None,
+    pick: Annotated[int | None, typer.Option("--pick", min=1, help="Which, of several that a page names.")] = None,
     unchecked: Annotated[bool, typer.Option("--unchecked", help="Add the address without asking it.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -312,7 +313,10 @@ def feeds_add(
 
     check(config, url, name, language=language, tags=tag or ())
     asks = not unchecked and url.startswith(("http://", "https://"))
-    found = asyncio.run(discover(load_config(config), url)) if asks else Found(feeds=(url,))
+    try:
+        found = asyncio.run(discover(load_config(config), url, pick)) if asks else Found(feeds=(url,))
+    except IndexError:
+        fail(f"the page does not name {pick} feeds", 1)
     added = found.feeds[0] if len(found.feeds) == 1 else None
     if added is not None:
         add(config, added, name or " ".join(found.title.split()), language=language, tags=tag or ())
@@ -321,7 +325,8 @@ def feeds_add(
     elif added is not None:
         say(f"{added} added to {config}; a running worker reads it at SIGHUP")
     elif found.feeds:
-        fail("\n  ".join(["the page names several feeds; add the one you mean:", *found.feeds]), 1)
+        numbered = [f"{number} {address}" for number, address in enumerate(found.feeds, 1)]
+        fail("\n  ".join(["the page names several feeds; add the one you mean, or --pick its number:", *numbered]), 1)
     else:
         fail(f"there is no feed at {url} ({found.reason}); --unchecked adds it all the same", 1)
     if added is None:

@@ -7,12 +7,15 @@ until someone changes its settings; `uncertain` may have been accepted, so that 
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from worker.child import Children
-from worker.deliver import apprise, email, log, slack
+from worker.deliver import email, log
 from worker.deliver.repeat import remark
 from worker.model import AppriseSettings, Claimed, EmailSettings, LogSettings, Receipt, SlackSettings, Target
-from worker.net import Client
+
+if TYPE_CHECKING:
+    from worker.net import Client
 
 __all__ = ["check", "send"]
 
@@ -21,7 +24,7 @@ async def send(
     claimed: Claimed,
     target: Target,
     *,
-    client: Client,
+    client: "Client",
     children: Children,
     echo: Callable[[str], None],
     allow: Sequence[str] = (),
@@ -30,12 +33,17 @@ async def send(
 
     `allow` names what Apprise may reach besides public addresses, as config's `[network] allow` does.
     """
+    # Imported where they are used: they load the HTTP client, which whoever brings one has, and `check` seldom needs.
     match target.settings:
         case EmailSettings() as settings:
             return await email.send(claimed, settings)
         case SlackSettings() as settings:
+            from worker.deliver import slack
+
             return await slack.send(claimed, settings, client, remark(claimed, target.language))
         case AppriseSettings() as settings:
+            from worker.deliver import apprise
+
             return await apprise.send(claimed, settings, children, allow, remark(claimed, target.language))
         case LogSettings() as settings:
             return await log.send(claimed, settings, echo)
@@ -45,6 +53,8 @@ def check(target: Target) -> tuple[str, ...]:
     """What can be found wrong with a target without sending anything: sentences for people, without secrets."""
     match target.settings:
         case AppriseSettings() as settings:
+            from worker.deliver import apprise
+
             return apprise.check(settings)
         case LogSettings() as settings:
             return log.check(settings)

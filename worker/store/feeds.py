@@ -18,6 +18,8 @@ _entry = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at
 _feed = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _rhythm = TypeAdapter(Rhythm)
 _UNKNOWN = Rhythm()
+#: A list of thousands that is imported must not keep the feeds waiting that news is awaited from, nor wait for ever.
+_NEW_YIELD = timedelta(hours=1)
 # Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
 _STATES = sa.select(_feed).where(_feed.c.key.in_(sa.bindparam("keys", expanding=True)))
 
@@ -103,10 +105,13 @@ def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
 
 
 def due(tx: Tx, keys: Sequence[str], *, now: datetime) -> tuple[str, ...]:
-    """Those of `keys` that are due and free, most overdue first."""
-    query = sa.select(_feed.c.key).where(_feed.c.due <= now, _free(now)).order_by(_feed.c.due, _feed.c.id)
+    """Those of `keys` that are due and free, most overdue first; a feed never polled counts as due an hour later."""
+    columns = (_feed.c.key, _feed.c.due, _feed.c.last_polled)
+    query = sa.select(*columns).where(_feed.c.due <= now, _free(now)).order_by(_feed.c.due, _feed.c.id)
     wanted = frozenset(keys)
-    return tuple(key for key in tx.execute(query).scalars() if key in wanted)
+    found = [row for row in tx.execute(query) if row.key in wanted]
+    found.sort(key=lambda row: row.due + (_NEW_YIELD if row.last_polled is None else timedelta()))
+    return tuple(row.key for row in found)
 
 
 def waiting(tx: Tx, *, now: datetime) -> frozenset[str]:
