@@ -288,6 +288,9 @@ class HttpSink:
                     headers={name.lower(): value for name, value in self.headers.items()},
                     body=self.rfile.read(length),
                 )
+                if len(request.body) < length:  # who sent it was killed meanwhile
+                    self.close_connection = True
+                    return
                 with sink._lock:
                     sink.received.append(request)
                     reply = next(sink._replies, Reply())
