@@ -286,7 +286,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
 
 def sealed(targets: Sequence[Target], count: int) -> list[bytes]:
     """The bytes of one message of Veille's, so many times: the loops send what Veille sends."""
-    from worker.model import AlertItem, Passage
+    from worker.model import Alert, AlertItem, Passage
     from worker.render import seal
 
     body = load.sentence(Random(7))
@@ -303,7 +303,9 @@ def sealed(targets: Sequence[Target], count: int) -> list[bytes]:
         first_seen=NOW,
         link="https://example.org/a",
     )
-    made = seal((item,), target=targets[0], recipient=targets[0].recipients[0], key="k", host="h.example", now=NOW)
+    made = seal(
+        Alert(items=(item,)), target=targets[0], recipient=targets[0].recipients[0], key="k", host="h.example", now=NOW
+    )
     return [made.content] * count
 
 
@@ -374,7 +376,7 @@ def main() -> None:
         }
         for name, (run, wanted) in ways.items():
             results[name] = run()
-            expect(at.counts(), wanted)
+            expect((name, at.counts()), (name, wanted))
         dead = Target(
             id="dead",
             channel=Channel.SLACK,
