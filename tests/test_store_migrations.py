@@ -1,13 +1,17 @@
-"""Stores of earlier versions become stores of this one, with all that they know."""
+"""A new store is what the migrations lead to; stores of earlier versions become it, with all that they know."""
 
-from importlib import resources
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from stored import NOW, mark
+from alembic import op
+from sqlmodel import SQLModel
+from stored import NOW, mark, url_of
 
-from worker.store import articles, open_store, upkeep
+from worker.store import Store, articles, open_store, schema, upkeep
 from worker.store.articles import forget_bands
 
 TEXT = (
@@ -19,12 +23,103 @@ TEXT = (
 def made_by(url: str, version: str) -> sa.Engine:
     """A store as the Veille of that schema left it."""
     engine = sa.create_engine(url)
-    config = Config()
-    with resources.as_file(resources.files("worker.store") / "migrations") as folder, engine.begin() as tx:
-        config.set_main_option("script_location", str(folder))
-        config.attributes["connection"] = tx
-        command.upgrade(config, version)
+    with engine.begin() as tx:
+        schema.migrate(tx, version)
     return engine
+
+
+def described(tx: sa.Connection) -> dict[str, Any]:
+    """All that a database says of its tables, but for the order in which they got their columns."""
+    found = sa.inspect(tx)
+    names = sorted(found.get_table_names())
+
+    def written(row: Mapping[str, Any]) -> str:
+        row = {
+            key: {k: str(v) for k, v in value.items()} if isinstance(value, dict) else value
+            for key, value in row.items()
+        }
+        if row.get("name") == "id":  # whether a table counts its rows is nobody's affair where all say which they are
+            row |= {"autoincrement": None, "default": None}
+        return repr(sorted(row.items(), key=str))
+
+    def sorted_by(key: str, rows: Iterable[Any]) -> list[str]:
+        return [written(row) for row in sorted(rows, key=lambda row: str(row[key]))]
+
+    ask: dict[str, Callable[[str], Any]] = {
+        "columns": lambda name: sorted_by(
+            "name", [dict(c) | {"type": repr(c["type"])} for c in found.get_columns(name)]
+        ),
+        "keys": found.get_pk_constraint,
+        "unique": lambda name: sorted_by("column_names", found.get_unique_constraints(name)),
+        "foreign": lambda name: sorted_by("constrained_columns", found.get_foreign_keys(name)),
+        "indexes": lambda name: sorted_by("name", found.get_indexes(name)),
+    }
+    return {f"{name}: {what}": answer(name) for name in names for what, answer in ask.items()}
+
+
+def test_the_migrations_lead_to_what_a_new_store_is(store_url: str) -> None:
+    """Keys, indexes and their conditions, defaults, constraints by name."""
+    made_by(store_url, schema.VERSION).dispose()
+    engine = sa.create_engine(store_url)
+    with engine.begin() as tx:
+        migrated = described(tx)
+        for name in sa.inspect(tx).get_table_names():
+            tx.execute(sa.text(f"DROP TABLE {name}" + (" CASCADE" if tx.dialect.name == "postgresql" else "")))
+    engine.dispose()
+    if store_url.startswith("sqlite"):
+        Path(store_url.removeprefix("sqlite:///")).unlink()
+    open_store(store_url, create=True).close()
+    engine = sa.create_engine(store_url)
+    with engine.begin() as tx:
+        assert described(tx) == migrated
+    engine.dispose()
+
+
+def test_a_new_store_is_what_the_tables_say(store: Store) -> None:
+    """As Alembic compares them."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.read() as tx:
+        context = MigrationContext.configure(tx, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_s09_a_migration_that_dies_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start makes all of it."""
+    path = tmp_path / "veille.db"
+    made_by(url_of(path), "0008").dispose()
+    before = _tables(path)
+
+    def die(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(op, "drop_table", die)
+        with pytest.raises(RuntimeError):
+            open_store(url_of(path), create=True)
+    assert _tables(path) == before
+    open_store(url_of(path), create=True).close()
+    assert _tables(path) != before
+
+
+def test_s09_a_schema_that_is_not_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first start that dies in the middle leaves nothing; the next one makes all of it."""
+    path = tmp_path / "veille.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(schema._VERSION_TABLE, "create", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            open_store(url_of(path), create=True)
+    assert _tables(path) == set()
+    open_store(url_of(path), create=True).close()
+    assert "alembic_version" in str(_tables(path))
+
+
+def _tables(path: Path) -> set[tuple[str, str]]:
+    db = sqlite3.connect(path)
+    found = {(name, sql) for name, sql in db.execute("SELECT name, sql FROM sqlite_master")}
+    db.close()
+    return found
 
 
 def test_bands_of_before_are_keys_now(store_url: str) -> None:

@@ -1,32 +1,16 @@
 """The schema, and several processes at once on one store: one migrates, one is first, and ticks stay cheap."""
 
-import sqlite3
 import threading
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
-from sqlmodel import SQLModel
 from stored import EVENTS, NOW, ingest_copy, python, url_of
 
-from worker.store import Store, database, deliveries, entries, ledger, open_store, tables
+from worker.store import Store, deliveries, entries, ledger, open_store, schema
 
 # --- the schema --------------------------------------------------------------------------------------------------
-
-
-def test_the_migrations_make_the_tables(store: Store) -> None:
-    """Exactly those that `tables` describes."""
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    with store.read() as tx:
-        context = MigrationContext.configure(tx, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, SQLModel.metadata) == []
-        found = sa.inspect(tx)
-        names = {table: {index["name"] for index in found.get_indexes(table)} for table in SQLModel.metadata.tables}
-    assert names["entry"] >= {index.name for index in tables.EntryRow.__table__.indexes}
 
 
 TOGETHER = """
@@ -69,26 +53,8 @@ def test_several_processes_migrate_at_the_same_moment(store_url: str) -> None:
     assert (out.split(), other.returncode) == (["migrated"] * 5, 0), err
     store = open_store(store_url, create=False)
     with store.read() as tx:
-        assert tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [database.SCHEMA]
+        assert tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [schema.VERSION]
     store.close()
-
-
-def test_s09_a_migration_that_dies_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next start makes all of it."""
-    from alembic import op
-
-    def die(*_: object, **__: object) -> None:
-        raise RuntimeError
-
-    url = url_of(tmp_path / "veille.db")
-    with monkeypatch.context() as patched:
-        patched.setattr(op, "batch_alter_table", die)
-        with pytest.raises(RuntimeError):
-            open_store(url, create=True)
-    db = sqlite3.connect(tmp_path / "veille.db")
-    assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    db.close()
-    open_store(url, create=True).close()
 
 
 # --- one lane ----------------------------------------------------------------------------------------------------

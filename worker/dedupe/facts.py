@@ -127,7 +127,7 @@ def _names(sentence: Sequence[Word], inner: frozenset[str]) -> frozenset[int]:
 
 def _is_capitals(words: Sequence[Word]) -> bool:
     """Whether most words begin with a capital, which then marks no name."""
-    able = [raw[0].isupper() for raw, folded in words if raw[:1].isalpha() and folded not in PLAIN]
+    able = [raw[0].isupper() for raw, folded in words if folded not in PLAIN and raw[:1].isalpha()]
     return len(able) > 4 and sum(able) > 0.7 * len(able)
 
 

@@ -17,7 +17,6 @@ from worker.pipeline.stories import Weighed, Weighing
 from worker.store import Store, Tx, articles, stories
 from worker.store.newer import Newer, Newest, newer, newest
 from worker.story import WINDOW, StoryVerdict, keys
-from worker.story import Candidate as Story
 from worker.text import Document
 
 
@@ -42,8 +41,8 @@ class Thought:
     novelty: Novelty
     #: None: it is not decided ahead (a copy tells its original's story; a changed text mostly stays in its own).
     verdict: StoryVerdict | None = None
-    #: The stories that it was compared with.
-    compared: tuple[Story, ...] = ()
+    #: What it was decided on.
+    found: stories.Found | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
             is_counted = is_new and bool(subject.document.folded) and subject.fingerprint.digest not in seen
             seen.add(subject.fingerprint.digest)
             weighed = weighing.weigh(at, is_counted=is_counted)
-            verdict, compared = placing.judge(tx, subject.article, weighed) if is_new else (None, ())
+            verdict, found = placing.judge(tx, subject.article, weighed) if is_new else (None, None)
             thoughts.append(
                 Thought(
                     subject=subject,
@@ -76,7 +75,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
                     candidates=candidates,
                     novelty=novelty,
                     verdict=verdict,
-                    compared=compared,
+                    found=found,
                 )
             )
     return Look(newest=snapshot, thoughts=tuple(thoughts))
@@ -134,11 +133,14 @@ class Lane:
 
     def _bears_on_stories(self, thought: Thought) -> bool:
         """Whether a newer article is near enough to be compared with, or tells a story that the text was."""
-        own, newer, published = frozenset(keys(thought.weighed.vector)), self._newer, thought.subject.article.published
+        found, newer, published = thought.found, self._newer, thought.subject.article.published
+        if found is None:
+            return True
+        own = frozenset(keys(thought.weighed.vector))
         return (
-            any(story.story_id in newer.stories for story in thought.compared)
-            or any(told.article_id in newer.articles for story in thought.compared for told in story.articles)
-            or any(abs(when - published) <= WINDOW and len(own & other) >= stories.SHARED for when, other in newer.keys)
+            any(story.story_id in newer.stories for story in found.candidates)
+            or any(told.article_id in newer.articles for story in found.candidates for told in story.articles)
+            or any(abs(when - published) <= WINDOW and len(own & other) >= found.entry for when, other in newer.keys)
         )
 
     def _note(self, article_id: int, thought: Thought, of: int | None, touched: Iterable[int]) -> None:

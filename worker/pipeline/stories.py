@@ -7,7 +7,7 @@ from datetime import datetime
 
 from worker.model import Article
 from worker.store import Tx, stories
-from worker.story import Bag, Candidate, StoryVerdict, Told, Vector, bag, decide, hashed, weighted
+from worker.story import Bag, StoryVerdict, Told, Vector, bag, decide, hashed, weighted
 from worker.text import Document
 
 
@@ -59,11 +59,11 @@ class Weighing:
         return Weighed(vector=vector, words=words, hashes=own)
 
 
-def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, tuple[Candidate, ...]]:
-    """The story of an article that is not stored yet, and the stories that it was compared with."""
+def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:
+    """The story of an article that is not stored yet, and what it was compared with."""
     told = Told(article_id=0, published=article.published, language=article.language, vector=weighed.vector)
-    candidates = stories.candidates(tx, told.vector, told.published)
-    return decide(told, weighed.words, candidates), candidates
+    found = stories.candidates(tx, told.vector, told.published)
+    return decide(told, weighed.words, found.candidates), found
 
 
 def place(
@@ -88,13 +88,15 @@ def place(
     told = Told(article_id=article_id, published=article.published, language=article.language, vector=weighed.vector)
     own = None
     if verdict is None:
-        candidates = stories.candidates(tx, told.vector, told.published, but=article_id)
+        found = stories.candidates(tx, told.vector, told.published, but=article_id)
         own = stories.story_of(tx, article_id)
         if own is not None and len(stories.lines(tx, own)) > 1:
             stories.renew(tx, told)
             touched.add(own)
             return own
-        verdict = decide(told, weighed.words, [candidate for candidate in candidates if candidate.story_id != own])
+        verdict = decide(
+            told, weighed.words, [candidate for candidate in found.candidates if candidate.story_id != own]
+        )
     if own is not None:
         touched.add(own)
         if verdict.story_id is None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from worker.errors import StoreError, StoreUnusableError
-from worker.store.database import SCHEMA, held
+from worker.store import schema
+from worker.store.database import held
 
 _BUSY_SECONDS = 30
 _SIDES = ("-wal", "-shm")
@@ -98,15 +99,15 @@ def _refuse_bad(path: Path, shown: Path | None = None) -> None:
             foreign = db.execute("PRAGMA foreign_key_check").fetchone()
             tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             known = {"alembic_version", "feed"} <= tables
-            schema = db.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+            version = db.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
     except sqlite3.DatabaseError as e:
         raise StoreUnusableError(f"{shown} is no whole store: {e}") from e
     if found != "ok" or foreign:
         raise StoreUnusableError(f"{shown} is damaged ({found if found != 'ok' else 'rows are missing'})")
-    if schema is None:
+    if version is None:
         raise StoreUnusableError(f"{shown} is no store of Veille's")
-    if schema[0] > SCHEMA:
-        raise StoreUnusableError(f"{shown} is a newer Veille's (schema {schema[0]}, this one knows {SCHEMA})")
+    if version[0] > schema.VERSION:
+        raise StoreUnusableError(f"{shown} is a newer Veille's (schema {version[0]}, this one knows {schema.VERSION})")
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The database: one engine, read and write transactions, the ingest lock, the hold of a SQLite store, the schema.
+"""The database: one engine, read and write transactions, the ingest lock, the hold of a SQLite store.
 
 SQLite runs with WAL, `synchronous=FULL`, foreign keys on, and `BEGIN IMMEDIATE` for writers: a deferred transaction
 that turns writer fails at once with "database is locked" whatever the busy timeout says.
@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +21,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from worker.errors import StoreBusyError, StoreError, StoreHeldError, StoreMissingError, StoreUnusableError
+from worker.store import schema
 
 #: A transaction that a caller hands to the functions of this package.
 Tx = sa.Connection
@@ -29,7 +29,6 @@ Tx = sa.Connection
 BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
 _PAUSE = 0.05
-SCHEMA = "0011"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
 _RESTORE = "Restore a backup; the file was not changed."
@@ -259,18 +258,20 @@ def path_of(url: str) -> Path | None:
 
 
 def _bring_up_to_date(store: Store, *, create: bool) -> None:
-    found = _schema_of(store)
-    if found == SCHEMA:
+    with store.read() as tx:
+        found = schema.version(tx)
+    if found == schema.VERSION:
         return
-    if found is not None and found > SCHEMA:
+    if found is not None and found > schema.VERSION:
         raise StoreUnusableError(
-            f"the store was made by a newer Veille (schema {found}, this one knows {SCHEMA}): install that one"
+            f"the store was made by a newer Veille (schema {found}, this one knows {schema.VERSION}): install that one"
         )
     if not create and found is None:
         raise StoreMissingError("there is no store here yet: `veille run` or `veille poll` makes it")
     if not create:
         raise StoreUnusableError("the store is an older Veille's: `veille run` or `veille poll` brings it up to date")
-    _migrate(store)
+    with store.ingest() as tx:
+        schema.bring_up_to_date(tx)
 
 
 def _prepare_file(path: Path, *, create: bool) -> None:
@@ -369,27 +370,3 @@ def _set_wal(connection: sqlite3.Connection) -> None:
             time.sleep(_PAUSE)
         else:
             return
-
-
-def _schema_of(store: Store) -> str | None:
-    with store.read() as tx:
-        if not sa.inspect(tx).has_table("alembic_version"):
-            return None
-        return tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _migrate(store: Store) -> None:
-    # Alembic costs a third of a second to import, and a store that is up to date needs none of it.
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    with resources.as_file(resources.files("worker.store") / "migrations") as folder, store.ingest() as tx:
-        if (
-            sa.inspect(tx).has_table("alembic_version")
-            and tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == SCHEMA
-        ):
-            return  # another process was first
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        config.attributes["connection"] = tx
-        command.upgrade(config, "head")

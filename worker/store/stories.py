@@ -5,23 +5,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from worker.store.database import Tx, insert
-from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow, TermRow
+from worker.store.database import Tx
+from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow
 from worker.story import COMPARED, WINDOW, Candidate, StoryVerdict, Told, Vector, keys, unpacked
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
-_term: sa.Table = TermRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: The row of `term` that counts the articles themselves; terms have 32 bits.
 _ARTICLES = -1
 #: Terms that an article must share to be looked at, how many articles of one term are, and how many stories.
-SHARED, _MAX_SHARING, _MAX_STORIES = 2, 200, 6
+_SHARED, _MAX_SHARING, _MAX_STORIES = 2, 200, 6
 _PERIOD = (sa.bindparam("since", type_=_told.c.published.type), sa.bindparam("until", type_=_told.c.published.type))
 
 
@@ -31,12 +32,12 @@ def _near(sharing: str) -> sa.TextClause:
     `sharing`: the articles `id` of each key, once for each.
     """
     return sa.text(f"""
-        SELECT t.story_id FROM (
+        SELECT t.story_id, near.shared FROM (
             SELECT id, count(*) AS shared FROM ({sharing}) AS k WHERE id != :but
             GROUP BY id HAVING count(*) >= :shared ORDER BY count(*) DESC, id DESC LIMIT :most
         ) AS near JOIN story_article AS t ON t.article_id = near.id
         WHERE t.published BETWEEN :since AND :until ORDER BY near.shared DESC, near.id DESC
-    """).bindparams(*_PERIOD, shared=SHARED, most=_MAX_SHARING)  # noqa: S608 - of two texts of ours
+    """).bindparams(*_PERIOD, shared=_SHARED, most=_MAX_SHARING)  # noqa: S608 - of two texts of ours
 
 
 # SQLite has no LATERAL, but its json_each is one.
@@ -57,8 +58,29 @@ _ADD_KEYS_POSTGRESQL = sa.text(
     "INSERT INTO story_key (term, article_id) SELECT k.value, CAST(:article AS integer) "
     "FROM unnest(CAST(:keys AS bigint[])) AS k(value)"
 )
+_FREQUENCY_SQLITE = sa.text("SELECT hash, articles FROM term WHERE hash IN (SELECT value FROM json_each(:hashes))")
+_FREQUENCY_POSTGRESQL = sa.text("SELECT hash, articles FROM term WHERE hash = ANY(CAST(:hashes AS bigint[]))")
+_COUNT_SQLITE = sa.text(
+    "INSERT INTO term (hash, articles) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') "
+    "FROM json_each(:counts) WHERE true ON CONFLICT (hash) DO UPDATE SET articles = term.articles + excluded.articles"
+)
+_COUNT_POSTGRESQL = sa.text(
+    "INSERT INTO term (hash, articles) SELECT * FROM unnest(CAST(:hashes AS bigint[]), CAST(:counts AS integer[])) "
+    "ON CONFLICT (hash) DO UPDATE SET articles = term.articles + excluded.articles"
+)
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
 _ADD_STORY = sa.insert(_story).returning(_story.c.id)
+_PLACE = ("story_id", "score", "why", "language", "published", "vector")
+
+
+def _put_statement(dialect: Any) -> sa.Insert:
+    added = dialect.insert(_told)
+    replaced = {name: added.excluded[name] for name in _PLACE}
+    statement: sa.Insert = added.on_conflict_do_update(index_elements=["article_id"], set_=replaced)
+    return statement
+
+
+_PUT = {"sqlite": _put_statement(sqlite), "postgresql": _put_statement(postgresql)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,34 +115,49 @@ class StoryLine:
 
 def frequency(tx: Tx, hashes: Iterable[int]) -> tuple[dict[int, int], int]:
     """In how many articles each term stands, and how many articles were counted."""
-    wanted = sorted({*hashes, _ARTICLES})
-    found: dict[int, int] = {}
-    for at in range(0, len(wanted), 500):
-        query = sa.select(_term).where(_term.c.hash.in_(wanted[at : at + 500]))
-        found |= {row.hash: row.articles for row in tx.execute(query)}
+    wanted = [*hashes, _ARTICLES]
+    if tx.dialect.name == "sqlite":
+        rows = tx.execute(_FREQUENCY_SQLITE, {"hashes": json.dumps(wanted)})
+    else:
+        rows = tx.execute(_FREQUENCY_POSTGRESQL, {"hashes": wanted})
+    found = {row.hash: row.articles for row in rows}
     return found, found.pop(_ARTICLES, 0)
 
 
 def count(tx: Tx, hashes: Mapping[int, int], articles: int) -> None:
     """Add to the counts: by term, the articles that it stands in."""
-    rows = [{"hash": key, "articles": number} for key, number in sorted({**hashes, _ARTICLES: articles}.items())]
-    statement = insert(tx, _term)
-    added = statement.on_conflict_do_update(
-        index_elements=["hash"], set_={"articles": _term.c.articles + statement.excluded.articles}
-    )
-    tx.execute(added, rows)
+    # In order, so that two that count at once never wait for each other.
+    counts = sorted({**hashes, _ARTICLES: articles}.items())
+    if tx.dialect.name == "sqlite":
+        tx.execute(_COUNT_SQLITE, {"counts": json.dumps(counts)})
+    else:
+        tx.execute(_COUNT_POSTGRESQL, {"hashes": [key for key, _ in counts], "counts": [n for _, n in counts]})
 
 
-def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> tuple[Candidate, ...]:
-    """The stories of the last days that an article may tell: they share at least two of its heaviest terms."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The stories that an article may tell."""
+
+    candidates: tuple[Candidate, ...]
+    #: Terms that another article must share to bring its story among them.
+    entry: int
+
+
+def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> Found:
+    """The stories of the last days that share most of an article's heaviest terms, and at least two."""
     wanted = list(keys(vector))
     since, until = _around(published)
     asked = {"but": but or 0, "since": since, "until": until}
     if tx.dialect.name == "sqlite":
-        near = tx.execute(_NEAR_SQLITE, {"keys": json.dumps(wanted), **asked}).scalars()
+        rows = tx.execute(_NEAR_SQLITE, {"keys": json.dumps(wanted), **asked})
     else:
-        near = tx.execute(_NEAR_POSTGRESQL, {"keys": wanted, **asked}).scalars()
-    return _with_articles(tx, list(dict.fromkeys(near))[:_MAX_STORIES], but)
+        rows = tx.execute(_NEAR_POSTGRESQL, {"keys": wanted, **asked})
+    near: dict[int, int] = {}
+    for row in rows:
+        near.setdefault(row.story_id, row.shared)
+    story_ids = list(near)[:_MAX_STORIES]
+    entry = near[story_ids[-1]] if len(story_ids) == _MAX_STORIES else _SHARED
+    return Found(candidates=_with_articles(tx, story_ids, but), entry=entry)
 
 
 def _around(published: datetime) -> tuple[datetime, datetime]:
@@ -132,17 +169,18 @@ def _around(published: datetime) -> tuple[datetime, datetime]:
     )
 
 
-def _newest_told() -> sa.Select[tuple[object, ...]]:
-    order = (_told.c.published.desc(), _told.c.article_id.desc())
-    number = sa.func.row_number().over(partition_by=_told.c.story_id, order_by=order).label("number")
-    among = _told.c.story_id.in_(sa.bindparam("stories", expanding=True))
-    newest = sa.select(_told, number).where(among, _told.c.vector != b"").subquery()
-    columns = (newest.c.story_id, newest.c.article_id, newest.c.published, newest.c.language, newest.c.vector)
-    return sa.select(*columns).where(newest.c.number <= COMPARED).order_by(newest.c.published, newest.c.article_id)
+def _newest_told(among: str) -> sa.TextualSelect:
+    columns = "story_id, article_id, published, language, vector"
+    newest_first = "row_number() OVER (PARTITION BY story_id ORDER BY published DESC, article_id DESC)"
+    return sa.text(f"""
+        SELECT {columns} FROM (
+            SELECT {columns}, {newest_first} AS number FROM story_article WHERE {among} AND length(vector) > 0
+        ) AS newest WHERE number <= {COMPARED} ORDER BY published, article_id
+    """).columns(*(_told.c[name] for name in columns.split(", ")))  # noqa: S608 - of texts of ours
 
 
-# Made once: what SQLAlchemy makes of a subquery takes longer than the database.
-_NEWEST_TOLD = _newest_told()
+_NEWEST_TOLD_SQLITE = _newest_told("story_id IN (SELECT value FROM json_each(:stories))")
+_NEWEST_TOLD_POSTGRESQL = _newest_told("story_id = ANY(CAST(:stories AS integer[]))")
 
 
 def _with_articles(tx: Tx, story_ids: Sequence[int], but: int | None) -> tuple[Candidate, ...]:
@@ -150,7 +188,11 @@ def _with_articles(tx: Tx, story_ids: Sequence[int], but: int | None) -> tuple[C
     if not story_ids:
         return ()
     found: defaultdict[int, list[Told]] = defaultdict(list)
-    for r in tx.execute(_NEWEST_TOLD, {"stories": story_ids}):
+    if tx.dialect.name == "sqlite":
+        rows = tx.execute(_NEWEST_TOLD_SQLITE, {"stories": json.dumps(story_ids)})
+    else:
+        rows = tx.execute(_NEWEST_TOLD_POSTGRESQL, {"stories": list(story_ids)})
+    for r in rows:
         if r.article_id != but:
             told = Told(article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector))
             found[r.story_id].append(told)
@@ -223,6 +265,7 @@ def merged_into(tx: Tx, story_id: int) -> int | None:
 
 def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdict) -> None:
     values = {
+        "article_id": article_id,
         "story_id": story_id,
         "score": verdict.score,
         "why": verdict.why,
@@ -230,8 +273,7 @@ def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdi
         "published": told.published,
         "vector": told.vector.packed(),
     }
-    statement = insert(tx, _told).values(article_id=article_id, **values)
-    tx.execute(statement.on_conflict_do_update(index_elements=["article_id"], set_=values))
+    tx.execute(_PUT[tx.dialect.name], values)
 
 
 def _merge(tx: Tx, gone: int, into: int) -> None:

@@ -116,13 +116,15 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
     `frequency`: in how many of `articles` each hashed term stands, this one among them; what ships is added.
     """
     common, shipped = _common()
-    words = {hashed(term, is_name=term in found.names): term for term in found.counts}
-
-    def weight(key: int, term: str) -> float:
-        rarity = math.log((articles + shipped + 1) / max(1, frequency.get(key, 0) + common.get(key, 0)))
-        return (1 + math.log(found.counts[term])) * rarity * (_NAME if key & 1 else 1)
-
-    weights = {key: weight(key, term) for key, term in words.items()}
+    all_articles = articles + shipped + 1
+    words: dict[int, str] = {}
+    weights: dict[int, float] = {}
+    for term, count in found.counts.items():
+        is_name = term in found.names
+        key = hashed(term, is_name=is_name)
+        rarity = math.log(all_articles / max(1, frequency.get(key, 0) + common.get(key, 0)))
+        words[key] = term
+        weights[key] = (1 + math.log(count)) * rarity * (_NAME if is_name else 1)
     most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
     return Vector(weights={key: weights[key] for key in most}), {key: words[key] for key in most}
 
@@ -134,12 +136,13 @@ def keys(vector: Vector) -> tuple[int, ...]:
 
 def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
     """Each term, whether it is a name, number or place, and whether it stands in the title."""
+    folded, title_words, language = document.folded, document.title_words, document.language
     initials = _initials(document)
-    small = frozenset(folded for folded, one in zip(document.folded, initials, strict=True) if one.islower())
+    small = frozenset([word for word, one in zip(folded, initials, strict=True) if one.islower()])
     at = 0
-    while at < len(document.folded):
-        in_title = at < document.title_words
-        place, length = _place(document.folded, at)
+    while at < len(folded):
+        in_title = at < title_words
+        place, length = _place(folded, at) if folded[at] in FIRST else ("", 0)
         if place:
             yield place, True, in_title
             at += length
@@ -149,7 +152,7 @@ def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
             yield from ((term, True, in_title) for term in (*name, *pairs))
             at += len(name)
         else:
-            if word := _word(document.folded[at], document.language):
+            if word := _word(folded[at], language):
                 yield *word, in_title
             at += 1
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the transaction that `database` opened, so that all happen or none."""
+"""Alembic's entry: runs the migrations on the transaction that `schema` was given, so that all happen or none."""
 
 from alembic import context
 from sqlmodel import SQLModel

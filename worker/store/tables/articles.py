@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     LargeBinary,
+    PrimaryKeyConstraint,
     UniqueConstraint,
     text,
 )
@@ -79,7 +80,7 @@ class BandRow(SQLModel, table=True):
     """
 
     __tablename__ = "band"
-    __table_args__ = {"sqlite_with_rowid": False}
+    __table_args__ = (PrimaryKeyConstraint("value", "article_id", name="band_key"), {"sqlite_with_rowid": False})
     value: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     article_id: int = Field(primary_key=True)
 

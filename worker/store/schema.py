@@ -1,0 +1,53 @@
+"""The schema: made whole in a new store, by migrations in one of an earlier Veille; all of it happens, or none."""
+
+from importlib import resources
+
+import sqlalchemy as sa
+from sqlmodel import SQLModel
+
+from worker.store import tables  # noqa: F401 - defines the tables
+
+VERSION = "0011"
+
+#: As Alembic makes it.
+_VERSION_TABLE = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+
+def version(tx: sa.Connection) -> str | None:
+    """The version of the store's schema; None where there is none yet."""
+    if not sa.inspect(tx).has_table(_VERSION_TABLE.name):
+        return None
+    return tx.execute(sa.select(_VERSION_TABLE.c.version_num)).scalar()
+
+
+def bring_up_to_date(tx: sa.Connection) -> None:
+    """Make or migrate the schema, unless another process was first; the caller holds the ingest lock."""
+    found = version(tx)
+    if found is None:
+        _make(tx)
+    elif found != VERSION:
+        migrate(tx, VERSION)
+
+
+def _make(tx: sa.Connection) -> None:
+    # At once: eleven migrations, and Alembic with them, take ten times as long.
+    SQLModel.metadata.create_all(tx)
+    _VERSION_TABLE.create(tx)
+    tx.execute(sa.insert(_VERSION_TABLE).values(version_num=VERSION))
+
+
+def migrate(tx: sa.Connection, to: str) -> None:
+    """Run the migrations that lead to that version."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    with resources.as_file(resources.files("worker.store") / "migrations") as folder:
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.attributes["connection"] = tx
+        command.upgrade(config, to)
