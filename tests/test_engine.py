@@ -108,13 +108,21 @@ async def test_a_target_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """N20: thirty mailboxes whose server hangs do not keep another target waiting; four are tried at a time."""
     slow = email_target("slow", *(f"n{n}@example.org" for n in range(30)))
     free = asyncio.Event()
+    under_way: set[object] = set()
+    most = 0
 
     async def hang() -> Receipt:
+        nonlocal most
+        me = object()
+        under_way.add(me)
+        most = max(most, len(under_way))
         await free.wait()
+        await asyncio.sleep(0.01)
+        under_way.discard(me)
         return Receipt(outcome=Outcome.SENT)
 
     with scripted(monkeypatch, Desk(tmp_path, targets=[slow, log_target()])) as desk:
-        desk.script["slow"] = [hang] * 30
+        desk.script["slow"] = [hang] * 60
         desk.web.feed(FEED, [Item(str(n), f"Hun Sen, jour {n}", f"{VISIT} Jour numéro {n}.") for n in range(2)])
         async with running(desk):
             await until(lambda: desk.told.count("log:log") == 2)
@@ -122,6 +130,7 @@ async def test_a_target_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             assert sum(who.startswith("mailto:") for who in desk.told) == PER_TARGET
             free.set()
             await until(lambda: len(desk.told) == 62)
+    assert most == PER_TARGET
     assert max(Counter(desk.told).values()) == 2
 
 
