@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from feedserver import FeedServer
 from rig import WORDS, Item, Site, rss, wait_for
 from sinks import HttpSink, SmtpSink
 
-from worker.store import open_store
+from worker.store import open_store, schema
 
 
 class Newsroom:
@@ -289,33 +290,44 @@ def test_s02_kill_in_the_middle_of_a_body(tmp_path: Path) -> None:
         assert all(to.startswith("mailto:") for _, to in again)
 
 
-#: Runs `open_store` and dies in the middle of it: the Nth time that a migration makes an index.
+#: Runs `open_store` and dies in the middle of it: before the Nth table or index that it makes.
 MIGRATING = """
 import os, signal, sys
-from alembic import op
-real, left = op.create_index, [int(sys.argv[2])]
-def make(*args, **more):
-    left[0] -= 1
+import sqlalchemy as sa
+from worker.store import open_store
+left = [int(sys.argv[2])]
+def before(_c, _u, words, *_):
+    left[0] -= words.lstrip().startswith("CREATE")
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args, **more)
-op.create_index = make
-from worker.store import open_store
+sa.event.listen(sa.Engine, "before_cursor_execute", before)
 open_store("sqlite:///" + sys.argv[1], create=True)
 """
 
 
-@pytest.mark.parametrize("index", [1, 6])
-def test_s02_kill_during_a_migration(tmp_path: Path, index: int) -> None:
+@pytest.mark.parametrize(("version", "made"), [("", 1), ("", 20), ("0001", 1), ("0001", 8)])
+def test_s02_kill_during_a_migration(tmp_path: Path, version: str, made: int) -> None:
     """Nothing of it is there; the next start makes all of it, and the store is sound."""
     path = tmp_path / "veille.db"
-    done = subprocess.run([sys.executable, "-c", MIGRATING, str(path), str(index)], check=False)
+    if version:
+        engine = sa.create_engine(f"sqlite:///{path}")
+        with engine.begin() as tx:
+            schema.migrate(tx, version)
+        engine.dispose()
+    before = everything_in(path) if version else set()
+    done = subprocess.run([sys.executable, "-c", MIGRATING, str(path), str(made)], check=False)
     assert done.returncode == -signal.SIGKILL
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    assert everything_in(path) == before
     store = open_store(f"sqlite:///{path}", create=True)
     store.check_integrity()
     store.close()
+    assert everything_in(path) > {"feed", "event"}
+
+
+def everything_in(path: Path) -> set[str]:
+    """The names of a store's tables and indexes."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
 
 
 #: Commits without end, takes the log back into the store after each, and says what is committed.
