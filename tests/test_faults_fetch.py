@@ -27,7 +27,8 @@ from worker.child import Children
 from worker.model import Feed
 
 #: Their shared fixtures do the work of all of them.
-pytestmark = pytest.mark.timeout(300)
+# One worker for all: what they look at is made once, and takes long.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("fetch")]
 
 
 def bomb(size: int) -> bytes:

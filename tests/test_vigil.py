@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from conftest import database
@@ -23,7 +24,8 @@ from worker.app import vigil as app_vigil
 from worker.app.vigil import Vigil
 from worker.app.worker import Worker
 from worker.errors import StoreBusyError
-from worker.model import Outcome, Receipt, Secret
+from worker.model import FetchReason, Outcome, Receipt, Secret
+from worker.net.dial import NotDialled
 from worker.store import conditions as stored
 from worker.store import deliveries, entries, feeds, open_store, targets, upkeep
 from worker.vigil import DISK_ENOUGH, DISK_LOW, LOG_LARGE, Facts, FeedFacts, Kind, On, RuleFacts, conditions, ended
@@ -58,6 +60,10 @@ FACTS = [
     pytest.param(Facts(feeds=[feed(*every(1, 50, 30), failures=8)]), Kind.FEED_FAILS, id="it fails"),
     pytest.param(Facts(feeds=[feed(failures=7)]), None, id="it failed seven times"),
     pytest.param(Facts(feeds=[feed(gap=True)]), Kind.FEED_GAP, id="a gap"),
+    pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.6 * HOUR)]), Kind.DNS_DOWN, id="f22 names"),
+    pytest.param(Facts(feeds=[feed(unresolved=True, answered=None)]), Kind.DNS_DOWN, id="f22 from the start"),
+    pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.4 * HOUR)]), None, id="f22 names for a while"),
+    pytest.param(Facts(feeds=[feed(answered=NOW - 9 * HOUR)]), None, id="f22 not the names"),
     pytest.param(Facts(rules=[rule(*every(1, 8, 12))]), Kind.RULE_QUIET, id="daily, quiet for eight days"),
     pytest.param(Facts(rules=[rule(*every(1, 6, 12))]), None, id="daily, quiet for six"),
     pytest.param(Facts(rules=[rule(*every(3, 8, 9), 40)]), None, id="every third day, quiet for eight"),
@@ -194,6 +200,28 @@ async def test_a_feed_that_falls_silent_is_told_once_and_so_is_its_return(desk: 
         Vigil(desk.edges).look(0, desk.now, everything=True)
     assert notices(desk)[1:] == ["over: Le Fil: nothing new since 2026-02-17 08:30 UTC"]
     assert desk.one("SELECT count(*) FROM condition") == 0
+
+
+async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: Desk) -> None:
+    """No failure of the feed is counted meanwhile."""
+    await publish_daily(desk, 2)
+
+    def down(_: object) -> httpx.Response:
+        raise NotDialled(FetchReason.DNS, "example.org: try again", local=True)
+
+    answers, desk.web.pages[FEED] = desk.web.pages[FEED], down
+    for hours in range(4):
+        await desk.pass_()
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+        desk.later(hours=hours)
+    assert desk.rows("SELECT failures, last_result FROM feed") == [(0, "dns_error")]
+    assert notices(desk) == ["the name server does not answer"]
+    assert desk.one("SELECT count(*) FROM condition WHERE kind = 'dns_down'") == 1
+    desk.web.pages[FEED] = answers
+    desk.later(days=1)
+    await desk.pass_()
+    Vigil(desk.edges).look(0, desk.now, everything=True)
+    assert notices(desk)[1:] == ["over: the name server does not answer"]
 
 
 async def test_a_parked_target_is_told_once_and_its_return_too(desk: Desk) -> None:

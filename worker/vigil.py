@@ -23,8 +23,12 @@ SPIKE_MATCHES, SPIKE_TIMES = 20, 5
 SPIKE_PAST, SPIKE_FEWEST = 14, timedelta(days=7)
 #: Bytes left on the store's disk: too few below the first, enough again above the second.
 DISK_LOW, DISK_ENOUGH = 500_000_000, 750_000_000
+#: For so long the names of feeds may not be found, before it is told.
+NAMES_LOST = timedelta(minutes=30)
 #: A silence, a quiet or a spike that was told is over only well below what began it, as two clocks may disagree.
 LEEWAY = timedelta(hours=1)
+#: Feeds that a notice on many names.
+_NAMED = 5
 #: Bytes of SQLite's log: somebody reads for so long that it cannot be taken back into the store.
 LOG_LARGE = 256 * 1024 * 1024
 
@@ -35,6 +39,7 @@ class Kind(StrEnum):
     FEED_FAILS = "feed_fails"
     FEED_SILENT = "feed_silent"
     FEED_GAP = "feed_gap"
+    DNS_DOWN = "dns_down"
     RULE_QUIET = "rule_quiet"
     RULE_SPIKES = "rule_spikes"
     TICK_MISSED = "tick_missed"
@@ -74,6 +79,8 @@ class FeedFacts:
     arrivals: tuple[datetime, ...] = ()
     #: Its last document held new items only, so that others may have passed unseen.
     gap: bool = False
+    #: At its last poll no name server would say where its host is, which is no fault of the feed's.
+    unresolved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +146,13 @@ def conditions(facts: Facts, now: datetime, on: frozenset[str] = frozenset()) ->
     """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin."""
     return tuple(
         found
-        for part in (_of_feeds(facts, now, on), _of_rules(facts, now, on), _of_targets(facts), _of_itself(facts, on))
+        for part in (
+            _of_feeds(facts, now, on),
+            _of_names(facts, now),
+            _of_rules(facts, now, on),
+            _of_targets(facts),
+            _of_itself(facts, on),
+        )
         for found in part
     )
 
@@ -192,6 +205,14 @@ def _of_feeds(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condi
             body = "Its last document held new items only, so that others may have come and gone: poll it more often."
             subject = f"{feed.name}: items may have passed unseen"
             yield Condition(kind=Kind.FEED_GAP, about=feed.key, subject=subject, body=body)
+
+
+def _of_names(facts: Facts, now: datetime) -> Iterator[Condition]:
+    waiting = [feed for feed in facts.feeds if feed.unresolved]
+    if any(feed.answered is None or now - feed.answered > NAMES_LOST for feed in waiting):
+        names = ", ".join(feed.name for feed in waiting[:_NAMED]) + (", ..." if len(waiting) > _NAMED else "")
+        body = f"{len(waiting)} of {len(facts.feeds)} feeds cannot be polled: {names}. Their failures are not counted."
+        yield Condition(kind=Kind.DNS_DOWN, subject="the name server does not answer", body=body)
 
 
 def _longest(arrivals: Sequence[datetime]) -> timedelta | None:

@@ -9,6 +9,7 @@ import structlog
 
 from worker import vigil
 from worker.app.clock import LATE_AFTER
+from worker.model import FetchReason
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
@@ -110,6 +111,8 @@ def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
             answered=state.last_success,
             arrivals=conditions.arrivals(tx, feed.id),
             gap=state.gap is not None and now - state.gap < _GAP_SHOWN,
+            # Where it counts as a failure it is told as one.
+            unresolved=state.last_result == FetchReason.DNS and not state.failures,
         )
         for feed in live.config.feeds
         if (state := states.get(feed.id)) is not None
