@@ -465,6 +465,8 @@ BROKEN_JSON = {
     "a quote": ('{"id": "g1, "title": "t"}', [0, 2, 3]),
     "a brace": ('{"id": "g1", "title": "t"', [0, 2, 3]),
     "junk between": ('{"id": "g1"} oops', [0, 1, 2, 3]),
+    "the end of a list": ('{"id": "g1"}]]>', [0, 1, 2, 3]),
+    "the end of a list, once": ('{"id": "g1"}]', [0, 1, 2, 3]),
     "a comma too many": ('{"id": "g1",}', [0, 2, 3]),
     "a control character": ('{"id": "g1", "title": "a\tb"}', [0, 1, 2, 3]),
     "no number": ('{"id": NaN0, "authors": [{"name": "Lan"}, {"name": "Minh"}]}', [0, 2, 3]),

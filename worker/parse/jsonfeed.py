@@ -20,8 +20,8 @@ _BEGIN = re.compile(r"[\s,]*\{")
 _NEXT = re.compile(r'\{(?=\s*")')
 #: Places at which an item may begin again, behind one that cannot be read.
 _TRIES = 2_000
-#: Between two items, or after the last.
-_GOES_ON = re.compile(r"\s*(?:,|\])")
+#: Between two items, or after the last: the feed ends there, or has another member.
+_GOES_ON = re.compile(r'\s*(?:,|\]\s*(?:\}|,\s*"|\Z))')
 
 
 def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
