@@ -1,5 +1,7 @@
 """Each fault's tests can fail: a line of the code is changed for each id, in a copy, and its tests must turn red.
 
+Where two defences are each enough alone, the second is taken away with the first.
+
 `MUTATE=F01,C02 pytest -m soak tests/test_mutations.py` tries some; without it all of tests/mutations.toml.
 """
 
@@ -10,10 +12,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -24,19 +27,32 @@ CATALOGUE = [("F", 1, 23), ("P", 1, 20), ("S", 1, 15), ("N", 1, 22), ("C", 1, 13
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mutation:
-    """A change of one line, and the tests that must see it."""
+class Change:
+    """A change of one line."""
 
-    id: str
     file: str
     old: str
     new: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutation:
+    """A change of one line, or of a defence and the one behind it, and the tests that must see it."""
+
+    id: str
+    changes: tuple[Change, ...]
     tests: tuple[str, ...]
+
+    @classmethod
+    def read(cls, listed: Mapping[str, Any]) -> Self:
+        """As the file has it: `file`, `old` and `new`, and the same in `also`."""
+        changes = [{name: listed[name] for name in ("file", "old", "new")}, *listed.get("also", [])]
+        return cls(id=listed["id"], changes=tuple(Change(**one) for one in changes), tests=tuple(listed["tests"]))
 
 
 _listed = tomllib.loads((ROOT / "tests" / "mutations.toml").read_text(encoding="utf-8"))
 UNCHANGED = _listed["unchanged"]
-MUTATIONS = [Mutation(**one | {"tests": tuple(one["tests"])}) for one in _listed["mutation"]]
+MUTATIONS = [Mutation.read(one) for one in _listed["mutation"]]
 CHOSEN = [one for one in MUTATIONS if not WANTED or one.id in WANTED]
 
 
@@ -50,9 +66,10 @@ def names_in(name: str) -> frozenset[str]:
 @pytest.mark.parametrize("one", MUTATIONS, ids=[f"{one.id}-{at}" for at, one in enumerate(MUTATIONS)])
 def test_what_is_listed_is_there(one: Mutation) -> None:
     """The old text stands once in its file, on one line, and is changed; each test is one."""
-    assert (ROOT / one.file).read_text(encoding="utf-8").count(one.old) == 1
-    assert "\n" not in one.old + one.new
-    assert one.old != one.new
+    for change in one.changes:
+        assert (ROOT / change.file).read_text(encoding="utf-8").count(change.old) == 1
+        assert "\n" not in change.old + change.new
+        assert change.old != change.new
     assert one.tests
     for test in one.tests:
         file, _, name = test.partition("::")
@@ -109,16 +126,18 @@ def run(tree: Path, tests: Sequence[str], *options: str) -> subprocess.Completed
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("one", CHOSEN, ids=[f"{one.id}-{one.file}" for one in CHOSEN])
+@pytest.mark.parametrize("one", CHOSEN, ids=[f"{one.id}-{one.changes[0].file}" for one in CHOSEN])
 def test_a_change_of_one_line_is_seen(copy: Copy, one: Mutation) -> None:
     """Its tests are green without it and one is red with it; a change after which nothing can be collected is none."""
     assert not copy.red.intersection(one.tests)
-    file = copy.tree / one.file
-    whole = file.read_text(encoding="utf-8")
-    file.write_text(whole.replace(one.old, one.new), encoding="utf-8")
+    whole = {change.file: (copy.tree / change.file).read_text(encoding="utf-8") for change in one.changes}
+    for change in one.changes:
+        file = copy.tree / change.file
+        file.write_text(file.read_text(encoding="utf-8").replace(change.old, change.new), encoding="utf-8")
     try:
         done = run(copy.tree, one.tests, "-x")
     finally:
-        file.write_text(whole, encoding="utf-8")
+        for name, text in whole.items():
+            (copy.tree / name).write_text(text, encoding="utf-8")
     assert done.returncode == 1, done.stdout[-2000:]
     assert re.search(r"\d+ (?:failed|error)", done.stdout), done.stdout[-2000:]

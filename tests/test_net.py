@@ -265,15 +265,18 @@ async def test_f05_redirects_to_other_schemes_are_refused(
 
 
 async def test_f07_proxies_of_the_environment_are_ignored(
-    feedserver: FeedServer, client: net.Client, monkeypatch: pytest.MonkeyPatch
+    feedserver: FeedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy would resolve names out of the guard's sight."""
     with FeedServer() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url())
+        # They are read when a client is made, if at all.
+        client = net.Client(allow=[feedserver.place], user_agent="veille-test")
         feedserver.serve("/", b"direct")
         assert body(await get(client, feedserver.url("/"))) == b"direct"
         assert proxy.connections == 0
+        await client.aclose()
 
 
 async def test_the_guard_proves_itself() -> None:
