@@ -34,6 +34,7 @@ _XML_NAMES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _ROOTS = r"(?:[A-Za-z_][\w.-]*:)?(?:rss|feed|rdf|channel|entry)"
 _START = re.compile(rf"<\?xml\s|<{_ROOTS}[\s>]", re.IGNORECASE)
 _ROOT = re.compile(rf"<({_ROOTS})(?=[\s>/])", re.IGNORECASE)
+_OPENED = re.compile(rf"<(?:{_ROOTS})(?=[\s>/])[^>]*>(?:\s*<channel(?=[\s>])[^>]*>)?", re.IGNORECASE)
 _FIRST_ELEMENT = re.compile(r"<!--.*?-->|<[?!][^>]*>|<([A-Za-z_][\w.:-]*)", re.DOTALL)
 _ITEM = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?![A-Za-z0-9_.:-])", re.IGNORECASE)
 _DATE = re.compile(
@@ -59,6 +60,11 @@ class Items:
     def document(self, start: int = 0, stop: int | None = None) -> str:
         """The document with only the items from `start` to `stop`."""
         return "".join((self.head, *self.items[start:stop], self.tail))
+
+    def alone(self, at: int) -> str:
+        """The document with one item, and of its head no more than opens the feed: it may be what is damaged."""
+        opened = _OPENED.search(self.head)
+        return "".join((self.head[: opened.end()] if opened else self.head, self.items[at], self.tail))
 
 
 # --- characters --------------------------------------------------------------------------------------------------
