@@ -455,7 +455,7 @@ def test_reading_again_has_an_end(limit: int, readings: int, monkeypatch: pytest
 
 def test_a_head_that_swallows_an_item():
     """What stands before the items may be damaged too: the first is then read without it."""
-    head = "<entryd><id>x</id></\ufffdentry>"
+    head = "<entryd>x</id><summary>Texte </channel>Hanoï</summa>ry></\ufffdentry>"
     entries = "".join(f"<entry><id>g{n}</id><title>Été {n}</title></entry>" for n in range(3))
     body = f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{head}{entries}</feed>'
     assert [entry.guid for entry in read(body.encode()).entries] == ["g0", "g1", "g2"]
