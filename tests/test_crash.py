@@ -1,4 +1,4 @@
-"""SIGKILL at any instant loses no alert; a repeat is only ever a send that was in flight (FAULTS S01, S02, N07)."""
+"""SIGKILL at any instant loses no alert; a repeat is only ever a send that was in flight (FAULTS S01, S02, N07, F17)."""
 
 import contextlib
 import email
@@ -48,7 +48,8 @@ class Newsroom:
                 items.append(Item(name, f"Dépêche {name}", text, f"https://example.org/{name}"))
                 if told:
                     self.owed.add(name)
-            self.server.serve(f"/{number}", rss(items))
+            # With an ETag, so that a validator that outlives its entries would lose them (F17).
+            self.server.serve(f"/{number}", rss(items), etag=f'"{len(items)}"')
 
 
 def database(site: Site) -> sqlite3.Connection:
