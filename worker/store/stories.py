@@ -5,10 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.store.database import Tx
 from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow
@@ -70,17 +68,12 @@ _COUNT_POSTGRESQL = sa.text(
 )
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
 _ADD_STORY = sa.insert(_story).returning(_story.c.id)
-_PLACE = ("story_id", "score", "why", "language", "published", "vector")
-
-
-def _put_statement(dialect: Any) -> sa.Insert:
-    added = dialect.insert(_told)
-    replaced = {name: added.excluded[name] for name in _PLACE}
-    statement: sa.Insert = added.on_conflict_do_update(index_elements=["article_id"], set_=replaced)
-    return statement
-
-
-_PUT = {"sqlite": _put_statement(sqlite), "postgresql": _put_statement(postgresql)}
+_PUT = sa.text(
+    "INSERT INTO story_article (article_id, story_id, score, why, language, published, vector) "
+    "VALUES (:article_id, :story_id, :score, :why, :language, :published, :vector) "
+    "ON CONFLICT (article_id) DO UPDATE SET story_id = excluded.story_id, score = excluded.score, why = excluded.why, "
+    "language = excluded.language, published = excluded.published, vector = excluded.vector"
+).bindparams(sa.bindparam("published", type_=_told.c.published.type), sa.bindparam("vector", type_=sa.LargeBinary))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +266,7 @@ def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdi
         "published": told.published,
         "vector": told.vector.packed(),
     }
-    tx.execute(_PUT[tx.dialect.name], values)
+    tx.execute(_PUT, values)
 
 
 def _merge(tx: Tx, gone: int, into: int) -> None:
