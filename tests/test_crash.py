@@ -1,4 +1,4 @@
-"""SIGKILL at any instant loses no alert; a repeat is only ever a send that was in flight (FAULTS S01, S02, N07, F17)."""
+"""SIGKILL at any instant loses no alert; a repeat is only a send that was in flight (FAULTS S01, S02, N07, F17)."""
 
 import contextlib
 import email
