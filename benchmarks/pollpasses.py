@@ -7,6 +7,7 @@ After a pass that fetches everything, so many that ask whether it changed. Print
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -34,9 +35,10 @@ def children() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     total = 0
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended
+            for pid in (task / "children").read_text().split():
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                total += int(fields[11]) + int(fields[12])
     return total / os.sysconf("SC_CLK_TCK") + ended.ru_utime + ended.ru_stime
 
 
