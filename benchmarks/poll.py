@@ -192,6 +192,7 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--quick", action="store_true", help="two rounds of 400 feeds")
     options.add_argument("--feeds", type=int, default=2_000)
+    options.add_argument("--hosts", type=int, nargs="+", default=[1, HOSTS], help=f"at most {HOSTS}")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", nargs="+", default=["veille", "httpx", *PEERS])
     options.add_argument("--peers", type=Path, help="the interpreter of an environment that has them")
@@ -200,7 +201,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as server:
         needed = not set(PEERS).isdisjoint(given.only)
         peers = given.peers or (peers_python(Path(name) / "peers") if needed else Path())
-        for hosts in (1, HOSTS):
+        for hosts in given.hosts:
             for tls in (False, True):
                 print(f"{count} feeds of {hosts} hosts, {'TLS' if tls else 'plain'}: ms of CPU a poll", flush=True)
                 took: dict[str, float] = {}
