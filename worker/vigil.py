@@ -27,7 +27,7 @@ DISK_LOW, DISK_ENOUGH = 500_000_000, 750_000_000
 NAMES_LOST = timedelta(minutes=30)
 #: A silence, a quiet or a spike that was told is over only well below what began it, as two clocks may disagree.
 LEEWAY = timedelta(hours=1)
-#: Feeds that a notice on many names.
+#: Feeds that one notice lists by name.
 _NAMED = 5
 #: Bytes of SQLite's log: somebody reads for so long that it cannot be taken back into the store.
 LOG_LARGE = 256 * 1024 * 1024

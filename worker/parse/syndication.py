@@ -96,8 +96,9 @@ def _apart(items: document.Items, found: list[Any]) -> tuple[list[Any], int]:
         halves = [(a, b, items.document(a, b)) for a, b in ((middle, stop), (start, middle)) if a < b]
         size = sum(len(text) for *_, text in halves)
         if _telling(entries) >= stop - start or len(halves) == 1 or characters + size > _AGAIN:
-            if not _telling(entries) and len(halves) == 1:
+            if not _telling(entries) and len(halves) == 1 and characters + size <= _AGAIN:
                 entries = _read(items.alone(start))[0]["entries"]
+                characters += size
             again += entries
             damaged += not _telling(entries) and _TEXT.search(items.items[start]) is not None
             continue

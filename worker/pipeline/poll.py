@@ -9,7 +9,7 @@ import structlog
 from worker.child import ChildFailed, ChildReason
 from worker.errors import StoreBusyError, StoreError
 from worker.fetch import fetch_feed
-from worker.identify import Seen, Sighting, SightingKind, churns, edited, identify, is_bare, keys
+from worker.identify import Seen, Sighting, SightingKind, edited, identify, is_bare, keys
 from worker.model import (
     Feed,
     FeedState,
@@ -20,12 +20,12 @@ from worker.model import (
     NotModified,
     ParsedEntry,
     ParsedFeed,
-    Rhythm,
 )
 from worker.parse import ParseFailed, parse
 from worker.pipeline.edges import Edges
+from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
-from worker.schedule import learnt, next_poll, next_poll_of_retired
+from worker.schedule import next_poll, next_poll_of_retired
 from worker.store import Tx, entries, events, feeds, quarantine
 from worker.urls import masked
 
@@ -41,12 +41,8 @@ _MOVED = "moved for good to"
 _WHOLE_EVERY = timedelta(hours=24)
 #: So long a feed is asked without validators after its 304s lied; then they are believed again, a day at a time.
 _LIES_KEPT = timedelta(days=30)
-#: An item that was published so long before a 304 should have stood in the document: caches on the way are slow.
-_OVERDUE = timedelta(hours=1)
 #: Polls in a row that must name the same new address before the operators are told.
 TELL_MOVED_AFTER = 3
-#: Fewer items than that say nothing of whether others were missed.
-_GAP_ITEMS = 5
 #: Failures in a row after which the operators are told.
 TELL_AFTER = 8
 
@@ -239,49 +235,6 @@ def _moved_words(moved: str, times: int) -> str:
     return f"{_MOVED} {moved}" if times else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
-    """What a document says of its feed, compared with what was known."""
-
-    gap: bool
-    lies: bool
-    churns: bool
-
-
-def _judged(state: FeedState, fetched: Fetched, sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> _Judged:
-    new = [one for one in sightings if one.kind is SightingKind.NEW]
-    # Asked whole after 304s: what came under the same validators, or stood there long before, had been denied.
-    validators = (state.etag, state.last_modified)
-    hidden = (
-        new if validators == (fetched.etag, fetched.last_modified) else [one for one in new if _overdue(one, state)]
-    )
-    asked_whole = state.last_result == "not_modified" and any(validators)
-    return _Judged(
-        gap=state.baseline and len(new) == len(sightings) >= _GAP_ITEMS,
-        lies=state.lies or (asked_whole and bool(hidden)),
-        churns=churns(sightings, known),
-    )
-
-
-def _overdue(one: Sighting, state: FeedState) -> bool:
-    published = one.parsed.published
-    return published is not None and state.last_polled is not None and published < state.last_polled - _OVERDUE
-
-
-def _rhythm(feed: Feed, document: ParsedFeed, *, gap: bool, now: datetime) -> Rhythm:
-    dates = [entry.published or entry.updated for entry in document.entries]
-    interval, why = learnt((date for date in dates if date is not None), feed.every, now=now)
-    if gap:
-        interval, why = feed.every, "its last document held new articles only"
-    return Rhythm(
-        interval=int(interval.total_seconds()),
-        why=why,
-        ttl=document.ttl,
-        skip_hours=document.skip_hours,
-        skip_days=document.skip_days,
-    )
-
-
 def _document(
     feed: Feed, state: FeedState, fetched: Fetched, sha256: str, now: datetime, result: str, detail: str = ""
 ) -> quarantine.Document:
@@ -305,7 +258,7 @@ def _read_whole(document: ParsedFeed) -> tuple[str, str]:
     return FetchReason.PARSE_ERROR, f"{document.unread} of its entries could not be read: {document.unread_why}"
 
 
-def _remarks(document: ParsedFeed, judged: _Judged, moved: str, times: int) -> Iterator[str]:
+def _remarks(document: ParsedFeed, judged: Judged, moved: str, times: int) -> Iterator[str]:
     """What a good poll should still be told with."""
     if document.truncated:
         yield _CUT
@@ -349,25 +302,25 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     cut_again = document.truncated and state.last_detail.startswith(_CUT)
     found = _entries(document, whole=cut_again)
     sightings, known = _sightings(edges, state, found)
-    judged = _judged(state, fetched, sightings, known)
-    rhythm = _rhythm(feed, document, gap=judged.gap, now=now)
+    found_out = judged(state, fetched, sightings, known)
+    learnt = rhythm(feed, document, gap=found_out.gap, now=now)
     freshness = Freshness() if document.truncated else fetched.freshness
-    due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now, rhythm=rhythm)
+    due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now, rhythm=learnt)
     moved, times = _moved(state, fetched.moved)
     result = feeds.PollResult(
         result="ok",
-        detail="; ".join(_remarks(document, judged, moved, times)),
+        detail="; ".join(_remarks(document, found_out, moved, times)),
         validators=("", "") if document.truncated else (fetched.etag, fetched.last_modified),
         due=min(due, now + _SOON) if document.truncated and not cut_again else due,
         success=True,
         whole=not document.truncated or cut_again,
         not_before=_patience(fetched.freshness, now),
         document=True,
-        lies=judged.lies,
+        lies=found_out.lies,
         moved=moved,
         moved_times=times,
-        rhythm=rhythm,
-        gap=judged.gap,
+        rhythm=learnt,
+        gap=found_out.gap,
     )
     with edges.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)
