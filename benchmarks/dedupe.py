@@ -23,13 +23,14 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from dedupepeers import CONTAINED, PEERS, RESEMBLES, drawn_shingles, split
 from dedupetexts import KINDS, Text, edited, fresh
 
 from worker.dedupe import Fingerprint, decide, fingerprint
@@ -47,8 +48,6 @@ FRESH, ORIGINALS = 1_000, 60
 BATCH = 20
 #: Peers are filled to so many.
 PEERS_TO = 100_000
-#: A peer's copy: so much of both in common, or of the shorter one, exactly counted.
-RESEMBLES, CONTAINED = 0.5, 0.8
 OURS = "Veille"
 STEPS = ("fold", "sign", "look up", "verify", "insert")
 
@@ -77,7 +76,7 @@ def fill(path: Path, count: int) -> tuple[int, int]:
             "INSERT INTO fingerprint (article_id, revision, scheme, digest, shingles, facts, words, bands) "
             "VALUES (?, 1, 1, ?, ?, ?, 300, ?)",
             (
-                (at + 1, draw.bytes(32).hex(), _shingles(draw), _facts(draw), packed(keys[at].tolist()))
+                (at + 1, draw.bytes(32).hex(), drawn_shingles(draw), _facts(draw), packed(keys[at].tolist()))
                 for at in range(count)
             ),
         )
@@ -105,10 +104,6 @@ def _bytes(db: sqlite3.Connection) -> int:
     names = ("page_count", "freelist_count", "page_size")
     pages, free, size = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
     return int((pages - free) * size)
-
-
-def _shingles(draw: np.random.Generator) -> bytes:
-    return bytes(np.sort(draw.integers(0, 2**32, 298, dtype=np.uint32)).tobytes())
 
 
 def _facts(draw: np.random.Generator) -> str:
@@ -233,62 +228,6 @@ def measure(count: int) -> Measured:
 # --- peers ---------------------------------------------------------------------------------------------------------
 
 
-class Datasketch:
-    """`MinHashLSH`, as its documentation has it: 128 permutations, threshold 0.5."""
-
-    def __init__(self) -> None:
-        from datasketch import MinHashLSH
-
-        self._index = MinHashLSH(threshold=RESEMBLES, num_perm=128)
-
-    def drawn(self, draw: np.random.Generator) -> Any:
-        from datasketch import MinHash
-
-        values = draw.integers(0, 2**32, 128, dtype=np.uint32)
-        return MinHash(num_perm=128, hashvalues=values, scheme=MinHash(num_perm=128).scheme)
-
-    def sign(self, shingles: Iterable[bytes]) -> Any:
-        from datasketch import MinHash
-
-        made = MinHash(num_perm=128)
-        made.update_batch(list(shingles))
-        return made
-
-    def query(self, signature: Any) -> Iterable[int]:
-        return self._index.query(signature)  # type: ignore[no-any-return]
-
-    def insert(self, number: int, signature: Any) -> None:
-        self._index.insert(number, signature)
-
-
-class Rensa:
-    """`RMinHashLSH`: 128 permutations in 32 bands."""
-
-    def __init__(self) -> None:
-        from rensa import RMinHashLSH
-
-        self._index = RMinHashLSH(threshold=RESEMBLES, num_perm=128, num_bands=32)
-
-    def drawn(self, draw: np.random.Generator) -> Any:
-        return self.sign(_split(_shingles(draw)))
-
-    def sign(self, shingles: Iterable[bytes]) -> Any:
-        from rensa import RMinHash
-
-        made = RMinHash(num_perm=128, seed=42)
-        made.update([shingle.hex() for shingle in shingles])
-        return made
-
-    def query(self, signature: Any) -> Iterable[int]:
-        return self._index.query(signature)  # type: ignore[no-any-return]
-
-    def insert(self, number: int, signature: Any) -> None:
-        self._index.insert(number, signature)
-
-
-PEERS: dict[str, Callable[[], Any]] = {"datasketch": Datasketch, "rensa": Rensa}
-
-
 def measure_peer(name: str, count: int) -> Measured:
     """The same texts, folded and cut into the same shingles, with the peer's signatures and index."""
     done = Measured(stored=count)
@@ -335,10 +274,6 @@ def measure_peer(name: str, count: int) -> Measured:
 def _is_copy(one: set[int], other: set[int]) -> bool:
     common = len(one & other)
     return common >= RESEMBLES * len(one | other) or common >= CONTAINED * min(len(one), len(other))
-
-
-def _split(shingles: bytes) -> list[bytes]:
-    return [shingles[at : at + 4] for at in range(0, len(shingles), 4)]
 
 
 def _resident() -> int:

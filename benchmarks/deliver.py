@@ -15,8 +15,6 @@ import json
 import multiprocessing
 import platform
 import resource
-import smtplib
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,9 +25,9 @@ from pathlib import Path
 from random import Random
 
 import feeds as load
-import httpx
 import sqlalchemy as sa
 import structlog
+from deliverloops import httpx_loop, nobody, smtplib_loop
 
 from worker.child import Children
 from worker.config import Config
@@ -307,37 +305,6 @@ def sealed(targets: Sequence[Target], count: int) -> list[bytes]:
         Alert(items=(item,)), target=targets[0], recipient=targets[0].recipients[0], key="k", host="h.example", now=NOW
     )
     return [made.content] * count
-
-
-def smtplib_loop(port: int, messages: Sequence[bytes], *, keep: bool) -> int:
-    """`smtplib`, as its documentation has it; `keep`: one connection for all."""
-    with contextlib.ExitStack() as stack:
-        kept = stack.enter_context(smtplib.SMTP("127.0.0.1", port)) if keep else None
-        for content in messages:
-            if kept is not None:
-                kept.sendmail("veille@example.org", ["reader@example.org"], content)
-            else:
-                with smtplib.SMTP("127.0.0.1", port) as smtp:
-                    smtp.sendmail("veille@example.org", ["reader@example.org"], content)
-    return len(messages)
-
-
-def httpx_loop(port: int, messages: Sequence[bytes]) -> int:
-    """`httpx` with one client."""
-    with httpx.Client() as client:
-        for content in messages:
-            answer = client.post(
-                f"http://127.0.0.1:{port}/", content=content, headers={"Content-Type": "application/json"}
-            )
-            answer.raise_for_status()
-    return len(messages)
-
-
-def nobody() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def expect(got: object, wanted: object) -> None:
