@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dedupepeers import CONTAINED, PEERS, RESEMBLES, drawn_shingles, split
+from dedupepeers import CONTAINED, PEERS, RESEMBLES, drawn_shingles
 from dedupetexts import KINDS, Text, edited, fresh
 
 from worker.dedupe import Fingerprint, decide, fingerprint
