@@ -93,13 +93,19 @@ def serve(pipe: Connection, certificate: str) -> None:
         secure = await loop.create_server(Answering, "0.0.0.0", 0, backlog=512, ssl=tls)
         pipe.send([server.sockets[0].getsockname()[1] for server in (plain, secure)])
 
+        over = asyncio.Event()
+
         def tell() -> None:
-            pipe.recv()
+            try:
+                pipe.recv()
+            except EOFError:  # nobody is left to ask
+                over.set()
+                return
             pipe.send(dict(Answering.counts))
             Answering.counts.clear()
 
         loop.add_reader(pipe.fileno(), tell)
-        await asyncio.Event().wait()
+        await over.wait()
 
     asyncio.run(run())
 

@@ -9,7 +9,7 @@ import email.policy
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -149,15 +149,19 @@ Make = Callable[..., Bench]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Callable[..., Bench]:
+async def bench(tmp_path: Path) -> AsyncIterator[Make]:
     """Makes a desk that reaches servers on loopback."""
+    clients: list[_Both] = []
 
     def make(*targets: Target, operators: str = "") -> Bench:
         desk = Desk(tmp_path, targets=targets, operators=operators)
-        desk.edges = replace(desk.edges, client=_Both(desk))  # type: ignore[arg-type]  has what jobs call
+        clients.append(_Both(desk))
+        desk.edges = replace(desk.edges, client=clients[-1])  # type: ignore[arg-type]  has what jobs call
         return Bench(desk=desk, owed=set())
 
-    return make
+    yield make
+    for client in clients:
+        await client.aclose()
 
 
 class _Both:
@@ -169,6 +173,10 @@ class _Both:
     async def request(self, method: str, url: str, **more: object) -> object:
         client = self._real if "//127.0.0.1" in url else self._feeds
         return await client.request(method, url, **more)  # type: ignore[arg-type]  as the client has it
+
+    async def aclose(self) -> None:
+        """Close the real one's connections."""
+        await self._real.aclose()
 
 
 # --- scripted servers ----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ _TALKATIVE: Final = (
     "apprise",
     "urllib3",
     "httpx",
-    "httpcore",
+    "aiohttp",
     "requests",
     "apscheduler",
     "trafilatura",

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import logging
 import re
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -27,9 +26,6 @@ _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
 #: Requests that run at once against one host.
 _PER_HOST = 2
 
-# At DEBUG httpcore logs the headers of answers, and cookies are secrets.
-logging.getLogger("httpcore").setLevel(logging.INFO)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -41,7 +37,7 @@ class Limits:
     wire: int = 5 * MEBIBYTE
     decoded: int = 15 * MEBIBYTE
     redirects: int = 5
-    #: Seconds for each of look-up, TCP and TLS.
+    #: Seconds for the look-up, and for TCP and TLS; twice as many for all of them.
     connect: float = 10
 
 
@@ -118,7 +114,7 @@ class Client:
             async with self._turns.take(start.host):
                 return await exchange.run(method, start, headers, content, follow=redirects)
         except EXPECTED as e:
-            reason, detail = explained(e, seconds=limits.seconds, connect=limits.connect, tls=exchange.securing)
+            reason, detail = explained(e, seconds=limits.seconds, connect=limits.connect)
             sent = (exchange.sent and not isinstance(e, NOT_WRITABLE)) or isinstance(e, AFTER_SENDING)
             local = isinstance(e, NotDialled) and e.local
             return NetFailure(reason=reason, detail=detail, sent=sent, local=local)
@@ -151,10 +147,8 @@ class _Exchange:
         self._transport = transport
         self._limits = limits
         self._own = (("User-Agent", user_agent), ("Accept-Encoding", "gzip"))
-        #: httpcore began to write the request.
+        #: The request began to be written.
         self.sent = False
-        #: A TLS handshake has begun and not ended well.
-        self.securing = False
 
     async def run(
         self, method: str, url: httpx.URL, headers: Sequence[tuple[str, str]], content: bytes | None, *, follow: bool
@@ -191,7 +185,7 @@ class _Exchange:
             url,
             headers=[*self._own, *((name, value) for name, value in headers if name.lower() not in own)],
             content=content,
-            extensions={"timeout": {"connect": self._limits.connect}, "trace": self._trace},
+            extensions={"timeout": {"connect": self._limits.connect}, "sent": self._begun},
         )
         answer = await self._transport.handle_async_request(request)
         try:
@@ -199,14 +193,8 @@ class _Exchange:
         finally:
             await answer.stream.aclose()  # type: ignore[union-attr]  # an async transport's stream is async
 
-    async def _trace(self, event: str, _info: object) -> None:
-        match event:
-            case "http11.send_request_headers.started":
-                self.sent = True
-            case "connection.start_tls.started":
-                self.securing = True
-            case "connection.start_tls.complete":
-                self.securing = False
+    def _begun(self) -> None:
+        self.sent = True
 
     async def _body(self, method: str, answer: httpx.Response) -> bytes:
         bodiless = method == "HEAD" or answer.status_code in {204, 304}
