@@ -244,7 +244,7 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise BadURLError("only http and https are fetched")
     if not parsed.host or not 0 < (parsed.port or 80) < 65_536:
         raise BadURLError("the URL names no host, or no port that exists")
-    return parsed.copy_with(fragment=None)
+    return parsed.copy_with(fragment=None) if "#" in url else parsed
 
 
 def _may_see_all(here: httpx.URL, there: httpx.URL) -> bool:

@@ -1,13 +1,14 @@
 """What a reload replaces."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from worker.config import Config, Look
 from worker.model import Feed, Target
 from worker.rules import RuleSet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Live:
     """The configuration and rules in force."""
 
@@ -18,7 +19,11 @@ class Live:
 
     def feed(self, key: str) -> Feed | None:
         """The feed with that id, unless it was removed."""
-        return next((feed for feed in self.config.feeds if feed.id == key), None)
+        return self._feeds.get(key)
+
+    @cached_property
+    def _feeds(self) -> dict[str, Feed]:
+        return {feed.id: feed for feed in self.config.feeds}
 
     @property
     def paced(self) -> tuple[str, ...]:
