@@ -8,7 +8,7 @@ run: .venv/run config.toml
 	$(BIN)/veille run
 
 test: .venv/dev
-	$(BIN)/pytest -q -m "not soak" --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest -q -m "not soak" --numprocesses 2
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Fixtures that more than one test file uses: a store on each database, and the clock that tests hold."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ import sqlalchemy as sa
 from commandline import veille as veille  # noqa: PLC0414 - registers the fixture
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from worker.store import Store, open_store
 
@@ -30,6 +33,31 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _databases = count()
+_WHOLE = ("test_faults_content.py", "test_faults_fetch.py")
+_FAULT, _FAULT_TOLD = re.compile(r"test_[a-z]\d\d_"), re.compile(r"[A-Z]\d\d: ")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what faultids.py would put into docs/faults.md: `-m fault`, of a few kinds `-k "test_f or test_p"`."""
+    if _FAULT.match(item.name) or _FAULT_TOLD.match((getattr(item, "obj", None) and item.obj.__doc__) or ""):
+        item.add_marker("fault")
+
+
+class _Whole(LoadScopeScheduling):
+    """Tests go to whichever worker is free, one by one; those of _WHOLE by the file, as its fixtures do their work.
+
+    xdist's own `loadgroup` marks names of tests in a way that pytest 9.2 no longer has.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if path.endswith(_WHOLE) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """How tests are shared out, whatever `--dist` says."""
+    return _Whole(config, log)
 
 
 @pytest.fixture(scope="session")

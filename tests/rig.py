@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
+import forked
 import pytest
+from forked import Worker
 
 SHARED = Path(__file__).parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not here")
@@ -112,9 +114,7 @@ class Site:
 
     def veille(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; `code` is the exit code it must have (None: any)."""
-        done = subprocess.run(
-            self._command(*words), env=self._environ(), capture_output=True, text=True, timeout=110, check=False
-        )
+        done = forked.run(*self._words(*words), environ=self._environ())
         assert code is None or done.returncode == code, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -127,7 +127,7 @@ class Site:
         return self.json("poll")
 
     @contextlib.contextmanager
-    def running(self, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    def running(self, **environ: str) -> Iterator[Worker]:
         """A worker that runs; stopped in order at the end, unless it ended before."""
         worker = self.start(**environ)
         try:
@@ -137,20 +137,23 @@ class Site:
                 worker.send_signal(signal.SIGTERM)
                 worker.communicate(timeout=15)
 
-    def start(self, *under: str, **environ: str) -> subprocess.Popen[str]:
-        """A worker that runs, for the caller to end; `under`: the command that starts it."""
+    def start(self, **environ: str) -> Worker:
+        """A worker that runs, for the caller to end."""
+        return forked.start(*self._words("run"), environ=self._environ() | environ, log=self.folder / "worker.log")
+
+    def start_under(self, *command: str) -> "subprocess.Popen[str]":
+        """The same, started by a command; nothing is forked."""
+        veille = [sys.executable, "-m", "worker", *self._words("run")]
         with (self.folder / "worker.log").open("a") as log:
-            return subprocess.Popen(
-                [*under, *self._command("run")], env=self._environ() | environ, stdout=log, stderr=log, text=True
-            )
+            return subprocess.Popen([*command, *veille], env=self._environ(), stdout=log, stderr=log, text=True)
 
     def log(self) -> str:
         """All that workers wrote so far."""
         path = self.folder / "worker.log"
         return path.read_text() if path.exists() else ""
 
-    def _command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "worker", *words, "--config", str(self.config)]
+    def _words(self, *words: str) -> list[str]:
+        return [*words, "--config", str(self.config)]
 
     def _environ(self) -> dict[str, str]:
         return {**os.environ, "COLUMNS": "200", **self.environ}

@@ -227,6 +227,7 @@ async def test_reload_swaps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
         again.set()
         await until(lambda: desk.edges.live.config.feeds[0].id == "https://new.example/feed")
         await until(lambda: desk.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 1)
+    await desk.edges.client.aclose()
     assert [what["allow"] for what in made] == [("127.0.0.1:9",)]
     assert desk.one("SELECT count(*) FROM feed") == 2
 
@@ -385,7 +386,7 @@ def test_c07_process_1_hears_sigterm(tmp_path: Path, when: str) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-pf", "true"], check=False).returncode:
         pytest.skip("no new namespace of processes can be made here")
     site = Site(tmp_path, feeds=["veille:sample"])
-    outer = site.start("unshare", "-pf")
+    outer = site.start_under("unshare", "-pf")
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
     try:
         inner = int(wait_for(lambda: children.read_text().strip(), what="the first process"))

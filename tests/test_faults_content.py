@@ -28,8 +28,7 @@ from worker.model import Feed
 from worker.store import entries, quarantine
 
 #: Their shared fixtures do the work of all of them.
-# One worker for all: what they look at is made once, and takes long.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("content")]
+pytestmark = pytest.mark.timeout(300)
 
 #: Bombs come compressed.
 LIMITS = net.Limits(seconds=10, connect=1, wire=2 << 20, decoded=12 << 20)

@@ -27,8 +27,7 @@ from worker.child import Children
 from worker.model import Feed
 
 #: Their shared fixtures do the work of all of them.
-# One worker for all: what they look at is made once, and takes long.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("fetch")]
+pytestmark = pytest.mark.timeout(300)
 
 
 def bomb(size: int) -> bytes:

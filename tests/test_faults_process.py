@@ -456,7 +456,7 @@ def hoard(mebibytes: int) -> int:
 def test_c13_nowhere_to_write_the_log_to(tmp_path: Path, command: str) -> None:
     """The worker goes on telling, and ends in order."""
     site = Site(tmp_path, feeds=["veille:sample"])
-    worker = site.start("sh", "-c", command, "sh")
+    worker = site.start_under("sh", "-c", command, "sh")
     try:
         wait_for(lambda: list(tmp_path.glob("alerts/*")) or worker.poll() is not None, what="an alert")
         wait_for(lambda: not unsent(tmp_path) or worker.poll() is not None, what="the last alert")
@@ -509,7 +509,7 @@ def test_c11_few_files_and_fifty_feeds_that_hang(tmp_path: Path) -> None:
             except httpx.HTTPError:
                 return 0
 
-        worker = site.start("prlimit", "--nofile=64")
+        worker = site.start_under("prlimit", "--nofile=64")
         try:
             wait_for(lambda: sink.received, what="the canary")
             wait_for(lambda: server.most.total() >= embedded.POLLS, what="as many that hang as may")

@@ -1,0 +1,105 @@
+"""`veille` in a process of its own that is forked from one which has imported it already.
+
+    run("poll", "--config", "c.toml", environ={...}) -> subprocess.CompletedProcess
+    start("run", "--config", "c.toml", environ={...}, log=path) -> Worker
+
+A start spends half its processor time on imports, and the suite starts hundreds. What they run, how they are killed and
+what they leave behind is the same; that a process of the very command starts too is for tests that name it.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+_FORKS = multiprocessing.get_context("forkserver")
+# pytest, because a child imports the main module of its parent's parent.
+_FORKS.set_forkserver_preload(["pytest", "worker.app.run", "worker.app.worker", "worker.cli"])
+
+
+def run(*words: str, environ: Mapping[str, str], timeout: float = 110) -> "subprocess.CompletedProcess[str]":
+    """The command's end, and what it wrote; raises TimeoutExpired and ends it after `timeout` seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        worker = Worker(words, environ, out, err)
+        try:
+            code = worker.wait(timeout)
+        finally:
+            worker.kill()
+        return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
+
+
+def start(*words: str, environ: Mapping[str, str], log: Path) -> "Worker":
+    """The command, running; all that it writes goes to the end of `log`."""
+    return Worker(words, environ, log, log)
+
+
+class Worker:
+    """What tests use of subprocess.Popen, for a forked process."""
+
+    def __init__(self, words: tuple[str, ...], environ: Mapping[str, str], out: Path, err: Path) -> None:
+        self.args = words
+        # Daemons: what a failing test leaves running ends with the tests.
+        self._process: ForkServerProcess = _FORKS.Process(
+            target=_veille, args=(words, dict(environ), os.getcwd(), out, err), daemon=True
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, a negative signal's number, or None as long as it runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """See `returncode`."""
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once there is one; raises subprocess.TimeoutExpired."""
+        self._process.join(timeout)
+        code = self.returncode
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait; what it wrote is in its files."""
+        self.wait(timeout)
+        return "", ""
+
+    def send_signal(self, number: int) -> None:
+        """Nothing happens where it has ended."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: str, out: Path, err: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    os.chdir(folder)
+    for path, number in ((os.devnull, 0), (out, 1), (err, 2)):
+        file = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")  # noqa: PTH123, SIM115
+    )
+    sys.argv = ["veille", *words]
+    from worker.cli import main
+
+    main()
