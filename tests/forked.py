@@ -16,8 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
 
 _FORKS = multiprocessing.get_context("forkserver")
 # pytest, because a child imports the main module of its parent's parent.
@@ -48,7 +51,7 @@ class Worker:
         self.args = words
         # Daemons: what a failing test leaves running ends with the tests.
         self._process: ForkServerProcess = _FORKS.Process(
-            target=_veille, args=(words, dict(environ), os.getcwd(), out, err), daemon=True
+            target=_veille, args=(words, dict(environ), Path.cwd(), out, err), daemon=True
         )
         self._process.start()
         assert self._process.pid is not None
@@ -87,7 +90,7 @@ class Worker:
         self.send_signal(signal.SIGKILL)
 
 
-def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: str, out: Path, err: Path) -> None:
+def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: Path, out: Path, err: Path) -> None:
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
@@ -96,9 +99,7 @@ def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: str, out
         file = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate("rww")  # noqa: PTH123, SIM115
-    )
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, "rww"[number], closefd=False) for number in range(3))
     sys.argv = ["veille", *words]
     from worker.cli import main
 

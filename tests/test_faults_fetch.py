@@ -74,7 +74,7 @@ FAULTS: dict[str, tuple[Document | Script, str]] = {
     "f14-six": (sent_to("/hop/5"), "redirect_loop"),
     "f15-short": (once(OK + b"Content-Length: 1000\r\n\r\nshort"), "protocol_error"),
     "f15-chunk": (once(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\n<rss>\r\n"), "protocol_error"),
-    "f15-reset": (reset, "protocol_error"),
+    "f15-reset": (reset, "connect_error"),
     "f16-plain": (coded("gzip", rss([])), "bad_coding"),
     "f16-unknown": (coded("snappy"), "bad_coding"),
     "f16-lengths": (once(OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), "protocol_error"),

@@ -18,7 +18,6 @@ _TALKATIVE: Final = (
     "apprise",
     "urllib3",
     "httpx",
-    "aiohttp",
     "requests",
     "apscheduler",
     "trafilatura",

@@ -1,4 +1,4 @@
-"""The network: the only owner of httpx and aiohttp, with the address guard and the limits."""
+"""The network: the only owner of httpx and h11, with the address guard and the limits."""
 
 from worker.net.client import Client, Limits, NetFailure, Response
 from worker.net.guard import Allow, is_public

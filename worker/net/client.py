@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import httpx
 
 from worker.model import FetchReason
-from worker.net.dial import NotDialled, Resolve, Resolver, Transport
+from worker.net.dial import Dialler, NotDialled, Resolve, Resolver
 from worker.net.failure import AFTER_SENDING, EXPECTED, NOT_WRITABLE, BadURLError, explained
 from worker.net.guard import Allow
 from worker.net.inflate import Inflater, TooLargeError
+from worker.net.transport import Transport
 
 MEBIBYTE = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -37,7 +38,7 @@ class Limits:
     wire: int = 5 * MEBIBYTE
     decoded: int = 15 * MEBIBYTE
     redirects: int = 5
-    #: Seconds for the look-up, and for TCP and TLS; twice as many for all of them.
+    #: Seconds for the look-up, and as many for TCP and TLS.
     connect: float = 10
 
 
@@ -86,7 +87,7 @@ class Client:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._user_agent = user_agent
-        self._transport = transport or Transport(Allow(allow), resolve or Resolver(), tls or _tls())
+        self._transport = transport or Transport(Dialler(Allow(allow), resolve or Resolver(), tls or _tls()))
         self._turns = _Turns()
 
     async def request(
@@ -185,7 +186,7 @@ class _Exchange:
             url,
             headers=[*self._own, *((name, value) for name, value in headers if name.lower() not in own)],
             content=content,
-            extensions={"timeout": {"connect": self._limits.connect}, "sent": self._begun},
+            extensions={"timeout": {"connect": self._limits.connect}, "begun": self._begun},
         )
         answer = await self._transport.handle_async_request(request)
         try:
@@ -237,12 +238,13 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise BadURLError("the URL holds a blank, a control character or a backslash")
     try:
         parsed = base.join(url) if base is not None else httpx.URL(url)
+        host, port = parsed.host, parsed.port
     except (httpx.InvalidURL, ValueError) as e:
         # Their own words quote the URL.
         raise BadURLError("not a URL") from e
     if parsed.scheme not in {"http", "https"}:
         raise BadURLError("only http and https are fetched")
-    if not parsed.host or not 0 < (parsed.port or 80) < 65_536:
+    if not host or not 0 < (port or 80) < 65_536:
         raise BadURLError("the URL names no host, or no port that exists")
     return parsed.copy_with(fragment=None) if "#" in url else parsed
 

@@ -51,6 +51,7 @@ def explained(e: Exception, *, seconds: float, connect: float) -> tuple[FetchRea
     if isinstance(e, NOT_WRITABLE):
         return FetchReason.PROTOCOL, "the request cannot be written as HTTP"
     if isinstance(e, httpx.RemoteProtocolError):
+        # h11's words are about form; where they quote the answer, they do so at the end.
         return FetchReason.PROTOCOL, f"the answer is not sound HTTP: {str(e)[:60]}"
     return _broken(e)
 
@@ -61,9 +62,8 @@ def _broken(e: Exception) -> tuple[FetchReason, str]:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchReason.TLS, f"certificate refused: {cause.verify_message}"
     if isinstance(cause, ssl.SSLError):
-        return FetchReason.TLS, (getattr(cause, "reason", None) or cause.strerror or "handshake failed").replace(
-            "_", " "
-        ).lower()
+        words = getattr(cause, "reason", None) or cause.strerror or "handshake failed"
+        return FetchReason.TLS, words.replace("_", " ").lower()
     if isinstance(cause, OSError) and cause.errno:
         # Their own words name addresses.
         return FetchReason.CONNECT, os.strerror(cause.errno)

@@ -39,6 +39,9 @@ def is_public(address: str | Address) -> bool:
         return False
     if not ip.is_global:
         return False
+    if isinstance(ip, IPv6Address) and ip.scope_id is not None:
+        # A zone is of this machine, and the system would be asked what its name means.
+        return False
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in _SPECIAL_V4)
     return ip in _GLOBAL_V6 and not any(ip in network for network in _SPECIAL_V6)
