@@ -416,7 +416,7 @@ def test_c09_a_container_that_may_write_its_data_only(data: Path) -> None:
     for path in [data, *data.rglob("*")]:
         os.chown(path, 65532, 65532)
     before = {path: path.stat().st_mtime_ns for path in (ROOT / "worker").rglob("*") if path.suffix != ".pyc"}
-    worker = site.start(*begin)
+    worker = site.start_under(*begin)
     try:
         wait_for(lambda: list(data.glob("alerts/*")) or worker.poll() is not None, what="an alert")
         assert worker.poll() is None, site.log()

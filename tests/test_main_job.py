@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from feedserver import FeedServer
+from forked import Worker
 from rig import SHARED, WORDS, Item, Site, needs_shared, rss, wait_for
 from sinks import HttpSink, SmtpSink
 
@@ -235,7 +236,7 @@ def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
             )
 
 
-def freeze_and_age(site: Site, worker: subprocess.Popen[str]) -> bool:
+def freeze_and_age(site: Site, worker: Worker) -> bool:
     """Stop the process and set its tick back, which saves waiting; not while it is writing itself."""
     worker.send_signal(signal.SIGSTOP)
     try:
