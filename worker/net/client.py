@@ -208,7 +208,8 @@ class _Exchange:
         inflater = Inflater(coding, wire=self._limits.wire, decoded=self._limits.decoded)
         assert isinstance(answer.stream, httpx.AsyncByteStream)
         async for chunk in answer.stream:
-            inflater.feed(chunk)
+            for _ in inflater.feed(chunk):
+                await asyncio.sleep(0)
         return inflater.finish()
 
 

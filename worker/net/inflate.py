@@ -1,11 +1,13 @@
 """A response's body put together within limits, inflated as it comes."""
 
 import zlib
+from collections.abc import Iterator
 
 #: 32 for "gzip or zlib, see the header", 15 for the largest window (zlib's manual, inflateInit2).
 _GZIP_OR_ZLIB = 32 + 15
 _GZIP_MAGIC = b"\x1f\x8b"
 _STEP = 1 << 16
+_PAUSE = 1 << 20
 
 
 class TooLargeError(Exception):
@@ -33,8 +35,8 @@ class Inflater:
         self._decoded = decoded
         self._body = bytearray()
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes from the wire."""
+    def feed(self, chunk: bytes) -> Iterator[None]:
+        """Take the next bytes from the wire; pauses after each MiB that came of them, so that others have a turn."""
         self._wire_left -= len(chunk)
         if self._wire_left < 0:
             raise TooLargeError("the body is larger than the limit on the wire")
@@ -42,13 +44,17 @@ class Inflater:
             self._keep(chunk)
             return
         try:
-            self._inflate(chunk)
+            yield from self._inflate(chunk)
         except zlib.error as e:
             raise BadCodingError("the body is not gzip, as its headers say") from e
 
-    def _inflate(self, chunk: bytes) -> None:
+    def _inflate(self, chunk: bytes) -> Iterator[None]:
         assert self._zip is not None
+        since = len(self._body)
         while chunk:
+            if len(self._body) - since >= _PAUSE:
+                since = len(self._body)
+                yield
             if self._zip.eof:
                 # RFC 1952 2.2 lets members follow each other; what follows without being one is padding.
                 if not chunk.startswith(_GZIP_MAGIC):
