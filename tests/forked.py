@@ -74,11 +74,6 @@ class Worker:
             raise subprocess.TimeoutExpired(self.args, timeout or 0)
         return code
 
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        """Wait; what it wrote is in its files."""
-        self.wait(timeout)
-        return "", ""
-
     def send_signal(self, number: int) -> None:
         """Nothing happens where it has ended."""
         if self.returncode is None:

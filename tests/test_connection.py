@@ -202,6 +202,8 @@ async def test_f11_a_server_that_takes_no_leave_holds_no_file() -> None:
 
     async def act(_number: int, writer: asyncio.StreamWriter) -> bool:
         arrived.append(writer.get_extra_info("socket"))
+        # It will never hear that the other side goes.
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  a server's transport reads too
         await asyncio.sleep(60)
         return False
 
