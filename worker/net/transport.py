@@ -22,7 +22,7 @@ Origin = tuple[str, str, int]
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """httpx takes other transports; its own, httpcore, costs three times the processor time (benchmarks/README.md).
+    """httpx takes other transports; its own, over httpcore, was what made a poll dear (docs/design.md).
 
     Raises NotDialled and httpx's errors, with the socket's or TLS's own as their cause. Of a request's extensions,
     `timeout` gives the seconds for the look-up, and for TCP and TLS (`connect`), and `begun` is called just before the
@@ -34,7 +34,9 @@ class Transport(httpx.AsyncBaseTransport):
         #: The one used last at the end.
         self._idle: dict[Connection, tuple[Origin, asyncio.TimerHandle]] = {}
         self._busy: set[Connection] = set()
-        self._at_most = min(_IDLE_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        is_bounded = files != resource.RLIM_INFINITY
+        self._at_most = min(_IDLE_CONNECTIONS, files // 4) if is_bounded else _IDLE_CONNECTIONS
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body still to come."""
