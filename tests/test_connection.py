@@ -1,6 +1,7 @@
 """Connections beneath the client: what servers may do with one, and when it serves again."""
 
 import asyncio
+import resource
 import socket
 import ssl
 import struct
@@ -46,7 +47,7 @@ async def serving(act: Act, tls: ssl.SSLContext | None = None) -> AsyncIterator[
     server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     place = f"localhost:{server.sockets[0].getsockname()[1]}"
     trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
-    client = net.Client(allow=[place], user_agent="t", tls=trusting)
+    client = net.Client(allow=[place, place.replace("localhost", "127.0.0.1")], user_agent="t", tls=trusting)
     try:
         yield client, f"{'https' if tls else 'http'}://{place}/", heads
     finally:
@@ -234,6 +235,27 @@ async def test_a_safe_request_is_asked_again_where_an_old_connection_ends_unhear
         assert isinstance(failed, net.NetFailure)
         assert (failed.reason, failed.sent) == (FetchReason.PROTOCOL, True)
         assert heads == [b"1 GET /", b"1 GET /", b"2 GET /", b"2 GET /", b"2 POST /"]
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"),
+    [(resource.RLIM_INFINITY, [1, 2, 1]), (1024, [1, 2, 1]), (4, [1, 2, 3])],
+    ids=["no limit", "the usual limit", "hardly any"],
+)
+async def test_few_files_keep_few_connections(
+    files: int, connections: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quarter of what may be open is kept, the one used last; what was let go is dialled again."""
+
+    async def act(_number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(OK + b"Content-Length: 0\r\n\r\n")
+        return True
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    async with serving(act) as (client, url, heads):
+        for host in ("localhost", "127.0.0.1", "localhost"):
+            assert told(await ask(client, url.replace("localhost", host))) == b""
+        assert [int(head.split()[0]) for head in heads] == connections
 
 
 @pytest.mark.parametrize(
