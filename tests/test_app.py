@@ -418,3 +418,15 @@ def test_sighup_while_it_starts_does_not_end_it(tmp_path: Path) -> None:
         worker.send_signal(signal.SIGHUP)
         wait_for(lambda: '"reloaded"' in site.log() or "reload refused" in site.log(), what="a reload")
         assert worker.poll() is None
+
+
+async def test_c03_a_worker_looks_at_what_it_began_with_once(desk: Desk) -> None:
+    """Modules and rules are no matter for the garbage collector while jobs run: a tenth of a second of the loop."""
+    import gc
+
+    from worker.app.run import edges
+
+    before = gc.get_freeze_count()
+    async with edges(desk.edges.live, desk.store, print):
+        assert gc.get_freeze_count() > before + 10_000
+    assert gc.get_freeze_count() == 0

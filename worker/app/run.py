@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -84,8 +85,11 @@ async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncI
     try:
         if not await client.guard_works():
             raise VeilleError("the address guard does not refuse loopback: nothing is fetched with it")
+        # Modules and rules live as long as the process: a full collection that looks at them all stalls the loop.
+        gc.freeze()
         yield made
     finally:
+        gc.unfreeze()
         children.close()
         senders.close()
         await made.client.aclose()
