@@ -1,7 +1,11 @@
-"""Which articles tell of one event: `terms` weighs an article's words, `verdict` decides on its story."""
+"""Which articles tell of one event.
 
+`terms` weighs an article's words, `likeness` compares two articles, `verdict` decides on an article's story.
+"""
+
+from worker.story.likeness import Told
 from worker.story.terms import Bag, Vector, bag, dump, from_archive, hashed, keys, unpacked, weighted
-from worker.story.verdict import COMPARED, WINDOW, Candidate, StoryVerdict, Told, decide
+from worker.story.verdict import COMPARED, WINDOW, Candidate, StoryVerdict, decide
 
 __all__ = [
     "COMPARED",
