@@ -16,8 +16,8 @@ BRIDGE = (
     "gouverneur de Prey Veng, Chea Somethy, a salué le chantier devant les habitants venus nombreux sur la rive."
 )
 AGAIN = (
-    "Prey Veng : les voitures roulent de nouveau sur le pont de Neak Loeung. Fermé depuis six mois, l'ouvrage de "
-    "2.215 mètres a été livré mercredi par Chip Mong. « Un soulagement », dit le gouverneur Chea Somethy."
+    "Le pont de Neak Loeung, ouvrage de 2.215 mètres, a rouvert mercredi à la circulation après les travaux de la "
+    "société Chip Mong, à Prey Veng. Le gouverneur Chea Somethy a salué le chantier devant les habitants de la rive."
 )
 RICE = "Les rizières du delta ont donné une récolte moyenne, disent les coopératives de Soc Trang et de Bac Liêu."
 
@@ -70,7 +70,7 @@ def test_two_accounts_are_one_story_and_a_copy_is_in_it(store: Store) -> None:
         assert "neak loeung" in lines[1].why
         assert lines[2].why == f"It is a copy of article {one}."
         assert len(stories.newest(tx, limit=10)) == 2
-        assert stories.counts(tx) == {"stories": 2, "several": 1, "merged": 0}
+        assert stories.counts(tx) == {"stories": 2, "several": 1, "merged": 0, "perhaps": 0}
 
 
 @pytest.mark.parametrize("when", [datetime.min, datetime.max], ids=["the first", "the last"])
@@ -138,4 +138,4 @@ def test_a_story_without_articles_is_forgotten(store: Store) -> None:
     with store.write() as tx:
         assert upkeep.forget_articles(tx, before=later, told_before=later) == 1
         assert stories.forget_empty(tx) == 1
-        assert stories.counts(tx) == {"stories": 0, "several": 0, "merged": 0}
+        assert stories.counts(tx) == {"stories": 0, "several": 0, "merged": 0, "perhaps": 0}

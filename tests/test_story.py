@@ -1,7 +1,8 @@
 """Stories: what an article is weighed by, and which story it is found to tell."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -108,6 +109,10 @@ class Stream:
         self.told: list[tuple[Told, int]] = []
         self.frequency: Counter[int] = Counter()
         self.last = 0
+        #: By story that points to another: the root.
+        self.roots: dict[int, int] = {}
+        #: Pairs of groups that were put apart.
+        self.apart: list[frozenset[int]] = []
 
     def tell(self, title: str, body: str, *, days: float = 0, language: str = "fr") -> StoryVerdict:
         found = story.bag(analyse(title, body, language))
@@ -119,13 +124,29 @@ class Stream:
         if number is None:
             self.last += 1
             number = self.last
+            if verdict.group is not None:
+                self.roots[number] = verdict.group
+        oldest = min((verdict.group, *verdict.grouped)) if verdict.group is not None else 0
+        for root in (verdict.group, *verdict.grouped):
+            if root is not None and root != oldest:
+                self.roots |= {root: oldest} | {n: oldest for n, r in self.roots.items() if r == root}
         self.told = [(t, number if n in verdict.merged else n) for t, n in self.told]
         self.told.append((told, number))
         return verdict
 
     def _candidates(self) -> Sequence[Candidate]:
-        numbers = sorted({number for _, number in self.told})
-        return [Candidate(story_id=n, articles=tuple(t for t, m in self.told if m == n)) for n in numbers]
+        return [
+            Candidate(
+                story_id=n,
+                root=self.root(n),
+                apart=frozenset().union(*(pair - {self.root(n)} for pair in self.apart if self.root(n) in pair)),
+                articles=tuple(t for t, m in self.told if m == n),
+            )
+            for n in sorted({number for _, number in self.told})
+        ]
+
+    def root(self, number: int) -> int:
+        return self.roots.get(number, number)
 
     @property
     def stories(self) -> list[int]:
@@ -137,8 +158,8 @@ BRIDGE = (
     "Le gouverneur de Prey Veng, Chea Somethy, a salué le chantier devant les habitants venus nombreux sur la rive."
 )
 BRIDGE_AGAIN = (
-    "Prey Veng : les voitures roulent de nouveau sur le pont de Neak Loeung. Fermé depuis six mois, l'ouvrage de "
-    "2.215 mètres a été livré mercredi par Chip Mong. « Un soulagement », dit le gouverneur Chea Somethy."
+    "Le pont de Neak Loeung, ouvrage de 2.215 mètres, a rouvert mercredi à la circulation après les travaux de la "
+    "société Chip Mong, à Prey Veng. Le gouverneur Chea Somethy a salué le chantier devant les habitants de la rive."
 )
 FESTIVAL = (
     "Le gouverneur de Prey Veng, Chea Somethy, a ouvert mercredi le festival de la soie, où cent tisserandes montrent "
@@ -150,13 +171,47 @@ BRIDGE_ENGLISH = (
 )
 
 
+@pytest.fixture
+def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets the likeness from which an article joins: what is decided at it, not how it was chosen, is tested here."""
+    return lambda value: monkeypatch.setattr("worker.story.verdict.STRONG", value)
+
+
 def test_two_accounts_of_one_event_are_one_story() -> None:
     """Told in other words by another outlet; the reason names what they share."""
     stream = Stream()
     assert stream.tell("Le pont de Neak Loeung rouvre", BRIDGE).story_id is None
     verdict = stream.tell("Neak Loeung : fin des travaux", BRIDGE_AGAIN)
-    assert (verdict.story_id, verdict.score >= 1) == (1, True)
+    assert (verdict.story_id, verdict.score >= story.STRONG) == (1, True)
     assert "neak loeung" in verdict.why
+    assert verdict.perhaps_why == ""
+
+
+def test_what_is_like_but_not_enough_points(strength: Callable[[float], None]) -> None:
+    """It opens a story of its own, which says what the two share, and what is missing for more."""
+    strength(1000)
+    stream = Stream()
+    stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)
+    verdict = stream.tell("Neak Loeung : fin des travaux", BRIDGE_AGAIN)
+    assert (verdict.story_id, verdict.score, verdict.group) == (None, 0, 1)
+    assert verdict.perhaps_score >= 1
+    assert "neak loeung" in verdict.perhaps_why
+    assert f"{1000 / verdict.perhaps_score:.1f} times as much" in verdict.perhaps_why
+    third = stream.tell("Le pont livré", BRIDGE_AGAIN)
+    assert third.group == 1, "the root, not the story that points to it"
+    assert stream.stories == [1, 2, 3]
+
+
+def test_a_later_account_makes_a_pointer_strong(strength: Callable[[float], None]) -> None:
+    """When it joins one of the two, and all pairs of both are like enough in the mean, they are one."""
+    strength(1000)
+    stream = Stream()
+    stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)
+    stream.tell("Neak Loeung : fin des travaux", BRIDGE_AGAIN)
+    strength(2)
+    verdict = stream.tell("Le pont de Neak Loeung a rouvert", BRIDGE_AGAIN)
+    assert (verdict.story_id, verdict.merged) == (1, (2,))
+    assert set(stream.stories) == {1}
 
 
 def test_one_official_at_two_events_is_two_stories() -> None:
@@ -164,46 +219,76 @@ def test_one_official_at_two_events_is_two_stories() -> None:
     stream = Stream()
     stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)
     verdict = stream.tell("Prey Veng fête la soie", FESTIVAL)
-    assert verdict.story_id is None
+    assert (verdict.story_id, verdict.group) == (None, None)
     assert "%" in verdict.why or "No story" in verdict.why
 
 
 def test_a_story_crosses_languages() -> None:
-    """By names, numbers and places."""
+    """By names, numbers and places: enough to point, at least."""
     stream = Stream()
     stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)
-    assert stream.tell("Neak Loeung bridge reopens", BRIDGE_ENGLISH, language="en").story_id == 1
+    assert stream.tell("Neak Loeung bridge reopens", BRIDGE_ENGLISH, language="en").group == 1
 
 
-@pytest.mark.parametrize(("days", "same"), [(0, True), (3, True), (8, False), (400, False)])
+@pytest.mark.parametrize(("days", "same"), [(0, True), (1, True), (8, False), (400, False)])
 def test_time_parts_stories(days: float, same: bool) -> None:
     """The same words a week later are another event."""
     stream = Stream()
     stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)
-    assert (stream.tell("Neak Loeung : fin des travaux", BRIDGE_AGAIN, days=days).story_id == 1) is same
+    verdict = stream.tell("Neak Loeung : fin des travaux", BRIDGE_AGAIN, days=days)
+    assert (verdict.story_id == 1) is same
+    assert (verdict.group == 1) is same
+
+
+def same_texts(*numbers: int, roots: Mapping[int, int] | None = None) -> tuple[Told, dict[int, str], list[Candidate]]:
+    """An article, and stories of one article each that say the same; `roots` by story."""
+    one = story.bag(analyse("Le pont", BRIDGE, "fr"))
+    vector, words = story.weighted(one, {}, 1)
+    told = [Told(article_id=n, published=DAY, language="fr", vector=vector) for n in range(len(numbers) + 1)]
+    candidates = [
+        Candidate(story_id=number, root=(roots or {}).get(number, number), articles=(told[n],))
+        for n, number in enumerate(numbers)
+    ]
+    return told[-1], words, candidates
 
 
 def test_an_article_that_tells_two_stories_makes_them_one() -> None:
     """The older one stays, and the reason says so."""
-    a, b = BRIDGE, BRIDGE_AGAIN
-    one = story.bag(analyse("Le pont", a, "fr"))
-    counts = Counter(story.hashed(term, is_name=term in one.names) for term in one.counts)
-    vector, words = story.weighted(one, counts, 1)
-    told = [Told(article_id=n, published=DAY, language="fr", vector=vector) for n in range(3)]
-    candidates = [Candidate(story_id=7, articles=(told[0],)), Candidate(story_id=4, articles=(told[1],))]
-    verdict = story.decide(told[2], words, candidates)
+    verdict = story.decide(*same_texts(7, 4))
     assert (verdict.story_id, verdict.merged) == (4, (7,))
     assert "which are one" in verdict.why
-    assert b != a
+
+
+def test_an_article_that_points_to_two_groups_makes_them_one(strength: Callable[[float], None]) -> None:
+    """It points to the nearest, and the two become one group."""
+    strength(1000)
+    verdict = story.decide(*same_texts(7, 4, 5, roots={5: 4}))
+    assert (verdict.story_id, verdict.group, verdict.grouped) == (None, 4, (7,))
+
+
+@pytest.mark.parametrize("strong", [True, False], ids=["strong", "weak"])
+def test_what_was_put_apart_stays_apart(strength: Callable[[float], None], strong: bool) -> None:
+    """An article that is like both joins, or points to, the one alone."""
+    strength(2 if strong else 1000)
+    new, words, candidates = same_texts(7, 4)
+    held = [replace(one, apart=frozenset({7, 4} - {one.story_id})) for one in candidates]
+    verdict = story.decide(new, words, held)
+    assert (verdict.story_id, verdict.group) == (4 if strong else None, 4)
+    assert (verdict.merged, verdict.grouped) == ((), ())
+
+
+@pytest.mark.parametrize("strong", [True, False], ids=["strong", "weak"])
+def test_what_an_article_was_put_apart_from_is_nothing_to_it(strength: Callable[[float], None], strong: bool) -> None:
+    """Neither its story nor what is grouped with that."""
+    strength(2 if strong else 1000)
+    verdict = story.decide(*same_texts(7, 4, roots={7: 4}), apart={4})
+    assert (verdict.story_id, verdict.group) == (None, None)
 
 
 def test_the_order_of_candidates_does_not_matter() -> None:
     """Nor which of two equal stories is named first."""
-    one = story.bag(analyse("Le pont", BRIDGE, "fr"))
-    vector, words = story.weighted(one, {}, 1)
-    told = [Told(article_id=n, published=DAY, language="fr", vector=vector) for n in range(3)]
-    candidates = [Candidate(story_id=n + 1, articles=(told[n],)) for n in range(2)]
-    assert story.decide(told[2], words, candidates) == story.decide(told[2], words, candidates[::-1])
+    new, words, candidates = same_texts(1, 2)
+    assert story.decide(new, words, candidates) == story.decide(new, words, candidates[::-1])
 
 
 def test_an_article_without_words_begins_its_own_story() -> None:

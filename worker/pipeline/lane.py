@@ -1,4 +1,4 @@
-"""The lane in which it is decided what an article is to the others, and which story it tells.
+"""Decides, under the ingest lock, whether an article is new, a copy or an update, and which story it joins.
 
     look: candidates are read, texts compared, what is newest noted -ingest lock-> what came since is read -> decision
 
@@ -134,11 +134,12 @@ class Lane:
     def _bears_on_stories(self, thought: Thought) -> bool:
         """Whether a newer article is near enough to be compared with, or tells a story that the text was."""
         found, newer, published = thought.found, self._newer, thought.subject.article.published
-        if found is None:
+        if found is None or newer.rearranged:
             return True
         own = frozenset(keys(thought.weighed.vector))
         return (
-            any(story.story_id in newer.stories for story in found.candidates)
+            not newer.stories.isdisjoint(found.roots)
+            or any(story.story_id in newer.stories for story in found.candidates)
             or any(told.article_id in newer.articles for story in found.candidates for told in story.articles)
             or any(abs(when - published) <= WINDOW and len(own & other) >= found.entry for when, other in newer.keys)
         )

@@ -82,30 +82,54 @@ def place(
     A changed text stays in its story, unless it was alone there and now tells another. `verdict`: what `judge` said of
     a new article, if it still holds. The stories whose articles are others now are put into `touched`.
     """
-    if of is not None:
-        return stories.tell_copy(tx, article_id, of, published=article.published, language=article.language)
     touched = set() if touched is None else touched
     told = Told(article_id=article_id, published=article.published, language=article.language, vector=weighed.vector)
-    own = None
-    if verdict is None:
-        found = stories.candidates(tx, told.vector, told.published, but=article_id)
-        own = stories.story_of(tx, article_id)
-        if own is not None and len(stories.lines(tx, own)) > 1:
-            stories.renew(tx, told)
-            touched.add(own)
-            return own
-        verdict = decide(
-            told, weighed.words, [candidate for candidate in found.candidates if candidate.story_id != own]
-        )
+    own = None if verdict is not None else stories.story_of(tx, article_id)
     if own is not None:
-        touched.add(own)
-        if verdict.story_id is None:
+        touched.update((own, stories.root(tx, own)))
+        if stories.is_held(tx, article_id, own):
             stories.renew(tx, told)
             return own
-        verdict = replace(verdict, merged=(*verdict.merged, own))
-    story_id = stories.tell(tx, told, verdict, title=article.title or article.body[:200] or article.source, now=now)
-    touched.update((story_id, *verdict.merged))
+    if of is not None:
+        story_id = stories.tell_copy(tx, article_id, of, published=article.published, language=article.language)
+        if story_id is not None:
+            touched.add(story_id)
+        return story_id
+    if own is not None:
+        return _again(tx, told, weighed, own, touched, now)
+    if verdict is None:
+        verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published).candidates)
+    story_id = stories.tell(tx, told, verdict, title=_title(article), now=now)
+    touched.update(_touched(story_id, verdict))
     return story_id
+
+
+def _again(tx: Tx, told: Told, weighed: Weighed, own: int, touched: set[int], now: datetime) -> int:
+    """Place a changed text, whose story is `own`: if it is alone there, its story may turn out to be another one."""
+    if len(stories.lines(tx, own)) > 1:
+        stories.renew(tx, told)
+        return own
+    found = stories.candidates(tx, told.vector, told.published, but=told.article_id)
+    others = [candidate for candidate in found.candidates if candidate.story_id != own]
+    verdict = decide(told, weighed.words, others, apart=stories.apart(tx, own))
+    touched.update(_touched(own, verdict))
+    if verdict.story_id is not None:
+        return stories.tell(tx, told, replace(verdict, merged=(*verdict.merged, own)), title="", now=now)
+    stories.put(tx, told, own, score=0, why=verdict.why)
+    if len(stories.group(tx, own)) == 1:  # others that point to it were compared with what it said
+        stories.part(tx, own)
+        if verdict.group is not None:
+            stories.point(tx, own, verdict)
+    return own
+
+
+def _touched(story_id: int, verdict: StoryVerdict) -> set[int]:
+    group = () if verdict.group is None else (verdict.group,)
+    return {story_id, *verdict.merged, *group, *verdict.grouped}
+
+
+def _title(article: Article) -> str:
+    return article.title or article.body[:200] or article.source
 
 
 def count(tx: Tx, new: Sequence[Weighed]) -> None:

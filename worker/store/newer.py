@@ -12,7 +12,9 @@ from worker.store.tables import (
     ArticleRow,
     FingerprintRow,
     RevisionRow,
+    SchemeRow,
     StoryArticleRow,
+    StoryHandRow,
     StoryKeyRow,
     StoryRow,
 )
@@ -23,6 +25,8 @@ _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined] 
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
+_hand: sa.Table = StoryHandRow.__table__  # type: ignore[attr-defined]  # as above
+_scheme: sa.Table = SchemeRow.__table__  # type: ignore[attr-defined]  # as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,10 @@ class Newest:
 
     article: int
     revision: int
+    #: What a person decided of stories.
+    hand: int
+    #: How far stories were judged again, while they are.
+    judged: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,24 +52,31 @@ class Newer:
     bands: set[int] = field(default_factory=set)
     #: Of each article that later ones are compared with: when it was published, and its story keys.
     keys: list[tuple[datetime, frozenset[int]]] = field(default_factory=list)
-    #: Stories that they tell, and those that were merged into one of these.
+    #: Stories that they tell, those that were merged into one of these, and the groups of both.
     stories: set[int] = field(default_factory=set)
+    #: Stories are others than the articles say: a person decided of some, or they were judged again.
+    rearranged: bool = False
 
 
 def newest(tx: Tx) -> Newest:
     """The newest rows that this transaction sees."""
-    article, revision = tx.execute(
+    article, revision, hand, judged = tx.execute(
         sa.select(
             sa.select(sa.func.max(_article.c.id)).scalar_subquery(),
             sa.select(sa.func.max(_revision.c.id)).scalar_subquery(),
+            sa.select(sa.func.max(_hand.c.id)).scalar_subquery(),
+            sa.select(sa.func.max(_scheme.c.reached)).scalar_subquery(),
         )
     ).one()
-    return Newest(article=article or 0, revision=revision or 0)
+    return Newest(article=article or 0, revision=revision or 0, hand=hand or 0, judged=judged or 0)
 
 
 def newer(tx: Tx, than: Newest) -> Newer:
     """What came after a snapshot; to be asked under the ingest lock, where nothing more can come."""
-    found = Newer()
+    now = newest(tx)
+    found = Newer(rearranged=(now.hand, now.judged) != (than.hand, than.judged))
+    if (now.article, now.revision) == (than.article, than.revision):
+        return found
     added = sa.select(_article.c.id).where(_article.c.id > than.article)
     revised = sa.select(_revision.c.article_id).where(_revision.c.id > than.revision)
     ids = sorted(tx.execute(sa.union(added, revised)).scalars())
@@ -86,5 +101,7 @@ def _read(tx: Tx, ids: list[int], found: Newer) -> None:
         keys[row.article_id].add(row.term)
     found.keys.extend((row.published, frozenset(keys[row.article_id])) for row in told)
     stories = {row.story_id for row in told}
-    gone = sa.select(_story.c.id).where(_story.c.merged_into.in_(stories))
-    found.stories.update(stories, tx.execute(gone).scalars() if stories else ())
+    if stories:
+        roots = sa.select(sa.func.coalesce(_story.c.perhaps_id, _story.c.id)).where(_story.c.id.in_(stories))
+        near = (_story.c.merged_into.in_(stories), _story.c.perhaps_id.in_(roots), _story.c.id.in_(roots))
+        found.stories.update(stories, tx.execute(sa.select(_story.c.id).where(sa.or_(*near))).scalars())

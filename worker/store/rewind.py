@@ -201,8 +201,8 @@ def _cut(to: Tx) -> None:
     to.execute(sa.update(_article).where(_article.c.revision > number).values(revision=number, title=title))
     kept = sa.select(_article.c.revision).where(_article.c.id == _fingerprint.c.article_id).scalar_subquery()
     to.execute(sa.delete(_fingerprint).where(_fingerprint.c.revision > kept))
-    for table, column in ((_article, "of_id"), (_entry, "article_id"), (_story, "merged_into")):
-        other = (_story if column == "merged_into" else _article).alias("other")
+    for table, column in ((_article, "of_id"), (_entry, "article_id"), (_story, "merged_into"), (_story, "perhaps_id")):
+        other = (_story if table is _story else _article).alias("other")
         gone = ~sa.exists().where(other.c.id == table.c[column])
         to.execute(sa.update(table).where(table.c[column].is_not(None), gone).values({column: None}))
     carried = ~sa.exists().where(_delivery.c.id == _obligation.c.delivery_id)

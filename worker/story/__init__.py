@@ -5,10 +5,13 @@
 
 from worker.story.likeness import Told
 from worker.story.terms import Bag, Vector, bag, dump, from_archive, hashed, keys, unpacked, weighted
-from worker.story.verdict import COMPARED, WINDOW, Candidate, StoryVerdict, decide
+from worker.story.verdict import COMPARED, COMPARED_IN_GROUP, SCHEME, STRONG, WINDOW, Candidate, StoryVerdict, decide
 
 __all__ = [
     "COMPARED",
+    "COMPARED_IN_GROUP",
+    "SCHEME",
+    "STRONG",
     "WINDOW",
     "Bag",
     "Candidate",

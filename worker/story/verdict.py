@@ -1,21 +1,32 @@
-"""The decision: which story a new article tells, one article at a time, and which stories it shows to be one.
+"""The decision: which story a new article joins, and to which stories it is alike enough to point to.
 
-    vector, candidates -cosine-> similarity to each article -mean-> likeness to each story -1 or more-> joins the best
+    new, candidates -likeness-> mean to each story -STRONG or more-> it joins the best; else it opens a story of its own
+                                mean to each group -1 or more-> its story perhaps is the same as the group's
 
 Average link, as a story grows by one article at a time (Allan, Papka and Lavrenko, On-line new event detection and
-tracking, SIGIR 1998).
+tracking, SIGIR 1998), at two levels: articles joined on strong evidence are one story; stories that are alike on weak
+evidence are one group, whose stories point to its oldest, the root.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from worker.story.likeness import Told, Weighed, likeness, shared
 
+#: Number of the way in which terms are weighed and stories decided; a store that was judged by an older one is judged
+#: again.
+SCHEME = 2
 #: An article joins stories that had one within this time.
 WINDOW = timedelta(days=7)
 #: Articles of a story, its newest, that a new one is compared with: thirty gave the same answers for more work.
 COMPARED = 12
+#: The same of a group.
+COMPARED_IN_GROUP = 30
+#: Likeness from which an article joins a story. From 1 on it is as like as one event's, which is enough to point.
+STRONG = 2.0
+_WEAK = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +34,10 @@ class Candidate:
     """A story that may be the new article's, with its newest articles."""
 
     story_id: int
+    #: The oldest story of its group; itself where it is in none.
+    root: int
+    #: Roots of the groups that a person put apart from its group.
+    apart: frozenset[int] = frozenset()
     articles: tuple[Told, ...]
 
 
@@ -34,40 +49,141 @@ class StoryVerdict:
     story_id: int | None
     #: Stories that turn out to be the same one; they are merged into `story_id`.
     merged: tuple[int, ...] = ()
-    #: Likeness to the story, 1 or more; 0 for a new one.
+    #: Likeness to the story, `STRONG` or more; 0 for a new one.
     score: float = 0.0
     #: One sentence for people.
     why: str = ""
+    #: The group that its story is of, by its root: that of `story_id`, or the one to which its new story points.
+    group: int | None = None
+    #: Roots of groups that turn out to be one with that one.
+    grouped: tuple[int, ...] = ()
+    #: Likeness to the group that it points to, 1 or more; 0: to none.
+    perhaps_score: float = 0.0
+    #: What they share, in one sentence for people.
+    perhaps_why: str = ""
 
 
-def decide(new: Told, words: Mapping[int, str], candidates: Sequence[Candidate]) -> StoryVerdict:
-    """The story of `new`, whose terms are `words` by hash; it is the oldest of those that it shows to be one."""
-    vector = Weighed(new)
-    found = []
-    for candidate in candidates:
-        near = [Weighed(told) for told in candidate.articles if abs(told.published - new.published) <= WINDOW]
-        if near:
-            told = [Weighed(told) for told in candidate.articles[-COMPARED:]]
-            found.append((_mean(likeness(vector, one) for one in told), candidate.story_id, told))
-    found.sort(key=lambda one: (-one[0], one[1]))
-    if not found or found[0][0] < 1:
-        why = "No story of the last days is like it."
-        if found:
-            why = f"It is most like story {found[0][1]} ({found[0][0]:.0%} of what it takes)."
+class _Some:
+    """Some articles that the new one is compared with: a story's, or a group's."""
+
+    def __init__(
+        self, number: int, new: Weighed, articles: Sequence[Weighed], *, root: int, apart: Collection[int]
+    ) -> None:
+        self.number, self.root, self.apart = number, root, apart
+        self.articles = articles
+        self._new = new
+
+    @cached_property
+    def score(self) -> float:
+        return _mean(likeness(self._new, one) for one in self.articles)
+
+    def likeness(self, other: "_Some", *, with_new: bool = False) -> float:
+        """The mean likeness of two; `with_new`: as if the new article were in this one."""
+        mine = [*self.articles, self._new] if with_new else self.articles
+        return _mean(likeness(a, b) for a in mine for b in other.articles)
+
+    def may_be(self, other: "_Some") -> bool:
+        """Whether nobody put the two, or what is in a group with them, apart."""
+        return self.root == other.root or (other.root not in self.apart and self.root not in other.apart)
+
+
+def decide(
+    new: Told, words: Mapping[int, str], candidates: Sequence[Candidate], *, apart: Collection[int] = ()
+) -> StoryVerdict:
+    """The story of `new`, whose terms are `words` by hash; it is the oldest of those that it shows to be one.
+
+    `apart`: roots of the groups from which a person put it apart.
+    """
+    article = Weighed(new)
+    stories, groups = _near(new, article, [one for one in candidates if one.root not in apart])
+    best = _best(stories)
+    if best is not None and best.score >= STRONG:
+        return _joined(article, words, best, stories, groups)
+    nearest = _best(groups)
+    if nearest is None:
+        return StoryVerdict(story_id=None, why="No story of the last days is like it.")
+    if nearest.score < _WEAK:
+        why = f"It is most like story {nearest.number} ({nearest.score:.0%} of what it takes)."
         return StoryVerdict(story_id=None, why=why)
-    best, story_id, told = found[0]
-    merged = [other_id for score, other_id, other in found[1:] if score >= 1 and _is_one(told, other)][:1]
-    first, *others = sorted((story_id, *merged))
-    terms = ", ".join(shared(vector, told, words))
+    return StoryVerdict(
+        story_id=None,
+        why=f"It is like story {nearest.number}, but not enough to be surely the same.",
+        group=nearest.root,
+        grouped=_grouped(nearest, groups),
+        perhaps_score=round(nearest.score, 4),
+        perhaps_why=f"They share {', '.join(shared(article, nearest.articles, words))}; {_missing(nearest.score)}.",
+    )
+
+
+def _near(new: Told, article: Weighed, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
+    """The stories and the groups that had an article within the window."""
+    stories: list[_Some] = []
+    members: dict[int, list[tuple[Told, Weighed]]] = {}
+    apart: dict[int, frozenset[int]] = {}
+    for one in candidates:
+        weighed = [(told, Weighed(told)) for told in one.articles]
+        members.setdefault(one.root, []).extend(weighed)
+        apart[one.root] = one.apart
+        if any(_is_near(told, new) for told in one.articles):
+            newest = [other for _, other in weighed[-COMPARED:]]
+            stories.append(_Some(one.story_id, article, newest, root=one.root, apart=one.apart))
+    groups = []
+    for root, told in members.items():
+        if any(_is_near(one, new) for one, _ in told):
+            told.sort(key=lambda pair: (pair[0].published, pair[0].article_id))
+            newest = [other for _, other in told[-COMPARED_IN_GROUP:]]
+            groups.append(_Some(root, article, newest, root=root, apart=apart[root]))
+    return stories, groups
+
+
+def _is_near(told: Told, new: Told) -> bool:
+    return abs(told.published - new.published) <= WINDOW
+
+
+def _joined(
+    article: Weighed, words: Mapping[int, str], best: _Some, stories: Sequence[_Some], groups: Sequence[_Some]
+) -> StoryVerdict:
+    """It joins the best story, and with it one other at most that it shows to be the same."""
+    others = sorted((one for one in stories if one is not best), key=_order)
+    same = next((one for one in others if one.score >= _WEAK and _is_same(best, one)), None)
+    first, *merged = sorted({best.number} | ({same.number} if same else set()))
+    terms = ", ".join(shared(article, best.articles, words))
     why = f"Like story {first} in: {terms}."
-    if others:
-        why = f"Like stories {story_id} and {merged[0]}, which are one, in: {terms}."
-    return StoryVerdict(story_id=first, merged=tuple(others), score=round(best, 4), why=why)
+    if same is not None:
+        why = f"Like stories {best.number} and {same.number}, which are one, in: {terms}."
+    group = next(one for one in groups if one.root == best.root)
+    roots = {same.root} - {best.root} if same is not None else set(_grouped(group, groups))
+    return StoryVerdict(
+        story_id=first,
+        merged=tuple(merged),
+        score=round(best.score, 4),
+        why=why,
+        group=best.root,
+        grouped=tuple(roots),
+    )
 
 
-def _is_one(some: Sequence[Weighed], others: Sequence[Weighed]) -> bool:
-    """Whether two stories are as like one another as an article must be to join."""
-    return _mean(likeness(a, b) for a in some for b in others) >= 1
+def _is_same(best: _Some, other: _Some) -> bool:
+    return best.may_be(other) and best.likeness(other, with_new=True) >= STRONG
+
+
+def _grouped(group: _Some, groups: Sequence[_Some]) -> tuple[int, ...]:
+    """The nearest other group that the article shows to be one with this one."""
+    others = sorted((one for one in groups if one is not group and one.score >= _WEAK), key=_order)
+    found = next((one for one in others if group.may_be(one) and group.likeness(one) >= _WEAK), None)
+    return () if found is None else (found.root,)
+
+
+def _missing(score: float) -> str:
+    return f"to be surely the same takes {STRONG / score:.1f} times as much"
+
+
+def _order(one: _Some) -> tuple[float, int]:
+    return -one.score, one.number
+
+
+def _best(some: Sequence[_Some]) -> _Some | None:
+    return min(some, key=_order, default=None)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -17,7 +17,9 @@ from worker.store.tables.articles import (
     JudgementRow,
     MatchRow,
     RevisionRow,
+    StoryApartRow,
     StoryArticleRow,
+    StoryHandRow,
     StoryKeyRow,
     StoryRow,
     TermRow,
@@ -34,6 +36,7 @@ from worker.store.tables.worker import (
     EventRow,
     HeartbeatRow,
     InForceRow,
+    SchemeRow,
 )
 
 __all__ = [
@@ -56,10 +59,13 @@ __all__ = [
     "ObligationRow",
     "RawRow",
     "RevisionRow",
+    "SchemeRow",
     "SecretRow",
     "SeenRow",
     "SilenceRow",
+    "StoryApartRow",
     "StoryArticleRow",
+    "StoryHandRow",
     "StoryKeyRow",
     "StoryRow",
     "TargetRow",

@@ -98,6 +98,35 @@ class StoryRow(SQLModel, table=True):
     #: The story that it turned out to be; its articles are that one's.
     merged_into: int | None = Field(default=None, foreign_key="story.id", index=True)
     created: datetime = time_column()
+    #: The story that it perhaps is the same as, the oldest of their group; see `story.StoryVerdict`.
+    perhaps_id: int | None = Field(default=None, foreign_key="story.id", index=True)
+    perhaps_score: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
+    perhaps_why: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+
+
+class StoryHandRow(SQLModel, table=True):
+    """What a person decided of stories; its article and stories may be forgotten."""
+
+    __tablename__ = "story_hand"
+    id: int | None = Field(default=None, primary_key=True)
+    #: `stories.Hand`.
+    kind: str = text_column()
+    #: None: it is about the whole story.
+    article_id: int | None = Field(default=None, index=True)
+    from_id: int = Field(index=True)
+    to_id: int = Field(index=True)
+    author: str = text_column()
+    note: str = text_column(default="")
+    created: datetime = time_column()
+
+
+class StoryApartRow(SQLModel, table=True):
+    """Two stories that a person put apart; each pair is there twice. Where one is merged, its row follows."""
+
+    __tablename__ = "story_apart"
+    __table_args__ = {"sqlite_with_rowid": False}
+    story_id: int = Field(primary_key=True)
+    other_id: int = Field(primary_key=True)
 
 
 class StoryArticleRow(SQLModel, table=True):

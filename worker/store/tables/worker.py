@@ -61,3 +61,14 @@ class EventRow(SQLModel, table=True):
     sha256: str = text_column(default="", index=True)
     #: The rest as JSON.
     data: str = text_column(default="{}")
+
+
+class SchemeRow(SQLModel, table=True):
+    """The scheme by which what is stored was judged; without a row, by that of before there were any."""
+
+    __tablename__ = "scheme"
+    #: `stories`.
+    name: str = text_column(primary_key=True)
+    number: int
+    #: The last article that was judged again; None: all were.
+    reached: int | None = None

@@ -1,0 +1,99 @@
+"""What people decided of stories, which no later decision undoes."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from worker.store.database import Tx, insert
+from worker.store.tables import StoryApartRow, StoryHandRow, StoryRow
+
+_hand: sa.Table = StoryHandRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_apart: sa.Table = StoryApartRow.__table__  # type: ignore[attr-defined]  # as above
+_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+class HandKind(StrEnum):
+    """What a person did."""
+
+    SPLIT = "split"
+    MERGE = "merge"
+    MOVE = "move"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """What a person decided of a story."""
+
+    kind: HandKind
+    #: None: it is about all of `from_id`.
+    article_id: int | None = None
+    from_id: int
+    to_id: int
+    author: str
+    note: str = ""
+    created: datetime
+
+
+def note(tx: Tx, hand: Hand) -> None:
+    """Write it down."""
+    values = {
+        "kind": hand.kind,
+        "article_id": hand.article_id,
+        "from_id": hand.from_id,
+        "to_id": hand.to_id,
+        "author": hand.author,
+        "note": hand.note,
+        "created": hand.created,
+    }
+    tx.execute(sa.insert(_hand).values(values))
+
+
+def put_apart(tx: Tx, story_id: int, others: Collection[int]) -> None:
+    """Never let a story be one with these, or perhaps the same, unless a person says so."""
+    rows = [{"story_id": a, "other_id": b} for one in others for a, b in ((story_id, one), (one, story_id)) if a != b]
+    if rows:
+        tx.execute(insert(tx, _apart).on_conflict_do_nothing(), rows)
+
+
+def put_together(tx: Tx, some: Collection[int], others: Collection[int]) -> None:
+    """Take back that these were put apart from those."""
+    for a, b in ((some, others), (others, some)):
+        tx.execute(sa.delete(_apart).where(_apart.c.story_id.in_(list(a)), _apart.c.other_id.in_(list(b))))
+
+
+def follow(tx: Tx, gone: int, into: int) -> None:
+    """Let what a merged story was put apart from be apart from the other one."""
+    others = apart_from(tx, [gone]) - {into}
+    tx.execute(sa.delete(_apart).where(sa.or_(_apart.c.story_id == gone, _apart.c.other_id == gone)))
+    put_apart(tx, into, others)
+
+
+def apart_from(tx: Tx, story_ids: Collection[int]) -> frozenset[int]:
+    """The stories that a person put apart from any of these."""
+    return frozenset(tx.execute(sa.select(_apart.c.other_id).where(_apart.c.story_id.in_(list(story_ids)))).scalars())
+
+
+def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
+    """What people decided of a story, and of those that were merged into it, the oldest first."""
+    mine = sa.select(_story.c.id).where(sa.or_(_story.c.id == story_id, _story.c.merged_into == story_id))
+    query = sa.select(_hand).where(sa.or_(_hand.c.from_id.in_(mine), _hand.c.to_id.in_(mine)))
+    return tuple(
+        Hand(
+            kind=HandKind(r.kind),
+            article_id=r.article_id,
+            from_id=r.from_id,
+            to_id=r.to_id,
+            author=r.author,
+            note=r.note,
+            created=r.created,
+        )
+        for r in tx.execute(query.order_by(_hand.c.id))
+    )
+
+
+def is_held(tx: Tx, article_id: int, story_id: int) -> bool:
+    """Whether a person put an article into its story, or made that of two: it stays there whatever its text says."""
+    return any(hand.kind is HandKind.MERGE or hand.article_id == article_id for hand in of_story(tx, story_id))

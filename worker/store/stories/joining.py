@@ -1,0 +1,111 @@
+"""Stories that turn out to be one, and groups of stories that perhaps are.
+
+A group is its oldest story, the root, and the stories that point to it. A pointer leads to a root, never further.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.store.database import Tx
+from worker.store.stories import hands
+from worker.store.tables import StoryArticleRow, StoryRow
+from worker.story import StoryVerdict
+
+_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+
+_NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
+
+
+def merge(tx: Tx, gone: int, into: int) -> None:
+    """What one story was, the other is from now on, its group too; both stay known."""
+    roots = {root(tx, gone), root(tx, into)}
+    was = tx.execute(sa.select(_story).where(_story.c.id == gone)).one()
+    tx.execute(sa.update(_told).where(_told.c.story_id == gone).values(story_id=into))
+    tx.execute(
+        sa.update(_story).where(sa.or_(_story.c.id == gone, _story.c.merged_into == gone)).values(merged_into=into)
+    )
+    stretch(tx, into, was.first_seen)
+    stretch(tx, into, was.last_seen)
+    _leave(tx, gone, into)
+    hands.follow(tx, gone, into)
+    # The one that is gone may have been a root.
+    roots = {into if one == gone else one for one in roots}
+    unite(tx, roots, score=was.perhaps_score, why=was.perhaps_why)
+
+
+def _leave(tx: Tx, gone: int, into: int) -> None:
+    """Let the group of a story that is gone be the other one's."""
+    tx.execute(sa.update(_story).where(_story.c.id == into, _story.c.perhaps_id == gone).values(_NOWHERE))
+    tx.execute(sa.update(_story).where(_story.c.perhaps_id == gone).values(perhaps_id=root(tx, into)))
+    tx.execute(sa.update(_story).where(_story.c.id == gone).values(_NOWHERE))
+
+
+def point(tx: Tx, story_id: int, verdict: StoryVerdict) -> None:
+    """Let a story that is in no group point to the one that was decided."""
+    values = {
+        "perhaps_id": verdict.group,
+        "perhaps_score": verdict.perhaps_score,
+        "perhaps_why": verdict.perhaps_why,
+    }
+    tx.execute(sa.update(_story).where(_story.c.id == story_id).values(values))
+
+
+def unite(tx: Tx, roots: Collection[int], *, score: float = 0.0, why: str = "") -> None:
+    """Let groups be one, whose root is the oldest of theirs."""
+    oldest, *others = sorted(set(roots))
+    if not others:
+        return
+    tx.execute(sa.update(_story).where(_story.c.perhaps_id.in_(others)).values(perhaps_id=oldest))
+    values = {"perhaps_id": oldest, "perhaps_score": score, "perhaps_why": why}
+    tx.execute(sa.update(_story).where(_story.c.id.in_(others)).values(values))
+
+
+def part(tx: Tx, story_id: int) -> frozenset[int]:
+    """Take a story out of its group; returns the stories that it was grouped with."""
+    mine = root(tx, story_id)
+    others = frozenset(group(tx, mine)) - {story_id}
+    tx.execute(sa.update(_story).where(_story.c.id == story_id).values(_NOWHERE))
+    if mine == story_id and others:
+        oldest = min(others)
+        tx.execute(sa.update(_story).where(_story.c.perhaps_id == story_id).values(perhaps_id=oldest))
+        tx.execute(sa.update(_story).where(_story.c.id == oldest).values(_NOWHERE))
+    return others
+
+
+def root(tx: Tx, story_id: int) -> int:
+    """The root of a story's group; itself where it is in none."""
+    found = tx.execute(sa.select(_story.c.perhaps_id).where(_story.c.id == story_id)).scalar()
+    return story_id if found is None else int(found)
+
+
+def group(tx: Tx, root_id: int) -> tuple[int, ...]:
+    """The stories of a group, the root first."""
+    query = sa.select(_story.c.id).where(sa.or_(_story.c.id == root_id, _story.c.perhaps_id == root_id))
+    return tuple(tx.execute(query.order_by(_story.c.id != root_id, _story.c.id)).scalars())
+
+
+def apart(tx: Tx, story_id: int) -> frozenset[int]:
+    """Roots of the groups that a person put apart from a story's."""
+    others = hands.apart_from(tx, group(tx, root(tx, story_id)))
+    return frozenset(root(tx, other) for other in others)
+
+
+def merged(tx: Tx, story_id: int) -> tuple[int, ...]:
+    """The stories that turned out to be this one."""
+    return tuple(tx.execute(sa.select(_story.c.id).where(_story.c.merged_into == story_id)).scalars())
+
+
+def merged_into(tx: Tx, story_id: int) -> int | None:
+    """The story that this one turned out to be."""
+    return tx.execute(sa.select(_story.c.merged_into).where(_story.c.id == story_id)).scalar()
+
+
+def stretch(tx: Tx, story_id: int, published: datetime) -> None:
+    """Let a story's time cover that moment."""
+    beyond = sa.or_(_story.c.first_seen > published, _story.c.last_seen < published)
+    first = sa.case((_story.c.first_seen > published, published), else_=_story.c.first_seen)
+    last = sa.case((_story.c.last_seen < published, published), else_=_story.c.last_seen)
+    tx.execute(sa.update(_story).where(_story.c.id == story_id, beyond).values(first_seen=first, last_seen=last))

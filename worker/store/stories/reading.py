@@ -1,0 +1,173 @@
+"""Stories for people: lists, one story's time line, and which articles tell which."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.store.database import Tx
+from worker.store.tables import ArticleRow, StoryArticleRow, StoryRow
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStory:
+    """A story, for people."""
+
+    id: int
+    #: Of its first article.
+    title: str
+    #: When its first and its last article were published.
+    first_seen: datetime
+    last_seen: datetime
+    articles: int
+    outlets: tuple[str, ...]
+    #: The story that it turned out to be.
+    merged_into: int | None
+    #: The story that it perhaps is the same as.
+    perhaps: "Perhaps | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perhaps:
+    """A story that another one perhaps is the same as."""
+
+    story_id: int
+    title: str
+    #: Of its first article, as far as that is there.
+    source: str
+    #: Likeness, 1 or more; 0 where another story brought the two together.
+    score: float
+    #: What they share, in one sentence for people.
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryLine:
+    """One article of a story's time line."""
+
+    article_id: int
+    published: datetime
+    source: str
+    title: str
+    #: The original, where it is a copy.
+    of_id: int | None
+    score: float
+    why: str
+
+
+def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, ...]:
+    """The stories that had an article last; with `several`, only those of more than one."""
+    counted = sa.select(_told.c.story_id, sa.func.count().label("articles")).group_by(_told.c.story_id).subquery()
+    query = sa.select(_story, counted.c.articles).join(counted, counted.c.story_id == _story.c.id)
+    query = query.where(_story.c.merged_into.is_(None)).order_by(_story.c.last_seen.desc(), _story.c.id.desc())
+    if several:
+        query = query.where(counted.c.articles > 1)
+    rows = tx.execute(query.limit(limit)).all()
+    outlets = _outlets(tx, [row.id for row in rows])
+    perhaps = _perhaps(tx, [row.id for row in rows])
+    return tuple(_stored(row, outlets.get(row.id, ()), perhaps.get(row.id)) for row in rows)
+
+
+def get(tx: Tx, story_id: int) -> StoredStory | None:
+    """One story by id."""
+    articles = sa.select(sa.func.count()).select_from(_told).where(_told.c.story_id == story_id).scalar_subquery()
+    row = tx.execute(sa.select(_story, articles.label("articles")).where(_story.c.id == story_id)).one_or_none()
+    if row is None:
+        return None
+    return _stored(row, _outlets(tx, [story_id]).get(story_id, ()), _perhaps(tx, [story_id]).get(story_id))
+
+
+def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
+    """A story's articles by time."""
+    query = (
+        sa.select(_told, _article.c.title, _article.c.source, _article.c.of_id)
+        .join(_article, _article.c.id == _told.c.article_id)
+        .where(_told.c.story_id == story_id)
+        .order_by(_told.c.published, _told.c.article_id)
+    )
+    return tuple(
+        StoryLine(
+            article_id=r.article_id,
+            published=r.published,
+            source=r.source,
+            title=r.title,
+            of_id=r.of_id,
+            score=r.score,
+            why=r.why,
+        )
+        for r in tx.execute(query)
+    )
+
+
+def counts(tx: Tx) -> dict[str, int]:
+    """How many stories there are, how many of several articles, how many were merged into another or point to one."""
+    of_story = sa.select(sa.func.count().label("articles")).select_from(_told).group_by(_told.c.story_id).subquery()
+    several = sa.select(sa.func.count()).select_from(of_story).where(of_story.c.articles > 1)
+    merged = sa.select(sa.func.count()).select_from(_story).where(_story.c.merged_into.is_not(None))
+    perhaps = sa.select(sa.func.count()).select_from(_story).where(_story.c.perhaps_id.is_not(None))
+    return {
+        "stories": int(tx.execute(sa.select(sa.func.count()).select_from(of_story)).scalar_one()),
+        "several": int(tx.execute(several).scalar_one()),
+        "merged": int(tx.execute(merged).scalar_one()),
+        "perhaps": int(tx.execute(perhaps).scalar_one()),
+    }
+
+
+def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    query = (
+        sa.select(_told.c.story_id, _article.c.source)
+        .join(_article, _article.c.id == _told.c.article_id)
+        .where(_told.c.story_id.in_(story_ids), _article.c.source != "")
+        .distinct()
+        .order_by(_article.c.source)
+    )
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for row in tx.execute(query):
+        found[row.story_id].append(row.source)
+    return {story_id: tuple(sources) for story_id, sources in found.items()}
+
+
+def _perhaps(tx: Tx, story_ids: Sequence[int]) -> dict[int, Perhaps]:
+    """By story: the one that it points to."""
+    root = _story.alias("root")
+    first = (
+        sa.select(_article.c.source)
+        .join(_told, _told.c.article_id == _article.c.id)
+        .where(_told.c.story_id == root.c.id)
+        .order_by(_told.c.article_id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = sa.select(_story, root.c.title.label("root_title"), sa.func.coalesce(first, "").label("source"))
+    query = query.join(root, root.c.id == _story.c.perhaps_id).where(_story.c.id.in_(story_ids))
+    return {
+        r.id: Perhaps(
+            story_id=r.perhaps_id, title=r.root_title, source=r.source, score=r.perhaps_score, why=r.perhaps_why
+        )
+        for r in tx.execute(query)
+    }
+
+
+def pointing(tx: Tx, story_id: int) -> tuple[tuple[int, str], ...]:
+    """(id, title) of the stories that perhaps are the same as this one, and point to it."""
+    query = sa.select(_story.c.id, _story.c.title).where(_story.c.perhaps_id == story_id).order_by(_story.c.id)
+    return tuple((r.id, r.title) for r in tx.execute(query))
+
+
+def _stored(r: sa.Row[tuple[object, ...]], outlets: tuple[str, ...], perhaps: Perhaps | None) -> StoredStory:
+    return StoredStory(
+        id=r.id,
+        title=r.title,
+        first_seen=r.first_seen,
+        last_seen=r.last_seen,
+        articles=r.articles,
+        outlets=outlets,
+        merged_into=r.merged_into,
+        perhaps=perhaps,
+    )

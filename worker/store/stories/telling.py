@@ -1,0 +1,123 @@
+"""An article's place among the stories, written down."""
+
+import json
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.store.database import Tx
+from worker.store.stories.joining import merge, point, stretch, unite
+from worker.store.tables import StoryArticleRow, StoryKeyRow, StoryRow
+from worker.story import StoryVerdict, Told, Vector, keys
+
+_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
+
+_ADD_KEYS_SQLITE = sa.text(
+    "INSERT INTO story_key (term, article_id) SELECT k.value, :article FROM json_each(:keys) AS k"
+)
+_ADD_KEYS_POSTGRESQL = sa.text(
+    "INSERT INTO story_key (term, article_id) SELECT k.value, CAST(:article AS integer) "
+    "FROM unnest(CAST(:keys AS bigint[])) AS k(value)"
+)
+# Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
+_ADD_STORY = sa.insert(_story).returning(_story.c.id)
+_PUT = sa.text(
+    "INSERT INTO story_article (article_id, story_id, score, why, language, published, vector) "
+    "VALUES (:article_id, :story_id, :score, :why, :language, :published, :vector) "
+    "ON CONFLICT (article_id) DO UPDATE SET story_id = excluded.story_id, score = excluded.score, why = excluded.why, "
+    "language = excluded.language, published = excluded.published, vector = excluded.vector"
+).bindparams(sa.bindparam("published", type_=_told.c.published.type), sa.bindparam("vector", type_=sa.LargeBinary))
+
+
+def tell(tx: Tx, told: Told, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
+    """Store an article as part of the story that was decided; returns the story's id."""
+    story_id = verdict.story_id
+    if story_id is None:
+        story_id = found(tx, title, told.published, now)
+        if verdict.group is not None:
+            point(tx, story_id, verdict)
+    for merged in verdict.merged:
+        merge(tx, merged, story_id)
+    if verdict.group is not None and verdict.grouped:
+        unite(tx, (verdict.group, *verdict.grouped), why=f"Article {told.article_id} is like both.")
+    _put(tx, told.article_id, story_id, told, verdict)
+    if verdict.merged:  # it may be its own story of before, with its keys
+        _drop_keys(tx, told.article_id)
+    _put_keys(tx, told)
+    if verdict.story_id is not None:
+        stretch(tx, story_id, told.published)
+    return story_id
+
+
+def found(tx: Tx, title: str, published: datetime, now: datetime) -> int:
+    """Begin a story; returns its id."""
+    values = {"title": title, "first_seen": published, "last_seen": published, "created": now}
+    return int(tx.execute(_ADD_STORY, values).scalar_one())
+
+
+def renew(tx: Tx, told: Told) -> None:
+    """Compare later articles with an article's new text; it stays in its story."""
+    mine = _told.c.article_id == told.article_id
+    tx.execute(sa.update(_told).where(mine).values(vector=told.vector.packed(), language=told.language))
+    _drop_keys(tx, told.article_id)
+    _put_keys(tx, told)
+
+
+def _drop_keys(tx: Tx, article_id: int) -> None:
+    tx.execute(sa.delete(_key).where(_key.c.article_id == article_id))
+
+
+def _put_keys(tx: Tx, told: Told) -> None:
+    values = list(keys(told.vector))
+    if values and tx.dialect.name == "sqlite":
+        tx.execute(_ADD_KEYS_SQLITE, {"article": told.article_id, "keys": json.dumps(values)})
+    elif values:
+        tx.execute(_ADD_KEYS_POSTGRESQL, {"article": told.article_id, "keys": values})
+
+
+def tell_copy(tx: Tx, article_id: int, original: int, *, published: datetime, language: str) -> int | None:
+    """Put a copy into its original's story; None if that tells none."""
+    story_id, before = story_of(tx, original), story_of(tx, article_id)
+    if story_id is None:
+        return None
+    _drop_keys(tx, article_id)
+    told = Told(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
+    why = f"It is a copy of article {original}."
+    _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
+    stretch(tx, story_id, published)
+    if before not in (None, story_id) and is_empty(tx, before):
+        merge(tx, before, story_id)
+    return story_id
+
+
+def put(tx: Tx, told: Told, story_id: int, *, score: float, why: str) -> None:
+    """Let an article tell that story, whatever it told before."""
+    _put(tx, told.article_id, story_id, told, StoryVerdict(story_id=story_id, score=score, why=why))
+    _drop_keys(tx, told.article_id)
+    _put_keys(tx, told)
+    stretch(tx, story_id, told.published)
+
+
+def is_empty(tx: Tx, story_id: int) -> bool:
+    """Whether no article tells a story."""
+    return tx.execute(sa.select(_told.c.article_id).where(_told.c.story_id == story_id).limit(1)).first() is None
+
+
+def story_of(tx: Tx, article_id: int) -> int | None:
+    """The story that an article tells."""
+    return tx.execute(sa.select(_told.c.story_id).where(_told.c.article_id == article_id)).scalar()
+
+
+def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdict) -> None:
+    values = {
+        "article_id": article_id,
+        "story_id": story_id,
+        "score": verdict.score,
+        "why": verdict.why,
+        "language": told.language,
+        "published": told.published,
+        "vector": told.vector.packed(),
+    }
+    tx.execute(_PUT, values)
