@@ -86,6 +86,25 @@ def test_ignored_pairs_count_for_nothing() -> None:
     assert _score(pairs, [frozenset("ac")], {}).pair_f1 == 0.5
 
 
+def test_strong_pairs_are_counted_beside_all() -> None:
+    """All pairs are those of a group, weak ones too; the strong ones share a story. Counted by hand."""
+    # Two events of three articles each. One group holds four, one of them wrongly; stories of two are in both.
+    labels, groups, strong = "aaabbb", [1, 1, 1, 1, 5, 5], [1, 1, 3, 3, 5, 5]
+    score = _score(list(zip(labels, groups, strict=True)), (), {}, strong)
+    assert (score.pair_precision, score.pair_recall, score.stories) == (4 / 7, 4 / 6, 2)
+    assert (score.strong_precision, score.strong_recall, score.strong_stories) == (2 / 3, 2 / 6, 3)
+
+
+def test_a_group_is_measured_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is strong, all pairs are weak: they count as pairs, and none as a strong one."""
+    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    score = evaluate_stories(store, labelled_in(OWN)[:30], NOW)
+    assert (score.strong_recall, score.strong_precision, score.strong_stories) == (0, None, 30)
+    assert score.pair_recall is not None
+    assert score.pair_recall > 0.5
+    assert score.stories < 30
+
+
 @pytest.mark.parametrize(
     ("read", "line"),
     [

@@ -1,6 +1,7 @@
 """Measuring stories: articles of which it is known what event they tell, stored in order.
 
-Pairs that share a story count for precision, recall and F1; B-cubed (Bagga and Baldwin 1998) is an article's mean, and
+Pairs that share a story, or point to one, count for precision, recall and F1, and those that share one alone for
+`strong_precision` and `strong_recall`; B-cubed (Bagga and Baldwin 1998) is an article's mean, and
 rewards a stream of stories of one article for doing nothing; the adjusted Rand index (Hubert and Arabie 1985) is what
 the pairs are worth above chance.
 """
@@ -37,10 +38,15 @@ class StoryScore:
     pair_f1: float | None
     bcubed_f1: float
     ari: float | None
-    #: Stories found.
+    #: Groups of stories found; a story that points to none, and to which none points, is one by itself.
     stories: int
-    #: Article id -> number of its story.
+    #: Article id -> number of its group.
     assigned: dict[str, int]
+    #: Of the pairs in one story, without those that only point to it.
+    strong_precision: float | None
+    strong_recall: float | None
+    #: Stories found.
+    strong_stories: int
 
 
 def read_story(line: str) -> LabelledStory | Unreadable:
@@ -90,16 +96,43 @@ def evaluate_stories(
         for one in batch:
             step(one.known.id)
     with store.read() as tx:
-        found = {name: stories.story_of(tx, article_id) for name, article_id in numbers.items()}
-    assigned = {name: -numbers[name] if story is None else story for name, story in found.items()}
+        strong = {name: stories.story_of(tx, article_id) or -article_id for name, article_id in numbers.items()}
+        assigned = {name: stories.root(tx, story) for name, story in strong.items()}
     told = [one for one in corpus if one.known.id in assigned]
-    return _score([(one.story, assigned[one.known.id]) for one in told], ignored, assigned)
+    pairs = [(one.story, assigned[one.known.id]) for one in told]
+    return _score(pairs, ignored, assigned, [strong[one.known.id] for one in told])
 
 
-def _score(pairs: Sequence[tuple[str, int]], ignored: Sequence[frozenset[str]], assigned: dict[str, int]) -> StoryScore:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """Pairs of articles: that share a label, that were put together, and both."""
+
+    cells: Counter[tuple[str, int]]
+    labels: Counter[str]
+    found: Counter[int]
+    both: int
+    in_labels: int
+    in_found: int
+    #: Put together, but to be ignored.
+    ignored: int
+
+    @property
+    def precision(self) -> float | None:
+        counted = self.in_found - self.ignored
+        return self.both / counted if counted else None
+
+    @property
+    def recall(self) -> float | None:
+        return self.both / self.in_labels if self.in_labels else None
+
+    @property
+    def f1(self) -> float | None:
+        counted = self.in_found - self.ignored + self.in_labels
+        return 2 * self.both / counted if counted else None
+
+
+def _counted(pairs: Sequence[tuple[str, int]], ignored: Sequence[frozenset[str]]) -> _Counts:
     cells, labels, found = Counter(pairs), Counter(label for label, _ in pairs), Counter(story for _, story in pairs)
-    both = sum(map(_pairs, cells.values()))
-    in_labels, in_found = sum(map(_pairs, labels.values())), sum(map(_pairs, found.values()))
     # A pair that is to be ignored has two labels, so it is right only by being apart.
     wrongly = sum(
         count * other
@@ -107,17 +140,39 @@ def _score(pairs: Sequence[tuple[str, int]], ignored: Sequence[frozenset[str]], 
         for (label_2, story_2), other in cells.items()
         if story == story_2 and label < label_2 and any(label in names and label_2 in names for names in ignored)
     )
-    counted = in_found - wrongly
-    precision = both / counted if counted else None
-    recall = both / in_labels if in_labels else None
+    return _Counts(
+        cells=cells,
+        labels=labels,
+        found=found,
+        both=sum(map(_pairs, cells.values())),
+        in_labels=sum(map(_pairs, labels.values())),
+        in_found=sum(map(_pairs, found.values())),
+        ignored=wrongly,
+    )
+
+
+def _score(
+    pairs: Sequence[tuple[str, int]],
+    ignored: Sequence[frozenset[str]],
+    assigned: dict[str, int],
+    strong: Sequence[int] | None = None,
+) -> StoryScore:
+    """The score of (label, group) pairs; `strong`: the story of each, where that is not its group."""
+    all_ = _counted(pairs, ignored)
+    sure = (
+        all_ if strong is None else _counted([(label, s) for (label, _), s in zip(pairs, strong, strict=True)], ignored)
+    )
     return StoryScore(
-        pair_precision=precision,
-        pair_recall=recall,
-        pair_f1=2 * both / (counted + in_labels) if counted + in_labels else None,
-        bcubed_f1=_bcubed(cells, labels, found, len(pairs)),
-        ari=_ari(both, in_labels, in_found, _pairs(len(pairs))),
-        stories=len(found),
+        pair_precision=all_.precision,
+        pair_recall=all_.recall,
+        pair_f1=all_.f1,
+        bcubed_f1=_bcubed(all_.cells, all_.labels, all_.found, len(pairs)),
+        ari=_ari(all_.both, all_.in_labels, all_.in_found, _pairs(len(pairs))),
+        stories=len(all_.found),
         assigned=assigned,
+        strong_precision=sure.precision,
+        strong_recall=sure.recall,
+        strong_stories=len(sure.found),
     )
 
 

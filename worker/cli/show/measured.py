@@ -53,8 +53,9 @@ def story_scores(found: Facts, labelled: Mapping[str, Any]) -> None:
             out.print(f"[bold]story {story}[/] {escape(inert(', '.join(labels)))}")
             for name in names:
                 out.print(Text(f"  {inert(name)}  {inert(labelled[name].known.title)}", style="dim"))
-    for name in ("pair_precision", "pair_recall", "pair_f1", "bcubed_f1", "ari", "stories"):
-        out.print(f"[bold]{name:15}[/] {'-' if found[name] is None else found[name]}")
+    pairs = ("pair_precision", "pair_recall", "pair_f1", "bcubed_f1", "ari", "stories")
+    for name in (*pairs, "strong_precision", "strong_recall", "strong_stories"):
+        out.print(f"[bold]{name:16}[/] {'-' if found[name] is None else found[name]}")
 
 
 def mutants(found: Facts) -> None:
