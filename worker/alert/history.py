@@ -66,8 +66,8 @@ class Silenced:
 
     @property
     def suppression(self) -> Suppression:
-        """A story is muted for good, all else silenced for a time."""
-        return Suppression.MUTED_STORY if self.story_id is not None and self.until is None else Suppression.SILENCED
+        """A story is muted, all else silenced."""
+        return Suppression.SILENCED if self.story_id is None else Suppression.MUTED_STORY
 
     @property
     def why(self) -> str:

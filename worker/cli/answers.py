@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, Since, fail, moment, opened, print_json, say
+from worker.cli.frame import (
+    HERE,
+    ArticleName,
+    ConfigFile,
+    Json,
+    Since,
+    fail,
+    moment,
+    one_article,
+    opened,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from worker.store import Store
@@ -14,7 +26,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")]
 Author = Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")]
 Reason = Annotated[str, typer.Option("--reason", help="What for; `why` and digests repeat it.")]
 
@@ -79,7 +90,7 @@ def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_
     from worker.store import silences
 
     with opened(config) as (_, store):
-        article_id = _article(store, article)
+        article_id = one_article(store, article)
         with store.write() as tx:
             before = silences.acknowledged(tx, article_id)
             if before is None:
@@ -90,19 +101,37 @@ def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_
 
 @app.command(name="mute-story")
 def mute_story(
-    article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", reason: Reason = "", as_json: Json = False
+    article: ArticleName,
+    config: ConfigFile = HERE,
+    *,
+    lasting: Annotated[str, typer.Option("--for", help="How long: 6h, 2d.")] = "7d",
+    by: Author = "",
+    reason: Reason = "",
+    as_json: Json = False,
 ) -> None:
-    """Tell no more of the story that an article tells; `veille silence --end` lifts it."""
+    """Tell no more of the story that an article tells, for a week or as long as --for says; lists what it covers."""
     from worker.app.clock import clock
     from worker.pipeline.answering import mute
+    from worker.store import stories
 
+    now = clock()
     with opened(config) as (_, store):
-        article_id = _article(store, article)
+        article_id = one_article(store, article)
         with store.write() as tx:
-            story_id = mute(tx, article_id, clock(), author=by or getpass.getuser(), reason=reason)
-    if story_id is None:
+            author = by or getpass.getuser()
+            muted = mute(tx, article_id, now, author=author, reason=reason, lasting=now - moment(lasting))
+            covered = stories.lines(tx, muted.story_id) if muted else ()
+    if muted is None:
         fail(f"article {article_id} tells no story", 1)
-    _told({"story": story_id}, f"story {story_id} is muted", as_json=as_json)
+    if as_json:
+        articles = [{"id": one.article_id, "outlet": one.source, "title": one.title} for one in covered]
+        print_json({"story": muted.story_id, "silence": muted.number, "until": muted.until, "articles": articles})
+        return
+    until = f"until {_day(muted.until)}" if muted.until else "for good"
+    say(f"story {muted.story_id} is muted {until}: no alert on these articles, nor on later ones of the same story")
+    for one in covered:
+        say(f"  {one.article_id}  {one.source}: {one.title or '(no title)'}")
+    say(f"`veille silence --end {muted.number}` ends it; `veille stories split ARTICLE` takes an article out of it")
 
 
 @app.command()
@@ -125,16 +154,6 @@ def ledger(config: ConfigFile = HERE, *, since: Since = "7d", as_json: Json = Fa
         show.ledger(rows, total, breaches)
     if breaches:
         raise typer.Exit(1)
-
-
-def _article(store: "Store", asked: str) -> int:
-    from worker.cli.facts import find
-
-    with store.read() as tx:
-        found = find(tx, asked)
-    if not found:
-        fail(f"no article is {asked!r}: `veille articles` lists them", 1)
-    return found[0].id
 
 
 def _check_story(store: "Store", story: int | None) -> None:

@@ -165,10 +165,10 @@ def said_date(one: StoredArticle) -> str:
     return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
 
 
-def find(tx: Tx, asked: str) -> tuple[StoredArticle, ...]:
+def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     """The articles that a number, a name, an address or words of a title ask for, the likeliest first."""
     one = stored.get(tx, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
-    return (one,) if one else stored.find(tx, asked, urls.canonical(asked))
+    return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
 
 
 def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:

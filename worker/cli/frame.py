@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from worker.pipeline.live import Live
     from worker.store import Store
 
+#: As click has it for options that cannot be.
+EX_USAGE = 2
 #: sysexits.h: a person must act first; what was asked of is not there; a mistake of ours; try again later.
 EX_CONFIG = 78
 EX_UNAVAILABLE = 69
@@ -24,6 +26,10 @@ EX_TEMPFAIL = 75
 #: Characters that a terminal obeys or that turn a line around; JSON may hold them as numbers.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+#: Of articles that words fit, as many are listed.
+_LISTED = 20
+
+ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")]
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
 ]
@@ -97,3 +103,22 @@ def opened(path: Path, *, create: bool = False) -> Iterator[tuple["config.Config
         yield conf, store
     finally:
         store.close()
+
+
+def one_article(store: "Store", asked: str) -> int:
+    """The number of the article that is asked for; where words fit several, they are listed and none is taken."""
+    from worker.cli.facts import find, said_date
+
+    with store.read() as tx:
+        found = find(tx, asked, limit=_LISTED + 1)
+    if not found:
+        fail(f"no article is {asked!r}: `veille articles` lists them", 1)
+    exact = [one for one in found if asked in (one.name, one.article.link)]
+    if len(found) > 1 and len(exact) != 1:
+        lines = [
+            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: {one.article.title or one.name}"
+            for one in found[:_LISTED]
+        ]
+        more = ["  ... and more"] if len(found) > _LISTED else []
+        fail("\n".join([f"several articles are {asked!r}; give the number of one:", *lines, *more]), EX_USAGE)
+    return (exact or found)[0].id

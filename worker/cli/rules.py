@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, Since, fail, moment, print_json, say
+from worker.cli.frame import (
+    HERE,
+    ArticleName,
+    ConfigFile,
+    Json,
+    Since,
+    fail,
+    moment,
+    one_article,
+    opened,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -156,7 +168,7 @@ def stats(
 
 @app.command()
 def label(
-    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
+    article: ArticleName,
     rule: Annotated[str, typer.Argument(help="A rule's id.")],
     judgement: Annotated[str, typer.Argument(metavar="relevant|noise", help="Should the rule match it?")],
     config: ConfigFile = HERE,
@@ -164,19 +176,16 @@ def label(
     """Say whether an article is what a rule is for; `stats` counts it, and the last word counts."""
     from worker.app.clock import clock
     from worker.app.load import load_rules
-    from worker.cli.facts import find
-    from worker.cli.frame import opened
     from worker.model import Judgement
-    from worker.store import judgements
+    from worker.store import articles, judgements
 
     _known(load_rules(config), [rule])
     if judgement not in list(Judgement):
         fail(f"{judgement!r} is no judgement: relevant or noise", 1)
     with opened(config) as (_, store):
-        with store.read() as tx:
-            found = find(tx, article)
-        if not found:
-            fail(f"no article is {article!r}: `veille articles` lists them", 1)
+        article_id = one_article(store, article)
         with store.write() as tx:
-            judgements.judge(tx, found[0].id, rule, Judgement(judgement), clock())
-    say(f"article {found[0].id} ({found[0].article.title}) is {judgement} for {rule}")
+            judgements.judge(tx, article_id, rule, Judgement(judgement), clock())
+            found = articles.get(tx, article_id)
+    title = found.article.title if found else ""
+    say(f"article {article_id} ({title}) is {judgement} for {rule}")

@@ -157,6 +157,8 @@ class AlertItem:
     story_id: int | None = None
     #: Other outlets that told the story until now, by name.
     outlets: tuple[str, ...] = ()
+    #: Title and outlet of the story that its own is perhaps the same as; empty: there is none.
+    perhaps: tuple[str, str] = ("", "")
     #: What a correction changed, in reading order.
     changes: tuple[Change, ...] = ()
     #: Published long before it was first seen: marked, so that nobody takes it for news.
@@ -180,7 +182,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """A message on one article or story, of at least one item; the newest article last."""
+    """A message on one article or story, of at least one item: the most severe first, then the oldest."""
 
     items: tuple[AlertItem, ...]
     #: None: it is the first.

@@ -1,10 +1,14 @@
 """What people answer, written down: by a command, or by a click on a link of a message."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from worker.answers import Action, Answer, sign, verify
 from worker.model import AlertItem, Answers, Judgement
 from worker.store import Store, Tx, articles, judgements, silences, stories
+
+#: How long a story is muted, unless somebody says otherwise.
+MUTED_FOR = timedelta(days=7)
 
 
 def links(tx: Tx, item: AlertItem, recipient: str, *, public_url: str, now: datetime) -> Answers:
@@ -48,14 +52,39 @@ def take(store: Store, answer: Answer, now: datetime) -> None:
                     judgements.judge(tx, answer.article_id, rule_id, Judgement.NOISE, now)
 
 
-def mute(tx: Tx, article_id: int, now: datetime, *, author: str, recipient: str = "", reason: str = "") -> int | None:
-    """Tell no more of an article's story, to one recipient or to all; its id, or None where it tells no story."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Muted:
+    """A story of which nothing more is sent for a time."""
+
+    story_id: int
+    #: Of the silence, by which it can be ended.
+    number: int
+    until: datetime | None
+
+
+def mute(
+    tx: Tx,
+    article_id: int,
+    now: datetime,
+    *,
+    author: str,
+    recipient: str = "",
+    reason: str = "",
+    lasting: timedelta = MUTED_FOR,
+) -> Muted | None:
+    """Tell no more of an article's story for a time, to one recipient or to all; None where it tells no story.
+
+    A mute that is in force and ends later is left as it is.
+    """
     story_id = stories.story_of(tx, article_id)
     if story_id is None:
         return None
-    if not any(s.story_id == story_id and s.recipient in ("", recipient) for s in silences.active(tx, now)):
-        silences.add(
-            tx,
-            silences.Silence(story_id=story_id, recipient=recipient, author=author, reason=reason, created=now),
-        )
-    return story_id
+    until = now + lasting
+    for one in silences.active(tx, now):
+        covers = one.story_id == story_id and one.recipient in ("", recipient)
+        if covers and not (one.rule_id or one.set_name or one.feed) and (one.until is None or one.until >= until):
+            return Muted(story_id=story_id, number=one.id, until=one.until)
+    made = silences.Silence(
+        story_id=story_id, recipient=recipient, until=until, author=author, reason=reason, created=now
+    )
+    return Muted(story_id=story_id, number=silences.add(tx, made), until=until)

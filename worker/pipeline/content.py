@@ -28,7 +28,8 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
     bare = (item(tx, article_id, found) for article_id, found in by_article.items())
     items = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
     if draft.collects.startswith((*THREADS, ESCALATION)):
-        return Alert(items=items, thread=_thread(tx, draft))
+        ordered = sorted(items, key=lambda one: -one.severity.rank)
+        return Alert(items=tuple(ordered), thread=_thread(tx, draft))
     ordered = sorted(items, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
     held_back = standing.held_back(tx, draft.recipient)
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
@@ -81,6 +82,13 @@ def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:
         link=article.link,
         story_id=story_id,
         outlets=tuple(name for name in story.outlets if name != article.source) if story else (),
+        perhaps=_perhaps(story) if by_severity[0][0] == Occasion.FIRST else ("", ""),
         changes=_changes(tx, article_id, newest) if by_severity[0][0].startswith(Occasion.CORRECTION) else (),
         old=article.first_seen - article.published > _OLD_AFTER,
     )
+
+
+def _perhaps(story: stories.StoredStory | None) -> tuple[str, str]:
+    """What a story's first alert names: the story that it perhaps is the same as, by title and outlet."""
+    found = story.perhaps if story else None
+    return ("", "") if found is None else (found.title, found.source)

@@ -80,7 +80,7 @@ def _item(view: View, words: Wording, form: Form, follows: str = "") -> Iterator
     yield "\n".join(filter(None, (form.text(view.title.text), place, form.text(view.old))))
     for passage in view.passages:
         yield f"> {_starred(passage, form)}"
-    if notes := "\n".join(form.text(text) for text in (view.outlets, view.why) if text):
+    if notes := "\n".join(form.text(text) for text in (view.outlets, view.perhaps, view.why) if text):
         yield notes
     if view.link:
         yield f"{words.read}{words.colon}\n{form.link(view.link)}"

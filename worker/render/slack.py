@@ -82,7 +82,7 @@ def _article(view: View, words: Wording) -> Iterator[Block]:
         size = _SECTION // len(view.passages) - len("\n>")
         yield _section("\n".join(f">{_marked(passage, size)}" for passage in view.passages))
     yield _context(_joined([*map(_inert, (view.source, view.date, view.old)), _read(view, words)]))
-    if notes := _joined([_marked(Passage(text=text), _FACTS) for text in (view.outlets, view.why)], "\n"):
+    if notes := _joined([_marked(Passage(text=text), _FACTS) for text in (view.outlets, view.perhaps, view.why)], "\n"):
         yield _context(notes)
     if answers := _joined([_link(link, label) for label, link in view.answers]):
         yield _context(answers)

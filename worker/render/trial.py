@@ -57,6 +57,7 @@ _ITEM = AlertItem(
     first_seen=_NOW,
     link="https://courrier.example/a",
     outlets=("Mekong Post", "VNA"),
+    perhaps=("Hanoi prepares a visit", "AKP"),
     changes=(Change(before=_PASSAGE, after=_PASSAGE), Change(before=Passage(text=""), after=_PASSAGE)),
     old=True,
     answers=Answers(acknowledge="https://v.example/a", mute="https://v.example/m", noise="https://v.example/n"),

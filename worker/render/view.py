@@ -40,6 +40,8 @@ class View:
     old: str
     #: `Aussi dans : ...`.
     outlets: str
+    #: `Peut-être la même affaire que : ...`.
+    perhaps: str
     #: The words that matched, and their rules.
     why: str
     #: An http(s) URL without white space, controls, quotes, bars or angle brackets.
@@ -75,6 +77,7 @@ def view(item: AlertItem, target: Target, words: Wording) -> View:
         date=label.format(date=say_date(moment, target.timezone, words)),
         old=_old(item, target, words) if item.old else "",
         outlets=_outlets(item, words),
+        perhaps=_perhaps(item, words),
         why=_why((title, *passages), rules, words),
         link=usable_link(item.link),
         answers=_answers(item, words),
@@ -119,6 +122,11 @@ def _outlets(item: AlertItem, words: Wording) -> str:
     if more > 1:
         names[_NAMED:] = [say_count(words.others, more, words)]
     return words.outlets.format(outlets=say_list(names, words)) if names else ""
+
+
+def _perhaps(item: AlertItem, words: Wording) -> str:
+    title, source = (line(text, size) for text, size in zip(item.perhaps, (_TITLE, _NAME), strict=True))
+    return words.perhaps.format(story=f"{title} ({source})" if source else title) if title else ""
 
 
 def _why(passages: tuple[Passage, ...], rules: tuple[str, ...], words: Wording) -> str:

@@ -36,6 +36,8 @@ class Wording:
     old: str
     #: `{outlets}`
     outlets: str
+    #: `{story}`: one that may be the same, by its title and outlet.
+    perhaps: str
     #: Of outlets that are not named.
     others: Counted
     #: `{words}`, `{rules}`
@@ -110,6 +112,7 @@ _FRENCH = Wording(
     first_seen="Repéré le {date}",
     old="Date du {date} : ancien",
     outlets="Aussi dans : {outlets}",
+    perhaps="Peut-être la même affaire que : {story}",
     others=("{count} autre", "{count} autres"),
     matched="Mots trouvés : {words} ({rules})",
     matched_rules="Règle : {rules}",
@@ -198,6 +201,7 @@ _ENGLISH = Wording(
     first_seen="First seen {date}",
     old="Dated {date}: old",
     outlets="Also in: {outlets}",
+    perhaps="Perhaps the same as: {story}",
     others=("{count} other", "{count} others"),
     matched="Words found: {words} ({rules})",
     matched_rules="Rule: {rules}",
