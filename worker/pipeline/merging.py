@@ -22,6 +22,13 @@ def join(tx: Tx, live: Live, story_id: int, now: datetime) -> None:
             _decide(tx, live, story_id, delivery_id, recipient, now)
 
 
+def settle_open(tx: Tx, live: Live, story_id: int, now: datetime) -> None:
+    """Decide again what open deliveries of a story carry, after others were told of it."""
+    for name in (f"story:{story_id}", f"{ESCALATION}story:{story_id}"):
+        for delivery_id, recipient in collecting.open_of(tx, name):
+            _decide(tx, live, story_id, delivery_id, recipient, now)
+
+
 def is_merged(tx: Tx, collects: str) -> bool:
     """Whether the story that a delivery is about turned out to be another one."""
     return _into(tx, collects) is not None

@@ -3,11 +3,11 @@
 from worker.store.stories.counting import count, forget_counts, frequency
 from worker.store.stories.finding import Found, candidates
 from worker.store.stories.forgetting import forget_empty, forget_keys
-from worker.store.stories.hands import Hand, HandKind, is_held
-from worker.store.stories.joining import apart, group, merge, merged, merged_into, part, point, root, unite
+from worker.store.stories.hands import Hand, HandKind, apart_from, is_held, note, of_story, put_apart, put_together
+from worker.store.stories.joining import apart, group, live, merge, merged, merged_into, part, point, root, unite
 from worker.store.stories.reading import Perhaps, StoredStory, StoryLine, counts, get, lines, newest, pointing
 from worker.store.stories.scheme import Judged, judged, note_judged
-from worker.store.stories.telling import found, is_empty, put, renew, story_of, tell, tell_copy
+from worker.store.stories.telling import found, is_empty, put, put_copies, renew, retitle, story_of, tell, tell_copy
 
 __all__ = [
     "Found",
@@ -18,6 +18,7 @@ __all__ = [
     "StoredStory",
     "StoryLine",
     "apart",
+    "apart_from",
     "candidates",
     "count",
     "counts",
@@ -32,16 +33,23 @@ __all__ = [
     "is_held",
     "judged",
     "lines",
+    "live",
     "merge",
     "merged",
     "merged_into",
     "newest",
+    "note",
     "note_judged",
+    "of_story",
     "part",
     "point",
     "pointing",
     "put",
+    "put_apart",
+    "put_copies",
+    "put_together",
     "renew",
+    "retitle",
     "root",
     "story_of",
     "tell",

@@ -103,6 +103,12 @@ def merged_into(tx: Tx, story_id: int) -> int | None:
     return tx.execute(sa.select(_story.c.merged_into).where(_story.c.id == story_id)).scalar()
 
 
+def live(tx: Tx, story_id: int) -> int | None:
+    """The story that one of that number is by now; None where there is none."""
+    row = tx.execute(sa.select(_story.c.id, _story.c.merged_into).where(_story.c.id == story_id)).one_or_none()
+    return None if row is None else row.merged_into or row.id
+
+
 def stretch(tx: Tx, story_id: int, published: datetime) -> None:
     """Let a story's time cover that moment."""
     beyond = sa.or_(_story.c.first_seen > published, _story.c.last_seen < published)

@@ -1,16 +1,18 @@
 """An article's place among the stories, written down."""
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from worker.store.database import Tx
 from worker.store.stories.joining import merge, point, stretch, unite
-from worker.store.tables import StoryArticleRow, StoryKeyRow, StoryRow
+from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow
 from worker.story import StoryVerdict, Told, Vector, keys
 
-_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 
@@ -98,6 +100,27 @@ def put(tx: Tx, told: Told, story_id: int, *, score: float, why: str) -> None:
     _drop_keys(tx, told.article_id)
     _put_keys(tx, told)
     stretch(tx, story_id, told.published)
+
+
+def put_copies(tx: Tx, article_ids: Collection[int], story_id: int) -> None:
+    """Let copies tell the story that their original tells."""
+    tx.execute(sa.update(_told).where(_told.c.article_id.in_(list(article_ids))).values(story_id=story_id))
+
+
+def retitle(tx: Tx, story_id: int) -> None:
+    """Let a story have the title of its first article and cover the time of all, after some went or came."""
+    query = (
+        sa.select(_article.c.title, _told.c.published)
+        .join(_told, _told.c.article_id == _article.c.id)
+        .where(_told.c.story_id == story_id)
+        .order_by(_told.c.article_id)
+    )
+    rows = tx.execute(query).all()
+    if rows:
+        times = [row.published for row in rows]
+        values = {"first_seen": min(times), "last_seen": max(times)}
+        values |= {"title": rows[0].title} if rows[0].title else {}
+        tx.execute(sa.update(_story).where(_story.c.id == story_id).values(values))
 
 
 def is_empty(tx: Tx, story_id: int) -> bool:

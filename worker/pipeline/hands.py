@@ -1,0 +1,183 @@
+"""What people decide of stories: an article is split off, moved, or two stories are merged.
+
+Each is written down, holds against every later decision, and what is not sealed is decided again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from worker import text
+from worker.model import Article
+from worker.pipeline.live import Live
+from worker.pipeline.redeciding import decide_again
+from worker.pipeline.stories import Weighing
+from worker.store import Tx, articles, stories
+from worker.store.stories import Hand, HandKind
+from worker.story import Told
+
+
+class Refused(StrEnum):
+    """Why nothing was done."""
+
+    NO_STORY = "the article tells no story"
+    ALONE = "the article is alone in its story, which points to no other and to which none points"
+    SAME = "it is one story already"
+    NOT_THERE = "there is no such story"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who decides, when, and what for."""
+
+    author: str
+    note: str = ""
+    now: datetime
+
+    @property
+    def why(self) -> str:
+        return f"by {self.author} at {self.now:%Y-%m-%d %H:%M} UTC" + (f": {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What was done."""
+
+    kind: HandKind
+    from_id: int
+    to_id: int
+    #: Articles that tell another story than before: the one that was named, and its copies.
+    moved: tuple[int, ...] = ()
+
+
+def split(tx: Tx, live: Live, article_id: int, by: By) -> Done | Refused:
+    """Let an article found a story of its own, which is never joined with the one it leaves; under the ingest lock."""
+    own = stories.story_of(tx, article_id)
+    if own is None:
+        return Refused.NO_STORY
+    moved, stay = _parted(tx, own, article_id)
+    if not stay:
+        return _part_group(tx, own, article_id, by)
+    stored = _stored(tx, article_id)
+    to = stories.found(tx, _title(stored), stored.published, by.now)
+    _put(tx, article_id, moved, to, f"It was set apart from story {own} {by.why}.")
+    stories.put_apart(tx, to, [own])
+    return _done(tx, live, HandKind.SPLIT, article_id, (own, to), moved, by)
+
+
+def move(tx: Tx, live: Live, article_id: int, to: int, by: By) -> Done | Refused:
+    """Let an article tell another story than it does; the two are never joined. Under the ingest lock."""
+    own, into = stories.story_of(tx, article_id), stories.live(tx, to)
+    if own is None or into is None:
+        return Refused.NO_STORY if own is None else Refused.NOT_THERE
+    if own == into:
+        return Refused.SAME
+    moved, stay = _parted(tx, own, article_id)
+    if not stay:
+        return _merge(tx, live, own, into, by)
+    stories.put_together(tx, [own], [into])
+    _put(tx, article_id, moved, into, f"It was put here {by.why}.")
+    if stories.root(tx, own) == stories.root(tx, into):
+        stories.part(tx, own)
+    stories.put_apart(tx, own, [into])
+    return _done(tx, live, HandKind.MOVE, article_id, (own, into), moved, by)
+
+
+def merge(tx: Tx, live: Live, one: int, other: int, by: By) -> Done | Refused:
+    """Let two stories be one, the older of the two; under the ingest lock."""
+    found = stories.live(tx, one), stories.live(tx, other)
+    if found[0] is None or found[1] is None:
+        return Refused.NOT_THERE
+    if found[0] == found[1]:
+        return Refused.SAME
+    return _merge(tx, live, max(found[0], found[1]), min(found[0], found[1]), by)
+
+
+def _merge(tx: Tx, live: Live, gone: int, into: int, by: By) -> Done:
+    stories.put_together(tx, [gone], [into])
+    # What stands in a group with one of them may have been put apart from the other.
+    for mine, theirs in ((gone, into), (into, gone)):
+        for one in stories.group(tx, stories.root(tx, mine)):
+            others = stories.group(tx, stories.root(tx, theirs))
+            if one != mine and not stories.apart_from(tx, [one]).isdisjoint(others):
+                stories.part(tx, one)
+    moved = tuple(line.article_id for line in stories.lines(tx, gone))
+    stories.merge(tx, gone, into)
+    return _done(tx, live, HandKind.MERGE, None, (gone, into), moved, by)
+
+
+def _part_group(tx: Tx, own: int, article_id: int, by: By) -> Done | Refused:
+    """Take back that a story is perhaps the same as others."""
+    root = stories.root(tx, own)
+    others = stories.part(tx, own)
+    if not others:
+        return Refused.ALONE
+    stories.put_apart(tx, own, others)
+    from_id = min(others) if root == own else root
+    _note(tx, HandKind.SPLIT, article_id, (from_id, own), by)
+    return Done(kind=HandKind.SPLIT, from_id=from_id, to_id=own)
+
+
+def _parted(tx: Tx, own: int, article_id: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The articles of a story that go, one with its copies, and those that stay."""
+    lines = stories.lines(tx, own)
+    goes = [line.article_id for line in lines if article_id in (line.article_id, line.of_id)]
+    return tuple(goes), tuple(line.article_id for line in lines if line.article_id not in goes)
+
+
+def _put(tx: Tx, article_id: int, moved: tuple[int, ...], story_id: int, why: str) -> None:
+    told = weighed(tx, article_id)
+    if told is not None:
+        stories.put(tx, told, story_id, score=0, why=why)
+    stories.put_copies(tx, moved if told is None else [one for one in moved if one != article_id], story_id)
+
+
+def weighed(tx: Tx, article_id: int) -> Told | None:
+    """An article as stories are decided on, weighed by what is counted now; None for one whose text is not kept."""
+    stored = articles.get(tx, article_id)
+    if stored is None or not stored.revision:
+        return None
+    one = stored.article
+    weighing = Weighing([text.analyse(one.title, one.body, one.language)])
+    weighing.read(tx)
+    vector = weighing.weigh(0, is_counted=False).vector
+    return Told(article_id=article_id, published=one.published, language=one.language, vector=vector)
+
+
+def _done(
+    tx: Tx,
+    live: Live,
+    kind: HandKind,
+    article_id: int | None,
+    ids: tuple[int, int],
+    moved: tuple[int, ...],
+    by: By,
+) -> Done:
+    _note(tx, kind, article_id, ids, by)
+    for story_id in ids:
+        stories.retitle(tx, story_id)
+    decide_again(tx, live, ids, moved, by.now)
+    return Done(kind=kind, from_id=ids[0], to_id=ids[1], moved=moved)
+
+
+def _note(tx: Tx, kind: HandKind, article_id: int | None, ids: tuple[int, int], by: By) -> None:
+    hand = Hand(
+        kind=kind,
+        article_id=article_id,
+        from_id=ids[0],
+        to_id=ids[1],
+        author=by.author,
+        note=by.note,
+        created=by.now,
+    )
+    stories.note(tx, hand)
+
+
+def _stored(tx: Tx, article_id: int) -> Article:
+    stored = articles.get(tx, article_id)
+    assert stored is not None, "an article that tells a story is there"
+    return stored.article
+
+
+def _title(article: Article) -> str:
+    return article.title or article.body[:200] or article.source

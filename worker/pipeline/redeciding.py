@@ -1,0 +1,162 @@
+"""What is owed, decided again where articles tell other stories than they did.
+
+That is what is not sealed, and what was kept back because of a story that is not its article's any more.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from worker.alert import ESCALATION, About, History, Silenced, alert, recipients
+from worker.model import (
+    Hold,
+    Match,
+    Novelty,
+    NoveltyKind,
+    Obligation,
+    Occasion,
+    Severity,
+    Suppression,
+    Telling,
+    Verdict,
+)
+from worker.pipeline.live import Live
+from worker.pipeline.merging import join, settle_open
+from worker.pipeline.owing import silenced
+from worker.store import Tx, articles, collecting, entries, ledger, revisiting, standing
+from worker.store.revisiting import Decided
+
+_STORY_LEVEL = (Occasion.FOLLOW_UP, Occasion.DEVELOPMENT)
+
+
+def decide_again(tx: Tx, live: Live, story_ids: Collection[int], moved: Collection[int], now: datetime) -> None:
+    """After articles were `moved` among these stories: part their open deliveries, and decide what was kept back.
+
+    What was sealed stays as it is. Under the ingest lock.
+    """
+    for story_id in story_ids:
+        part(tx, story_id, now)
+    for story_id in story_ids:
+        join(tx, live, story_id, now)
+        settle_open(tx, live, story_id, now)
+        _reconsider(tx, live, story_id, moved, now)
+
+
+def part(tx: Tx, story_id: int, now: datetime) -> None:
+    """Let what an open delivery of a story carries of other stories' articles go with those."""
+    for prefix in ("story:", f"{ESCALATION}story:"):
+        left: set[int] = set()
+        collecting.open_of(tx, f"{prefix}{story_id}")  # under a lock, so that nobody seals them meanwhile
+        for number, delivery_id, recipient, target_id, due, hold, other in revisiting.waiting(
+            tx, f"{prefix}{story_id}"
+        ):
+            if other is None or other == story_id:
+                continue
+            held = Hold(hold) if hold and hold != Hold.REALERT else None
+            owed = Obligation(
+                rule_id="", target_id=target_id, recipient=recipient, occasion="", verdict=Verdict.OWED, hold=held
+            )
+            sooner = now if hold == Hold.REALERT else due
+            into, _ = collecting.collect(tx, owed, f"{prefix}{other}", sooner, now)
+            revisiting.carry(tx, number, into)
+            left.add(delivery_id)
+        for delivery_id in sorted(left):
+            if not ledger.carried(tx, delivery_id):
+                collecting.drop(tx, delivery_id, now)
+
+
+def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: datetime) -> None:
+    """Let the first that is told of a story be called so, and owe what was kept back for a reason that is gone."""
+    in_force = silenced(tx, live, now)
+    told: set[tuple[str, str]] = set()
+    lines = revisiting.of_story(tx, story_id)
+    for one in lines:
+        pair = one.rule_id, one.recipient
+        if one.is_told:
+            is_later_text = one.revision > 1
+            if pair not in told and one.state == "open" and one.occasion in _STORY_LEVEL and not is_later_text:
+                revisiting.call(tx, one.id, Occasion.FIRST)
+            told.add(pair)
+    for one in lines:
+        pair = one.rule_id, one.recipient
+        is_muted = one.suppression == Suppression.MUTED_STORY and one.article_id in moved
+        is_first = one.suppression == Suppression.SAME_STORY and pair not in told
+        is_free = is_first or (is_muted and not _is_silenced(one, in_force, now))
+        if is_free and owe_again(tx, live, one, now):
+            told.add(pair)
+
+
+def _is_silenced(one: Decided, in_force: Collection[Silenced], now: datetime) -> bool:
+    return any(
+        silence.covers(one.rule_id, one.recipient, story_id=one.story_id, feed=one.source, now=now)
+        for silence in in_force
+    )
+
+
+def owe_again(tx: Tx, live: Live, one: Decided, now: datetime) -> bool:
+    """Decide an obligation that was kept back as if its article came now; whether it is owed now."""
+    match, about = _match(live, one), _about(tx, live, one, now)
+    history = History(
+        standing={} if one.story_id is None else standing.of_story(tx, one.story_id),
+        silences=silenced(tx, live, now),
+    )
+    found = alert([match], Novelty(kind=NoveltyKind.NEW), history, live.config.alerts, about)
+    mine = next((o for o in found if o.recipient == one.recipient and o.occasion != Occasion.ESCALATION), None)
+    if mine is None or mine.verdict is not Verdict.OWED:
+        return False
+    revisiting.owe(tx, one.id, mine, occasion=mine.occasion, now=now)
+    reminders = [o for o in found if o.occasion == Occasion.ESCALATION]
+    if reminders and mine.occasion == Occasion.FIRST:
+        ledger.add_obligations(tx, one.article_id, {one.rule_id: one.match_id}, reminders, due=now, now=now)
+    return True
+
+
+def send_after_all(tx: Tx, live: Live, one: Decided, now: datetime) -> None:
+    """Owe what was kept back whatever keeps it back, on its own occasion, at once."""
+    match, about = _match(live, one), _about(tx, live, one, now)
+    to = next((to for to in recipients(match, live.config.alerts, about) if to.recipient == one.recipient), None)
+    by_story = one.story_id is not None and (to is None or to.telling.key == "story")
+    owed = Obligation(
+        rule_id=one.rule_id,
+        target_id=to.target.id if to else one.target_id,
+        recipient=one.recipient,
+        occasion=one.occasion,
+        verdict=Verdict.OWED,
+        collects=f"story:{one.story_id}" if by_story else f"article:{one.article_id}",
+        due=now,
+    )
+    revisiting.owe(tx, one.id, owed, occasion=None, now=now)
+
+
+def _match(live: Live, one: Decided) -> Match:
+    """The match, as far as it says whom it concerns: by the rule of today, where there is one of that id."""
+    rule = next((rule for rule in live.ruleset.rules if rule.id == one.rule_id), None)
+    telling = Telling(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up) if rule else None
+    return Match(
+        rule_id=one.rule_id,
+        rule_name=one.rule_name,
+        rule_hash=one.rule_hash,
+        severity=Severity(one.severity),
+        spans=(),
+        to=rule.to if rule else (),
+        telling=telling,
+    )
+
+
+def _about(tx: Tx, live: Live, one: Decided, now: datetime) -> About:
+    stored = articles.get(tx, one.article_id)
+    assert stored is not None, "an article that stands in the ledger is there"
+    feed_id = entries.of_article(tx, one.article_id)
+    feed = live.feed(feed_id) if feed_id else None
+    article = stored.article
+    return About(
+        article_id=one.article_id,
+        story_id=one.story_id,
+        revision=stored.revision,
+        feed=article.source,
+        tags=feed.tags if feed else (),
+        language=article.language,
+        source=article.source,
+        published=article.published,
+        first_seen=article.first_seen,
+        now=now,
+    )

@@ -1,0 +1,166 @@
+"""Obligations that are looked at again, as their story is another one now, or what kept them back is gone."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model import DeliveryState, Obligation, Occasion, Suppression, Verdict
+from worker.store.collecting import collect
+from worker.store.database import Tx
+from worker.store.tables import ArticleRow, DeliveryRow, MatchRow, ObligationRow, RevisionRow, StoryArticleRow
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
+_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """An obligation as it was decided, and what became of it."""
+
+    id: int
+    match_id: int
+    rule_id: str
+    article_id: int
+    target_id: str
+    recipient: str
+    occasion: str
+    suppression: str
+    why: str
+    created: datetime
+    #: Of the match that it is owed for.
+    severity: str
+    rule_name: str
+    rule_hash: str
+    #: Number of the text that matched.
+    revision: int
+    #: The outlet and title of the article, and the story that it tells now.
+    source: str
+    title: str
+    story_id: int | None
+    #: The original, where the article is a copy.
+    of_id: int | None
+    #: Of the delivery that carries it; empty: none does.
+    state: str
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it was sent, or is on its way."""
+        return self.state not in ("", DeliveryState.DEAD)
+
+
+def of_story(tx: Tx, story_id: int) -> tuple[Decided, ...]:
+    """What was decided for the articles of a story, in that order; reminders are left out."""
+    return _decided(tx, _told.c.story_id == story_id, _obligation.c.occasion != Occasion.ESCALATION)
+
+
+def suppressed(tx: Tx, reasons: Collection[Suppression], since: datetime) -> tuple[Decided, ...]:
+    """What was not owed for one of these reasons since that moment."""
+    return _decided(tx, _obligation.c.suppression.in_(list(reasons)), _obligation.c.created >= since)
+
+
+def of_ids(tx: Tx, ids: Collection[int]) -> tuple[Decided, ...]:
+    """Those of these ids."""
+    return _decided(tx, _obligation.c.id.in_(list(ids)))
+
+
+def _decided(tx: Tx, *where: sa.ColumnElement[bool]) -> tuple[Decided, ...]:
+    joined = (
+        _obligation.join(_match, _match.c.id == _obligation.c.match_id)
+        .join(_article, _article.c.id == _obligation.c.article_id)
+        .outerjoin(_revision, _revision.c.id == _match.c.revision_id)
+        .outerjoin(_told, _told.c.article_id == _obligation.c.article_id)
+        .outerjoin(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+    )
+    query = (
+        sa.select(
+            _obligation,
+            _match.c.severity,
+            _match.c.rule_name,
+            _match.c.rule_hash,
+            sa.func.coalesce(_revision.c.number, 1).label("number"),
+            _article.c.source,
+            _article.c.title,
+            _article.c.of_id,
+            _told.c.story_id,
+            sa.func.coalesce(_delivery.c.state, "").label("state"),
+        )
+        .select_from(joined)
+        .where(*where)
+        .order_by(_obligation.c.id)
+    )
+    return tuple(
+        Decided(
+            id=r.id,
+            match_id=r.match_id,
+            rule_id=r.rule_id,
+            article_id=r.article_id,
+            target_id=r.target_id,
+            recipient=r.recipient,
+            occasion=r.occasion,
+            suppression=r.suppression,
+            why=r.why,
+            created=r.created,
+            severity=r.severity,
+            rule_name=r.rule_name,
+            rule_hash=r.rule_hash,
+            revision=r.number,
+            source=r.source,
+            title=r.title,
+            story_id=r.story_id,
+            of_id=r.of_id,
+            state=r.state,
+        )
+        for r in tx.execute(query)
+    )
+
+
+def owe(tx: Tx, obligation_id: int, owed: Obligation, *, occasion: str | None, now: datetime) -> None:
+    """Let what was not owed be owed, carried by what `owed` says; `occasion`: another one than it had."""
+    delivery_id, _ = collect(tx, owed, owed.collects, owed.due or now, now)
+    values = {"verdict": Verdict.OWED, "suppression": "", "why": "", "delivery_id": delivery_id}
+    tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
+    if occasion is not None:
+        call(tx, obligation_id, occasion)
+
+
+def carry(tx: Tx, obligation_id: int, delivery_id: int) -> None:
+    """Let another delivery of the same recipient carry an obligation."""
+    tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(delivery_id=delivery_id))
+
+
+def call(tx: Tx, obligation_id: int, occasion: str) -> None:
+    """Give an obligation another occasion, unless its article has one of that occasion already."""
+    mine = sa.select(_obligation).where(_obligation.c.id == obligation_id).subquery()
+    same = ("rule_id", "article_id", "recipient")
+    taken = sa.select(_obligation.c.id).join(mine, sa.and_(*(_obligation.c[name] == mine.c[name] for name in same)))
+    if tx.execute(taken.where(_obligation.c.occasion == occasion)).first() is None:
+        tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(occasion=occasion))
+
+
+def waiting(tx: Tx, collects: str) -> tuple[tuple[int, int, str, str, datetime, str, int | None], ...]:
+    """(obligation, delivery, recipient, target, due, hold, story) of what open deliveries that collect this carry."""
+    query = (
+        sa.select(
+            _obligation.c.id,
+            _delivery.c.id.label("delivery_id"),
+            _delivery.c.recipient,
+            _delivery.c.target_id,
+            _delivery.c.due,
+            _delivery.c.hold,
+            _told.c.story_id,
+        )
+        .select_from(
+            _obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_id).outerjoin(
+                _told, _told.c.article_id == _obligation.c.article_id
+            )
+        )
+        .where(_delivery.c.collects == collects, _delivery.c.state == DeliveryState.OPEN)
+        .order_by(_obligation.c.id)
+    )
+    return tuple((r.id, r.delivery_id, r.recipient, r.target_id, r.due, r.hold, r.story_id) for r in tx.execute(query))
