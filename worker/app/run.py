@@ -30,6 +30,7 @@ from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
+from worker.pipeline.rejudging import rejudge
 from worker.render import seal
 from worker.store import Store, Tx, deliveries, entries, feeds, ledger, setback, silences, upkeep
 
@@ -113,6 +114,7 @@ def _take_over(store: Store, live: Live) -> None:
         breaches = ledger.audit(tx)
     for breach in breaches:
         _log.error("the ledger does not add up", breach=breach)
+    rejudge(store, live, clock)
 
 
 def _mind_the_clock(tx: Tx, now: datetime) -> None:

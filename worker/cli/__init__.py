@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import answers, deliveries, evaluating, operating, previewing, quarantine, replaying, rules
+from worker.cli import (
+    answers,
+    deliveries,
+    evaluating,
+    operating,
+    previewing,
+    quarantine,
+    replaying,
+    reviewing,
+    rules,
+    stories,
+)
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -39,12 +50,13 @@ app = typer.Typer(
 )
 feeds_app = typer.Typer(help="The feeds of the configuration.", no_args_is_help=True)
 app.add_typer(feeds_app, name="feeds")
-for command in (operating.doctor, operating.backup, operating.restore, replaying.replay):
+for command in (operating.doctor, operating.backup, operating.restore, replaying.replay, reviewing.review):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(stories.app, name="stories")
 app.command(name="preview")(previewing.preview)
 app.registered_commands += answers.app.registered_commands
 
@@ -226,32 +238,6 @@ def why(
         print_json(found)
     else:
         show.why(found)
-
-
-@app.command()
-def stories(
-    number: Annotated[int | None, typer.Argument(help="A story's number; the newest stories, if left out.")] = None,
-    config: ConfigFile = HERE,
-    *,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
-    several: Annotated[bool, typer.Option("--several", help="Only stories of more than one article.")] = False,
-    as_json: Json = False,
-) -> None:
-    """List the newest stories, or show one with its time line and outlets."""
-    from worker.cli import show
-    from worker.cli.facts import story, timeline
-    from worker.store import stories as stored
-
-    with opened(config) as (_, store), store.read() as tx:
-        if number is None:
-            rows = [story(one) for one in stored.newest(tx, limit=limit, several=several)]
-            print_json(rows) if as_json else show.stories(rows)
-            return
-        one = stored.get(tx, number)
-        found = None if one is None else timeline(tx, one)
-    if found is None:
-        fail(f"no story has the number {number}: `veille stories` lists them", 1)
-    print_json(found) if as_json else show.story(found)
 
 
 @app.command(name="import")

@@ -6,6 +6,7 @@ from typing import Any
 from worker import text, urls
 from worker.app.clock import LATE_AFTER, clock
 from worker.cli import explained
+from worker.cli.told import place
 from worker.config import Config
 from worker.errors import Problem, UserError
 from worker.match import Silence, Source, explain_rule, judge
@@ -184,7 +185,7 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
             "changes": _changes(tx, one),
-            "story": _place(tx, one.id),
+            "story": place(tx, one.id),
             "matches": matches,
             "ledger": [
                 _line(line)
@@ -209,54 +210,6 @@ def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
         }
         for change in changes(before, after)
     ]
-
-
-def _place(tx: Tx, article_id: int) -> Facts | None:
-    """The story that an article tells, and why."""
-    story_id = stories.story_of(tx, article_id)
-    found = None if story_id is None else stories.get(tx, story_id)
-    if found is None:
-        return None
-    mine = next(line for line in stories.lines(tx, found.id) if line.article_id == article_id)
-    return {
-        "id": found.id,
-        "title": found.title,
-        "articles": found.articles,
-        "outlets": list(found.outlets),
-        "score": mine.score,
-        "why": mine.why,
-    }
-
-
-def story(one: stories.StoredStory) -> Facts:
-    """A story's line in a list."""
-    return {
-        "id": one.id,
-        "title": one.title,
-        "first_seen": one.first_seen,
-        "last_seen": one.last_seen,
-        "articles": one.articles,
-        "outlets": list(one.outlets),
-        "merged_into": one.merged_into,
-    }
-
-
-def timeline(tx: Tx, one: stories.StoredStory) -> Facts:
-    """A story with its articles by time."""
-    return story(one) | {
-        "timeline": [
-            {
-                "article": line.article_id,
-                "published": line.published,
-                "source": line.source,
-                "title": line.title,
-                "duplicate_of": line.of_id,
-                "score": line.score,
-                "why": line.why,
-            }
-            for line in stories.lines(tx, one.id)
-        ]
-    }
 
 
 def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:

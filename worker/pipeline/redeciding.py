@@ -8,6 +8,7 @@ from datetime import datetime
 
 from worker.alert import ESCALATION, About, History, Silenced, alert, recipients
 from worker.model import (
+    DeliveryState,
     Hold,
     Match,
     Novelty,
@@ -29,16 +30,23 @@ _STORY_LEVEL = (Occasion.FOLLOW_UP, Occasion.DEVELOPMENT)
 
 
 def decide_again(tx: Tx, live: Live, story_ids: Collection[int], moved: Collection[int], now: datetime) -> None:
-    """After articles were `moved` among these stories: part their open deliveries, and decide what was kept back.
+    """After articles were `moved` among these stories: decide what is not sealed, and what was kept back.
 
     What was sealed stays as it is. Under the ingest lock.
     """
+    rearrange(tx, live, story_ids, now)
+    for story_id in story_ids:
+        _reconsider(tx, live, story_id, moved, now)
+
+
+def rearrange(tx: Tx, live: Live, story_ids: Collection[int], now: datetime) -> None:
+    """After articles were moved among these stories: let each open delivery carry what is of its own, by its name."""
     for story_id in story_ids:
         part(tx, story_id, now)
     for story_id in story_ids:
         join(tx, live, story_id, now)
         settle_open(tx, live, story_id, now)
-        _reconsider(tx, live, story_id, moved, now)
+        _call_first(tx, story_id)
 
 
 def part(tx: Tx, story_id: int, now: datetime) -> None:
@@ -64,18 +72,24 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
                 collecting.drop(tx, delivery_id, now)
 
 
-def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: datetime) -> None:
-    """Let the first that is told of a story be called so, and owe what was kept back for a reason that is gone."""
-    in_force = silenced(tx, live, now)
+def _call_first(tx: Tx, story_id: int) -> None:
+    """Let what is told of a story before all else be its first, where it is not sealed."""
     told: set[tuple[str, str]] = set()
-    lines = revisiting.of_story(tx, story_id)
-    for one in lines:
+    for one in revisiting.of_story(tx, story_id):
         pair = one.rule_id, one.recipient
+        # A later text of an article is a development, whatever its story.
+        is_open = one.state == DeliveryState.OPEN and one.revision == 1
+        if is_open and pair not in told and one.occasion in _STORY_LEVEL:
+            revisiting.call(tx, one.id, Occasion.FIRST)
         if one.is_told:
-            is_later_text = one.revision > 1
-            if pair not in told and one.state == "open" and one.occasion in _STORY_LEVEL and not is_later_text:
-                revisiting.call(tx, one.id, Occasion.FIRST)
             told.add(pair)
+
+
+def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: datetime) -> None:
+    """Owe what was kept back for a reason that is gone."""
+    in_force = silenced(tx, live, now)
+    lines = revisiting.of_story(tx, story_id)
+    told = {(one.rule_id, one.recipient) for one in lines if one.is_told}
     for one in lines:
         pair = one.rule_id, one.recipient
         is_muted = one.suppression == Suppression.MUTED_STORY and one.article_id in moved

@@ -77,6 +77,19 @@ def follow(tx: Tx, gone: int, into: int) -> None:
     tx.execute(sa.update(_silence).where(_silence.c.story_id == gone).values(story_id=into))
 
 
+def of_stories(tx: Tx) -> tuple[Silence, ...]:
+    """Every silence of a story that there ever was, the newest last."""
+    return tuple(
+        _read(r) for r in tx.execute(sa.select(_silence).where(_silence.c.story_id.is_not(None)).order_by("id"))
+    )
+
+
+def give_end(tx: Tx, until: datetime) -> int:
+    """Let silences of stories that have no end end then; returns how many."""
+    endless = (_silence.c.story_id.is_not(None), _silence.c.until.is_(None))
+    return tx.execute(sa.update(_silence).where(*endless).values(until=until)).rowcount
+
+
 def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> None:
     """Write down that somebody takes care of an article, and so of its story."""
     tx.execute(sa.insert(_acknowledged).values(article_id=article_id, author=author, created=now))

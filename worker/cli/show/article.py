@@ -28,10 +28,12 @@ def articles(rows: Sequence[Facts]) -> None:
 
 def stories(rows: Sequence[Facts]) -> None:
     """A line a story."""
-    table = table_of("story", "last (UTC)", "articles", "outlets", "title")
+    table = table_of("story", "last (UTC)", "articles", "outlets", "title", "")
     for row in inert(rows):
         outlets = escape(", ".join(row["outlets"]))
-        table.add_row(str(row["id"]), utc(row["last_seen"]), str(row["articles"]), outlets, escape(row["title"]))
+        perhaps = f"perhaps {row['perhaps']['story']}" if row["perhaps"] else ""
+        title = escape(row["title"])
+        table.add_row(str(row["id"]), utc(row["last_seen"]), str(row["articles"]), outlets, title, perhaps)
     out.print(table)
 
 
@@ -44,6 +46,12 @@ def story(found: Facts) -> None:
     outlets = f" in {', '.join(found['outlets'])}" if found["outlets"] else ""
     times = f"{utc(found['first_seen'])} to {utc(found['last_seen'])} UTC"
     out.print(escape(f"story {found['id']}, {found['articles']} articles{outlets}, {times}"))
+    if found["perhaps"]:
+        out.print(escape(_perhaps(found["perhaps"])))
+    for other in found["pointing"]:
+        out.print(escape(f"story {other['story']} is perhaps the same: {other['title']}"))
+    for hand in found["hands"]:
+        out.print(escape(hand))
     for line in found["timeline"]:
         out.print(
             Text(f"\n{utc(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}")
@@ -91,6 +99,20 @@ def _place(story: Facts) -> str:
     return f"story {story['id']} ({story['articles']} article{'s' * (story['articles'] != 1)}{outlets}): {story['why']}"
 
 
+def _placed(story: Facts) -> None:
+    """The story that an article tells, what that perhaps is the same as, and what people decided of it."""
+    out.print(escape(_place(story)))
+    if story["perhaps"]:
+        out.print(escape(_perhaps(story["perhaps"])))
+    for hand in story["hands"]:
+        out.print(escape(hand))
+
+
+def _perhaps(other: Facts) -> str:
+    outlet = f" ({other['outlet']})" if other["outlet"] else ""
+    return f"perhaps the same as story {other['story']}: {other['title']}{outlet}. {other['why']}"
+
+
 def _texts(found: Facts) -> None:
     """When each text came, and what the newest changed."""
     out.print(f"{found['revision']} texts: " + ", ".join(utc(moment) for moment in found["revisions"]))
@@ -123,7 +145,7 @@ def why(found: Facts) -> None:
         out.print(Text(found["link"], style="blue"))
     out.print(f"{found['novelty']}: {escape(found['why'])}")
     if found["story"]:
-        out.print(escape(_place(found["story"])))
+        _placed(found["story"])
     if found["revision"] > 1:
         _texts(found)
     for matched in found["matches"]:

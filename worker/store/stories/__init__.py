@@ -6,8 +6,19 @@ from worker.store.stories.forgetting import forget_empty, forget_keys
 from worker.store.stories.hands import Hand, HandKind, apart_from, is_held, note, of_story, put_apart, put_together
 from worker.store.stories.joining import apart, group, live, merge, merged, merged_into, part, point, root, unite
 from worker.store.stories.reading import Perhaps, StoredStory, StoryLine, counts, get, lines, newest, pointing
-from worker.store.stories.scheme import Judged, judged, note_judged
-from worker.store.stories.telling import found, is_empty, put, put_copies, renew, retitle, story_of, tell, tell_copy
+from worker.store.stories.scheme import Judged, begin_again, is_taken, judged, next_to_judge, note_judged
+from worker.store.stories.telling import (
+    forget_place,
+    found,
+    is_empty,
+    put,
+    put_copies,
+    renew,
+    retitle,
+    story_of,
+    tell,
+    tell_copy,
+)
 
 __all__ = [
     "Found",
@@ -19,18 +30,21 @@ __all__ = [
     "StoryLine",
     "apart",
     "apart_from",
+    "begin_again",
     "candidates",
     "count",
     "counts",
     "forget_counts",
     "forget_empty",
     "forget_keys",
+    "forget_place",
     "found",
     "frequency",
     "get",
     "group",
     "is_empty",
     "is_held",
+    "is_taken",
     "judged",
     "lines",
     "live",
@@ -38,6 +52,7 @@ __all__ = [
     "merged",
     "merged_into",
     "newest",
+    "next_to_judge",
     "note",
     "note_judged",
     "of_story",

@@ -102,6 +102,12 @@ def put(tx: Tx, told: Told, story_id: int, *, score: float, why: str) -> None:
     stretch(tx, story_id, told.published)
 
 
+def forget_place(tx: Tx, article_id: int) -> None:
+    """Take an article out of its story, and out of what is compared."""
+    _drop_keys(tx, article_id)
+    tx.execute(sa.delete(_told).where(_told.c.article_id == article_id))
+
+
 def put_copies(tx: Tx, article_ids: Collection[int], story_id: int) -> None:
     """Let copies tell the story that their original tells."""
     tx.execute(sa.update(_told).where(_told.c.article_id.in_(list(article_ids))).values(story_id=story_id))

@@ -1,0 +1,149 @@
+"""`veille stories`: lists them, shows one, and lets people correct them: split, move, merge."""
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from worker.cli.frame import (
+    HERE,
+    ArticleName,
+    ConfigFile,
+    Json,
+    fail,
+    loaded,
+    one_article,
+    opened,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from worker.pipeline.hands import By, Done, Refused
+
+_DEFAULT = "list"
+
+
+class _Group(TyperGroup):
+    """Takes what is no command for what `list` is asked: `veille stories 12`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [_DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Group, help="List stories, show one (`veille stories 12`), and correct them.")
+
+StoryNumber = Annotated[int, typer.Argument(help="A story's number.")]
+Author = Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")]
+Note = Annotated[str, typer.Option("--note", help="What for; `why` repeats it.")]
+
+
+@app.command(name=_DEFAULT)
+def list_(
+    number: Annotated[int | None, typer.Argument(help="A story's number; the newest stories, if left out.")] = None,
+    config: ConfigFile = HERE,
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
+    several: Annotated[bool, typer.Option("--several", help="Only stories of more than one article.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the newest stories, or show one with its time line and outlets."""
+    from worker.cli import show
+    from worker.cli.told import story, timeline
+    from worker.store import stories as stored
+
+    with opened(config) as (_, store), store.read() as tx:
+        if number is None:
+            rows = [story(one) for one in stored.newest(tx, limit=limit, several=several)]
+            print_json(rows) if as_json else show.stories(rows)
+            return
+        one = stored.get(tx, number)
+        found = None if one is None else timeline(tx, one)
+    if found is None:
+        fail(f"no story has the number {number}: `veille stories` lists them", 1)
+    print_json(found) if as_json else show.story(found)
+
+
+@app.command()
+def split(
+    article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", note: Note = "", as_json: Json = False
+) -> None:
+    """Take an article, and its copies, out of its story into one of its own; the two are never joined again.
+
+    Of an article that is alone, take back what its story perhaps is the same as.
+    """
+    from worker.pipeline import hands
+
+    live = loaded(config)
+    with opened(config) as (_, store):
+        article_id = one_article(store, article)
+        with store.ingest() as tx:
+            done = hands.split(tx, live, article_id, _by(by, note))
+    _told(done, as_json=as_json)
+
+
+@app.command()
+def move(
+    article: ArticleName,
+    story: StoryNumber,
+    config: ConfigFile = HERE,
+    *,
+    by: Author = "",
+    note: Note = "",
+    as_json: Json = False,
+) -> None:
+    """Put an article, and its copies, into another story; the one that it leaves is never joined with that."""
+    from worker.pipeline import hands
+
+    live = loaded(config)
+    with opened(config) as (_, store):
+        article_id = one_article(store, article)
+        with store.ingest() as tx:
+            done = hands.move(tx, live, article_id, story, _by(by, note))
+    _told(done, as_json=as_json)
+
+
+@app.command()
+def merge(
+    story: StoryNumber,
+    other: Annotated[int, typer.Argument(help="Another one's.")],
+    config: ConfigFile = HERE,
+    *,
+    by: Author = "",
+    note: Note = "",
+    as_json: Json = False,
+) -> None:
+    """Let two stories be one, under the number of the older."""
+    from worker.pipeline import hands
+
+    live = loaded(config)
+    with opened(config) as (_, store), store.ingest() as tx:
+        done = hands.merge(tx, live, story, other, _by(by, note))
+    _told(done, as_json=as_json)
+
+
+def _by(author: str, note: str) -> "By":
+    from worker.app.clock import clock
+    from worker.pipeline.hands import By
+
+    return By(author=author or getpass.getuser(), note=note, now=clock())
+
+
+def _told(done: "Done | Refused", *, as_json: bool) -> None:
+    if isinstance(done, str):
+        fail(f"nothing is changed: {done}", 1)
+    if as_json:
+        print_json({"done": str(done.kind), "from": done.from_id, "to": done.to_id, "articles": list(done.moved)})
+        return
+    if done.kind == "merge":
+        say(f"story {done.from_id} is story {done.to_id} from now on")
+    elif not done.moved:
+        say(f"story {done.to_id} is not the same as story {done.from_id}, nor as what that is grouped with")
+    else:
+        moved = ", ".join(map(str, done.moved))
+        is_one = len(done.moved) == 1
+        said = f"article{'s' * (not is_one)} {moved} tell{'s' * is_one} story {done.to_id} now, and not {done.from_id}"
+        say(f"{said}; `veille stories {done.to_id}` shows it")

@@ -1,0 +1,122 @@
+"""After an upgrade: the stories of the last days, judged again by today's scheme; nothing is sent.
+
+begin: vectors, pointers and counts are forgotten -batch by batch, in the order they came-> each is placed anew
+end: operators get one notice of the mutes, and of the alerts that were kept back and would not be now
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from worker import text
+from worker.pipeline.answering import MUTED_FOR
+from worker.pipeline.live import Live
+from worker.pipeline.operators import tell
+from worker.pipeline.redeciding import rearrange
+from worker.pipeline.reviewing import KEPT, notice
+from worker.pipeline.stories import Weighed, Weighing, count
+from worker.store import Store, Tx, articles, silences, stories
+from worker.store.articles import StoredArticle
+from worker.store.stories import Judged
+from worker.story import SCHEME, WINDOW, Told, decide
+
+_log = structlog.get_logger()
+#: Articles that are placed in one transaction: other workers wait for it.
+_BATCH = 100
+
+
+def rejudge(store: Store, live: Live, clock: Callable[[], datetime]) -> None:
+    """Judge stories again, if an older scheme did; what broke off in the middle goes on from there."""
+    with store.read() as tx:
+        found = stories.judged(tx)
+    if found.number >= SCHEME and found.reached is None:
+        return
+    now = clock()
+    _log.info("stories are judged again", scheme=SCHEME, since=now - KEPT)
+    if found.number < SCHEME:
+        with store.ingest() as tx:
+            if stories.judged(tx).number < SCHEME:
+                stories.begin_again(tx, SCHEME, now - KEPT - 2 * WINDOW)
+                silences.give_end(tx, now + MUTED_FOR)
+    while _judge_some(store, live, now):
+        pass
+    _end(store, live, now)
+
+
+def _judge_some(store: Store, live: Live, now: datetime) -> bool:
+    """Place the next articles anew; False where there are none."""
+    with store.read() as tx:
+        before = stories.judged(tx)
+        if before.reached is None:
+            return False  # another worker was faster
+        ids = stories.next_to_judge(tx, before.reached, now - KEPT, limit=_BATCH)
+        found = [one for one in (articles.get(tx, number) for number in ids) if one is not None]
+    if not ids:
+        return False
+    weighing = Weighing([text.analyse(one.article.title, one.article.body, one.article.language) for one in found])
+    with store.ingest() as tx:
+        if stories.judged(tx) != before:
+            return True
+        _place_all(tx, live, found, weighing, now)
+        stories.note_judged(tx, Judged(number=SCHEME, reached=ids[-1]))
+    return True
+
+
+def _place_all(tx: Tx, live: Live, found: Sequence[StoredArticle], weighing: Weighing, now: datetime) -> None:
+    weighing.read(tx)
+    counted: list[Weighed] = []
+    changed: set[int] = set()
+    for at, one in enumerate(found):
+        is_new = one.of_id is None
+        weighed = weighing.weigh(at, is_counted=is_new)
+        if is_new:
+            counted.append(weighed)
+        before = stories.story_of(tx, one.id)
+        after = _place(tx, one, weighed, before, now)
+        changed.update(story_id for story_id in (before, after) if before != after and story_id is not None)
+    count(tx, counted)
+    there = {story_id: stories.live(tx, story_id) for story_id in changed}
+    for story_id in {story_id for story_id in there.values() if story_id is not None}:
+        stories.retitle(tx, story_id)
+    rearrange(tx, live, sorted(changed | {story_id for story_id in there.values() if story_id is not None}), now)
+
+
+def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now: datetime) -> int | None:
+    """Put an article into the story that it tells by now; returns that. What a hand has touched stays as it is."""
+    article = one.article
+    told = Told(article_id=one.id, published=article.published, language=article.language, vector=weighed.vector)
+    is_copy = one.of_id is not None
+    if before is not None and stories.of_story(tx, before):
+        if not is_copy:
+            stories.renew(tx, told)
+        return before
+    if one.of_id is not None:
+        return stories.tell_copy(tx, one.id, one.of_id, published=article.published, language=article.language)
+    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, but=one.id).candidates)
+    after = verdict.story_id
+    if after is None and before is not None and not stories.is_taken(tx, before, but=one.id):
+        stories.put(tx, told, before, score=0, why=verdict.why)
+        if verdict.group is not None:
+            stories.part(tx, before)
+            stories.point(tx, before, verdict)
+            stories.unite(tx, (verdict.group, *verdict.grouped))
+        return before
+    title = article.title or article.body[:200] or article.source
+    stories.forget_place(tx, one.id)
+    after = stories.tell(tx, told, verdict, title=title, now=now)
+    if before not in (None, after) and stories.is_empty(tx, before):
+        stories.merge(tx, before, after)
+    return after
+
+
+def _end(store: Store, live: Live, now: datetime) -> None:
+    """Say once what is to be looked at, in the transaction that says that all were judged."""
+    with store.read() as tx:
+        said = notice(tx, now)
+    with store.ingest() as tx:
+        if stories.judged(tx).reached is None:
+            return
+        stories.note_judged(tx, Judged(number=SCHEME))
+        if said is not None:
+            tell(tx, live, said.subject, said.body, now=now)

@@ -1,0 +1,133 @@
+"""Alerts that were kept back because of a copy or a story, and would not be by what is known now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from worker import text
+from worker.dedupe import Candidate, decide, fingerprint
+from worker.model import Notice, NoveltyKind, Suppression
+from worker.pipeline.live import Live
+from worker.pipeline.redeciding import send_after_all
+from worker.store import Tx, articles, revisiting, silences, stories
+from worker.store.revisiting import Decided
+
+#: Only alerts of so long are looked at again.
+KEPT = timedelta(days=30)
+#: Of alerts, a notice lists as many.
+_LISTED = 40
+
+_REASONS = (Suppression.COPY, Suppression.MUTED_STORY, Suppression.SAME_STORY)
+
+
+def reviewed(tx: Tx, now: datetime) -> tuple[Decided, ...]:
+    """The alerts of the last 30 days that were kept back as copy, muted or same story, and would not be now."""
+    found = revisiting.suppressed(tx, _REASONS, now - KEPT)
+    asked = _Asked(tx)
+    return tuple(one for one in found if one.revision == 1 and not asked.still(one))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What is to be sent of those reviewed."""
+
+    sent: tuple[Decided, ...]
+    #: Numbers that are none of theirs.
+    unknown: tuple[int, ...]
+
+
+def send(tx: Tx, live: Live, ids: Sequence[int] | None, now: datetime) -> Sent:
+    """Owe those of these numbers, all where there are none, and nothing where one is unknown; under the ingest lock."""
+    known = {one.id: one for one in reviewed(tx, now)}
+    chosen = sorted(known) if ids is None else list(dict.fromkeys(ids))
+    unknown = tuple(number for number in chosen if number not in known)
+    if unknown:
+        return Sent(sent=(), unknown=unknown)
+    for number in chosen:
+        send_after_all(tx, live, known[number], now)
+    return Sent(sent=tuple(known[number] for number in chosen), unknown=())
+
+
+def line(one: Decided) -> str:
+    """One alert, for people."""
+    title = one.title or "(no title)"
+    return (
+        f"{one.id}  {one.created:%Y-%m-%d}  {one.suppression}  {one.source}: {title}  ({one.rule_id}, {one.recipient})"
+    )
+
+
+def notice(tx: Tx, now: datetime) -> Notice | None:
+    """What operators are told once stories were judged again; None where there is nothing to look at."""
+    muted = [one for one in silences.active(tx, now) if one.story_id is not None]
+    alerts = reviewed(tx, now)
+    if not muted and not alerts:
+        return None
+    parts = ["This version judges stories and copies more strictly. What is stored was judged again; nothing was sent."]
+    if muted:
+        parts.append("Muted stories:\n" + "\n".join(_mute(tx, one) for one in muted))
+    if alerts:
+        lines = [line(one) for one in alerts[:_LISTED]]
+        more = len(alerts) - _LISTED
+        lines += [f"... and {more} more"] if more > 0 else []
+        parts.append("Alerts of the last 30 days that were kept back, and would not be now:\n" + "\n".join(lines))
+        parts.append("`veille review` lists them again; `veille review --send NUMBER...` sends those you choose.")
+    return Notice(subject="stories were judged again", body="\n\n".join(parts))
+
+
+def _mute(tx: Tx, one: silences.Silence) -> str:
+    story = stories.get(tx, one.story_id or 0)
+    title = story.title if story else "(forgotten)"
+    until = f"until {one.until:%Y-%m-%d %H:%M} UTC" if one.until else "for good"
+    return f"story {one.story_id}, {title}: {until}, by {one.author}; `veille silence --end {one.id}` ends it"
+
+
+class _Asked:
+    """Whether what kept an alert back still does; each article and story is asked about once."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._copies: dict[int, bool] = {}
+        self._told: dict[int, set[tuple[str, str]]] = {}
+        self._mutes = silences.of_stories(tx)
+
+    def still(self, one: Decided) -> bool:
+        match one.suppression:
+            case Suppression.COPY:
+                if one.article_id not in self._copies:
+                    self._copies[one.article_id] = _is_copy(self._tx, one.article_id, one.of_id)
+                return self._copies[one.article_id]
+            case Suppression.MUTED_STORY:
+                return any(
+                    mute.story_id == one.story_id and mute.recipient in ("", one.recipient) for mute in self._mutes
+                )
+            case _:
+                return one.story_id is not None and (one.rule_id, one.recipient) in self._of_story(one.story_id)
+
+    def _of_story(self, story_id: int) -> set[tuple[str, str]]:
+        if story_id not in self._told:
+            lines = revisiting.of_story(self._tx, story_id)
+            self._told[story_id] = {(one.rule_id, one.recipient) for one in lines if one.is_told}
+        return self._told[story_id]
+
+
+def _is_copy(tx: Tx, article_id: int, of_id: int | None) -> bool:
+    """Whether an article is a copy of one that came before it, by what copies are recognised by now."""
+    stored = articles.get(tx, article_id)
+    if stored is None or not stored.revision:
+        return True
+    one = stored.article
+    mine = fingerprint(text.analyse(one.title, one.body, one.language))
+    near = [c for c in articles.candidates(tx, mine, url=one.url, but=article_id) if c.article_id < article_id]
+    original = None if of_id is None else articles.get(tx, of_id)
+    if original is not None and original.revision:
+        # Made anew: what is stored of it may be of a scheme that is compared with nothing any more.
+        was = original.article
+        made = fingerprint(text.analyse(was.title, was.body, was.language))
+        same = Candidate(
+            article_id=original.id,
+            published=was.published,
+            same_url=bool(one.url) and was.url == one.url,
+            fingerprint=made,
+        )
+        near = [*(c for c in near if c.article_id != of_id), same]
+    return decide(mine, published=one.published, candidates=tuple(near)).kind is NoveltyKind.DUPLICATE
