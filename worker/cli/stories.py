@@ -34,7 +34,11 @@ class _Group(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_Group, help="List stories, show one (`veille stories 12`), and correct them.")
+app = typer.Typer(
+    cls=_Group,
+    help="List stories, show one (`veille stories 12`), and correct them. Without a command, it takes the options of "
+    "`list`: --several, --limit, --json, --config.",
+)
 
 StoryNumber = Annotated[int, typer.Argument(help="A story's number.")]
 Author = Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")]

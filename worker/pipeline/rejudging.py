@@ -95,7 +95,7 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
         return stories.tell_copy(tx, one.id, one.of_id, published=article.published, language=article.language)
     verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, but=one.id).candidates)
     after = verdict.story_id
-    if after is None and before is not None and not stories.is_taken(tx, before, but=one.id):
+    if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, but=one.id):
         stories.put(tx, told, before, score=0, why=verdict.why)
         if verdict.group is not None:
             stories.part(tx, before)

@@ -51,9 +51,8 @@ def send(tx: Tx, live: Live, ids: Sequence[int] | None, now: datetime) -> Sent:
 def line(one: Decided) -> str:
     """One alert, for people."""
     title = one.title or "(no title)"
-    return (
-        f"{one.id}  {one.created:%Y-%m-%d}  {one.suppression}  {one.source}: {title}  ({one.rule_id}, {one.recipient})"
-    )
+    whose = f"({one.rule_id}, {one.recipient})"
+    return f"{one.id}  {one.created:%Y-%m-%d}  {one.suppression}  {one.source}: {title}  {whose}"
 
 
 def notice(tx: Tx, now: datetime) -> Notice | None:
@@ -97,9 +96,8 @@ class _Asked:
                     self._copies[one.article_id] = _is_copy(self._tx, one.article_id, one.of_id)
                 return self._copies[one.article_id]
             case Suppression.MUTED_STORY:
-                return any(
-                    mute.story_id == one.story_id and mute.recipient in ("", one.recipient) for mute in self._mutes
-                )
+                mine = [mute for mute in self._mutes if mute.story_id == one.story_id]
+                return any(mute.recipient in ("", one.recipient) for mute in mine)
             case _:
                 return one.story_id is not None and (one.rule_id, one.recipient) in self._of_story(one.story_id)
 

@@ -45,9 +45,9 @@ def begin_again(tx: Tx, number: int, since: datetime) -> None:
 
     None is found by a new one until it is judged again; all stay in their stories until then.
     """
-    tx.execute(
-        sa.update(_told).where(_told.c.published >= since, sa.func.length(_told.c.vector) > 0).values(vector=b"")
-    )
+    came = sa.select(_article.c.id).where(_article.c.first_seen >= since)
+    theirs = sa.or_(_told.c.published >= since, _told.c.article_id.in_(came))
+    tx.execute(sa.update(_told).where(theirs, sa.func.length(_told.c.vector) > 0).values(vector=b""))
     tx.execute(sa.delete(_key))
     values = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
     tx.execute(sa.update(_story).where(_story.c.perhaps_id.is_not(None)).values(values))
@@ -66,9 +66,9 @@ def next_to_judge(tx: Tx, after: int, since: datetime, *, limit: int) -> tuple[i
     return tuple(tx.execute(query.order_by(_article.c.id).limit(limit)).scalars())
 
 
-def is_taken(tx: Tx, story_id: int, *, but: int) -> bool:
-    """Whether another article than `but` tells a story by this scheme."""
-    query = sa.select(_told.c.article_id).where(
-        _told.c.story_id == story_id, _told.c.article_id != but, sa.func.length(_told.c.vector) > 0
-    )
+def is_taken(tx: Tx, story_id: int, since: datetime, *, but: int) -> bool:
+    """Whether another article than `but`, come since that moment, tells a story by this scheme."""
+    query = sa.select(_told.c.article_id).join(_article, _article.c.id == _told.c.article_id)
+    judged = (sa.func.length(_told.c.vector) > 0, _article.c.first_seen >= since)
+    query = query.where(_told.c.story_id == story_id, _told.c.article_id != but, *judged)
     return tx.execute(query.limit(1)).first() is not None
