@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from stored import NOW, add
+from stored import NEW, NOW, add
 
 from worker import story
+from worker.model import Novelty, NoveltyKind
 from worker.pipeline.stories import Weighed, Weighing, count, place
 from worker.store import Store, articles, stories, upkeep
 from worker.text import analyse
@@ -40,7 +41,8 @@ def tell(
     published: datetime = NOW,
 ) -> int:
     """Store an article and its place among the stories, as ingest does; returns its id."""
-    article_id = article_id or add(store, title, body=body)
+    copy = Novelty(kind=NoveltyKind.DUPLICATE, of=of, why="the same words")
+    article_id = article_id or add(store, title, body=body, novelty=copy if of else NEW)
     weighed = weigh(store, title, body)
     with store.read() as tx:
         stored = articles.get(tx, article_id)

@@ -122,7 +122,7 @@ def _parted(tx: Tx, own: int, article_id: int) -> tuple[tuple[int, ...], tuple[i
     """The articles of a story that go, one with its copies, and those that stay."""
     lines = stories.lines(tx, own)
     goes = [line.article_id for line in lines if article_id in (line.article_id, line.of_id)]
-    return tuple(goes), tuple(line.article_id for line in lines if line.article_id not in goes)
+    return tuple(sorted(goes)), tuple(line.article_id for line in lines if line.article_id not in goes)
 
 
 def _put(tx: Tx, article_id: int, moved: tuple[int, ...], story_id: int, why: str) -> None:
