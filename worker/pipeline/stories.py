@@ -7,7 +7,7 @@ from datetime import datetime
 
 from worker.model import Article
 from worker.store import Tx, stories
-from worker.story import Bag, StoryVerdict, Told, Vector, bag, decide, hashed, weighted
+from worker.story import StoryVerdict, Told, Vector, bag, decide, hashes, weighted
 from worker.text import Document
 
 
@@ -24,11 +24,7 @@ class Weighed:
 
 def counted(document: Document) -> frozenset[int]:
     """The terms by which a new article of this text is counted."""
-    return _hashes(bag(document))
-
-
-def _hashes(found: Bag) -> frozenset[int]:
-    return frozenset(hashed(term, is_name=term in found.names) for term in found.counts)
+    return hashes(bag(document))
 
 
 class Weighing:
@@ -39,7 +35,7 @@ class Weighing:
 
     def __init__(self, documents: Sequence[Document]) -> None:
         self._bags = [bag(document) for document in documents]
-        self._hashes = [_hashes(found) for found in self._bags]
+        self._hashes = [hashes(found) for found in self._bags]
         self._frequency: Counter[int] = Counter()
         self._articles = 0
 

@@ -4,7 +4,7 @@
 """
 
 from worker.story.likeness import Told
-from worker.story.terms import Bag, Vector, bag, dump, from_archive, hashed, keys, unpacked, weighted
+from worker.story.terms import Bag, Vector, bag, dump, from_archive, hashed, hashes, keys, unpacked, weighted
 from worker.story.verdict import COMPARED, COMPARED_IN_GROUP, SCHEME, STRONG, WINDOW, Candidate, StoryVerdict, decide
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "dump",
     "from_archive",
     "hashed",
+    "hashes",
     "keys",
     "unpacked",
     "weighted",

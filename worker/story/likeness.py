@@ -1,7 +1,9 @@
 """The likeness of two articles: 1 where they are as like as accounts of one event.
 
-Likeness is similarity over what texts of that length need: two headlines that share a tenth of their weight share a
-name by chance, two reports the event.
+    likeness = cosine / what texts of that length need * evidence in common / what they need * time between
+
+The cosine (Salton and Buckley 1988) says how much of the two texts is the same. Evidence says how much of that is
+particular to an event: two headlines that share "the mayor's wishes" have much in common and say nothing together.
 """
 
 import math
@@ -12,14 +14,20 @@ from functools import cached_property
 
 from worker.story.terms import Vector
 
-#: Cosine that makes likeness 1 for texts of up to 12 terms, for texts of 100 and more, and, by names, numbers and
-#: places alone, for texts in two languages. Chosen on labelled articles: docs/design.md.
-_HEADLINES, _REPORTS, _LANGUAGES = 0.16, 0.05, 0.05
+#: Cosine that makes likeness 1 for texts of up to 12 terms, and for texts of 100 and more.
+_HEADLINES, _REPORTS = 0.095, 0.04
 _FEW, _MANY = 12, 100
+#: Beyond so many words a text shares with any other more than an event: what is needed grows with the square root.
+_LONG = 250
+#: Evidence in common, in nats, that makes likeness 1: three or four rare words.
+_EVIDENCE = 10.0
+#: Of two texts, one of which has a body and fewer words than that, the shorter one's words times the evidence in common
+#: beside one name must come to so much: the shorter, the more of it is formula.
+_SHORT, _BESIDE_SHORT = 60, 160.0
+#: What a strong join needs beside one name: so much, or so much for each square root of the shorter text's terms.
+_BESIDE_STRONG, _BESIDE_BY_LENGTH = 6.0, 1.2
 #: Two articles are one event's as likely within that time; after it, half as likely with each further such time.
 _FRESH = timedelta(days=3)
-#: A text of so many terms has more to share than names, which may weigh so many times what other common words do.
-_REPORT, _NAMES_TO_WORDS = 20, 3.0
 #: Terms that a reason names.
 _NAMED = 6
 
@@ -36,57 +44,70 @@ class Told:
 
 
 class Weighed:
-    """A vector with its lengths."""
+    """A vector with its length."""
 
     def __init__(self, told: Told) -> None:
         self.language = told.language
         self.published = told.published
         self.weights = told.vector.weights
-
-    @cached_property
-    def names(self) -> dict[int, float]:
-        return {key: weight for key, weight in self.weights.items() if key & 1}
+        self.evidence = told.vector.evidence
+        self.names = told.vector.names
+        self.words = told.vector.words
 
     @cached_property
     def length(self) -> float:
         return math.sqrt(sum(weight * weight for weight in self.weights.values()))
 
-    @cached_property
-    def names_length(self) -> float:
-        return math.sqrt(sum(weight * weight for weight in self.names.values()))
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How like two articles are."""
+
+    #: 1 where they are as like as accounts of one event.
+    score: float
+    #: Whether what they share beside one name is enough for a strong join.
+    is_particular: bool
 
 
-def likeness(a: Weighed, b: Weighed) -> float:
-    """How like two articles are, 1 where they are as like as one event's: by their words, and by the time between."""
-    terms = min(len(a.weights), len(b.weights))
-    length = _length(terms)
-    if a.language == b.language:
-        needed = _HEADLINES * (1 - length) + _REPORTS * length
-        like = _cosine(a, b, is_report=terms >= _REPORT) / needed
-    else:
-        like = _by_names(a, b) / _LANGUAGES
+def likeness(a: Weighed, b: Weighed) -> Likeness:
+    """How like two articles are, by what they share and by the time between."""
+    few, many = (a, b) if len(a.weights) <= len(b.weights) else (b, a)
+    shared = [key for key in few.weights if key in many.weights]
+    if not shared:
+        return Likeness(0.0, is_particular=False)
+    terms = len(few.weights)
+    cosine = sum(few.weights[key] * many.weights[key] for key in shared) / (few.length * many.length)
+    evidence, beside = _evidence(few, many, shared)
+    # Texts in two languages share names alone.
+    languages = 1.0 if a.language == b.language else 0.5
+    words = min(a.words, b.words)
+    if 0 < words < _SHORT and beside * words < _BESIDE_SHORT * languages:
+        return Likeness(0.0, is_particular=False)
+    by_length = _length(terms)
+    needed = _HEADLINES * (1 - by_length) + _REPORTS * by_length
+    needed *= max(1.0, math.sqrt(words / _LONG))
+    score = cosine / needed
+    score *= min(1.0, evidence / _EVIDENCE)
     apart = abs(a.published - b.published) - _FRESH
-    return float(like * 0.5 ** max(0.0, apart / _FRESH))
+    score *= 0.5 ** max(0.0, apart / _FRESH)
+    return Likeness(score, is_particular=beside >= languages * max(_BESIDE_STRONG, _BESIDE_BY_LENGTH * math.sqrt(terms)))
 
 
-def _cosine(a: Weighed, b: Weighed, *, is_report: bool) -> float:
-    """The cosine; in reports, names count at most three times what other common words do.
-
-    Two reports of a week may share an official and his town, and nothing else; two headlines have no more.
-    """
-    products = [(key & 1, weight * b.weights[key]) for key, weight in a.weights.items() if key in b.weights]
-    names = sum(product for is_name, product in products if is_name)
-    words = sum(product for is_name, product in products if not is_name)
-    if is_report:
-        names = min(names, words * _NAMES_TO_WORDS)
-    lengths = a.length * b.length
-    return (names + words) / lengths if lengths else 0.0
-
-
-def _by_names(a: Weighed, b: Weighed) -> float:
-    """The cosine of names, numbers and places alone, which are the same in every language."""
-    lengths = a.names_length * b.names_length
-    return sum(weight * b.names[key] for key, weight in a.names.items() if key in b.names) / lengths if lengths else 0.0
+def _evidence(few: Weighed, many: Weighed, shared: Sequence[int]) -> tuple[float, float]:
+    """The evidence in common, in nats; and that beside the name of several words that brings most of it."""
+    total = 0.0
+    names: dict[tuple[int, int], float] = {}
+    for key in shared:
+        product = few.evidence.get(key, 0.0) * many.evidence.get(key, 0.0)
+        if not product:
+            continue
+        value = math.sqrt(product)
+        total += value
+        name = (few.names.get(key, 0), many.names.get(key, 0))
+        if any(name):
+            whose = (name[0], 0) if name[0] else name
+            names[whose] = names.get(whose, 0.0) + value
+    return total, total - max(names.values(), default=0.0)
 
 
 def _length(terms: int) -> float:
@@ -96,10 +117,10 @@ def _length(terms: int) -> float:
 
 
 def shared(vector: Weighed, told: Sequence[Weighed], words: Mapping[int, str]) -> list[str]:
-    """The terms that weigh most in what the article and the story have in common."""
+    """The terms that are most of the evidence that the article and the story have in common."""
     common: dict[int, float] = {}
     for one in told:
-        for key in vector.weights.keys() & one.weights.keys():
-            common[key] = common.get(key, 0.0) + vector.weights[key] * one.weights[key]
+        for key in vector.evidence.keys() & one.evidence.keys():
+            common[key] = common.get(key, 0.0) + vector.evidence[key] * one.evidence[key]
     most = sorted(common, key=lambda key: (-common[key], key))[:_NAMED]
-    return [words[key].lstrip("@") for key in most if key in words] or ["terms whose words are not kept"]
+    return [words[key].lstrip("@#") for key in most if key in words] or ["terms whose words are not kept"]

@@ -65,18 +65,43 @@ ZA afrique du sud|south africa|sud africain|sud africaine|south african
 EU union europeenne|european union|ue|eu|europeen|europeenne|europeens|european
 ASEAN asean|anase
 UN onu|nations unies|united nations
+hanoi hanoi|ha noi
+phnompenh phnom penh|phnompenh
+vientiane vientiane
+bangkok bangkok
 beijing pekin|beijing
 moscow moscou|moscow
+paris paris
 london londres|london
+washington washington
+tokyo tokyo
 seoul seoul
 geneva geneve|geneva
 brussels bruxelles|brussels
 manila manille|manila
+jakarta jakarta
+kualalumpur kuala lumpur
+naypyidaw naypyidaw|naypyitaw
+newdelhi new delhi
+canberra canberra
+berlin berlin
+rome rome
+madrid madrid
+kyiv kiev|kyiv
+tehran teheran|tehran
+newyork new york
 yangon rangoun|yangon
 saigon ho chi minh ville|ho chi minh city|hcmv|hcmc|saigon
 mekong mekong
 """
 
+#: Keys of capitals and seats of organisations: news of every kind is datelined there.
+CAPITALS = frozenset(
+    """
+    hanoi phnompenh vientiane bangkok beijing moscow paris london washington tokyo seoul geneva brussels manila jakarta
+    kualalumpur naypyidaw newdelhi canberra berlin rome madrid kyiv tehran newyork
+    """.split()
+)
 #: Folded words in a row -> key. The longest has three words.
 PLACES: dict[tuple[str, ...], str] = {
     tuple(name.split()): line.split(" ", 1)[0]

@@ -1,8 +1,10 @@
-"""What a story is recognised by: an article's words, weighted by how rare they are and how often they stand.
+"""What a story is recognised by: an article's terms, weighted by how rare they are and how often they stand.
 
-Names, numbers and places count double, and are the same in every language; other words are stems of their own language.
-Weights are tf-idf (Salton and Buckley 1988), the idf as it was when the article came: it drifts slowly, and so no
-article is weighed again.
+Each term has a weight, by which texts are compared, and evidence: how much it says of one event and no other. A rare
+word says much; a country, a capital or an office little, however rare; a name as much as one word, whether it is
+written with one word or with four. Names, numbers, dates and places are the same in every language; other words are
+stems of their own. Rarity is the inverse document frequency (Sparck Jones 1972) as it was when the article came: it
+drifts slowly, and so no article is weighed again.
 """
 
 import json
@@ -12,20 +14,44 @@ from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
-from itertools import pairwise
 
 from worker.archive import ArchiveArticle
-from worker.story.places import FIRST, LONGEST, PLACES
+from worker.story.names import Name, Place, Word, read
+from worker.story.offices import OFFICES
+from worker.story.places import CAPITALS
 from worker.text import Document, stem
-from worker.text.vocabulary import AGENCIES, CALENDAR, NUMBERS, PLAIN
+from worker.text.vocabulary import AGENCIES, CALENDAR, MONTHS, NUMBERS, PLAIN
 
-#: A title's word stands for this many; a name weighs this much more.
-_TITLE, _NAME = 2, 2.0
+#: A title's word stands for this many.
+_TITLE = 2
 #: Terms that are kept of an article, and those by which others are looked for.
-MOST, KEYS = 100, 64
+MOST, KEYS = 120, 64
+#: A share of articles that is too small to tell: rarity stops growing there, whatever a store holds.
+_RARE = 1 / 500
+
+
+class Kind(Enum):
+    """What a term is: how much it weighs beside a common word, and how much of its rarity is evidence."""
+
+    WORD = (1.0, 1.0)
+    NUMBER = (1.0, 1.0)
+    NAME = (1.2, 1.0)
+    #: Two words of a name in a row: `Hun Sen` is found in `Samdech Techo Hun Sen`. Its words are the evidence.
+    PAIR = (1.2, 0.0)
+    COUNTRY = (1.2, 0.25)
+    CAPITAL = (0.6, 0.25)
+    OFFICE = (0.5, 0.25)
+    #: A day of a month, or a year.
+    DATE = (1.0, 0.25)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether such a term is the same in every language."""
+        return self not in (Kind.WORD, Kind.OFFICE)
 
 
 #: Forms of verbs that stand in every text, and words that only count time, folded.
@@ -38,40 +64,76 @@ _AUXILIARY = frozenset(
 )
 
 
+@dataclass(slots=True)
+class Term:
+    """A term of one article."""
+
+    kind: Kind
+    #: How often it stands; a title's words twice.
+    count: int = 0
+    #: Words of the longest name that it is part of.
+    part_of: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bag:
-    """An article's terms and how often each stands."""
+    """The terms of an article."""
 
-    #: By `term`; how often, a title's words twice.
-    counts: Mapping[str, int]
-    #: Those that are names, numbers or places.
-    names: frozenset[str]
+    terms: Mapping[str, Term]
+    #: Words of title and body together; 0 for a title without a body.
+    words: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vector:
-    """An article's weighted terms; the hash's last bit tells a name from another word."""
+    """An article's weighted terms, at most 120; the hash's last bit says that a term is the same in every language."""
 
-    #: By hash, at most 100.
+    #: Weight by hash.
     weights: Mapping[int, float]
+    #: Evidence by hash, of those that have any.
+    evidence: Mapping[int, float]
+    #: Number of the name of several words that a term is part of, by hash; absent: of none.
+    names: Mapping[int, int]
+    #: As in `Bag`.
+    words: int = 0
 
     def packed(self) -> bytes:
-        """Hashes and weights, for a column."""
-        hashes, weights = array("I", self.weights.keys()), array("f", self.weights.values())
+        """Number of words, hashes, weights, evidence and names, for a column; empty for no terms."""
+        if not self.weights:
+            return b""
+        keys = list(self.weights)
+        hashes, weights = array("I", keys), array("f", self.weights.values())
+        evidence = array("f", (self.evidence.get(key, 0.0) for key in keys))
         if sys.byteorder == "big":
-            hashes.byteswap()
-            weights.byteswap()
-        return hashes.tobytes() + weights.tobytes()
+            for column in (hashes, weights, evidence):
+                column.byteswap()
+        return b"".join(
+            (
+                self.words.to_bytes(4, "little"),
+                hashes.tobytes(),
+                weights.tobytes(),
+                evidence.tobytes(),
+                bytes(self.names.get(key, 0) for key in keys),
+            )
+        )
 
 
 def unpacked(column: bytes) -> Vector:
     """The vector that `packed` wrote."""
-    half = len(column) // 2
-    hashes, weights = array("I", column[:half]), array("f", column[half:])
+    column, counted = column[4:], int.from_bytes(column[:4], "little")
+    many = len(column) // 13
+    hashes = array("I", column[: 4 * many])
+    weights, evidence = array("f", column[4 * many : 8 * many]), array("f", column[8 * many : 12 * many])
     if sys.byteorder == "big":
-        hashes.byteswap()
-        weights.byteswap()
-    return Vector(weights=dict(zip(hashes, weights, strict=True)))
+        for each in (hashes, weights, evidence):
+            each.byteswap()
+    names = column[12 * many :]
+    return Vector(
+        weights=dict(zip(hashes, weights, strict=True)),
+        evidence={key: value for key, value in zip(hashes, evidence, strict=True) if value},
+        names={key: number for key, number in zip(hashes, names, strict=True) if number},
+        words=counted,
+    )
 
 
 def dump(vector: Vector) -> str:
@@ -86,26 +148,31 @@ def from_archive(shipped: ArchiveArticle) -> Vector:
 
 def bag(document: Document) -> Bag:
     """The terms of a document: of title and body together."""
-    counts: dict[str, int] = {}
-    names: set[str] = set()
+    terms: dict[str, Term] = {}
     has_body = len(document.folded) > document.title_words
-    for term, is_name, in_title in _terms(document):
-        counts[term] = counts.get(term, 0) + (_TITLE if in_title and has_body else 1)
-        if is_name:
-            names.add(term)
-    return Bag(counts=counts, names=frozenset(names))
+    for term, kind, in_title, name in _terms(document):
+        found = terms.setdefault(term, Term(kind))
+        found.count += _TITLE if in_title and has_body else 1
+        if len(name) > len(found.part_of):
+            found.part_of = name
+    return Bag(terms=terms, words=len(document.folded) if has_body else 0)
 
 
 @lru_cache(maxsize=1 << 16)
-def hashed(term: str, *, is_name: bool) -> int:
-    """32 bits of a term; the last is set for names."""
+def hashed(term: str, *, is_shared: bool) -> int:
+    """32 bits of a term; the last is set for those that are the same in every language."""
     value = int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=4).digest(), "little")
-    return value | 1 if is_name else value & ~1
+    return value | 1 if is_shared else value & ~1
+
+
+def hashes(found: Bag) -> frozenset[int]:
+    """The hashes of all terms of a bag."""
+    return frozenset(hashed(term, is_shared=one.kind.is_shared) for term, one in found.terms.items())
 
 
 @cache
-def _common() -> tuple[Mapping[int, int], int]:
-    """What ships: in how many articles of our own each common term stands, and how many they are."""
+def _common() -> tuple[Mapping[int, float], int]:
+    """What ships: in how many articles each common term stands, and how many they are."""
     data = json.loads(files(__package__).joinpath("frequencies.json").read_text(encoding="utf-8"))
     return {int(key): count for key, count in data["terms"].items()}, data["articles"]
 
@@ -116,17 +183,31 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
     `frequency`: in how many of `articles` each hashed term stands, this one among them; what ships is added.
     """
     common, shipped = _common()
-    all_articles = articles + shipped + 1
     words: dict[int, str] = {}
     weights: dict[int, float] = {}
-    for term, count in found.counts.items():
-        is_name = term in found.names
-        key = hashed(term, is_name=is_name)
-        rarity = math.log(all_articles / max(1, frequency.get(key, 0) + common.get(key, 0)))
+    evidence: dict[int, float] = {}
+    for term, one in found.terms.items():
+        key = hashed(term, is_shared=one.kind.is_shared)
+        stands_in = max(1, frequency.get(key, 0) + common.get(key, 0)) / (articles + shipped + 1)
+        rarity = max(0.0, -math.log(stands_in + _RARE))
+        weight, share = one.kind.value
         words[key] = term
-        weights[key] = (1 + math.log(count)) * rarity * (_NAME if is_name else 1)
+        weights[key] = weight * math.sqrt(rarity) * (1 + math.log(one.count))
+        evidence[key] = rarity * share / max(1, len(one.part_of))
     most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
-    return Vector(weights={key: weights[key] for key in most}), {key: words[key] for key in most}
+    numbers = {name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)}
+    part_of = {
+        hashed(term, is_shared=True): numbers.get(one.part_of, 0)
+        for term, one in found.terms.items()
+        if one.kind is Kind.NAME and len(one.part_of) > 1
+    }
+    vector = Vector(
+        weights={key: weights[key] for key in most},
+        evidence={key: evidence[key] for key in most if evidence[key]},
+        names={key: part_of[key] for key in most if part_of.get(key)},
+        words=found.words,
+    )
+    return vector, {key: words[key] for key in most}
 
 
 def keys(vector: Vector) -> tuple[int, ...]:
@@ -134,81 +215,44 @@ def keys(vector: Vector) -> tuple[int, ...]:
     return tuple(sorted(vector.weights, key=lambda key: (-vector.weights[key], key))[:KEYS])
 
 
-def _terms(document: Document) -> Iterator[tuple[str, bool, bool]]:
-    """Each term, whether it is a name, number or place, and whether it stands in the title."""
-    folded, title_words, language = document.folded, document.title_words, document.language
-    initials = _initials(document)
-    small = frozenset([word for word, one in zip(folded, initials, strict=True) if one.islower()])
-    at = 0
-    while at < len(folded):
-        in_title = at < title_words
-        place, length = _place(folded, at) if folded[at] in FIRST else ("", 0)
-        if place:
-            yield place, True, in_title
-            at += length
-        elif initials[at].isupper() and (name := _name(document, at, initials, small)):
-            # In pairs too, so that `Hun Sen` is found in `Samdech Techo Hun Sen`, and weighs more than one Nguyên.
-            pairs = [" ".join(pair) for pair in pairwise(name)]
-            yield from ((term, True, in_title) for term in (*name, *pairs))
-            at += len(name)
-        else:
-            if word := _word(folded[at], language):
-                yield *word, in_title
-            at += 1
+def _terms(document: Document) -> Iterator[tuple[str, Kind, bool, tuple[str, ...]]]:
+    """Each term, its kind, whether it stands in the title, and the name that it is part of."""
+    language = document.language
+    units = list(read(document))
+    for at, unit in enumerate(units):
+        match unit:
+            case Place(key=key):
+                yield f"@{key}", _place(key), unit.in_title, ()
+            case Name(words=words):
+                yield from ((word, Kind.NAME, unit.in_title, words) for word in words)
+                yield from ((f"{a} {b}", Kind.PAIR, unit.in_title, ()) for a, b in zip(words, words[1:], strict=False))
+            case Word(folded=folded) if folded[:1].isdecimal():
+                yield *_number(folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)]), unit.in_title, ()
+            case Word(folded=folded):
+                if word := _word(folded, language):
+                    yield *word, unit.in_title, ()
+
+
+def _place(key: str) -> Kind:
+    """What a place is by its key: countries and organisations have theirs in capitals."""
+    return Kind.CAPITAL if key in CAPITALS else Kind.COUNTRY if key.isupper() else Kind.NAME
+
+
+def _number(folded: str, before: Place | Name | Word, after: Place | Name | Word) -> tuple[str, Kind]:
+    """A number's term: with the month beside it, the day that both write."""
+    for other in (before, after):
+        month = CALENDAR.get(other.folded) if isinstance(other, Word) else None
+        if month in MONTHS and len(folded) <= 2:
+            return f"#{int(folded)} {month}" if folded.isdecimal() else f"#{folded}", Kind.DATE
+    is_year = len(folded) == 4 and folded[:2] in ("19", "20") and folded.isdecimal()
+    return f"#{folded}", Kind.DATE if is_year else Kind.NUMBER
 
 
 @lru_cache(maxsize=1 << 16)
-def _word(folded: str, language: str) -> tuple[str, bool] | None:
-    """A word's term, and whether it is the same in every language; None for one that says nothing."""
-    if folded in CALENDAR:
-        return CALENDAR[folded], True
-    if folded[:1].isdecimal():
-        return (folded, True) if len(folded) > 2 else None
-    if folded in PLAIN or folded in AGENCIES or folded in NUMBERS or folded in _AUXILIARY or len(folded) < 2:
+def _word(folded: str, language: str) -> tuple[str, Kind] | None:
+    """A word's term and kind; None for one that says nothing."""
+    if folded in CALENDAR or folded in NUMBERS or folded in PLAIN or folded in AGENCIES or folded in _AUXILIARY:
         return None
-    return stem(folded, language), False
-
-
-def _name(document: Document, at: int, initials: Sequence[str], small: frozenset[str]) -> list[str]:
-    """The names in a row that begin there, within one sentence; none, if no name does.
-
-    `small`: words that also stand with a small letter: their capitals make no name.
-    """
-    found: list[str] = []
-    start_of, sentence = at, document.sentences[at]
-    while at < len(document.folded) and document.sentences[at] == sentence:
-        folded = document.folded[at]
-        if not initials[at].isupper() or folded in small or folded in PLAIN or folded in AGENCIES or folded in CALENDAR:
-            break
-        if len(folded) < 2 or _place(document.folded, at)[0]:
-            break
-        if found and not _beside(document, at):
-            break
-        found.append(folded)
-        at += 1
-    # A sentence's first word has its capital from its place, unless another name follows.
-    is_first = not start_of or document.sentences[start_of - 1] != sentence
-    return [] if len(found) == 1 and is_first else found
-
-
-def _beside(document: Document, at: int) -> bool:
-    """Whether nothing but a space or a hyphen stands before that word: `Prey Veng, Chea Somethy` are two names."""
-    return document.text(document.part(at))[document.ends[at - 1] : document.starts[at]].strip() in ("", "-")
-
-
-def _initials(document: Document) -> list[str]:
-    """The first letter of each word, as it stands in the text."""
-    title, body, first = document.title, document.body, document.title_words
-    starts = document.starts
-    return [title[at : at + 1] for at in starts[:first]] + [body[at : at + 1] for at in starts[first:]]
-
-
-def _place(folded: tuple[str, ...], at: int) -> tuple[str, int]:
-    """The place that begins there and its number of words; none: an empty key."""
-    if folded[at] not in FIRST:
-        return "", 0
-    for length in range(LONGEST, 0, -1):
-        key = PLACES.get(folded[at : at + length])
-        if key is not None and at + length <= len(folded):
-            return f"@{key}", length
-    return "", 0
+    if len(folded) < 2:
+        return None
+    return stem(folded, language), Kind.OFFICE if folded in OFFICES else Kind.WORD

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from worker.story.likeness import Told, Weighed, likeness, shared
+from worker.story.likeness import Likeness, Told, Weighed, likeness, shared
 
 #: Number of the way in which terms are weighed and stories decided; a store that was judged by an older one is judged
 #: again.
@@ -27,6 +27,10 @@ COMPARED_IN_GROUP = 30
 #: Likeness from which an article joins a story. From 1 on it is as like as one event's, which is enough to point.
 STRONG = 2.0
 _WEAK = 1.0
+#: An article that is nearly as like many other groups is like none in particular: so many times the mean likeness to
+#: the next so many groups is taken off. Speaker verification calls it score normalisation (Auckenthaler, Carey and
+#: Lloyd-Thomas 2000).
+_RIVALRY, _RIVALS = 5.5, 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +78,27 @@ class _Some:
         self._new = new
 
     @cached_property
-    def score(self) -> float:
-        return _mean(likeness(self._new, one) for one in self.articles)
+    def _likenesses(self) -> list[Likeness]:
+        return [likeness(self._new, one) for one in self.articles]
 
-    def likeness(self, other: "_Some", *, with_new: bool = False) -> float:
-        """The mean likeness of two; `with_new`: as if the new article were in this one."""
-        mine = [*self.articles, self._new] if with_new else self.articles
-        return _mean(likeness(a, b) for a in mine for b in other.articles)
+    @property
+    def score(self) -> float:
+        """The mean likeness of the new article to these."""
+        return _mean(one.score for one in self._likenesses)
+
+    @property
+    def strong_score(self) -> float:
+        """The same, where only what is particular to an event counts."""
+        return _mean(one.score if one.is_particular else 0.0 for one in self._likenesses)
+
+    def likeness(self, other: "_Some") -> float:
+        """The mean likeness of two."""
+        return _mean(likeness(a, b).score for a in self.articles for b in other.articles)
+
+    def strong_likeness(self, other: "_Some") -> float:
+        """The same, as if the new article were in this one, where only what is particular to an event counts."""
+        pairs = [likeness(a, b) for a in (*self.articles, self._new) for b in other.articles]
+        return _mean(one.score if one.is_particular else 0.0 for one in pairs)
 
     def may_be(self, other: "_Some") -> bool:
         """Whether nobody put the two, or what is in a group with them, apart."""
@@ -95,24 +113,36 @@ def decide(
     `apart`: roots of the groups from which a person put it apart.
     """
     article = Weighed(new)
-    stories, groups = _near(new, article, [one for one in candidates if one.root not in apart])
-    best = _best(stories)
-    if best is not None and best.score >= STRONG:
-        return _joined(article, words, best, stories, groups)
-    nearest = _best(groups)
-    if nearest is None:
+    stories, groups = _near(new, article, candidates)
+    rivalry = _rivalry(groups)
+    stories = [one for one in stories if one.root not in apart]
+    groups = [one for one in groups if one.root not in apart]
+    best = min(stories, key=lambda one: (rivalry[one.root] - one.strong_score, one.number), default=None)
+    if best is not None and best.strong_score - rivalry[best.root] >= STRONG:
+        return _joined(article, words, best, stories, groups, rivalry)
+    if not groups:
         return StoryVerdict(story_id=None, why="No story of the last days is like it.")
-    if nearest.score < _WEAK:
-        why = f"It is most like story {nearest.number} ({nearest.score:.0%} of what it takes)."
-        return StoryVerdict(story_id=None, why=why)
+    nearest = min(groups, key=_order)
+    score = nearest.score - rivalry[nearest.root]
+    if score < _WEAK:
+        return StoryVerdict(story_id=None, why=_too_little(nearest, rivalry[nearest.root]))
     return StoryVerdict(
         story_id=None,
         why=f"It is like story {nearest.number}, but not enough to be surely the same.",
         group=nearest.root,
-        grouped=_grouped(nearest, groups),
-        perhaps_score=round(nearest.score, 4),
-        perhaps_why=f"They share {', '.join(shared(article, nearest.articles, words))}; {_missing(nearest.score)}.",
+        grouped=_grouped(nearest, groups, rivalry),
+        perhaps_score=round(score, 4),
+        perhaps_why=f"They share {', '.join(shared(article, nearest.articles, words))}; {_missing(score)}.",
     )
+
+
+def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
+    """By a group's root, what the groups that the article is less like take off its likeness."""
+    ordered = sorted(groups, key=_order)
+    scores = [one.score for one in ordered]
+    return {
+        one.root: _RIVALRY * sum(scores[at + 1 : at + 1 + _RIVALS]) / _RIVALS for at, one in enumerate(ordered)
+    }
 
 
 def _near(new: Told, article: Weighed, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
@@ -141,22 +171,27 @@ def _is_near(told: Told, new: Told) -> bool:
 
 
 def _joined(
-    article: Weighed, words: Mapping[int, str], best: _Some, stories: Sequence[_Some], groups: Sequence[_Some]
+    article: Weighed,
+    words: Mapping[int, str],
+    best: _Some,
+    stories: Sequence[_Some],
+    groups: Sequence[_Some],
+    rivalry: Mapping[int, float],
 ) -> StoryVerdict:
     """It joins the best story, and with it one other at most that it shows to be the same."""
     others = sorted((one for one in stories if one is not best), key=_order)
-    same = next((one for one in others if one.score >= _WEAK and _is_same(best, one)), None)
+    same = next((one for one in others if one.strong_score >= STRONG and _is_same(best, one)), None)
     first, *merged = sorted({best.number} | ({same.number} if same else set()))
     terms = ", ".join(shared(article, best.articles, words))
     why = f"Like story {first} in: {terms}."
     if same is not None:
         why = f"Like stories {best.number} and {same.number}, which are one, in: {terms}."
     group = next(one for one in groups if one.root == best.root)
-    roots = {same.root} - {best.root} if same is not None else set(_grouped(group, groups))
+    roots = {same.root} - {best.root} if same is not None else set(_grouped(group, groups, rivalry))
     return StoryVerdict(
         story_id=first,
         merged=tuple(merged),
-        score=round(best.score, 4),
+        score=round(best.strong_score - rivalry[best.root], 4),
         why=why,
         group=best.root,
         grouped=tuple(roots),
@@ -164,26 +199,37 @@ def _joined(
 
 
 def _is_same(best: _Some, other: _Some) -> bool:
-    return best.may_be(other) and best.likeness(other, with_new=True) >= STRONG
+    return best.may_be(other) and best.strong_likeness(other) >= STRONG
 
 
-def _grouped(group: _Some, groups: Sequence[_Some]) -> tuple[int, ...]:
+def _grouped(group: _Some, groups: Sequence[_Some], rivalry: Mapping[int, float]) -> tuple[int, ...]:
     """The nearest other group that the article shows to be one with this one."""
-    others = sorted((one for one in groups if one is not group and one.score >= _WEAK), key=_order)
-    found = next((one for one in others if group.may_be(one) and group.likeness(one) >= _WEAK), None)
+    near = [one for one in groups if one is not group and one.score - rivalry[one.root] >= _WEAK]
+    found = next(
+        (
+            one
+            for one in sorted(near, key=_order)
+            if group.may_be(one) and group.likeness(one) - rivalry[one.root] >= _WEAK
+        ),
+        None,
+    )
     return () if found is None else (found.root,)
 
 
+def _too_little(nearest: _Some, rivalry: float) -> str:
+    if rivalry > _WEAK and nearest.score >= _WEAK:
+        return f"It is most like story {nearest.number}, but nearly as like several others."
+    return f"It is most like story {nearest.number} ({max(0.0, nearest.score - rivalry):.0%} of what it takes)."
+
+
 def _missing(score: float) -> str:
+    if score >= STRONG:
+        return "to be surely the same, they would have to share more beside one name"
     return f"to be surely the same takes {STRONG / score:.1f} times as much"
 
 
 def _order(one: _Some) -> tuple[float, int]:
     return -one.score, one.number
-
-
-def _best(some: Sequence[_Some]) -> _Some | None:
-    return min(some, key=_order, default=None)
 
 
 def _mean(values: Iterable[float]) -> float:

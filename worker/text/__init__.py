@@ -6,9 +6,9 @@ The only owner of PyStemmer, simplemma and py3langid.
 
 from worker.text.document import Document, analyse
 from worker.text.folding import fold
-from worker.text.inflection import Family, family
+from worker.text.inflection import Family, family, is_listed
 from worker.text.language import detect
 from worker.text.stemming import stem
 from worker.text.tokeniser import words
 
-__all__ = ["Document", "Family", "analyse", "detect", "family", "fold", "stem", "words"]
+__all__ = ["Document", "Family", "analyse", "detect", "family", "fold", "is_listed", "stem", "words"]

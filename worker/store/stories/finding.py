@@ -14,7 +14,7 @@ from worker.story import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate, Told, V
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 
 #: Terms that an article must share to be looked at, how many articles of one term are, and how many groups of stories.
-_SHARED, _MAX_SHARING, _MAX_GROUPS = 2, 200, 6
+_SHARED, _MAX_SHARING, _MAX_GROUPS = 2, 200, 12
 _PERIOD = (sa.bindparam("since", type_=_told.c.published.type), sa.bindparam("until", type_=_told.c.published.type))
 
 

@@ -69,6 +69,13 @@ def family(word: str, language: str) -> Family:
     return Family(folded, language, frozenset(forms | {folded}), _stem_of_unknown(folded, language))
 
 
+@lru_cache(maxsize=1 << 16)
+def is_listed(folded: str, language: str) -> bool:
+    """Whether the dictionary of that language (BCP 47 primary tag) lists a folded word; False without a dictionary."""
+    known = lexicon(language)
+    return known is not None and (known.is_headword(folded) or bool(known.headwords(folded)))
+
+
 def _forms(headword: str, language: str, known: Lexicon) -> set[str]:
     """The folded forms of a headword; none for another word."""
     listed = known.forms(headword)
