@@ -141,3 +141,118 @@ def test_a_story_without_articles_is_forgotten(store: Store) -> None:
         assert upkeep.forget_articles(tx, before=later, told_before=later) == 1
         assert stories.forget_empty(tx) == 1
         assert stories.counts(tx) == {"stories": 0, "several": 0, "merged": 0, "perhaps": 0}
+
+
+# --- what perhaps is the same --------------------------------------------------------------------------------------
+
+THIRD = (
+    "Rouvert mercredi, le pont de Neak Loeung a 2.215 mètres. Les travaux de la société Chip Mong à Prey Veng sont "
+    "terminés, et le gouverneur Chea Somethy a salué le chantier avec les habitants de la rive."
+)
+
+
+@pytest.fixture
+def weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is like enough to join."""
+    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+
+
+def test_a_weak_likeness_points_to_the_root(store: Store, weak: None) -> None:
+    """Each account has a story of its own; all point to the oldest, whose title and outlet people are shown."""
+    one, two, three = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN), tell(store, "Trois", THIRD)
+    assert len({of(store, article) for article in (one, two, three)}) == 3
+    with store.read() as tx:
+        for article in (two, three):
+            found = stories.get(tx, of(store, article) or 0)
+            assert found is not None
+            assert found.perhaps is not None
+            assert (found.perhaps.story_id, found.perhaps.title, found.perhaps.source) == (of(store, one), "Un", "A")
+            assert found.perhaps.score >= 1
+            assert "neak loeung" in found.perhaps.why
+        assert [title for _, title in stories.pointing(tx, of(store, one) or 0)] == ["Deux", "Trois"]
+        assert stories.counts(tx)["perhaps"] == 2
+
+
+def test_a_group_is_found_whole(store: Store, weak: None) -> None:
+    """What shares terms with one of its stories is compared with all of them."""
+    first, second = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
+    with store.write() as tx:
+        # The root is found by no key of its own any more.
+        stories.forget_keys(tx, before=NOW - timedelta(days=1))
+        stories.renew(tx, told_of(store, second))
+    vector = weigh(store, "Trois", THIRD).vector
+    with store.read() as tx:
+        found = stories.candidates(tx, vector, NOW)
+    assert {one.story_id for one in found.candidates} == {of(store, first), of(store, second)}
+    assert found.roots == {of(store, first)}
+
+
+def told_of(store: Store, article_id: int) -> story.Told:
+    with store.read() as tx:
+        stored = articles.get(tx, article_id)
+    assert stored is not None
+    vector = weigh(store, stored.article.title, stored.article.body).vector
+    return story.Told(article_id=article_id, published=NOW, language="fr", vector=vector)
+
+
+def test_a_new_text_points_elsewhere(store: Store, weak: None) -> None:
+    """Of a story of one article, to which none points."""
+    one, rice, two = tell(store, "Un", BRIDGE), tell(store, "Deux", RICE), tell(store, "Trois", AGAIN)
+    assert root(store, two) == of(store, one)
+    tell(store, "Trois", RICE + " Les prix montent.", article_id=two)
+    assert root(store, two) == of(store, rice)
+    tell(store, "Trois", "Un concert de jazz à l'opéra de Vientiane.", article_id=two)
+    assert root(store, two) == of(store, two)
+    tell(store, "Un", "Un concert de jazz à l'opéra de Vientiane, samedi.", article_id=one)
+    assert root(store, one) == of(store, two)
+
+
+def root(store: Store, article_id: int) -> int:
+    with store.read() as tx:
+        return stories.root(tx, stories.story_of(tx, article_id) or 0)
+
+
+def test_pointers_follow_a_root_that_is_merged(store: Store, weak: None) -> None:
+    """The group goes on under the story that the root turned out to be."""
+    rice, one, two, three = (
+        tell(store, title, text)
+        for title, text in (("Un", RICE), ("Deux", BRIDGE), ("Trois", AGAIN), ("Quatre", THIRD))
+    )
+    gone, into = of(store, one) or 0, of(store, rice) or 0
+    with store.write() as tx:
+        stories.merge(tx, gone, into)
+    assert [root(store, article) for article in (rice, one, two, three)] == [into] * 4
+    with store.read() as tx:
+        assert stories.group(tx, into) == (into, of(store, two), of(store, three))
+
+
+def test_a_root_is_merged_into_what_points_to_it(store: Store, weak: None) -> None:
+    """It points nowhere from then on, and the others to it."""
+    one, two, three = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN), tell(store, "Trois", THIRD)
+    gone, into = of(store, one) or 0, of(store, two) or 0
+    with store.write() as tx:
+        stories.merge(tx, gone, into)
+    assert [root(store, article) for article in (one, two, three)] == [into] * 3
+    with store.read() as tx:
+        assert stories.group(tx, into) == (into, of(store, three))
+
+
+def test_an_empty_story_stays_as_long_as_it_is_needed(store: Store) -> None:
+    """As one that was merged: messages of its thread, and what people said of it, lead to the other."""
+    one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", RICE)
+    gone, into = of(store, two) or 0, of(store, one) or 0
+    with store.write() as tx:
+        stories.merge(tx, gone, into)
+        assert stories.forget_empty(tx) == 0
+        assert stories.live(tx, gone) == into
+
+
+def test_an_article_that_turns_out_to_be_a_copy_leaves_its_story(store: Store) -> None:
+    """Its story, of which nothing is left, is the original's from then on; nothing is found by its words any more."""
+    one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", RICE)
+    gone = of(store, two)
+    tell(store, "Deux", BRIDGE, article_id=two, of=one)
+    assert of(store, two) == of(store, one)
+    with store.read() as tx:
+        assert stories.live(tx, gone or 0) == of(store, one)
+    assert of(store, tell(store, "Trois", RICE)) not in (of(store, one), gone)

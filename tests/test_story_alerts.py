@@ -99,6 +99,41 @@ async def test_accounts_that_come_together_are_one_message(desk: Desk) -> None:
     assert desk.one("SELECT count(*) FROM obligation WHERE verdict = 'owed'") == 3
 
 
+async def test_the_most_severe_stands_first(desk: Desk) -> None:
+    """In one message on a story, whichever came first; the subject is of that one."""
+    # The first account alone holds the one word, the second the other.
+    rules = "".join(
+        f'[[rule]]\nid = "{name}"\nname = "{name}"\nseverity = "{name}"\nwhen = "={word}"\n'
+        for name, word in (("medium", "arrivé"), ("critical", "poursuit"))
+    )
+    desk.reload(rules=rules, telling=Telling(group_wait=timedelta(minutes=5)))
+    publish(desk, A, ACCOUNTS[0], title="Le premier")
+    await desk.pass_()
+    publish(desk, B, ACCOUNTS[1], title="Le second")
+    await desk.pass_()
+    desk.later(minutes=10)
+    await _deliveries(desk.edges)
+    (mail,) = mails(desk)
+    assert mail["Subject"] == "[critical] critical: Le second (+1)"
+    text = plain(mail)
+    assert text.index("Le second") < text.index("Le premier")
+
+
+async def test_what_perhaps_is_the_same_is_a_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its own thread, with the other's title and outlet; "also in" names no outlet that only resembles."""
+    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    publish(desk, B, ACCOUNTS[1])
+    await desk.pass_()
+    assert occasions(desk) == ["first owed", "first owed"]
+    first, second = mails(desk)
+    assert second["In-Reply-To"] is None
+    assert "Peut-être la même affaire que : Hun Sen en visite à Vientiane (Le Fil)" in plain(second)
+    assert "Peut-être" not in plain(first)
+    assert "Aussi dans" not in plain(first) + plain(second)
+
+
 async def test_a_follow_up_waits_for_its_first(desk: Desk) -> None:
     """While the first cannot be sent the follow-up is held; once it was, it goes below it."""
     desk.script["desk"] = [Receipt(outcome=Outcome.RETRY)]

@@ -20,7 +20,10 @@ Take = Callable[[Answer], None]
 
 _ASKED = {
     Action.ACKNOWLEDGE: ("Prendre en charge / Acknowledge", "C’est noté. / Acknowledged."),
-    Action.MUTE: ("Ne plus suivre ce sujet / Mute this story", "Ce sujet est mis en sourdine. / Muted."),
+    Action.MUTE: (
+        "Ne plus suivre ce sujet / Mute this story",
+        "Ce sujet est mis en sourdine pour une semaine. / Muted for a week.",
+    ),
     Action.NOISE: ("Signaler comme hors sujet / Report as noise", "Merci, c’est noté. / Noted as noise."),
 }
 _GONE = "Ce lien n’est pas valable, ou ne l’est plus. / This link is not valid, or not any more."

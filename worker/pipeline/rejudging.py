@@ -92,7 +92,9 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
             stories.renew(tx, told)
         return before
     if one.of_id is not None:
-        return stories.tell_copy(tx, one.id, one.of_id, published=article.published, language=article.language)
+        return stories.tell_copy(
+            tx, one.id, one.of_id, published=article.published, language=article.language, before=before
+        )
     verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, but=one.id).candidates)
     after = verdict.story_id
     if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, but=one.id):

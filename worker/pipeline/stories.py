@@ -83,11 +83,13 @@ def place(
     own = None if verdict is not None else stories.story_of(tx, article_id)
     if own is not None:
         touched.update((own, stories.root(tx, own)))
-        if stories.is_held(tx, article_id, own):
+        if stories.is_held(tx, article_id, own) or _is_apart(tx, own, of):
             stories.renew(tx, told)
             return own
     if of is not None:
-        story_id = stories.tell_copy(tx, article_id, of, published=article.published, language=article.language)
+        story_id = stories.tell_copy(
+            tx, article_id, of, published=article.published, language=article.language, before=own
+        )
         if story_id is not None:
             touched.add(story_id)
         return story_id
@@ -117,6 +119,12 @@ def _again(tx: Tx, told: Told, weighed: Weighed, own: int, touched: set[int], no
         if verdict.group is not None:
             stories.point(tx, own, verdict)
     return own
+
+
+def _is_apart(tx: Tx, own: int, of: int | None) -> bool:
+    """Whether a person put a story apart from the one that an original tells."""
+    other = None if of is None else stories.story_of(tx, of)
+    return other is not None and other in stories.apart_from(tx, [own])
 
 
 def _touched(story_id: int, verdict: StoryVerdict) -> set[int]:

@@ -79,17 +79,20 @@ def _put_keys(tx: Tx, told: Told) -> None:
         tx.execute(_ADD_KEYS_POSTGRESQL, {"article": told.article_id, "keys": values})
 
 
-def tell_copy(tx: Tx, article_id: int, original: int, *, published: datetime, language: str) -> int | None:
-    """Put a copy into its original's story; None if that tells none."""
-    story_id, before = story_of(tx, original), story_of(tx, article_id)
+def tell_copy(
+    tx: Tx, article_id: int, original: int, *, published: datetime, language: str, before: int | None = None
+) -> int | None:
+    """Put a copy into its original's story; None if that tells none. `before`: the story that it told until now."""
+    story_id = story_of(tx, original)
     if story_id is None:
         return None
-    _drop_keys(tx, article_id)
+    if before is not None:
+        _drop_keys(tx, article_id)
     told = Told(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
     why = f"It is a copy of article {original}."
     _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
     stretch(tx, story_id, published)
-    if before not in (None, story_id) and is_empty(tx, before):
+    if before is not None and before != story_id and is_empty(tx, before):
         merge(tx, before, story_id)
     return story_id
 
