@@ -140,7 +140,7 @@ def weighed(tx: Tx, article_id: int) -> Told | None:
     one = stored.article
     weighing = Weighing([text.analyse(one.title, one.body, one.language)])
     weighing.read(tx)
-    vector = weighing.weigh(0, is_counted=False).vector
+    vector = weighing.weigh(0).vector
     return Told(article_id=article_id, published=one.published, language=one.language, vector=vector)
 
 

@@ -148,7 +148,6 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
-                lane.counts(thought, novelty)
         lane.count()
         if errors:
             entries.failed(tx, errors, retry_at=now + _RETRY, now=now)

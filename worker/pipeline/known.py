@@ -71,7 +71,6 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
                 _, novelty = lane.novelty(thought)
                 article_id = _add(tx, known, thought.subject, novelty, now)
                 lane.place(article_id, thought, of=novelty.of, now=now)
-                lane.counts(thought, novelty)
                 done[known.id] = article_id, novelty
         lane.count()
         if done:

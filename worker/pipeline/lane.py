@@ -64,10 +64,12 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
         for at, subject in enumerate(subjects):
             candidates, novelty = _novelty(tx, subject)
             is_new = subject.known is None and novelty.kind is NoveltyKind.NEW
-            is_counted = is_new and bool(subject.document.folded) and subject.fingerprint.digest not in seen
-            seen.add(subject.fingerprint.digest)
-            weighed = weighing.weigh(at, is_counted=is_counted)
+            weighed = weighing.weigh(at)
             verdict, found = placing.judge(tx, subject.article, weighed) if is_new else (None, None)
+            opens = verdict is not None and verdict.story_id is None and bool(subject.document.folded)
+            if opens and subject.fingerprint.digest not in seen:
+                weighing.count(at)
+            seen.add(subject.fingerprint.digest)
             thoughts.append(
                 Thought(
                     subject=subject,
@@ -100,25 +102,21 @@ class Lane:
             return _novelty(self._tx, thought.subject)
         return thought.candidates, thought.novelty
 
-    def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> int | None:
-        """Put the article, stored by now as a copy of `of` or none, into the story it tells; returns the story's id."""
+    def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> None:
+        """Put the article, stored by now as a copy of `of` or none, into the story it tells; one that opens one counts."""
         subject, weighed = thought.subject, thought.weighed
         verdict = None if self._bears_on_stories(thought) else thought.verdict
         touched: set[int] = set()
-        story_id = placing.place(
+        placed = placing.place(
             self._tx, article_id, subject.article, weighed, of=of, now=now, verdict=verdict, touched=touched
         )
         self._note(article_id, thought, of, touched)
-        return story_id
+        if placed.opens:
+            self._counted.append(thought.weighed)
 
     def count(self) -> None:
-        """Count the terms of the new articles, once a batch."""
+        """Count the terms of the articles that open a story, once a batch."""
         placing.count(self._tx, self._counted)
-
-    def counts(self, thought: Thought, novelty: Novelty) -> None:
-        """Let a stored article be counted, if it is new."""
-        if novelty.kind is NoveltyKind.NEW:
-            self._counted.append(thought.weighed)
 
     def _bears_on_copies(self, thought: Thought) -> bool:
         """Whether a newer article may be an original of the text, or one that it was compared with has changed."""

@@ -15,7 +15,7 @@ from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
 from worker.pipeline.redeciding import rearrange
 from worker.pipeline.reviewing import KEPT, notice
-from worker.pipeline.stories import Weighed, Weighing, count
+from worker.pipeline.stories import Placed, Weighed, Weighing, count
 from worker.store import Store, Tx, articles, silences, stories
 from worker.store.articles import StoredArticle
 from worker.store.stories import Judged
@@ -68,12 +68,13 @@ def _place_all(tx: Tx, live: Live, found: Sequence[StoredArticle], weighing: Wei
     counted: list[Weighed] = []
     changed: set[int] = set()
     for at, one in enumerate(found):
-        is_new = one.of_id is None
-        weighed = weighing.weigh(at, is_counted=is_new)
-        if is_new:
-            counted.append(weighed)
+        weighed = weighing.weigh(at)
         before = stories.story_of(tx, one.id)
-        after = _place(tx, one, weighed, before, now)
+        placed = _place(tx, one, weighed, before, now)
+        if placed.opens:
+            counted.append(weighed)
+            weighing.count(at)
+        after = placed.story_id
         changed.update(story_id for story_id in (before, after) if before != after and story_id is not None)
     count(tx, counted)
     there = {story_id: stories.live(tx, story_id) for story_id in changed}
@@ -82,19 +83,20 @@ def _place_all(tx: Tx, live: Live, found: Sequence[StoredArticle], weighing: Wei
     rearrange(tx, live, sorted(changed | {story_id for story_id in there.values() if story_id is not None}), now)
 
 
-def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now: datetime) -> int | None:
-    """Put an article into the story that it tells by now; returns that. What a hand has touched stays as it is."""
+def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now: datetime) -> Placed:
+    """Put an article into the story that it tells by now. What a hand has touched stays as it is."""
     article = one.article
     told = Told(article_id=one.id, published=article.published, language=article.language, vector=weighed.vector)
     is_copy = one.of_id is not None
     if before is not None and stories.of_story(tx, before):
         if not is_copy:
             stories.renew(tx, told)
-        return before
+        return Placed(story_id=before)
     if one.of_id is not None:
-        return stories.tell_copy(
+        story_id = stories.tell_copy(
             tx, one.id, one.of_id, published=article.published, language=article.language, before=before
         )
+        return Placed(story_id=story_id)
     verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, but=one.id).candidates)
     after = verdict.story_id
     if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, but=one.id):
@@ -103,13 +105,13 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
             stories.part(tx, before)
             stories.point(tx, before, verdict)
             stories.unite(tx, (verdict.group, *verdict.grouped))
-        return before
+        return Placed(story_id=before, opens=True)
     title = article.title or article.body[:200] or article.source
     stories.forget_place(tx, one.id)
     after = stories.tell(tx, told, verdict, title=title, now=now)
     if before not in (None, after) and stories.is_empty(tx, before):
         stories.merge(tx, before, after)
-    return after
+    return Placed(story_id=after, opens=verdict.story_id is None)
 
 
 def _end(store: Store, live: Live, now: datetime) -> None:

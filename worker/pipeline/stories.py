@@ -27,6 +27,17 @@ def counted(document: Document) -> frozenset[int]:
     return hashes(bag(document))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Where an article stands among the stories."""
+
+    #: None: a copy of an article that stands in none.
+    story_id: int | None
+    #: It opened that story. Only then its terms are counted: another account of an event that is known makes the words
+    #: of that event no commoner.
+    opens: bool = False
+
+
 class Weighing:
     """The terms of a batch, each article's counted with those stored before it, as if it had come alone.
 
@@ -44,15 +55,17 @@ class Weighing:
         stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
         self._frequency = Counter(stored)
 
-    def weigh(self, at: int, *, is_counted: bool) -> Weighed:
-        """The terms of the batch's article at that place, asked in order; those after it count it if `is_counted`."""
+    def weigh(self, at: int) -> Weighed:
+        """The terms of the batch's article at that place."""
         own = self._hashes[at]
         frequency = {term: self._frequency[term] + 1 for term in own}
         vector, words = weighted(self._bags[at], frequency, self._articles + 1)
-        if is_counted:
-            self._frequency.update(own)
-            self._articles += 1
         return Weighed(vector=vector, words=words, hashes=own)
+
+    def count(self, at: int) -> None:
+        """Let those after it count the batch's article at that place, which opens a story."""
+        self._frequency.update(self._hashes[at])
+        self._articles += 1
 
 
 def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:
@@ -72,8 +85,8 @@ def place(
     now: datetime,
     verdict: StoryVerdict | None = None,
     touched: set[int] | None = None,
-) -> int | None:
-    """Put a stored article into the story it tells, its original's if it is a copy; returns the story's id.
+) -> Placed:
+    """Put a stored article into the story it tells, its original's if it is a copy.
 
     A changed text stays in its story, unless it was alone there and now tells another. `verdict`: what `judge` said of
     a new article, if it still holds. The stories whose articles are others now are put into `touched`.
@@ -85,21 +98,21 @@ def place(
         touched.update((own, stories.root(tx, own)))
         if stories.is_held(tx, article_id, own) or _is_apart(tx, own, of):
             stories.renew(tx, told)
-            return own
+            return Placed(story_id=own)
     if of is not None:
         story_id = stories.tell_copy(
             tx, article_id, of, published=article.published, language=article.language, before=own
         )
         if story_id is not None:
             touched.add(story_id)
-        return story_id
+        return Placed(story_id=story_id)
     if own is not None:
-        return _again(tx, told, weighed, own, touched, now)
+        return Placed(story_id=_again(tx, told, weighed, own, touched, now))
     if verdict is None:
         verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published).candidates)
     story_id = stories.tell(tx, told, verdict, title=_title(article), now=now)
     touched.update(_touched(story_id, verdict))
-    return story_id
+    return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
 def _again(tx: Tx, told: Told, weighed: Weighed, own: int, touched: set[int], now: datetime) -> int:

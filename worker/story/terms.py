@@ -13,7 +13,7 @@ import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, lru_cache
 from hashlib import blake2b
@@ -91,9 +91,9 @@ class Vector:
     #: Weight by hash.
     weights: Mapping[int, float]
     #: Evidence by hash, of those that have any.
-    evidence: Mapping[int, float]
+    evidence: Mapping[int, float] = field(default_factory=dict)
     #: Number of the name of several words that a term is part of, by hash; absent: of none.
-    names: Mapping[int, int]
+    names: Mapping[int, int] = field(default_factory=dict)
     #: As in `Bag`.
     words: int = 0
 

@@ -14,7 +14,9 @@ from worker.story import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate, Told, V
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 
 #: Terms that an article must share to be looked at, how many articles of one term are, and how many groups of stories.
-_SHARED, _MAX_SHARING, _MAX_GROUPS = 2, 200, 12
+_SHARED, _MAX_SHARING, _MAX_GROUPS = 1, 400, 60
+#: The nearest groups may be the article's. Of the others, which only say how many are nearly as like, few articles do.
+_NEAREST, _OF_OTHERS = 12, 2
 _PERIOD = (sa.bindparam("since", type_=_told.c.published.type), sa.bindparam("until", type_=_told.c.published.type))
 
 
@@ -46,7 +48,7 @@ _NEAR_POSTGRESQL = _near(
 def _newest_told(roots: str, joined: str) -> sa.TextualSelect:
     """The newest articles of each story of those groups, and the groups that each of these was put apart from.
 
-    `roots`: the groups, as a table of `value`; `joined`: numbers as one text.
+    `roots`: the groups, as a table of `value` and `place`, from 1; `joined`: numbers as one text.
     """
     columns = "root, story_id, article_id, published, language, vector"
     in_story, in_group = (
@@ -60,10 +62,11 @@ def _newest_told(roots: str, joined: str) -> sa.TextualSelect:
         )
         SELECT {columns}, (SELECT {joined} FROM pairs WHERE pairs.root = newest.root) AS apart FROM (
             SELECT r.value AS root, t.story_id, t.article_id, t.published, t.language, t.vector,
-                {in_story} AS in_story, {in_group} AS in_group
+                {in_story} AS in_story, {in_group} AS in_group,
+                CASE WHEN r.place <= {_NEAREST} THEN {COMPARED_IN_GROUP} ELSE {_OF_OTHERS} END AS most
             FROM {roots} JOIN story AS s ON s.id = r.value OR s.perhaps_id = r.value
             JOIN story_article AS t ON t.story_id = s.id WHERE length(t.vector) > 0
-        ) AS newest WHERE in_story <= {COMPARED} AND in_group <= {COMPARED_IN_GROUP} ORDER BY published, article_id
+        ) AS newest WHERE in_story <= {COMPARED} AND in_group <= most ORDER BY published, article_id
         """).columns(  # noqa: S608 - of texts of ours
         **{name: _told.c[name].type for name in ("story_id", "article_id", "published", "language", "vector")},
         root=sa.Integer,
@@ -71,9 +74,11 @@ def _newest_told(roots: str, joined: str) -> sa.TextualSelect:
     )
 
 
-_NEWEST_TOLD_SQLITE = _newest_told("json_each(:roots) AS r", "group_concat(other, ',')")
+_NEWEST_TOLD_SQLITE = _newest_told(
+    "(SELECT value, key + 1 AS place FROM json_each(:roots)) AS r", "group_concat(other, ',')"
+)
 _NEWEST_TOLD_POSTGRESQL = _newest_told(
-    "unnest(CAST(:roots AS integer[])) AS r(value)", "string_agg(CAST(other AS text), ',')"
+    "unnest(CAST(:roots AS integer[])) WITH ORDINALITY AS r(value, place)", "string_agg(CAST(other AS text), ',')"
 )
 
 
