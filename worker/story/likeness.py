@@ -18,7 +18,7 @@ from worker.story.terms import Vector
 _HEADLINES, _REPORTS = 0.095, 0.04
 _FEW, _MANY = 12, 100
 #: Beyond so many words a text shares with any other more than an event: what is needed grows with the square root.
-_LONG = 250
+_LONG = 200
 #: Evidence in common, in nats, that makes likeness 1: three or four rare words.
 _EVIDENCE = 10.0
 #: Of two texts, one of which has a body and fewer words than that, the shorter one's words times the evidence in common
