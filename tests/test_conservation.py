@@ -17,6 +17,7 @@ from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B
 from worker.engine.once import _deliveries
 from worker.model import DigestPolicy, Outcome, Quiet, Receipt, Severity, Telling, Throttle
 from worker.pipeline import deliver as job
+from worker.pipeline import hands
 from worker.store import ledger, silences
 
 TEXTS = [*ACCOUNTS, ELSEWHERE, "Hun Sen annule sa visite de la halle aux poissons de Kep, fermée pour travaux."]
@@ -50,6 +51,7 @@ _steps = st.lists(
         st.tuples(st.just("wait"), st.sampled_from([1, 25, 130, 600, 1500])),
         st.tuples(st.just("fail"), st.sampled_from([Outcome.RETRY, Outcome.UNCERTAIN, Outcome.PERMANENT])),
         st.tuples(st.just("silence"), st.sampled_from(["rule", "story"]), st.sampled_from([30, 600])),
+        st.tuples(st.sampled_from(["split", "move", "merge"]), st.integers(1, 4), st.integers(1, 4)),
     ),
     min_size=3,
     max_size=9,
@@ -93,6 +95,13 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
                 until = desk.now + timedelta(minutes=how[1])
                 with desk.store.write() as tx:
                     silences.add(tx, silences.Silence(author="ana", created=desk.now, until=until, **chosen))
+            case "split" | "move" | "merge":
+                by = hands.By(author="ana", now=desk.now)
+                with desk.store.ingest() as tx:
+                    if what == "split":
+                        hands.split(tx, desk.edges.live, how[0], by)
+                    else:
+                        (hands.move if what == "move" else hands.merge)(tx, desk.edges.live, how[0], how[1], by)
         assert_conserved(desk)
     for _ in range(4):  # past the night, the digest, every pause
         desk.later(hours=30)
@@ -112,7 +121,7 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
 @settings(max_examples=20)
 @given(_targets, _tellings, _steps)
 def test_nothing_is_lost_under_any_policy(targets: list, telling: Telling, steps: list[tuple]) -> None:
-    """Whatever is published, held, silenced or refused, every alert is accounted for, and told once."""
+    """Whatever is published, held, silenced, refused or put right by hand, every alert is accounted for, told once."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Failing(Path(folder), targets, telling) as desk,

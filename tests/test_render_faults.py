@@ -28,6 +28,7 @@ def everywhere(content: str) -> AlertItem:
         source=content,
         link="",
         outlets=(content,),
+        perhaps=(content, content),
         changes=(Change(before=said, after=Passage(text=f"x {content}")),),
     )
 

@@ -199,6 +199,18 @@ def test_apprise_says_that_it_follows() -> None:
             id="many-outlets",
         ),
         pytest.param(
+            replace(ITEM, perhaps=("Hun Sen attendu à Hanoï", "Mekong Post")),
+            "Peut-être la même affaire que : Hun Sen attendu à Hanoï (Mekong Post)",
+            "Perhaps the same as: Hun Sen attendu à Hanoï (Mekong Post)",
+            id="perhaps",
+        ),
+        pytest.param(
+            replace(ITEM, perhaps=("Hun Sen attendu à Hanoï", "")),
+            "Peut-être la même affaire que : Hun Sen attendu à Hanoï",
+            "Perhaps the same as: Hun Sen attendu à Hanoï",
+            id="perhaps-of-no-outlet",
+        ),
+        pytest.param(
             ITEM,
             "Mots trouvés : « Hun Sen », « visite » (Visite de Hun Sen, Accord frontalier)",
             "Words found: “Hun Sen”, “visite” (Visite de Hun Sen, Accord frontalier)",

@@ -126,13 +126,13 @@ def _parted(tx: Tx, own: int, article_id: int) -> tuple[tuple[int, ...], tuple[i
 
 
 def _put(tx: Tx, article_id: int, moved: tuple[int, ...], story_id: int, why: str) -> None:
-    told = weighed(tx, article_id)
+    told = _weighed(tx, article_id)
     if told is not None:
         stories.put(tx, told, story_id, score=0, why=why)
     stories.put_copies(tx, moved if told is None else [one for one in moved if one != article_id], story_id)
 
 
-def weighed(tx: Tx, article_id: int) -> Told | None:
+def _weighed(tx: Tx, article_id: int) -> Told | None:
     """An article as stories are decided on, weighed by what is counted now; None for one whose text is not kept."""
     stored = articles.get(tx, article_id)
     if stored is None or not stored.revision:
