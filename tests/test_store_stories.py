@@ -28,7 +28,7 @@ def weigh(store: Store, title: str, body: str) -> Weighed:
     weighing = Weighing([analyse(title, body, "fr")])
     with store.read() as tx:
         weighing.read(tx)
-    return weighing.weigh(0, is_counted=True)
+    return weighing.weigh(0)
 
 
 def tell(
@@ -48,8 +48,8 @@ def tell(
         stored = articles.get(tx, article_id)
     assert stored is not None
     with store.ingest() as tx:
-        place(tx, article_id, replace(stored.article, published=published), weighed, of=of, now=NOW)
-        if of is None:
+        placed = place(tx, article_id, replace(stored.article, published=published), weighed, of=of, now=NOW)
+        if placed.opens:
             count(tx, [weighed])
     return article_id
 
@@ -114,12 +114,13 @@ def test_an_article_in_company_stays(store: Store) -> None:
 
 
 def test_terms_are_counted(store: Store) -> None:
-    """Each once an article, and the articles themselves."""
+    """Each once a story, and the stories themselves: another account makes an event's words no commoner."""
     tell(store, "Un", BRIDGE)
     tell(store, "Deux", AGAIN)
-    key = story.hashed("pont", is_name=False)
+    tell(store, "Trois", RICE)
+    pont, riziere = (story.hashed(word, is_shared=False) for word in ("pont", "rizier"))
     with store.read() as tx:
-        assert stories.frequency(tx, [key, 6]) == ({key: 2}, 2)
+        assert stories.frequency(tx, [pont, riziere, 6]) == ({pont: 1, riziere: 1}, 2)
 
 
 @pytest.mark.parametrize(("days", "kept"), [(-1, False), (1, True)], ids=["old", "fresh"])

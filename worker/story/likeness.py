@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from heapq import nlargest
 
 from worker.story.terms import Vector
 
@@ -21,11 +22,13 @@ _FEW, _MANY = 12, 100
 _LONG = 200
 #: Evidence in common, in nats, that makes likeness 1: three or four rare words.
 _EVIDENCE = 10.0
-#: Of two texts, one of which has a body and fewer words than that, the shorter one's words times the evidence in common
-#: beside one name must come to so much: the shorter, the more of it is formula.
-_SHORT, _BESIDE_SHORT = 60, 160.0
-#: What a strong join needs beside one name: so much, or so much for each square root of the shorter text's terms.
-_BESIDE_STRONG, _BESIDE_BY_LENGTH = 6.0, 1.2
+#: Names of several words that never make two articles alike by themselves: an official, and his town.
+_NAMES = 2
+#: Where one of two texts has a body and fewer words than that, they are alike only if its words times the evidence in
+#: common beside such names come to so much, or the evidence alone: the shorter a text, the more of it is formula.
+_SHORT, _BESIDE_TIMES_WORDS, _BESIDE_SHORT = 60, 160.0, 8.0
+#: What a strong join needs beside such names: so much, or so much for each square root of the shorter text's terms.
+_BESIDE_STRONG, _BESIDE_BY_LENGTH = 5.0, 1.1
 #: Two articles are one event's as likely within that time; after it, half as likely with each further such time.
 _FRESH = timedelta(days=3)
 #: Terms that a reason names.
@@ -65,7 +68,7 @@ class Likeness:
 
     #: 1 where they are as like as accounts of one event.
     score: float
-    #: Whether what they share beside one name is enough for a strong join.
+    #: Whether what they share beside two names is enough for a strong join.
     is_particular: bool
 
 
@@ -81,7 +84,7 @@ def likeness(a: Weighed, b: Weighed) -> Likeness:
     # Texts in two languages share names alone.
     languages = 1.0 if a.language == b.language else 0.5
     words = min(a.words, b.words)
-    if 0 < words < _SHORT and beside * words < _BESIDE_SHORT * languages:
+    if 0 < words < _SHORT and beside < languages * min(_BESIDE_SHORT, _BESIDE_TIMES_WORDS / words):
         return Likeness(0.0, is_particular=False)
     by_length = _length(terms)
     needed = _HEADLINES * (1 - by_length) + _REPORTS * by_length
@@ -90,11 +93,13 @@ def likeness(a: Weighed, b: Weighed) -> Likeness:
     score *= min(1.0, evidence / _EVIDENCE)
     apart = abs(a.published - b.published) - _FRESH
     score *= 0.5 ** max(0.0, apart / _FRESH)
-    return Likeness(score, is_particular=beside >= languages * max(_BESIDE_STRONG, _BESIDE_BY_LENGTH * math.sqrt(terms)))
+    return Likeness(
+        score, is_particular=beside >= languages * max(_BESIDE_STRONG, _BESIDE_BY_LENGTH * math.sqrt(terms))
+    )
 
 
 def _evidence(few: Weighed, many: Weighed, shared: Sequence[int]) -> tuple[float, float]:
-    """The evidence in common, in nats; and that beside the name of several words that brings most of it."""
+    """The evidence in common, in nats; and that beside the two names of several words that bring most of it."""
     total = 0.0
     names: dict[tuple[int, int], float] = {}
     for key in shared:
@@ -107,7 +112,7 @@ def _evidence(few: Weighed, many: Weighed, shared: Sequence[int]) -> tuple[float
         if any(name):
             whose = (name[0], 0) if name[0] else name
             names[whose] = names.get(whose, 0.0) + value
-    return total, total - max(names.values(), default=0.0)
+    return total, total - sum(nlargest(_NAMES, names.values()))
 
 
 def _length(terms: int) -> float:
@@ -117,10 +122,13 @@ def _length(terms: int) -> float:
 
 
 def shared(vector: Weighed, told: Sequence[Weighed], words: Mapping[int, str]) -> list[str]:
-    """The terms that are most of the evidence that the article and the story have in common."""
-    common: dict[int, float] = {}
+    """The terms that are most of the evidence that the article and the story have in common, for people."""
+    common: dict[str, float] = {}
     for one in told:
-        for key in vector.evidence.keys() & one.evidence.keys():
-            common[key] = common.get(key, 0.0) + vector.evidence[key] * one.evidence[key]
-    most = sorted(common, key=lambda key: (-common[key], key))[:_NAMED]
-    return [words[key].lstrip("@#") for key in most if key in words] or ["terms whose words are not kept"]
+        for key in vector.weights.keys() & one.weights.keys() & words.keys():
+            found = vector.evidence.get(key, 0.0) * one.evidence.get(key, 0.0)
+            common[words[key]] = common.get(words[key], 0.0) + math.sqrt(found)
+    for pair in sorted(word for word in common if " " in word):  # a name is read whole
+        common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
+    most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]
+    return most or ["terms whose words are not kept"]

@@ -41,6 +41,8 @@ class Place:
     """A country, an organisation of countries or a city by its key, the same in every language."""
 
     key: str
+    #: As the text has it, folded.
+    words: str
     in_title: bool
 
 
@@ -52,7 +54,7 @@ def read(document: Document) -> Iterator[Name | Place | Word]:
         in_title = at < document.title_words
         key, length = reading.place(at)
         if length:
-            yield Place(key, in_title)
+            yield Place(key, " ".join(document.folded[at : at + length]), in_title)
         elif name := reading.name(at):
             length = len(name)
             if words := _words(name):
@@ -71,7 +73,9 @@ class _Reading:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._raw = _raw(document)
-        self._is_first = [at == 0 or document.sentences[at] != document.sentences[at - 1] for at in range(len(self._raw))]
+        self._is_first = [
+            at == 0 or document.sentences[at] != document.sentences[at - 1] for at in range(len(self._raw))
+        ]
         self._in_capitals = self._sentences_in_capitals()
         #: Words that also stand with a small letter: their capitals make no name.
         self._small = frozenset(word for word, raw in zip(document.folded, self._raw, strict=True) if raw[:1].islower())

@@ -20,7 +20,7 @@ OFFICES = frozenset(
 #: Forms of address and honours that stand before a name and are no part of it.
 HONOURS = frozenset(
     """
-    akka camarade chumteav comrade dr excellence madame mme moha monsieur mr mrs ms neak oknha padei preah
+    akka camarade chumteav comrade dr excellence madame mme moha monsieur mr mrs ms oknha padei preah
     professeur professor samdech sdech sena sir techo
     """.split()  # noqa: SIM905 - a list of these words would fill a screen
 )

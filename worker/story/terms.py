@@ -18,6 +18,7 @@ from enum import Enum
 from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
+from itertools import pairwise
 
 from worker.archive import ArchiveArticle
 from worker.story.names import Name, Place, Word, read
@@ -57,8 +58,8 @@ class Kind(Enum):
 #: Forms of verbs that stand in every text, and words that only count time, folded.
 _AUXILIARY = frozenset(
     """
-    ont sont avait avaient aura auront sera seront ete etre avoir etait etaient fait faire dit dits doit doivent peut
-    peuvent soit an ans annee annees jour jours heure heures encore deja moins tres
+    ont sont avait avaient aura auront eu eue eus sera seront ete etre avoir etait etaient fait faire dit dits doit
+    doivent peut peuvent soit an ans annee annees jour jours heure heures encore deja moins tres
     been being did do does may said say says year years day days hour hours
     """.split()  # noqa: SIM905 - a list of these words would fill a screen
 )
@@ -69,6 +70,8 @@ class Term:
     """A term of one article."""
 
     kind: Kind
+    #: A word of the text that it stands for, folded.
+    word: str
     #: How often it stands; a title's words twice.
     count: int = 0
     #: Words of the longest name that it is part of.
@@ -150,8 +153,8 @@ def bag(document: Document) -> Bag:
     """The terms of a document: of title and body together."""
     terms: dict[str, Term] = {}
     has_body = len(document.folded) > document.title_words
-    for term, kind, in_title, name in _terms(document):
-        found = terms.setdefault(term, Term(kind))
+    for term, kind, word, in_title, name in _terms(document):
+        found = terms.setdefault(term, Term(kind, word))
         found.count += _TITLE if in_title and has_body else 1
         if len(name) > len(found.part_of):
             found.part_of = name
@@ -191,11 +194,13 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
         stands_in = max(1, frequency.get(key, 0) + common.get(key, 0)) / (articles + shipped + 1)
         rarity = max(0.0, -math.log(stands_in + _RARE))
         weight, share = one.kind.value
-        words[key] = term
+        words[key] = one.word
         weights[key] = weight * math.sqrt(rarity) * (1 + math.log(one.count))
         evidence[key] = rarity * share / max(1, len(one.part_of))
     most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
-    numbers = {name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)}
+    numbers = {
+        name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)
+    }
     part_of = {
         hashed(term, is_shared=True): numbers.get(one.part_of, 0)
         for term, one in found.terms.items()
@@ -215,22 +220,24 @@ def keys(vector: Vector) -> tuple[int, ...]:
     return tuple(sorted(vector.weights, key=lambda key: (-vector.weights[key], key))[:KEYS])
 
 
-def _terms(document: Document) -> Iterator[tuple[str, Kind, bool, tuple[str, ...]]]:
-    """Each term, its kind, whether it stands in the title, and the name that it is part of."""
+def _terms(document: Document) -> Iterator[tuple[str, Kind, str, bool, tuple[str, ...]]]:
+    """Each term, its kind, its word for people, whether it stands in the title, and the name that it is part of."""
     language = document.language
     units = list(read(document))
     for at, unit in enumerate(units):
         match unit:
-            case Place(key=key):
-                yield f"@{key}", _place(key), unit.in_title, ()
+            case Place(key=key, words=said):
+                yield f"@{key}", _place(key), said, unit.in_title, ()
             case Name(words=words):
-                yield from ((word, Kind.NAME, unit.in_title, words) for word in words)
-                yield from ((f"{a} {b}", Kind.PAIR, unit.in_title, ()) for a, b in zip(words, words[1:], strict=False))
+                yield from ((word, Kind.NAME, word, unit.in_title, words) for word in words)
+                for pair in map(" ".join, pairwise(words)):
+                    yield pair, Kind.PAIR, pair, unit.in_title, ()
             case Word(folded=folded) if folded[:1].isdecimal():
-                yield *_number(folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)]), unit.in_title, ()
+                term, kind = _number(folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
+                yield term, kind, term.removeprefix("#"), unit.in_title, ()
             case Word(folded=folded):
                 if word := _word(folded, language):
-                    yield *word, unit.in_title, ()
+                    yield *word, folded, unit.in_title, ()
 
 
 def _place(key: str) -> Kind:

@@ -117,7 +117,7 @@ def decide(
     rivalry = _rivalry(groups)
     stories = [one for one in stories if one.root not in apart]
     groups = [one for one in groups if one.root not in apart]
-    best = min(stories, key=lambda one: (rivalry[one.root] - one.strong_score, one.number), default=None)
+    best = min(stories, key=lambda one: (-one.strong_score, one.number), default=None)
     if best is not None and best.strong_score - rivalry[best.root] >= STRONG:
         return _joined(article, words, best, stories, groups, rivalry)
     if not groups:
@@ -140,9 +140,7 @@ def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
     """By a group's root, what the groups that the article is less like take off its likeness."""
     ordered = sorted(groups, key=_order)
     scores = [one.score for one in ordered]
-    return {
-        one.root: _RIVALRY * sum(scores[at + 1 : at + 1 + _RIVALS]) / _RIVALS for at, one in enumerate(ordered)
-    }
+    return {one.root: _RIVALRY * sum(scores[at + 1 : at + 1 + _RIVALS]) / _RIVALS for at, one in enumerate(ordered)}
 
 
 def _near(new: Told, article: Weighed, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
@@ -224,7 +222,7 @@ def _too_little(nearest: _Some, rivalry: float) -> str:
 
 def _missing(score: float) -> str:
     if score >= STRONG:
-        return "to be surely the same, they would have to share more beside one name"
+        return "to be surely the same, they would have to share more than names"
     return f"to be surely the same takes {STRONG / score:.1f} times as much"
 
 
