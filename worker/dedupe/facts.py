@@ -41,9 +41,14 @@ class Facts:
     slots: Mapping[str, frozenset[str]]
 
     @property
+    def runs(self) -> frozenset[str]:
+        """Every fact, its words parted by spaces."""
+        return frozenset(run for runs in self.slots.values() for run in runs)
+
+    @property
     def words(self) -> frozenset[str]:
         """Every word of every fact."""
-        return frozenset(word for runs in self.slots.values() for run in runs for word in run.split())
+        return frozenset(word for run in self.runs for word in run.split())
 
 
 def read(title: Sequence[Sequence[Word]], body: Sequence[Sequence[Word]], title_digest: str) -> str:
@@ -90,6 +95,26 @@ def agreement(few: Facts, many: Facts) -> float:
         return 0.0
     odd = [word for word in mine - others if not any(_alike(word, other) for other in others)]
     return 1 - len(odd) / len(mine)
+
+
+def numbers(words: Iterable[Word]) -> frozenset[str]:
+    """The numbers among words, as digits."""
+    runs: defaultdict[str, set[str]] = defaultdict(set)
+    _collect(list(words), frozenset(), runs)
+    return frozenset(word for run in runs for word in run.split() if word.isdecimal())
+
+
+def variants(new: Facts, old: Facts) -> frozenset[str]:
+    """The words of names of `new` that `old` writes otherwise: `hunsen` where that one has `hun sen`."""
+    here, there = new.runs - old.runs, old.runs - new.runs
+    return frozenset(
+        word for run in here if any(_is_variant(run.split(), other.split()) for other in there) for word in run.split()
+    )
+
+
+def _is_variant(a: Sequence[str], b: Sequence[str]) -> bool:
+    names = [[word for word in run if _kind(word) == "name"] for run in (a, b)]
+    return all(names) and _spelled(*names) and _agree(a, b)
 
 
 def _collect(sentence: Sequence[Word], names: frozenset[int], runs: defaultdict[str, set[str]], end: str = "$") -> None:
@@ -187,9 +212,16 @@ def _agree(a: Sequence[str], b: Sequence[str]) -> bool:
 
 
 def _spelled(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether the words of one are spellings of words of the other: `ha noi` and `hanoi`, `techo` and `techno`."""
+    """Whether the words of one are spellings of words of the other: `ha noi` and `hanoi`, `techo` and `techno`.
+
+    The shorter may also stand glued within the longer: `hunsen` within `samdech techo hun sen`.
+    """
     few, many = sorted((a, b), key=len)
-    return _alike("".join(few), "".join(many)) or all(any(_alike(word, other) for other in many) for word in few)
+    if all(any(_alike(word, other) for other in many) for word in few):
+        return True
+    glued, length = "".join(few), len(many)
+    parts = ("".join(many[at:end]) for at in range(length) for end in range(at + 1, length + 1))
+    return any(_alike(glued, part) for part in parts)
 
 
 def _kind(word: str) -> str:

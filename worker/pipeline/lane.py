@@ -6,7 +6,7 @@ What was thought before the lock holds inside, unless something newer bears on i
 asked again there. So the answers are those of a store where everything is decided under the lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from worker.dedupe import Candidate, Fingerprint, decide
 from worker.model import Article, Novelty, NoveltyKind
 from worker.pipeline import stories as placing
 from worker.pipeline.stories import Weighed, Weighing
-from worker.store import Store, Tx, articles, stories
+from worker.store import Store, Tx, articles, repeated, stories
 from worker.store.newer import Newer, Newest, newer, newest
 from worker.story import WINDOW, StoryVerdict, keys
 from worker.text import Document
@@ -38,6 +38,8 @@ class Thought:
     subject: Subject
     weighed: Weighed
     candidates: tuple[Candidate, ...]
+    #: Those of its lines that are standing text, with who repeats them; asked only where there are candidates.
+    standing: Mapping[int, str]
     novelty: Novelty
     #: None: it is not decided ahead (a copy tells its original's story; a changed text mostly stays in its own).
     verdict: StoryVerdict | None = None
@@ -62,7 +64,9 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
         snapshot = newest(tx)
         weighing.read(tx)
         for at, subject in enumerate(subjects):
-            candidates, novelty = _novelty(tx, subject)
+            candidates = _candidates(tx, subject)
+            standing = _standing(tx, subject, candidates)
+            novelty = _novelty(subject, candidates, standing)
             is_new = subject.known is None and novelty.kind is NoveltyKind.NEW
             is_counted = is_new and bool(subject.document.folded) and subject.fingerprint.digest not in seen
             seen.add(subject.fingerprint.digest)
@@ -73,6 +77,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
                     subject=subject,
                     weighed=weighed,
                     candidates=candidates,
+                    standing=standing,
                     novelty=novelty,
                     verdict=verdict,
                     found=found,
@@ -81,9 +86,29 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
     return Look(newest=snapshot, thoughts=tuple(thoughts))
 
 
-def _novelty(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
-    candidates = articles.candidates(tx, subject.fingerprint, url=subject.article.url, but=subject.known)
-    return candidates, decide(subject.fingerprint, published=subject.article.published, candidates=candidates)
+def _candidates(tx: Tx, subject: Subject) -> tuple[Candidate, ...]:
+    return articles.candidates(tx, subject.fingerprint, url=subject.article.url, but=subject.known)
+
+
+def _standing(tx: Tx, subject: Subject, candidates: Sequence[Candidate]) -> Mapping[int, str]:
+    """What of the text is standing text, of its own sources or of a candidate's."""
+    if not candidates:
+        return {}
+    sources = repeated.sources_of(subject.article.source, subject.article.url)
+    return repeated.standing(
+        tx, sources.union(*(candidate.sources for candidate in candidates)), subject.fingerprint.all_lines
+    )
+
+
+def _novelty(subject: Subject, candidates: Sequence[Candidate], standing: Mapping[int, str]) -> Novelty:
+    return decide(
+        subject.fingerprint,
+        document=subject.document,
+        published=subject.article.published,
+        candidates=candidates,
+        standing=standing,
+        sources=repeated.sources_of(subject.article.source, subject.article.url),
+    )
 
 
 class Lane:
@@ -93,12 +118,18 @@ class Lane:
         self._tx = tx
         self._newer: Newer = newer(tx, look.newest)
         self._counted: list[Weighed] = []
+        #: Of the articles of this batch that are no copies; of others that are newer it is not known.
+        self._lines: set[int] = set()
+        self._is_alone = not self._newer.articles
 
     def novelty(self, thought: Thought) -> tuple[tuple[Candidate, ...], Novelty]:
         """What the text is to those stored, and what it was compared with."""
+        subject, candidates = thought.subject, thought.candidates
         if self._bears_on_copies(thought):
-            return _novelty(self._tx, thought.subject)
-        return thought.candidates, thought.novelty
+            candidates = _candidates(self._tx, subject)
+        elif not candidates or not self._bears_on_lines(thought):
+            return candidates, thought.novelty
+        return candidates, _novelty(subject, candidates, _standing(self._tx, subject, candidates))
 
     def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> int | None:
         """Put the article, stored by now as a copy of `of` or none, into the story it tells; returns the story's id."""
@@ -131,6 +162,10 @@ class Lane:
             or any(candidate.article_id in newer.articles for candidate in thought.candidates)
         )
 
+    def _bears_on_lines(self, thought: Thought) -> bool:
+        """Whether a newer article may have made standing text of a line."""
+        return not self._is_alone or not self._lines.isdisjoint(thought.subject.fingerprint.all_lines)
+
     def _bears_on_stories(self, thought: Thought) -> bool:
         """Whether a newer article is near enough to be compared with, or tells a story that the text was."""
         found, newer, published = thought.found, self._newer, thought.subject.article.published
@@ -152,5 +187,6 @@ class Lane:
         if thought.subject.article.url:
             newer.urls.add(thought.subject.article.url)
         if of is None:
+            self._lines.update(fingerprint.all_lines)
             newer.bands.update(articles.band_keys(fingerprint.bands))
             newer.keys.append((thought.subject.article.published, frozenset(keys(thought.weighed.vector))))

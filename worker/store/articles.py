@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from worker.dedupe import Candidate, Fingerprint
 from worker.model import Article, Novelty, Origin
 from worker.store.database import Tx
+from worker.store.repeated import learn, sources_of
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -35,6 +36,8 @@ def _near(sharing: str) -> sa.TextualSelect:
         "article_id": sa.Integer,
         "published": _article.c.published.type,
         "url": sa.Text,
+        "source": sa.Text,
+        "title": sa.Text,
         "scheme": sa.Integer,
     }
     types |= {"digest": sa.Text, "shingles": sa.LargeBinary, "facts": sa.Text, "words": sa.Integer}
@@ -49,8 +52,10 @@ def _near(sharing: str) -> sa.TextualSelect:
                 SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
             ) AS like_it
         )
-        SELECT f.article_id, a.published, a.url, f.scheme, f.digest, f.shingles, f.facts, f.words
+        SELECT f.article_id, a.published, a.url, a.source, coalesce(r.title, a.title) AS title,
+            f.scheme, f.digest, f.shingles, f.facts, f.words
         FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
+        LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
         WHERE a.id = near.id AND f.article_id = near.id AND +a.of_id IS NULL AND a.id <> :but
         ORDER BY f.article_id, f.revision
         """)  # noqa: S608 - of two texts of ours
@@ -118,7 +123,9 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -
         Candidate(
             article_id=r.article_id,
             published=r.published,
+            title=r.title,
             same_url=bool(url) and r.url == url,
+            sources=sources_of(r.source, r.url),
             fingerprint=_without_bands(r),
         )
         for r in found
@@ -187,6 +194,8 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
     }
     article_id = int(tx.execute(_ADD_ARTICLE, values).scalar_one())
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
+    if novelty.of is None:
+        learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
     if not has_text:
         return article_id, 0
     return article_id, _add_revision(tx, article_id, 1, article, entry_id, now)
@@ -220,6 +229,8 @@ def revise(
     )
     # Those of the texts before stay: other outlets go on copying what this one has corrected.
     _add_fingerprint(tx, article_id, number, fingerprint, indexed=of_id is None)
+    if of_id is None:
+        learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
     return _add_revision(tx, article_id, number, article, entry_id, now)
 
 
