@@ -22,6 +22,11 @@ from worker.text.vocabulary import AGENCIES, CALENDAR, DAYS, MONTHS, NUMBERS, PL
 #: A word as written and as folded.
 Word = tuple[str, str]
 
+#: Forms of address and honours, which one outlet writes before a name and another leaves out.
+HONOURS = frozenset(
+    "m mm mr mrs ms mme mmes mlle dr monsieur madame samdech techo akka moha sena padei oknha neak lok chumteav".split()
+)
+
 #: Letters of a slot's name: 24 bits, so that two texts of a hundred slots share one by chance once in 1,700 pairs.
 _SLOT = 4
 #: The end of the text, as the word after its last run: a cut text ends where no sentence does.
@@ -113,8 +118,9 @@ def variants(new: Facts, old: Facts) -> frozenset[str]:
 
 
 def _is_variant(a: Sequence[str], b: Sequence[str]) -> bool:
-    names = [[word for word in run if _kind(word) == "name"] for run in (a, b)]
-    return all(names) and _spelled(*names) and _agree(a, b)
+    one, two = _of_kind(a, "name"), _of_kind(b, "name")
+    is_near = not set(one).isdisjoint(two) or (one and two and _spelled(one, two))
+    return bool(is_near) and _agree(a, b)
 
 
 def _collect(sentence: Sequence[Word], names: frozenset[int], runs: defaultdict[str, set[str]], end: str = "$") -> None:
@@ -204,11 +210,17 @@ def _group(left: str | int, right: str) -> bool:
 def _agree(a: Sequence[str], b: Sequence[str]) -> bool:
     """Whether two runs may be one thing: no kind of word that both have contradicts."""
     for kind in ("number", "day", "month", "name"):
-        one, two = [word for word in a if _kind(word) == kind], [word for word in b if _kind(word) == kind]
+        one, two = _of_kind(a, kind), _of_kind(b, kind)
         left, right = [word for word in one if word not in two], [word for word in two if word not in one]
         if left and right and not (kind == "name" and _spelled(left, right)):
             return False
     return True
+
+
+def _of_kind(run: Sequence[str], kind: str) -> list[str]:
+    """The words of a kind; names without honours, unless the run has nothing else."""
+    words = [word for word in run if _kind(word) == kind]
+    return [word for word in words if word not in HONOURS] or words
 
 
 def _spelled(a: Sequence[str], b: Sequence[str]) -> bool:

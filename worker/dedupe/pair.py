@@ -8,33 +8,36 @@ from zlib import crc32
 from worker.dedupe import facts
 from worker.dedupe.lines import lines
 from worker.dedupe.signature import Fingerprint, shingles_of, unpacked
-from worker.dedupe.titles import Title, title
-from worker.text import Document
+from worker.dedupe.titles import Title, stems, title
+from worker.text import Document, analyse
 
-#: Forms of address and honours, which one outlet writes before a name and another leaves out.
-_HONOURS = ("m", "mr", "mrs", "mme", "monsieur", "madame", "president", "general", "samdech", "techo", "oknha", "lok")
 _IN_A_ROW = 3
 
 
 class Text:
     """A new text, with the words marked that are standing text."""
 
-    def __init__(self, fingerprint: Fingerprint, document: Document, standing: Mapping[int, str]) -> None:
+    def __init__(self, fingerprint: Fingerprint, document: Document | None, standing: Mapping[int, str]) -> None:
         self.fingerprint = fingerprint
-        self._document = document
+        self.has_document = document is not None
+        self._document = document = document or analyse("", "", "")
         self.language = document.language
         self.title: Title = title(document.title, document.language)
-        self.has_body = len(document.folded) > document.title_words
+        self.has_body = len(document.folded) > document.title_words if self.has_document else not self._is_title
         first = document.title_words if self.has_body else 0
         self.words: tuple[str, ...] = document.folded[first:]
-        self.hashes = shingles_of(self.words)
+        self.hashes = shingles_of(self.words) if self.has_document else sorted(unpacked(fingerprint.shingles))
         #: Whether its title was seen over other texts of the same source.
         self.title_recurs = fingerprint.title_line in standing
         stands = [line for line in lines(document) if line.key in standing]
         #: The names of the sources that repeat some of it.
         self.repeated_by = sorted({standing[line.key] for line in stands})
         left_out = {at - first for line in stands for at in range(line.first, line.last)}
-        self.is_own = [at not in left_out for at in range(len(self.words))]
+        self.is_own = [at not in left_out for at in range(len(self.words) or fingerprint.words)]
+
+    @property
+    def _is_title(self) -> bool:
+        return self.fingerprint.digest.startswith(self.facts.title or "none")
 
     @cached_property
     def facts(self) -> facts.Facts:
@@ -105,7 +108,7 @@ class Pair:
     @cached_property
     def shorter(self) -> int:
         """The words of the shorter text, without standing text that both have."""
-        common = len(self.new.words) - self.new.own_words if self.new.left_out & self._known else 0
+        common = self.new.fingerprint.words - self.new.own_words if self.new.left_out & self._known else 0
         return min(self.new.own_words, max(0, self.old.words - common))
 
     @cached_property
@@ -145,14 +148,20 @@ class Pair:
         known_names = self.old_facts.words
         if not written.isdisjoint(words):
             return True
-        if any(word in _HONOURS for word in words) and not known_names.isdisjoint(self.new.words[at + 1 : at + 6]):
+        if any(word in facts.HONOURS for word in words) and not known_names.isdisjoint(self.new.words[at + 1 : at + 6]):
             return True
         names = [place for place in range(at, at + len(words)) if self.new.words[place] in known_names]
         return any(
             crc32(" ".join((honour, *self.new.words[place : place + 2])).encode()) in self._known
             for place in names
-            for honour in _HONOURS
+            for honour in facts.HONOURS
         )
+
+    @property
+    def added(self) -> frozenset[str]:
+        """Numbers and names that the new text says outside what is shared, and the earlier one nowhere."""
+        said = frozenset(self.unshared_words)
+        return (self.new.facts.words - self.old_facts.words) & (said | frozenset(stems(said, self.new.language)))
 
     def agreement(self) -> float:
         """The share of the fact words of the text with fewer word triples that the other has too."""

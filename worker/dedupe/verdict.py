@@ -53,7 +53,7 @@ class Candidate:
 def decide(
     fingerprint: Fingerprint,
     *,
-    document: Document,
+    document: Document | None = None,
     published: datetime,
     candidates: Sequence[Candidate],
     standing: Mapping[int, str] | None = None,
@@ -61,7 +61,7 @@ def decide(
 ) -> Novelty:
     """NEW, or DUPLICATE of the earliest candidate that carries the same text.
 
-    `document` is what `fingerprint` was made of, `sources` names its feed and host, `standing` those of its lines that
+    `document` is what `fingerprint` was made of (without it titles are not heard), `sources` names its feed and host, `standing` those of its lines that
     are standing text, each with who repeats it. `score` is the part, 0 to 1, of the new text that stands in the
     original, standing text left out: 1 for a truncated copy, little for a round-up that contains the whole of it.
     Times are aware.
@@ -176,15 +176,17 @@ class _Case:
         pair = self.pair
         if pair.shorter < _TELLING:
             return f"Too short to be called a copy of {self._name}.{self._left_out()}"
-        if pair.old.words < _FLASH and pair.inside < _EDITED:
-            return f"Begins with the {pair.old.words} words of {self._name} and goes on."
+        is_flash = pair.old.words < _FLASH and pair.inside < _EDITED
+        if is_flash or (pair.old.words < _SHORT and pair.inside < _COPY and pair.added):
+            added = f", and adds {_quoted(pair.added)}" if pair.added else ""
+            return f"Has the {pair.old.words} words of {self._name}, and goes on{added}."
         return ""
 
     def _another_issue(self) -> str:
         """What speaks against a text under the same title that is not the same in every word."""
         if self.pair.is_its_title and self._apart > _SAME_TIME:
             return f"Has the title of {self._name}, but no text, and came {self._apart.days} days apart from it."
-        is_rubric = self._new.title_recurs or self._new.title.is_rubric
+        is_rubric = self._new.title_recurs or (self._new.has_document and self._new.title.is_rubric)
         if is_rubric and self._apart > _SAME_ISSUE and (self.pair.whole < _WHOLE or self._is_short):
             return f"Has the title of {self._name}, as each issue of a rubric has, and came at another time."
         return ""
@@ -241,7 +243,7 @@ class _Case:
 
     def _left_out(self) -> str:
         """What was left out as standing text."""
-        count = len(self._new.words) - self._new.own_words
+        count = self._new.fingerprint.words - self._new.own_words
         if not count:
             return ""
         sources = ", ".join(self._new.repeated_by[:2])

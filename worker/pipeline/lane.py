@@ -38,8 +38,6 @@ class Thought:
     subject: Subject
     weighed: Weighed
     candidates: tuple[Candidate, ...]
-    #: Those of its lines that are standing text, with who repeats them; asked only where there are candidates.
-    standing: Mapping[int, str]
     novelty: Novelty
     #: None: it is not decided ahead (a copy tells its original's story; a changed text mostly stays in its own).
     verdict: StoryVerdict | None = None
@@ -64,9 +62,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
         snapshot = newest(tx)
         weighing.read(tx)
         for at, subject in enumerate(subjects):
-            candidates = _candidates(tx, subject)
-            standing = _standing(tx, subject, candidates)
-            novelty = _novelty(subject, candidates, standing)
+            candidates, novelty = compare(tx, subject)
             is_new = subject.known is None and novelty.kind is NoveltyKind.NEW
             is_counted = is_new and bool(subject.document.folded) and subject.fingerprint.digest not in seen
             seen.add(subject.fingerprint.digest)
@@ -77,7 +73,6 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
                     subject=subject,
                     weighed=weighed,
                     candidates=candidates,
-                    standing=standing,
                     novelty=novelty,
                     verdict=verdict,
                     found=found,
@@ -86,29 +81,24 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
     return Look(newest=snapshot, thoughts=tuple(thoughts))
 
 
-def _candidates(tx: Tx, subject: Subject) -> tuple[Candidate, ...]:
-    return articles.candidates(tx, subject.fingerprint, url=subject.article.url, but=subject.known)
-
-
-def _standing(tx: Tx, subject: Subject, candidates: Sequence[Candidate]) -> Mapping[int, str]:
-    """What of the text is standing text, of its own sources or of a candidate's."""
-    if not candidates:
-        return {}
-    sources = repeated.sources_of(subject.article.source, subject.article.url)
-    return repeated.standing(
-        tx, sources.union(*(candidate.sources for candidate in candidates)), subject.fingerprint.all_lines
-    )
-
-
-def _novelty(subject: Subject, candidates: Sequence[Candidate], standing: Mapping[int, str]) -> Novelty:
-    return decide(
-        subject.fingerprint,
+def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
+    """What may be the original of a text, and what the text is to it."""
+    article, fingerprint = subject.article, subject.fingerprint
+    candidates = articles.candidates(tx, fingerprint, url=article.url, but=subject.known)
+    sources = repeated.sources_of(article.source, article.url)
+    standing: Mapping[int, str] = {}
+    if candidates:
+        all_sources = sources.union(*(candidate.sources for candidate in candidates))
+        standing = repeated.standing(tx, all_sources, fingerprint.all_lines)
+    novelty = decide(
+        fingerprint,
         document=subject.document,
-        published=subject.article.published,
+        published=article.published,
         candidates=candidates,
         standing=standing,
-        sources=repeated.sources_of(subject.article.source, subject.article.url),
+        sources=sources,
     )
+    return candidates, novelty
 
 
 class Lane:
@@ -124,12 +114,9 @@ class Lane:
 
     def novelty(self, thought: Thought) -> tuple[tuple[Candidate, ...], Novelty]:
         """What the text is to those stored, and what it was compared with."""
-        subject, candidates = thought.subject, thought.candidates
-        if self._bears_on_copies(thought):
-            candidates = _candidates(self._tx, subject)
-        elif not candidates or not self._bears_on_lines(thought):
-            return candidates, thought.novelty
-        return candidates, _novelty(subject, candidates, _standing(self._tx, subject, candidates))
+        if self._bears_on_copies(thought) or (thought.candidates and self._bears_on_lines(thought)):
+            return compare(self._tx, thought.subject)
+        return thought.candidates, thought.novelty
 
     def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> int | None:
         """Put the article, stored by now as a copy of `of` or none, into the story it tells; returns the story's id."""
