@@ -7,6 +7,7 @@ and standing text if it does not. Distinctive are names, numbers and the words t
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import groupby
 
 from worker.dedupe.facts import numbers
 from worker.text import Document, analyse, stem
@@ -62,6 +63,10 @@ _SAID = 1 / 4
 _LONG = 40
 #: A title of fewer telling words names a rubric (`Flash info`, `Météo`): its next item has the same.
 _NAMES_A_RUBRIC = 3
+#: Letters by which a country, its people and its language are one.
+_PLACE_KEY = 4
+#: A title of which more words have a capital is set so throughout.
+_MOST = 0.7
 #: Titles that share so much of the shorter one's telling words say the same.
 _ALIKE = 0.6
 
@@ -85,24 +90,33 @@ class Title:
     @cached_property
     def numbers(self) -> frozenset[str]:
         """Its numbers, as digits."""
-        return numbers(zip(self._raw(), self.document.folded, strict=True))
+        return numbers(zip(self._raw, self.document.folded, strict=True))
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """Stems of words with a capital that their place does not give them; none where nearly all words have one."""
-        raw, folded = self._raw(), self.document.folded
-        capital = [at for at, word in enumerate(raw) if word[:1].isupper()]
+    def written_numbers(self) -> frozenset[str]:
+        """Those of its numbers that are written in digits: `trois` and `premier` may be left unsaid elsewhere."""
+        words = zip(self._raw, self.document.folded, strict=True)
+        return numbers((raw, folded if raw[:1].isdigit() else "x") for raw, folded in words)
+
+    @cached_property
+    def names(self) -> list[tuple[str, ...]]:
+        """Its names, each as its words, folded; none where nearly all words have a capital."""
+        raw, folded = self._raw, self.document.folded
         able = [at for at, word in enumerate(raw) if word[:1].isalpha() and folded[at] not in PLAIN]
-        if len(able) > 2 and sum(at in able for at in capital) > 0.7 * len(able):
-            return frozenset()
-        found = [folded[at] for at in capital if at and folded[at] not in _GRAMMAR]
-        return frozenset(stems(found, self.document.language))
+        capital = [at for at in able if raw[at][0].isupper()]
+        if len(able) > _NAMES_A_RUBRIC and len(capital) > _MOST * len(able):
+            return []
+        # The first word has its capital from its place, unless a name goes on.
+        named = [at for at in capital if folded[at] not in _GRAMMAR and (at or 1 in capital or _is_place(folded[0]))]
+        runs = groupby(enumerate(named), key=lambda pair: pair[1] - pair[0])
+        return [tuple(folded[at] for _, at in run) for _, run in runs]
 
     @property
     def is_rubric(self) -> bool:
         """Whether it is so general that another article may well have the same."""
         return len(self.all - _RUBRIC) < _NAMES_A_RUBRIC
 
+    @cached_property
     def _raw(self) -> list[str]:
         title, starts, ends = self.document.title, self.document.starts, self.document.ends
         return [title[start:end] for start, end in zip(starts, ends, strict=True)]
@@ -130,14 +144,30 @@ def alike(one: Title, other: Title) -> bool:
     return len(shared) >= _WORDS and len(shared) >= _ALIKE * least and one.numbers == other.numbers
 
 
-def unsaid(one: Title, other: Title, said: Collection[str], said_numbers: Collection[str]) -> str:
-    """What `one` says, in numbers or names, and neither the other title nor the texts do; empty if all is said."""
-    if missing := one.numbers - other.numbers - frozenset(said_numbers):
+def key_set(folded: Iterable[str], language: str) -> frozenset[str]:
+    """Stems of words, with places by their beginning: `Cambodge`, `cambodgien` and `Cambodian` are one."""
+    return frozenset(word[:_PLACE_KEY] if _is_place(word) else word for word in stems(folded, language))
+
+
+def unsaid(one: Title, other: Title, said: Iterable[str], said_numbers: Collection[str], *, same_source: bool) -> str:
+    """What `one` says, in numbers or names, and neither the other title nor the texts do; empty if all is said.
+
+    `said` are the words of the text, folded. Between two outlets that share a telling word, names prove nothing: one
+    says Hanoi for Vietnam.
+    """
+    if missing := one.written_numbers - other.numbers - frozenset(said_numbers):
         return min(missing)
+    if one.numbers and other.numbers and one.numbers.isdisjoint(other.numbers | frozenset(said_numbers)):
+        return min(one.numbers)
+    if not same_source and one.telling & other.telling:
+        return ""
+    language = one.document.language
+    words = key_set(said, language)
+    known = words | key_set(other.document.folded, language)
+    names = [keys for name in one.names if (keys := key_set(name, language))]
     own = one.all - other.all
-    is_said = len(own & frozenset(said)) > _SAID * len(own)
-    if not is_said and len(one.names) >= _WORDS and one.names.isdisjoint(other.all) and one.names.isdisjoint(said):
-        return ", ".join(sorted(one.names)[:3])
+    if len(own & words) <= _SAID * len(own) and len(names) > 1 and all(keys.isdisjoint(known) for keys in names):
+        return ", ".join(sorted(min(keys) for keys in names)[:3])
     return ""
 
 
@@ -150,17 +180,22 @@ def carried(new: Title, old: Title, words: Sequence[str], language: str, *, same
     if alike(new, old):
         found = (new.telling | old.telling) & text
         return found if len(found) >= _WORDS else frozenset()
-    about, touches = [_is_about(one, text) for one in (new, old)], [bool(one.all & text) for one in (new, old)]
+    row = "" if same_source else f" {' '.join(words)} "
+    about, touches = [_is_about(one, text, row) for one in (new, old)], [bool(one.all & text) for one in (new, old)]
     if _is_addressed(words):
         is_shown = all(about)
     elif any(about):
         is_shown = all(touches) or not same_source or len(words) >= _LONG
     else:
-        is_shown = all(one.telling & text for one in (new, old)) and not same_source
+        both = (new.telling | old.telling) & text
+        is_shown = not same_source and len(both) >= _WORDS and all(one.telling & text for one in (new, old))
     return (new.telling | old.telling) & text if is_shown else frozenset()
 
 
-def _is_about(one: Title, text: frozenset[str]) -> bool:
+def _is_about(one: Title, text: frozenset[str], row: str) -> bool:
+    """Whether a text carries enough of a title's words, or, in `row`, somebody's whole name."""
+    if any(len(name) > 1 and not all(map(_is_common, name)) and f" {' '.join(name)} " in row for name in one.names):
+        return True
     found = len(one.telling & text)
     return found >= _WORDS and found >= _COVERED * len(one.telling)
 
@@ -173,4 +208,9 @@ def _is_addressed(words: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _is_common(word: str) -> bool:
-    return word in _RUBRIC or word in _PLACE or word.startswith(_PLACES) or (word.isdecimal() and len(word) == 1)
+    return word in _RUBRIC or _is_place(word) or (word.isdecimal() and len(word) == 1)
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_place(word: str) -> bool:
+    return word in _PLACE or word.startswith(_PLACES)

@@ -211,10 +211,10 @@ class _Case:
         if not new.all or not old.all:
             return ""
         words = pair.shared_words
-        said = frozenset(titles.stems(self._new.words, self._new.language))
-        extra = titles.unsaid(new, old, said, self._new.numbers | pair.old_facts.words)
+        said, numbers, same_source = self._new.words, self._new.numbers, self._same_source
+        extra = titles.unsaid(new, old, said, numbers | pair.old_facts.words, same_source=same_source)
         if not extra and pair.around >= _WHOLE:
-            extra = titles.unsaid(old, new, said, self._new.numbers)
+            extra = titles.unsaid(old, new, said, numbers, same_source=same_source)
         if extra:
             return (
                 f"Reads like {self._name} ({self._overlap()}), but one title says “{extra}”, which the other does not."
