@@ -4,17 +4,33 @@ A line is a sentence, or a paragraph where no stop parts it. A subscription foot
 a wall and an error page are lines that recur whole, while what surrounds them changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
 
 from worker.text import Document
 
-#: A shorter line holds no sequence of words that copies are recognised by.
-_LEAST = 3
+#: A line of one word is learnt by nobody.
+_LEAST = 2
+#: A title of fewer words is no mark of a line that was made of it.
+_TITLE = 3
 #: Lines kept of one end of a text: what a site repeats stands at its top or at its foot.
 _AT_AN_END = 8
+
+#: Words by which a text speaks to its reader or of its own publisher, folded.
+_ADDRESS = frozenset(
+    """
+    nous notre nos vous votre vos abonnez abonne abonnement cliquez inscrivez retrouvez suivez telechargez
+    we our us you your subscribe sign click follow newsletter brings
+    """.split()  # noqa: SIM905 - a list of these words would fill a screen
+)
+_ADDRESSES, _OF_A_LINE = 2, 0.15
+#: What stands at the foot of summaries, in lines of few words.
+_STOCK = ("continue reading", "read more", "read the full", "sign up", "click here", "lire la suite", "lire l article",
+          "lire aussi", "en savoir plus", "cliquez ici", "continuer la lecture", "tous droits reserves",
+          "all rights reserved")  # fmt: skip
+_STOCK_WORDS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +42,8 @@ class Line:
     #: Its words [first, last) in `Document.folded`.
     first: int
     last: int
+    #: It bids its reader subscribe, read on or consent, and reports nothing.
+    to_reader: bool
 
 
 def lines(document: Document) -> tuple[Line, ...]:
@@ -48,12 +66,27 @@ def _lines(document: Document) -> Iterator[Line]:
         first, last = indexes[0], indexes[-1] + 1
         words = _without(document.folded[first:last], title)
         if len(words) >= _LEAST:
-            yield Line(key=key_of("line", " ".join(words)), first=first, last=last)
+            key = key_of("line", " ".join(words))
+            yield Line(key=key, first=first, last=last, to_reader=_is_to_reader(document.folded[first:last]))
+
+
+def speaks_to_reader(words: Sequence[str], share: float) -> bool:
+    """Whether a text has two words or more, and that share of all, by which publishers speak to their readers."""
+    found = sum(word in _ADDRESS for word in words)
+    return found >= _ADDRESSES and found >= share * len(words)
+
+
+def _is_to_reader(words: Sequence[str]) -> bool:
+    if any(word.isdecimal() for word in words):
+        return False
+    row = f" {' '.join(words)} "
+    is_stock = len(words) <= _STOCK_WORDS and any(f" {phrase} " in row for phrase in _STOCK)
+    return is_stock or speaks_to_reader(words, _OF_A_LINE)
 
 
 def _without(words: tuple[str, ...], title: tuple[str, ...]) -> tuple[str, ...]:
     """A line without the title, which publishing systems write into a line of their own: `The post ... appeared`."""
-    if len(title) < _LEAST or len(title) >= len(words):
+    if len(title) < _TITLE or len(title) >= len(words):
         return words
     for at in range(len(words) - len(title) + 1):
         if words[at : at + len(title)] == title:

@@ -29,9 +29,9 @@ class Text:
         self.hashes = shingles_of(self.words) if self.has_document else sorted(unpacked(fingerprint.shingles))
         #: Whether its title was seen over other texts of the same source.
         self.title_recurs = fingerprint.title_line in standing
-        stands = [line for line in lines(document) if line.key in standing]
+        stands = [line for line in lines(document) if line.to_reader or line.key in standing]
         #: The names of the sources that repeat some of it.
-        self.repeated_by = sorted({standing[line.key] for line in stands})
+        self.repeated_by = sorted({standing[line.key] for line in stands if line.key in standing})
         left_out = {at - first for line in stands for at in range(line.first, line.last)}
         self.is_own = [at not in left_out for at in range(len(self.words) or fingerprint.words)]
 

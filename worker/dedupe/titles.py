@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from itertools import groupby
 
 from worker.dedupe.facts import numbers
+from worker.dedupe.lines import speaks_to_reader
 from worker.text import Document, analyse, stem
 from worker.text.vocabulary import AGENCIES, CALENDAR, NUMBERS, PLAIN
 
@@ -47,13 +48,7 @@ _RUBRIC = frozenset(
     world abonnes abonnez abonnement subscribe lire suite read reading continue
     """.split()  # noqa: SIM905 - as above
 )
-#: Words by which a text speaks to its reader or of its own publisher.
-_ADDRESS = frozenset(
-    """
-    nous notre nos vous votre vos abonnez abonne abonnement cliquez inscrivez retrouvez suivez telechargez
-    we our us you your subscribe sign click follow newsletter brings
-    """.split()  # noqa: SIM905 - as above
-)
+#: A text that speaks to its reader so much is mostly standing text.
 _ADDRESSED = 0.03
 #: Of a title that a text is about, the share of words that the text carries, and how many at least.
 _COVERED, _WORDS = 1 / 3, 2
@@ -182,7 +177,7 @@ def carried(new: Title, old: Title, words: Sequence[str], language: str, *, same
         return found if len(found) >= _WORDS else frozenset()
     row = "" if same_source else f" {' '.join(words)} "
     about, touches = [_is_about(one, text, row) for one in (new, old)], [bool(one.all & text) for one in (new, old)]
-    if _is_addressed(words):
+    if speaks_to_reader(words, _ADDRESSED):
         is_shown = all(about)
     elif any(about):
         is_shown = all(touches) or not same_source or len(words) >= _LONG
@@ -198,12 +193,6 @@ def _is_about(one: Title, text: frozenset[str], row: str) -> bool:
         return True
     found = len(one.telling & text)
     return found >= _WORDS and found >= _COVERED * len(one.telling)
-
-
-def _is_addressed(words: Sequence[str]) -> bool:
-    """Whether a text speaks to its reader."""
-    found = [word for word in words if word in _ADDRESS]
-    return len(found) >= _WORDS and len(found) >= _ADDRESSED * len(words)
 
 
 @lru_cache(maxsize=1 << 14)

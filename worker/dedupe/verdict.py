@@ -246,8 +246,9 @@ class _Case:
         count = self._new.fingerprint.words - self._new.own_words
         if not count:
             return ""
-        sources = ", ".join(self._new.repeated_by[:2])
-        return f" Left out: {count} words that {sources} repeats under other titles."
+        by = " and ".join(self._new.repeated_by[:2])
+        said = f"standing text of {by}, which stands under other titles too" if by else "addressed to the reader"
+        return f" Left out: {count} words, {said}."
 
 
 def _percent(part: float) -> str:
