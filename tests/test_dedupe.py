@@ -227,7 +227,7 @@ def test_score_and_reason(name: str, low: float, high: float, words: str) -> Non
 
 def test_without_candidates_all_is_new() -> None:
     """Nothing to compare with."""
-    assert judge(BODY, TITLE, ).kind is NoveltyKind.NEW
+    assert judge(BODY, TITLE).kind is NoveltyKind.NEW
 
 
 def test_other_schemes_are_not_compared() -> None:

@@ -24,7 +24,9 @@ Word = tuple[str, str]
 
 #: Forms of address and honours, which one outlet writes before a name and another leaves out.
 HONOURS = frozenset(
-    "m mm mr mrs ms mme mmes mlle dr monsieur madame samdech techo akka moha sena padei oknha neak lok chumteav".split()
+    """
+    m mm mr mrs ms mme mmes mlle dr monsieur madame samdech techo akka moha sena padei oknha neak lok chumteav
+    """.split()  # noqa: SIM905 - as of words elsewhere
 )
 
 #: Letters of a slot's name: 24 bits, so that two texts of a hundred slots share one by chance once in 1,700 pairs.
@@ -112,9 +114,11 @@ def numbers(words: Iterable[Word]) -> frozenset[str]:
 def variants(new: Facts, old: Facts) -> frozenset[str]:
     """The words of names of `new` that `old` writes otherwise: `hunsen` where that one has `hun sen`."""
     here, there = new.runs - old.runs, old.runs - new.runs
-    return frozenset(
-        word for run in here if any(_is_variant(run.split(), other.split()) for other in there) for word in run.split()
-    )
+    written = [run.split() for run in here if any(_is_variant(run.split(), other.split()) for other in there)]
+    # Glued, a sentence's first word is seen for no name.
+    parts = [run.split() for run in there]
+    glued = ("".join(run[at:end]) for run in parts for at in range(len(run)) for end in range(at + 2, len(run) + 1))
+    return frozenset(word for run in written for word in run) | frozenset(glued)
 
 
 def _is_variant(a: Sequence[str], b: Sequence[str]) -> bool:

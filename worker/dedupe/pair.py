@@ -125,12 +125,16 @@ class Pair:
         """The shared words, in order."""
         return list(compress(self.new.words, self.is_shared))
 
+    @cached_property
+    def respelled(self) -> frozenset[str]:
+        """Words by which the new text only writes a name otherwise."""
+        return facts.variants(self.new.facts, self.old_facts)
+
     @property
     def unshared_words(self) -> Sequence[str]:
-        """The new text's other words, without standing text."""
-        return [
-            w for w, shared, own in zip(self.new.words, self.is_shared, self.new.is_own, strict=True) if own > shared
-        ]
+        """The new text's other words, without standing text and names that are only written otherwise."""
+        kept = zip(self.new.words, self.is_shared, self.new.is_own, strict=True)
+        return [word for word, shared, own in kept if own and not shared and word not in self.respelled]
 
     @cached_property
     def whole(self) -> float:
@@ -138,15 +142,14 @@ class Pair:
         unshared = [at for at in self.new.own if self.new.hashes[at] not in self._known]
         if not unshared or self.around >= 1:
             return 1.0 if self.new.own else 0.0
-        written = facts.variants(self.new.facts, self.old_facts)
-        same = sum(self._is_variant(at, written) for at in unshared)
+        same = sum(self._is_variant(at) for at in unshared)
         return max(self.around, 1 - (len(unshared) - same) / len(self.new.own))
 
-    def _is_variant(self, at: int, written: frozenset[str]) -> bool:
+    def _is_variant(self, at: int) -> bool:
         """Whether the word triple that begins there differs from the old text in how a name is written only."""
         words = self.new.words[at : at + _IN_A_ROW]
         known_names = self.old_facts.words
-        if not written.isdisjoint(words):
+        if not self.respelled.isdisjoint(words):
             return True
         if any(word in facts.HONOURS for word in words) and not known_names.isdisjoint(self.new.words[at + 1 : at + 6]):
             return True

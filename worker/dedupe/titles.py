@@ -179,11 +179,8 @@ def carried(new: Title, old: Title, words: Sequence[str], language: str, *, same
     about, touches = [_is_about(one, text, row) for one in (new, old)], [bool(one.all & text) for one in (new, old)]
     if speaks_to_reader(words, _ADDRESSED):
         is_shown = all(about)
-    elif any(about):
-        is_shown = all(touches) or not same_source or len(words) >= _LONG
     else:
-        both = (new.telling | old.telling) & text
-        is_shown = not same_source and len(both) >= _WORDS and all(one.telling & text for one in (new, old))
+        is_shown = any(about) and (all(touches) or not same_source or len(words) >= _LONG)
     return (new.telling | old.telling) & text if is_shown else frozenset()
 
 

@@ -61,10 +61,10 @@ def decide(
 ) -> Novelty:
     """NEW, or DUPLICATE of the earliest candidate that carries the same text.
 
-    `document` is what `fingerprint` was made of (without it titles are not heard), `sources` names its feed and host, `standing` those of its lines that
-    are standing text, each with who repeats it. `score` is the part, 0 to 1, of the new text that stands in the
-    original, standing text left out: 1 for a truncated copy, little for a round-up that contains the whole of it.
-    Times are aware.
+    `document` is what `fingerprint` was made of (without it titles are not heard), `sources` names its feed and host,
+    `standing` those of its lines that are standing text, each with who repeats it. `score` is the part, 0 to 1, of the
+    new text that stands in the original, standing text left out: 1 for a truncated copy, little for a round-up that
+    contains the whole of it. Times are aware.
     """
     text = Text(fingerprint, document, standing or {}) if candidates else None
     objection, nearest = "", 0.0
@@ -222,8 +222,8 @@ class _Case:
         self._carried = titles.carried(new, old, words, self._new.language, same_source=self._same_source)
         if not self._carried:
             return (
-                f"Its text is that of {self._name} ({self._overlap()}), but is about neither title, as standing text is "
-                f"not.{self._left_out()}"
+                f"Shares its text with {self._name} ({self._overlap()}), but under another title, and the text tells "
+                f"what neither title does, as standing text.{self._left_out()}"
             )
         return self._apart_in_what_differs(frozenset(titles.stems(words, self._new.language)))
 

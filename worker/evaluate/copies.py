@@ -12,7 +12,6 @@ from worker.normalise import Known, Unreadable, from_jsonl_line
 from worker.pipeline.known import store_in_order, store_known
 from worker.store import Store
 
-
 #: Articles of one transaction; each is compared with all before it in any case.
 _BATCH = 200
 
