@@ -74,9 +74,8 @@ def decide(
         case = _Case(text, candidate, published=published, sources=sources)
         against = case.objection()
         if against is None:
-            return Novelty(
-                kind=NoveltyKind.DUPLICATE, of=candidate.article_id, score=round(case.pair.inside, 4), why=case.why()
-            )
+            score = 1.0 if case.pair.is_same_text else round(case.pair.inside, 4)
+            return Novelty(kind=NoveltyKind.DUPLICATE, of=candidate.article_id, score=score, why=case.why())
         if against and case.pair.most >= nearest:
             objection, nearest = against, case.pair.most
     return Novelty(kind=NoveltyKind.NEW, why=objection or "No earlier article has this text.")

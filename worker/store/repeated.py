@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from worker.dedupe import Fingerprint, key_of
+from worker.model import Origin
 from worker.store.database import Tx
-from worker.store.tables import LineRow
+from worker.store.tables import ArticleRow, LineRow
 
-_line: sa.Table = LineRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_line: sa.Table = LineRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: Lines kept of one feed or host, and how often they are counted: once in so many articles of it.
 MAX_LINES = 2_000
@@ -84,6 +86,12 @@ def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[i
         _line.c.source.in_(sorted(names)), _line.c.line.in_(sorted(lines)), _line.c.other_id.is_not(None)
     )
     return {r.line: names[r.source] for r in tx.execute(query.order_by(_line.c.source.desc(), _line.c.line))}
+
+
+def forget(tx: Tx) -> int:
+    """Drop lines that were never repeated, and not used since the oldest article that feeds brought; returns how many."""
+    oldest = sa.select(sa.func.min(_article.c.id)).where(_article.c.origin == Origin.FEED).scalar_subquery()
+    return tx.execute(sa.delete(_line).where(_line.c.other_id.is_(None), _line.c.last_id < oldest)).rowcount
 
 
 def _key(name: str) -> int:
