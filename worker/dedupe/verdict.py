@@ -32,8 +32,8 @@ _WHOLE = 0.95
 _SAME_TIME = timedelta(days=3)
 #: Two issues of one rubric (`Flash info`, `Météo`) are farther apart than two sendings of one issue.
 _SAME_ISSUE = timedelta(hours=12)
-#: A text of fewer words is a headline or a flash: the article that begins with it follows it, and copies nothing.
-_FLASH = 20
+#: Of a text that has a short one in it, the part that the short one must be: else it goes on where that one ended.
+_MOSTLY = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +175,8 @@ class _Case:
         pair = self.pair
         if pair.shorter < _TELLING:
             return f"Too short to be called a copy of {self._name}.{self._left_out()}"
-        is_flash = pair.old.words < _FLASH and pair.inside < _EDITED
-        if is_flash or (pair.old.words < _SHORT and pair.inside < _COPY and pair.added):
+        goes_on = pair.inside < _MOSTLY or (pair.inside < _COPY and bool(pair.added))
+        if pair.old.words < _SHORT and goes_on:
             added = f", and adds {_quoted(pair.added)}" if pair.added else ""
             return f"Has the {pair.old.words} words of {self._name}, and goes on{added}."
         return ""
