@@ -57,9 +57,14 @@ class Fingerprint:
     scheme: int = SCHEME
 
     @property
+    def title_digest(self) -> str:
+        """16 hex digits of its title's words; empty where it has no title."""
+        return str(json.loads(self.facts).get("title", ""))
+
+    @property
     def title_line(self) -> int:
         """The key under which its title is learnt, as one of its lines; 0 where it has no title."""
-        title = str(json.loads(self.facts).get("title", ""))
+        title = self.title_digest
         return key_of("title", title) if title else 0
 
     @property
