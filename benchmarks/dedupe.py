@@ -36,7 +36,7 @@ from dedupetexts import KINDS, Text, edited, fresh
 from worker.dedupe import Fingerprint, decide, fingerprint
 from worker.dedupe.signature import unpacked
 from worker.model import Article, Novelty, NoveltyKind, Origin
-from worker.store import Store, articles, open_store
+from worker.store import Store, articles, open_store, repeated
 from worker.store.articles import packed
 from worker.store.newer import newer, newest
 from worker.text import Document, analyse
@@ -150,10 +150,21 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         begun, inner, verdicts = time.process_time(), 0.0, []
         with store.read() as tx:
             known = newest(tx)
-            for mark in marks:
+            for mark, document in zip(marks, documents, strict=True):
                 found = articles.candidates(tx, mark, url="", but=None)
+                sources = frozenset({"B"}).union(*(one.sources for one in found))
+                standing = repeated.standing(tx, sources, mark.all_lines) if found else {}
                 looked = time.process_time()
-                verdicts.append(decide(mark, published=NOW, candidates=found))
+                verdicts.append(
+                    decide(
+                        mark,
+                        document=document,
+                        published=NOW,
+                        candidates=found,
+                        standing=standing,
+                        sources=frozenset({"B"}),
+                    )
+                )
                 took["verify"] += (verified := time.process_time() - looked)
                 inner += verified
         took["look up"] += time.process_time() - begun - inner

@@ -48,7 +48,7 @@ COMMANDS = {
     ("rules", "stats"): ("--json", "--rules", "--since"),
     ("rules", "label"): (),
     ("eval", "rules"): ("--json", "--rules", "--without-weak"),
-    ("eval", "copies"): ("--json",),
+    ("eval", "copies"): ("--json", "--self", "--each-its-own-host"),
     ("eval", "stories"): ("--json", "--ignore"),
     ("health",): (),
 }

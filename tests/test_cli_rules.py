@@ -37,7 +37,11 @@ def folder(site: Site, rules: str, name: str = "draft") -> Path:
 
 
 def corpus(site: Site, *lines: dict[str, object]) -> Path:
-    path = site.folder / "corpus.jsonl"
+    return written(site.folder, *lines)
+
+
+def written(folder: Path, *lines: dict[str, object]) -> Path:
+    path = folder / "corpus.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return path
 
@@ -212,6 +216,33 @@ def test_eval_of_a_corpus_with_mistakes(veille, site: Site) -> None:
     assert done.code == 78
     assert "corpus.jsonl:1: `labels` is no table of true and false" in done.err
     assert "corpus.jsonl:2: the line is not JSON" in done.err
+
+
+def test_eval_copies_within_one_file(veille, tmp_path: Path) -> None:
+    """Every pair with both titles, the score and the reason."""
+    text = "Le bac de Neak Loeung a repris mardi ses traversées après la réparation de sa rampe d'acier."
+    file = written(
+        tmp_path,
+        {"id": "a", "lang": "fr", "title": "Le bac de Neak Loeung repart", "text": text, "published": "2026-03-01"},
+        {"id": "b", "lang": "fr", "title": "Neak Loeung a de nouveau son bac", "text": text, "published": "2026-03-02"},
+        {"id": "c", "lang": "fr", "title": "Autre chose", "text": "Un texte sans rapport.", "published": "2026-03-02"},
+    )
+    found = json.loads(veille("eval", "copies", file, "--self", "--json").out)
+    assert (found["articles"], found["copies"]) == (3, 1)
+    (pair,) = found["pairs"]
+    assert (pair["id"], pair["of"], pair["of_title"]) == ("b", "a", "Le bac de Neak Loeung repart")
+    out = " ".join(veille("eval", "copies", file, "--self", "--each-its-own-host").out.split())
+    assert "b: Neak Loeung a de nouveau son bac a: Le bac de Neak Loeung repart 1.00 Its text is word for word" in out
+    assert "1 of 3 called a copy" in out
+
+
+@pytest.mark.parametrize("options", [(), ("COPIES", "--self"), ("COPIES", "--each-its-own-host")])
+def test_eval_copies_wants_one_or_the_other(veille, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """A file of labelled copies, or the file itself."""
+    file = written(tmp_path, {"id": "a", "title": "x"})
+    done = veille("eval", "copies", file, *[str(file) if one == "COPIES" else one for one in options])
+    assert done.code == 2
+    assert "--self" in done.err
 
 
 # --- why -----------------------------------------------------------------------------------------------------------

@@ -1,13 +1,25 @@
-"""Measuring rules: against labels, and their tests against changes."""
+"""Measuring rules, against labels and their tests against changes; copies within one file."""
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from worker.evaluate import Labelled, document_of, evaluate_rules, mutate, read_labelled, unknown_labels
-from worker.normalise import Unreadable
+from worker.evaluate import (
+    Labelled,
+    copies_among,
+    document_of,
+    evaluate_rules,
+    mutate,
+    read_article,
+    read_labelled,
+    unknown_labels,
+)
+from worker.evaluate.counts import Counts
+from worker.normalise import Known, Unreadable
 from worker.rules import RuleSet, compile_rules
+from worker.store import Store
 
 TODAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
@@ -144,3 +156,64 @@ def test_a_scores_terms_are_dropped_one_by_one() -> None:
         '[[rule.test]]\ntitle = "Un pont, un gué"\n'
     )
     assert mutate(rules(source), [], TODAY)["r"].caught == 2
+
+
+# --- copies within one file ----------------------------------------------------------------------------------------
+
+COPIES = Path(__file__).parent / "data" / "copies"
+BRIEF = "Le pont suspendu de Ban Houay a été rouvert mardi aux piétons par le maire, après huit mois de travaux."
+
+
+def known(name: str, title: str, text: str, day: int = 1) -> Known:
+    found = read_article(
+        json.dumps(
+            {"id": name, "lang": "fr", "title": title, "text": text, "published": f"2026-03-{day:02}", "source": "A"}
+        )
+    )
+    assert isinstance(found, Known)
+    return found
+
+
+def test_copies_among_one_file(store: Store) -> None:
+    """Each article against those before it, with both titles, the score and the reason."""
+    stream = [
+        known("a", "Le pont de Ban Houay rouvert", BRIEF),
+        known("b", "Un autre article", "Le marché de Paksong change de place et de jour à la fin du mois."),
+        known("c", "Ban Houay retrouve son pont", BRIEF, 2),
+    ]
+    (pair,) = copies_among(store, stream, TODAY)
+    assert (pair.id, pair.of, pair.score) == ("c", "a", 1.0)
+    assert (pair.title, pair.of_title) == ("Ban Houay retrouve son pont", "Le pont de Ban Houay rouvert")
+    assert "word for word" in pair.why
+
+
+@pytest.mark.parametrize(("own_host", "found"), [(False, []), (True, ["2"])], ids=["as given", "each its own host"])
+def test_each_article_may_have_a_host_of_its_own(store: Store, found: list[str], *, own_host: bool) -> None:
+    """What one feed repeats is learnt of it; where each article has a feed of its own there is nothing to learn."""
+    notes = "La rédaction de la vallée prépare ces lignes au bureau de Paksé."
+    stream = [
+        known(str(n), title, notes) for n, title in enumerate(["Le pont", "Le marché", "Les lignes du bureau de Paksé"])
+    ]
+    steps: list[str] = []
+    pairs = copies_among(store, stream, TODAY, each_its_own_host=own_host, step=steps.append)
+    assert [pair.id for pair in pairs] == found
+    assert steps == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("own_host", [False, True], ids=["as given", "each its own host"])
+def test_short_items_with_standing_texts(store: Store, *, own_host: bool) -> None:
+    """No false copy among feeds with footers, walls, by-lines, flashes and bulletins, and nearly all true ones found."""
+    score = Counts()
+    for file in sorted(COPIES.glob("*.jsonl")):
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        # A file is a stream of its own; outlets of all three are the same.
+        named = [line | {"id": f"{file.stem}/{line['id']}"} for line in lines]
+        of = {line["id"]: f"{file.stem}/{line['of']}" if line["of"] else "" for line in named}
+        articles = [one for line in named if isinstance(one := read_article(json.dumps(line)), Known)]
+        found = {pair.id: pair for pair in copies_among(store, articles, TODAY, each_its_own_host=own_host)}
+        for name, original in of.items():
+            got = found[name].of if name in found else ""
+            assert got in ("", original), found[name].why
+            score.tp, score.fn = score.tp + bool(got), score.fn + (got != original)
+    assert score.tp + score.fn == 31
+    assert (score.f1 or 0) >= 0.95

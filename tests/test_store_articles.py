@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from stored import LEASE, NEW, NOW, add, article, mark, publish, sighting
 
-from worker.dedupe import Fingerprint
+from worker.dedupe import Fingerprint, fingerprint
 from worker.model import Novelty, NoveltyKind, Origin
 from worker.store import Store, articles, entries
+from worker.text import analyse
 
 TEXT = (
     "Le pont de la rivière Sékong a été ouvert mardi à la circulation par le gouverneur de la province d'Attapeu. "
@@ -53,6 +54,20 @@ def test_a_duplicate_is_never_an_original(store: Store) -> None:
     for n in range(70):
         add(store, f"Copie {n}", body=TEXT, url="https://a.example/1", novelty=copy_of(original))
     assert candidates(store, TEXT, "https://a.example/1") == [original]
+
+
+def test_a_copy_of_the_same_title_and_text_stands_for_its_original(store: Store) -> None:
+    """An outlet that moves shows its copies again, under the title that it gave them."""
+    original = add(store, "Le pont", body=TEXT)
+    other = article("Attapeu a son pont", TEXT, url="https://b.example/1")
+    made = fingerprint(analyse(other.title, other.body, "fr"))
+    with store.ingest() as tx:
+        copy, _ = articles.add(tx, other, made, copy_of(original), origin=Origin.FEED, now=NOW)
+        found = articles.candidates(tx, made, url="", but=None)
+        assert [(one.article_id, one.title) for one in found] == [(original, "Le pont"), (original, other.title)]
+        assert articles.candidates(tx, made, url="", but=original) == ()
+        retitled = fingerprint(analyse("Encore un titre", other.body, "fr"))
+        assert [one.title for one in articles.candidates(tx, retitled, url="", but=copy)] == ["Le pont"]
 
 
 def test_an_original_behind_very_many_copies_is_found(store: Store) -> None:

@@ -26,7 +26,7 @@ from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, events, quarantine, setback, stories, upkeep
+from worker.store import Store, deliveries, events, quarantine, repeated, setback, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -247,6 +247,8 @@ def forget(store: Store, live: Live, now: datetime) -> None:
                 stories.forget_empty(tx)
                 if more:
                     events.note(tx, events.Kind.FORGOT_ARTICLES, now, before=before, told=told_before)
+                else:
+                    repeated.forget(tx)
     if told_before is not None:
         more = True
         while more:

@@ -53,11 +53,48 @@ def rules(
 @app.command(name="copies")
 def copies(
     articles: Annotated[Path, typer.Argument(help="A .jsonl file of articles, stored first, in order.")],
-    file: Annotated[Path, typer.Argument(metavar="COPIES", help="A .jsonl file of texts with `of`, `kind`, `same`.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="COPIES", help="A .jsonl file of texts with `of`, `kind`, `same`.")
+    ] = None,
     *,
+    itself: Annotated[
+        bool, typer.Option("--self", help="Compare each article with those before it, and list every copy found.")
+    ] = False,
+    each_its_own_host: Annotated[
+        bool,
+        typer.Option("--each-its-own-host", help="With --self: as if each article came from an outlet of its own."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """How well copies are told from articles that only look alike, on a fresh store of its own."""
+    if itself == (file is not None):
+        raise typer.BadParameter("give either a file of COPIES or --self")
+    if each_its_own_host and not itself:
+        raise typer.BadParameter("--each-its-own-host goes with --self")
+    if file is None:
+        _copies_among(articles, each_its_own_host=each_its_own_host, as_json=as_json)
+    else:
+        _copies_of(articles, file, as_json=as_json)
+
+
+def _copies_among(articles: Path, *, each_its_own_host: bool, as_json: bool) -> None:
+    """Print each article that is called a copy of one before it."""
+    from dataclasses import asdict
+
+    from worker.app.clock import clock
+    from worker.cli import show
+    from worker.cli.known import read_corpus
+    from worker.evaluate import copies_among, read_article
+
+    known = read_corpus(articles, read_article)
+    with _fresh_store() as store, show.progress("comparing", len(known)) as step:
+        pairs = copies_among(store, known, clock(), each_its_own_host=each_its_own_host, step=step)
+    found: dict[str, Any] = {"articles": len(known), "copies": len(pairs), "pairs": [asdict(pair) for pair in pairs]}
+    print_json(found) if as_json else show.copies_among(found)
+
+
+def _copies_of(articles: Path, file: Path, *, as_json: bool) -> None:
+    """Print how many labelled copies are found."""
     from worker.app.clock import clock
     from worker.cli import show
     from worker.cli.known import read_corpus

@@ -1,11 +1,13 @@
 """Copies: whether an article is the text of an earlier one, nearly.
 
-    Document -> fingerprint -> (store: candidates that share a band) -> decide -> Novelty(NEW | DUPLICATE, of, why)
+    Document -> fingerprint -> (store: candidates that share a band, standing lines) -> decide
+        -> Novelty(NEW | DUPLICATE, of, why)
 
 Candidates are found by a sample of word sequences; what they are is decided on all of them. No verdict rests on an
 estimate.
 """
 
+from worker.dedupe.lines import Line, key_of, lines
 from worker.dedupe.revision import change
 from worker.dedupe.signature import SCHEME, Fingerprint, dump, fingerprint, from_archive
 from worker.dedupe.verdict import Candidate, compare_revision, decide, news
@@ -14,11 +16,14 @@ __all__ = [
     "SCHEME",
     "Candidate",
     "Fingerprint",
+    "Line",
     "change",
     "compare_revision",
     "decide",
     "dump",
     "fingerprint",
     "from_archive",
+    "key_of",
+    "lines",
     "news",
 ]

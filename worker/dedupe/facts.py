@@ -22,6 +22,13 @@ from worker.text.vocabulary import AGENCIES, CALENDAR, DAYS, MONTHS, NUMBERS, PL
 #: A word as written and as folded.
 Word = tuple[str, str]
 
+#: Forms of address and honours, which one outlet writes before a name and another leaves out.
+HONOURS = frozenset(
+    """
+    m mm mr mrs ms mme mmes mlle dr monsieur madame samdech techo akka moha sena padei oknha neak lok chumteav
+    """.split()  # noqa: SIM905 - as of words elsewhere
+)
+
 #: Letters of a slot's name: 24 bits, so that two texts of a hundred slots share one by chance once in 1,700 pairs.
 _SLOT = 4
 #: The end of the text, as the word after its last run: a cut text ends where no sentence does.
@@ -41,9 +48,14 @@ class Facts:
     slots: Mapping[str, frozenset[str]]
 
     @property
+    def runs(self) -> frozenset[str]:
+        """Every fact, its words parted by spaces."""
+        return frozenset(run for runs in self.slots.values() for run in runs)
+
+    @property
     def words(self) -> frozenset[str]:
         """Every word of every fact."""
-        return frozenset(word for runs in self.slots.values() for run in runs for word in run.split())
+        return frozenset(word for run in self.runs for word in run.split())
 
 
 def read(title: Sequence[Sequence[Word]], body: Sequence[Sequence[Word]], title_digest: str) -> str:
@@ -90,6 +102,29 @@ def agreement(few: Facts, many: Facts) -> float:
         return 0.0
     odd = [word for word in mine - others if not any(_alike(word, other) for other in others)]
     return 1 - len(odd) / len(mine)
+
+
+def numbers(words: Iterable[Word]) -> frozenset[str]:
+    """The numbers among words, as digits."""
+    runs: defaultdict[str, set[str]] = defaultdict(set)
+    _collect(list(words), frozenset(), runs)
+    return frozenset(word for run in runs for word in run.split() if word.isdecimal())
+
+
+def variants(new: Facts, old: Facts) -> frozenset[str]:
+    """The words of names of `new` that `old` writes otherwise: `hunsen` where that one has `hun sen`."""
+    here, there = new.runs - old.runs, old.runs - new.runs
+    written = [run.split() for run in here if any(_is_variant(run.split(), other.split()) for other in there)]
+    # Glued, a sentence's first word is seen for no name.
+    parts = [run.split() for run in there]
+    glued = ("".join(run[at:end]) for run in parts for at in range(len(run)) for end in range(at + 2, len(run) + 1))
+    return frozenset(word for run in written for word in run) | frozenset(glued)
+
+
+def _is_variant(a: Sequence[str], b: Sequence[str]) -> bool:
+    one, two = _of_kind(a, "name"), _of_kind(b, "name")
+    is_near = not set(one).isdisjoint(two) or (one and two and _spelled(one, two))
+    return bool(is_near) and _agree(a, b)
 
 
 def _collect(sentence: Sequence[Word], names: frozenset[int], runs: defaultdict[str, set[str]], end: str = "$") -> None:
@@ -179,17 +214,30 @@ def _group(left: str | int, right: str) -> bool:
 def _agree(a: Sequence[str], b: Sequence[str]) -> bool:
     """Whether two runs may be one thing: no kind of word that both have contradicts."""
     for kind in ("number", "day", "month", "name"):
-        one, two = [word for word in a if _kind(word) == kind], [word for word in b if _kind(word) == kind]
+        one, two = _of_kind(a, kind), _of_kind(b, kind)
         left, right = [word for word in one if word not in two], [word for word in two if word not in one]
         if left and right and not (kind == "name" and _spelled(left, right)):
             return False
     return True
 
 
+def _of_kind(run: Sequence[str], kind: str) -> list[str]:
+    """The words of a kind; names without honours, unless the run has nothing else."""
+    words = [word for word in run if _kind(word) == kind]
+    return [word for word in words if word not in HONOURS] or words
+
+
 def _spelled(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether the words of one are spellings of words of the other: `ha noi` and `hanoi`, `techo` and `techno`."""
+    """Whether the words of one are spellings of words of the other: `ha noi` and `hanoi`, `techo` and `techno`.
+
+    The shorter may also stand glued within the longer: `hunsen` within `samdech techo hun sen`.
+    """
     few, many = sorted((a, b), key=len)
-    return _alike("".join(few), "".join(many)) or all(any(_alike(word, other) for other in many) for word in few)
+    if all(any(_alike(word, other) for other in many) for word in few):
+        return True
+    glued, length = "".join(few), len(many)
+    parts = ("".join(many[at:end]) for at in range(length) for end in range(at + 1, length + 1))
+    return any(_alike(glued, part) for part in parts)
 
 
 def _kind(word: str) -> str:

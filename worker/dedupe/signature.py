@@ -20,6 +20,7 @@ from zlib import crc32
 
 from worker.archive import ArchiveArticle
 from worker.dedupe import facts
+from worker.dedupe.lines import key_of, lines
 from worker.model import Part, Span
 from worker.text import Document
 
@@ -50,18 +51,43 @@ class Fingerprint:
     facts: str
     #: How many words the digest stands for.
     words: int
+    #: Keys of its lines, by which standing text is learnt; empty once it is stored.
+    lines: tuple[int, ...] = ()
     #: Fingerprints of different schemes are not compared.
     scheme: int = SCHEME
+
+    @property
+    def title_digest(self) -> str:
+        """16 hex digits of its title's words; empty where it has no title."""
+        return str(json.loads(self.facts).get("title", ""))
+
+    @property
+    def title_line(self) -> int:
+        """The key under which its title is learnt, as one of its lines; 0 where it has no title."""
+        title = self.title_digest
+        return key_of("title", title) if title else 0
+
+    @property
+    def all_lines(self) -> frozenset[int]:
+        """The keys of its lines and of its title."""
+        return frozenset(line for line, _ in self.learnable)
+
+    @property
+    def learnable(self) -> tuple[tuple[int, int], ...]:
+        """Each line with what it stands under: its title; the title with the text that it stands over."""
+        text, title = key_of("text", self.digest), self.title_line
+        found = [(line, title or text) for line in dict.fromkeys(self.lines)]
+        return tuple([*found, (title, text)] if title else found)
 
 
 def fingerprint(document: Document) -> Fingerprint:
     """The fingerprint of a document: of its body, or of its title where it has no body."""
     title, body = document.folded[: document.title_words], document.folded[document.title_words :]
     words = body or title
-    hashes = _shingles(words)
+    hashes = shingles_of(words)
     bands = _bands(hashes)
     if title:
-        bands.add(_signed(_whole(_shingles(title))))
+        bands.add(_signed(_whole(shingles_of(title))))
     title_sentences, body_sentences = _sentences(document)
     return Fingerprint(
         digest=_digest(words),
@@ -69,12 +95,14 @@ def fingerprint(document: Document) -> Fingerprint:
         bands=tuple(sorted(bands)),
         facts=facts.read(title_sentences, body_sentences, _digest(title)[:16] if title else ""),
         words=len(words),
+        lines=tuple(line.key for line in lines(document)),
     )
 
 
 def dump(fingerprint: Fingerprint) -> str:
     """A fingerprint as one line of JSON, for a file."""
     fields = asdict(fingerprint) | {"shingles": b64encode(fingerprint.shingles).decode("ascii")}
+    del fields["lines"]
     return json.dumps(fields, ensure_ascii=False, sort_keys=True)
 
 
@@ -97,7 +125,7 @@ def stands_in(document: Document, span: Span, original: Fingerprint) -> bool:
     """Whether every word of a span of `document` stands in words that the original has too, three in a row."""
     first = 0 if span.part is Part.TITLE else document.title_words
     last = document.title_words if span.part is Part.TITLE else len(document.folded)
-    hashes = _shingles(document.folded[first:last])
+    hashes = shingles_of(document.folded[first:last])
     known = unpacked(original.shingles)
     starts = document.starts[first:last]
     words = {bisect_right(starts, start) - 1 for start, _ in span.words}
@@ -115,7 +143,7 @@ def _digest(words: Sequence[str]) -> str:
     return sha256(" ".join(words).encode()).hexdigest()
 
 
-def _shingles(words: Sequence[str]) -> list[int]:
+def shingles_of(words: Sequence[str]) -> list[int]:
     """The hash of every three words in a row, in order; of all words where there are fewer."""
     if len(words) < _SHINGLE:
         return [crc32(" ".join(words).encode())] if words else []

@@ -1,16 +1,18 @@
-"""The decision: three witnesses are heard.
+"""The decision: a text is called a copy only on evidence that a person would accept.
 
-How many three-word shingles the texts share (resemblance and containment: Broder 1997), whether their numbers, dates
-and names agree (`facts`), and, for texts too short to be their own proof, the time between them.
+A copy says nothing that its original did not say. Heard are: how many three-word shingles the texts share (resemblance
+and containment: Broder 1997) once standing text is left out; whether numbers, dates and names agree (`facts`); and the
+titles. The same title over the same text is a copy at any distance in time. Under another title a text is one only if
+it carries what is distinctive in the titles (`titles`); an address and a title prove nothing without the text.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 
-from worker.dedupe import facts
-from worker.dedupe.signature import Fingerprint, stands_in, unpacked
+from worker.dedupe import facts, titles
+from worker.dedupe.pair import Pair, Text
+from worker.dedupe.signature import Fingerprint, stands_in
 from worker.model import Match, Novelty, NoveltyKind
 from worker.text import Document
 
@@ -23,13 +25,15 @@ _EDITED = 0.42
 _KEPT = 0.8
 #: A text of fewer words says nothing that another might not say as well.
 _TELLING = 5
-#: In a text of fewer words each counts, as "hausse" and "baisse" do in a headline, and it does not prove its own
-#: identity: a copy of it is whole, and published about the same time.
+#: In a text of fewer words each counts, as "hausse" and "baisse" do in a headline: a copy of it is whole.
 _SHORT = 40
 _WHOLE = 0.95
+#: A short text under another title, or without one, is a copy of what was published about the same time.
 _SAME_TIME = timedelta(days=3)
-#: A text of fewer words is a headline or a flash: the article that begins with it follows it, and copies nothing.
-_FLASH = 20
+#: Two issues of one rubric (`Flash info`, `Météo`) are farther apart than two sendings of one issue.
+_SAME_ISSUE = timedelta(hours=12)
+#: Of a text that has a short one in it, the part that the short one must be: else it goes on where that one ended.
+_MOSTLY = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,29 +43,41 @@ class Candidate:
     article_id: int
     fingerprint: Fingerprint
     published: datetime
+    title: str = ""
     #: It stands at the address of the new article, under another identity.
     same_url: bool = False
+    #: Names of what may repeat lines under it: its feed, its host.
+    sources: frozenset[str] = field(default_factory=frozenset)
 
 
-def decide(fingerprint: Fingerprint, *, published: datetime, candidates: Sequence[Candidate]) -> Novelty:
+def decide(
+    fingerprint: Fingerprint,
+    *,
+    document: Document | None = None,
+    published: datetime,
+    candidates: Sequence[Candidate],
+    standing: Mapping[int, str] | None = None,
+    sources: frozenset[str] = frozenset(),
+) -> Novelty:
     """NEW, or DUPLICATE of the earliest candidate that carries the same text.
 
-    `score` is the part, 0 to 1, of the new text that stands in the original: 1 for a truncated copy, little for a
-    round-up that contains the whole of it. Times are aware.
+    `document` is what `fingerprint` was made of (without it titles are not heard), `sources` names its feed and host,
+    `standing` those of its lines that are standing text, each with who repeats it. `score` is the part, 0 to 1, of the
+    new text that stands in the original, standing text left out: 1 for a truncated copy, little for a round-up that
+    contains the whole of it. Times are aware.
     """
-    text = _Text(fingerprint)
-    objection = ""
+    text = Text(fingerprint, document, standing or {}) if candidates else None
+    objection, nearest = "", 0.0
     for candidate in sorted(candidates, key=lambda each: (each.published, each.article_id)):
-        if candidate.fingerprint.scheme != fingerprint.scheme:
+        if text is None or candidate.fingerprint.scheme != fingerprint.scheme:
             continue
-        pair = _Pair(text, candidate, apart=abs(published - candidate.published))
-        if not pair.alike():
-            continue
-        against = pair.objection()
-        if not against:
-            why, score = pair.why(), round(pair.inside, 4)
-            return Novelty(kind=NoveltyKind.DUPLICATE, of=candidate.article_id, score=score, why=why)
-        objection = objection or against
+        case = _Case(text, candidate, published=published, sources=sources)
+        against = case.objection()
+        if against is None:
+            score = 1.0 if case.pair.is_same_text else round(case.pair.inside, 4)
+            return Novelty(kind=NoveltyKind.DUPLICATE, of=candidate.article_id, score=score, why=case.why())
+        if against and case.pair.most >= nearest:
+            objection, nearest = against, case.pair.most
     return Novelty(kind=NoveltyKind.NEW, why=objection or "No earlier article has this text.")
 
 
@@ -89,113 +105,154 @@ def compare_revision(old: Fingerprint, new: Fingerprint) -> bool:
     return old.digest != new.digest or facts.load(old.facts).title != facts.load(new.facts).title
 
 
-class _Text:
-    """A fingerprint, read when needed."""
+class _Case:
+    """A new text, an earlier article, and what speaks for and against their being one."""
 
-    def __init__(self, fingerprint: Fingerprint) -> None:
-        self.digest = fingerprint.digest
-        self.words = fingerprint.words
-        self._fingerprint = fingerprint
+    def __init__(self, new: Text, earlier: Candidate, *, published: datetime, sources: frozenset[str]) -> None:
+        self.pair = Pair(new, earlier.fingerprint, earlier.title)
+        self._new, self._name = new, f"article {earlier.article_id}"
+        self._apart = abs(published - earlier.published)
+        self._same_url = earlier.same_url
+        self._same_source = earlier.same_url or not sources.isdisjoint(earlier.sources)
+        self._is_short = self.pair.shorter < _SHORT
+        self._carried: frozenset[str] = frozenset()
 
-    @cached_property
-    def shingles(self) -> set[int]:
-        return unpacked(self._fingerprint.shingles)
-
-    @cached_property
-    def facts(self) -> facts.Facts:
-        return facts.load(self._fingerprint.facts)
-
-    @cached_property
-    def is_title(self) -> bool:
-        return self.digest.startswith(self.facts.title or "none")
-
-
-class _Pair:
-    """The new text and an earlier one."""
-
-    def __init__(self, new: _Text, earlier: Candidate, *, apart: timedelta) -> None:
-        old = _Text(earlier.fingerprint)
-        shared = len(new.shingles & old.shingles)
-        self._new, self._old, self._name = new, old, f"article {earlier.article_id}"
-        self._same_url, self._apart = earlier.same_url, apart
-        self._shorter = min(new.words, old.words)
-        #: The part of the new text that stands in the old, and of the old that stands in the new.
-        self.inside = shared / max(1, len(new.shingles))
-        self.around = shared / max(1, len(old.shingles))
-        # An item that is only a title stands in the article of that title, whose body need not repeat it.
-        self._is_its_title = new.is_title and new.facts.title == old.facts.title
-        if self._is_its_title:
-            self.inside = 1.0
-
-    @property
-    def most(self) -> float:
-        """The part of the shorter text that stands in the other."""
-        return max(self.inside, self.around)
-
-    def alike(self) -> bool:
-        """Whether the words make it a likely copy, or address and title do."""
-        return self.most >= _EDITED or self._is_its_page()
-
-    def objection(self) -> str:
-        """Why it is no copy after all, in one sentence; empty if it is one."""
-        return self._contradicted() or ("" if self._is_its_page() else self._unproven() or self._not_enough())
+    def objection(self) -> str | None:
+        """Why it is no copy, in words; empty if the texts have nothing to do with each other, None if it is one."""
+        pair = self.pair
+        if pair.is_same_title and pair.is_same_text and self._new.has_body:
+            return None
+        if pair.most < _EDITED:
+            return self._nothing_shared()
+        return (
+            self._contradicted()
+            or self._too_little()
+            or (self._another_issue() if pair.is_same_title else self._unproven())
+            or self._not_enough()
+            or ("" if pair.is_same_title else self._about_something_else())
+            or None
+        )
 
     def why(self) -> str:
-        """Why it is a copy, in one sentence."""
-        if self._new.digest == self._old.digest:
-            return f"Its text is word for word that of {self._name}."
-        if self._is_its_title:
-            return f"It is no more than the title of {self._name}."
-        if self._is_its_page():
-            return f"It has the address and the title of {self._name}."
-        if self.around >= _COPY > self.inside:
-            part = f"which makes {_percent(self.inside)} of its own text"
-            return f"It contains {_percent(self.around)} of {self._name}, {part}."
-        if self.most < _COPY:
-            return f"{self._overlap()} stand in {self._name}, and names and numbers agree: an edited copy."
-        return f"{self._overlap()} stand in {self._name}."
+        """Why it is a copy, in words."""
+        pair, name = self.pair, self._name
+        if pair.is_same_text and pair.is_same_title:
+            return f"Its title and text are word for word those of {name}."
+        if pair.is_its_title:
+            return f"It is no more than the title of {name}."
+        if pair.is_same_text:
+            said = f"Its text is word for word that of {name}"
+        elif pair.around >= _COPY > pair.inside:
+            part = f"which makes {_percent(pair.inside)} of its own text"
+            said = f"It contains {_percent(pair.around)} of {name}, {part}"
+        elif pair.most < _COPY:
+            said = f"{self._overlap()} stand in {name}, and names and numbers agree: an edited copy"
+        else:
+            said = f"{self._overlap()} stand in {name}"
+        if pair.is_same_title:
+            said += ", under the same title"
+        elif self._carried:
+            said += f"; they carry words of the titles ({_quoted(self._carried)})"
+        return f"{said}.{self._left_out()}"
+
+    def _nothing_shared(self) -> str:
+        pair = self.pair
+        if pair.is_same_title and self._same_url:
+            return f"It has the address and the title of {self._name}, but another text ({self._overlap()} shared)."
+        if pair.with_standing >= _EDITED:
+            return f"What it shares with {self._name} is standing text.{self._left_out()}"
+        return ""
 
     def _contradicted(self) -> str:
-        found = facts.contradiction(self._new.facts, self._old.facts)
+        found = facts.contradiction(self._new.facts, self.pair.old_facts)
         if not found:
             return ""
         here, there = found
         return f"Reads like {self._name} ({self._overlap()}), but says “{here}” where that one says “{there}”."
 
+    def _too_little(self) -> str:
+        """What speaks against a text too short to say anything, or that only begins with the other."""
+        pair = self.pair
+        if pair.shorter < _TELLING:
+            return f"Too short to be called a copy of {self._name}.{self._left_out()}"
+        goes_on = pair.inside < _MOSTLY or (pair.inside < _COPY and bool(pair.added))
+        if pair.old.words < _SHORT and goes_on:
+            added = f", and adds {_quoted(pair.added)}" if pair.added else ""
+            return f"Has the {pair.old.words} words of {self._name}, and goes on{added}."
+        return ""
+
+    def _another_issue(self) -> str:
+        """What speaks against a text under the same title that is not the same in every word."""
+        if self.pair.is_its_title and self._apart > _SAME_TIME:
+            return f"Has the title of {self._name}, but no text, and came {self._apart.days} days apart from it."
+        is_rubric = self._new.title_recurs or (self._new.has_document and self._new.title.is_rubric)
+        if is_rubric and self._apart > _SAME_ISSUE and (self.pair.whole < _WHOLE or self._is_short):
+            return f"Has the title of {self._name}, as each issue of a rubric has, and came at another time."
+        return ""
+
     def _unproven(self) -> str:
-        """What speaks against a text too short to be its own proof."""
-        if self._same_url:
-            return ""
-        if self._shorter < _TELLING:
-            return f"Too short to be called a copy of {self._name}."
-        if self._shorter < _SHORT and self._apart > _SAME_TIME:
+        """What speaks against a short text under another title."""
+        if self._is_short and not self._same_url and self._apart > _SAME_TIME:
             return f"Reads like {self._name}, but is short, and came {self._apart.days} days apart from it."
-        if self._old.words < _FLASH and self.inside < _EDITED:
-            return f"Begins with the {self._old.words} words of {self._name} and goes on."
         return ""
 
     def _not_enough(self) -> str:
-        if self._shorter < _SHORT and self.most < _WHOLE:
+        pair = self.pair
+        if self._is_short and max(pair.most, pair.whole) < _WHOLE:
             return f"Only {self._overlap()} stand in {self._name}: each word counts in so short a text."
-        if self.most < _COPY and self._agreement() < _KEPT:
+        if pair.most < _COPY and pair.agreement() < _KEPT:
             return f"Only {self._overlap()} stand in {self._name}, and names and numbers differ."
         return ""
 
-    def _is_its_page(self) -> bool:
-        """Whether address, title and time are the same: then it is one article, however its feeds sum it up."""
-        if not self._same_url or self._apart > _SAME_TIME:
-            return False
-        title = self._new.facts.title
-        return bool(title) and title == self._old.facts.title
+    def _about_something_else(self) -> str:
+        """What the titles say against a text that is shared, but under another title."""
+        pair, new, old = self.pair, self._new.title, self.pair.old_title
+        if not new.all or not old.all:
+            return ""
+        words = pair.shared_words
+        said, numbers, same_source = self._new.words, self._new.numbers, self._same_source
+        extra = titles.unsaid(new, old, said, numbers | pair.old_facts.words, same_source=same_source)
+        if not extra and pair.around >= _WHOLE:
+            extra = titles.unsaid(old, new, said, numbers, same_source=same_source)
+        if extra:
+            return (
+                f"Reads like {self._name} ({self._overlap()}), but one title says “{extra}”, which the other does not."
+            )
+        self._carried = titles.carried(new, old, words, self._new.language, same_source=self._same_source)
+        if not self._carried:
+            return (
+                f"Shares its text with {self._name} ({self._overlap()}), but under another title, and the text tells "
+                f"what neither title does, as standing text.{self._left_out()}"
+            )
+        return self._apart_in_what_differs(frozenset(titles.stems(words, self._new.language)))
 
-    def _agreement(self) -> float:
-        new, old = self._new, self._old
-        few, many = (new, old) if len(new.shingles) <= len(old.shingles) else (old, new)
-        return facts.agreement(few.facts, many.facts)
+    def _apart_in_what_differs(self, shared: frozenset[str]) -> str:
+        """Whether what is distinctive in the new title stands in that part of its text that is not shared."""
+        pair = self.pair
+        if pair.around >= _WHOLE:
+            return ""
+        own = self._new.title.telling - pair.old_title.telling
+        apart = own & frozenset(titles.stems(pair.unshared_words, self._new.language)) - shared
+        if len(apart) > len(own & shared):
+            return f"What its title is about ({_quoted(apart)}) stands in the part that {self._name} does not have."
+        return ""
 
     def _overlap(self) -> str:
-        return f"{_percent(self.inside)} of its {len(self._new.shingles)} word triples"
+        return f"{_percent(self.pair.inside)} of its {len({self._new.hashes[at] for at in self._new.own})} word triples"
+
+    def _left_out(self) -> str:
+        """What was left out as standing text."""
+        count = self._new.fingerprint.words - self._new.own_words
+        if not count:
+            return ""
+        by = " and ".join(self._new.repeated_by[:2])
+        said = f"standing text of {by}, which stands under other titles too" if by else "addressed to the reader"
+        return f" Left out: {count} words, {said}."
 
 
 def _percent(part: float) -> str:
     return f"{100 * part:.0f} %"
+
+
+def _quoted(words: frozenset[str]) -> str:
+    return ", ".join(sorted(words)[:4])

@@ -1,12 +1,21 @@
 """Measuring: rules, copies and stories against labelled articles, rules' own tests against changes of the rules."""
 
-from worker.evaluate.copies import CopyScore, LabelledCopy, evaluate_copies, read_article, read_copy
+from worker.evaluate.copies import (
+    CopyScore,
+    FoundPair,
+    LabelledCopy,
+    copies_among,
+    evaluate_copies,
+    read_article,
+    read_copy,
+)
 from worker.evaluate.labels import Labelled, Score, Wrong, document_of, evaluate_rules, read_labelled, unknown_labels
 from worker.evaluate.mutation import Mutation, mutate
 from worker.evaluate.stories import LabelledStory, StoryScore, evaluate_stories, read_headline, read_story
 
 __all__ = [
     "CopyScore",
+    "FoundPair",
     "Labelled",
     "LabelledCopy",
     "LabelledStory",
@@ -14,6 +23,7 @@ __all__ = [
     "Score",
     "StoryScore",
     "Wrong",
+    "copies_among",
     "document_of",
     "evaluate_copies",
     "evaluate_rules",

@@ -3,14 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from worker.evaluate.counts import Counts
 from worker.model import Novelty, NoveltyKind
 from worker.normalise import Known, Unreadable, from_jsonl_line
-from worker.pipeline.known import store_known
+from worker.pipeline.known import store_in_order, store_known
 from worker.store import Store
+
+#: Articles of one transaction; each is compared with all before it in any case.
+_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,19 @@ class CopyScore(Counts):
     texts: Counter[str] = field(default_factory=Counter)
     right: Counter[str] = field(default_factory=Counter)
     wrong: list[WrongCopy] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPair:
+    """Two articles of one file, the later of which was called a copy of the earlier."""
+
+    id: str
+    title: str
+    of: str
+    of_title: str
+    #: Of the decision, as its reason.
+    score: float
+    why: str
 
 
 def read_copy(line: str) -> LabelledCopy | Unreadable:
@@ -94,6 +110,41 @@ def evaluate_copies(
         original = names[numbers[one.of]] if one.of in numbers else one.of
         _count(score, one, got, original if one.same else None, novelty.why)
     return score
+
+
+def copies_among(
+    store: Store,
+    articles: Sequence[Known],
+    now: datetime,
+    *,
+    each_its_own_host: bool = False,
+    step: Callable[[str], None] = lambda _: None,
+) -> list[FoundPair]:
+    """Each article that is called a copy of one before it, in order; `store` should be new.
+
+    With `each_its_own_host` every article has a feed and a host to itself, as a stream of many outlets has; else they
+    are as the file says.
+    """
+    if each_its_own_host:
+        articles = [_alone(known, at) for at, known in enumerate(articles)]
+    stored: dict[int, Known] = {}
+    pairs: list[FoundPair] = []
+    for first in range(0, len(articles), _BATCH):
+        batch = articles[first : first + _BATCH]
+        for known, (article_id, novelty) in zip(batch, store_in_order(store, batch, now), strict=True):
+            stored[article_id] = known
+            step(known.id)
+            if novelty.of is not None:
+                of = stored[novelty.of]
+                pair = FoundPair(
+                    id=known.id, title=known.title, of=of.id, of_title=of.title, score=novelty.score, why=novelty.why
+                )
+                pairs.append(pair)
+    return pairs
+
+
+def _alone(known: Known, at: int) -> Known:
+    return replace(known, source=f"{known.source} {at}".strip(), url=f"https://host{at}.invalid/{at}")
 
 
 def _count(score: CopyScore, one: LabelledCopy, got: str | None, expected: str | None, why: str) -> None:

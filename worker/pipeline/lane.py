@@ -6,7 +6,7 @@ What was thought before the lock holds inside, unless something newer bears on i
 asked again there. So the answers are those of a store where everything is decided under the lock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from worker.dedupe import Candidate, Fingerprint, decide
 from worker.model import Article, Novelty, NoveltyKind
 from worker.pipeline import stories as placing
 from worker.pipeline.stories import Weighed, Weighing
-from worker.store import Store, Tx, articles, stories
+from worker.store import Store, Tx, articles, repeated, stories
 from worker.store.newer import Newer, Newest, newer, newest
 from worker.story import WINDOW, StoryVerdict, keys
 from worker.text import Document
@@ -62,7 +62,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
         snapshot = newest(tx)
         weighing.read(tx)
         for at, subject in enumerate(subjects):
-            candidates, novelty = _novelty(tx, subject)
+            candidates, novelty = compare(tx, subject)
             is_new = subject.known is None and novelty.kind is NoveltyKind.NEW
             weighed = weighing.weigh(at)
             verdict, found = placing.judge(tx, subject.article, weighed) if is_new else (None, None)
@@ -83,9 +83,24 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
     return Look(newest=snapshot, thoughts=tuple(thoughts))
 
 
-def _novelty(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
-    candidates = articles.candidates(tx, subject.fingerprint, url=subject.article.url, but=subject.known)
-    return candidates, decide(subject.fingerprint, published=subject.article.published, candidates=candidates)
+def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
+    """What may be the original of a text, and what the text is to it."""
+    article, fingerprint = subject.article, subject.fingerprint
+    candidates = articles.candidates(tx, fingerprint, url=article.url, but=subject.known)
+    sources = repeated.sources_of(article.source, article.url)
+    standing: Mapping[int, str] = {}
+    if candidates:
+        all_sources = sources.union(*(candidate.sources for candidate in candidates))
+        standing = repeated.standing(tx, all_sources, fingerprint.all_lines)
+    novelty = decide(
+        fingerprint,
+        document=subject.document,
+        published=article.published,
+        candidates=candidates,
+        standing=standing,
+        sources=sources,
+    )
+    return candidates, novelty
 
 
 class Lane:
@@ -95,11 +110,14 @@ class Lane:
         self._tx = tx
         self._newer: Newer = newer(tx, look.newest)
         self._counted: list[Weighed] = []
+        #: Of the articles of this batch that are no copies; of others that are newer it is not known.
+        self._lines: set[int] = set()
+        self._is_alone = not self._newer.articles
 
     def novelty(self, thought: Thought) -> tuple[tuple[Candidate, ...], Novelty]:
         """What the text is to those stored, and what it was compared with."""
-        if self._bears_on_copies(thought):
-            return _novelty(self._tx, thought.subject)
+        if self._bears_on_copies(thought) or (thought.candidates and self._bears_on_lines(thought)):
+            return compare(self._tx, thought.subject)
         return thought.candidates, thought.novelty
 
     def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> None:
@@ -129,6 +147,10 @@ class Lane:
             or any(candidate.article_id in newer.articles for candidate in thought.candidates)
         )
 
+    def _bears_on_lines(self, thought: Thought) -> bool:
+        """Whether a newer article may have made standing text of a line."""
+        return not self._is_alone or not self._lines.isdisjoint(thought.subject.fingerprint.all_lines)
+
     def _bears_on_stories(self, thought: Thought) -> bool:
         """Whether a newer article is near enough to be compared with, or tells a story that the text was."""
         found, newer, published = thought.found, self._newer, thought.subject.article.published
@@ -151,5 +173,6 @@ class Lane:
         if thought.subject.article.url:
             newer.urls.add(thought.subject.article.url)
         if of is None:
+            self._lines.update(fingerprint.all_lines)
             newer.bands.update(articles.band_keys(fingerprint.bands))
             newer.keys.append((thought.subject.article.published, frozenset(keys(thought.weighed.vector))))

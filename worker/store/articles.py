@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from worker.dedupe import Candidate, Fingerprint
 from worker.model import Article, Novelty, Origin
 from worker.store.database import Tx
+from worker.store.repeated import learn, sources_of
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -33,8 +34,11 @@ def _near(sharing: str) -> sa.TextualSelect:
     """
     types: dict[str, Any] = {
         "article_id": sa.Integer,
+        "of_id": sa.Integer,
         "published": _article.c.published.type,
         "url": sa.Text,
+        "source": sa.Text,
+        "title": sa.Text,
         "scheme": sa.Integer,
     }
     types |= {"digest": sa.Text, "shingles": sa.LargeBinary, "facts": sa.Text, "words": sa.Integer}
@@ -49,9 +53,13 @@ def _near(sharing: str) -> sa.TextualSelect:
                 SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
             ) AS like_it
         )
-        SELECT f.article_id, a.published, a.url, f.scheme, f.digest, f.shingles, f.facts, f.words
+        SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source, coalesce(r.title, a.title) AS title,
+            f.scheme, f.digest, f.shingles, f.facts, f.words
         FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
-        WHERE a.id = near.id AND f.article_id = near.id AND +a.of_id IS NULL AND a.id <> :but
+        LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
+        LEFT JOIN article AS o ON o.id = a.of_id
+        WHERE a.id = near.id AND f.article_id = near.id AND coalesce(a.of_id, a.id) <> :but
+            AND (+a.of_id IS NULL OR (f.digest = :digest AND o.of_id IS NULL))
         ORDER BY f.article_id, f.revision
         """)  # noqa: S608 - of two texts of ours
         .bindparams(sharing=_MAX_SHARING, most=MAX_CANDIDATES)
@@ -104,24 +112,29 @@ class StoredArticle:
 def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -> tuple[Candidate, ...]:
     """The articles that may be the original of a text: same digest, same address, or most bands in common.
 
-    A duplicate is never an original: copies of copies lead to the first. An article that had several texts is there
-    once for each. Of a band that very many articles have, as a slogan that an outlet puts under each, only the newest
+    A duplicate is never an original: copies of copies lead to the first. One of the same title and text stands for its
+    original, which may have had another title. An article that had several texts is there once for each. Of a band that very many articles have, as a slogan that an outlet puts under each, only the newest
     are looked at: it would cost more with every year, and tells nothing.
     """
     asked = {"digest": fingerprint.digest, "url": url, "but": but or 0}
     keys = sorted(band_keys(fingerprint.bands))
     if tx.dialect.name == "sqlite":
-        found = tx.execute(_NEAR_SQLITE, {"bands": json.dumps(keys), **asked})
+        rows = tx.execute(_NEAR_SQLITE, {"bands": json.dumps(keys), **asked})
     else:
-        found = tx.execute(_NEAR_POSTGRESQL, {"bands": keys, **asked})
+        rows = tx.execute(_NEAR_POSTGRESQL, {"bands": keys, **asked})
+    title = fingerprint.title_digest
     return tuple(
         Candidate(
             article_id=r.article_id,
             published=r.published,
+            title=r.title,
             same_url=bool(url) and r.url == url,
-            fingerprint=_without_bands(r),
+            sources=sources_of(r.source, r.url),
+            fingerprint=found,
         )
-        for r in found
+        for r in rows
+        for found in [_without_bands(r)]
+        if r.of_id is None or (title and found.title_digest == title)
     )
 
 
@@ -187,6 +200,8 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
     }
     article_id = int(tx.execute(_ADD_ARTICLE, values).scalar_one())
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
+    if novelty.of is None:
+        learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
     if not has_text:
         return article_id, 0
     return article_id, _add_revision(tx, article_id, 1, article, entry_id, now)
@@ -220,6 +235,8 @@ def revise(
     )
     # Those of the texts before stay: other outlets go on copying what this one has corrected.
     _add_fingerprint(tx, article_id, number, fingerprint, indexed=of_id is None)
+    if of_id is None:
+        learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
     return _add_revision(tx, article_id, number, article, entry_id, now)
 
 

@@ -29,6 +29,7 @@ from worker.store.tables import (
     EntryRow,
     FeedRow,
     FingerprintRow,
+    LineRow,
     MatchRow,
     ObligationRow,
     RawRow,
@@ -50,6 +51,7 @@ _document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # as 
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
+_line: sa.Table = LineRow.__table__  # type: ignore[attr-defined]  # as above
 _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
@@ -102,6 +104,8 @@ def rewind(then: Tx, to: Tx, moment: datetime, happened: Sequence[Event]) -> Non
     _copy(then, to, _revision, _revision.c.created < moment)
     for table in (_fingerprint, _band, _told, _key):
         _copy(then, to, table, table.c.article_id.in_(base))
+    came = sa.select(_article.c.id).where(~stood)
+    _copy(then, to, _line, _line.c.article_id.not_in(came), _lines(then, came))
     told = sa.select(_told.c.story_id).where(_told.c.article_id.in_(base))
     _copy(then, to, _story, sa.or_(_story.c.created < moment, _story.c.id.in_(told)))
     _copy(then, to, _acknowledged, _acknowledged.c.created < moment)
@@ -158,6 +162,12 @@ def copy_purged(then: Tx, to: Tx, feed_ids: Collection[int], moment: datetime) -
         sa.exists().where(_entry.c.feed_id == _seen.c.feed_id, _entry.c.first_seen < moment),
     )
     _copy(then, to, _seen, sa.and_(_seen.c.entry_id.is_(None), _seen.c.feed_id.in_(list(feed_ids)), polled))
+
+
+def _lines(then: Tx, came: sa.Select[tuple[int]]) -> Callable[[_Row], _Row]:
+    """Lines as they were before the articles came that repeated them since."""
+    since = frozenset(then.execute(came).scalars())
+    return lambda row: row | {"other_id": None if row["other_id"] in since else row["other_id"]}
 
 
 def _silences(happened: Sequence[Event]) -> Callable[[_Row], _Row]:

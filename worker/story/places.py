@@ -97,10 +97,7 @@ mekong mekong
 
 #: Keys of capitals and seats of organisations: news of every kind is datelined there.
 CAPITALS = frozenset(
-    """
-    hanoi phnompenh vientiane bangkok beijing moscow paris london washington tokyo seoul geneva brussels manila jakarta
-    kualalumpur naypyidaw newdelhi canberra berlin rome madrid kyiv tehran newyork
-    """.split()
+    ["hanoi", "phnompenh", "vientiane", "bangkok", "beijing", "moscow", "paris", "london", "washington", "tokyo", "seoul", "geneva", "brussels", "manila", "jakarta", "kualalumpur", "naypyidaw", "newdelhi", "canberra", "berlin", "rome", "madrid", "kyiv", "tehran", "newyork"]
 )
 #: Folded words in a row -> key. The longest has three words.
 PLACES: dict[tuple[str, ...], str] = {

@@ -12,9 +12,9 @@ import math
 import sys
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -35,19 +35,19 @@ MOST, KEYS = 120, 64
 _RARE = 1 / 500
 
 
-class Kind(Enum):
-    """What a term is: how much it weighs beside a common word, and how much of its rarity is evidence."""
+class Kind(StrEnum):
+    """What a term is."""
 
-    WORD = (1.0, 1.0)
-    NUMBER = (1.0, 1.0)
-    NAME = (1.2, 1.0)
-    #: Two words of a name in a row: `Hun Sen` is found in `Samdech Techo Hun Sen`. Its words are the evidence.
-    PAIR = (1.2, 0.0)
-    COUNTRY = (1.2, 0.25)
-    CAPITAL = (0.6, 0.25)
-    OFFICE = (0.5, 0.25)
+    WORD = "word"
+    NUMBER = "number"
+    NAME = "name"
+    #: Two words of a name in a row: `Hun Sen` is found in `Samdech Techo Hun Sen`.
+    PAIR = "pair"
+    COUNTRY = "country"
+    CAPITAL = "capital"
+    OFFICE = "office"
     #: A day of a month, or a year.
-    DATE = (1.0, 0.25)
+    DATE = "date"
 
     @property
     def is_shared(self) -> bool:
@@ -55,6 +55,18 @@ class Kind(Enum):
         return self not in (Kind.WORD, Kind.OFFICE)
 
 
+#: How much a term of a kind weighs beside a common word, and how much of its rarity is evidence. That of a pair is in
+#: its words.
+_WORTH = {
+    Kind.WORD: (1.0, 1.0),
+    Kind.NUMBER: (1.0, 1.0),
+    Kind.NAME: (1.2, 1.0),
+    Kind.PAIR: (1.2, 0.0),
+    Kind.COUNTRY: (1.2, 0.25),
+    Kind.CAPITAL: (0.6, 0.25),
+    Kind.OFFICE: (0.5, 0.25),
+    Kind.DATE: (1.0, 0.25),
+}
 #: Forms of verbs that stand in every text, and words that only count time, folded.
 _AUXILIARY = frozenset(
     """
@@ -193,7 +205,7 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
         key = hashed(term, is_shared=one.kind.is_shared)
         stands_in = max(1, frequency.get(key, 0) + common.get(key, 0)) / (articles + shipped + 1)
         rarity = max(0.0, -math.log(stands_in + _RARE))
-        weight, share = one.kind.value
+        weight, share = _WORTH[one.kind]
         words[key] = one.word
         weights[key] = weight * math.sqrt(rarity) * (1 + math.log(one.count))
         evidence[key] = rarity * share / max(1, len(one.part_of))

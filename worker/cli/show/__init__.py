@@ -2,7 +2,7 @@
 
 from worker.cli.show.article import articles, explained, stories, story, why
 from worker.cli.show.aside import quarantine, quarantined
-from worker.cli.show.measured import backtest, copies, diff, mutants, scores, stats, story_scores
+from worker.cli.show.measured import backtest, copies, copies_among, diff, mutants, scores, stats, story_scores
 from worker.cli.show.replayed import replay
 from worker.cli.show.state import deliveries, doctor, feeds, ledger, poll, status
 from worker.cli.show.terminal import progress
@@ -11,6 +11,7 @@ __all__ = [
     "articles",
     "backtest",
     "copies",
+    "copies_among",
     "deliveries",
     "diff",
     "doctor",

@@ -42,6 +42,15 @@ def copies(found: Facts) -> None:
     out.print(f"[bold]{shares}[/]")
 
 
+def copies_among(found: Facts) -> None:
+    """Each pair with both titles, its score and the reason; then how many there are."""
+    for pair in inert(found["pairs"]):
+        out.print(escape(f"{pair['id']}: {pair['title']}"))
+        out.print(escape(f"  {pair['of']}: {pair['of_title']}"))
+        out.print(Text(f"  {pair['score']:.2f}  {pair['why']}", style="dim"))
+    out.print(f"[bold]{found['copies']} of {found['articles']} called a copy[/]")
+
+
 def story_scores(found: Facts, labelled: Mapping[str, Any]) -> None:
     """The stories of several articles with their labels, then the scores."""
     together: dict[int, list[str]] = {}

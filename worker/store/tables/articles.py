@@ -85,6 +85,24 @@ class BandRow(SQLModel, table=True):
     article_id: int = Field(primary_key=True)
 
 
+class LineRow(SQLModel, table=True):
+    """A line, or a title, of the articles of a feed or a host; see `store.repeated`."""
+
+    __tablename__ = "line"
+    __table_args__ = (PrimaryKeyConstraint("source", "line", name="line_key"), {"sqlite_with_rowid": False})
+    #: Of the feed's name, or of the host.
+    source: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    line: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    #: The title that it was first seen under; of a title, the text.
+    stands_under: int = Field(sa_type=BigInteger)
+    #: The first article that had it. Articles may go, and what was learnt of them stays: no foreign key.
+    article_id: int
+    #: The first other article that had it under another title: with it the line is standing text.
+    other_id: int | None = None
+    #: The last article that had it.
+    last_id: int
+
+
 class StoryRow(SQLModel, table=True):
     """Articles on one event."""
 

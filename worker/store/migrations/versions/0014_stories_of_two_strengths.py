@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -42,3 +42,7 @@ def upgrade() -> None:
         sa.Column("reached", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
     )
+    # What stories were compared by has another form now; the first start makes it anew from the texts.
+    op.get_bind().execute(sa.text("UPDATE story_article SET vector = :none"), {"none": b""})
+    op.execute("DELETE FROM story_key")
+    op.execute("DELETE FROM term")
