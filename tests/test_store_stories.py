@@ -7,7 +7,7 @@ import pytest
 from stored import NEW, NOW, add
 
 from worker import story
-from worker.model import Novelty, NoveltyKind
+from worker.model import Article, Novelty, NoveltyKind
 from worker.pipeline.stories import Weighed, Weighing, count, place
 from worker.store import Store, articles, stories, upkeep
 from worker.text import analyse
@@ -25,10 +25,11 @@ RICE = "Les rizières du delta ont donné une récolte moyenne, disent les coop�
 
 def weigh(store: Store, title: str, body: str) -> Weighed:
     """An article's terms, as those of one that comes alone."""
-    weighing = Weighing([analyse(title, body, "fr")])
+    article = Article(
+        title=title, body=body, language="fr", published=NOW, first_seen=NOW, url="", link="", source="A"
+    )
     with store.read() as tx:
-        weighing.read(tx)
-    return weighing.weigh(0)
+        return Weighing(tx, [(article, analyse(title, body, "fr"))]).weigh(0)
 
 
 def tell(

@@ -138,9 +138,7 @@ def _weighed(tx: Tx, article_id: int) -> Told | None:
     if stored is None or not stored.revision:
         return None
     one = stored.article
-    weighing = Weighing([text.analyse(one.title, one.body, one.language)])
-    weighing.read(tx)
-    vector = weighing.weigh(0).vector
+    vector = Weighing(tx, [(one, text.analyse(one.title, one.body, one.language))]).weigh(0).vector
     return Told(article_id=article_id, published=one.published, language=one.language, vector=vector)
 
 

@@ -55,12 +55,11 @@ class Look:
 
 def look(store: Store, subjects: Sequence[Subject]) -> Look:
     """Read what is known and compare, before the ingest lock; may take its time."""
-    weighing = Weighing([subject.document for subject in subjects])
     seen: set[str] = set()
     thoughts: list[Thought] = []
     with store.read() as tx:
         snapshot = newest(tx)
-        weighing.read(tx)
+        weighing = Weighing(tx, [(subject.article, subject.document) for subject in subjects])
         for at, subject in enumerate(subjects):
             candidates, novelty = compare(tx, subject)
             is_new = subject.known is None and novelty.kind is NoveltyKind.NEW

@@ -54,17 +54,16 @@ def _judge_some(store: Store, live: Live, now: datetime) -> bool:
         found = [one for one in (articles.get(tx, number) for number in ids) if one is not None]
     if not ids:
         return False
-    weighing = Weighing([text.analyse(one.article.title, one.article.body, one.article.language) for one in found])
+    texts = [(one.article, text.analyse(one.article.title, one.article.body, one.article.language)) for one in found]
     with store.ingest() as tx:
         if stories.judged(tx) != before:
             return True
-        _place_all(tx, live, found, weighing, now)
+        _place_all(tx, live, found, Weighing(tx, texts), now)
         stories.note_judged(tx, Judged(number=SCHEME, reached=ids[-1]))
     return True
 
 
 def _place_all(tx: Tx, live: Live, found: Sequence[StoredArticle], weighing: Weighing, now: datetime) -> None:
-    weighing.read(tx)
     counted: list[Weighed] = []
     changed: set[int] = set()
     for at, one in enumerate(found):

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from worker.dedupe import lines
 from worker.model import Article
-from worker.store import Tx, stories
+from worker.store import Tx, repeated, stories
 from worker.story import StoryVerdict, Told, Vector, bag, decide, hashes, weighted
 from worker.text import Document
 
@@ -44,14 +45,10 @@ class Weighing:
     A batch that counted its own words as common would be told by how it happened to arrive.
     """
 
-    def __init__(self, documents: Sequence[Document]) -> None:
-        self._bags = [bag(document) for document in documents]
+    def __init__(self, tx: Tx, texts: Sequence[tuple[Article, Document]]) -> None:
+        self._bags = [bag(document, _left_out(tx, article, document)) for article, document in texts]
         self._hashes = [hashes(found) for found in self._bags]
-        self._frequency: Counter[int] = Counter()
-        self._articles = 0
-
-    def read(self, tx: Tx) -> None:
-        """Read what the store has counted; before the ingest lock: counts drift slowly."""
+        # Before the ingest lock or under it: counts drift slowly.
         stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
         self._frequency = Counter(stored)
 
@@ -66,6 +63,15 @@ class Weighing:
         """Let those after it count the batch's article at that place, which opens a story."""
         self._frequency.update(self._hashes[at])
         self._articles += 1
+
+
+def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
+    """The numbers of the words that stand in standing text of the article's feed or host, or speak to the reader."""
+    found = lines(document)
+    known = repeated.standing(tx, repeated.sources_of(article.source, article.url), {line.key for line in found})
+    return frozenset(
+        at for line in found if line.to_reader or line.key in known for at in range(line.first, line.last)
+    )
 
 
 def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:

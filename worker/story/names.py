@@ -4,7 +4,7 @@ A name is a run of words with capitals inside one sentence. The first word of a 
 capitals have theirs from their place, and are names only where the text says so elsewhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
@@ -46,11 +46,14 @@ class Place:
     in_title: bool
 
 
-def read(document: Document) -> Iterator[Name | Place | Word]:
-    """The units of a document, the title's first."""
+def read(document: Document, left_out: Collection[int] = ()) -> Iterator[Name | Place | Word]:
+    """The units of a document, the title's first, but for the words of these numbers."""
     reading = _Reading(document)
     at = 0
     while at < len(document.folded):
+        if at in left_out:
+            at += 1
+            continue
         in_title = at < document.title_words
         key, length = reading.place(at)
         if length:

@@ -12,7 +12,7 @@ import math
 import sys
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -161,16 +161,17 @@ def from_archive(shipped: ArchiveArticle) -> Vector:
     return unpacked(b64decode(shipped.terms))
 
 
-def bag(document: Document) -> Bag:
-    """The terms of a document: of title and body together."""
+def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
+    """The terms of a document, of title and body together; `left_out`: numbers of words that stand in standing text."""
     terms: dict[str, Term] = {}
-    has_body = len(document.folded) > document.title_words
-    for term, kind, word, in_title, name in _terms(document):
+    left = len(document.folded) - len(left_out)
+    has_body = left > document.title_words
+    for term, kind, word, in_title, name in _terms(document, left_out):
         found = terms.setdefault(term, Term(kind, word))
         found.count += _TITLE if in_title and has_body else 1
         if len(name) > len(found.part_of):
             found.part_of = name
-    return Bag(terms=terms, words=len(document.folded) if has_body else 0)
+    return Bag(terms=terms, words=left if has_body else 0)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -232,10 +233,10 @@ def keys(vector: Vector) -> tuple[int, ...]:
     return tuple(sorted(vector.weights, key=lambda key: (-vector.weights[key], key))[:KEYS])
 
 
-def _terms(document: Document) -> Iterator[tuple[str, Kind, str, bool, tuple[str, ...]]]:
+def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str, Kind, str, bool, tuple[str, ...]]]:
     """Each term, its kind, its word for people, whether it stands in the title, and the name that it is part of."""
     language = document.language
-    units = list(read(document))
+    units = list(read(document, left_out))
     for at, unit in enumerate(units):
         match unit:
             case Place(key=key, words=said):
