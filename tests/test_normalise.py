@@ -205,7 +205,7 @@ def article(text: str = LEAD, *, language: str = "", source: str = "Desk", seen:
         id=1, feed="f", parsed=ParsedEntry(language=seen, **fields), first_seen=FIRST_SEEN, backlog=False
     )
     return normalise(
-        entry, text, source=source, language=language, detect=lambda _, fallback: f"detected, else {fallback}"
+        entry, text, source=source, language=language, detect=lambda *said: f"detected, else {said[-1]}"
     )
 
 
@@ -228,7 +228,7 @@ def test_published_is_never_later_than_first_seen(
 
 @pytest.mark.parametrize(
     ("configured", "seen", "expected"),
-    [("fr-FR", "en-us", "fr"), ("", "en-US", "detected, else en"), ("", "", "detected, else ")],
+    [("fr-FR", "en-us", "fr"), ("", "en-US", "detected, else en-US"), ("", "", "detected, else ")],
     ids=["configured", "the entry's own is but a guess", "detected"],
 )
 def test_language(configured: str, seen: str, expected: str):

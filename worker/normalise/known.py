@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from worker.normalise.agency import clean, has_credit_or_head
+from worker.normalise.agency import has_credit_or_head
+from worker.normalise.cleaning import clean
 
 #: A line longer than this is no title.
 _LONGEST_TITLE = 200

@@ -86,7 +86,7 @@ def _subject(known: Known, now: datetime) -> Subject:
 
 
 def _article(known: Known, now: datetime) -> Article:
-    language = known.language or text.detect(known.body or known.title, "fr")
+    language = known.language or text.detect(known.title, known.body, "fr")
     return Article(
         title=known.title,
         body=known.body,
