@@ -16,7 +16,7 @@ LINE = "La délégation a visité une école où les élèves apprennent le viet
 
 def text(fragment: str) -> str:
     (found,) = extract.texts([(fragment, URL)])
-    return found
+    return found.text
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_wrapped_lines_are_one_paragraph():
 
 def test_each_fragment_has_its_text():
     """The answer is as long as the question."""
-    assert extract.texts([("<p>a</p>", ""), ("", ""), ("b", "")]) == ("a", "", "b")
+    assert tuple(one.text for one in extract.texts([("<p>a</p>", ""), ("", ""), ("b", "")])) == ("a", "", "b")
     assert extract.texts([]) == ()
 
 
@@ -84,7 +84,7 @@ def test_hostile_trees(hostile: str):
     """No depth or number of tags raises, in a fragment or a page."""
     found = text(hostile)
     assert "fond" in found or "fond" not in hostile
-    assert isinstance(extract.page(hostile.encode(), URL), str)
+    assert isinstance(extract.page(hostile.encode(), URL).text, str)
 
 
 @given(st.text(alphabet=st.sampled_from("<>/&;#xpbr =\"'-!\n aé\x00\ud800"), max_size=200))
@@ -105,7 +105,7 @@ def test_page_encodings(encoding: str):
     page = (
         f"<html><head><meta charset='{declared}'><title>T</title></head><body><article>{body}</article></body></html>"
     )
-    assert f"{LINE} 0\n\n{LINE} 1" in extract.page(page.encode(encoding), URL)
+    assert f"{LINE} 0\n\n{LINE} 1" in extract.page(page.encode(encoding), URL).text
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_page_encodings(encoding: str):
 )
 def test_a_page_without_an_article(page: bytes):
     """Nothing found is an empty text."""
-    assert extract.page(page, URL) == ""
+    assert extract.page(page, URL).text == ""
 
 
 def test_a_short_article():
@@ -123,7 +123,7 @@ def test_a_short_article():
         f"<html><body><nav><ul>{menu}</ul></nav><article><h1>Titre</h1><p>{LINE}</p><p>{LINE} Fin.</p></article>"
         "<footer>Mentions légales</footer></body></html>"
     )
-    found = extract.page(page.encode(), URL)
+    found = extract.page(page.encode(), URL).text
     assert LINE in found
     assert "Rubrique" not in found
     assert "Mentions" not in found
@@ -135,7 +135,7 @@ def test_real_pages():
     gold = json.loads((PAGES / "gold_segments.json").read_text())
     missing, noise = [], []
     for url, page in gold.items():
-        found = " ".join(extract.page((PAGES / page["file"]).read_bytes(), url).split())
+        found = " ".join(extract.page((PAGES / page["file"]).read_bytes(), url).text.split())
         missing += [segment for segment in page.get("with", []) if " ".join(segment.split()) not in found]
         noise += [segment for segment in page.get("without", []) if " ".join(segment.split()) in found]
     assert len(missing) <= 1

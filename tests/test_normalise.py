@@ -204,9 +204,7 @@ def article(text: str = LEAD, *, language: str = "", source: str = "Desk", seen:
     entry = StoredEntry(
         id=1, feed="f", parsed=ParsedEntry(language=seen, **fields), first_seen=FIRST_SEEN, backlog=False
     )
-    return normalise(
-        entry, text, source=source, language=language, detect=lambda *said: f"detected, else {said[-1]}"
-    )
+    return normalise(entry, text, source=source, language=language, detect=lambda *said: f"detected, else {said[-1]}")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.dedupe import Candidate, Fingerprint
-from worker.model import Article, Novelty, Origin
+from worker.model import Article, Cut, CutKind, Novelty, Origin
 from worker.store.database import Tx
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
 
@@ -250,6 +250,7 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
         "body": article.body,
         "entry_id": entry_id,
         "created": now,
+        "cut": _written(article.cut),
     }
     return int(tx.execute(_ADD_REVISION, values).scalar_one())
 
@@ -330,6 +331,17 @@ def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:
     """When each text of an article came, first to last."""
     query = sa.select(_revision.c.created).where(_revision.c.article_id == article_id).order_by(_revision.c.number)
     return tx.execute(query).scalars().all()
+
+
+def cut_of(tx: Tx, article_id: int, number: int) -> tuple[Cut, ...]:
+    """What cleaning took out of one text of an article."""
+    query = sa.select(_revision.c.cut).where(_revision.c.article_id == article_id, _revision.c.number == number)
+    written = tx.execute(query).scalar()
+    return tuple(Cut(kind=CutKind(kind), text=text) for kind, text in json.loads(written)) if written else ()
+
+
+def _written(cut: Sequence[Cut]) -> str:
+    return json.dumps([[one.kind, one.text] for one in cut], ensure_ascii=False) if cut else ""
 
 
 def text_of(tx: Tx, article_id: int, number: int) -> tuple[str, str] | None:

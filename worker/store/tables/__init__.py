@@ -26,6 +26,7 @@ from worker.store.tables.feeds import (
     DocumentRow,
     EntryRow,
     FeedRow,
+    PageSeenRow,
     RawRow,
     SeenRow,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "JudgementRow",
     "MatchRow",
     "ObligationRow",
+    "PageSeenRow",
     "RawRow",
     "RevisionRow",
     "SecretRow",
