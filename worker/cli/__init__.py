@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli import answers, deliveries, evaluating, operating, previewing, quarantine, replaying, rules
+from worker.cli import answers, deliveries, evaluating, operating, previewing, quarantine, replaying, rules, texts
 from worker.cli.frame import (
     EX_CONFIG,
     EX_SOFTWARE,
@@ -46,6 +46,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
 app.command(name="preview")(previewing.preview)
+app.command(name="show")(texts.show)
 app.registered_commands += answers.app.registered_commands
 
 

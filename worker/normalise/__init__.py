@@ -20,7 +20,7 @@ _SUFFIX = re.compile(r"^(.*\S)\s+[-–—|:]\s+([^|]{2,60})$")
 _SHORTEST = 10
 
 
-def normalise(  # noqa: PLR0913 - an entry's text comes with all of this
+def normalise(
     entry: StoredEntry,
     text: str,
     *,

@@ -144,9 +144,9 @@ def _end_of_own(lines: Sequence[str], signed: Sequence[bool]) -> int:
         part = [line for line in lines[start:end] if line]
         is_last = not (end and signed[end - 1]) or start == end
         # Two texts with headlines of their own are the manner of this entry.
-        if part and own and headed < 2 and _is_anothers(part, own):
-            if is_last or 2 * sum(map(len, part)) <= sum(map(len, own)):
-                return start
+        is_short = is_last or 2 * sum(map(len, part)) <= sum(map(len, own))
+        if part and own and headed < 2 and is_short and _is_anothers(part, own):
+            return start
         headed += bool(part) and _is_headline(part[0])
         own += part
         start = end

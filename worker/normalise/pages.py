@@ -19,9 +19,11 @@ from worker.text import fold, words
 
 #: Function words of French and English, folded, of three letters and more: they prove nothing of what a text is about.
 _FUNCTION_WORDS = frozenset(
-    "the and for with from that this are was were has have its not but you your our their his her who will can all more"
-    " les des une dans pour par sur avec est sont qui que aux son ses cette ces plus pas nous vous votre vos nos notre"
-    " leur leurs elle ils elles ont ete etre apres avant selon entre sans sous mais comme tout tous toute deux".split()
+    """
+    the and for with from that this are was were has have its not but you your our their his her who will can all more
+    les des une dans pour par sur avec est sont qui que aux son ses cette ces plus pas nous vous votre vos nos notre
+    leur leurs elle ils elles ont ete etre apres avant selon entre sans sous mais comme tout tous toute deux
+    """.split()  # noqa: SIM905 - one word a line would fill the page
 )
 #: Thai, Lao, Khmer, Chinese, Japanese: no spaces, so that two characters in a row are compared.
 _SPACELESS = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -43,7 +45,7 @@ _LISTED, _LISTED_SHARE = 3, 0.25
 _MOST_LINES = 200
 #: Names of front pages: `/`, `/fr`, `/index.html`, `/home`.
 _FRONT = re.compile(
-    r"/?(?:[a-z]{2}(?:[-_][a-z]{2})?)?/?(?:(?:index|default|home|accueil|trang-chu)(?:\.\w{2,5})?)?/?", re.I
+    r"/?(?:[a-z]{2}(?:[-_][a-z]{2})?)?/?(?:(?:index|default|home|accueil|trang-chu)(?:\.\w{2,5})?)?/?", re.IGNORECASE
 )
 _ID = re.compile(r"\d{4,}")
 #: Numbers, and codes that hold digits, differ from one answer to the next: times, counters, request ids.
@@ -224,9 +226,10 @@ def _plain_terms(text: str) -> tuple[str, ...]:
 
 def _refusal(feed: FeedText, page: PageFound, evidence: _Evidence) -> tuple[PageReason | None, str]:
     listed = _listed(page)
-    if moved := _moved(feed.link, page.url):
-        if moved == "front" or listed or not (evidence.is_carried() and evidence.is_certain()):
-            return PageReason.REDIRECTED, urls.masked(page.url)
+    moved = _moved(feed.link, page.url)
+    is_it = moved != "front" and not listed and evidence.is_carried() and evidence.is_certain()
+    if moved and not is_it:
+        return PageReason.REDIRECTED, urls.masked(page.url)
     if listed and not evidence.heads:
         return PageReason.LISTING, f"{listed} links to other articles"
     if not evidence.is_carried():

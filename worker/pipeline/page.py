@@ -1,6 +1,6 @@
 """page(entry): an article's page into its text, for feeds that ask for full text.
 
-    PageWanted -fetch-> Fetched -extract, judge-> ReadPage    under the store's lock: what others of its host got -> text
+    PageWanted -fetch-> Fetched -extract, judge-> ReadPage -compare with others of its host-> text, or why none is taken
 
 The page enriches: where it proves nothing, the feed's own text stands, the entry says why, and the page is asked for
 again later.

@@ -83,7 +83,8 @@ def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[
         sa.select(_entry.c.id, _entry.c.parsed, _entry.c.page_tries, _feed.c.key)
         .join(_feed, _feed.c.id == _entry.c.feed_id)
         .where(*wanted(now))
-        .order_by(_entry.c.id.desc())
+        # Not by the plain column: SQLite would take that order for a way to find them, and read the table.
+        .order_by(sa.literal_column("+entry.id").desc())
         .limit(limit)
         .with_for_update(skip_locked=True, of=_entry)
     ).all()

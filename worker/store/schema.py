@@ -7,7 +7,7 @@ from sqlmodel import SQLModel
 
 from worker.store import tables  # noqa: F401 - defines the tables
 
-VERSION = "0011"
+VERSION = "0013"
 
 #: As Alembic makes it.
 _VERSION_TABLE = sa.Table(
