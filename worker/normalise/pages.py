@@ -39,7 +39,7 @@ _LEAD = 60
 #: A summary of fewer terms is no witness against the page.
 _FEW = 5
 #: A text of so many terms is more than a summary: the page has to hold most of it.
-_WHOLE_TEXT, _MOST_OF_IT = 80, 0.6
+_WHOLE_TEXT, _MOST_OF_IT = 20, 0.5
 #: Lines of a page that are links to other articles: fewer are what stands below an article.
 _LISTED, _LISTED_SHARE = 3, 0.25
 _MOST_LINES = 200
@@ -123,10 +123,10 @@ def line_key(line: str) -> bytes:
     return hashlib.blake2b(plain.encode(errors="replace"), digest_size=8).digest()
 
 
-def alike(title: str, other: str) -> bool:
+def alike(title: str, other: str, *, least: float = 0.5) -> bool:
     """Whether two titles share so much that they may head one article."""
     one, two = terms(title), terms(other)
-    return title == other or (bool(one and two) and min(_share(one, two), _share(two, one)) >= 0.5)
+    return title == other or (bool(one and two) and min(_share(one, two), _share(two, one)) >= least)
 
 
 def terms(text: str) -> tuple[str, ...]:
@@ -193,6 +193,7 @@ class _Evidence:
         self.of_title = self.there.share(self.title)
         self.of_lead = self.there.share(self.lead)
         self.heads = any(alike(feed.title, heading) for heading in page.headings) if feed.title else False
+        self.is_headed_so = any(alike(feed.title, heading, least=0.6) for heading in page.headings)
         self.headed = bool(page.headings)
         self._many = len(terms(asked)) >= 20
 
@@ -215,9 +216,9 @@ class _Evidence:
 
     def is_certain(self) -> bool:
         """Whether it is certainly the article of the feed's words, though its address is another."""
-        if len(self.lead) >= _FEW and self.of_lead >= 0.75:
-            return True
-        return self.heads or (not self.headed and self.of_title >= 0.75 and len(self.title) >= 3)
+        if len(self.lead) >= _FEW:
+            return self.of_lead >= 0.75 or (self.of_lead >= 0.35 and self.is_headed_so)
+        return self.is_headed_so or (not self.headed and self.of_title >= 0.75 and len(self.title) >= 3)
 
 
 def _plain_terms(text: str) -> tuple[str, ...]:
@@ -234,12 +235,12 @@ def _refusal(feed: FeedText, page: PageFound, evidence: _Evidence) -> tuple[Page
         return PageReason.LISTING, f"{listed} links to other articles"
     if not evidence.is_carried():
         return PageReason.OTHER_TEXT, ""
-    whole = terms(feed.text)
-    if len(whole) >= _WHOLE_TEXT and evidence.there.share(whole) < _MOST_OF_IT:
-        return PageReason.OTHER_TEXT, "it lacks most of the feed's own text"
     length, own = _length(page.text), _length(feed.text)
     if length < own:
         return PageReason.SHORTER, f"{length} characters, and {own} in the feed"
+    whole = terms(feed.text)
+    if len(whole) >= _WHOLE_TEXT and evidence.there.share(whole) < _MOST_OF_IT:
+        return PageReason.OTHER_TEXT, "it lacks most of the feed's own text"
     return None, ""
 
 

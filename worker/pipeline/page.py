@@ -83,16 +83,18 @@ def _compared(tx: Tx, wanted: pages.PageWanted, read: ReadPage, now: datetime) -
     """The verdict once it is known what other entries of the host got; a text that they got too is nobody's."""
     verdict, host = read.verdict, _host(wanted.link)
     keys = line_keys(verdict.found)
-    others = [other for other in pages.seen_on(tx, host) if _is_another(other, wanted)]
+    # Alike both ways: a report that quotes an earlier one whole is a page of its own, and so is that one.
+    others = [
+        other for other in pages.seen_on(tx, host) if _share(other.lines, keys) > _THEIRS and _is_another(other, wanted)
+    ]
     rest, theirs = own_lines(verdict.found, frozenset[bytes]().union(*(other.lines for other in others)))
     is_repeated = theirs > _THEIRS and not carries(read.feed, rest)
     if is_repeated and verdict.reason is None:
         verdict = PageVerdict(reason=PageReason.REPEATED, found=verdict.found)
-    alike_pages = [other for other in others if _share(other.lines, keys) > _THEIRS]
     if verdict.reason is not None:
-        _give_up(tx, alike_pages, keys, now)
-    if is_repeated and alike_pages:
-        pages.seen_again(tx, [other.id for other in alike_pages], now=now)
+        _give_up(tx, others, keys, now)
+    if is_repeated:
+        pages.seen_again(tx, [other.id for other in others], now=now)
     else:
         pages.remember(tx, host, wanted, read.feed.text, keys, now=now)
     return verdict
