@@ -54,6 +54,76 @@ def test_texts(fragment: str, expected: str):
     assert text(fragment) == expected
 
 
+@pytest.mark.parametrize(
+    ("fragment", "captions"),
+    [
+        ("<figure><img src='a'/><figcaption>Légende <b>x</b></figcaption></figure><p>Texte</p>", ("Légende x",)),
+        ("<p class='wp-caption-text'>Une</p><p>Texte</p><p class='caption'>Deux</p>", ("Une", "Deux")),
+        ("<figure><figcaption>Jamais fermée", ("Jamais fermée",)),
+        ("<figure><img src='a'/><figcaption> </figcaption></figure>", ()),
+        ("<script>Rien</script><p>Texte</p>", ()),
+    ],
+    ids=["figcaption", "by class", "open", "blank", "no caption"],
+)
+def test_captions_stand_apart(fragment: str, captions: tuple[str, ...]):
+    """They are no part of the text, and not lost."""
+    (found,) = extract.texts([(fragment, URL)])
+    assert found.captions == captions
+
+
+@pytest.mark.parametrize(
+    ("fragment", "links"),
+    [
+        ("<p>► <a href='/a'>Un accord</a></p>", {"► Un accord"}),
+        ("<p><a href='/a'>► Un <b>accord</b></a></p>", {"► Un accord"}),
+        ("<p>► <a href='/a'>Un accord</a> signé hier</p>", set()),
+        ("<p>► Un accord</p>", set()),
+        ("Texte<br>&gt;&gt; <a href='/a'>Un accord</a><br>Suite", {">> Un accord"}),
+        ("<ul><li><a href='/a'>Un</a></li><li>Deux</li></ul>", {"Un"}),
+        ("► Un accord", None),
+    ],
+    ids=["arrow outside", "arrow inside", "more words", "no link", "lines", "list", "plain text"],
+)
+def test_lines_that_are_links(fragment: str, links: set[str] | None):
+    """One link and nothing else but signs; plain text cannot tell."""
+    (found,) = extract.texts([(fragment, URL)])
+    assert found.links == links
+
+
+@pytest.mark.parametrize(
+    ("content", "target"),
+    [
+        ("0; url=/b", "https://news.example/b"),
+        ("3;URL='https://x.example/c'", "https://x.example/c"),
+        ("600; url=/b", ""),
+        ("5", ""),
+    ],
+    ids=["relative", "quoted", "a page that is drawn anew", "itself"],
+)
+def test_a_page_that_sends_on(content: str, target: str):
+    """A meta refresh within seconds is a redirect."""
+    page = f'<html><head><meta http-equiv="Refresh" content="{content}"></head><body></body></html>'
+    assert extract.page(page.encode(), URL).refresh == target
+
+
+def test_headings_and_links_of_a_page():
+    """What the page is headed, and which of its lines lead elsewhere."""
+    found = extract.page(f"<h1>Un <i>titre</i></h1><p>{LINE}</p><h2><a href='/x'>Ailleurs</a></h2>".encode(), URL)
+    assert found.headings == ("Un titre",)
+    assert found.links == {"Ailleurs"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content_type"),
+    [("gb18030", "text/html; charset=gb2312"), ("cp1252", "text/html; charset=ISO-8859-1"), ("cp1252", "text/html")],
+)
+def test_the_server_names_the_encoding(encoding: str, content_type: str):
+    """Where the bytes are not UTF-8 and the page says nothing."""
+    line = "洪森在金边会见了来访的代表团，双方就边境贸易交换了意见。" if encoding == "gb18030" else LINE
+    page = f"<html><body><article><p>{line}</p><p>{line}</p></article></body></html>"
+    assert line in extract.page(page.encode(encoding), URL, content_type).text
+
+
 def test_wrapped_lines_are_one_paragraph():
     """Lines of plain text that were broken at one width flow together again."""
     lines = ["La rencontre a porté sur la pêche, le riz et les routes", "que les deux provinces veulent rouvrir avant"]

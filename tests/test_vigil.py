@@ -60,6 +60,8 @@ FACTS = [
     pytest.param(Facts(feeds=[feed(*every(1, 50, 30), failures=8)]), Kind.FEED_FAILS, id="it fails"),
     pytest.param(Facts(feeds=[feed(failures=7)]), None, id="it failed seven times"),
     pytest.param(Facts(feeds=[feed(gap=True)]), Kind.FEED_GAP, id="a gap"),
+    pytest.param(Facts(feeds=[feed(pages_failed=5)]), Kind.FEED_PAGES, id="pages that cannot be used"),
+    pytest.param(Facts(feeds=[feed(pages_failed=4)]), None, id="four of them"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.6 * HOUR)]), Kind.DNS_DOWN, id="f22 names"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=None)]), Kind.DNS_DOWN, id="f22 from the start"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.4 * HOUR)]), None, id="f22 names for a while"),
@@ -128,6 +130,8 @@ LOOKS = [
     pytest.param(noted(Kind.FEED_GAP, FEED), Kind, True, id="a feed that it knows"),
     pytest.param(noted(Kind.FEED_GAP, "x"), Kind, False, id="a feed that only the other knows"),
     pytest.param(noted(Kind.FEED_GAP, "x", seen=NOW - 0.51 * HOUR), Kind, True, id="a feed that was taken out"),
+    pytest.param(noted(Kind.FEED_PAGES, FEED), Kind, True, id="pages of a feed that it knows"),
+    pytest.param(noted(Kind.FEED_PAGES, "x"), Kind, False, id="pages of a feed that only the other knows"),
     pytest.param(noted(Kind.RULE_QUIET, "visit"), Kind, True, id="a rule that it knows"),
     pytest.param(noted(Kind.RULE_SPIKES, "x"), Kind, False, id="a rule that only the other knows"),
 ]

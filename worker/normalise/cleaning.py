@@ -138,27 +138,27 @@ def _signed_off(paragraphs: Sequence[Sequence[str]], cut: list[Cut]) -> list[lis
 
 def _end_of_own(lines: Sequence[str], signed: Sequence[bool]) -> int:
     """How many of the lines are the article's; the others are another's, behind a sign-off."""
-    own: list[str] = []
-    start, headed = 0, 0
+    known: set[str] = set()
+    start, length, headed = 0, 0, 0
     for end in (*(at + 1 for at, is_signed in enumerate(signed) if is_signed), len(lines)):
         part = [line for line in lines[start:end] if line]
-        is_last = not (end and signed[end - 1]) or start == end
+        own = sum(map(len, part))
+        is_short = not signed[end - 1] or 2 * own <= length if end else False
         # Two texts with headlines of their own are the manner of this entry.
-        is_short = is_last or 2 * sum(map(len, part)) <= sum(map(len, own))
-        if part and own and headed < 2 and is_short and _is_anothers(part, own):
+        if part and length and headed < 2 and is_short and _is_anothers(part, known):
             return start
         headed += bool(part) and _is_headline(part[0])
-        own += part
+        known.update(*(_WORD.findall(line.casefold()) for line in part))
+        length += own
         start = end
     return len(lines)
 
 
-def _is_anothers(part: Sequence[str], own: Sequence[str]) -> bool:
+def _is_anothers(part: Sequence[str], known: Collection[str]) -> bool:
     """Whether lines behind a sign-off look like another article's headline and summary."""
     if not _is_headline(part[0]) or len(part) > _MOST_TAIL_LINES or sum(map(len, part)) > _LONGEST_TAIL:
         return False
     words = [word for word in _WORD.findall(" ".join(part).casefold()) if len(word) >= _LONG_WORD]
-    known = frozenset(_WORD.findall(" ".join(own).casefold()))
     return sum(word in known for word in words) < _OWN * len(words) or not words
 
 
