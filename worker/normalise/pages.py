@@ -39,7 +39,7 @@ _LEAD = 60
 #: A summary of fewer terms is no witness against the page.
 _FEW = 5
 #: A text of so many terms is more than a summary: the page has to hold most of it.
-_WHOLE_TEXT, _MOST_OF_IT = 20, 0.5
+_WHOLE_TEXT, _MOST_OF_IT = 20, 0.6
 #: Lines of a page that are links to other articles: fewer are what stands below an article.
 _LISTED, _LISTED_SHARE = 3, 0.25
 _MOST_LINES = 200
@@ -209,7 +209,7 @@ class _Evidence:
         if not few and self.of_title >= 0.4 and self.of_lead >= 0.45:
             return True
         if not few and self.of_lead < 0.35:
-            return self.of_title >= 0.75 and len(self.title) >= 3
+            return self.of_title >= 0.8 and len(self.title) >= 3
         is_spaceless = _SPACELESS.match(self.title[0]) is not None
         least = 0.5 if is_spaceless else 0.6 if len(self.title) >= 3 else 1.0
         return self.of_title >= least
