@@ -107,6 +107,26 @@ def test_a_list_of_links_is_no_article() -> None:
     assert judge(feed, headed).reason is None
 
 
+@pytest.mark.parametrize(
+    ("behind", "cut"),
+    [
+        (["Titre A", "Dit de A.", "Titre B", "Dit de B."], 4),
+        (["Titre A", "Titre B"], 2),
+        (["Titre A", "Dit de A."], 0),
+        (["Titre A", "Un.", "Deux.", "Trois.", "Titre B", "Dit."], 0),
+        (["Titre A", "Titre B", "Un.", "Deux.", "Trois.", "Quatre."], 0),
+    ],
+    ids=["titles and summaries", "titles", "one", "far apart", "within the article"],
+)
+def test_titles_of_others_behind_the_article(behind: list[str], cut: int) -> None:
+    """Two at least, in a row, up to the end: what follows a single one may be the article's."""
+    page = PageFound(url=LINK, text="\n\n".join([STORY, *behind]), teasers={"Titre A", "Titre B"})
+    found = judge(FeedText(title=TITLE, text=SUMMARY, link=LINK), page)
+    kept = behind[: len(behind) - cut]
+    assert found.text == "\n\n".join([STORY, *kept])
+    assert found.teasers == "\n\n".join(behind[len(kept) :])
+
+
 def test_what_the_page_lacks_is_put_before_it() -> None:
     """A standfirst that extraction leaves out still stands in the article."""
     feed = FeedText(title=TITLE, text="Le préfet salue un geste historique.", link=LINK)
@@ -119,7 +139,8 @@ def test_what_the_page_lacks_is_put_before_it() -> None:
 def test_most_of_a_longer_text_must_be_there() -> None:
     """The beginning of the article and a long offer is longer than the feed's text, and less."""
     offer = " ".join(["La suite est réservée aux abonnés, un euro le premier mois."] * 9)
-    assert verdict(f"{TITLE}. {SUMMARY} {offer}", own=STORY) == PageReason.OTHER_TEXT
+    own = f"{STORY}\n\nLe port a été bouclé par la police, et les écoles du quartier sont restées fermées."
+    assert verdict(f"{TITLE}. {SUMMARY} {offer}", own=own) == PageReason.OTHER_TEXT
 
 
 @pytest.mark.parametrize(

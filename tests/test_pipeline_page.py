@@ -1,5 +1,6 @@
 """page: an article's own page enriches its text, and never replaces what was better."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
@@ -235,6 +236,17 @@ async def test_a_page_that_sends_on_by_itself(desk: Desk) -> None:
     desk.web.answer(moved, html(FULL, heading=TITLE))
     await desk.pass_()
     assert bodies(desk) == [FULL]
+
+
+async def test_other_news_behind_the_article_is_cut(desk: Desk) -> None:
+    """Titles of others that extraction takes along match no rule, and are kept aside."""
+    others = f"<h3><a href='/x'>Le marché</a></h3><p>Il rouvre.</p><h3><a href='/y'>Hun Sen</a></h3><p>{VISIT}</p>"
+    desk.web.answer(LINK, html(FULL, heading=TITLE).replace(b"</article>", f"{others}</article>".encode()))
+    await desk.pass_()
+    assert bodies(desk) == [FULL]
+    assert desk.one("SELECT count(*) FROM obligation") == 0
+    ((cut,),) = desk.rows("SELECT cut FROM revision")
+    assert json.loads(cut) == [["title", TITLE], ["related", f"Le marché\n\nIl rouvre.\n\nHun Sen\n\n{VISIT}"]]
 
 
 # --- what other entries of the host got ----------------------------------------------------------------------------

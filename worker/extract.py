@@ -36,6 +36,8 @@ class Page:
     headings: tuple[str, ...] = ()
     #: Lines of the page that are one link and nothing else.
     links: frozenset[str] = frozenset()
+    #: Those of them that are headings of a lower order: titles of other articles.
+    teasers: frozenset[str] = frozenset()
     #: Where the page sends its reader on by itself (meta refresh); empty: it does not.
     refresh: str = ""
 
@@ -58,6 +60,7 @@ _BLOCKS = _names(
 )
 _CELLS = frozenset({"td", "th"})
 _CAPTIONS = frozenset({"figcaption"})
+_LOWER = frozenset({"h2", "h3", "h4", "h5", "h6"})
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)\b[^<>]*>|<!--")
 #: XML's short form of an element that HTML reads as open: all that follows would belong to it.
@@ -106,6 +109,7 @@ def page(html: bytes, url: str, content_type: str = "") -> Page:
         text=_joined((found or "").splitlines()),
         headings=tuple(reader.headings),
         links=frozenset(reader.links),
+        teasers=frozenset(reader.teasers),
         refresh=_refresh(reader.refresh, url),
     )
 
@@ -160,6 +164,7 @@ class _Paragraphs:
         self.captions: list[str] = []
         self.headings: list[str] = []
         self.links: set[str] = set()
+        self.teasers: set[str] = set()
         #: The content of the first meta refresh.
         self.refresh = ""
         self._newlines = newlines
@@ -169,7 +174,7 @@ class _Paragraphs:
         #: Depth below a hidden element, itself included; what is hidden may be a caption.
         self._hidden = 0
         self._caption: list[str] | None = None
-        self._pre = self._link = self._heading = 0
+        self._pre = self._link = self._heading = self._lower = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._hidden or tag in _HIDDEN or _CAPTION.search(attributes.get("class", "")):
@@ -184,6 +189,7 @@ class _Paragraphs:
             self._flush()
             self._pre += tag == "pre"
             self._heading += tag == "h1"
+            self._lower += tag in _LOWER
 
     def _hide(self, tag: str, attributes: Mapping[str, str]) -> None:
         if tag == "meta" and not self.refresh and attributes.get("http-equiv", "").lower() == "refresh":
@@ -205,6 +211,7 @@ class _Paragraphs:
             self._flush()
             self._pre -= tag == "pre"
             self._heading -= tag == "h1"
+            self._lower -= tag in _LOWER
 
     def data(self, text: str) -> None:
         if not self._hidden:
@@ -246,6 +253,8 @@ class _Paragraphs:
                     text = " ".join("".join(line).split())
                     if text and not _SIGNS.sub("", "".join(free)) and len(text) > len("".join(free).strip()):
                         self.links.add(_UNSTORABLE.sub("", text))
+                        if self._lower > 0:
+                            self.teasers.add(_UNSTORABLE.sub("", text))
                     line, free = [], []
                 line.append(part)
                 if not linked:

@@ -212,6 +212,8 @@ class StoredEntry:
     article_id: int | None = None
     #: The page's HTML-free text by paragraphs, where one was fetched and taken.
     page_text: str = ""
+    #: Other articles that stood behind it on its page.
+    page_teasers: str = ""
     #: Its page, and nothing that the feed says, is other than when its article was last stored.
     page_only: bool = False
     attempts: int = 0

@@ -26,11 +26,14 @@ def normalise(
     *,
     links: Collection[str] | None = None,
     captions: Collection[str] = (),
+    teasers: str = "",
     source: str,
     language: str,
     detect: Callable[[str, str, str], str],
 ) -> Article:
     """The article behind an entry whose extracted text is `text`, with its `links` and `captions` (see `extract`).
+
+    `teasers`: other articles that stood behind it on its page.
 
     `source` is the feed's name and `language` its configured one. Without it `detect(title, text, claimed)` decides.
     Dates never lie after `first_seen`. A text without any word but its captions' is made of these.
@@ -49,7 +52,12 @@ def normalise(
         url=urls.canonical(parsed.link) if parsed.link else "",
         link=parsed.link,
         source=source,
-        cut=(*(Cut(kind=CutKind.CAPTION, text=caption) for caption in captions if text), *found.cut, *cut),
+        cut=(
+            *(Cut(kind=CutKind.CAPTION, text=caption) for caption in captions if text),
+            *found.cut,
+            *cut,
+            *((Cut(kind=CutKind.RELATED, text=teasers),) if teasers else ()),
+        ),
     )
 
 

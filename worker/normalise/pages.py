@@ -42,6 +42,8 @@ _FEW = 5
 _WHOLE_TEXT, _MOST_OF_IT = 20, 0.6
 #: Lines of a page that are links to other articles: fewer are what stands below an article.
 _LISTED, _LISTED_SHARE = 3, 0.25
+#: Titles of others behind an article, and paragraphs from one to the next or to the end.
+_FEWEST_TEASERS, _MOST_SAID = 2, 3
 _MOST_LINES = 200
 #: Names of front pages: `/`, `/fr`, `/index.html`, `/home`.
 _FRONT = re.compile(
@@ -73,6 +75,7 @@ class PageFound:
     text: str
     headings: Sequence[str] = ()
     links: Collection[str] = ()
+    teasers: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +88,10 @@ class PageVerdict:
     detail: str = ""
     #: What the page holds.
     found: str = ""
-    #: That, with what the feed says and the page does not; empty where it is not taken.
+    #: That, with what the feed says and the page does not, and without `teasers`; empty where it is not taken.
     text: str = ""
+    #: Titles of other articles and what is said of them, behind the article; empty where it is not taken.
+    teasers: str = ""
 
 
 def judge(feed: FeedText, page: PageFound) -> PageVerdict:
@@ -95,8 +100,10 @@ def judge(feed: FeedText, page: PageFound) -> PageVerdict:
         return PageVerdict(reason=PageReason.NO_TEXT)
     evidence = _Evidence(feed, page)
     reason, detail = _refusal(feed, page, evidence)
-    text = "" if reason else _with_feed(feed.text, page.text, evidence)
-    return PageVerdict(reason=reason, detail=detail, found=page.text, text=text)
+    if reason is not None:
+        return PageVerdict(reason=reason, detail=detail, found=page.text)
+    own, teasers = _parted(page)
+    return PageVerdict(reason=None, found=page.text, text=_with_feed(feed.text, own, evidence), teasers=teasers)
 
 
 def carries(feed: FeedText, text: str) -> bool:
@@ -272,6 +279,21 @@ def _listed(page: PageFound) -> int:
     lines = [line for line in page.text.split("\n") if line]
     listed = sum(_plain_line(line) in known for line in lines)
     return listed if listed >= _LISTED and listed >= _LISTED_SHARE * len(lines) else 0
+
+
+def _parted(page: PageFound) -> tuple[str, str]:
+    """The article, and the titles of others behind it, each with little said of it; a single one is left."""
+    known = {_plain_line(line) for line in page.teasers}
+    lines = page.text.split("\n\n")
+    at = [number for number, line in enumerate(lines) if number and _plain_line(line) in known]
+    start = len(lines)
+    for number in reversed(at):
+        if start - number > _MOST_SAID:
+            break
+        start = number
+    if len([number for number in at if number >= start]) < _FEWEST_TEASERS:
+        return page.text, ""
+    return "\n\n".join(lines[:start]), "\n\n".join(lines[start:])
 
 
 def _plain_line(line: str) -> str:

@@ -69,7 +69,7 @@ def _commit(edges: Edges, wanted: pages.PageWanted, read: ReadPage) -> bool:
         if verdict.reason is not None:
             pages.page_failed(tx, wanted, verdict.reason, verdict.detail, now=now, again=True)
             return False
-        pages.page_came(tx, wanted.entry_id, verdict.text)
+        pages.page_came(tx, wanted.entry_id, verdict.text, teasers=verdict.teasers)
         _note(tx, wanted.entry_id, verdict.text, now)
     return True
 

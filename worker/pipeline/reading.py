@@ -39,7 +39,9 @@ def read_page(fetched: Fetched, parsed: ParsedEntry) -> ReadPage:
     """The page of an entry, compared with what the feed itself gave of it."""
     feed = feed_text(parsed)
     found = extract_page(fetched.body, fetched.url, fetched.content_type)
-    page = PageFound(url=fetched.url, text=found.text, headings=found.headings, links=found.links)
+    page = PageFound(
+        url=fetched.url, text=found.text, headings=found.headings, links=found.links, teasers=found.teasers
+    )
     return ReadPage(verdict=judge(feed, page), feed=feed, refresh=found.refresh)
 
 
@@ -66,6 +68,7 @@ def _article(unread: Unread) -> Article:
         own.text,
         links=own.links,
         captions=own.captions,
+        teasers=entry.page_teasers,
         source=unread.source,
         language=unread.language,
         detect=text.detect,

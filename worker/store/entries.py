@@ -145,6 +145,7 @@ def _add(
         "error": "",
         "changes": 0,
         "page_text": "",
+        "page_teasers": "",
         "page_reason": "",
         "page_detail": "",
         "page_only": False,
@@ -162,6 +163,7 @@ def _change(
         "attempts": 0,
         "error": "",
         "page_text": "",
+        "page_teasers": "",
         "page_reason": "",
         "page_detail": "",
         "page_only": False,
@@ -232,6 +234,7 @@ def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
             backlog=r.backlog,
             article_id=r.article_id,
             page_text=r.page_text,
+            page_teasers=r.page_teasers,
             page_only=r.page_only,
             attempts=r.attempts,
         )

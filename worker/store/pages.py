@@ -107,7 +107,9 @@ def is_as_taken(tx: Tx, one: PageWanted) -> bool:
     return found is not None and _parsed.validate_json(found) == one.parsed
 
 
-def page_came(tx: Tx, entry_id: int, text: str, *, reason: str = "", again_at: datetime | None = None) -> None:
+def page_came(
+    tx: Tx, entry_id: int, text: str, *, teasers: str = "", reason: str = "", again_at: datetime | None = None
+) -> None:
     """The page's text is taken, or given up again (`reason`, and no text): the entry goes on with what it has now.
 
     A lease stays: whoever holds it, with the text of before, finds in `entries.held` that there is another.
@@ -118,6 +120,7 @@ def page_came(tx: Tx, entry_id: int, text: str, *, reason: str = "", again_at: d
         .where(_entry.c.id == entry_id)
         .values(
             page_text=text,
+            page_teasers=teasers,
             page_reason=reason,
             page_detail="",
             page_lease_until=None,

@@ -126,6 +126,8 @@ class EntryRow(SQLModel, table=True):
     page_text: str = text_column(default="")
     #: Where its page is wanted: not asked for before.
     page_at: datetime | None = time_column(default=None, nullable=True)
+    #: Other articles that stood behind it on its page.
+    page_teasers: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     #: A PageReason, where its page was asked for and its text not taken; and what there is to say of it.
     page_reason: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     page_detail: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})

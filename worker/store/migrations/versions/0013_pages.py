@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("feed", sa.Column("pages_failed", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("revision", sa.Column("cut", sa.Text(), nullable=False, server_default=_EMPTY))
     op.add_column("entry", sa.Column("page_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("entry", sa.Column("page_teasers", sa.Text(), nullable=False, server_default=_EMPTY))
     op.add_column("entry", sa.Column("page_reason", sa.Text(), nullable=False, server_default=_EMPTY))
     op.add_column("entry", sa.Column("page_detail", sa.Text(), nullable=False, server_default=_EMPTY))
     op.add_column("entry", sa.Column("page_only", sa.Boolean(), nullable=False, server_default=sa.false()))
