@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,16 @@ def test_show_what_came_of_the_page(veille, polled: Site) -> None:
         assert "The text is the feed's own: its page does not carry what the feed says" in out
         assert "asked for again at 2026-02-06 08:40 UTC" in out
     assert json.loads(veille("show", "flottant", "--json", site=polled).out)["page"] is None
+
+
+def test_status_counts_pages(veille, polled: Site) -> None:
+    """By feed, of the last week, with the reasons."""
+    with sqlite3.connect(polled.folder / "veille.db") as db:
+        db.execute("UPDATE entry SET first_seen = datetime('now')")
+        db.execute("UPDATE entry SET page_text = 'x' WHERE id = 1")
+    (row,) = json.loads(veille("status", "--json", site=polled).out)["feeds"]
+    assert row["pages"] == {"other_text": 1, "taken": 1}
+    assert "pages of Fil 1 in the last week: 1 other_text, 1 taken" in veille("status", site=polled).out
 
 
 def test_show_harmless(veille, polled: Site) -> None:

@@ -403,6 +403,7 @@ def test_from_jsonl_line():
         url="https://news.example/a",
         title="Un titre",
         body=LEAD,
+        cut=(Cut(kind=CutKind.HEAD, text="Hanoï (VNA) -"), Cut(kind=CutKind.SIGN_OFF, text="-VNA")),
     )
 
 

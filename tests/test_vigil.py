@@ -228,6 +228,28 @@ async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: 
     assert notices(desk)[1:] == ["over: the name server does not answer"]
 
 
+async def test_pages_that_cannot_be_used_are_told_once_and_their_return(desk: Desk) -> None:
+    """Five articles in a row get a wall; the first page that carries its article ends it."""
+    configured = replace(desk.feeds[0], full_text=True)
+    desk.reload(feeds=[configured])
+    story = "Le pont de Vinh rouvre lundi, dit le préfet, et les camions passeront de nouveau."
+
+    async def publish(number: int, page: str) -> None:
+        link = f"https://a.example/{number}"
+        desk.web.answer(link, f"<html><body><article><p>{page}</p></article></body></html>".encode())
+        desk.web.feed(FEED, [Item(f"{number}", "Le pont de Vinh rouvre", story, link)])
+        await desk.pass_()
+        desk.later(minutes=1)
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+
+    for number in range(7):
+        await publish(number, "Acceptez les traceurs.")
+        assert len(notices(desk)) == (number >= 4)
+    assert notices(desk) == ["Le Fil: the pages of its articles cannot be used"]
+    await publish(7, f"{story} Le marché rouvre aussi, et l'école.")
+    assert notices(desk)[1:] == ["over: Le Fil: the pages of its articles cannot be used"]
+
+
 async def test_a_parked_target_is_told_once_and_its_return_too(desk: Desk) -> None:
     """By the delivery that parked it; and while it lasts the dead man's switch is let go."""
     desk.script["log"] = [Receipt(outcome=Outcome.BROKEN, detail="535 no")]

@@ -96,6 +96,7 @@ def _article(known: Known, now: datetime) -> Article:
         url=canonical(known.url),
         link=known.url,
         source=known.source,
+        cut=known.cut,
     )
 
 
