@@ -1,6 +1,7 @@
 """page: an article's own page enriches its text, and never replaces what was better."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
@@ -294,6 +295,36 @@ async def test_one_article_under_two_addresses_keeps_its_page(desk: Desk) -> Non
     desk.web.feed(FEED, items)
     await desk.pass_()
     assert reasons(desk) == ["", ""]
+
+
+async def test_items_that_link_to_one_page(desk: Desk) -> None:
+    """The front page of all of them is nobody's; a page that two feeds name under other titles is both's."""
+    front = [
+        Item(str(n), title, "Brève.", "https://a.example/") for n, title in enumerate(("Les traceurs", "Le choix"))
+    ]
+    desk.web.answer("https://a.example/", html(WALL))
+    desk.web.feed(FEED, front)
+    await desk.pass_()
+    assert reasons(desk) == [PageReason.REPEATED] * 2
+    other = "https://a.example/other"
+    desk.reload(feeds=[feed(full_text=True), feed(other, full_text=True)])
+    desk.web.feed(FEED, [*front, Item("a", "Le programme est connu", SUMMARY, LINK)])
+    desk.web.feed(other, [Item("b", "Rencontre régionale", SUMMARY, LINK)])
+    desk.web.answer(LINK, html(FULL))
+    await desk.pass_()
+    assert reasons(desk)[2:] == ["", ""]
+
+
+async def test_what_a_feed_says_besides_stands_behind_the_page(desk: Desk) -> None:
+    """A link to the page is left out; a remark behind words that the page holds too goes behind it."""
+    more = "<p>Ce billet a paru d'abord ailleurs.</p><p><a href='/x'>Lire la suite</a></p>"
+    item = f"<description>{escape(f'<p>{SUMMARY}</p>{more}')}</description>"
+    desk.web.feed(FEED, [Item("1", TITLE, "@", LINK)])
+    document = desk.web.pages[FEED](None).content  # type: ignore[operator,arg-type]  it answers whoever asks
+    desk.web.answer(FEED, re.sub(rb"<description>.*?</description>", lambda _: item.encode(), document))
+    desk.web.answer(LINK, html(FULL, heading=TITLE))
+    await desk.pass_()
+    assert bodies(desk) == [f"{FULL}\n\nCe billet a paru d'abord ailleurs."]
 
 
 async def test_a_follow_up_that_quotes_an_article_leaves_it_its_page(desk: Desk) -> None:

@@ -40,6 +40,8 @@ _LEAD = 60
 _FEW = 5
 #: A text of so many terms is more than a summary: the page has to hold most of it.
 _WHOLE_TEXT, _MOST_OF_IT = 20, 0.6
+#: A paragraph of which so much stands on the page is there.
+_HELD = 0.8
 #: Lines of a page that are links to other articles: fewer are what stands below an article.
 _LISTED, _LISTED_SHARE = 3, 0.25
 #: Titles of others behind an article, and paragraphs from one to the next or to the end.
@@ -117,6 +119,12 @@ def own_lines(text: str, others: Collection[bytes]) -> tuple[str, float]:
     own = [line for line in text.split("\n") if line and line_key(line) not in others]
     whole = _length(text)
     return "\n".join(own), 1 - _length("".join(own)) / whole if whole else 0.0
+
+
+def is_front(url: str) -> bool:
+    """Whether an address is a site's front page."""
+    parts = urlsplit(urls.canonical(url))
+    return _FRONT.fullmatch(parts.path) is not None and not parts.query
 
 
 def line_keys(text: str) -> tuple[bytes, ...]:
@@ -256,9 +264,9 @@ def _moved(link: str, url: str) -> str:
     asked, got = urls.canonical(link), urls.canonical(url)
     if not got or asked == got:
         return ""
-    one, two = urlsplit(asked), urlsplit(got)
-    if _FRONT.fullmatch(two.path) and not two.query and not (_FRONT.fullmatch(one.path) and not one.query):
+    if is_front(got) and not is_front(asked):
         return "front"
+    one, two = urlsplit(asked), urlsplit(got)
     slug, other = (_slug(parts.path) for parts in (one, two))
     numbers = set(_ID.findall(one.path + one.query)) & set(_ID.findall(two.path + two.query))
     same_slug = len(slug) >= 3 and len(slug & other) >= 0.6 * len(slug)
@@ -301,9 +309,19 @@ def _plain_line(line: str) -> str:
 
 
 def _with_feed(own: str, text: str, evidence: _Evidence) -> str:
-    """The page's text behind those of the feed's own paragraphs that it does not hold, as standfirsts often are."""
-    missing = [line for line in own.split("\n\n") if (said := terms(line)) and evidence.there.share(said) < 0.8]
-    return "\n\n".join([*missing, text])
+    """The page's text with those of the feed's own paragraphs that it does not hold.
+
+    They go before it, as standfirsts do; those behind one that the page holds too go behind it.
+    """
+    before: list[str] = []
+    after: list[str] = []
+    missing = before
+    for line in own.split("\n\n"):
+        if (said := terms(line)) and evidence.there.share(said) < _HELD:
+            missing.append(line)
+        elif said:
+            missing = after
+    return "\n\n".join([*before, text, *after])
 
 
 def _length(text: str) -> int:

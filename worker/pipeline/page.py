@@ -14,7 +14,7 @@ from worker import urls
 from worker.child import ChildFailed
 from worker.fetch import fetch_page
 from worker.model import Feed, FetchFailed, PageReason
-from worker.normalise.pages import FeedText, PageVerdict, alike, carries, line_key, line_keys, own_lines
+from worker.normalise.pages import FeedText, PageVerdict, alike, carries, is_front, line_key, line_keys, own_lines
 from worker.pipeline.edges import Edges
 from worker.pipeline.reading import ReadPage, read_page
 from worker.store import Tx, entries, events, pages
@@ -105,12 +105,9 @@ def _host(link: str) -> str:
 
 
 def _is_another(other: pages.SeenPage, wanted: pages.PageWanted) -> bool:
-    """Whether it was the page of another article, and not the same under another address."""
-    return (
-        other.entry_id != wanted.entry_id
-        and urls.canonical(other.link) != urls.canonical(wanted.link)
-        and not alike(other.title, wanted.parsed.title)
-    )
+    """Whether it was the page of another article, and not the same under another address or title."""
+    same_link = urls.canonical(other.link) == urls.canonical(wanted.link) and not is_front(wanted.link)
+    return other.entry_id != wanted.entry_id and not same_link and not alike(other.title, wanted.parsed.title)
 
 
 def _share(lines: frozenset[bytes], of: Sequence[bytes]) -> float:
