@@ -24,7 +24,7 @@ from worker.pipeline.known import load_archive, store_known
 from worker.pipeline.live import Live
 from worker.pipeline.page import page
 from worker.replay import Again, Compared, compare, run_again
-from worker.store import Store, deliveries, entries, open_store, silences
+from worker.store import Store, deliveries, open_store, pages, silences
 from worker.story import WINDOW
 
 A, B, C, D, E = (f"https://{name}.example/feed" for name in "abcde")
@@ -176,7 +176,7 @@ class Week:
         self.show(D, "d2", late, title="La gare de Lao Bao", link=PAGE.format(2))
         await desk.poll(D)
         with desk.store.write() as tx:
-            (wanted,) = entries.take_pages(tx, now=desk.now, lease=timedelta(minutes=1), limit=5)
+            (wanted,) = pages.take_pages(tx, now=desk.now, lease=timedelta(minutes=1), limit=5)
         desk.later(minutes=2)
         await desk.pass_()
         desk.web.answer(PAGE.format(2), page_of.format(f"{late} Hun Sen, en visite, coupera le ruban.").encode())

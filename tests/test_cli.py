@@ -22,6 +22,7 @@ COMMANDS = {
     ("status",): ("--json",),
     ("articles",): ("--json", "--limit", "--containing"),
     ("why",): ("--json", "--rule"),
+    ("show",): ("--json", "--raw"),
     ("stories",): ("--json", "--limit", "--several"),
     ("stories", "list"): ("--json", "--limit", "--several"),
     ("stories", "split"): ("--json", "--by", "--note"),

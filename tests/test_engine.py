@@ -97,7 +97,7 @@ async def test_pages_of_a_host_that_hangs(tmp_path: Path, monkeypatch: pytest.Mo
             await until(lambda: not desk.one("SELECT count(*) FROM feed WHERE last_polled IS NULL"))
             page = "https://b.example/article"
             desk.web.answer(page, f"<html><body><article><p>{VISIT}</p></article></body></html>".encode())
-            desk.web.feed("https://b.example/feed", [Item("c", "Un titre", "Un résumé.", page)])
+            desk.web.feed("https://b.example/feed", [Item("c", "Trois jours de pourparlers", "Bref.", page)])
             desk.later(days=1)
             await until(lambda: desk.told)
             assert sum(str(r.url) in links for r in desk.web.requests) == PER_HOST

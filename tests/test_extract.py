@@ -16,7 +16,7 @@ LINE = "La délégation a visité une école où les élèves apprennent le viet
 
 def text(fragment: str) -> str:
     (found,) = extract.texts([(fragment, URL)])
-    return found
+    return found.text
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,76 @@ def test_texts(fragment: str, expected: str):
     assert text(fragment) == expected
 
 
+@pytest.mark.parametrize(
+    ("fragment", "captions"),
+    [
+        ("<figure><img src='a'/><figcaption>Légende <b>x</b></figcaption></figure><p>Texte</p>", ("Légende x",)),
+        ("<p class='wp-caption-text'>Une</p><p>Texte</p><p class='caption'>Deux</p>", ("Une", "Deux")),
+        ("<figure><figcaption>Jamais fermée", ("Jamais fermée",)),
+        ("<figure><img src='a'/><figcaption> </figcaption></figure>", ()),
+        ("<script>Rien</script><p>Texte</p>", ()),
+    ],
+    ids=["figcaption", "by class", "open", "blank", "no caption"],
+)
+def test_captions_stand_apart(fragment: str, captions: tuple[str, ...]):
+    """They are no part of the text, and not lost."""
+    (found,) = extract.texts([(fragment, URL)])
+    assert found.captions == captions
+
+
+@pytest.mark.parametrize(
+    ("fragment", "links"),
+    [
+        ("<p>► <a href='/a'>Un accord</a></p>", {"► Un accord"}),
+        ("<p><a href='/a'>► Un <b>accord</b></a></p>", {"► Un accord"}),
+        ("<p>► <a href='/a'>Un accord</a> signé hier</p>", set()),
+        ("<p>► Un accord</p>", set()),
+        ("Texte<br>&gt;&gt; <a href='/a'>Un accord</a><br>Suite", {">> Un accord"}),
+        ("<ul><li><a href='/a'>Un</a></li><li>Deux</li></ul>", {"Un"}),
+        ("► Un accord", None),
+    ],
+    ids=["arrow outside", "arrow inside", "more words", "no link", "lines", "list", "plain text"],
+)
+def test_lines_that_are_links(fragment: str, links: set[str] | None):
+    """One link and nothing else but signs; plain text cannot tell."""
+    (found,) = extract.texts([(fragment, URL)])
+    assert found.links == links
+
+
+@pytest.mark.parametrize(
+    ("content", "target"),
+    [
+        ("0; url=/b", "https://news.example/b"),
+        ("3;URL='https://x.example/c'", "https://x.example/c"),
+        ("600; url=/b", ""),
+        ("5", ""),
+    ],
+    ids=["relative", "quoted", "a page that is drawn anew", "itself"],
+)
+def test_a_page_that_sends_on(content: str, target: str):
+    """A meta refresh within seconds is a redirect."""
+    page = f'<html><head><meta http-equiv="Refresh" content="{content}"></head><body></body></html>'
+    assert extract.page(page.encode(), URL).refresh == target
+
+
+def test_headings_and_links_of_a_page():
+    """What the page is headed, and which of its lines lead elsewhere."""
+    found = extract.page(f"<h1>Un <i>titre</i></h1><p>{LINE}</p><h2><a href='/x'>Ailleurs</a></h2>".encode(), URL)
+    assert found.headings == ("Un titre",)
+    assert found.links == {"Ailleurs"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content_type"),
+    [("gb18030", "text/html; charset=gb2312"), ("cp1252", "text/html; charset=ISO-8859-1"), ("cp1252", "text/html")],
+)
+def test_the_server_names_the_encoding(encoding: str, content_type: str):
+    """Where the bytes are not UTF-8 and the page says nothing."""
+    line = "洪森在金边会见了来访的代表团，双方就边境贸易交换了意见。" if encoding == "gb18030" else LINE
+    page = f"<html><body><article><p>{line}</p><p>{line}</p></article></body></html>"
+    assert line in extract.page(page.encode(encoding), URL, content_type).text
+
+
 def test_wrapped_lines_are_one_paragraph():
     """Lines of plain text that were broken at one width flow together again."""
     lines = ["La rencontre a porté sur la pêche, le riz et les routes", "que les deux provinces veulent rouvrir avant"]
@@ -62,7 +132,7 @@ def test_wrapped_lines_are_one_paragraph():
 
 def test_each_fragment_has_its_text():
     """The answer is as long as the question."""
-    assert extract.texts([("<p>a</p>", ""), ("", ""), ("b", "")]) == ("a", "", "b")
+    assert tuple(one.text for one in extract.texts([("<p>a</p>", ""), ("", ""), ("b", "")])) == ("a", "", "b")
     assert extract.texts([]) == ()
 
 
@@ -84,7 +154,7 @@ def test_hostile_trees(hostile: str):
     """No depth or number of tags raises, in a fragment or a page."""
     found = text(hostile)
     assert "fond" in found or "fond" not in hostile
-    assert isinstance(extract.page(hostile.encode(), URL), str)
+    assert isinstance(extract.page(hostile.encode(), URL).text, str)
 
 
 @given(st.text(alphabet=st.sampled_from("<>/&;#xpbr =\"'-!\n aé\x00\ud800"), max_size=200))
@@ -105,7 +175,7 @@ def test_page_encodings(encoding: str):
     page = (
         f"<html><head><meta charset='{declared}'><title>T</title></head><body><article>{body}</article></body></html>"
     )
-    assert f"{LINE} 0\n\n{LINE} 1" in extract.page(page.encode(encoding), URL)
+    assert f"{LINE} 0\n\n{LINE} 1" in extract.page(page.encode(encoding), URL).text
 
 
 @pytest.mark.parametrize(
@@ -113,7 +183,7 @@ def test_page_encodings(encoding: str):
 )
 def test_a_page_without_an_article(page: bytes):
     """Nothing found is an empty text."""
-    assert extract.page(page, URL) == ""
+    assert extract.page(page, URL).text == ""
 
 
 def test_a_short_article():
@@ -123,7 +193,7 @@ def test_a_short_article():
         f"<html><body><nav><ul>{menu}</ul></nav><article><h1>Titre</h1><p>{LINE}</p><p>{LINE} Fin.</p></article>"
         "<footer>Mentions légales</footer></body></html>"
     )
-    found = extract.page(page.encode(), URL)
+    found = extract.page(page.encode(), URL).text
     assert LINE in found
     assert "Rubrique" not in found
     assert "Mentions" not in found
@@ -135,7 +205,7 @@ def test_real_pages():
     gold = json.loads((PAGES / "gold_segments.json").read_text())
     missing, noise = [], []
     for url, page in gold.items():
-        found = " ".join(extract.page((PAGES / page["file"]).read_bytes(), url).split())
+        found = " ".join(extract.page((PAGES / page["file"]).read_bytes(), url).text.split())
         missing += [segment for segment in page.get("with", []) if " ".join(segment.split()) not in found]
         noise += [segment for segment in page.get("without", []) if " ".join(segment.split()) in found]
     assert len(missing) <= 1

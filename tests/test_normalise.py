@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.model import ParsedEntry, StoredEntry
-from worker.normalise import Known, Unreadable, clean, from_jsonl_line, from_txt, normalise
+from worker.model import Cut, CutKind, ParsedEntry, StoredEntry
+from worker.normalise import Known, Unreadable, clean, cleaned, from_jsonl_line, from_txt, normalise
 
 SHARED = Path(__file__).parents[2] / "shared"
 FIRST_SEEN = datetime(2026, 2, 18, 4, tzinfo=UTC)
@@ -148,6 +148,75 @@ def test_related_lines():
     assert clean(paragraphs(LEAD, ">> Hun Sen attendu lundi", "Lire aussi : un autre", MORE)) == paragraphs(LEAD, MORE)
 
 
+BRIEFS = ("Le prix du riz a baissé cette semaine à Hanoï.", "Un accord de pêche a été signé mardi.", "Le musée rouvre.")
+
+
+@pytest.mark.parametrize(
+    ("signed", "kept"),
+    [
+        ([f"{one} (VNA)" for one in BRIEFS], BRIEFS),
+        ([f"{one} -VNA" for one in BRIEFS[:2]] + [BRIEFS[2]], BRIEFS),
+        ([BRIEFS[0] + " (VNA)", *BRIEFS[1:]], BRIEFS),
+        ([LEAD, MORE + " (VNA)", BRIEFS[0], BRIEFS[1] + " (VNA)"], (LEAD, MORE, *BRIEFS[:2])),
+        ([LEAD + " -VNA", *[MORE] * 5], (LEAD, *[MORE] * 5)),
+        (["Riz", BRIEFS[0] + " (VNA)", "Pêche", BRIEFS[1] + " (VNA)", "Musée", BRIEFS[2]],
+         ("Riz", BRIEFS[0], "Pêche", BRIEFS[1], "Musée", BRIEFS[2])),
+    ],
+    ids=["each signed", "the last is not", "the first alone", "longer ones", "a lead that is signed", "with headlines"],
+)  # fmt: skip
+def test_what_follows_a_sign_off_and_is_its_own_stays(signed: list[str], kept: tuple[str, ...]):
+    """Several signed briefs are one text; only another article's headline and summary go."""
+    assert clean(paragraphs(*signed)) == paragraphs(*kept)
+
+
+def test_a_tail_that_is_signed_itself():
+    """Much shorter than the article, headed, and about something else: another article all the same."""
+    found = cleaned(paragraphs(LEAD, *[MORE] * 4, MORE + " -VNA", OTHER, "La récolte a doublé. (VNA)"))
+    assert found.text == paragraphs(LEAD, *[MORE] * 5)
+    assert Cut(kind=CutKind.TAIL, text=f"{OTHER}\nLa récolte a doublé. (VNA)") in found.cut
+
+
+ARROWS = ["► Un accord de pêche est signé", "► Le riz en baisse"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "links", "kept"),
+    [
+        (["Dans la presse.", *ARROWS], set(), True),
+        ([LEAD, MORE, *ARROWS], set(), True),
+        ([LEAD, MORE, *ARROWS], set(ARROWS), False),
+        (["En bref.", *ARROWS], set(ARROWS), True),
+        (["Dans la presse.", *ARROWS], None, True),
+        ([LEAD, MORE, MORE, MORE, *ARROWS], None, False),
+        ([LEAD, MORE, MORE, MORE, "→ Le texte entre en vigueur lundi."], None, True),
+    ],
+    ids=["a list", "a list below a text", "links", "links alone", "a list in plain text", "links in plain text",
+         "a sentence in plain text"],
+)  # fmt: skip
+def test_arrows(lines: list[str], links: set[str] | None, kept: bool):
+    """A line with an arrow goes where it leads to another article, and stays where it is what there is to say."""
+    found = cleaned(paragraphs(*lines), links)
+    arrows = [line for line in lines if line[0] in "►→"]
+    assert all((line in found.text) is kept for line in arrows)
+    assert [part.text for part in found.cut] == ([] if kept else arrows)
+
+
+def test_what_is_cut_is_kept_aside():
+    """Each part with its kind; together with the text, nothing that could be read is gone."""
+    found = cleaned(
+        paragraphs("Les barques. Photo : VNA", f"Hanoï (VNA) - {LEAD}", "Lire aussi : un autre", f"{MORE} -VNA", OTHER)
+    )
+    assert found.text == paragraphs(LEAD, MORE)
+    assert [(part.kind, part.text) for part in found.cut] == [
+        (CutKind.CAPTION, "Les barques. Photo : VNA"),
+        (CutKind.HEAD, "Hanoï (VNA) -"),
+        (CutKind.RELATED, "Lire aussi : un autre"),
+        (CutKind.SIGN_OFF, "-VNA"),
+        (CutKind.TAIL, OTHER),
+    ]
+    assert cleaned("VNA").cut == ()
+
+
 @pytest.mark.parametrize("text", ["Photo : VNA", "VNA", "-VNA", "(VNA) - ", ">> x", "VNA\n\nVNA/CVN", "/."])
 def test_nothing_is_emptied(text: str):
     """A text that is all marks stays."""
@@ -178,6 +247,15 @@ _PIECES = st.sampled_from(
 
 
 @given(st.lists(_PIECES, max_size=14).map("".join))
+def test_nothing_is_lost(text: str):
+    """Every word of a text stands in what is left of it, or among what was cut."""
+    found = cleaned(text)
+    there = " ".join([found.text, *(part.text for part in found.cut)])
+    letters = [char for char in text if char.isalnum()]
+    assert sorted(letters) == sorted(char for char in there if char.isalnum())
+
+
+@given(st.lists(_PIECES, max_size=14).map("".join))
 def test_clean_is_idempotent(text: str):
     """What is clean stays as it is, and what has text keeps some."""
     once = clean(text)
@@ -204,9 +282,7 @@ def article(text: str = LEAD, *, language: str = "", source: str = "Desk", seen:
     entry = StoredEntry(
         id=1, feed="f", parsed=ParsedEntry(language=seen, **fields), first_seen=FIRST_SEEN, backlog=False
     )
-    return normalise(
-        entry, text, source=source, language=language, detect=lambda _, fallback: f"detected, else {fallback}"
-    )
+    return normalise(entry, text, source=source, language=language, detect=lambda *said: f"detected, else {said[-1]}")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +304,7 @@ def test_published_is_never_later_than_first_seen(
 
 @pytest.mark.parametrize(
     ("configured", "seen", "expected"),
-    [("fr-FR", "en-us", "fr"), ("", "en-US", "detected, else en"), ("", "", "detected, else ")],
+    [("fr-FR", "en-us", "fr"), ("", "en-US", "detected, else en-US"), ("", "", "detected, else ")],
     ids=["configured", "the entry's own is but a guess", "detected"],
 )
 def test_language(configured: str, seen: str, expected: str):
@@ -263,6 +339,15 @@ def test_links_and_body():
     assert (found.link, found.url) == ("http://www.news.example/a/?utm_source=rss", "https://news.example/a")
     assert found.body == LEAD
     assert article().url == ""
+
+
+def test_captions_of_an_article():
+    """Where there is no other text they are it; else they are cut."""
+    entry = StoredEntry(id=1, feed="f", parsed=ParsedEntry(title="T"), first_seen=FIRST_SEEN, backlog=False)
+    more = {"source": "Desk", "language": "fr", "detect": lambda *_: ""}
+    assert normalise(entry, "", captions=["Les barques."], **more).body == "Les barques."
+    found = normalise(entry, LEAD, captions=["Les barques."], **more)
+    assert (found.body, found.cut) == (LEAD, (Cut(kind=CutKind.CAPTION, text="Les barques."),))
 
 
 # --- articles from files -------------------------------------------------------------------------------------------
@@ -318,6 +403,7 @@ def test_from_jsonl_line():
         url="https://news.example/a",
         title="Un titre",
         body=LEAD,
+        cut=(Cut(kind=CutKind.HEAD, text="Hanoï (VNA) -"), Cut(kind=CutKind.SIGN_OFF, text="-VNA")),
     )
 
 

@@ -280,7 +280,7 @@ async def test_backlog_does_not_silence_its_copies(tmp_path: Path, monkeypatch: 
     """A feed that is added brings as backlog what a feed of long standing brings as news a minute later."""
     feeds = [feed(FEED, alert_backlog=False), feed(OTHER, alert_backlog=False)]
     with scripted(monkeypatch, Desk(tmp_path, feeds=feeds)) as desk:
-        desk.web.feed(FEED, [])
+        desk.web.feed(FEED, [Item("0", "Le marché aux fleurs", "Il ouvre à l'aube.")])
         await desk.poll(FEED)
         desk.web.feed(OTHER, [Item("1", "Hun Sen à Hanoï", COMMON)])
         await desk.poll(OTHER)
@@ -290,7 +290,7 @@ async def test_backlog_does_not_silence_its_copies(tmp_path: Path, monkeypatch: 
         done = await ingest_all(desk)
         assert done.novelties == {NoveltyKind.DUPLICATE: 1}
         told = desk.rows("SELECT article_id, verdict, suppression FROM obligation")
-        assert told == [(1, "suppressed", "backlog"), (2, "owed", "")]
+        assert [row[1:] for row in sorted(told)] == [("suppressed", "backlog"), ("owed", "")]
 
 
 async def test_two_rules_and_two_mailboxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

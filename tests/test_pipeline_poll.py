@@ -1,6 +1,7 @@
 """poll: a feed's document into entries, in one transaction with the validators that stand for them."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -185,6 +186,36 @@ async def test_p17_backlog_is_what_the_first_poll_finds(
         desk.web.feed(FEED, [*ITEMS, Item("9", "Un autre titre", "Un autre texte.")])
         await desk.poll()
         assert [row[0] for row in desk.rows("SELECT backlog FROM entry ORDER BY id")] == backlog
+
+
+@pytest.mark.parametrize("between", ["", "304"], ids=["at once", "after a 304"])
+async def test_backlog_is_what_the_first_document_with_entries_finds(tmp_path: Path, between: str) -> None:
+    """Of a channel that was empty at first: what is dated before that poll, or not at all; later ones are news."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.feed(FEED, [], etag='"1"')
+        await desk.poll()
+        if between:
+            desk.later(minutes=20)
+            desk.web.answer(FEED, status=304)
+            await desk.poll()
+        items = [
+            Item("old", "Avant", published="Tue, 03 Mar 2020 01:00:00 GMT"),
+            Item("undated", "Sans date", published=""),
+            Item("fresh", "Après", published="Fri, 06 Feb 2026 08:40:00 GMT"),
+        ]
+        desk.later(minutes=20)
+        desk.web.feed(FEED, items)
+        await desk.poll()
+        desk.web.feed(FEED, [*items, Item("next", "Plus tard", published="Tue, 03 Mar 2020 02:00:00 GMT")])
+        desk.later(minutes=20)
+        await desk.poll()
+        found = desk.rows("SELECT parsed, backlog FROM entry ORDER BY id")
+        assert {json.loads(parsed)["guid"]: bool(backlog) for parsed, backlog in found} == {
+            "old": True,
+            "undated": True,
+            "fresh": False,
+            "next": False,
+        }
 
 
 async def test_raw_is_kept_once(desk: Desk) -> None:

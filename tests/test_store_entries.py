@@ -14,7 +14,7 @@ from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
 from worker.identify import SightingKind, identify, keys
 from worker.model import EntryState, ParsedEntry
-from worker.store import Store, entries, open_store, quarantine, savepoint, upkeep
+from worker.store import Store, entries, open_store, pages, quarantine, savepoint, upkeep
 
 MINUTE = timedelta(minutes=1)
 CHANGED, KNOWN = SightingKind.CHANGED, SightingKind.KNOWN
@@ -186,10 +186,10 @@ def test_an_entry_waits_for_its_page_and_goes_on_with_it(store: Store) -> None:
     assert take(store) == (linkless,)
     with store.write() as tx:
         assert entries.waiting(tx, now=NOW) == (False, True)
-        (wanted,) = entries.take_pages(tx, now=NOW, lease=LEASE, limit=5)
-        assert entries.take_pages(tx, now=NOW, lease=LEASE, limit=5) == ()
+        (wanted,) = pages.take_pages(tx, now=NOW, lease=LEASE, limit=5)
+        assert pages.take_pages(tx, now=NOW, lease=LEASE, limit=5) == ()
         assert entries.waiting(tx, now=NOW) == (False, False)
-        entries.page_came(tx, paged, "Le texte de la page.")
+        pages.page_came(tx, paged, "Le texte de la page.")
     assert (wanted.entry_id, wanted.link, wanted.feed) == (paged, "https://a.example/1", "https://a.example/rss")
     assert take(store) == (paged,)
     assert only(store, paged).page_text == "Le texte de la page."
@@ -199,12 +199,12 @@ def test_after_a_minute_the_summary_goes_on_and_a_late_page_comes_again(store: S
     """A page is a revision of what went on without it."""
     (entry_id,) = publish(store, sighting("a", link="https://a.example/1"), page_within=MINUTE)
     with store.write() as tx:
-        entries.take_pages(tx, now=NOW, lease=LEASE, limit=1)
+        pages.take_pages(tx, now=NOW, lease=LEASE, limit=1)
         assert entries.waiting(tx, now=NOW + MINUTE) == (True, False)
     assert take(store, NOW + MINUTE) == (entry_id,)
     article_id = add(store, "a", entry_id=entry_id)
     with store.write() as tx:
-        entries.page_came(tx, entry_id, "Le texte de la page.")
+        pages.page_came(tx, entry_id, "Le texte de la page.")
         assert entries.of_article(tx, article_id) == "https://a.example/rss"
         assert entries.of_article(tx, article_id + 1) is None
     assert take(store, NOW + MINUTE) == (entry_id,)
@@ -212,29 +212,13 @@ def test_after_a_minute_the_summary_goes_on_and_a_late_page_comes_again(store: S
     assert (late.article_id, late.page_text) == (article_id, "Le texte de la page.")
 
 
-def test_a_page_is_tried_three_times_or_given_up_at_once(store: Store) -> None:
-    """The last failure sends the summary on alone, without waiting for the minute to pass."""
-    link = "https://a.example/1"
-    tried, given_up = publish(store, sighting("a", link=link), sighting("b", link=link), page_within=LEASE)
-    now = NOW
-    with store.write() as tx:
-        entries.page_failed(tx, given_up, again_at=None)
-        for attempt in range(1, 4):
-            (wanted,) = entries.take_pages(tx, now=now, lease=LEASE, limit=5)
-            assert wanted.entry_id == tried, attempt
-            now += timedelta(seconds=15)
-            entries.page_failed(tx, tried, again_at=now)
-        assert entries.take_pages(tx, now=now + LEASE, lease=LEASE, limit=5) == ()
-    assert take(store, now) == (tried, given_up)
-
-
 def test_the_newest_pages_come_first(store: Store) -> None:
     """A backlog of pages must not keep today's waiting."""
     ids = publish(store, *(sighting(f"n{n}", link=f"https://a.example/{n}") for n in range(4)), page_within=MINUTE)
     with store.write() as tx:
-        wanted = entries.take_pages(tx, now=NOW, lease=LEASE, limit=2)
+        wanted = pages.take_pages(tx, now=NOW, lease=LEASE, limit=2)
         entries.release(tx)
-        again = entries.take_pages(tx, now=NOW, lease=LEASE, limit=1)
+        again = pages.take_pages(tx, now=NOW, lease=LEASE, limit=1)
     assert sorted(w.entry_id for w in wanted) == ids[2:]
     assert [w.entry_id for w in again] == ids[3:]
 
@@ -249,7 +233,7 @@ def test_what_changes_while_it_is_read_is_read_again(store: Store, how: str) -> 
         publish(store, sighting("a", "Le second texte.", kind=CHANGED, entry_id=entry_id))
     else:
         with store.write() as tx:
-            entries.page_came(tx, entry_id, "Le texte de la page.")
+            pages.page_came(tx, entry_id, "Le texte de la page.")
     assert take(store) == (), "its reader still has it"
     with store.ingest() as tx:
         assert entries.held(tx, [read]) == frozenset()

@@ -25,9 +25,7 @@ RICE = "Les rizières du delta ont donné une récolte moyenne, disent les coop�
 
 def weigh(store: Store, title: str, body: str) -> Weighed:
     """An article's terms, as those of one that comes alone."""
-    article = Article(
-        title=title, body=body, language="fr", published=NOW, first_seen=NOW, url="", link="", source="A"
-    )
+    article = Article(title=title, body=body, language="fr", published=NOW, first_seen=NOW, url="", link="", source="A")
     with store.read() as tx:
         return Weighing(tx, [(article, analyse(title, body, "fr"))]).weigh(0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from stored import EVENTS, NOW, ingest_copy, python, url_of
 
-from worker.store import Store, deliveries, entries, ledger, open_store, schema
+from worker.store import Store, deliveries, entries, ledger, open_store, pages, schema
 
 # --- the schema --------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ def test_a_tick_reads_no_table_from_end_to_end(tmp_path: Path) -> None:
         entries.waiting(tx, now=NOW)
         entries.quarantine_poisoned(tx, now=NOW)
         entries.take_ready(tx, now=NOW, lease=timedelta(1), limit=50)
-        entries.take_pages(tx, now=NOW, lease=timedelta(1), limit=8)
+        pages.take_pages(tx, now=NOW, lease=timedelta(1), limit=8)
         deliveries.due(tx, now=NOW, limit=200, busy=[1, 2])
         ledger.decided(tx, 1)
         ledger.decided_for_text(tx, 1)

@@ -174,3 +174,18 @@ def test_no_link_raises(link: str, base: str) -> None:
     """Whatever a feed holds, a link is an http(s) URL or empty."""
     found = urls.absolute(link, base)
     assert found == "" or urls.canonical(found) != ""
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        (" https://a.test/bai viet/tin moi.html ", "https://a.test/bai%20viet/tin%20moi.html"),
+        ('https://a.test/a"b<c>?x={1|2}', "https://a.test/a%22b%3Cc%3E?x=%7B1%7C2%7D"),
+        ("https://a.test/a%20b?c=d&e=%C3%A9", "https://a.test/a%20b?c=d&e=%C3%A9"),
+        ("https://a.test/a\nb", "https://a.test/a\nb"),
+    ],
+    ids=["blanks", "quotes and brackets", "escaped already", "a line break, which is refused"],
+)
+def test_requestable(url: str, asked: str) -> None:
+    """What browsers escape before they ask, and no more."""
+    assert urls.requestable(url) == asked

@@ -60,6 +60,8 @@ FACTS = [
     pytest.param(Facts(feeds=[feed(*every(1, 50, 30), failures=8)]), Kind.FEED_FAILS, id="it fails"),
     pytest.param(Facts(feeds=[feed(failures=7)]), None, id="it failed seven times"),
     pytest.param(Facts(feeds=[feed(gap=True)]), Kind.FEED_GAP, id="a gap"),
+    pytest.param(Facts(feeds=[feed(pages_failed=5)]), Kind.FEED_PAGES, id="pages that cannot be used"),
+    pytest.param(Facts(feeds=[feed(pages_failed=4)]), None, id="four of them"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.6 * HOUR)]), Kind.DNS_DOWN, id="f22 names"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=None)]), Kind.DNS_DOWN, id="f22 from the start"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.4 * HOUR)]), None, id="f22 names for a while"),
@@ -128,6 +130,8 @@ LOOKS = [
     pytest.param(noted(Kind.FEED_GAP, FEED), Kind, True, id="a feed that it knows"),
     pytest.param(noted(Kind.FEED_GAP, "x"), Kind, False, id="a feed that only the other knows"),
     pytest.param(noted(Kind.FEED_GAP, "x", seen=NOW - 0.51 * HOUR), Kind, True, id="a feed that was taken out"),
+    pytest.param(noted(Kind.FEED_PAGES, FEED), Kind, True, id="pages of a feed that it knows"),
+    pytest.param(noted(Kind.FEED_PAGES, "x"), Kind, False, id="pages of a feed that only the other knows"),
     pytest.param(noted(Kind.RULE_QUIET, "visit"), Kind, True, id="a rule that it knows"),
     pytest.param(noted(Kind.RULE_SPIKES, "x"), Kind, False, id="a rule that only the other knows"),
 ]
@@ -222,6 +226,28 @@ async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: 
     await desk.pass_()
     Vigil(desk.edges).look(0, desk.now, everything=True)
     assert notices(desk)[1:] == ["over: the name server does not answer"]
+
+
+async def test_pages_that_cannot_be_used_are_told_once_and_their_return(desk: Desk) -> None:
+    """Five articles in a row get a wall; the first page that carries its article ends it."""
+    configured = replace(desk.feeds[0], full_text=True)
+    desk.reload(feeds=[configured])
+    story = "Le pont de Vinh rouvre lundi, dit le préfet, et les camions passeront de nouveau."
+
+    async def publish(number: int, page: str) -> None:
+        link = f"https://a.example/{number}"
+        desk.web.answer(link, f"<html><body><article><p>{page}</p></article></body></html>".encode())
+        desk.web.feed(FEED, [Item(f"{number}", "Le pont de Vinh rouvre", story, link)])
+        await desk.pass_()
+        desk.later(minutes=1)
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+
+    for number in range(7):
+        await publish(number, "Acceptez les traceurs.")
+        assert len(notices(desk)) == (number >= 4)
+    assert notices(desk) == ["Le Fil: the pages of its articles cannot be used"]
+    await publish(7, f"{story} Le marché rouvre aussi, et l'école.")
+    assert notices(desk)[1:] == ["over: Le Fil: the pages of its articles cannot be used"]
 
 
 async def test_a_parked_target_is_told_once_and_its_return_too(desk: Desk) -> None:

@@ -7,8 +7,39 @@ import codecs
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from lxml import etree
+
+from worker.urls import absolute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """The text of a feed's own HTML, and what the markup says of its lines."""
+
+    #: Paragraphs parted by one empty line.
+    text: str = ""
+    #: Captions of pictures, which are no part of the text.
+    captions: tuple[str, ...] = ()
+    #: Lines of the text that are one link and nothing else; None where there was no markup to tell.
+    links: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What an article's page holds."""
+
+    #: The article, paragraphs parted by one empty line; empty where none was found.
+    text: str = ""
+    #: The page's headings of the first order.
+    headings: tuple[str, ...] = ()
+    #: Lines of the page that are one link and nothing else.
+    links: frozenset[str] = frozenset()
+    #: Those of them that are headings of a lower order: titles of other articles.
+    teasers: frozenset[str] = frozenset()
+    #: Where the page sends its reader on by itself (meta refresh); empty: it does not.
+    refresh: str = ""
 
 
 def _names(words: str) -> frozenset[str]:
@@ -28,6 +59,8 @@ _BLOCKS = _names(
     " h4 h5 h6 header hgroup hr html li main menu nav ol p pre section summary table tbody tfoot thead tr ul"
 )
 _CELLS = frozenset({"td", "th"})
+_CAPTIONS = frozenset({"figcaption"})
+_LOWER = frozenset({"h2", "h3", "h4", "h5", "h6"})
 _VOID = _names("area base br col embed hr img input link meta param source track wbr")
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9]*)\b[^<>]*>|<!--")
 #: XML's short form of an element that HTML reads as open: all that follows would belong to it.
@@ -37,41 +70,74 @@ _SELF_CLOSED = re.compile(
 _SPACES = re.compile(r"\s+")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u00ad]")
+#: What follows an arrow or a label: a line that is a link but for these signs is still one.
+_SIGNS = re.compile(r"^[^\w(«“\"'’]+|\s+$")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
+_REFRESH = re.compile(r"""\s*(\d{1,3})(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*)?["']?\s*([^"'\s]+)""", re.IGNORECASE)
+#: A page that sends its reader on after that many seconds is a page of its own.
+_SOON = 10
+#: Encodings that pages declare when they use the larger set (WHATWG Encoding Standard 4.2).
+_READ_AS = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
+    "shift_jis": "cp932", "big5": "big5hkscs", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
+}  # fmt: skip
 _META_CHARSET = re.compile(rb"""<meta[^<>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 #: Lengths of a line that a mail program or an editor broke.
 _WRAPPED = range(40, 101)
 
 
-def texts(fragments: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """The plain text of each (HTML or plain text, base URL): paragraphs parted by one empty line.
+def texts(fragments: Sequence[tuple[str, str]]) -> tuple[Extracted, ...]:
+    """The plain text of each (HTML or plain text, base URL).
 
-    Scripts, styles, captions and embedded media are left out; a fragment without text gives an empty string.
+    Scripts, styles and embedded media are left out, captions stand apart; a fragment without text gives an empty one.
     """
-    return tuple(_text(fragment) for fragment, _ in fragments)
+    return tuple(_extracted(fragment) for fragment, _ in fragments)
 
 
-def page(html: bytes, url: str) -> str:
-    """The article on a page as paragraphs parted by one empty line; empty when none is found. Never raises."""
+def page(html: bytes, url: str, content_type: str = "") -> Page:
+    """The article on a page, as the server that answered with `content_type` gave it. Never raises."""
     import trafilatura
 
+    decoded = _decoded(html, content_type)
     try:
         # A decoded string: trafilatura would guess the encoding of bytes, and fetch a URL.
-        found = trafilatura.extract(_decoded(html), url=url, favor_precision=True, include_comments=False)
+        found = trafilatura.extract(decoded, url=url, favor_precision=True, include_comments=False)
     except Exception:  # noqa: BLE001 - a page that no parser survives has no text; the summary goes on without it.
-        return ""
-    return _joined((found or "").splitlines())
+        return Page()
+    reader = _read(decoded, newlines=False)
+    return Page(
+        text=_joined((found or "").splitlines()),
+        headings=tuple(reader.headings),
+        links=frozenset(reader.links),
+        teasers=frozenset(reader.teasers),
+        refresh=_refresh(reader.refresh, url),
+    )
 
 
-def _text(fragment: str) -> str:
+def _refresh(content: str, url: str) -> str:
+    found = _REFRESH.match(content)
+    return absolute(found[2], url) if found and int(found[1]) <= _SOON else ""
+
+
+def _extracted(fragment: str) -> Extracted:
     names = {name.lower() for name in _TAG.findall(fragment)}
     if not names:
-        return _plain(html.unescape(fragment))
+        return Extracted(text=_plain(html.unescape(fragment)))
     # Markup without any block keeps the paragraphs that its line breaks show, as plain text does.
     flowing = names.isdisjoint(_BLOCKS | _CELLS | {"br"})
-    reader = etree.HTMLParser(target=_Paragraphs(newlines=flowing), remove_comments=True, remove_pis=True)
+    reader = _read(fragment, newlines=flowing)
+    text = "\n\n".join(reader.paragraphs)
+    return Extracted(
+        text=_plain(text) if flowing else text, captions=tuple(reader.captions), links=frozenset(reader.links)
+    )
+
+
+def _read(fragment: str, *, newlines: bool) -> "_Paragraphs":
+    target = _Paragraphs(newlines=newlines)
+    reader = etree.HTMLParser(target=target, remove_comments=True, remove_pis=True)
     reader.feed(_SELF_CLOSED.sub(r"<\1\2></\1>", _UNSTORABLE.sub("", fragment)))
-    text = str(reader.close())
-    return _plain(text) if flowing else text
+    reader.close()
+    return target
 
 
 def _plain(text: str) -> str:
@@ -94,58 +160,126 @@ class _Paragraphs:
     """Receives a parser's events: no tree is built, so that no depth of nesting can exhaust it."""
 
     def __init__(self, *, newlines: bool) -> None:
+        self.paragraphs: list[str] = []
+        self.captions: list[str] = []
+        self.headings: list[str] = []
+        self.links: set[str] = set()
+        self.teasers: set[str] = set()
+        #: The content of the first meta refresh.
+        self.refresh = ""
         self._newlines = newlines
-        self._paragraphs: list[str] = []
         self._pieces: list[str] = []
-        #: Depth below a hidden element, itself included.
+        #: For each piece, whether it stands in a link.
+        self._linked: list[bool] = []
+        #: Depth below a hidden element, itself included; what is hidden may be a caption.
         self._hidden = 0
-        self._pre = 0
+        self._caption: list[str] | None = None
+        self._pre = self._link = self._heading = self._lower = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._hidden or tag in _HIDDEN or _CAPTION.search(attributes.get("class", "")):
-            self._hidden += tag not in _VOID
+            self._hide(tag, attributes)
         elif tag == "br":
-            self._pieces.append("\n")
+            self._add("\n")
         elif tag in _CELLS:
-            self._pieces.append(" ")
+            self._add(" ")
+        elif tag == "a":
+            self._link += 1
         elif tag in _BLOCKS:
             self._flush()
             self._pre += tag == "pre"
+            self._heading += tag == "h1"
+            self._lower += tag in _LOWER
+
+    def _hide(self, tag: str, attributes: Mapping[str, str]) -> None:
+        if tag == "meta" and not self.refresh and attributes.get("http-equiv", "").lower() == "refresh":
+            self.refresh = attributes.get("content", "")
+        if not self._hidden and (tag in _CAPTIONS or tag not in _HIDDEN):
+            self._caption = []
+        self._hidden += tag not in _VOID
 
     def end(self, tag: str) -> None:
         if self._hidden:
             self._hidden -= tag not in _VOID
+            if not self._hidden and self._caption is not None:
+                if text := " ".join("".join(self._caption).split()):
+                    self.captions.append(_UNSTORABLE.sub("", text))
+                self._caption = None
+        elif tag == "a":
+            self._link = max(0, self._link - 1)
         elif tag in _BLOCKS:
             self._flush()
             self._pre -= tag == "pre"
+            self._heading -= tag == "h1"
+            self._lower -= tag in _LOWER
 
     def data(self, text: str) -> None:
         if not self._hidden:
-            self._pieces.append(text if self._newlines or self._pre else _SPACES.sub(" ", text))
+            self._add(text if self._newlines or self._pre else _SPACES.sub(" ", text))
+        elif self._caption is not None:
+            self._caption.append(text)
 
-    def close(self) -> str:
+    def close(self) -> None:
+        if self._hidden and self._caption:  # an element that was never closed
+            self.end("")
         self._flush()
-        return "\n\n".join(self._paragraphs)
+
+    def _add(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self._linked.append(self._link > 0)
 
     def _flush(self) -> None:
         """What was gathered becomes paragraphs: two line breaks part them, one stays."""
-        for paragraph in _BLANK_LINE.split("".join(self._pieces)):
+        whole = "".join(self._pieces)
+        for paragraph in _BLANK_LINE.split(whole):
             lines = (" ".join(line.split()) for line in paragraph.split("\n"))
             if text := "\n".join(line for line in lines if line):
-                self._paragraphs.append(_UNSTORABLE.sub("", text))
+                self.paragraphs.append(_UNSTORABLE.sub("", text))
+                if self._heading > 0:
+                    self.headings.append(self.paragraphs[-1])
+        if any(self._linked):
+            self._note_links()
         self._pieces.clear()
+        self._linked.clear()
+
+    def _note_links(self) -> None:
+        """The lines in which nothing but signs stands outside links."""
+        line: list[str] = []
+        free: list[str] = []
+        for piece, linked in (*zip(self._pieces, self._linked, strict=True), ("\n", False)):
+            first, *others = piece.split("\n")
+            for number, part in enumerate((first, *others)):
+                if number:
+                    text = " ".join("".join(line).split())
+                    if text and not _SIGNS.sub("", "".join(free)) and len(text) > len("".join(free).strip()):
+                        self.links.add(_UNSTORABLE.sub("", text))
+                        if self._lower > 0:
+                            self.teasers.add(_UNSTORABLE.sub("", text))
+                    line, free = [], []
+                line.append(part)
+                if not linked:
+                    free.append(part)
 
 
-def _decoded(page: bytes) -> str:
-    """The page's text: a byte order mark decides, then UTF-8 if the bytes are that, then its own declaration."""
+def _decoded(page: bytes, content_type: str) -> str:
+    """The page's text: a byte order mark decides, then UTF-8 if the bytes are that, then the server, then the page."""
     for mark, encoding in _BOMS:
         if page.startswith(mark):
             return page.decode(encoding, "replace")
     try:
         return codecs.getincrementaldecoder("utf-8")().decode(page)
     except UnicodeDecodeError:
-        declared = _META_CHARSET.search(page[:4096])
+        said = _CHARSET.search(content_type)
+        meta = _META_CHARSET.search(page[:4096])
+    for name in (said[1] if said else "", meta[1].decode("ascii") if meta else ""):
+        if name and (decoded := _read_as(page, name)) is not None:
+            return decoded
+    return page.decode("cp1252", "replace")
+
+
+def _read_as(page: bytes, name: str) -> str | None:
     try:
-        return page.decode(declared[1].decode("ascii") if declared else "cp1252", "replace")
+        known = codecs.lookup(name).name
+        return page.decode(_READ_AS.get(known, known), "replace")
     except (LookupError, ValueError):
-        return page.decode("cp1252", "replace")
+        return None

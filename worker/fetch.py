@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from worker import net
 from worker.model import Feed, FeedState, Fetched, FetchFailed, FetchReason, Freshness, NotModified
+from worker.urls import requestable
 
 SAMPLE = "veille:sample"
 
@@ -49,7 +50,7 @@ async def fetch_feed(
 async def fetch_page(client: net.Client, feed: Feed, url: str) -> Fetched | FetchFailed:
     """The page of an entry of `feed`; the feed's credentials and headers go to the feed's own origin only."""
     own = _own_headers(feed) if _origin(url) == _origin(feed.url.reveal()) else ()
-    answer = await client.request("GET", url, headers=[("Accept", _PAGES), *own], redirects=True)
+    answer = await client.request("GET", requestable(url), headers=[("Accept", _PAGES), *own], redirects=True)
     if isinstance(answer, net.NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail)
     return _fetched(answer, Freshness())

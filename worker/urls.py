@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urljoin, urlspl
 _SCHEMES = ("http", "https")
 #: What no URL holds, and what browsers and libraries read differently.
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}]")
+_BLANKS = re.compile(r"[\x20\"<>^`{|}]")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f]*:[0-9a-f:.]+\]")
 #: An ampersand that some template escaped once too often.
 _DOUBLE_ESCAPE = re.compile(r"(?:^|(?<=&))(?:amp;)+")
@@ -90,6 +91,11 @@ def absolute(url: str, base: str) -> str:
     except ValueError:
         return ""
     return joined if _split(joined) is not None else ""
+
+
+def requestable(url: str) -> str:
+    """`url` with what no URL may hold escaped, as browsers do before they ask: blanks, quotes, brackets."""
+    return _BLANKS.sub(lambda found: quote(found[0], safe=""), url.strip())
 
 
 def _form(url: str) -> str:

@@ -15,6 +15,8 @@ _DAY = timedelta(days=1)
 
 #: Arrivals that a rhythm is known by, and the shortest silence that is told.
 FEWEST_ARRIVALS, SHORTEST_SILENCE = 10, _DAY
+#: Entries in a row whose pages were not taken, before it is told.
+PAGES_LOST = 5
 #: Matches, and days with some, that a rule's past needs; the shortest silence that is told.
 FEWEST_MATCHES, FEWEST_DAYS, SHORTEST_QUIET = 10, 5, timedelta(days=7)
 #: Matches of one day that may be a spike, and how many times the busiest day before.
@@ -39,6 +41,7 @@ class Kind(StrEnum):
     FEED_FAILS = "feed_fails"
     FEED_SILENT = "feed_silent"
     FEED_GAP = "feed_gap"
+    FEED_PAGES = "feed_pages"
     DNS_DOWN = "dns_down"
     RULE_QUIET = "rule_quiet"
     RULE_SPIKES = "rule_spikes"
@@ -81,6 +84,8 @@ class FeedFacts:
     gap: bool = False
     #: At its last poll no name server would say where its host is, which is no fault of the feed's.
     unresolved: bool = False
+    #: Entries in a row whose page was not taken when it was first asked for.
+    pages_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +181,7 @@ def _judges(facts: Facts, one: On) -> bool:
     about = one.key.removeprefix(f"{one.kind}:")
     if one.kind in OWN:
         return about == facts.owner
-    if one.kind in {Kind.FEED_FAILS, Kind.FEED_SILENT, Kind.FEED_GAP}:
+    if one.kind in {Kind.FEED_FAILS, Kind.FEED_SILENT, Kind.FEED_GAP, Kind.FEED_PAGES}:
         return any(feed.key == about for feed in facts.feeds)
     if one.kind in {Kind.RULE_QUIET, Kind.RULE_SPIKES}:
         return any(rule.id == about for rule in facts.rules)
@@ -205,6 +210,10 @@ def _of_feeds(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condi
             body = "Its last document held new items only, so that others may have come and gone: poll it more often."
             subject = f"{feed.name}: items may have passed unseen"
             yield Condition(kind=Kind.FEED_GAP, about=feed.key, subject=subject, body=body)
+        if feed.pages_failed >= (1 if f"{Kind.FEED_PAGES}:{feed.key}" in on else PAGES_LOST):
+            body = "Its articles go by what the feed itself says. `veille status` counts why their pages are not taken."
+            subject = f"{feed.name}: the pages of its articles cannot be used"
+            yield Condition(kind=Kind.FEED_PAGES, about=feed.key, subject=subject, body=body)
 
 
 def _of_names(facts: Facts, now: datetime) -> Iterator[Condition]:

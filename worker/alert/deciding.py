@@ -77,7 +77,7 @@ class _Deciding:
             if not is_correction or pair not in history.told:
                 return None, ""
             return Occasion.CORRECTION, numbered(Occasion.CORRECTION, about.revision)
-        if self._is_update:
+        if self._is_update and not history.page_only:
             return Occasion.DEVELOPMENT, str(Occasion.DEVELOPMENT)
         standing = history.standing.get(pair) if self._by_story(to) else None
         if standing is None:

@@ -94,6 +94,8 @@ class History:
     backlog: bool = False
     #: What a changed text is to those who read the former: a `correction`, or nothing worth a word.
     change: Occasion | None = None
+    #: The changed text is the same article's page, which came late: what it matches anew is a first alert.
+    page_only: bool = False
     standing: Mapping[Pair, Standing] = field(default_factory=dict)
     silences: tuple[Silenced, ...] = ()
     #: (rule id, target id) -> alerts told at once within the target's throttle.

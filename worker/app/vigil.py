@@ -113,6 +113,7 @@ def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
             gap=state.gap is not None and now - state.gap < _GAP_SHOWN,
             # Where it counts as a failure it is told as one.
             unresolved=state.last_result == FetchReason.DNS and not state.failures,
+            pages_failed=state.pages_failed if feed.full_text else 0,
         )
         for feed in live.config.feeds
         if (state := states.get(feed.id)) is not None

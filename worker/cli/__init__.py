@@ -23,6 +23,7 @@ from worker.cli import (
     reviewing,
     rules,
     stories,
+    texts,
 )
 from worker.cli.frame import (
     EX_CONFIG,
@@ -58,6 +59,7 @@ app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(stories.app, name="stories")
 app.command(name="preview")(previewing.preview)
+app.command(name="show")(texts.show)
 app.registered_commands += answers.app.registered_commands
 
 

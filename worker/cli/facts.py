@@ -1,11 +1,12 @@
 """What `status`, `articles`, `why` and `feeds` say, as plain objects: `--json` prints them, `show` draws them."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from worker import text, urls
 from worker.app.clock import LATE_AFTER, clock
-from worker.cli import explained
+from worker.cli import explained, texts
 from worker.cli.told import place
 from worker.config import Config
 from worker.errors import Problem, UserError
@@ -14,7 +15,7 @@ from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
 from worker.render import changes, passages
-from worker.store import Store, Tx, conditions, deliveries, entries, ledger, quarantine, stories, targets, upkeep
+from worker.store import Store, Tx, conditions, deliveries, entries, ledger, pages, quarantine, stories, targets, upkeep
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
@@ -40,16 +41,19 @@ _HELD = {
     "escalation": "it is sent if nobody acknowledges the story until then",
 }
 
+#: Entries whose pages are counted by feed.
+_PAGES_SHOWN = timedelta(days=7)
 #: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
 _EXPLAINED = 200
 
 
 def feeds(conf: Config, store: Store | None) -> list[Facts]:
     """The configured feeds, in the configuration's order, with their state where they were polled."""
-    states = {}
+    states, of_pages = {}, {}
     if store is not None:
         with store.read() as tx:
             states = {state.key: state for state in feed_states.statuses(tx)}
+            of_pages = pages.counts(tx, clock() - _PAGES_SHOWN)
     rows = []
     for feed in conf.feeds:
         state = states.get(feed.id)
@@ -71,6 +75,7 @@ def feeds(conf: Config, store: Store | None) -> list[Facts]:
                 "interval_why": state.rhythm.why if state else "",
                 "asked_whole": state.lies if state else False,
                 "gap": state.gap if state else None,
+                "pages": of_pages.get(feed.id, {}),
             }
         )
     return rows
@@ -185,6 +190,7 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
             "changes": _changes(tx, one),
+            "page": texts.page(tx, one.id),
             "story": place(tx, one.id),
             "matches": matches,
             "ledger": [
@@ -273,6 +279,7 @@ class _Now:
         feed = live.feed(entry) if entry else None
         name, tags = (feed.name, feed.tags) if feed else ("", ())
         self._source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
+        self._uncut = texts.Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
 
     def explained(self, rule_id: str) -> Facts:
         """One rule's tree; raises UserError for an id that no rule has."""
@@ -305,6 +312,10 @@ class _Now:
             return f"{name}: articles known before the first poll are not matched{would}."
         if isinstance(found, Match):
             return f"{name} matches now, but did not when the article came: the rule was changed since."
+        if where := self._uncut.where(name):
+            return (
+                f"{name} does not match: its words stand in a part that was cut ({where}); `veille show --raw` has it."
+            )
         if not near:
             return f"{name} does not match: {found}."
         explanation = explain_rule(self._document, self._rules, self._source, name)

@@ -18,7 +18,7 @@ from worker.pipeline.edges import Edges
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
 from worker.pipeline.poll import poll
-from worker.store import deliveries, entries, feeds
+from worker.store import deliveries, entries, feeds, pages
 
 _log = structlog.get_logger()
 
@@ -124,18 +124,18 @@ class Embedded:
 
         def look() -> tuple[tuple[str, ...], bool, bool, tuple[deliveries.Due, ...]]:
             with edges.store.read() as tx:
-                ready, pages = entries.waiting(tx, now=now)
+                ready, wanted = entries.waiting(tx, now=now)
                 due = feeds.due(tx, keys, now=now)
-                return due, ready, pages, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
+                return due, ready, wanted, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
 
-        due, ready, pages, owed = await edges.in_thread(look)
+        due, ready, wanted, owed = await edges.in_thread(look)
         self._owed = owed
         self._start_deliveries()
         if ready and self._ingest is None and not self._stopping.is_set():
             await self._start_ingest(now)
         if due and len(self._polls) < POLLS and not self._stopping.is_set():
             await self._start_polls(due, now)
-        if pages and len(self._pages) < PAGES_TAKEN and not self._stopping.is_set():
+        if wanted and len(self._pages) < PAGES_TAKEN and not self._stopping.is_set():
             await self._start_pages(now)
 
     def _start_deliveries(self) -> bool:
@@ -202,9 +202,9 @@ class Embedded:
     async def _start_pages(self, now: datetime) -> None:
         edges = self._edges
 
-        def take() -> tuple[entries.PageWanted, ...]:
+        def take() -> tuple[pages.PageWanted, ...]:
             with edges.store.write() as tx:
-                return entries.take_pages(tx, now=now, lease=LEASE, limit=PAGES_TAKEN - len(self._pages))
+                return pages.take_pages(tx, now=now, lease=LEASE, limit=PAGES_TAKEN - len(self._pages))
 
         for one in await edges.in_thread(take):
             if one.entry_id not in self._pages:
@@ -212,7 +212,7 @@ class Embedded:
                 task = self._start("page", self._page(one), partial(self._pages.pop, one.entry_id, None))
                 self._pages[one.entry_id] = task
 
-    async def _page(self, one: entries.PageWanted) -> None:
+    async def _page(self, one: pages.PageWanted) -> None:
         try:
             async with self._turns.take(host_of(one.link)):
                 self._queued.discard(one.entry_id)

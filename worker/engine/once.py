@@ -17,7 +17,7 @@ from worker.pipeline.edges import Edges
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
 from worker.pipeline.poll import Polled, poll
-from worker.store import deliveries, entries, feeds, targets
+from worker.store import deliveries, entries, feeds, pages, targets
 
 _log = structlog.get_logger()
 _WINDOW = 200
@@ -117,12 +117,12 @@ def _count(done: Pass, name: str, polled: Polled) -> None:
 
 
 async def _pages(edges: Edges) -> None:
-    def take() -> tuple[entries.PageWanted, ...]:
+    def take() -> tuple[pages.PageWanted, ...]:
         with edges.store.write() as tx:
-            return entries.take_pages(tx, now=edges.clock(), lease=LEASE, limit=BATCH)
+            return pages.take_pages(tx, now=edges.clock(), lease=LEASE, limit=BATCH)
 
-    async def one(wanted: entries.PageWanted) -> None:
-        await page(edges, wanted, last=True)
+    async def one(wanted: pages.PageWanted) -> None:
+        await page(edges, wanted)
 
     while wanted := await edges.in_thread(take):
         await _bounded([(host_of(w.link), partial(one, w)) for w in wanted], total=PAGES, each=PER_HOST)

@@ -84,7 +84,7 @@ def unknown_labels(corpus: Sequence[Labelled], ruleset: RuleSet) -> list[str]:
 
 def document_of(known: Known, today: datetime) -> tuple[text.Document, datetime]:
     """A corpus's article as rules read it, and when it was published: `today` where it does not say."""
-    language = known.language or text.detect(known.body or known.title, "fr")
+    language = known.language or text.detect(known.title, known.body, "fr")
     return text.analyse(known.title, known.body, language), known.published or today
 
 

@@ -5,6 +5,8 @@ The words are those of docs/design.md. A value that only one module makes and re
 
 from worker.model.articles import (
     Article,
+    Cut,
+    CutKind,
     Judgement,
     Match,
     Novelty,
@@ -21,6 +23,7 @@ from worker.model.entries import (
     FetchReason,
     Freshness,
     NotModified,
+    PageReason,
     ParsedEntry,
     ParsedFeed,
     Rhythm,
@@ -79,6 +82,8 @@ __all__ = [
     "Change",
     "Channel",
     "Claimed",
+    "Cut",
+    "CutKind",
     "DeliveryState",
     "Digest",
     "DigestPolicy",
@@ -104,6 +109,7 @@ __all__ = [
     "Occasion",
     "Origin",
     "Outcome",
+    "PageReason",
     "ParsedEntry",
     "ParsedFeed",
     "Part",

@@ -40,6 +40,33 @@ class Novelty:
     why: str = ""
 
 
+class CutKind(StrEnum):
+    """What a part was that cleaning took out of a text."""
+
+    #: An agency's head: `Hanoï (VNA) -`.
+    HEAD = "head"
+    #: A picture's caption.
+    CAPTION = "caption"
+    #: Who took a picture.
+    CREDIT = "credit"
+    #: A link to another article.
+    RELATED = "related"
+    #: What an agency closes an article with: `-VNA`.
+    SIGN_OFF = "sign_off"
+    #: Another article's headline and summary, behind the sign-off.
+    TAIL = "tail"
+    #: A first paragraph that only repeats the title.
+    TITLE = "title"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A part that cleaning took out of a text: kept beside it, and matched by no rule."""
+
+    kind: CutKind
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
     """The text behind an entry, cleaned; what matching and fingerprints read."""
@@ -58,6 +85,8 @@ class Article:
     link: str
     #: The feed's name, or the source of an imported article.
     source: str
+    #: What cleaning took out of the text, in the order of the passes.
+    cut: tuple[Cut, ...] = ()
 
 
 class Judgement(StrEnum):

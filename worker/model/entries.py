@@ -43,6 +43,25 @@ class FetchReason(StrEnum):
     PARSE_ERROR = "parse_error"
 
 
+class PageReason(StrEnum):
+    """Why an entry has no text of its page; the same word in row, log and screen."""
+
+    #: It could not be fetched.
+    NOT_FETCHED = "not_fetched"
+    #: No text was found on it, or reading it took too long.
+    NO_TEXT = "no_text"
+    #: Its address led to the front page, to another article or to a login.
+    REDIRECTED = "redirected"
+    #: It carries neither the title nor the summary that the feed gave: an error page, a wall, a challenge.
+    OTHER_TEXT = "other_text"
+    #: It lists other articles.
+    LISTING = "listing"
+    #: The feed's own text is longer.
+    SHORTER = "shorter"
+    #: Another entry of its host got the same.
+    REPEATED = "repeated"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
     """How often a feed is worth asking: what it says of itself, and what its dates show."""
@@ -67,8 +86,10 @@ class FeedState:
     last_modified: str = ""
     #: Failures in a row.
     failures: int = 0
-    #: True once a first poll has committed: later entries are news, not backlog.
+    #: True once a first poll that held entries has committed: later entries are news, not backlog.
     baseline: bool = False
+    #: When a poll first succeeded, even if it held no entries.
+    first_success: datetime | None = None
     #: When a poll last committed; another since then, and this one's is refused.
     last_polled: datetime | None = None
     #: Of that poll: `ok`, `not_modified`, or a FetchReason; and what it said.
@@ -189,6 +210,10 @@ class StoredEntry:
     backlog: bool
     #: The article that an earlier form of this entry became.
     article_id: int | None = None
-    #: The page's HTML-free text by paragraphs, where one was fetched.
+    #: The page's HTML-free text by paragraphs, where one was fetched and taken.
     page_text: str = ""
+    #: Other articles that stood behind it on its page.
+    page_teasers: str = ""
+    #: Its page, and nothing that the feed says, is other than when its article was last stored.
+    page_only: bool = False
     attempts: int = 0

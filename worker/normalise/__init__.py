@@ -2,15 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from worker import urls
-from worker.model import Article, StoredEntry
-from worker.normalise.agency import clean
+from worker.model import Article, Cut, CutKind, StoredEntry
+from worker.normalise.cleaning import Cleaned, clean, cleaned
 from worker.normalise.known import Known, Unreadable, from_jsonl_line, from_txt
 
-__all__ = ["Known", "Unreadable", "clean", "from_jsonl_line", "from_txt", "normalise"]
+__all__ = ["Cleaned", "Known", "Unreadable", "clean", "cleaned", "from_jsonl_line", "from_txt", "normalise"]
 
 #: Sites that add their name to every title, whatever the feed is called in the configuration.
 SITES = ("Vietnam+ (VietnamPlus)", "VietnamPlus", "Vietnam+", "Le Courrier du Vietnam", "VOVWORLD", "VOV5",
@@ -21,27 +21,43 @@ _SHORTEST = 10
 
 
 def normalise(
-    entry: StoredEntry, text: str, *, source: str, language: str, detect: Callable[[str, str], str]
+    entry: StoredEntry,
+    text: str,
+    *,
+    links: Collection[str] | None = None,
+    captions: Collection[str] = (),
+    teasers: str = "",
+    source: str,
+    language: str,
+    detect: Callable[[str, str, str], str],
 ) -> Article:
-    """The article behind an entry whose extracted text is `text`.
+    """The article behind an entry whose extracted text is `text`, with its `links` and `captions` (see `extract`).
 
-    `source` is the feed's name and `language` its configured one. Without it `detect(text, fallback)` decides; what
-    the feed claims of itself is only the fallback, since publishing systems say en-US of everything. Dates never lie
-    after `first_seen`.
+    `teasers`: other articles that stood behind it on its page.
+
+    `source` is the feed's name and `language` its configured one. Without it `detect(title, text, claimed)` decides.
+    Dates never lie after `first_seen`. A text without any word but its captions' is made of these.
     """
     parsed = entry.parsed
     title = _title(parsed.title, (source, *SITES))
-    body = _without_title(clean(text), title)
-    tag, claimed = (name.replace("_", "-").partition("-")[0].lower() for name in (language, parsed.language))
+    found = cleaned(text or "\n\n".join(captions), links)
+    body, cut = _without_title(found.text, title)
+    tag = language.replace("_", "-").partition("-")[0].lower()
     return Article(
         title=title,
         body=body,
-        language=tag or detect(body or title, claimed),
+        language=tag or detect(title, body, parsed.language.replace("_", "-")),
         published=_published(parsed.published or parsed.updated, entry.first_seen),
         first_seen=entry.first_seen,
         url=urls.canonical(parsed.link) if parsed.link else "",
         link=parsed.link,
         source=source,
+        cut=(
+            *(Cut(kind=CutKind.CAPTION, text=caption) for caption in captions if text),
+            *found.cut,
+            *cut,
+            *((Cut(kind=CutKind.RELATED, text=teasers),) if teasers else ()),
+        ),
     )
 
 
@@ -58,10 +74,12 @@ def _title(title: str, sites: tuple[str, ...]) -> str:
     return title
 
 
-def _without_title(body: str, title: str) -> str:
-    """The body without a first paragraph that only repeats the title."""
+def _without_title(body: str, title: str) -> tuple[str, tuple[Cut, ...]]:
+    """The body without a first paragraph that only repeats the title, and that paragraph."""
     first, _, rest = body.partition("\n\n")
-    return rest if rest and title and _folded(first) == _folded(title) else body
+    if rest and title and _folded(first) == _folded(title):
+        return rest, (Cut(kind=CutKind.TITLE, text=first),)
+    return body, ()
 
 
 def _folded(text: str) -> str:

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from worker.normalise.agency import clean, has_credit_or_head
+from worker.model import Cut
+from worker.normalise.agency import has_credit_or_head
+from worker.normalise.cleaning import clean, cleaned
 
 #: A line longer than this is no title.
 _LONGEST_TITLE = 200
@@ -45,6 +47,8 @@ class Known:
     title: str
     #: Cleaned of agency marks; paragraphs parted by one empty line.
     body: str
+    #: What cleaning took out of it.
+    cut: tuple[Cut, ...] = ()
 
 
 def from_txt(raw: str) -> Known:
@@ -86,7 +90,8 @@ def from_jsonl_line(line: str, *, title_alone: bool = False) -> Known | Unreadab
 
 
 def _known(found: dict[str, Any], *, title: str, text: str, published: datetime | None, precision: str) -> Known:
-    body = clean(text)
+    clear = cleaned(text)
+    body = clear.text
     return Known(
         id=_member(found, "id").strip() or hashlib.sha256(body.encode(errors="replace")).hexdigest()[:16],
         language=_member(found, "lang").strip().replace("_", "-").partition("-")[0].lower(),
@@ -96,6 +101,7 @@ def _known(found: dict[str, Any], *, title: str, text: str, published: datetime 
         url=_member(found, "url").strip(),
         title=" ".join(clean(title).split()),
         body=body,
+        cut=clear.cut,
     )
 
 

@@ -179,7 +179,8 @@ def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live
             entries.done(tx, one.entry.id, known)
             return None
         has_page = bool(one.entry.page_text)
-        changed_to = changed(tx, known, subject.fingerprint, subject.document, has_page=has_page)
+        if not one.entry.page_only:  # a page that comes late corrects nothing
+            changed_to = changed(tx, known, subject.fingerprint, subject.document, has_page=has_page)
         revision_id = articles.revise(
             tx, known, subject.article, subject.fingerprint, entry_id=one.entry.id, of_id=novelty.of, now=now
         )
@@ -195,6 +196,7 @@ def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live
         backlog=one.entry.backlog,
         news=own,
         change=changed_to,
+        page_only=known is not None and one.entry.page_only,
     )
     owe(tx, live, came, now)
     entries.done(tx, one.entry.id, article_id)

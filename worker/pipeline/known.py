@@ -99,7 +99,7 @@ def _subject(known: Known, now: datetime) -> Subject:
 
 
 def _article(known: Known, now: datetime) -> Article:
-    language = known.language or text.detect(known.body or known.title, "fr")
+    language = known.language or text.detect(known.title, known.body, "fr")
     return Article(
         title=known.title,
         body=known.body,
@@ -109,6 +109,7 @@ def _article(known: Known, now: datetime) -> Article:
         url=canonical(known.url),
         link=known.url,
         source=known.source,
+        cut=known.cut,
     )
 
 

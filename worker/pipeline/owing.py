@@ -29,6 +29,8 @@ class Came:
     news: frozenset[str]
     #: Of a changed text: what it is to those who read the former.
     change: Occasion | None = None
+    #: Of a changed text: its page alone came, or went; its feed says what it said.
+    page_only: bool = False
 
 
 def owe(tx: Tx, live: Live, came: Came, now: datetime) -> None:
@@ -99,6 +101,7 @@ def _history(tx: Tx, live: Live, came: Came, about: About) -> History:
         news=came.news,
         backlog=came.backlog,
         change=came.change,
+        page_only=came.page_only,
         standing={} if about.story_id is None else standing.of_story(tx, about.story_id),
         silences=silenced(tx, live, about.now),
         recent=standing.recent(tx, [match.rule_id for match in came.matches], since) if since else {},

@@ -91,14 +91,17 @@ async def poll(edges: Edges, key: str) -> Polled | None:
     return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))
 
 
-async def read_again(edges: Edges, feed: Feed, fetched: Fetched, *, baseline: bool, again: bool) -> Polled | None:
+async def read_again(
+    edges: Edges, feed: Feed, fetched: Fetched, *, baseline: bool, again: bool, first_success: str | None = None
+) -> Polled | None:
     """Read a document that was kept, as the poll that got it did; None if it cannot be read.
 
-    `baseline` and `again` say what that poll started from: whether a first one had committed, and whether the poll
-    before it had found a document that ends early.
+    The others say what that poll started from: whether a first one with entries had committed, whether the poll before
+    it had found a document that ends early, and when one had first succeeded (ISO 8601).
     """
     state = await edges.in_batch(_states, feed.id)
-    state = replace(state, baseline=baseline, last_detail=_CUT if again else "")
+    since = datetime.fromisoformat(first_success) if first_success else None
+    state = replace(state, baseline=baseline, first_success=since, last_detail=_CUT if again else "")
     parsed = await edges.children.run(parse, fetched.body, fetched.url, fetched.content_type, seconds=_PARSE_SECONDS)
     if not isinstance(parsed, ParsedFeed):
         return None
@@ -179,6 +182,7 @@ def _unchanged(feed: Feed, state: FeedState, answer: NotModified, now: datetime)
         result="not_modified",
         due=next_poll(feed.id, feed.every, freshness=answer.freshness, failures=0, now=now, rhythm=state.rhythm),
         success=True,
+        whole=state.baseline,
         not_before=_patience(answer.freshness, now),
         lies=state.lies,
         moved=moved,
@@ -313,7 +317,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         validators=("", "") if document.truncated else (fetched.etag, fetched.last_modified),
         due=min(due, now + _SOON) if document.truncated and not cut_again else due,
         success=True,
-        whole=not document.truncated or cut_again,
+        whole=bool(found) and (not document.truncated or cut_again),
         not_before=_patience(fetched.freshness, now),
         document=True,
         lies=found_out.lies,
@@ -333,6 +337,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
             sightings,
             raw_sha256=sha256,
             backlog=backlog,
+            news_since=state.first_success,
             page_within=PAGE_WITHIN if feed.full_text else None,
             now=now,
         )
@@ -349,6 +354,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
                 url=kept.url,
                 content_type=kept.content_type,
                 baseline=state.baseline,
+                first_success=state.first_success,
                 again=cut_again,
                 backlog=backlog,
                 new=new,

@@ -1,12 +1,14 @@
-"""read(entries): their HTML into articles, in one call for a child process, since hostile text may stall it."""
+"""Reads entries and pages in one call for a child process, since hostile text may stall it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker import text
-from worker.extract import texts
-from worker.model import Article, StoredEntry
+from worker.extract import Extracted, texts
+from worker.extract import page as extract_page
+from worker.model import Article, Fetched, ParsedEntry, StoredEntry
 from worker.normalise import normalise
+from worker.normalise.pages import FeedText, PageFound, PageVerdict, judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +20,36 @@ class Unread:
     language: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPage:
+    """A page, read and judged as far as other pages do not matter."""
+
+    verdict: PageVerdict
+    feed: FeedText
+    #: Where the page sends its reader on by itself, or empty.
+    refresh: str = ""
+
+
 def read(batch: Sequence[Unread]) -> tuple[Article | str, ...]:
     """The article of each entry, or what went wrong with it."""
     return tuple(_attempted(unread) for unread in batch)
+
+
+def read_page(fetched: Fetched, parsed: ParsedEntry) -> ReadPage:
+    """The page of an entry, compared with what the feed itself gave of it."""
+    feed = feed_text(parsed)
+    found = extract_page(fetched.body, fetched.url, fetched.content_type)
+    page = PageFound(
+        url=fetched.url, text=found.text, headings=found.headings, links=found.links, teasers=found.teasers
+    )
+    return ReadPage(verdict=judge(feed, page), feed=feed, refresh=found.refresh)
+
+
+def feed_text(parsed: ParsedEntry) -> FeedText:
+    """What the feed itself gave of an entry, as plain text, less lines that only lead to the page or elsewhere."""
+    own = _own(parsed)
+    lines = [line for line in own.text.split("\n\n") if line not in (own.links or ())]
+    return FeedText(title=parsed.title, text="\n\n".join(lines) or own.text, link=parsed.link)
 
 
 def _attempted(unread: Unread) -> Article | str:
@@ -34,6 +63,21 @@ def _attempted(unread: Unread) -> Article | str:
 
 def _article(unread: Unread) -> Article:
     """The article in the page's text, else in the longer of content and summary."""
-    entry, parsed = unread.entry, unread.entry.parsed
-    plain = entry.page_text or texts([(max(parsed.content, parsed.summary, key=len), parsed.link)])[0]
-    return normalise(entry, plain, source=unread.source, language=unread.language, detect=text.detect)
+    entry = unread.entry
+    own = Extracted(text=entry.page_text) if entry.page_text else _own(entry.parsed)
+    return normalise(
+        entry,
+        own.text,
+        links=own.links,
+        captions=own.captions,
+        teasers=entry.page_teasers,
+        source=unread.source,
+        language=unread.language,
+        detect=text.detect,
+    )
+
+
+def _own(parsed: ParsedEntry) -> Extracted:
+    """The longer of content and summary, by what there is to read; captions count where there is nothing else."""
+    content, summary = texts([(parsed.content, parsed.link), (parsed.summary, parsed.link)])
+    return max(content, summary, key=lambda own: (len(own.text), len("".join(own.captions))))

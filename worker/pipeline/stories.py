@@ -69,9 +69,7 @@ def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
     """The numbers of the words that stand in standing text of the article's feed or host, or speak to the reader."""
     found = lines(document)
     known = repeated.standing(tx, repeated.sources_of(article.source, article.url), {line.key for line in found})
-    return frozenset(
-        at for line in found if line.to_reader or line.key in known for at in range(line.first, line.last)
-    )
+    return frozenset(at for line in found if line.to_reader or line.key in known for at in range(line.first, line.last))
 
 
 def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:

@@ -26,7 +26,7 @@ from worker.pipeline.live import Live
 from worker.pipeline.poll import read_again
 from worker.pipeline.stories import counted
 from worker.replay.past import Again, Past, take_over
-from worker.store import Store, Tx, articles, entries, retold, rewind, silences, stories, upkeep
+from worker.store import Store, Tx, articles, entries, pages, retold, rewind, silences, stories, upkeep
 from worker.store import feeds as stored_feeds
 from worker.store.events import Event, Kind
 from worker.store.retold import Lines
@@ -195,7 +195,14 @@ class _Run:
             self._done.skipped.bytes_gone += 1
         else:
             fetched = _fetched(feed, body, said["url"], said["content_type"])
-            polled = await read_again(self._edges, feed, fetched, baseline=said["baseline"], again=said["again"])
+            polled = await read_again(
+                self._edges,
+                feed,
+                fetched,
+                baseline=said["baseline"],
+                again=said["again"],
+                first_success=said.get("first_success"),
+            )
             new = polled.entries if polled else ()
         if len(new) == len(said["new"]):
             self._entries |= dict(zip(said["new"], new, strict=True))
@@ -210,7 +217,7 @@ class _Run:
             if body is None:
                 self._done.skipped.bytes_gone += 1
             elif entry_id is not None:
-                entries.page_came(tx, entry_id, body.decode())
+                pages.page_came(tx, entry_id, body.decode())
 
     async def _ingested(self, event: Event) -> None:
         pairs = [

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.dedupe import Candidate, Fingerprint
-from worker.model import Article, Novelty, Origin
+from worker.model import Article, Cut, CutKind, Novelty, Origin
 from worker.store.database import Tx
 from worker.store.repeated import learn, sources_of
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
@@ -53,8 +53,8 @@ def _near(sharing: str) -> sa.TextualSelect:
                 SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
             ) AS like_it
         )
-        SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source, coalesce(r.title, a.title) AS title,
-            f.scheme, f.digest, f.shingles, f.facts, f.words
+        SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source,
+            coalesce(r.title, a.title) AS title, f.scheme, f.digest, f.shingles, f.facts, f.words
         FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
         LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
         LEFT JOIN article AS o ON o.id = a.of_id
@@ -113,8 +113,9 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -
     """The articles that may be the original of a text: same digest, same address, or most bands in common.
 
     A duplicate is never an original: copies of copies lead to the first. One of the same title and text stands for its
-    original, which may have had another title. An article that had several texts is there once for each. Of a band that very many articles have, as a slogan that an outlet puts under each, only the newest
-    are looked at: it would cost more with every year, and tells nothing.
+    original, which may have had another title. An article that had several texts is there once for each. Of a band that
+    very many articles have, as a slogan that an outlet puts under each, only the newest are looked at: it would cost
+    more with every year, and tells nothing.
     """
     asked = {"digest": fingerprint.digest, "url": url, "but": but or 0}
     keys = sorted(band_keys(fingerprint.bands))
@@ -267,6 +268,7 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
         "body": article.body,
         "entry_id": entry_id,
         "created": now,
+        "cut": _written(article.cut),
     }
     return int(tx.execute(_ADD_REVISION, values).scalar_one())
 
@@ -347,6 +349,17 @@ def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:
     """When each text of an article came, first to last."""
     query = sa.select(_revision.c.created).where(_revision.c.article_id == article_id).order_by(_revision.c.number)
     return tx.execute(query).scalars().all()
+
+
+def cut_of(tx: Tx, article_id: int, number: int) -> tuple[Cut, ...]:
+    """What cleaning took out of one text of an article."""
+    query = sa.select(_revision.c.cut).where(_revision.c.article_id == article_id, _revision.c.number == number)
+    written = tx.execute(query).scalar()
+    return tuple(Cut(kind=CutKind(kind), text=text) for kind, text in json.loads(written)) if written else ()
+
+
+def _written(cut: Sequence[Cut]) -> str:
+    return json.dumps([[one.kind, one.text] for one in cut], ensure_ascii=False) if cut else ""
 
 
 def text_of(tx: Tx, article_id: int, number: int) -> tuple[str, str] | None:

@@ -3,7 +3,6 @@
 import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter
 
 from worker.identify import Bare, Seen, Sighting, SightingKind
 from worker.model import EntryState, ParsedEntry, StoredEntry
+from worker.store import pages
 from worker.store.database import Tx, insert
 from worker.store.tables import EntryRow, FeedRow, RawRow, SeenRow
 
@@ -25,17 +25,7 @@ _parsed = TypeAdapter(ParsedEntry)
 MAX_CHANGES = 24
 #: Tries to make an article of an entry before it is put aside.
 MAX_ATTEMPTS = 5
-_PAGE_TRIES = 3
 _KEY_LENGTH = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageWanted:
-    """An entry whose page is to be fetched, under lease."""
-
-    entry_id: int
-    feed: str
-    link: str
 
 
 def keep_raw(tx: Tx, body: bytes, now: datetime) -> str:
@@ -91,12 +81,14 @@ def record(
     *,
     raw_sha256: str,
     backlog: bool,
+    news_since: datetime | None = None,
     page_within: timedelta | None,
     now: datetime,
 ) -> tuple[tuple[int, ...], int]:
     """Store what a document showed; returns the ids of new entries and how many changed.
 
-    With `page_within` an entry that has a link waits for its page, and goes on without it after that time.
+    Of a `backlog` the entries that are dated `news_since` or later are news. With `page_within` an entry that has a
+    link waits for its page, and goes on without it after that time.
     """
     new: list[int] = []
     changed = 0
@@ -105,7 +97,8 @@ def record(
     for sighting in sorted(sightings, key=lambda s: s.entry_id or 0):
         entry_id = sighting.entry_id
         if sighting.kind is SightingKind.NEW:
-            entry_id = _add(tx, feed_id, sighting, raw_sha256, backlog=backlog, page_within=page_within, now=now)
+            is_old = backlog and not _is_since(sighting.parsed, news_since)
+            entry_id = _add(tx, feed_id, sighting, raw_sha256, backlog=is_old, page_within=page_within, now=now)
             new.append(entry_id)
         elif sighting.kind is SightingKind.CHANGED and entry_id is not None:
             changed += _change(tx, entry_id, sighting, raw_sha256, page_within=page_within, now=now)
@@ -120,10 +113,16 @@ def record(
     return tuple(new), changed
 
 
+def _is_since(parsed: ParsedEntry, moment: datetime | None) -> bool:
+    """Whether an entry is dated at that moment or later; one without a date is not."""
+    dated = parsed.published or parsed.updated
+    return moment is not None and dated is not None and dated >= moment
+
+
 def _waiting(parsed: ParsedEntry, page_within: timedelta | None, now: datetime) -> dict[str, Any]:
     if page_within is None or not parsed.link:
-        return {"state": EntryState.READY, "page_due": None, "page_tries": 0}
-    return {"state": EntryState.NEW, "page_due": now + page_within, "page_tries": _PAGE_TRIES}
+        return {"state": EntryState.READY, "page_due": None, "page_tries": 0, "page_at": None}
+    return {"state": EntryState.NEW, "page_due": now + page_within, "page_tries": pages.TRIES, "page_at": now}
 
 
 def _add(
@@ -146,6 +145,10 @@ def _add(
         "error": "",
         "changes": 0,
         "page_text": "",
+        "page_teasers": "",
+        "page_reason": "",
+        "page_detail": "",
+        "page_only": False,
     } | _waiting(sighting.parsed, page_within, now)
     return int(tx.execute(sa.insert(_entry).values(values).returning(_entry.c.id)).scalar_one())
 
@@ -160,6 +163,10 @@ def _change(
         "attempts": 0,
         "error": "",
         "page_text": "",
+        "page_teasers": "",
+        "page_reason": "",
+        "page_detail": "",
+        "page_only": False,
         "page_lease_until": None,
         # Once its article stands, what changes in it is news and no longer backlog.
         "backlog": sa.case((_entry.c.article_id.is_not(None), sa.false()), else_=_entry.c.backlog),
@@ -206,19 +213,13 @@ def waiting(tx: Tx, *, now: datetime) -> tuple[bool, bool]:
     """Whether an entry is ready to be taken, and whether a page is wanted."""
     late = sa.exists().where(_entry.c.state == EntryState.NEW, _entry.c.page_due <= now)
     ready = sa.exists().where(_entry.c.state == EntryState.READY, _free(now))
-    page = sa.exists().where(*_page_wanted(now))
+    page = sa.exists().where(*pages.wanted(now))
     row = tx.execute(sa.select(late, ready, page)).one()
     return bool(row[0] or row[1]), bool(row[2])
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(_entry.c.lease_until.is_(None), _entry.c.lease_until <= now)
-
-
-def _page_wanted(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    # The number stands in the statement, since a parameter would not find the partial index.
-    free = sa.or_(_entry.c.page_lease_until.is_(None), _entry.c.page_lease_until <= now)
-    return _entry.c.page_tries > sa.literal_column("0"), free
 
 
 def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
@@ -233,6 +234,8 @@ def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
             backlog=r.backlog,
             article_id=r.article_id,
             page_text=r.page_text,
+            page_teasers=r.page_teasers,
+            page_only=r.page_only,
             attempts=r.attempts,
         )
         for r in tx.execute(query.order_by(_entry.c.id))
@@ -316,50 +319,6 @@ def quarantine_poisoned(tx: Tx, *, now: datetime) -> int:
             error=sa.case((_entry.c.error == "", "the worker died of it"), else_=_entry.c.error),
         )
     ).rowcount
-
-
-def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[PageWanted, ...]:
-    """At most `limit` entries whose page is to be fetched, newest first, under a lease."""
-    found = tx.execute(
-        sa.select(_entry.c.id, _entry.c.parsed, _feed.c.key)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(*_page_wanted(now))
-        .order_by(_entry.c.id.desc())
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=_entry)
-    ).all()
-    if found:
-        tx.execute(
-            sa.update(_entry)
-            .where(_entry.c.id.in_([r.id for r in found]))
-            .values(page_lease_until=now + lease, page_tries=_entry.c.page_tries - 1)
-        )
-    return tuple(PageWanted(entry_id=r.id, feed=r.key, link=_parsed.validate_json(r.parsed).link) for r in found)
-
-
-def page_came(tx: Tx, entry_id: int, text: str) -> None:
-    """The page's text is here: the entry goes on with it, again if it went on without.
-
-    A lease stays: whoever holds it, with the summary, finds in `held` that there is more.
-    """
-    tx.execute(
-        sa.update(_entry)
-        .where(_entry.c.id == entry_id)
-        .values(page_text=text, page_tries=0, page_lease_until=None, state=EntryState.READY, attempts=0)
-    )
-
-
-def page_failed(tx: Tx, entry_id: int, *, again_at: datetime | None) -> None:
-    """The page could not be had: again at that time, or never (None), and then the summary goes on alone."""
-    values: dict[str, Any] = {"page_lease_until": again_at}
-    if again_at is None:
-        values["page_tries"] = 0
-    tx.execute(sa.update(_entry).where(_entry.c.id == entry_id).values(values))
-    tx.execute(
-        sa.update(_entry)
-        .where(_entry.c.id == entry_id, _entry.c.state == EntryState.NEW, _entry.c.page_tries == 0)
-        .values(state=EntryState.READY)
-    )
 
 
 def articles_of(tx: Tx, ids: Sequence[int]) -> list[int | None]:

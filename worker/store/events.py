@@ -25,7 +25,7 @@ class Kind(StrEnum):
     """What happened."""
 
     #: A feed (about) gave a document from which anything could follow: `url`, `content_type`, what the poll started
-    #: from (`baseline`, `again`), whether its entries are `backlog`, and the ids of its `new` ones.
+    #: from (`baseline`, `first_success`, `again`), whether its entries are `backlog`, and the ids of its `new` ones.
     DOCUMENT = "document"
     #: The text of an entry's (about) page came.
     PAGE = "page"

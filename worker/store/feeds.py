@@ -47,6 +47,8 @@ class FeedStatus:
     #: When its document last held new items only.
     gap: datetime | None = None
     rhythm: Rhythm = _UNKNOWN
+    #: Entries in a row whose page was not taken when it was first asked for.
+    pages_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ class PollResult:
     success: bool
     #: A failure that counts against the feed.
     counts: bool = True
-    #: The document was there to its end: what comes later is news.
+    #: The document was there to its end, and held entries: what comes later is news.
     whole: bool = True
     #: The server asked not to be polled before.
     not_before: datetime | None = None
@@ -93,6 +95,7 @@ def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
             "moved": "",
             "moved_times": 0,
             "rhythm": "",
+            "pages_failed": 0,
         }
         for f in feeds
     ]
@@ -149,6 +152,7 @@ def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
             last_modified=row.last_modified,
             failures=row.failures,
             baseline=row.baseline,
+            first_success=row.first_success,
             last_polled=row.last_polled,
             last_result=row.last_result,
             last_detail=row.last_detail,
@@ -183,6 +187,8 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
     }
     if poll.success:
         values |= {"failures": 0, "last_success": now, "moved": poll.moved, "moved_times": poll.moved_times}
+        if before.first_success is None:
+            values["first_success"] = now
         if poll.whole:
             values["baseline"] = True
     if poll.document:
@@ -243,6 +249,7 @@ def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
             lies=r.lies,
             gap=r.gap,
             rhythm=_rhythm_of(r.rhythm),
+            pages_failed=r.pages_failed,
         )
         for r in tx.execute(sa.select(_feed).order_by(_feed.c.id))
     )

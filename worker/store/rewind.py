@@ -144,6 +144,7 @@ def _entries(then: Tx, to: Tx, moment: datetime, happened: Sequence[Event]) -> N
             "lease_until": None,
             "page_lease_until": None,
             "page_tries": 0,
+            "page_only": False,
             "page_text": "" if row["id"] in with_page else row["page_text"],
         }
 

@@ -35,6 +35,7 @@ def set_back(tx: Tx, by: timedelta, *, now: datetime, lease: timedelta) -> None:
         (_feed.c.due, ()),
         (_feed.c.not_before, ()),
         (_entry.c.page_due, (_entry.c.state == EntryState.NEW,)),
+        (_entry.c.page_at, (_entry.c.page_tries > 0,)),
         (_delivery.c.due, not_by_the_clock),
         (_target.c.blocked_until, ()),
         (_target.c.probe_at, ()),

@@ -97,7 +97,10 @@ mekong mekong
 
 #: Keys of capitals and seats of organisations: news of every kind is datelined there.
 CAPITALS = frozenset(
-    ["hanoi", "phnompenh", "vientiane", "bangkok", "beijing", "moscow", "paris", "london", "washington", "tokyo", "seoul", "geneva", "brussels", "manila", "jakarta", "kualalumpur", "naypyidaw", "newdelhi", "canberra", "berlin", "rome", "madrid", "kyiv", "tehran", "newyork"]
+    """
+    hanoi phnompenh vientiane bangkok beijing moscow paris london washington tokyo seoul geneva brussels manila jakarta
+    kualalumpur naypyidaw newdelhi canberra berlin rome madrid kyiv tehran newyork
+    """.split()  # noqa: SIM905 - a list of these words would fill a screen
 )
 #: Folded words in a row -> key. The longest has three words.
 PLACES: dict[tuple[str, ...], str] = {

@@ -1,6 +1,6 @@
 """How answers look on a terminal."""
 
-from worker.cli.show.article import articles, explained, stories, story, why
+from worker.cli.show.article import articles, explained, stories, story, text_of, why
 from worker.cli.show.aside import quarantine, quarantined
 from worker.cli.show.measured import backtest, copies, copies_among, diff, mutants, scores, stats, story_scores
 from worker.cli.show.replayed import replay
@@ -30,5 +30,6 @@ __all__ = [
     "stories",
     "story",
     "story_scores",
+    "text_of",
     "why",
 ]

@@ -135,14 +135,43 @@ def _highlighted(head: str, passage: Facts, style: str = "") -> Text:
     return line
 
 
-def why(found: Facts) -> None:
-    """An article's story in sentences."""
-    found = inert(found)
+def _head(found: Facts) -> None:
+    """Title, facts, address, and what came of the page."""
     out.print(f"[bold]{escape(found['title'] or found['name'])}[/]")
     facts = f"article {found['id']}, {found['source']}, published {found['published']}, language {found['language']}"
     out.print(escape(facts))
     if found["link"]:
         out.print(Text(found["link"], style="blue"))
+    if found["page"]:
+        out.print(escape(found["page"]["sentence"]), style="dim")
+
+
+def _others(found: Facts) -> None:
+    if found["others"]:
+        named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
+        out.print(escape(f"\nother articles that fit: {named}"), style="dim")
+
+
+def text_of(found: Facts) -> None:
+    """An article as rules read it, and what was cut from it where that is asked for."""
+    paragraphs = found["body"].split("\n\n")
+    found = inert(found)
+    _head(found)
+    for paragraph in paragraphs if found["body"] else ["(no text is kept)"]:
+        out.print()
+        for line in paragraph.split("\n"):
+            out.print(Text(inert(line)))
+    for part in found.get("cut", ()):
+        out.print(Text(f"\ncut, {part['kind']}: ", style="yellow") + Text(part["text"], style="dim"))
+    if found.get("cut") == []:
+        out.print("\nnothing was cut", style="dim")
+    _others(found)
+
+
+def why(found: Facts) -> None:
+    """An article's story in sentences."""
+    found = inert(found)
+    _head(found)
     out.print(f"{found['novelty']}: {escape(found['why'])}")
     if found["story"]:
         _placed(found["story"])
@@ -160,6 +189,4 @@ def why(found: Facts) -> None:
         out.print()
     for silent in [] if found["explained"] else found["silent"]:
         out.print(escape(silent["sentence"]), style="dim")
-    if found["others"]:
-        named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
-        out.print(escape(f"\nother articles that fit: {named}"), style="dim")
+    _others(found)

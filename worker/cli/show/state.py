@@ -133,3 +133,7 @@ def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
             *[escape(row["url"])] * addresses,
         )
     out.print(table)
+    for row in inert(rows):
+        if row["pages"]:
+            counted = ", ".join(f"{count} {was}" for was, count in row["pages"].items())
+            out.print(escape(f"pages of {row['name']} in the last week: {counted}"), style="dim")

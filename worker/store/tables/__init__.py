@@ -29,6 +29,7 @@ from worker.store.tables.feeds import (
     DocumentRow,
     EntryRow,
     FeedRow,
+    PageSeenRow,
     RawRow,
     SeenRow,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "LineRow",
     "MatchRow",
     "ObligationRow",
+    "PageSeenRow",
     "RawRow",
     "RevisionRow",
     "SchemeRow",

@@ -54,6 +54,8 @@ class RevisionRow(SQLModel, table=True):
     body: str = text_column()
     created: datetime = time_column()
     entry_id: int | None = Field(default=None, foreign_key="entry.id", index=True)
+    #: What cleaning took out of it: a JSON list of [kind, text], or empty.
+    cut: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
 
 
 class FingerprintRow(SQLModel, table=True):

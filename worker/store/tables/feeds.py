@@ -48,6 +48,10 @@ class FeedRow(SQLModel, table=True):
     rhythm: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     #: When its document last held new items only, so that others may have passed unseen.
     gap: datetime | None = time_column(default=None, nullable=True)
+    #: When a poll first succeeded, even if its document held no entries.
+    first_success: datetime | None = time_column(default=None, nullable=True)
+    #: Entries in a row whose page was not taken when it was first asked for.
+    pages_failed: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class RawRow(SQLModel, table=True):
@@ -95,7 +99,7 @@ class EntryRow(SQLModel, table=True):
     __table_args__ = (
         Index("entry_state", "state", "attempts", "id"),
         # Asked for at every tick, and nearly always empty.
-        Index("entry_page", "id", sqlite_where=text("page_tries > 0"), postgresql_where=text("page_tries > 0")),
+        Index("entry_page", "page_at", sqlite_where=text("page_tries > 0"), postgresql_where=text("page_tries > 0")),
     )
     id: int | None = Field(default=None, primary_key=True)
     feed_id: int = Field(foreign_key="feed.id", index=True)
@@ -120,3 +124,30 @@ class EntryRow(SQLModel, table=True):
     page_tries: int = 0
     page_lease_until: datetime | None = time_column(default=None, nullable=True)
     page_text: str = text_column(default="")
+    #: Where its page is wanted: not asked for before.
+    page_at: datetime | None = time_column(default=None, nullable=True)
+    #: Other articles that stood behind it on its page.
+    page_teasers: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+    #: A PageReason, where its page was asked for and its text not taken; and what there is to say of it.
+    page_reason: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+    page_detail: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+    #: Its page, and nothing that the feed says, is other than when its article was last stored.
+    page_only: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+
+
+class PageSeenRow(SQLModel, table=True):
+    """The text of a page, by which it is known on the other pages of its host."""
+
+    __tablename__ = "page_seen"
+    __table_args__ = (Index("page_seen_host", "host", "seen"),)
+    id: int | None = Field(default=None, primary_key=True)
+    host: str = text_column()
+    entry_id: int
+    #: What the feed gave of that entry.
+    title: str = text_column()
+    own: str = text_column()
+    link: str = text_column()
+    #: The keys of its lines, eight bytes each.
+    lines: bytes = Field(sa_type=LargeBinary)
+    #: When a page of the host last had the same.
+    seen: datetime = time_column(index=True)
