@@ -75,11 +75,12 @@ def test_two_accounts_are_one_story_and_a_copy_is_in_it(store: Store) -> None:
 
 
 @pytest.mark.parametrize("when", [datetime.min, datetime.max], ids=["the first", "the last"])
-def test_the_ends_of_the_calendar_are_dates(store: Store, when: datetime) -> None:
+def test_the_ends_of_the_calendar_are_dates(store: Store, monkeypatch: pytest.MonkeyPatch, when: datetime) -> None:
     """A feed may say so of its articles: two of that day are one story, none of today's is in it."""
+    monkeypatch.setattr("worker.story.verdict.STRONG", 1)
     moment = when.replace(microsecond=0, tzinfo=UTC)
     now = tell(store, "Un", BRIDGE)
-    one, two = tell(store, "Deux", BRIDGE + " Oui.", published=moment), tell(store, "Trois", AGAIN, published=moment)
+    one, two = (tell(store, title, f"{BRIDGE} {title}.", published=moment) for title in ("Deux", "Trois"))
     assert of(store, one) == of(store, two) != of(store, now)
 
 
