@@ -20,7 +20,7 @@ from worker.evaluate import (
     read_headline,
     read_story,
 )
-from worker.evaluate.stories import _score
+from worker.evaluate.stories import score
 from worker.normalise import Known, Unreadable
 from worker.store import Store, open_store
 
@@ -67,32 +67,32 @@ def corpus(name: str, sha: str) -> list[str]:
 )
 def test_pairs(labels: str, found: list[int], expected: tuple[float | None, ...]) -> None:
     """Precision, recall and F1 over pairs, and the adjusted Rand index, counted by hand."""
-    score = _score(list(zip(labels, found, strict=True)), (), {})
-    got = (score.pair_precision, score.pair_recall, score.pair_f1, score.ari)
+    found = score(list(zip(labels, found, strict=True)), (), {})
+    got = (found.pair_precision, found.pair_recall, found.pair_f1, found.ari)
     assert [value if value is None else pytest.approx(value) for value in expected] == list(got)
 
 
 def test_bcubed_rewards_doing_nothing() -> None:
     """So it never stands alone: a stream of stories of one article scores high, and its pairs nothing."""
-    score = _score(list(zip("aabcdefgh", range(9), strict=True)), (), {})
-    assert score.bcubed_f1 > 0.9
-    assert score.pair_f1 == 0
+    found = score(list(zip("aabcdefgh", range(9), strict=True)), (), {})
+    assert found.bcubed_f1 > 0.9
+    assert found.pair_f1 == 0
 
 
 def test_ignored_pairs_count_for_nothing() -> None:
     """Two labels that overlap may be together or apart."""
     pairs = list(zip("aabb", [1, 1, 1, 1], strict=True))
-    assert _score(pairs, [frozenset("ab")], {}).pair_f1 == 1.0
-    assert _score(pairs, [frozenset("ac")], {}).pair_f1 == 0.5
+    assert score(pairs, [frozenset("ab")], {}).pair_f1 == 1.0
+    assert score(pairs, [frozenset("ac")], {}).pair_f1 == 0.5
 
 
 def test_strong_pairs_are_counted_beside_all() -> None:
     """All pairs are those of a group, weak ones too; the strong ones share a story. Counted by hand."""
     # Two events of three articles each. One group holds four, one of them wrongly; stories of two are in both.
     labels, groups, strong = "aaabbb", [1, 1, 1, 1, 5, 5], [1, 1, 3, 3, 5, 5]
-    score = _score(list(zip(labels, groups, strict=True)), (), {}, strong)
-    assert (score.pair_precision, score.pair_recall, score.stories) == (4 / 7, 4 / 6, 2)
-    assert (score.strong_precision, score.strong_recall, score.strong_stories) == (2 / 3, 2 / 6, 3)
+    found = score(list(zip(labels, groups, strict=True)), (), {}, strong)
+    assert (found.pair_precision, found.pair_recall, found.stories) == (4 / 7, 4 / 6, 2)
+    assert (found.strong_precision, found.strong_recall, found.strong_stories) == (2 / 3, 2 / 6, 3)
 
 
 def test_a_group_is_measured_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,8 @@ class StoryScore:
     strong_recall: float | None
     #: Stories found.
     strong_stories: int
+    #: Article id -> number of its story.
+    strong_assigned: dict[str, int]
 
 
 def read_story(line: str) -> LabelledStory | Unreadable:
@@ -100,7 +102,7 @@ def evaluate_stories(
         assigned = {name: stories.root(tx, story) for name, story in strong.items()}
     told = [one for one in corpus if one.known.id in assigned]
     pairs = [(one.story, assigned[one.known.id]) for one in told]
-    return _score(pairs, ignored, assigned, [strong[one.known.id] for one in told])
+    return score(pairs, ignored, assigned, {one.known.id: strong[one.known.id] for one in told})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +136,11 @@ class _Counts:
 def _counted(pairs: Sequence[tuple[str, int]], ignored: Sequence[frozenset[str]]) -> _Counts:
     cells, labels, found = Counter(pairs), Counter(label for label, _ in pairs), Counter(story for _, story in pairs)
     # A pair that is to be ignored has two labels, so it is right only by being apart.
+    overlapping = [(cell, count) for cell, count in cells.items() if any(cell[0] in names for names in ignored)]
     wrongly = sum(
         count * other
-        for (label, story), count in cells.items()
-        for (label_2, story_2), other in cells.items()
+        for (label, story), count in overlapping
+        for (label_2, story_2), other in overlapping
         if story == story_2 and label < label_2 and any(label in names and label_2 in names for names in ignored)
     )
     return _Counts(
@@ -151,17 +154,17 @@ def _counted(pairs: Sequence[tuple[str, int]], ignored: Sequence[frozenset[str]]
     )
 
 
-def _score(
+def score(
     pairs: Sequence[tuple[str, int]],
     ignored: Sequence[frozenset[str]],
     assigned: dict[str, int],
-    strong: Sequence[int] | None = None,
+    strong: dict[str, int] | None = None,
 ) -> StoryScore:
-    """The score of (label, group) pairs; `strong`: the story of each, where that is not its group."""
+    """The score of (label, group) pairs; `strong`: the story of each article, in order, where that is not its group."""
     all_ = _counted(pairs, ignored)
-    sure = (
-        all_ if strong is None else _counted([(label, s) for (label, _), s in zip(pairs, strong, strict=True)], ignored)
-    )
+    sure = all_
+    if strong is not None:
+        sure = _counted([(label, story) for (label, _), story in zip(pairs, strong.values(), strict=True)], ignored)
     return StoryScore(
         pair_precision=all_.precision,
         pair_recall=all_.recall,
@@ -173,6 +176,7 @@ def _score(
         strong_precision=sure.precision,
         strong_recall=sure.recall,
         strong_stories=len(sure.found),
+        strong_assigned=assigned if strong is None else strong,
     )
 
 

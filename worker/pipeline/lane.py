@@ -120,7 +120,7 @@ class Lane:
         return thought.candidates, thought.novelty
 
     def place(self, article_id: int, thought: Thought, *, of: int | None, now: datetime) -> None:
-        """Put the article, stored by now as a copy of `of` or none, into its story; one that opens a story is counted."""
+        """Put the article, stored by now as a copy of `of` or none, into its story; one that opens a story counts."""
         subject, weighed = thought.subject, thought.weighed
         verdict = None if self._bears_on_stories(thought) else thought.verdict
         touched: set[int] = set()
