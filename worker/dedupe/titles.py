@@ -150,8 +150,10 @@ def unsaid(one: Title, other: Title, said: Iterable[str], said_numbers: Collecti
     `said` are the words of the text, folded. Between two outlets that share a telling word, names prove nothing: one
     says Hanoi for Vietnam.
     """
-    if missing := one.written_numbers - other.numbers - frozenset(said_numbers):
-        return min(missing)
+    missing = one.written_numbers - other.numbers - frozenset(said_numbers)
+    # A single digit counts dispatches as often as victims.
+    if telling := [number for number in missing if len(number) > 1]:
+        return min(telling)
     if one.numbers and other.numbers and one.numbers.isdisjoint(other.numbers | frozenset(said_numbers)):
         return min(one.numbers)
     if not same_source and one.telling & other.telling:
