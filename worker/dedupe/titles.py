@@ -44,7 +44,8 @@ _RUBRIC = frozenset(
     information informations infos international internationale journal jour latest live magazine matin matinee media
     meilleur meilleurs midi minute monde morning national nationale new news newsletter nouvelle nouvelles page photo
     photos picture pictures podcast point presse press quotidien rapport redaction report review revue roundup semaine
-    depech numero number dispatch site soir soiree special story stories sujet temps titre titres today top update updates video videos week weekly
+    depech numero number dispatch
+    site soir soiree special story stories sujet temps titre titres today top update updates video videos week weekly
     world abonnes abonnez abonnement subscribe lire suite read reading continue
     """.split()  # noqa: SIM905 - as above
 )
