@@ -53,8 +53,8 @@ def _near(sharing: str) -> sa.TextualSelect:
                 SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
             ) AS like_it
         )
-        SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source, coalesce(r.title, a.title) AS title,
-            f.scheme, f.digest, f.shingles, f.facts, f.words
+        SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source,
+            coalesce(r.title, a.title) AS title, f.scheme, f.digest, f.shingles, f.facts, f.words
         FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
         LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
         LEFT JOIN article AS o ON o.id = a.of_id
@@ -113,8 +113,9 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -
     """The articles that may be the original of a text: same digest, same address, or most bands in common.
 
     A duplicate is never an original: copies of copies lead to the first. One of the same title and text stands for its
-    original, which may have had another title. An article that had several texts is there once for each. Of a band that very many articles have, as a slogan that an outlet puts under each, only the newest
-    are looked at: it would cost more with every year, and tells nothing.
+    original, which may have had another title. An article that had several texts is there once for each. Of a band that
+    very many articles have, as a slogan that an outlet puts under each, only the newest are looked at: it would cost
+    more with every year, and tells nothing.
     """
     asked = {"digest": fingerprint.digest, "url": url, "but": but or 0}
     keys = sorted(band_keys(fingerprint.bands))
