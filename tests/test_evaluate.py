@@ -202,7 +202,7 @@ def test_each_article_may_have_a_host_of_its_own(store: Store, found: list[str],
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["as given", "each its own host"])
 def test_short_items_with_standing_texts(store: Store, *, own_host: bool) -> None:
-    """No false copy among feeds with footers, walls, by-lines, flashes and bulletins, and nearly all true ones found."""
+    """No false copy among feeds with footers, walls, flashes and bulletins, and nearly all true ones are found."""
     score = Counts()
     for file in sorted(COPIES.glob("*.jsonl")):
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
