@@ -87,7 +87,7 @@ def test_what_perhaps_is_the_same_is_said(veille, tmp_path: Path, feedserver, we
     assert place["perhaps"]["story"] == root["id"] != place["id"]
     out = veille("why", pointing, site=site).out
     assert f"perhaps the same as story {root['id']}: {root['title']}" in out
-    assert "vientiane" in place["perhaps"]["why"]
+    assert any(word in place["perhaps"]["why"] for word in ("vientiane", "corridor", "thongloun"))
     assert "times as much" in out
     assert "perhaps the same" in veille("stories", root["id"], site=site).out
     assert f"perhaps {root['id']}" in veille("stories", site=site).out

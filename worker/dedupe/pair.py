@@ -133,7 +133,7 @@ class Pair:
     @property
     def unshared_words(self) -> Sequence[str]:
         """The new text's other words, without standing text and names that are only written otherwise."""
-        kept = zip(self.new.words, self.is_shared, self.new.is_own, strict=True)
+        kept = zip(self.new.words, self.is_shared, self.new.is_own, strict=False)  # no words without a document
         return [word for word, shared, own in kept if own and not shared and word not in self.respelled]
 
     @cached_property

@@ -44,6 +44,7 @@ _RUBRIC = frozenset(
     information informations infos international internationale journal jour latest live magazine matin matinee media
     meilleur meilleurs midi minute monde morning national nationale new news newsletter nouvelle nouvelles page photo
     photos picture pictures podcast point presse press quotidien rapport redaction report review revue roundup semaine
+    depech numero number dispatch
     site soir soiree special story stories sujet temps titre titres today top update updates video videos week weekly
     world abonnes abonnez abonnement subscribe lire suite read reading continue
     """.split()  # noqa: SIM905 - as above
@@ -150,9 +151,17 @@ def unsaid(one: Title, other: Title, said: Iterable[str], said_numbers: Collecti
     `said` are the words of the text, folded. Between two outlets that share a telling word, names prove nothing: one
     says Hanoi for Vietnam.
     """
-    if missing := one.written_numbers - other.numbers - frozenset(said_numbers):
-        return min(missing)
-    if one.numbers and other.numbers and one.numbers.isdisjoint(other.numbers | frozenset(said_numbers)):
+    missing = one.written_numbers - other.numbers - frozenset(said_numbers)
+    # A single digit counts dispatches as often as victims.
+    if telling := [number for number in missing if len(number) > 1]:
+        return min(telling)
+    counts_only = not one.telling and bool(other.telling)
+    if (
+        one.numbers
+        and other.numbers
+        and not counts_only
+        and one.numbers.isdisjoint(other.numbers | frozenset(said_numbers))
+    ):
         return min(one.numbers)
     if not same_source and one.telling & other.telling:
         return ""

@@ -89,7 +89,7 @@ def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[i
 
 
 def forget(tx: Tx) -> int:
-    """Drop lines never repeated, and not used since the oldest article that feeds brought; returns how many."""
+    """Drop lines never repeated and not used since the oldest article that feeds brought; returns how many."""
     oldest = sa.select(sa.func.min(_article.c.id)).where(_article.c.origin == Origin.FEED).scalar_subquery()
     return tx.execute(sa.delete(_line).where(_line.c.other_id.is_(None), _line.c.last_id < oldest)).rowcount
 
