@@ -3,7 +3,7 @@
     python benchmarks/stories.py FILE... [--noise FILE] [--ignore A,B]
 
 Each FILE is a corpus as `veille eval stories` takes it. The baseline sees the same articles in the same order, within
-the same seven days: words as they stand, tf-idf over the whole corpus (which it knows beforehand), cosine, average link.
+the same seven days: words as they stand, tf-idf over the whole corpus (known beforehand), cosine, average link.
 Its threshold is the one that is best in the mean of the other corpora. With --noise, 50 articles of that file, spread
 over the corpus, are stored between the others: of the strong pairs of the corpus the share that changes is printed, and
 how many of them were joined through one of the 50.

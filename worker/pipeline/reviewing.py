@@ -9,7 +9,7 @@ from worker.dedupe import Candidate, decide, fingerprint
 from worker.model import Notice, NoveltyKind, Suppression
 from worker.pipeline.live import Live
 from worker.pipeline.redeciding import send_after_all
-from worker.store import Tx, articles, revisiting, silences, stories
+from worker.store import Tx, articles, repeated, revisiting, silences, stories
 from worker.store.revisiting import Decided
 
 #: Only alerts of so long are looked at again.
@@ -114,18 +114,25 @@ def _is_copy(tx: Tx, article_id: int, of_id: int | None) -> bool:
     if stored is None or not stored.revision:
         return True
     one = stored.article
-    mine = fingerprint(text.analyse(one.title, one.body, one.language))
+    document = text.analyse(one.title, one.body, one.language)
+    mine = fingerprint(document)
     near = [c for c in articles.candidates(tx, mine, url=one.url, but=article_id) if c.article_id < article_id]
     original = None if of_id is None else articles.get(tx, of_id)
     if original is not None and original.revision:
         # Made anew: what is stored of it may be of a scheme that is compared with nothing any more.
         was = original.article
-        made = fingerprint(text.analyse(was.title, was.body, was.language))
         same = Candidate(
             article_id=original.id,
             published=was.published,
             same_url=bool(one.url) and was.url == one.url,
-            fingerprint=made,
+            fingerprint=fingerprint(text.analyse(was.title, was.body, was.language)),
+            title=was.title,
+            sources=repeated.sources_of(was.source, was.url),
         )
         near = [*(c for c in near if c.article_id != of_id), same]
-    return decide(mine, published=one.published, candidates=tuple(near)).kind is NoveltyKind.DUPLICATE
+    sources = repeated.sources_of(one.source, one.url)
+    standing = repeated.standing(tx, sources.union(*(c.sources for c in near)), mine.all_lines)
+    novelty = decide(
+        mine, document=document, published=one.published, candidates=tuple(near), standing=standing, sources=sources
+    )
+    return novelty.kind is NoveltyKind.DUPLICATE
