@@ -14,7 +14,7 @@ async def test_the_store_is_measured(tmp_path: Path, monkeypatch) -> None:
     """Counts are the store's; a refusal of the rules shows as long as it lasts."""
     with Desk(tmp_path) as desk:
         scripted(monkeypatch, desk)
-        desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT), Item("2", "Une copie", VISIT)])
+        desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT), Item("2", "Hun Sen attendu mardi à Hanoï", VISIT)])
         await desk.pass_()
         before = measure(desk.store, desk.edges.live.config)
         assert (before.tick, before.rules, before.refused) == (None, 0, 0)

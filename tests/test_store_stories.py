@@ -79,7 +79,7 @@ def test_the_ends_of_the_calendar_are_dates(store: Store, monkeypatch: pytest.Mo
     """A feed may say so of its articles: two of that day are one story, none of today's is in it."""
     monkeypatch.setattr("worker.story.verdict.STRONG", 1)
     moment = when.replace(microsecond=0, tzinfo=UTC)
-    one, two = (tell(store, title, f"{BRIDGE} {title}.", published=moment) for title in ("Un", "Deux"))
+    one, two = (tell(store, title, text, published=moment) for title, text in (("Un", BRIDGE), ("Deux", AGAIN)))
     now = tell(store, "Trois", BRIDGE)
     assert of(store, one) == of(store, two) != of(store, now)
 
