@@ -121,11 +121,14 @@ def _unread(rule: Rule, source: Source) -> Silence | None:
 
 
 def failing_tests(ruleset: RuleSet, today: datetime, ids: Collection[str] | None = None) -> tuple[Problem, ...]:
-    """The `[[rule.test]]` cases, of all rules or of `ids`, that do not hold; one without a date is of `today`.
+    """The `[[rule.test]]` and `[[pattern.test]]` cases that do not hold; one without a date is of `today`.
+
+    `ids` are those of rules, or names of patterns; None: all.
 
     Tests know no feed, so a rule's `feeds` and `tags` do not count here; its `languages` do.
     """
-    chosen = [rule for rule in ruleset.rules if ids is None or rule.id in ids]
+    asked = (*ruleset.rules, *ruleset.calls)
+    chosen = [rule for rule in asked if ids is None or rule.id in ids or rule.id.partition("(")[0] in ids]
     return tuple(problem for rule in chosen for case in rule.tests for problem in _failures(rule, case, ruleset, today))
 
 

@@ -4,11 +4,29 @@ Dedupe, match, explain and the console all read the same `Document`, so a word i
 The only owner of PyStemmer, simplemma and py3langid.
 """
 
+from worker.text.capitals import Names
 from worker.text.document import Document, analyse
-from worker.text.folding import fold
-from worker.text.inflection import Family, family
-from worker.text.language import detect
+from worker.text.folding import APOSTROPHES, INVISIBLE, fold, plain
+from worker.text.inflection import Family, family, is_own_form, kin, stem_of_unknown
+from worker.text.language import LANGUAGES, detect
 from worker.text.stemming import stem
 from worker.text.tokeniser import words
 
-__all__ = ["Document", "Family", "analyse", "detect", "family", "fold", "stem", "words"]
+__all__ = [
+    "APOSTROPHES",
+    "INVISIBLE",
+    "LANGUAGES",
+    "Document",
+    "Family",
+    "Names",
+    "analyse",
+    "detect",
+    "family",
+    "fold",
+    "is_own_form",
+    "kin",
+    "plain",
+    "stem",
+    "stem_of_unknown",
+    "words",
+]

@@ -1,0 +1,49 @@
+"""A table of a rule file as written: what the compiler reads texts and places from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from worker.toml import KeyPath, Toml
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One `[set.x]`, `[pattern.x]`, `[[rule]]` or `[[exclusion]]` as written."""
+
+    toml: Toml
+    path: KeyPath
+    data: Any
+    #: Where its tests stand, where they do not stand below it.
+    tests: tuple[KeyPath, ...] = ()
+
+    def test_path(self, number: int) -> KeyPath:
+        """Where that test of it stands."""
+        return self.tests[number] if self.tests else (*self.path, "test", number)
+
+    def at(self, key: str) -> list[tuple[KeyPath, str]]:
+        """The texts that stand at `key`, one or a list, with their paths; whatever is no text is left out."""
+        value = self.data.get(key) if isinstance(self.data, dict) else None
+        if isinstance(value, str):
+            return [((*self.path, key), value)]
+        items = value if isinstance(value, list) else []
+        return [((*self.path, key, n), item) for n, item in enumerate(items) if isinstance(item, str)]
+
+    @property
+    def line(self) -> int:
+        """The line on which it begins."""
+        return self.toml.place(self.path)[0]
+
+    @property
+    def place(self) -> str:
+        """File and line."""
+        return f"{self.toml.file}:{self.line}"
+
+    @property
+    def language(self) -> str:
+        """What its terms are written for; empty: any."""
+        language = self.data.get("language") if isinstance(self.data, dict) else None
+        return language if isinstance(language, str) else ""
+
+    def without_tests(self) -> Any:
+        """What it says, but for its tests."""
+        return {key: value for key, value in self.data.items() if key != "test"}
