@@ -200,7 +200,7 @@ def _expression(rng: Random, depth: int) -> Node:
         return Or(tuple(_expression(rng, depth - 1) for _ in range(rng.randint(2, 3))))
     operator = rng.choice([Operator.NEAR, Operator.NEAR, Operator.BEFORE, *Operator])
     reach: int | Unit | Within | None = None
-    if operator is not Operator.WITHOUT:
+    if operator not in (Operator.WITHOUT, Operator.EXCEPT):
         reach = rng.choice([0, 1, 2, 3, 5, 8, 100])
         if operator not in (Operator.NOT_BEFORE, Operator.NOT_AFTER) and rng.random() < 0.3:
             reach = rng.choice(list(Unit))
@@ -298,7 +298,12 @@ class Naive:
         if word.how is How.PREFIX:
             return folded[: len(wanted)] == wanted
         if word.how is How.REFLEXIVE:
-            return folded in REFLEXIVE and self.reflexive(n) and (folded == wanted or not self.name(n))
+            return (
+                self.language == "fr"
+                and folded in REFLEXIVE
+                and self.reflexive(n)
+                and (folded == wanted or not self.name(n))
+            )
         families = MARKED_ENGLISH if language == "en" else FAMILIES[self.language]
         inflected = word.how is How.INFLECTED and any({folded, wanted} <= kin for kin in families)
         return folded == wanted or (inflected and (folded == f"{wanted}s" or not self.name(n)))
@@ -373,7 +378,9 @@ class Naive:
             hits = [
                 b
                 for b in right
-                if not a & b and self.words[min(a)][0] == self.words[min(b)][0] and self.hit(node, a, b)
+                if (not a & b or node.operator is Operator.EXCEPT)
+                and self.words[min(a)][0] == self.words[min(b)][0]
+                and self.hit(node, a, b)
             ]
             if node.operator in (Operator.NEAR, Operator.BEFORE):
                 found |= {a | b for b in hits}
@@ -387,6 +394,8 @@ class Naive:
         overlap = min(a) <= max(b) and min(b) <= max(a)
         if node.operator is Operator.WITHOUT:
             return overlap
+        if node.operator is Operator.EXCEPT:
+            return min(b) <= min(a) and max(a) <= max(b)
         unit = node.reach.unit if isinstance(node.reach, Within) else node.reach
         near = True
         if isinstance(unit, Unit):

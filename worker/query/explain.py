@@ -218,6 +218,8 @@ class _Explainer:
         left, right = reading.answer(node.left), reading.answer(node.right)
         if left is None or (right is None and node.operator in (Operator.NEAR, Operator.BEFORE)):
             return Explained(node=node, held=False, miss=Miss.OPERAND, parts=parts)
+        if node.operator is Operator.EXCEPT:
+            return Explained(node=node, held=False, miss=Miss.EXCEPTED, near=left[:_SHOWN], parts=parts)
         judge = _Nearest(node, reading.document)
         miss, by, near = judge.miss(left, right or ())
         return Explained(node=node, held=False, miss=miss, by=by, near=near, parts=parts)

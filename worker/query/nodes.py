@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 #: Words of the language, always upper case; as terms they stand in quotes.
-KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", "ATLEAST"})
+KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", "EXCEPT", "ATLEAST"})
 
 
 class How(StrEnum):
@@ -44,6 +44,8 @@ class Operator(StrEnum):
     NOT_BEFORE = "NOT BEFORE"
     NOT_AFTER = "NOT AFTER"
     WITHOUT = "WITHOUT"
+    #: Those of the left that lie inside none of the right: `@places EXCEPT @home`.
+    EXCEPT = "EXCEPT"
 
 
 class Unit(StrEnum):
@@ -158,7 +160,7 @@ class Proximity:
     operator: Operator
     left: "Node"
     right: "Node"
-    #: Words between, at most; the unit both stand in; or both. None for WITHOUT.
+    #: Words between, at most; the unit both stand in; or both. None for WITHOUT and EXCEPT.
     reach: Reach | None
 
     def __str__(self) -> str:

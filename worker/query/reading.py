@@ -8,7 +8,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, KeysView, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from itertools import accumulate
 from typing import assert_never
 from unicodedata import normalize
 
@@ -34,14 +33,44 @@ from worker.query.nodes import (
     Word,
 )
 from worker.query.regex import occurrences
-from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, pairs
+from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, outside, pairs
 from worker.text import APOSTROPHES, Document, Names, fold, is_own_form, kin, plain
 
 #: Reflexive pronouns, folded, and what may stand between them and their verb: at most so many words.
 _PRONOUNS = frozenset({"se", "me", "te"})
 _ELIDED_PRONOUN = re.compile(rf"(?<!\w)[smtSMT][{APOSTROPHES}]\Z")
 _BEING = frozenset(
-    ["est", "sont", "etait", "etaient", "sera", "seront", "serait", "seraient", "soit", "soient", "fut", "furent", "etre", "etant", "suis", "sommes", "etes", "ete", "y", "en", "donc", "deja", "aussi", "bien", "ainsi", "ensuite", "enfin", "hier", "encore"]
+    [
+        "est",
+        "sont",
+        "etait",
+        "etaient",
+        "sera",
+        "seront",
+        "serait",
+        "seraient",
+        "soit",
+        "soient",
+        "fut",
+        "furent",
+        "etre",
+        "etant",
+        "suis",
+        "sommes",
+        "etes",
+        "ete",
+        "y",
+        "en",
+        "donc",
+        "deja",
+        "aussi",
+        "bien",
+        "ainsi",
+        "ensuite",
+        "enfin",
+        "hier",
+        "encore",
+    ]
 )
 _AUXILIARIES = 4
 
@@ -274,13 +303,8 @@ class Reading:
             if not self._lacks(dated.term) and dated.holds(self._published)
             for span in self.answer(dated.term) or ()
         ]
-        excepted = sorted(span for term in terms.exceptions for span in self.answer(term) or ()) if found else ()
-        if not excepted:
-            return found
-        firsts = [span[0] for span in excepted]
-        lasts = list(accumulate((span[-1] for span in excepted), max))
-        inside = (bisect_right(firsts, span[0]) for span in found)
-        return [span for span, before in zip(found, inside, strict=True) if not before or lasts[before - 1] < span[-1]]
+        excepted = [span for term in terms.exceptions for span in self.answer(term) or ()] if found else []
+        return outside(found, excepted) if excepted else found
 
     def _lacks(self, term: Term | Regex) -> bool:
         """Whether no word of the text can be the term's first: of a set's hundreds few are there, and answers cost."""
@@ -326,6 +350,8 @@ class Reading:
             return found
         if not right:
             return left
+        if operator is Operator.EXCEPT:
+            return tuple(outside(left, right))
         around = Around(right, self.document)
         reach = 0 if operator is Operator.WITHOUT else node.reach
         return tuple(a for a in left if not any(_keeps(operator, a, b) for b in around.near(a, reach)))

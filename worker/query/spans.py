@@ -7,6 +7,7 @@ answered so; in long ones the same answers are found by place.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
+from itertools import accumulate
 from typing import TypeAlias
 
 from worker.query.nodes import Reach, Unit, Within
@@ -113,6 +114,19 @@ def pairs(left: Spans, right: Spans, reach: Reach | None, document: Document, *,
             found, longest = set(shortest), shortest[-1][-1] - shortest[-1][0]
             around = around.shorter(longest)
     return kept(found), cut or len(found) > MAX_SPANS
+
+
+def outside(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """Those of `spans` whose extent lies inside that of none of `others`."""
+    ordered = sorted(others)
+    firsts = [span[0] for span in ordered]
+    lasts = list(accumulate((span[-1] for span in ordered), max))
+    found = []
+    for span in spans:
+        before = bisect_right(firsts, span[0])
+        if not before or lasts[before - 1] < span[-1]:
+            found.append(span)
+    return found
 
 
 def disjoint(spans: Spans, count: int) -> bool:

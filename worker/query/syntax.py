@@ -90,7 +90,7 @@ def parse(source: str, sets: Collection[str] | Known | None = None) -> Node:
         atleast    = "ATLEAST/" number operand
         proximity  = operand { operator operand }                               all alike, from the left
         operator   = ( "NEAR" | "BEFORE" | "NOT NEAR" ) "/" ( number | "s" | "p" | number "s" | number "p" )
-                   | ( "NOT BEFORE" | "NOT AFTER" ) "/" number [ "s" | "p" ] | "WITHOUT"
+                   | ( "NOT BEFORE" | "NOT AFTER" ) "/" number [ "s" | "p" ] | "WITHOUT" | "EXCEPT"
         operand    = [ language ":" ] "(" condition ")" | [ language ":" ] term | "@" name | "/" RE2 "/" | call
         term       = [ "=" | "==" ] ( word | '"' words '"' ) | word "*"
         call       = name "(" argument { "," argument } ")"                     no space before the parenthesis
@@ -256,6 +256,7 @@ class _Parser:
             "BEFORE",
             "AFTER",
             "WITHOUT",
+            "EXCEPT",
             "NOT",
         )
 
@@ -277,9 +278,9 @@ class _Parser:
 
     def _reach(self, operator: Operator, token: Token, reach: str | None) -> Reach | None:
         """What stands behind the slash; a mistake there does not stop the reading."""
-        if operator is Operator.WITHOUT:
+        if operator is Operator.WITHOUT or operator is Operator.EXCEPT:
             if reach is not None:
-                self._fault(token, "WITHOUT takes no distance", "write A WITHOUT B")
+                self._fault(token, f"{operator} takes no distance", f"write A {operator} B")
             return None
         units = [] if operator in (Operator.NOT_BEFORE, Operator.NOT_AFTER) else list(Unit)
         if reach in units:
