@@ -141,6 +141,54 @@ def diff(
 
 
 @app.command()
+def survey(
+    articles: Annotated[Path, typer.Argument(help="A .jsonl file of articles, labelled or not.")],
+    config: ConfigFile = HERE,
+    *,
+    folder: RulesFolder = None,
+    most: Annotated[int, typer.Option("--sample", min=1, help="Articles to read of each rule.")] = 20,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="A .jsonl file in which the sample is kept to be labelled; labels there count."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What every rule fires on in text that nobody has labelled, with the words: a sample to read and to label."""
+    from worker.app.clock import clock
+    from worker.app.load import load_rules
+    from worker.cli import show
+    from worker.cli.known import read_corpus, read_lines
+    from worker.evaluate import read_labelled, to_label
+    from worker.evaluate import survey as surveyed
+
+    ruleset = load_rules(config, folder)
+    before = read_lines(labels) if labels is not None and labels.exists() else {}
+    given = {name: line.get("labels", {}) for name, line in before.items()}
+    read = read_corpus(articles, read_labelled)
+    with show.progress("reading", len(read)) as step:
+        found = surveyed(read, ruleset, clock(), most=most, labels=given, step=step)
+    if labels is not None:
+        labels.write_text("".join(f"{line}\n" for line in to_label(found.sample, before)), "utf-8")
+    facts: dict[str, Any] = {
+        "articles": found.articles,
+        "rules": {
+            rule: {
+                "fired": count,
+                "right": found.labelled.get(rule, (0, 0))[0],
+                "wrong": found.labelled.get(rule, (0, 0))[1],
+                "sample": [
+                    {"id": one.article.known.id, "title": one.article.known.title, "spans": one.passages}
+                    for one in found.sample
+                    if one.rule == rule
+                ],
+            }
+            for rule, count in found.fired.items()
+        },
+    }
+    print_json(facts) if as_json else show.survey(facts)
+
+
+@app.command()
 def stats(
     config: ConfigFile = HERE, *, since: Since = "90d", folder: RulesFolder = None, as_json: Json = False
 ) -> None:

@@ -1,18 +1,30 @@
 """Measuring: rules, copies and stories against labelled articles, rules' own tests against changes of the rules."""
 
 from worker.evaluate.copies import CopyScore, LabelledCopy, evaluate_copies, read_article, read_copy
-from worker.evaluate.labels import Labelled, Score, Wrong, document_of, evaluate_rules, read_labelled, unknown_labels
+from worker.evaluate.labels import (
+    Labelled,
+    Score,
+    Wrong,
+    document_of,
+    evaluate_rules,
+    read_labelled,
+    relabelled,
+    unknown_labels,
+)
 from worker.evaluate.mutation import Mutation, mutate
 from worker.evaluate.stories import LabelledStory, StoryScore, evaluate_stories, read_headline, read_story
+from worker.evaluate.survey import Firing, Survey, survey, to_label
 
 __all__ = [
     "CopyScore",
+    "Firing",
     "Labelled",
     "LabelledCopy",
     "LabelledStory",
     "Mutation",
     "Score",
     "StoryScore",
+    "Survey",
     "Wrong",
     "document_of",
     "evaluate_copies",
@@ -24,5 +36,8 @@ __all__ = [
     "read_headline",
     "read_labelled",
     "read_story",
+    "relabelled",
+    "survey",
+    "to_label",
     "unknown_labels",
 ]

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.errors import Problem
-from worker.query import Known, Pattern, QueryError, SetRef, calls, parse_body
+from worker.model import Severity
+from worker.query import Known, Pattern, QueryError, SetRef, calls, parse, parse_body
 from worker.query.nodes import Param, in_language, walk
+from worker.rules.ruleset import Rule, RuleSet
 from worker.rules.shape import PATTERN_NAME, PatternShape, read
 from worker.rules.table import Table
 from worker.toml import KeyPath, Toml
@@ -71,3 +73,10 @@ def compile_pattern(name: str, table: Table, known: Known, problems: list[Proble
         sets=frozenset(node.name for node in walk(body) if isinstance(node, SetRef)),
         place=table.place,
     )
+
+
+def called(ruleset: RuleSet, call: str) -> Rule:
+    """A rule that asks for a call of one of the set's patterns, and is known by it; raises QueryError."""
+    query = parse(call, Known(sets=ruleset.sets, patterns=ruleset.patterns))
+    sets = frozenset(node.name for node in walk(query) if isinstance(node, SetRef))
+    return Rule(id=call, name=call, severity=Severity.MEDIUM, query=query, sets=sets, hash="", file="", line=0)
