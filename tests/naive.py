@@ -409,7 +409,7 @@ class Naive:
             return near and max(b) < min(a)
         return near and (node.operator is not Operator.BEFORE or min(a) < min(b))
 
-    def holds(self, node, scopes=()):
+    def holds(self, node, scopes=()):  # noqa: PLR0911 - one return a case
         """None where false, else the spans of what held."""
         if isinstance(node, And):
             answers = [self.holds(part, scopes) for part in node.parts]

@@ -277,13 +277,12 @@ def test_the_evaluator_answers_as_naive_loops(count, few, called, monkeypatch):
     rng = Random(count)
     found = cut = 0
     made = naive.calling(rng) if called else naive.queries(rng)
-    for query in islice(made, count):
+    for drawn in islice(made, count):
         title, body = naive.text(rng, 8) if rng.random() < 0.7 else "", naive.text(rng)
         language = rng.choice(["fr", "fr", "en"])
-        expected = naive.Naive(title, body, language=language).holds(query) or set()
+        expected = naive.Naive(title, body, language=language).holds(drawn) or set()
         reading = Reading(analyse(title, body, language), published=naive.DAY, sets=naive.SETS)
-        if called:
-            query = parse(str(query), Known(patterns=naive.PATTERNS))
+        query = parse(str(drawn), Known(patterns=naive.PATTERNS)) if called else drawn
         spans = evaluate(query, reading)
         if reading.cut:
             # More than 10,000 spans: what is kept of them has tests of its own.

@@ -3,7 +3,6 @@
 Every node's answer is kept, so whoever explains a match asks the same `Reading` again.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, KeysView, Mapping, Sequence
 from datetime import date
@@ -34,45 +33,7 @@ from worker.query.nodes import (
 )
 from worker.query.regex import occurrences
 from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, outside, pairs
-from worker.text import APOSTROPHES, Document, Names, fold, is_own_form, kin, plain
-
-#: Reflexive pronouns, folded, and what may stand between them and their verb: at most so many words.
-_PRONOUNS = frozenset({"se", "me", "te"})
-_ELIDED_PRONOUN = re.compile(rf"(?<!\w)[smtSMT][{APOSTROPHES}]\Z")
-_BEING = frozenset(
-    [
-        "est",
-        "sont",
-        "etait",
-        "etaient",
-        "sera",
-        "seront",
-        "serait",
-        "seraient",
-        "soit",
-        "soient",
-        "fut",
-        "furent",
-        "etre",
-        "etant",
-        "suis",
-        "sommes",
-        "etes",
-        "ete",
-        "y",
-        "en",
-        "donc",
-        "deja",
-        "aussi",
-        "bien",
-        "ainsi",
-        "ensuite",
-        "enfin",
-        "hier",
-        "encore",
-    ]
-)
-_AUXILIARIES = 4
+from worker.text import Document, Names, fold, is_own_form, is_reflexive, kin, plain
 
 
 def evaluate(node: Node, reading: "Reading") -> Spans:
@@ -258,7 +219,7 @@ class Reading:
             case How.INFLECTED:
                 return self._inflected(word, language)
             case How.REFLEXIVE:
-                return [place for place in self._inflected(word, language) if self._is_reflexive(place)]
+                return [place for place in self._inflected(word, language) if is_reflexive(self.document, place)]
         assert_never(word.how)
 
     def _inflected(self, word: Word, language: str) -> Sequence[int]:
@@ -275,22 +236,6 @@ class Reading:
         names = self._names
         found = [place for place in places.of_all(others) if place not in names]
         return sorted([*found, *places.of_all(forms - others)]) if len(others) < len(forms) else found
-
-    def _is_reflexive(self, verb: int) -> bool:
-        """Whether a reflexive pronoun stands before the verb, with nothing but auxiliaries and adverbs between."""
-        folded, sentences = self.document.folded, self.document.sentences
-        for place in range(verb, max(verb - _AUXILIARIES, 0) - 1, -1):
-            if sentences[place] != sentences[verb]:
-                return False
-            if place < verb:
-                if folded[place] in _PRONOUNS:
-                    return True
-                if folded[place] not in _BEING and not folded[place].endswith("ment"):
-                    return False
-            text = self.document.text(self.document.part(place))
-            if _ELIDED_PRONOUN.search(text[max(0, self.document.starts[place] - 3) : self.document.starts[place]]):
-                return True
-        return False
 
     def _written(self, word: int) -> str:
         document = self.document

@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
 from typing import Any
 
 from worker.errors import Problem, UserError
@@ -35,10 +34,9 @@ from worker.rules.shape import (
     RuleShape,
     ScoreShape,
     SetShape,
-    TestShape,
     read,
 )
-from worker.rules.table import Table
+from worker.rules.table import Table, tests_of
 from worker.toml import KeyPath, Toml
 from worker.toml import parse as parse_toml
 
@@ -217,7 +215,7 @@ class _Compiler:
             return
         tests: dict[str, list[Test]] = {}
         queries: dict[str, Node] = {}
-        for case, test in zip(shape.test, _tests(table, shape.test), strict=True):
+        for case, test in zip(shape.test, tests_of(table, shape.test), strict=True):
             call = f"{name}({', '.join(f'{param} = {text}' for param, text in case.arguments.items())})"
             path = (*table.test_path(sum(map(len, tests.values()))), "with")
             if call not in queries:
@@ -304,7 +302,7 @@ class _Compiler:
             alert=_alerting(shape),
             query=query,
             score=score,
-            tests=tuple(_tests(table, shape.test)),
+            tests=tuple(tests_of(table, shape.test)),
             sets=_named(queries),
             hash=self._hash(table, shape.id, queries),
             file=table.toml.file,
@@ -383,31 +381,6 @@ def _alerting(shape: RuleShape) -> Alerting:
         realert=alert.realert,
         follow_up=None if alert.follow_up is None else tuple(alert.follow_up),
     )
-
-
-def _tests(table: Table, cases: Iterable[TestShape]) -> Iterator[Test]:
-    for number, case in enumerate(cases):
-        line, _ = table.toml.place(table.test_path(number))
-        yield Test(
-            title=case.title,
-            text=case.text,
-            language=case.lang,
-            published=_moment(case),
-            match=case.match,
-            spans=tuple(case.spans),
-            file=table.toml.file,
-            line=line,
-            source=table.toml.lines[line - 1].rstrip(),
-        )
-
-
-def _moment(case: TestShape) -> datetime | None:
-    published = case.published
-    if published is None:
-        return None
-    if not isinstance(published, datetime):
-        return datetime.combine(published, time(), UTC)
-    return published if published.tzinfo else published.replace(tzinfo=UTC)
 
 
 def _sha256(data: Any) -> str:

@@ -16,9 +16,9 @@ from worker.toml import KeyPath, Toml
 
 def pattern_tables(toml: Toml, data: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Table]]:
     """The `[pattern.NAME]` of a file, each with the `[[pattern.test]]` that stand between it and the next."""
-    loose = data.get("test")
-    cases = list(enumerate(loose)) if isinstance(loose, list) else []
-    names = [name for name in data if name != "test" or not isinstance(loose, list)]
+    loose = data["test"] if isinstance(data.get("test"), list) else []
+    cases = list(enumerate(loose))
+    names = [name for name in data if name != "test" or not loose]
     begins = {name: toml.place(("pattern", name))[0] for name in names}
     for number, _ in cases:
         if not any(line < toml.place(("pattern", "test", number))[0] for line in begins.values()):

@@ -1,8 +1,12 @@
-"""A table of a rule file as written: what the compiler reads texts and places from."""
+"""A table of a rule file as written: what the compiler reads texts, tests and places from."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from typing import Any
 
+from worker.rules.ruleset import Test
+from worker.rules.shape import TestShape
 from worker.toml import KeyPath, Toml
 
 
@@ -47,3 +51,29 @@ class Table:
     def without_tests(self) -> Any:
         """What it says, but for its tests."""
         return {key: value for key, value in self.data.items() if key != "test"}
+
+
+def tests_of(table: Table, cases: Iterable[TestShape]) -> Iterator[Test]:
+    """Its tests, as they are checked, with their places."""
+    for number, case in enumerate(cases):
+        line, _ = table.toml.place(table.test_path(number))
+        yield Test(
+            title=case.title,
+            text=case.text,
+            language=case.lang,
+            published=_moment(case),
+            match=case.match,
+            spans=tuple(case.spans),
+            file=table.toml.file,
+            line=line,
+            source=table.toml.lines[line - 1].rstrip(),
+        )
+
+
+def _moment(case: TestShape) -> datetime | None:
+    published = case.published
+    if published is None:
+        return None
+    if not isinstance(published, datetime):
+        return datetime.combine(published, time(), UTC)
+    return published if published.tzinfo else published.replace(tzinfo=UTC)

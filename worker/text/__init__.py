@@ -6,15 +6,15 @@ The only owner of PyStemmer, simplemma and py3langid.
 
 from worker.text.capitals import Names
 from worker.text.document import Document, analyse
-from worker.text.folding import APOSTROPHES, INVISIBLE, fold, plain
+from worker.text.folding import APOSTROPHES, fold, plain
 from worker.text.inflection import Family, family, is_own_form, kin, stem_of_unknown
 from worker.text.language import LANGUAGES, detect
+from worker.text.reflexive import is_reflexive
 from worker.text.stemming import stem
 from worker.text.tokeniser import words
 
 __all__ = [
     "APOSTROPHES",
-    "INVISIBLE",
     "LANGUAGES",
     "Document",
     "Family",
@@ -24,6 +24,7 @@ __all__ = [
     "family",
     "fold",
     "is_own_form",
+    "is_reflexive",
     "kin",
     "plain",
     "stem",

@@ -30,14 +30,14 @@ class Names:
         part = document.part(word)
         text = document.text(part)
         start = document.starts[word]
-        if not text[start].isupper() or self._begins_sentence(word, part, text):
+        if not text[start].isupper() or self._begins_sentence(word, text):
             return False
         line = text.rfind("\n", 0, start) + 1
         if (part, line) not in self._lines:
             self._lines[part, line] = self._is_titled(part, text, line)
         return not self._lines[part, line]
 
-    def _begins_sentence(self, word: int, part: Part, text: str) -> bool:
+    def _begins_sentence(self, word: int, text: str) -> bool:
         document = self._document
         if word == 0 or document.sentences[word - 1] != document.sentences[word]:
             return True

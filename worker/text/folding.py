@@ -60,8 +60,8 @@ def _is_ordered(char: str) -> bool:
     return "\u0e00" <= char <= "\u0eff" or "\u1780" <= char <= "\u17ff"
 
 
-#: What is not shown and parts no words: soft hyphens, zero widths, marks of direction, Khmer's inherent vowels, and what
-#: else Unicode calls a format character or ignorable by default. As the inside of a character class.
+#: What is not shown and parts no words: soft hyphens, zero widths, marks of direction, Khmer's inherent vowels, and
+#: what else Unicode calls a format character or ignorable by default. As the inside of a character class.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"

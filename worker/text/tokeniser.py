@@ -28,7 +28,8 @@ def words(text: str) -> list[tuple[int, int]]:
     """Character ranges [start, end) of the words of `text`, in order.
 
     A word is a run of letters, digits and their combining marks; in scripts without spaces, one character cluster.
-    What is not shown parts no word; dotted capitals (`O.N.U.`) are one. Elided articles and pronouns (`l'`, `qu'`) are left out; `aujourd'hui` is one word.
+    What is not shown parts no word; dotted capitals (`O.N.U.`) are one. Elided articles and pronouns (`l'`, `qu'`) are
+    left out; `aujourd'hui` is one word.
     """
     pattern = _ASCII_WORD if text.isascii() else _any_word(_PLAIN)
     return [m.span(m.lastindex) for m in pattern.finditer(text) if m.lastindex]
