@@ -1,5 +1,6 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,8 +24,11 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
     from worker.app.load import load_rules
 
     ruleset = load_rules(config, folder, tested=True)
-    tests = sum(len(rule.tests) for rule in ruleset.rules)
-    say(f"{len(ruleset.rules)} rules, {len(ruleset.sets)} sets, {tests} tests; all is well")
+    tests = sum(len(rule.tests) for rule in (*ruleset.rules, *ruleset.calls))
+    if not ruleset.rules:
+        say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
+    counts = f"{len(ruleset.rules)} rules, {len(ruleset.patterns)} patterns, {len(ruleset.sets)} sets, {tests} tests"
+    say(f"{counts}; all is well")
 
 
 @app.command(name="test")
@@ -47,19 +51,19 @@ def run_tests(
     from worker.match import failing_tests
 
     ruleset = load_rules(config, folder)
-    ids = _known(ruleset, only)
-    chosen = [rule for rule in ruleset.rules if rule.id in ids]
+    ids = _known(ruleset, only, ruleset.patterns)
+    chosen = [rule for rule in (*ruleset.rules, *ruleset.calls) if rule.id in ids or rule.id.partition("(")[0] in ids]
     failures = failing_tests(ruleset, clock(), ids)
     if failures:
         if as_json:
             print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": [str(f) for f in failures]})
         fail("\n".join(str(failure) for failure in failures), 1)
     if mutants:
-        _mutants(ruleset, ids, corpus, as_json=as_json)
+        _mutants(ruleset, [name for name in ids if name not in ruleset.patterns], corpus, as_json=as_json)
     elif as_json:
         print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
     else:
-        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(chosen)} rules hold")
+        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(ids)} rules and patterns hold")
 
 
 def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:
@@ -89,11 +93,11 @@ def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json
     print_json(found) if as_json else show.mutants(found)
 
 
-def _known(ruleset: "RuleSet", only: list[str] | None) -> list[str]:
-    """The ids asked for, or all."""
+def _known(ruleset: "RuleSet", only: list[str] | None, patterns: Collection[str] = ()) -> list[str]:
+    """The ids asked for, or all; `patterns` may be asked for too."""
     from worker.query import suggestion
 
-    known = [rule.id for rule in ruleset.rules]
+    known = [*(rule.id for rule in ruleset.rules), *patterns]
     for name in only or ():
         if name not in known:
             fail(f"no rule has the id {name!r}; {suggestion(name, known) or 'one of: ' + ', '.join(known)}", 1)

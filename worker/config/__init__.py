@@ -6,7 +6,7 @@ Every mistake of the file is found in one reading and raised in one UserError. N
 shows a secret. docs/config.md is the reference of every key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from worker.config.references import References
 from worker.config.shown import shown
 from worker.errors import Problem, UserError
 from worker.model import Secret
+from worker.text import LANGUAGES
 
 if TYPE_CHECKING:
     from worker.config.build import Builder
@@ -121,7 +122,24 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
         for target in rule.to
         if target not in known
     )
-    return tuple(problems)
+    return (*problems, *_readings(config, rules))
+
+
+def _readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]:
+    """Feeds, tags and languages that a rule asks for and no configured feed has: it would never read anything."""
+    feeds = {feed.name for feed in config.feeds}
+    tags = {tag for feed in config.feeds for tag in feed.tags}
+    known = [("feed", feeds), ("tag", tags), ("language", set(LANGUAGES) | {feed.language for feed in config.feeds})]
+    for rule in rules:
+        for (what, there), asked in zip(known, (rule.feeds, rule.tags, rule.languages), strict=True):
+            for name in sorted(asked - there):
+                where = "that articles are told to be in" if what == "language" else f"of {config.path.name}"
+                yield Problem(
+                    file=rule.file,
+                    line=rule.line,
+                    message=f"the rule `{rule.id}` reads the {what} `{name}`, which is none {where}",
+                    mend=fields.nearest(name, there) if there else f"no {what} is configured",
+                )
 
 
 def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":

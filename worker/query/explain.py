@@ -120,7 +120,7 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
     missing = [part for part in explained.parts if not part.held]
     match explained.node:
         case Or():
-            missing = [min(missing, key=_cost)]
+            missing = [min(missing, key=distance)]
         case Proximity(operator) if operator not in (Operator.NEAR, Operator.BEFORE):
             # What it must not be near to is not missed.
             missing = missing[:1]
@@ -128,7 +128,8 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
         yield from _leaves(part)
 
 
-def _cost(explained: Explained) -> float:
+def distance(explained: Explained) -> float:
+    """How far it is from holding, to be compared: the sum of what each of the nearest misses costs."""
     return sum(_COST.get(leaf.miss, 0.4 * min(leaf.by / _FAR, 1)) for leaf in _leaves(explained) if leaf.miss)
 
 

@@ -20,6 +20,7 @@ from worker.query import (
     Term,
     TermSet,
     calls,
+    languages,
     parse,
     parse_term,
     suggestion,
@@ -253,6 +254,10 @@ class _Compiler:
         terms = []
         for number, path, text in _set_terms(table):
             if (term := self._set_term(table, path, text, as_written=as_written)) is not None and shape is not None:
+                if term in exceptions:
+                    self._say(
+                        table.toml, path, "this term is its own exception, and can never match", "drop one of both"
+                    )
                 dated = shape.terms[number]
                 terms.append(DatedTerm(term=term, since=dated.since, until=dated.until))
         return TermSet(terms=tuple(terms), exceptions=tuple(term for term in exceptions if term is not None))
@@ -282,6 +287,7 @@ class _Compiler:
     def _rule(self, table: Table) -> Rule | None:
         shape, problems = read(RuleShape, table.toml, table.path, table.data)
         self.problems.extend(problems)
+        self._check_languages(table, shape)
         query = self._when(table)
         weights = [self._weight(table, number, data) for number, data in enumerate(_score_terms(table))]
         if shape is None:
@@ -308,6 +314,16 @@ class _Compiler:
             file=table.toml.file,
             line=table.line,
         )
+
+    def _check_languages(self, table: Table, shape: RuleShape | None) -> None:
+        """Terms for a language that the rule does not read can never match."""
+        read_in = shape.languages if shape is not None else None
+        for path, source in (item for key in ("when", "any", "all", "none") for item in table.at(key)):
+            for at, language in languages(source):
+                if read_in and language not in read_in:
+                    message = f"{language}: can never match: the rule reads only {', '.join(read_in)}"
+                    mend = f'add "{language}" to languages, or drop the term'
+                    self.problems.append(table.toml.problem(path, message, mend, at=at))
 
     def _weight(self, table: Table, number: int, data: Any) -> Node | None:
         source = data.get("when") if isinstance(data, dict) else None

@@ -64,6 +64,11 @@ def calls(source: str) -> set[str]:
     return {token.text[:-1] for token in tokens(source) if token.kind is Kind.CALL}
 
 
+def languages(source: str) -> list[tuple[int, str]]:
+    """Where a text says that terms are written for a language, and for which; any text is accepted."""
+    return [(token.start, token.text[:-1]) for token in tokens(source) if token.kind is Kind.LANGUAGE]
+
+
 def parse_term(source: str, sets: Collection[str] | Known | None = None) -> Node:
     """One item of a list of terms: as `term` above, but words in a row need no quotes. Raises QueryError."""
     return _Parser(source, _known(sets)).item()
