@@ -49,6 +49,21 @@ TERMS = [
     ("/tre/", "montre et lettre", ["montre", "lettre"]),
     ("/x*/", "aucun", []),
     ("/€/", "12 €", []),
+    ("fr:accord", "un accord, des accords", ["accord", "accords"]),
+    ("en:accord", "un accord, des accords", []),
+    ("fr:=accord", "un accord, des accords", ["accord"]),
+    ('fr:"accord frontalier"', "les accords frontaliers", ["accords frontaliers"]),
+    ("fr:(accord OR en:traité)", "un accord, un traité", ["accord"]),
+    ("visit* NEAR/3s fr:accord", "visiteur sans accord", ["visiteur accord"]),
+    ("accord", "Le mot Accords et le nom Accorde", ["accords"]),
+    ("marquer", "Le maire a vu Marque ; il marque un point", ["marque"]),
+    ('"se rendre"', "il s'est rendu, il rendra, il se rendra", ["rendu", "rendra"]),
+    ('"s\'incliner devant"', "il incline devant, il s'incline devant", ["incline devant"]),
+    ("rendre", "il se rendra", ["rendra"]),
+    ("/gou.ernement/", "un gou\u00advernement", ["gouvernement"]),
+    ("/Việt Nam/", "Vie\u0323\u0302t Nam", ["viet nam"]),
+    ("/\u0065\u0301t\u00e9/", "un \u00e9te\u0301", ["ete"]),
+    ("ONU", "l'O.N.U. parle", ["onu"]),
 ]
 
 
@@ -74,6 +89,19 @@ PLACES = [
     ("(a1 NEAR/5 b1) WITHOUT c1", "a1 c1 b1", []),
     ("(a1 NEAR/5 b1) WITHOUT c1", "a1 x b1 c1", ["a1 b1"]),
     ("(a1 NEAR/5 b1) WITHOUT b1", "a1 x b1", ["a1 b1"]),
+    ("a1 NEAR/2s b1", "Un a1 x x b1.", ["a1 b1"]),
+    ("a1 NEAR/2s b1", "Un a1 x x x b1.", []),
+    ("a1 NEAR/2s b1", "Un a1. B1 y est.", []),
+    ("a1 NEAR/2p b1", "Un a1. B1 y est.", ["a1 b1"]),
+    ("a1 NEAR/2p b1", "Un a1.\n\nB1 y est.", []),
+    ("a1 BEFORE/2s b1", "Le b1 x a1.", []),
+    ("a1 NOT NEAR/2s b1", "Un a1. B1 y est.", ["a1"]),
+    ("a1 NOT NEAR/2s b1", "Un a1 et b1.", []),
+    ("a1 NOT BEFORE/2s b1", "Un a1. B1 y est. Un a1 et b1.", ["a1"]),
+    ("a1 NOT AFTER/2s b1", "Un b1. A1 y est. Un b1 et a1.", ["a1"]),
+    ("(a1 OR b1) EXCEPT b1", "a1 b1", ["a1"]),
+    ('a1 EXCEPT "a1 b1"', "a1 b1 x a1", ["a1"]),
+    ("(a1 NEAR/5 b1) EXCEPT b1", "a1 x b1", ["a1 x b1".replace("x ", "")]),
     ("a1 NEAR/9 b1 NEAR/0 c1", "a1 c1 b1", ["a1 c1 b1"]),
     ("a1 NEAR/9 a1", "a1", []),
     ("a1 AND b1", "b1 a1", ["b1", "a1"]),
@@ -193,6 +221,13 @@ FAULTS = [
     ("a NEAR/101 b", 2, "0 to 100"),
     ("a NEAR/x b", 2, "NEAR needs"),
     ("a NOT BEFORE/s b", 2, "NOT BEFORE needs"),
+    ("a NEAR/101s b", 2, "0 to 100"),
+    ("a NEAR/s8 b", 2, "NEAR needs"),
+    ("a EXCEPT/3 b", 2, "no distance"),
+    ("a NAER/5 b", 2, "NAER/5 is no operator"),
+    ("xx:a", 0, "no language"),
+    ("fr:@hun_sen", 0, "before a term"),
+    ("gou\u200bvernement", 3, "U+200B"),
     ("a WITHOUT/3 b", 2, "no distance"),
     ("a AFTER/3 b", 2, "NOT AFTER"),
     ("a NOT b", 2, "AND is missing"),
@@ -231,6 +266,30 @@ def test_faults(query, start, words):
     assert fault.mend
 
 
+@pytest.mark.parametrize(
+    ("query", "mend"),
+    [
+        ("a NAER/5 b", "did you mean NEAR/5?"),
+        ("a BEFOR/3s b", "did you mean BEFORE/3s?"),
+        ("a WITOUT b", "did you mean WITHOUT?"),
+    ],
+)
+def test_a_misspelt_operator_is_guessed(query, mend):
+    """With what stands behind its slash."""
+    with pytest.raises(QueryError) as caught:
+        parse(query)
+    assert caught.value.faults[0].mend == mend
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_term_for_a_language_is_read_in_that_language_alone(language):
+    """Whatever way it is compared."""
+    document = analyse("", "tour tours tour", language)
+    for term in ("fr:tour", "fr:=tour", "fr:==tour", 'fr:"tour tours"', "fr:tou*"):
+        found = evaluate(parse(term), Reading(document, published=DAY))
+        assert bool(found) is (language == "fr"), term
+
+
 def test_all_faults_of_a_query_are_told_at_once():
     """Mistakes after which reading can go on do not hide each other."""
     with pytest.raises(QueryError) as caught:
@@ -239,7 +298,20 @@ def test_all_faults_of_a_query_are_told_at_once():
     assert caught.value.faults[0].mend == "did you mean @hun_sen?"
 
 
-PIECES = [*"ab()\"/=*@:.'“ \n", "AND ", "OR ", "NOT ", "NEAR/2 ", "title:", "ATLEAST/2 "]
+PIECES = [
+    *"ab()\"/=*@:.'“, \n",
+    "fr:",
+    "p(",
+    "se rendre",
+    "NEAR/2s ",
+    "EXCEPT ",
+    "AND ",
+    "OR ",
+    "NOT ",
+    "NEAR/2 ",
+    "title:",
+    "ATLEAST/2 ",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))

@@ -27,8 +27,8 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
     tests = sum(len(rule.tests) for rule in (*ruleset.rules, *ruleset.calls))
     if not ruleset.rules:
         say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
-    counts = f"{len(ruleset.rules)} rules, {len(ruleset.patterns)} patterns, {len(ruleset.sets)} sets, {tests} tests"
-    say(f"{counts}; all is well")
+    patterns = f"{len(ruleset.patterns)} patterns, " if ruleset.patterns else ""
+    say(f"{len(ruleset.rules)} rules, {patterns}{len(ruleset.sets)} sets, {tests} tests; all is well")
 
 
 @app.command(name="test")
@@ -63,7 +63,8 @@ def run_tests(
     elif as_json:
         print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
     else:
-        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(ids)} rules and patterns hold")
+        what = "rules and patterns" if ruleset.patterns else "rules"
+        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(ids)} {what} hold")
 
 
 def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:

@@ -51,7 +51,7 @@ _TOKEN = re.compile(
     r"""\s+
     |(?P<open>\()|(?P<close>\))
     |(?P<operator>(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)(?![\w:*-])(?:/[^\s()"]*)?)
-    |(?P<language>[a-z]{2,3}:(?=["(=\w]))
+    |(?P<language>[a-z]{2,3}:(?=["(=@/\w]))
     |(?P<scope>[^\W\d_]+:(?=\S))
     |(?P<regex>/(?:\\.|[^/\\\n])*/(?=[\s),]|$))
     |(?P<quoted>={0,2}"[^"]*")

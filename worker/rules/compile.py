@@ -252,7 +252,7 @@ class _Compiler:
         as_written = isinstance(table.data, dict) and table.data.get("kind") in _AS_WRITTEN
         exceptions = [self._set_term(table, path, text, as_written=as_written) for path, text in table.at("except")]
         terms = []
-        for number, path, text in _set_terms(table):
+        for number, path, text in table.terms():
             if (term := self._set_term(table, path, text, as_written=as_written)) is not None and shape is not None:
                 if term in exceptions:
                     self._say(
@@ -358,17 +358,6 @@ def _named(queries: Iterable[Node | None]) -> frozenset[str]:
 
 def _either(nodes: list[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
-
-
-def _set_terms(table: Table) -> Iterator[tuple[int, KeyPath, str]]:
-    """Number, path and text of each of the set's terms, as far as they are texts."""
-    terms = table.data.get("terms") if isinstance(table.data, dict) else None
-    for number, item in enumerate(terms if isinstance(terms, list) else []):
-        path: KeyPath = (*table.path, "terms", number)
-        if isinstance(item, str):
-            yield number, path, item
-        elif isinstance(item, dict) and isinstance(item.get("term"), str):
-            yield number, (*path, "term"), item["term"]
 
 
 def _score_terms(table: Table) -> list[Any]:

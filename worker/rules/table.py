@@ -48,6 +48,16 @@ class Table:
         language = self.data.get("language") if isinstance(self.data, dict) else None
         return language if isinstance(language, str) else ""
 
+    def terms(self) -> Iterator[tuple[int, KeyPath, str]]:
+        """Number, path and text of each of a set's terms, as far as they are texts."""
+        terms = self.data.get("terms") if isinstance(self.data, dict) else None
+        for number, item in enumerate(terms if isinstance(terms, list) else []):
+            path: KeyPath = (*self.path, "terms", number)
+            if isinstance(item, str):
+                yield number, path, item
+            elif isinstance(item, dict) and isinstance(item.get("term"), str):
+                yield number, (*path, "term"), item["term"]
+
     def without_tests(self) -> Any:
         """What it says, but for its tests."""
         return {key: value for key, value in self.data.items() if key != "test"}

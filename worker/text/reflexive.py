@@ -11,7 +11,7 @@ _ELIDED = re.compile(rf"(?<!\w)[smtSMT][{APOSTROPHES}]\Z")
 #: What may stand between a pronoun and its verb, folded: forms of `être`, adverbs beside those in -ment.
 _BETWEEN = frozenset(
     """
-    est sont suis sommes etes etait etaient sera seront serait seraient soit soient fut furent etre etant ete
+    est sont suis sommes etes etait etais etaient sera seront serait seraient soit soient fut furent etre etant ete
     y en donc deja aussi bien ainsi ensuite enfin hier encore
     """.split()  # noqa: SIM905 - a list of these words would fill a screen
 )
