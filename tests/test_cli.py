@@ -270,6 +270,31 @@ def test_why_of_the_silent(veille, polled: Site) -> None:
     assert not other["silent"][0]["now"]
 
 
+def test_why_names_the_nearest_rules_first(veille, polled: Site) -> None:
+    """Three of those that missed, unless all are asked for; what people said of the article stands with it."""
+    absent = [(f"absent-{n}", f"zorb{n}a AND zorb{n}b") for n in range(4)]
+    near = ("near", "Sen NEAR/0s Hanoï")
+    polled.rules += "".join(f'[[rule]]\nid = "{name}"\nwhen = "{when}"\n' for name, when in [*absent, near])
+    polled.write()
+    assert veille("rules", "label", "1", "near", "noise", site=polled).code == 0
+    assert veille("ack", "1", "--by", "ana", site=polled).code == 0
+    found = json.loads(veille("why", "1", "--json", site=polled).out)
+    assert [one["rule"] for one in found["silent"]] == ["near", *(name for name, _ in absent)]
+    assert (found["acknowledged"]["by"], [one["rule"] for one in found["labels"]]) == ("ana", ["near"])
+    out = veille("why", "1", site=polled).out
+    assert "near does not match" in out
+    assert "2 more rules did not match: --all shows why" in out
+    assert "acknowledged by ana at" in out
+    assert "judged noise for near at" in out
+    assert "absent-3 does not match" in veille("why", "1", "--all", site=polled).out
+
+
+def test_why_says_first_which_article_it_is_of(veille, polled: Site) -> None:
+    """Where words fit several, the chosen one and the others are named before anything else."""
+    first = veille("why", "une", site=polled).out.splitlines()[0]
+    assert first.startswith("of 2 articles that fit, this is ")
+
+
 def test_why_after_a_change_of_rules(veille, polled: Site) -> None:
     """A rule that would match by now says that it was changed since."""
     polled.rules = polled.rules.replace('"visit"', '"visit-2"')

@@ -136,8 +136,8 @@ def _names(title: str, body: str = "") -> list[str]:
     ],
 )
 def test_names(written, names):
-    """A capital inside a sentence makes a name; none after a colon, a dash, an opening quote or a bullet, in capitals or
-    in title case.
+    """A capital inside a sentence makes a name; not after a colon, a dash, an opening quote or a bullet, nor in a line
+    set in capitals or in title case.
     """
     assert _names(written) == names
     assert _names("", written) == names

@@ -6,7 +6,7 @@ Every mistake of the file is found in one reading and raised in one UserError. N
 shows a secret. docs/config.md is the reference of every key.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -138,8 +138,15 @@ def _readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]:
                     file=rule.file,
                     line=rule.line,
                     message=f"the rule `{rule.id}` reads the {what} `{name}`, which is none {where}",
-                    mend=fields.nearest(name, there) if there else f"no {what} is configured",
+                    mend=_named_like(name, there) if there else f"no {what} is configured",
                 )
+
+
+def _named_like(name: str, there: Collection[str]) -> str:
+    """A suggestion for `name` among names that have capitals of their own."""
+    hint = fields.nearest(name, map(str.lower, there))
+    near = next((one for one in there if hint == f"did you mean `{one.lower()}`?"), None)
+    return fields.nearest("", there) if near is None else f"did you mean `{near}`?"
 
 
 def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
