@@ -106,6 +106,31 @@ def test_the_manuals_rules(source):
     assert failing_tests(compile_rules({"manual.toml": source.encode()}), DAY) == ()
 
 
+def test_the_manual_s_walk():
+    """A person of one's own, by the manual: the names, one call, its tests, beside the shipped rules."""
+    blocks = MANUAL.split("```")[1::2]
+    (rule,) = [block for block in blocks if block.startswith("\n[[rule]]")]
+    (names,) = [block.removeprefix("toml") for block in blocks if "[set.anwar]" in block]
+    files = {path.name: path.read_bytes() for path in (ROOT / "rules").glob("*.toml")}
+    ruleset = compile_rules(files | {"mine.toml": (names + rule).encode()})
+    (mine,) = [one for one in ruleset.rules if one.file == "mine.toml"]
+    assert {case.match for case in mine.tests} == {True, False}
+    assert failing_tests(ruleset, DAY) == ()
+
+
+def test_the_manual_names_every_pattern_that_is_meant_for_rules():
+    """Those of the library that say what somebody does; the others are their parts."""
+    parts = {"other", "abroad", "away", "there", "subject", "misread", "on_the_way", "journey_of", "away_any"}
+    parts |= {"meeting_with", "invited_by"}
+    ruleset = _shipped()
+    for name in ruleset.patterns.keys() - parts:
+        assert re.search(rf"\b{name}\(", MANUAL), name
+        assert ruleset.patterns[name].about, name
+    assert parts <= ruleset.patterns.keys()
+    tested = {rule.id.partition("(")[0] for rule in ruleset.calls}
+    assert ruleset.patterns.keys() - parts - {"border_agreed"} <= tested, "border_agreed is tested by its rule"
+
+
 ROWS = re.findall(r"^\| `([^|]+)` \| `([^|]+)` \| `([^|]+)` \|$", MANUAL, re.MULTILINE)
 
 
