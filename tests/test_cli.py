@@ -244,7 +244,11 @@ def test_status_for_people(veille, polled: Site) -> None:
 def test_articles(veille, polled: Site) -> None:
     """Newest first; by words of the title; at most so many."""
     found = json.loads(veille("articles", "--json", site=polled).out)
-    assert [one["title"] for one in found] == ["Hun Sen attendu mardi à Hanoï", "Une bibliothèque", "Hun Sen attendu à Hanoï"]
+    assert [one["title"] for one in found] == [
+        "Hun Sen attendu mardi à Hanoï",
+        "Une bibliothèque",
+        "Hun Sen attendu à Hanoï",
+    ]
     assert found[0]["novelty"] == "duplicate"
     assert found[0]["duplicate_of"] == found[2]["id"]
     assert len(json.loads(veille("articles", "--json", "--limit", 1, site=polled).out)) == 1
@@ -274,6 +278,31 @@ def test_why_of_the_silent(veille, polled: Site) -> None:
     other = json.loads(veille("why", "bibliothèque", "--json", site=polled).out)
     assert [one["rule"] for one in other["silent"]] == ["visit"]
     assert not other["silent"][0]["now"]
+
+
+def test_why_names_the_nearest_rules_first(veille, polled: Site) -> None:
+    """Three of those that missed, unless all are asked for; what people said of the article stands with it."""
+    absent = [(f"absent-{n}", f"zorb{n}a AND zorb{n}b") for n in range(4)]
+    near = ("near", "Sen NEAR/0s Hanoï")
+    polled.rules += "".join(f'[[rule]]\nid = "{name}"\nwhen = "{when}"\n' for name, when in [*absent, near])
+    polled.write()
+    assert veille("rules", "label", "1", "near", "noise", site=polled).code == 0
+    assert veille("ack", "1", "--by", "ana", site=polled).code == 0
+    found = json.loads(veille("why", "1", "--json", site=polled).out)
+    assert [one["rule"] for one in found["silent"]] == ["near", *(name for name, _ in absent)]
+    assert (found["acknowledged"]["by"], [one["rule"] for one in found["labels"]]) == ("ana", ["near"])
+    out = veille("why", "1", site=polled).out
+    assert "near does not match" in out
+    assert "2 more rules did not match: --all shows why" in out
+    assert "acknowledged by ana at" in out
+    assert "judged noise for near at" in out
+    assert "absent-3 does not match" in veille("why", "1", "--all", site=polled).out
+
+
+def test_why_says_first_which_article_it_is_of(veille, polled: Site) -> None:
+    """Where words fit several, the chosen one and the others are named before anything else."""
+    first = veille("why", "une", site=polled).out.splitlines()[0]
+    assert first.startswith("of 2 articles that fit, this is ")
 
 
 def test_why_after_a_change_of_rules(veille, polled: Site) -> None:
@@ -362,8 +391,18 @@ def _texts(value: object) -> str:
 def test_import(veille, site: Site) -> None:
     """New, copies, and those that were imported before; beside each other in one go."""
     lines = [
-        {"id": "k1", "lang": "fr", "title": "Un pont rouvre", "text": "Le pont de la commune rouvre lundi après deux ans."},
-        {"id": "k2", "lang": "fr", "title": "Le pont rouvre", "text": "Le pont de la commune rouvre lundi après deux ans."},
+        {
+            "id": "k1",
+            "lang": "fr",
+            "title": "Un pont rouvre",
+            "text": "Le pont de la commune rouvre lundi après deux ans.",
+        },
+        {
+            "id": "k2",
+            "lang": "fr",
+            "title": "Le pont rouvre",
+            "text": "Le pont de la commune rouvre lundi après deux ans.",
+        },
         {"id": "k3", "lang": "fr", "text": "Un texte avec un séparateur de lignes\u2028au milieu, que JSON permet."},
     ]
     file = site.folder / "known.jsonl"

@@ -101,6 +101,55 @@ def test_mutants(veille, site: Site) -> None:
     assert "visit: no test notices: widen NEAR/12 to /25" in shown.out
 
 
+def test_a_failing_test_says_what_came_nearest(veille, site: Site) -> None:
+    """Its title, what was expected, and what would have to be otherwise."""
+    wrong = folder(site, TESTED.replace("match = false", "match = true"))
+    said = veille("rules", "check", "--rules", wrong, site=site).err
+    assert 'fails: the rule does not match, and should: "' in said
+    assert "mend: " in said.split("does not match, and should")[1]
+
+
+def test_no_rules_are_worth_a_word(veille, site: Site, tmp_path: Path) -> None:
+    """A folder that is empty by mistake would tell nobody anything."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = veille("rules", "check", "--rules", empty, site=site)
+    assert (done.code, "there is no rule" in done.out) == (0, True)
+
+
+def test_survey(veille, site: Site) -> None:
+    """Counts and words of what fires; the sample is kept to be labelled, and labels are not asked for again."""
+    file = corpus(
+        site, {"id": "a", "lang": "fr", "title": "Hun Sen en visite"}, {"id": "b", "lang": "fr", "title": "Rien"}
+    )
+    labels = site.folder / "labels.jsonl"
+    words = ("rules", "survey", file, "--labels", labels)
+    found = json.loads(veille(*words, "--json", site=site).out)
+    assert found["articles"] == 2
+    assert found["rules"]["visit"]["sample"] == [
+        {"id": "a", "title": "Hun Sen en visite", "spans": ["Hun Sen en visite"]}
+    ]
+    line = json.loads(labels.read_text(encoding="utf-8"))
+    assert line["fired"] == {"visit": ["Hun Sen en visite"]}
+    labels.write_text(json.dumps(line | {"labels": {"visit": True}}) + "\n", encoding="utf-8")
+    again = json.loads(veille(*words, "--json", site=site).out)["rules"]["visit"]
+    assert (again["fired"], again["right"], again["wrong"], again["sample"]) == (1, 1, 0, [])
+    assert json.loads(labels.read_text(encoding="utf-8"))["labels"] == {"visit": True}
+    assert "labelled right" in veille(*words, site=site).out
+
+
+def test_a_call_of_a_pattern_is_measured(veille, site: Site) -> None:
+    """Against its own labels or those of a rule; a call that is none is told with the nearest."""
+    source = '[pattern.goes]\nparams = ["who"]\nwhen = "@who BEFORE/3s visite"\n'
+    rules = folder(site, TESTED + source)
+    file = corpus(site, {"id": "a", "lang": "fr", "title": "Le roi en visite", "labels": {"kings": True}})
+    words = ("eval", "rules", file, "--rules", rules, "--json", "--call")
+    found = json.loads(veille(*words, "goes(roi)", "--label", "kings", site=site).out)
+    assert found["goes(roi)"]["f1"] == 1
+    assert "did you mean goes?" in veille(*words, "gose(roi)", "--label", "kings", site=site).err
+    assert "no article of the corpus has a label" in veille(*words, "goes(roi)", site=site).err
+
+
 # --- backtest and diff ---------------------------------------------------------------------------------------------
 
 
@@ -158,7 +207,12 @@ def test_no_moment(veille, site: Site, since: str) -> None:
 
 def test_label_and_stats(veille, site: Site) -> None:
     """What an analyst says makes a rule's precision; the last word counts."""
-    for article, word in (("1", "noise"), ("1", "relevant"), ("Hun Sen attendu mardi à Hanoï", "noise"), ("2", "relevant")):
+    for article, word in (
+        ("1", "noise"),
+        ("1", "relevant"),
+        ("Hun Sen attendu mardi à Hanoï", "noise"),
+        ("2", "relevant"),
+    ):
         assert veille("rules", "label", article, "visit", word, site=site).code == 0
     done = json.loads(veille("rules", "stats", "--since", "2026-01-01", "--json", site=site).out)
     visit = done["rules"]["visit"]

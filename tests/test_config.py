@@ -320,6 +320,29 @@ def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
     assert config.check_references(made, compile_rules(known).rules) == ()
 
 
+@pytest.mark.parametrize(
+    ("more", "message", "mend"),
+    [
+        ('feeds = ["Fill"]', "the rule `r` reads the feed `Fill`, which is none of config.toml", "did you mean `Fil`?"),
+        ('tags = ["lao"]', "the rule `r` reads the tag `lao`, which is none of config.toml", "did you mean `laos`?"),
+        (
+            'languages = ["rf"]',
+            "the rule `r` reads the language `rf`, which is none that articles are told to be in",
+            "fr",
+        ),
+        ('feeds = ["Fil"]\ntags = ["laos"]\nlanguages = ["fr", "tl"]', "", ""),
+    ],
+    ids=["feed", "tag", "language", "known"],
+)
+def test_what_a_rule_reads_must_be_there(tmp_path: Path, more: str, message: str, mend: str) -> None:
+    """A feed, tag or language that no article can have would keep a rule silent for ever."""
+    made = load(tmp_path, feed(name='"Fil"', tags='["laos"]', language='"tl"') + target('log = { folder = "x" }'))
+    ruleset = compile_rules({"a.toml": RULE.format("r", more).encode()})
+    found = config.check_references(made, ruleset.rules)
+    assert [one.message for one in found] == ([message] if message else [])
+    assert all(mend in one.mend for one in found)
+
+
 def test_rules_are_the_toml_files_of_a_folder(tmp_path: Path) -> None:
     """Sorted by name; hidden and other files are left alone; links inside the folder are followed."""
     (tmp_path / "..data").mkdir()
@@ -371,6 +394,8 @@ def test_advice_is_given_on_what_was_hardly_meant(tmp_path: Path) -> None:
     ]
     good = text + feed(tags='["laos"]') + '[operators]\ntarget = "desk"\n'
     assert advice.advise(load(tmp_path, good)) == ()
+    (remark,) = advice.advise(load(tmp_path, good), rules=0)
+    assert "there is no rule in" in remark.message
 
 
 # --- the example and the reference -----------------------------------------------------------------------------------

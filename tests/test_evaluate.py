@@ -14,6 +14,9 @@ from worker.evaluate import (
     mutate,
     read_article,
     read_labelled,
+    relabelled,
+    survey,
+    to_label,
     unknown_labels,
 )
 from worker.evaluate.counts import Counts
@@ -55,6 +58,53 @@ def test_each_answer_is_counted() -> None:
         ("fn", True, False),
     ]
     assert unknown_labels(corpus, rules(PONT)) == ["route"]
+
+
+GOES = '[pattern.goes]\nparams = ["who"]\nwhen = "@who BEFORE/3s (arriver OR partir)"\n'
+
+
+def test_a_pattern_is_measured_as_it_is_called() -> None:
+    """Labels may name a call; what is no call of a pattern is a label that no rule has."""
+    corpus = [
+        labelled("a", "Le maire arrive", {"labels": {"goes(maire)": True, "goes(roi)": False, "gose(roi)": True}}),
+        labelled("b", "Le maire chante", {"labels": {"goes(maire)": True}}),
+    ]
+    scores = evaluate_rules(corpus, rules(GOES), TODAY)
+    assert {name: (score.tp, score.fp, score.fn, score.tn) for name, score in scores.items()} == {
+        "goes(maire)": (1, 0, 1, 0),
+        "goes(roi)": (0, 0, 0, 1),
+    }
+    assert unknown_labels(corpus, rules(GOES)) == ["gose(roi)"]
+
+
+def test_a_call_takes_another_s_labels() -> None:
+    """What one rule should say, another is measured by."""
+    corpus = [labelled("a", "Le maire arrive", maire=True), labelled("b", "Une route", pont=False)]
+    (one,) = relabelled(corpus, "maire", "goes(maire)")
+    assert one.labels == {"goes(maire)": True}
+
+
+def test_a_survey_counts_and_samples() -> None:
+    """What fires, what was labelled before, and a sample of the rest that grows with what is asked for."""
+    corpus = [labelled(str(number), "Un pont neuf", {"labels": {}}) for number in range(30)]
+    corpus += [labelled("known", "Un pont neuf", pont=False), labelled("other", "Une route", {"labels": {}})]
+    given = {"3": {"pont": True}, "4": {"route": True}}
+    found = survey(corpus, rules(PONT), TODAY, most=5, labels=given)
+    assert (found.articles, found.fired, found.labelled) == (32, {"pont": 31}, {"pont": (1, 1)})
+    sample = [one.article.known.id for one in found.sample]
+    assert (len(sample), "3" in sample, "known" in sample) == (5, False, False)
+    more = survey(corpus, rules(PONT), TODAY, most=9, labels=given)
+    assert [one.article.known.id for one in more.sample][:5] == sample
+    assert found.sample[0].passages == ["pont neuf"]
+
+
+def test_what_is_to_be_labelled_keeps_what_was() -> None:
+    """Lines of before stand as they are, with their labels; new ones say what fired."""
+    found = survey([labelled("a", "Un pont neuf", {"labels": {}})], rules(PONT), TODAY, most=5, labels={})
+    lines = [json.loads(line) for line in to_label(found.sample, {"b": {"id": "b", "labels": {"pont": True}}})]
+    assert lines[0] == {"id": "b", "labels": {"pont": True}}
+    assert (lines[1]["id"], lines[1]["labels"], lines[1]["fired"]) == ("a", {}, {"pont": ["pont neuf"]})
+    assert isinstance(read_labelled(json.dumps(lines[1])), Labelled)
 
 
 def test_shares_that_mean_nothing_are_none() -> None:

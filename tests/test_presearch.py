@@ -74,7 +74,7 @@ def test_candidates_answer_as_every_rule_does(count, monkeypatch):
             tried += len(ruleset.rules)
             left_out += len(ruleset.rules) - len(ruleset.candidates(document).rules)
     print(f"{found} matches of {tried} random pairs; {left_out} not tried")
-    assert found >= 0.3 * count
+    assert found >= 0.2 * count
     assert left_out >= 0.1 * count
 
 

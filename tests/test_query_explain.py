@@ -12,6 +12,7 @@ from worker.query import (
     Miss,
     Reading,
     TermSet,
+    distance,
     evaluate,
     explain,
     nearest,
@@ -67,6 +68,14 @@ MISSES = [
     ("a1 BEFORE/1 b1", "a1 x x b1", [("a1 BEFORE/1 b1", Miss.TOO_FAR, 1, ["a1", "b1"])]),
     ("a1 NEAR/s b1", "Un a1. Puis b1.", [("a1 NEAR/s b1", Miss.OTHER_SENTENCE, 0, ["a1", "b1"])]),
     ("a1 NEAR/p b1", "Un a1.\n\nPuis b1.", [("a1 NEAR/p b1", Miss.OTHER_PARAGRAPH, 0, ["a1", "b1"])]),
+    ("a1 NEAR/2s b1", "Un a1. Puis b1.", [("a1 NEAR/2s b1", Miss.OTHER_SENTENCE, 0, ["a1", "b1"])]),
+    ("a1 NEAR/2s b1", "Un a1 x x x b1.", [("a1 NEAR/2s b1", Miss.TOO_FAR, 1, ["a1", "b1"])]),
+    ("a1 NEAR/2p b1", "Un a1.\n\nPuis b1.", [("a1 NEAR/2p b1", Miss.OTHER_PARAGRAPH, 0, ["a1", "b1"])]),
+    ("a1 BEFORE/2s b1", "Le b1 x a1.", [("a1 BEFORE/2s b1", Miss.WRONG_ORDER, 0, ["a1", "b1"])]),
+    ("a1 NOT NEAR/2s b1", "Un a1 x b1.", [("a1 NOT NEAR/2s b1", Miss.FORBIDDEN, 0, ["a1", "b1"])]),
+    ('a1 EXCEPT "a1 b1"', "a1 b1", [('a1 EXCEPT "a1 b1"', Miss.EXCEPTED, 0, ["a1"])]),
+    ("fr:a1", "a1", [("fr:a1", Miss.OTHER_LANGUAGE, 0, [])]),
+    ('fr:"a1 b1"', "a1 b1", [('fr:"a1 b1"', Miss.OTHER_LANGUAGE, 0, [])]),
     ("a1 NEAR/9 (a1 OR =a1)", "a1", [("a1 NEAR/9 (a1 OR =a1)", Miss.SAME_WORDS, 0, ["a1"])]),
     ("a1 NOT NEAR/2 b1", "a1 x b1", [("a1 NOT NEAR/2 b1", Miss.FORBIDDEN, 0, ["a1", "b1"])]),
     ("a1 NOT NEAR/2 b1", "b1", [("a1", Miss.ABSENT, 0, [])]),
@@ -90,6 +99,15 @@ def test_the_nearest_miss(query: str, body: str, expected: list[tuple[str, Miss,
         for leaf in nearest(explained)
     ]
     assert found == expected
+
+
+def test_the_nearer_of_two_misses_is_known() -> None:
+    """What stands a word too far is nearer than what stands in another sentence, and that than what is absent."""
+    queries = ["a1 NEAR/2 b1", "a1 NEAR/s b1", "a1 AND c1", "c1 AND d1"]
+    far = [distance(_explain(query, "Un a1 x x x. Puis b1.")[0]) for query in queries]
+    assert far == sorted(far)
+    assert far[0] < far[-1]
+    assert distance(_explain("a1", "a1")[0]) == 0
 
 
 def test_title_and_body_are_told_apart() -> None:

@@ -21,6 +21,9 @@ CASES = [
     ("a NEAR/60 b", ["a", "b", "a BEFORE/60 b", "a NEAR/100 b", "a NEAR/30 b"]),
     ("a NEAR/s b", ["a", "b", "a BEFORE/s b", "a NEAR/p b"]),
     ("a BEFORE/p b", ["a", "b", "a NEAR/p b", "a BEFORE/s b"]),
+    ("a NEAR/4s b", ["a", "b", "a BEFORE/4s b", "a NEAR/9s b", "a NEAR/2s b", "a NEAR/4 b"]),
+    ("a NOT AFTER/0p b", ["a", "a NOT AFTER/1p b", "a NOT AFTER/0 b"]),
+    ("a EXCEPT b", ["a"]),
     ("a WITHOUT b", ["a"]),
     ("a NOT NEAR/2 b", ["a", "a NOT NEAR/5 b", "a NOT NEAR/1 b"]),
     ("a WITHOUT (b OR c)", ["a", "a WITHOUT c", "a WITHOUT b"]),
@@ -53,5 +56,5 @@ def test_every_mutant_is_a_query_that_the_language_allows() -> None:
 def test_every_operator_has_a_change() -> None:
     """None is forgotten when the language grows."""
     for operator in Operator:
-        reach = "" if operator is Operator.WITHOUT else "/3"
+        reach = "" if operator in (Operator.WITHOUT, Operator.EXCEPT) else "/3"
         assert list(mutants(parse(f"a {operator}{reach} b"))), operator

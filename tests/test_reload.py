@@ -307,6 +307,13 @@ BAD = [
     ),
     pytest.param(file("bad.toml", FAILING), ("bad.toml", 5), "a test of `pont` fails", "", id="a failing test"),
     pytest.param(
+        file("bad.toml", '[pattern.p]\nwhen = "pont"\n[[pattern.test]]\ntitle = "Un quai"\n'),
+        ("bad.toml", 3),
+        "a test of `p()` fails",
+        "",
+        id="a failing test of a pattern",
+    ),
+    pytest.param(
         file("bad.toml", rule("x", more='alert.to = ["lag"]\n')),
         ("bad.toml", 1),
         "is sent to `lag`",

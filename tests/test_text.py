@@ -43,6 +43,22 @@ LANGUAGES = Path(__file__).parent / "data" / "language.tsv"
         ("ក្រុង", "ក្រុង"),
         ("aujourd’hui", "aujourd'hui"),
         ("２０２６", "2026"),
+        ("Ðà", "da"),
+        ("Łódź", "lodz"),
+        ("Sørensen", "sorensen"),
+        ("Çiğdem Kısa", "cigdem kisa"),
+        ("Ægir", "aegir"),
+        ("gouver\u00adnement", "gouvernement"),
+        ("\u200ePo\u200bnt\ufeff", "pont"),
+        ("O.N.U", "onu"),
+        ("ម\u17b6\u17c9", "ម\u17c9\u17b6"),
+        ("ន\u17d2\u178a", "ន\u17d2\u178f"),
+        ("ក\u17c1\u17b8", "ក\u17be"),
+        ("ក\u17c1\u17b6", "ក\u17c4"),
+        ("ນ\u0ecd\u0ec9\u0eb2", "ນ\u0ec9\u0ecd\u0eb2"),
+        ("ນ\u0ec9\u0eb3", "ນ\u0ec9\u0ecd\u0eb2"),
+        ("ເເມ", "ແມ"),
+        ("ໜ", "ຫນ"),
     ],
 )
 def test_fold(written, folded):
@@ -60,6 +76,128 @@ def test_folding_twice_is_folding_once(word):
 def test_folding_does_not_depend_on_normal_form(word):
     """The same letters, composed or not, are one word."""
     assert text.fold(unicodedata.normalize("NFD", word)) == text.fold(unicodedata.normalize("NFC", word))
+
+
+@given(st.text(st.sampled_from("aeé1ក្ាេ"), min_size=1, max_size=8), st.data())
+def test_what_is_not_shown_parts_nothing(written, data):
+    """Soft hyphens, zero widths and marks of direction change no word, wherever they stand in a text."""
+    at = data.draw(st.integers(0, len(written)))
+    hidden = data.draw(st.sampled_from("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u202a"))
+    parted = written[:at] + hidden + written[at:]
+    assert [text.fold(word) for word in _words(parted)] == [text.fold(word) for word in _words(written)]
+
+
+@given(st.permutations(["\u17c9", "\u17b6", "\u17d2\u179a", "\u17d2\u1784", "\u17c6"]))
+def test_khmer_marks_have_one_order(marks):
+    """In whatever order the marks of a letter were typed, they look alike and are one word."""
+    assert text.fold("ក" + "".join(marks)) == text.fold("ក\u17c9\u17d2\u1784\u17d2\u179a\u17b6\u17c6")
+
+
+@given(TEXTS)
+def test_plain_text_keeps_its_places(written):
+    """NFC without what is not shown; each character's place is where it, or what it is made of, was published."""
+    plain, offsets = text.plain(written)
+    assert plain == unicodedata.normalize("NFC", plain)
+    if offsets is None:
+        assert plain == written
+        return
+    assert len(offsets) == len(plain) + 1
+    assert offsets == sorted(offsets)
+    for char, start in zip(plain, offsets, strict=False):
+        assert (
+            unicodedata.normalize("NFC", written[start])[0] == char
+            or unicodedata.normalize("NFD", char)[0] == (unicodedata.normalize("NFD", written[start])[0])
+        )
+
+
+def _names(title: str, body: str = "") -> list[str]:
+    """The words that are names, as written."""
+    document = text.analyse(title, body, "fr")
+    names = text.Names(document)
+    return [
+        document.text(document.part(n))[document.starts[n] : document.ends[n]]
+        for n in range(len(document.folded))
+        if n in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("Le maire a vu Mark à la foire de Foule", ["Mark", "Foule"]),
+        ("L'accord plaît. Le maire s'en réjouit", []),
+        ("Hanoï : Le maire est parti", []),
+        ("Hanoï - Les routiers attendent", []),
+        ("le mot « Border » est anglais", []),
+        ('il a dit "Partons" sans attendre', []),
+        ("au marché • Accords de pêche signés", []),
+        ("l'État et l'Accord de pêche valent loi", ["Accord"]),
+        ("les Vingt-Sept de Bruxelles attendent", ["Vingt", "Sept", "Bruxelles"]),
+        ("Hun Sen Marks Fourth Visit to Vietnam", []),
+        ("LE MAIRE MARQUE UN POINT", []),
+        ("Le maire (Parti) attend", ["Parti"]),
+    ],
+)
+def test_names(written, names):
+    """A capital inside a sentence makes a name; not after a colon, a dash, an opening quote or a bullet, nor in a line
+    set in capitals or in title case.
+    """
+    assert _names(written) == names
+    assert _names("", written) == names
+
+
+def test_a_dateline_begins_a_sentence():
+    """What follows `Hanoï (VNA)` is the first word of a sentence; a bracket elsewhere begins none."""
+    assert _names("", "Phnom Penh, 6 février (AKP) Marquant un point, le maire est content") == ["Penh", "AKP"]
+    assert _names("", "Le maire. On attend le Parti (PPC) Demain sera long") == ["Parti", "PPC", "Demain"]
+
+
+@pytest.mark.parametrize(
+    ("written", "reflexive"),
+    [
+        ("il se rendra", True),
+        ("il s'est rendu", True),
+        ("il s’était aussi rendu", True),
+        ("ils se sont ensuite tranquillement rendus", True),
+        ("je m'étais rendu", True),
+        ("il s'incline et rendra", False),
+        ("il a rendu", False),
+        ("ils les ont rendus", False),
+        ("il se tait. Rendu au roi", False),
+        ("Ses soldats rendus", False),
+    ],
+)
+def test_reflexive_verbs(written, reflexive):
+    """A verb is reflexive with a pronoun before it and nothing but auxiliaries and adverbs between."""
+    document = text.analyse("", written, "fr")
+    (verb,) = [n for n, word in enumerate(document.folded) if word.startswith("rend")]
+    assert text.is_reflexive(document, verb) is reflexive
+
+
+@pytest.mark.parametrize(
+    ("word", "written_for", "language", "found", "not_found"),
+    [
+        ("borne", "", "fr", "bornes", "bear"),
+        ("borne", "", "en", "borne", "bear"),
+        ("accord", "", "en", "accords", "according"),
+        ("présidente", "", "en", "presidente", "president"),
+        ("tour", "fr", "fr", "tours", "toured"),
+        ("tour", "en", "en", "toured", "tournee"),
+        ("visited", "", "fr", "visited", "visiter"),
+        ("signé", "", "fr", "signeront", "signature"),
+        ("zorbale", "", "en", "zorbales", "zorbon"),
+    ],
+)
+def test_a_term_is_inflected_by_whom_it_was_written_for(word, written_for, language, found, not_found):
+    """A dictionary that does not know the word as written, or has it only as a form of another, is not asked."""
+    kin = text.kin(word, written_for, language)
+    assert found in kin
+    assert not_found not in kin
+
+
+def test_a_term_for_another_language_is_not_read():
+    """`fr:tour` finds nothing in English."""
+    assert text.kin("tour", "fr", "en") is None
 
 
 def _words(written: str) -> list[str]:
@@ -82,6 +220,11 @@ def _words(written: str) -> list[str]:
         ("ໄທ ไทย", ["ໄ", "ທ", "ไ", "ท", "ย"]),
         ("น้ำ", ["น้ำ"]),
         ("東京tower", ["東", "京", "tower"]),
+        ("l'O.N.U. et les U.S.A", ["O.N.U", "et", "les", "U.S.A"]),
+        ("S.A.Rx A.bc fin.A", ["S", "A", "Rx", "A", "bc", "fin", "A"]),
+        ("gou\u00advernement a\u200b b", ["gou\u00advernement", "a", "b"]),
+        ("ນ\u0ecd\u0ec9\u0eb2", ["ນ\u0ecd\u0ec9\u0eb2"]),
+        ("ເເມ່ຫນ້າ", ["ເເ", "ມ່", "ຫນ້", "າ"]),
         ("", []),
     ],
 )
@@ -107,7 +250,7 @@ PIECES = st.lists(
 @given(st.text(st.characters(max_codepoint=127), max_size=80) | PIECES)
 def test_the_fast_way_answers_as_the_right_way(written):
     """Common texts and words take simpler patterns, which may not show."""
-    right = [m.span(1) for m in tokeniser._any_word("").finditer(written) if m.lastindex]
+    right = [m.span(m.lastindex) for m in tokeniser._any_word("").finditer(written) if m.lastindex]
     assert text.words(written) == right
 
 

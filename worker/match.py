@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from worker.errors import Problem
 from worker.model import Match, Part, Severity, Span, Telling
-from worker.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans
+from worker.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans, nearest
 from worker.query import Span as Words
+from worker.query.wording import miss
 from worker.rules import Rule, RuleSet, Test
 from worker.text import Document, analyse
 
@@ -121,11 +122,14 @@ def _unread(rule: Rule, source: Source) -> Silence | None:
 
 
 def failing_tests(ruleset: RuleSet, today: datetime, ids: Collection[str] | None = None) -> tuple[Problem, ...]:
-    """The `[[rule.test]]` cases, of all rules or of `ids`, that do not hold; one without a date is of `today`.
+    """The `[[rule.test]]` and `[[pattern.test]]` cases that do not hold; one without a date is of `today`.
+
+    `ids` are those of rules, or names of patterns; None: all.
 
     Tests know no feed, so a rule's `feeds` and `tags` do not count here; its `languages` do.
     """
-    chosen = [rule for rule in ruleset.rules if ids is None or rule.id in ids]
+    asked = (*ruleset.rules, *ruleset.calls)
+    chosen = [rule for rule in asked if ids is None or rule.id in ids or rule.id.partition("(")[0] in ids]
     return tuple(problem for rule in chosen for case in rule.tests for problem in _failures(rule, case, ruleset, today))
 
 
@@ -186,9 +190,13 @@ def _published(span: Words, document: Document) -> Span:
 
 def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iterator[Problem]:
     document = analyse(case.title, case.text, case.language)
-    reading = Reading(document, published=(case.published or today).date(), sets=ruleset.sets)
+    published = (case.published or today).date()
+    reading = Reading(document, published=published, sets=ruleset.sets)
     judged = Silence.EXCLUDED if rule.id in excluded(ruleset, reading) else _verdict(rule, reading)
-    yield from (_failure(rule, case, message, mend) for message, mend in _against(rule, case, judged, document))
+    for message, mend in _against(rule, case, judged, document):
+        missed = judged is Silence.QUERY and rule.query is not None
+        near = nearest(explain(rule.query, reading, ruleset.sets, published))[:3] if missed and rule.query else ()
+        yield _failure(rule, case, message, mend or "; ".join(miss(leaf, document) for leaf in near))
 
 
 def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
@@ -205,9 +213,9 @@ def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Docum
         mend = ""
         if judged is Silence.LANGUAGE:
             mend = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
-        yield "the rule does not match", mend
+        yield "the rule does not match, and should", mend
     elif not case.match and verdict is not None:
-        yield "the rule matches", f"it finds {_shown(found)}"
+        yield "the rule matches, and should not", f"it finds {_shown(found)}"
     elif verdict is not None:
         for passage in case.spans:
             if passage not in found:
@@ -218,10 +226,16 @@ def _failure(rule: Rule, case: Test, message: str, mend: str) -> Problem:
     return Problem(
         file=case.file,
         line=case.line,
-        message=f"a test of `{rule.id}` fails: {message}",
+        message=f"a test of `{rule.id}` fails: {message}: {_named(case)}",
         mend=mend,
         source=case.source,
     )
+
+
+def _named(case: Test) -> str:
+    """The test's title, or how its text begins."""
+    words = (case.title or case.text).split()
+    return f'"{" ".join(words[:12])}{" …" * (len(words) > 12)}"'
 
 
 def _passage(span: Words, document: Document) -> str:

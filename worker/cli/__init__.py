@@ -160,7 +160,7 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
         if as_json:
             print_json({"problems": [asdict(problem) for problem in e.problems], "remarks": []})
         raise
-    remarks = [str(remark) for remark in advise(live.config)]
+    remarks = [str(remark) for remark in advise(live.config, len(live.ruleset.rules))]
     wrong = [
         f"target {target.id}: {problem}" for target in live.config.alerts.targets for problem in check_target(target)
     ]
@@ -225,6 +225,9 @@ def why(
         str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
     ] = "",
     target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every rule that did not match, not only the three that came nearest.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
@@ -239,7 +242,7 @@ def why(
     if as_json:
         print_json(found)
     else:
-        show.why(found)
+        show.why(found, everything=everything)
 
 
 @app.command(name="import")

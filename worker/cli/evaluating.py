@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, print_json, say
 
 if TYPE_CHECKING:
     from worker.evaluate import Score
@@ -26,20 +26,36 @@ def rules(
     config: ConfigFile = HERE,
     *,
     folder: RulesFolder = None,
+    call: Annotated[
+        str, typer.Option("--call", help="A call of a pattern to measure: visits(@mayor, home = @belleville).")
+    ] = "",
+    label: Annotated[
+        str, typer.Option("--label", help="With --call: the label that it is measured by; the call, if left out.")
+    ] = "",
     without_weak: Annotated[
         bool, typer.Option("--without-weak", help="Leave out articles whose note begins with [weak.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Precision and recall of each rule, and every article that it judges wrongly, with the reason."""
+    """Precision and recall of each rule, or of a pattern that is called, and every wrong answer with the reason."""
     from worker.app.clock import clock
     from worker.app.load import load_rules
     from worker.cli import show
     from worker.cli.known import read_corpus
-    from worker.evaluate import evaluate_rules, read_labelled, unknown_labels
+    from worker.evaluate import evaluate_rules, read_labelled, relabelled, unknown_labels
+    from worker.query import QueryError
+    from worker.rules import called
 
     ruleset = load_rules(config, folder)
     labelled = [one for one in read_corpus(corpus, read_labelled) if not (without_weak and one.weak)]
+    if call:
+        try:
+            called(ruleset, call)
+        except QueryError as e:
+            fail("\n".join(f"{call}: {fault.message}; {fault.mend}" for fault in e.faults), 1)
+        labelled = relabelled(labelled, label or call, call)
+        if not labelled:
+            fail(f"no article of the corpus has a label {label or call!r}", 1)
     with show.progress("judging", len(labelled)) as step:
         scores = evaluate_rules(labelled, ruleset, clock(), step)
     if as_json:

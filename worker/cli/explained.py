@@ -3,38 +3,18 @@
 from typing import Any
 
 from worker.match import Explanation, Silence
-from worker.model import Part
-from worker.query import Explained, Miss, nearest
+from worker.query import Explained, Miss, distance, nearest
 from worker.query import Span as Words
-from worker.query.nodes import And, AtLeast, InPart, Node, Not, Or, Proximity, Term
+from worker.query.wording import clipped, miss, operator, passage, quoted, seen
 from worker.text import Document
 
 Facts = dict[str, Any]
-
-#: A query is shown up to this many characters within a sentence.
-_CLIPPED = 70
 
 _SILENCES = {
     Silence.LANGUAGE: "the article is in another language ({language}) than those it reads",
     Silence.FEED: "it does not read this feed",
     Silence.TAGS: "the feed has none of its tags",
     Silence.TOO_OLD: "the article was older than its max_age when it was first seen",
-}
-_MISSES = {
-    Miss.NOT_IN_A_ROW: "the words of {name} stand, but not in a row",
-    Miss.EXCEPTED: "{name} stands only within its exceptions: {seen}",
-    Miss.OUT_OF_TIME: "{seen} is no {name} on the day of publication",
-    Miss.OPERAND: "{name} does not hold",
-    Miss.TOO_FAR: "{pair} stand {by} too far apart for {operator}",
-    Miss.OTHER_SENTENCE: "{pair} stand in different sentences",
-    Miss.OTHER_PARAGRAPH: "{pair} stand in different paragraphs",
-    Miss.OTHER_PART: "{pair} do not stand in one part: title and body",
-    Miss.WRONG_ORDER: "{pair} stand in the other order",
-    Miss.SAME_WORDS: "both sides of {operator} found only the same words: {seen}",
-    Miss.FORBIDDEN: "{pair}: {operator} forbids that",
-    Miss.PRESENT: "{name} stands, and must not: {seen}",
-    Miss.ELSEWHERE: "{name} holds elsewhere only: {seen}",
-    Miss.TOO_FEW: "{name}: {found} stand",
 }
 
 
@@ -60,71 +40,45 @@ def facts(explanation: Explanation, document: Document) -> Facts:
     }
 
 
+def farness(explanation: Explanation) -> float:
+    """How far the rule is from matching, to be compared: what keeps out what would match is near, another feed far."""
+    match explanation.verdict:
+        case Silence.QUERY if explanation.query is not None:
+            return distance(explanation.query)
+        case Silence.SCORE if explanation.rule.score is not None:
+            threshold = explanation.rule.score.threshold
+            return (threshold - explanation.total) / max(threshold, 1)
+        case Silence.EXCLUDED | Silence.TOO_OLD:
+            return 0.1
+        case Silence():
+            return 100.0
+    return 0.0
+
+
 def sentence(explanation: Explanation, document: Document) -> str:
     """Why the rule matches or not, in one sentence; for a miss, what came nearest."""
     verdict = explanation.verdict
     if not isinstance(verdict, Silence):
         found = explanation.query.spans if explanation.query is not None else ()
         proofs = [*found, *(s for t in explanation.score if t.weight > 0 for s in t.query.spans)]
-        return "it finds " + ", ".join(_quoted(span, document) for span in proofs[:3])
+        return "it finds " + ", ".join(quoted(span, document) for span in proofs[:3])
     match verdict:
         case Silence.EXCLUDED:
             name, found_by = explanation.exclusions[0]
-            return f"the exclusion {name} keeps it out: " + _seen(found_by.spans, document)
+            return f"the exclusion {name} keeps it out: " + seen(found_by.spans, document)
         case Silence.QUERY if explanation.query is not None:
             return "; ".join(miss(leaf, document) for leaf in nearest(explanation.query)[:4])
         case Silence.SCORE if explanation.rule.score is not None:
-            held = " ".join(f"{t.weight:+d} {_clipped(str(t.query.node))}" for t in explanation.score if t.query.held)
+            held = " ".join(f"{t.weight:+d} {clipped(str(t.query.node))}" for t in explanation.score if t.query.held)
             reached = f"score {explanation.total} of {explanation.rule.score.threshold}"
             return f"{reached}: {held}" if held else f"{reached}: no term of it stands in the text"
     return _SILENCES[verdict].format(language=document.language)
 
 
-def miss(explained: Explained, document: Document) -> str:
-    """What one node that does not hold would have needed."""
-    node, near = explained.node, explained.near
-    if explained.miss is Miss.ABSENT or explained.miss is None:
-        return _absent(explained)
-    count = node.count if isinstance(node, AtLeast) else explained.by
-    return _MISSES[explained.miss].format(
-        name=_clipped(str(node.part if isinstance(node, Not) else node)),
-        pair=" and ".join(_quoted(span, document) for span in near[:2]),
-        seen=_seen(near, document),
-        operator=_operator(node),
-        by=f"{explained.by} word{'s' * (explained.by != 1)}",
-        found=f"{count - explained.by} of {count}",
-    )
-
-
-def _absent(explained: Explained) -> str:
-    name = _clipped(str(explained.node))
-    match explained.node:
-        case Or():
-            return f"none of {name} stands in the text"
-        case Term(words) if len(words) > 1:
-            missing = [str(part.node) for part in explained.parts if not part.held]
-            return f"{name} is absent (no {', '.join(missing)})"
-    return f"{name} is absent"
-
-
-def _operator(node: Node) -> str:
-    """The operator of a node that has nodes below it, as the language writes it; empty for a term."""
-    match node:
-        case Proximity(operator=operator, reach=reach):
-            return str(operator) if reach is None else f"{operator}/{reach}"
-        case InPart(scope=scope):
-            return f"{scope}:"
-        case AtLeast(count=count):
-            return f"ATLEAST/{count}"
-        case And() | Or() | Not():
-            return type(node).__name__.upper()
-    return ""
-
-
 def _tree(explained: Explained, document: Document) -> Facts:
     return {
         "query": str(explained.node),
-        "operator": _operator(explained.node),
+        "operator": operator(explained.node),
         "holds": explained.held,
         "count": explained.count,
         "words": [_place(span, document) for span in explained.spans],
@@ -141,23 +95,5 @@ def _place(span: Words, document: Document) -> Facts:
     return {
         "part": str(document.part(span[0])),
         "words": [[document.starts[word], document.ends[word]] for word in span],
-        "text": _passage(span, document),
+        "text": passage(span, document),
     }
-
-
-def _passage(span: Words, document: Document) -> str:
-    part = document.part(span[0])
-    text = document.title if part is Part.TITLE else document.body
-    return " ".join(text[document.starts[span[0]] : document.ends[span[-1]]].split())
-
-
-def _quoted(span: Words, document: Document) -> str:
-    return f"“{_clipped(_passage(span, document))}”"
-
-
-def _seen(spans: tuple[Words, ...], document: Document) -> str:
-    return ", ".join(_quoted(span, document) for span in spans[:3])
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= _CLIPPED else text[: _CLIPPED - 1].rstrip() + "…"

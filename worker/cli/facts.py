@@ -10,12 +10,26 @@ from worker.cli import explained, texts
 from worker.cli.told import place
 from worker.config import Config
 from worker.errors import Problem, UserError
-from worker.match import Silence, Source, explain_rule, judge
+from worker.match import Explanation, Silence, Source, explain_rule, judge
 from worker.model import Match
 from worker.pipeline.live import Live
 from worker.query import suggestion
 from worker.render import changes, passages
-from worker.store import Store, Tx, conditions, deliveries, entries, ledger, pages, quarantine, stories, targets, upkeep
+from worker.store import (
+    Store,
+    Tx,
+    conditions,
+    deliveries,
+    entries,
+    judgements,
+    ledger,
+    pages,
+    quarantine,
+    silences,
+    stories,
+    targets,
+    upkeep,
+)
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
@@ -193,6 +207,12 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
             "page": texts.page(tx, one.id),
             "story": place(tx, one.id),
             "matches": matches,
+            "acknowledged": _acknowledged(tx, one.id),
+            "labels": [
+                {"rule": rule, "judgement": str(said), "at": at}
+                for rule, said, at in judgements.of_article(tx, one.id)
+                if rule_id in ("", rule)
+            ],
             "ledger": [
                 _line(line)
                 for line in ledger.lines(tx, one.id)
@@ -201,6 +221,11 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
             "silent": now.silent({m["rule"] for m in matches}, rule_id),
             "explained": now.explained(rule_id) if rule_id else None,
         }
+
+
+def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
+    found = silences.acknowledged(tx, article_id)
+    return None if found is None else {"by": found[0], "at": found[1]}
 
 
 def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
@@ -291,22 +316,27 @@ class _Now:
         return found | {"text": self._one.revision > 0}
 
     def silent(self, matched: set[str], rule_id: str) -> list[Facts]:
-        """The rules that did not match when the article was stored, and whether they would match it now."""
+        """The rules that did not match when the article was stored, the nearest first; and whether they would now."""
         if not self._one.revision:
             return []
         judged = judge(self._document, self._rules, self._source)
         silent = [name for name in judged if name not in matched and rule_id in ("", name)]
-        return [
-            {
-                "rule": name,
-                "now": isinstance(judged[name], Match),
-                "reason": str(found) if isinstance(found := judged[name], Silence) else "",
-                "sentence": self._sentence(name, found, near=number < _EXPLAINED),
-            }
-            for number, name in enumerate(silent)
-        ]
+        return sorted(
+            (self._one_silent(name, judged[name], near=number < _EXPLAINED) for number, name in enumerate(silent)),
+            key=lambda one: one["distance"],
+        )
 
-    def _sentence(self, name: str, found: Match | Silence, *, near: bool) -> str:
+    def _one_silent(self, name: str, found: Match | Silence, *, near: bool) -> Facts:
+        explanation = explain_rule(self._document, self._rules, self._source, name) if near else None
+        return {
+            "rule": name,
+            "now": isinstance(found, Match),
+            "reason": str(found) if isinstance(found, Silence) else "",
+            "distance": 1_000.0 if explanation is None else round(explained.farness(explanation), 4),
+            "sentence": self._sentence(name, found, explanation),
+        }
+
+    def _sentence(self, name: str, found: Match | Silence, explanation: Explanation | None) -> str:
         if self._one.origin != "feed":
             would = " (it would match)" if isinstance(found, Match) else ""
             return f"{name}: articles known before the first poll are not matched{would}."
@@ -316,7 +346,6 @@ class _Now:
             return (
                 f"{name} does not match: its words stand in a part that was cut ({where}); `veille show --raw` has it."
             )
-        if not near:
+        if explanation is None:
             return f"{name} does not match: {found}."
-        explanation = explain_rule(self._document, self._rules, self._source, name)
         return f"{name} does not match: {explained.sentence(explanation, self._document)}."

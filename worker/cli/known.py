@@ -1,13 +1,14 @@
 """Articles in files that users bring: for `veille import` into the store, for `veille eval` to be measured with."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
-from worker.evaluate import LabelledStory, read_headline
+from worker.evaluate import LabelledStory, read_headline, read_labelled
 from worker.model import NoveltyKind
 from worker.normalise import Known, Unreadable, from_jsonl_line, from_txt
 from worker.pipeline.known import store_known
@@ -54,6 +55,17 @@ def _known(found: Iterable[Iterable[Known | Problem]]) -> Iterator[Known]:
 def read_corpus(file: Path, read: Callable[[str], _Read | Unreadable]) -> list[_Read]:
     """What `read` makes of the lines of a `.jsonl` corpus; raises UserError with every line that is none."""
     return _all(_lines(file, lambda line, _: read(line)))
+
+
+def read_lines(file: Path) -> dict[str, dict[str, Any]]:
+    """The JSON objects of a file's lines by their `id`; raises UserError with every line that is none."""
+    read = _all(_lines(file, lambda line, _: _object(line)))
+    return {str(one.get("id", "")): one for one in read}
+
+
+def _object(line: str) -> dict[str, Any] | Unreadable:
+    known = read_labelled(line)
+    return known if isinstance(known, Unreadable) else dict(json.loads(line.removeprefix("\ufeff")))
 
 
 def _all(lines: Iterator[_Read | Problem]) -> list[_Read]:

@@ -1,5 +1,6 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,8 +36,11 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
     from worker.app.load import load_rules
 
     ruleset = load_rules(config, folder, tested=True)
-    tests = sum(len(rule.tests) for rule in ruleset.rules)
-    say(f"{len(ruleset.rules)} rules, {len(ruleset.sets)} sets, {tests} tests; all is well")
+    tests = sum(len(rule.tests) for rule in (*ruleset.rules, *ruleset.calls))
+    if not ruleset.rules:
+        say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
+    patterns = f"{len(ruleset.patterns)} patterns, " if ruleset.patterns else ""
+    say(f"{len(ruleset.rules)} rules, {patterns}{len(ruleset.sets)} sets, {tests} tests; all is well")
 
 
 @app.command(name="test")
@@ -59,19 +63,20 @@ def run_tests(
     from worker.match import failing_tests
 
     ruleset = load_rules(config, folder)
-    ids = _known(ruleset, only)
-    chosen = [rule for rule in ruleset.rules if rule.id in ids]
+    ids = _known(ruleset, only, ruleset.patterns)
+    chosen = [rule for rule in (*ruleset.rules, *ruleset.calls) if rule.id in ids or rule.id.partition("(")[0] in ids]
     failures = failing_tests(ruleset, clock(), ids)
     if failures:
         if as_json:
             print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": [str(f) for f in failures]})
         fail("\n".join(str(failure) for failure in failures), 1)
     if mutants:
-        _mutants(ruleset, ids, corpus, as_json=as_json)
+        _mutants(ruleset, [name for name in ids if name not in ruleset.patterns], corpus, as_json=as_json)
     elif as_json:
         print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
     else:
-        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(chosen)} rules hold")
+        what = "rules and patterns" if ruleset.patterns else "rules"
+        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(ids)} {what} hold")
 
 
 def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:
@@ -101,11 +106,11 @@ def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json
     print_json(found) if as_json else show.mutants(found)
 
 
-def _known(ruleset: "RuleSet", only: list[str] | None) -> list[str]:
-    """The ids asked for, or all."""
+def _known(ruleset: "RuleSet", only: list[str] | None, patterns: Collection[str] = ()) -> list[str]:
+    """The ids asked for, or all; `patterns` may be asked for too."""
     from worker.query import suggestion
 
-    known = [rule.id for rule in ruleset.rules]
+    known = [*(rule.id for rule in ruleset.rules), *patterns]
     for name in only or ():
         if name not in known:
             fail(f"no rule has the id {name!r}; {suggestion(name, known) or 'one of: ' + ', '.join(known)}", 1)
@@ -150,6 +155,54 @@ def diff(
     with trying.store(config, since=moment(since)) as history:
         found = trying.diff(history, *sets)
     print_json(found) if as_json else show.diff(found)
+
+
+@app.command()
+def survey(
+    articles: Annotated[Path, typer.Argument(help="A .jsonl file of articles, labelled or not.")],
+    config: ConfigFile = HERE,
+    *,
+    folder: RulesFolder = None,
+    most: Annotated[int, typer.Option("--sample", min=1, help="Articles to read of each rule.")] = 20,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="A .jsonl file in which the sample is kept to be labelled; labels there count."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What every rule fires on in text that nobody has labelled, with the words: a sample to read and to label."""
+    from worker.app.clock import clock
+    from worker.app.load import load_rules
+    from worker.cli import show
+    from worker.cli.known import read_corpus, read_lines
+    from worker.evaluate import read_labelled, to_label
+    from worker.evaluate import survey as surveyed
+
+    ruleset = load_rules(config, folder)
+    before = read_lines(labels) if labels is not None and labels.exists() else {}
+    given = {name: line.get("labels", {}) for name, line in before.items()}
+    read = read_corpus(articles, read_labelled)
+    with show.progress("reading", len(read)) as step:
+        found = surveyed(read, ruleset, clock(), most=most, labels=given, step=step)
+    if labels is not None:
+        labels.write_text("".join(f"{line}\n" for line in to_label(found.sample, before)), "utf-8")
+    facts: dict[str, Any] = {
+        "articles": found.articles,
+        "rules": {
+            rule: {
+                "fired": count,
+                "right": found.labelled.get(rule, (0, 0))[0],
+                "wrong": found.labelled.get(rule, (0, 0))[1],
+                "sample": [
+                    {"id": one.article.known.id, "title": one.article.known.title, "spans": one.passages}
+                    for one in found.sample
+                    if one.rule == rule
+                ],
+            }
+            for rule, count in found.fired.items()
+        },
+    }
+    print_json(facts) if as_json else show.survey(facts)
 
 
 @app.command()

@@ -6,7 +6,7 @@ Every mistake of the file is found in one reading and raised in one UserError. N
 shows a secret. docs/config.md is the reference of every key.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from worker.config.references import References
 from worker.config.shown import shown
 from worker.errors import Problem, UserError
 from worker.model import Secret
+from worker.text import LANGUAGES
 
 if TYPE_CHECKING:
     from worker.config.build import Builder
@@ -121,7 +122,31 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
         for target in rule.to
         if target not in known
     )
-    return tuple(problems)
+    return (*problems, *_readings(config, rules))
+
+
+def _readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]:
+    """Feeds, tags and languages that a rule asks for and no configured feed has: it would never read anything."""
+    feeds = {feed.name for feed in config.feeds}
+    tags = {tag for feed in config.feeds for tag in feed.tags}
+    known = [("feed", feeds), ("tag", tags), ("language", set(LANGUAGES) | {feed.language for feed in config.feeds})]
+    for rule in rules:
+        for (what, there), asked in zip(known, (rule.feeds, rule.tags, rule.languages), strict=True):
+            for name in sorted(asked - there):
+                where = "that articles are told to be in" if what == "language" else f"of {config.path.name}"
+                yield Problem(
+                    file=rule.file,
+                    line=rule.line,
+                    message=f"the rule `{rule.id}` reads the {what} `{name}`, which is none {where}",
+                    mend=_named_like(name, there) if there else f"no {what} is configured",
+                )
+
+
+def _named_like(name: str, there: Collection[str]) -> str:
+    """A suggestion for `name` among names that have capitals of their own."""
+    hint = fields.nearest(name, map(str.lower, there))
+    near = next((one for one in there if hint == f"did you mean `{one.lower()}`?"), None)
+    return fields.nearest("", there) if near is None else f"did you mean `{near}`?"
 
 
 def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":

@@ -8,17 +8,22 @@ from worker.errors import Problem
 from worker.model import Channel
 
 
-def advise(config: Config) -> tuple[Problem, ...]:
-    """Remarks on a configuration that loads."""
-    return tuple(_remarks(config))
+def advise(config: Config, rules: int = 1) -> tuple[Problem, ...]:
+    """Remarks on a configuration that loads, with so many rules."""
+    return tuple(_remarks(config, rules))
 
 
-def _remarks(config: Config) -> Iterator[Problem]:
+def _remarks(config: Config, rules: int) -> Iterator[Problem]:
     def remark(message: str, mend: str, line: int = 0, source: str = "") -> Problem:
         return Problem(file=str(config.path), line=line, message=message, mend=mend, source=source)
 
     if not config.feeds:
         yield remark("there is no feed, so nothing will be found", "add a [[feed]], or run `veille feeds add URL`")
+    if not rules:
+        folder = config.rules_folder
+        yield remark(
+            f"there is no rule in {folder}, so nobody is told of anything", "add a *.toml file with a [[rule]]"
+        )
     tags = {tag for feed in config.feeds for tag in feed.tags}
     for number, route in enumerate(config.alerts.routes):
         line = config.route_lines[number][0] if number < len(config.route_lines) else 0

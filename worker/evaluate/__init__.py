@@ -9,12 +9,23 @@ from worker.evaluate.copies import (
     read_article,
     read_copy,
 )
-from worker.evaluate.labels import Labelled, Score, Wrong, document_of, evaluate_rules, read_labelled, unknown_labels
+from worker.evaluate.labels import (
+    Labelled,
+    Score,
+    Wrong,
+    document_of,
+    evaluate_rules,
+    read_labelled,
+    relabelled,
+    unknown_labels,
+)
 from worker.evaluate.mutation import Mutation, mutate
 from worker.evaluate.stories import LabelledStory, StoryScore, evaluate_stories, read_headline, read_story
+from worker.evaluate.survey import Firing, Survey, survey, to_label
 
 __all__ = [
     "CopyScore",
+    "Firing",
     "FoundPair",
     "Labelled",
     "LabelledCopy",
@@ -22,6 +33,7 @@ __all__ = [
     "Mutation",
     "Score",
     "StoryScore",
+    "Survey",
     "Wrong",
     "copies_among",
     "document_of",
@@ -34,5 +46,8 @@ __all__ = [
     "read_headline",
     "read_labelled",
     "read_story",
+    "relabelled",
+    "survey",
+    "to_label",
     "unknown_labels",
 ]

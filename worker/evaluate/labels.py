@@ -11,7 +11,8 @@ from worker.evaluate.counts import Counts
 from worker.match import Explanation, Source, explain_rule, judge
 from worker.model import Match
 from worker.normalise import Known, Unreadable, from_jsonl_line
-from worker.rules import RuleSet
+from worker.query import QueryError
+from worker.rules import Rule, RuleSet, called
 
 #: How a corpus marks, in `note`, a label that can be defended either way.
 WEAK = "[weak"
@@ -63,13 +64,15 @@ def read_labelled(line: str) -> Labelled | Unreadable:
 def evaluate_rules(
     corpus: Sequence[Labelled], ruleset: RuleSet, today: datetime, step: Callable[[str], None] = lambda _: None
 ) -> dict[str, Score]:
-    """The score of each rule that the corpus has labels for, by id; an article without a date is of `today`.
+    """The score of each rule, and of each call of a pattern, that the corpus has labels for, by id or as written there;
+    an article without a date is of `today`.
 
     As in `[[rule.test]]`, an article of a corpus knows no feed: a rule's `feeds` and `tags` do not count.
     """
-    rules = tuple(replace(rule, feeds=frozenset(), tags=frozenset()) for rule in ruleset.rules)
+    asked = (*ruleset.rules, *_calls(corpus, ruleset))
+    rules = tuple(replace(rule, feeds=frozenset(), tags=frozenset()) for rule in asked)
     feedless = replace(ruleset, rules=rules)
-    known = {rule.id for rule in ruleset.rules}
+    known = {rule.id for rule in rules}
     scores = {rule: Score() for rule in sorted({name for one in corpus for name in one.labels} & known)}
     for one in corpus:
         _judge(one, feedless, today, scores)
@@ -78,8 +81,25 @@ def evaluate_rules(
 
 
 def unknown_labels(corpus: Sequence[Labelled], ruleset: RuleSet) -> list[str]:
-    """Ids that the corpus has labels for, and no rule has."""
-    return sorted({name for one in corpus for name in one.labels} - {rule.id for rule in ruleset.rules})
+    """Ids that the corpus has labels for, and no rule has; what is no call of a pattern either."""
+    known = {rule.id for rule in (*ruleset.rules, *_calls(corpus, ruleset))}
+    return sorted({name for one in corpus for name in one.labels} - known)
+
+
+def relabelled(corpus: Sequence[Labelled], label: str, name: str) -> list[Labelled]:
+    """The articles that have `label`, with that answer for `name` alone."""
+    return [replace(one, labels={name: one.labels[label]}) for one in corpus if label in one.labels]
+
+
+def _calls(corpus: Sequence[Labelled], ruleset: RuleSet) -> list[Rule]:
+    """The calls of patterns that the corpus has labels for: `visits(@mayor, home = @belleville)`."""
+    found = []
+    for name in sorted({name for one in corpus for name in one.labels if "(" in name}):
+        try:
+            found.append(called(ruleset, name))
+        except QueryError:
+            continue
+    return found
 
 
 def document_of(known: Known, today: datetime) -> tuple[text.Document, datetime]:

@@ -1,12 +1,12 @@
 """The query language: what an analyst writes in `when`, and where it is true in an article."""
 
-from worker.query.explain import Explained, Miss, explain, nearest
+from worker.query.explain import Explained, Miss, distance, explain, nearest
 from worker.query.mutants import Mutant, mutants
-from worker.query.nodes import DatedTerm, Node, Regex, Scope, SetRef, Term, TermSet
+from worker.query.nodes import DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
 from worker.query.presearch import Candidates, Presearch
 from worker.query.reading import Reading, evaluate
 from worker.query.spans import MAX_SPANS, Span, first_spans
-from worker.query.syntax import Fault, QueryError, parse, parse_term, suggestion
+from worker.query.syntax import Fault, Known, QueryError, calls, languages, parse, parse_body, parse_term, suggestion
 
 __all__ = [
     "MAX_SPANS",
@@ -14,9 +14,11 @@ __all__ = [
     "DatedTerm",
     "Explained",
     "Fault",
+    "Known",
     "Miss",
     "Mutant",
     "Node",
+    "Pattern",
     "Presearch",
     "QueryError",
     "Reading",
@@ -26,12 +28,16 @@ __all__ = [
     "Span",
     "Term",
     "TermSet",
+    "calls",
+    "distance",
     "evaluate",
     "explain",
     "first_spans",
+    "languages",
     "mutants",
     "nearest",
     "parse",
+    "parse_body",
     "parse_term",
     "suggestion",
 ]

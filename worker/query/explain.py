@@ -20,6 +20,7 @@ from worker.query.nodes import (
     Term,
     TermSet,
     Unit,
+    Within,
 )
 from worker.query.reading import Reading
 from worker.query.spans import Span, Spans
@@ -33,6 +34,8 @@ class Miss(StrEnum):
     """Why a node does not hold."""
 
     ABSENT = "absent"
+    #: The term is written for another language than the article's.
+    OTHER_LANGUAGE = "other_language"
     #: The words of a phrase stand, but not in a row.
     NOT_IN_A_ROW = "not_in_a_row"
     #: A set's term stands, but only inside one of its exceptions.
@@ -61,6 +64,7 @@ class Miss(StrEnum):
 #: How far each is from holding, to be compared: a word that is not there at all is 1.
 _COST = {
     Miss.ABSENT: 1.0,
+    Miss.OTHER_LANGUAGE: 1.0,
     Miss.NOT_IN_A_ROW: 0.7,
     Miss.EXCEPTED: 0.6,
     Miss.OUT_OF_TIME: 0.6,
@@ -116,7 +120,7 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
     missing = [part for part in explained.parts if not part.held]
     match explained.node:
         case Or():
-            missing = [min(missing, key=_cost)]
+            missing = [min(missing, key=distance)]
         case Proximity(operator) if operator not in (Operator.NEAR, Operator.BEFORE):
             # What it must not be near to is not missed.
             missing = missing[:1]
@@ -124,7 +128,8 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
         yield from _leaves(part)
 
 
-def _cost(explained: Explained) -> float:
+def distance(explained: Explained) -> float:
+    """How far it is from holding, to be compared: the sum of what each of the nearest misses costs."""
     return sum(_COST.get(leaf.miss, 0.4 * min(leaf.by / _FAR, 1)) for leaf in _leaves(explained) if leaf.miss)
 
 
@@ -168,7 +173,7 @@ class _Explainer:
                 )
             case And() | Or():
                 parts = self._parts(node, reading)
-                absent = isinstance(node, Or) and all(part.miss is Miss.ABSENT for part in parts)
+                absent = isinstance(node, Or) and all(part.miss in (Miss.ABSENT, Miss.OTHER_LANGUAGE) for part in parts)
                 return Explained(node=node, held=False, miss=Miss.ABSENT if absent else Miss.OPERAND, parts=parts)
             case _:
                 return Explained(node=node, held=False, miss=Miss.ABSENT)
@@ -188,8 +193,11 @@ class _Explainer:
 
     def _term(self, node: Term, reading: Reading) -> Explained:
         if len(node.words) == 1:
-            return Explained(node=node, held=False, miss=Miss.ABSENT)
-        words = tuple(self.explain(Term((word,)), reading) for word in node.words)
+            other = node.language not in ("", reading.document.language)
+            return Explained(node=node, held=False, miss=Miss.OTHER_LANGUAGE if other else Miss.ABSENT)
+        if node.language not in ("", reading.document.language):
+            return Explained(node=node, held=False, miss=Miss.OTHER_LANGUAGE)
+        words = tuple(self.explain(Term((word,), node.language), reading) for word in node.words)
         if all(word.held for word in words):
             return Explained(
                 node=node, held=False, miss=Miss.NOT_IN_A_ROW, near=tuple(w.spans[0] for w in words), parts=words
@@ -211,6 +219,8 @@ class _Explainer:
         left, right = reading.answer(node.left), reading.answer(node.right)
         if left is None or (right is None and node.operator in (Operator.NEAR, Operator.BEFORE)):
             return Explained(node=node, held=False, miss=Miss.OPERAND, parts=parts)
+        if node.operator is Operator.EXCEPT:
+            return Explained(node=node, held=False, miss=Miss.EXCEPTED, near=left[:_SHOWN], parts=parts)
         judge = _Nearest(node, reading.document)
         miss, by, near = judge.miss(left, right or ())
         return Explained(node=node, held=False, miss=miss, by=by, near=near, parts=parts)
@@ -243,7 +253,7 @@ class _Nearest:
         self._node = node
         self._document = document
 
-    def miss(self, left: Spans, right: Spans) -> tuple[Miss, int, Spans]:  # noqa: PLR0911 - one return a case
+    def miss(self, left: Spans, right: Spans) -> tuple[Miss, int, Spans]:
         pairs = [(a, b) for a, b in product(left[:_TRIED], right[:_TRIED]) if set(a).isdisjoint(b)]
         if not pairs:
             return Miss.SAME_WORDS, 0, left[:1]
@@ -258,12 +268,12 @@ class _Nearest:
         if nearest is None or (turned is not None and _between(turned) < _between(nearest) and self._reaches(turned)):
             assert turned is not None
             return Miss.WRONG_ORDER, 0, turned
-        match self._node.reach:
-            case Unit.SENTENCE:
-                return Miss.OTHER_SENTENCE, 0, nearest
-            case Unit.PARAGRAPH:
-                return Miss.OTHER_PARAGRAPH, 0, nearest
-        return Miss.TOO_FAR, _between(nearest) - (self._node.reach or 0), nearest
+        reach = self._node.reach
+        unit = reach.unit if isinstance(reach, Within) else reach
+        if isinstance(unit, Unit) and not self._together(nearest, unit):
+            return Miss.OTHER_SENTENCE if unit is Unit.SENTENCE else Miss.OTHER_PARAGRAPH, 0, nearest
+        most = reach.words if isinstance(reach, Within) else reach
+        return Miss.TOO_FAR, _between(nearest) - (most if isinstance(most, int) else 0), nearest
 
     def _forbidden(self) -> Callable[[tuple[Span, Span]], bool]:
         """Whether `b` stands on the side of `a`, and in the unit, that the operator speaks of."""
@@ -278,12 +288,16 @@ class _Nearest:
 
     def _reaches(self, pair: tuple[Span, Span]) -> bool:
         match self._node.reach:
-            case Unit.SENTENCE:
-                numbers = self._document.sentences
-            case Unit.PARAGRAPH:
-                numbers = self._document.paragraphs
+            case Unit() as unit:
+                return self._together(pair, unit)
+            case Within(words, unit):
+                return _between(pair) <= words and self._together(pair, unit)
             case reach:
                 return _between(pair) <= (reach or 0)
+
+    def _together(self, pair: tuple[Span, Span], unit: Unit) -> bool:
+        """Whether both stand in one sentence, or in one paragraph."""
+        numbers = self._document.sentences if unit is Unit.SENTENCE else self._document.paragraphs
         return len({numbers[word] for span in pair for word in (span[0], span[-1])}) == 1
 
     def _part(self, span: Span) -> Part:

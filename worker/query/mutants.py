@@ -6,7 +6,7 @@
 | drop | either side of NEAR and BEFORE | the other side |
 | drop | what NOT NEAR, NOT BEFORE, NOT AFTER and WITHOUT forbid | the left side alone |
 | drop | NOT and what it denies; `title:`, `lead:`, `body:`; ATLEAST | what is left, what stands behind |
-| widen | a distance n; `/s` | 2n + 1, at most 100; `/p` |
+| widen | a distance n; `/s`; `/ns` | 2n + 1, at most 100; `/p`; `/n` |
 | narrow | a distance n; `/p` | n / 2, rounded down; `/s` |
 | swap | NEAR and BEFORE; AND and OR | each other |
 
@@ -26,7 +26,9 @@ from worker.query.nodes import (
     Operator,
     Or,
     Proximity,
+    Reach,
     Unit,
+    Within,
     is_expression,
     needs_words,
 )
@@ -103,17 +105,24 @@ def _of_proximity(node: Proximity) -> Iterator[tuple[str, Node | None]]:
             yield change, replace(node, right=inner)
 
 
-def _reaches(reach: int | Unit | None) -> Iterator[tuple[str, int | Unit]]:
+def _reaches(reach: Reach | None) -> Iterator[tuple[str, Reach]]:
     match reach:
         case Unit.SENTENCE:
             yield "widen", Unit.PARAGRAPH
         case Unit.PARAGRAPH:
             yield "narrow", Unit.SENTENCE
+        case Within(words, unit):
+            yield from ((what, Within(number, unit)) for what, number in _numbers(words))
+            yield "widen", words
         case int():
-            if reach < _FARTHEST:
-                yield "widen", min(2 * reach + 1, _FARTHEST)
-            if reach:
-                yield "narrow", reach // 2
+            yield from _numbers(reach)
+
+
+def _numbers(words: int) -> Iterator[tuple[str, int]]:
+    if words < _FARTHEST:
+        yield "widen", min(2 * words + 1, _FARTHEST)
+    if words:
+        yield "narrow", words // 2
 
 
 def _fits(node: Node | None) -> TypeGuard[Node]:

@@ -4,14 +4,14 @@ Expressions yield spans: Term, SetRef, Regex, Proximity, and Or of expressions. 
 InPart, AtLeast, and Or with a condition in it; they may not stand inside a proximity.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import TypeAlias
 
 #: Words of the language, always upper case; as terms they stand in quotes.
-KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", "ATLEAST"})
+KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", "EXCEPT", "ATLEAST"})
 
 
 class How(StrEnum):
@@ -22,6 +22,8 @@ class How(StrEnum):
     EXACT = "=="
     #: Any word that begins so; written with a star behind.
     PREFIX = "*"
+    #: A French verb that stands with a reflexive pronoun; written with `se` before it.
+    REFLEXIVE = "se"
 
 
 class Scope(StrEnum):
@@ -42,13 +44,29 @@ class Operator(StrEnum):
     NOT_BEFORE = "NOT BEFORE"
     NOT_AFTER = "NOT AFTER"
     WITHOUT = "WITHOUT"
+    #: Those of the left that lie inside none of the right: `@places EXCEPT @home`.
+    EXCEPT = "EXCEPT"
 
 
 class Unit(StrEnum):
-    """What both operands must share, where no number of words is given."""
+    """What both operands must share, with or without a number of words."""
 
     SENTENCE = "s"
     PARAGRAPH = "p"
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """At most so many words apart, and in one unit."""
+
+    words: int
+    unit: Unit
+
+    def __str__(self) -> str:
+        return f"{self.words}{self.unit}"
+
+
+Reach: TypeAlias = int | Unit | Within
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +83,29 @@ class Term:
     """A word, or words in a row."""
 
     words: tuple[Word, ...]
+    #: The language that it is written for (BCP 47 primary tag); empty: any.
+    language: str = ""
 
     def __str__(self) -> str:
-        text = " ".join(word.text + ("*" if word.how is How.PREFIX else "") for word in self.words)
-        mark = next((word.how.value for word in self.words if word.how is not How.PREFIX), "")
-        return f'{mark}"{text}"' if len(self.words) > 1 or text in KEYWORDS else mark + text
+        text = " ".join(map(_written, self.words))
+        mark = next((word.how.value for word in self.words if word.how in (How.FOLDED, How.EXACT)), "")
+        term = f'{mark}"{text}"' if " " in text or text in KEYWORDS else mark + text
+        return f"{self.language}:{term}" if self.language else term
 
 
 @dataclass(frozen=True, slots=True)
 class SetRef:
     """Any term of a named set."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"@{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter in the body of a pattern: stands for what a call gives."""
 
     name: str
 
@@ -129,8 +160,8 @@ class Proximity:
     operator: Operator
     left: "Node"
     right: "Node"
-    #: Words between, at most; or the unit both stand in; None for WITHOUT.
-    reach: int | Unit | None
+    #: Words between, at most; the unit both stand in; or both. None for WITHOUT and EXCEPT.
+    reach: Reach | None
 
     def __str__(self) -> str:
         reach = "" if self.reach is None else f"/{self.reach}"
@@ -181,7 +212,39 @@ class TermSet:
     exceptions: tuple[Term | Regex, ...] = ()
 
 
-Node: TypeAlias = Term | SetRef | Regex | Or | And | Not | Proximity | InPart | AtLeast
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """A named query with parameters."""
+
+    name: str
+    params: tuple[str, ...]
+    #: With a `Param` wherever an argument goes.
+    body: "Node"
+    #: What it is for, for people.
+    about: str = ""
+    #: The patterns, and the sets, that its body names; those of these patterns among them.
+    patterns: frozenset[str] = frozenset()
+    sets: frozenset[str] = frozenset()
+    #: Where it is written: file and line.
+    place: str = ""
+
+    @property
+    def signature(self) -> str:
+        """As it is called."""
+        return f"{self.name}({', '.join(self.params)})"
+
+
+Node: TypeAlias = Term | SetRef | Param | Regex | Or | And | Not | Proximity | InPart | AtLeast
+
+
+def _written(word: Word) -> str:
+    match word.how:
+        case How.PREFIX:
+            return f"{word.text}*"
+        case How.REFLEXIVE:
+            return f"se {word.text}"
+        case _:
+            return word.text
 
 
 def _inner(node: Node, bracketed: tuple[type, ...]) -> str:
@@ -218,6 +281,33 @@ def depth(node: Node) -> int:
     return levels
 
 
+def changed(node: Node, leaf: Callable[[Node], Node]) -> Node:
+    """`node` with what `leaf` makes of each of its terms, sets, parameters and regexes."""
+    match node:
+        case Or(parts) | And(parts):
+            return replace(node, parts=tuple(changed(part, leaf) for part in parts))
+        case Not(part) | InPart(part=part) | AtLeast(part=part):
+            return replace(node, part=changed(part, leaf))
+        case Proximity(left=left, right=right):
+            return replace(node, left=changed(left, leaf), right=changed(right, leaf))
+        case _:
+            return leaf(node)
+
+
+def in_language(node: Node, language: str) -> Node:
+    """`node` with all its terms written for `language`, but those that name their own."""
+
+    def written(leaf: Node) -> Node:
+        return replace(leaf, language=language) if isinstance(leaf, Term) and not leaf.language else leaf
+
+    return changed(node, written)
+
+
+def filled(body: Node, arguments: Mapping[str, Node]) -> Node:
+    """The body of a pattern with its arguments in place of its parameters."""
+    return changed(body, lambda leaf: arguments.get(leaf.name, leaf) if isinstance(leaf, Param) else leaf)
+
+
 def shared(node: Node, pool: dict[Node, Node]) -> Node:
     """An equal node in which everything that `pool` has seen is one object, so that it is answered once a text."""
     match node:
@@ -236,7 +326,7 @@ def is_expression(node: Node) -> bool:
     """Whether `node` yields spans that a proximity can judge."""
     if isinstance(node, Or):
         return all(is_expression(part) for part in node.parts)
-    return isinstance(node, Term | SetRef | Regex | Proximity)
+    return isinstance(node, Term | SetRef | Param | Regex | Proximity)
 
 
 def needs_words(node: Node) -> bool:

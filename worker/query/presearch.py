@@ -26,7 +26,7 @@ from worker.query.requirements import (
     Key,
     Requirements,
 )
-from worker.text import Document, family
+from worker.text import Document, kin, plain, stem_of_unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +85,9 @@ class Presearch:
         found.update(*self._words_of(document.language).all(document.folded))
         if self._regexes:
             # A lead ends where the body does not, and so may a regex.
-            for pattern in self._regexes.found((document.title, document.body, lead(document))):
+            for pattern in self._regexes.found(
+                plain(part)[0] for part in (document.title, document.body, lead(document))
+            ):
                 found.update(self._keys.implied(REGEX + pattern))
         return found
 
@@ -207,11 +209,12 @@ class _Words(dict[str, tuple[int, ...]]):
         self._stems: dict[tuple[str, str], set[int]] = {}
         for word in keys.marked(ANY_FORM):
             implied = keys.implied(ANY_FORM + word)
-            kin = family(word, language)
-            for form in kin.forms:
+            written_for, _, written = word.partition(":")
+            family = kin(written, written_for, language)
+            for form in family.forms if family else ():
                 numbers.setdefault(form, set()).update(implied)
-            if kin.stem:
-                self._stems.setdefault((kin.word[:STEM_LETTERS], kin.stem), set()).update(implied)
+            if family and family.stem:
+                self._stems.setdefault((family.word[:STEM_LETTERS], family.stem), set()).update(implied)
         self._stemmed = {letters for letters, _ in self._stems}
         #: By their first letters, beginnings and the keys that they stand for.
         self._prefixes: dict[str, list[tuple[str, set[int]]]] = {}
@@ -240,7 +243,7 @@ class _Words(dict[str, tuple[int, ...]]):
         """By the word's stem and its beginnings."""
         found: set[int] = set()
         letters = word[:STEM_LETTERS]
-        if letters in self._stemmed and (stem := family(word, self._language).stem):
+        if letters in self._stemmed and (stem := stem_of_unknown(word, self._language)):
             found.update(self._stems.get((letters, stem), ()))
         for prefix, implied in self._prefixes.get(word[:PREFIX_LETTERS], ()):
             if word.startswith(prefix):

@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, KeysView, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from itertools import accumulate
 from typing import assert_never
 from unicodedata import normalize
 
@@ -21,6 +20,7 @@ from worker.query.nodes import (
     Not,
     Operator,
     Or,
+    Param,
     Proximity,
     Regex,
     Scope,
@@ -28,11 +28,12 @@ from worker.query.nodes import (
     Term,
     TermSet,
     Unit,
+    Within,
     Word,
 )
 from worker.query.regex import occurrences
-from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, pairs
-from worker.text import Document, family, fold
+from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, outside, pairs
+from worker.text import Document, Names, fold, is_own_form, is_reflexive, kin, plain
 
 
 def evaluate(node: Node, reading: "Reading") -> Spans:
@@ -73,7 +74,8 @@ class Reading:
         self._places = Places(document.folded)
         #: By the node's identity: to hash a tree costs more than to answer it. `rules` makes equal nodes one.
         self._answers: dict[int, tuple[Node, Spans | None]] = {}
-        self._words: dict[tuple[How, str], Sequence[int]] = {}
+        self._words: dict[tuple[How, str, str], Sequence[int]] = {}
+        self._names = Names(document)
         self._narrower: dict[Scope, Reading] = {}
         #: Nodes of which only the first `MAX_SPANS` spans were kept, or that were asked of a sentence or a paragraph
         #: in a text where a long one was cut.
@@ -91,7 +93,7 @@ class Reading:
         if scope not in self._narrower:
             narrower = Reading(self.document, published=self._published, sets=self._sets)
             narrower._scope = self._scope | {scope}
-            narrower._places = self._places
+            narrower._places, narrower._names = self._places, self._names
             narrower.cut = self.cut
             self._narrower[scope] = narrower
         return self._narrower[scope]
@@ -112,6 +114,8 @@ class Reading:
             case AtLeast(count, part):
                 answer = self.answer(part)
                 return answer if answer is not None and disjoint(answer, count) else None
+            case Param(name):
+                raise ValueError(f"a pattern's parameter is not filled in: @{name}")
         return self._condition(node)
 
     def _condition(self, node: And | Or | Not) -> Spans | None:
@@ -169,11 +173,11 @@ class Reading:
     # --- expressions ---
 
     def _term(self, term: Term) -> Spans:
-        words = term.words
-        first = self._positions(words[0])
+        words, language = term.words, term.language
+        first = self._positions(words[0], language)
         length = len(words)
         if length > 1 and first:
-            places = [set(self._positions(word)) for word in words[1:]]
+            places = [set(self._positions(word, language)) for word in words[1:]]
             boundary = self.document.title_words
             first = [
                 start
@@ -187,19 +191,21 @@ class Reading:
         # All are equally long, and the leftmost stands first.
         return tuple([tuple(range(start, start + length)) for start in first])
 
-    def _positions(self, word: Word) -> Sequence[int]:
-        """Where the word stands within the scope, ascending."""
-        key = (word.how, word.text)
+    def _positions(self, word: Word, language: str) -> Sequence[int]:
+        """Where the word, written for that language, stands within the scope, ascending."""
+        key = (word.how, word.text, language)
         found = self._words.get(key)
         if found is None:
-            found = self._find(word)
+            found = self._find(word, language)
             if self._scope:
                 ranges = self._ranges.values()
                 found = [place for place in found if any(place in part for part in ranges)]
             self._words[key] = found
         return found
 
-    def _find(self, word: Word) -> Sequence[int]:
+    def _find(self, word: Word, language: str) -> Sequence[int]:
+        if language not in ("", self.document.language):
+            return ()
         folded = fold(word.text)
         places = self._places
         match word.how:
@@ -211,12 +217,25 @@ class Reading:
             case How.PREFIX:
                 return places.of_all(form for form in places.forms if form.startswith(folded))
             case How.INFLECTED:
-                kin = family(word.text, self.document.language)
-                forms = set(kin.forms & places.forms)
-                if kin.stem:
-                    forms.update(form for form in places.alike(folded) if form in kin)
-                return places.of_all(forms)
+                return self._inflected(word, language)
+            case How.REFLEXIVE:
+                return [place for place in self._inflected(word, language) if is_reflexive(self.document, place)]
         assert_never(word.how)
+
+    def _inflected(self, word: Word, language: str) -> Sequence[int]:
+        """Where forms of the word stand: of names, only the word itself and its plural."""
+        family = kin(word.text, language, self.document.language)
+        assert family is not None
+        places, folded = self._places, family.word
+        forms = set(family.forms & places.forms)
+        if family.stem:
+            forms.update(form for form in places.alike(folded) if form in family)
+        others = {form for form in forms if not is_own_form(form, folded)}
+        if not others:
+            return places.of_all(forms)
+        names = self._names
+        found = [place for place in places.of_all(others) if place not in names]
+        return sorted([*found, *places.of_all(forms - others)]) if len(others) < len(forms) else found
 
     def _written(self, word: int) -> str:
         document = self.document
@@ -229,22 +248,20 @@ class Reading:
             if not self._lacks(dated.term) and dated.holds(self._published)
             for span in self.answer(dated.term) or ()
         ]
-        excepted = sorted(span for term in terms.exceptions for span in self.answer(term) or ()) if found else ()
-        if not excepted:
-            return found
-        firsts = [span[0] for span in excepted]
-        lasts = list(accumulate((span[-1] for span in excepted), max))
-        inside = (bisect_right(firsts, span[0]) for span in found)
-        return [span for span, before in zip(found, inside, strict=True) if not before or lasts[before - 1] < span[-1]]
+        excepted = [span for term in terms.exceptions for span in self.answer(term) or ()] if found else []
+        return outside(found, excepted) if excepted else found
 
     def _lacks(self, term: Term | Regex) -> bool:
         """Whether no word of the text can be the term's first: of a set's hundreds few are there, and answers cost."""
         if isinstance(term, Regex):
             return False
         word, places = term.words[0], self._places
-        if word.how is How.INFLECTED:
-            kin = family(word.text, self.document.language)
-            return places.forms.isdisjoint(kin.forms) and not (kin.stem and places.alike(kin.word))
+        if term.language not in ("", self.document.language):
+            return True
+        if word.how is How.INFLECTED or word.how is How.REFLEXIVE:
+            family = kin(word.text, term.language, self.document.language)
+            assert family is not None
+            return places.forms.isdisjoint(family.forms) and not (family.stem and places.alike(family.word))
         return word.how is not How.PREFIX and not places.of(fold(word.text))
 
     def _regex(self, pattern: str) -> list[Span]:
@@ -253,7 +270,10 @@ class Reading:
             if words:
                 starts = self.document.starts[words.start : words.stop]
                 ends = self.document.ends[words.start : words.stop]
-                for start, end in occurrences(pattern, self._text(part)):
+                read, offsets = plain(self._text(part))
+                for start, end in occurrences(pattern, read):
+                    if offsets is not None:
+                        start, end = offsets[start], offsets[end]  # noqa: PLW2901 - the same places, as published
                     first, last = bisect_right(ends, start), bisect_left(starts, end)
                     if first < last:
                         spans.append(tuple(range(words.start + first, words.start + last)))
@@ -263,7 +283,8 @@ class Reading:
         left = self.answer(node.left) or ()
         right = self.answer(node.right) if left else None
         operator = node.operator
-        if isinstance(node.reach, Unit) and self._cuts(node.reach):
+        unit = node.reach.unit if isinstance(node.reach, Within) else node.reach
+        if isinstance(unit, Unit) and self._cuts(unit):
             self.cut.add(node)
         if operator is Operator.NEAR or operator is Operator.BEFORE:
             if not right:
@@ -274,6 +295,8 @@ class Reading:
             return found
         if not right:
             return left
+        if operator is Operator.EXCEPT:
+            return tuple(outside(left, right))
         around = Around(right, self.document)
         reach = 0 if operator is Operator.WITHOUT else node.reach
         return tuple(a for a in left if not any(_keeps(operator, a, b) for b in around.near(a, reach)))

@@ -6,6 +6,8 @@ from typing import Any
 
 import re2
 
+from worker.text import plain
+
 #: Patterns that one set holds at most, and the bytes that it may take; more patterns make more sets.
 SET_SIZE = 500
 SET_BYTES = 16 << 20
@@ -19,7 +21,7 @@ class RegexError(ValueError):
 def compiled(pattern: str) -> Any:
     """The compiled expression; raises RegexError with RE2's reason."""
     try:
-        return re2.compile(pattern, _options())
+        return re2.compile(plain(pattern)[0], _options())
     except re2.error as e:
         reason = e.args[0] if e.args else e
         raise RegexError(reason.decode() if isinstance(reason, bytes) else str(reason)) from e
@@ -60,7 +62,7 @@ class _Set:
         # Matches everywhere: RE2 answers a lack of memory as it answers that nothing matches (re2/set.cc).
         self._set.Add("")
         for pattern in patterns:
-            self._set.Add(pattern)
+            self._set.Add(plain(pattern)[0])
         self._set.Compile()
 
     def found(self, text: bytes) -> Sequence[str]:

@@ -60,7 +60,7 @@ class Requirements:
     def _of(self, node: Node) -> Iterable[Clause]:
         match node:
             case Term(words):
-                return (self._clause(self._key(word)) for word in words if not _is_short(word))
+                return (self._clause(self._key(word, node.language)) for word in words if not _is_short(word))
             case Regex(pattern):
                 return (self._clause(REGEX + pattern),)
             case SetRef(name):
@@ -101,7 +101,8 @@ class Requirements:
             return _REGEX_WEIGHT
         if mark == GROUP:
             return self._group_weights[key]
-        letters = len(key) - (MARK if mark in (ANY_FORM, PREFIX) else 0)
+        written = key[MARK:].partition(":")[2] if mark == ANY_FORM else key[MARK:] if mark == PREFIX else key
+        letters = len(written)
         weight = self._uses[key] * _COMMONER[min(letters, len(_COMMONER) - 1)]
         return weight * _PREFIX_WEIGHT if mark == PREFIX else weight
 
@@ -111,11 +112,11 @@ class Requirements:
             clause = self._single[key] = frozenset((key,))
         return clause
 
-    def _key(self, word: Word) -> Key:
+    def _key(self, word: Word, language: str) -> Key:
         match word.how:
-            case How.INFLECTED:
+            case How.INFLECTED | How.REFLEXIVE:
                 # As written: an accent may tell which word it is a form of.
-                return ANY_FORM + word.text
+                return f"{ANY_FORM}{language}:{word.text}"
             case How.PREFIX:
                 return PREFIX + fold(word.text)
             case _:
@@ -123,7 +124,7 @@ class Requirements:
 
     def _count(self, node: Node) -> None:
         if isinstance(node, Term):
-            self._uses.update(map(self._key, node.words))
+            self._uses.update(self._key(word, node.language) for word in node.words)
         for child in children(node):
             self._count(child)
 

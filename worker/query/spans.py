@@ -7,9 +7,10 @@ answered so; in long ones the same answers are found by place.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
+from itertools import accumulate
 from typing import TypeAlias
 
-from worker.query.nodes import Unit
+from worker.query.nodes import Reach, Unit, Within
 from worker.text import Document
 
 #: An expression yields no more, the shortest first.
@@ -48,15 +49,15 @@ class Around:
             self._firsts = [span[0] for span in self._spans]
             self._longest = max(span[-1] - span[0] for span in spans)
 
-    def near(self, span: Span, reach: int | Unit | None) -> Iterator[Span]:
+    def near(self, span: Span, reach: Reach | None) -> Iterator[Span]:
         """Those at most that far from `span`, in its part, that share no word with it."""
         low, high = self._window(span, reach)
-        within = isinstance(reach, Unit)
+        floor, ceiling = self._unit(span, reach)
         first, final = span[0], span[-1]
         words = frozenset(span)
-        for other in self._from(low - self._longest, high):
+        for other in self._from(max(low - self._longest, floor), min(high, ceiling)):
             begin, end = other[0], other[-1]
-            near = low <= begin and end <= high if within else low <= end and begin <= high
+            near = low <= end and begin <= high and floor <= begin and end <= ceiling
             if near and (end < first or final < begin or words.isdisjoint(other)):
                 yield other
 
@@ -70,26 +71,31 @@ class Around:
             return self._spans
         return self._spans[bisect_left(self._firsts, low) : bisect_right(self._firsts, high)]
 
-    def _window(self, span: Span, reach: int | Unit | None) -> tuple[int, int]:
-        """First and last word that a near span may touch; for a unit, that it must keep within."""
-        document = self._document
+    def _window(self, span: Span, reach: Reach | None) -> tuple[int, int]:
+        """First and last word that a near span may touch."""
+        boundary, last = self._document.title_words, len(self._document.folded)
         if isinstance(reach, Unit):
-            numbers = document.sentences if reach is Unit.SENTENCE else document.paragraphs
-            number = numbers[span[0]]
-            if numbers[span[-1]] != number:
-                return 1, 0
-            return bisect_left(numbers, number), bisect_right(numbers, number) - 1
-        distance = (reach or 0) + 1
+            return 0, last
+        distance = (reach.words if isinstance(reach, Within) else reach or 0) + 1
         low, high = span[0] - distance, span[-1] + distance
-        boundary = document.title_words
         if span[0] < boundary:
             return low, min(high, boundary - 1)
         return max(low, boundary), high
 
+    def _unit(self, span: Span, reach: Reach | None) -> tuple[int, int]:
+        """First and last word that a near span must keep within."""
+        document = self._document
+        unit = reach.unit if isinstance(reach, Within) else reach
+        if not isinstance(unit, Unit):
+            return 0, len(document.folded)
+        numbers = document.sentences if unit is Unit.SENTENCE else document.paragraphs
+        number = numbers[span[0]]
+        if numbers[span[-1]] != number:
+            return 1, 0
+        return bisect_left(numbers, number), bisect_right(numbers, number) - 1
 
-def pairs(
-    left: Spans, right: Spans, reach: int | Unit | None, document: Document, *, ordered: bool
-) -> tuple[Spans, bool]:
+
+def pairs(left: Spans, right: Spans, reach: Reach | None, document: Document, *, ordered: bool) -> tuple[Spans, bool]:
     """The unions of near pairs, `left` first where `ordered`; and whether there were more than `MAX_SPANS`."""
     around = Around(right, document)
     found: set[Span] = set()
@@ -108,6 +114,19 @@ def pairs(
             found, longest = set(shortest), shortest[-1][-1] - shortest[-1][0]
             around = around.shorter(longest)
     return kept(found), cut or len(found) > MAX_SPANS
+
+
+def outside(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
+    """Those of `spans` whose extent lies inside that of none of `others`."""
+    ordered = sorted(others)
+    firsts = [span[0] for span in ordered]
+    lasts = list(accumulate((span[-1] for span in ordered), max))
+    found = []
+    for span in spans:
+        before = bisect_right(firsts, span[0])
+        if not before or lasts[before - 1] < span[-1]:
+            found.append(span)
+    return found
 
 
 def disjoint(spans: Spans, count: int) -> bool:

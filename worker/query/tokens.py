@@ -17,6 +17,10 @@ class Kind(StrEnum):
     REGEX = "regex"
     QUOTED = "quoted"
     SET = "set"
+    #: `fr:`, before a term.
+    LANGUAGE = "language"
+    #: A pattern's name and the parenthesis behind it.
+    CALL = "call"
     WORD = "word"
     #: A quotation mark that is never closed.
     STRAY = "stray"
@@ -46,11 +50,13 @@ def tokens(source: str) -> list[Token]:
 _TOKEN = re.compile(
     r"""\s+
     |(?P<open>\()|(?P<close>\))
-    |(?P<operator>(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|ATLEAST)(?![\w:*-])(?:/[^\s()"]*)?)
+    |(?P<operator>(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)(?![\w:*-])(?:/[^\s()"]*)?)
+    |(?P<language>[a-z]{2,3}:(?=["(=@/\w]))
     |(?P<scope>[^\W\d_]+:(?=\S))
-    |(?P<regex>/(?:\\.|[^/\\\n])*/(?=[\s)]|$))
+    |(?P<regex>/(?:\\.|[^/\\\n])*/(?=[\s),]|$))
     |(?P<quoted>={0,2}"[^"]*")
     |(?P<set>@[^\s()"]*)
+    |(?P<call>[a-z][a-z0-9_-]*\()
     |(?P<word>[^\s()"]+)
     |(?P<stray>")""",
     re.VERBOSE,
@@ -58,3 +64,7 @@ _TOKEN = re.compile(
 #: Quotation marks that a word processor makes.
 CURLY = re.compile("[“”„«»]")
 SET_NAME = re.compile(r"@[a-z0-9][a-z0-9_-]*")
+#: Zero widths in a word of letters: nobody sees whether they part it.
+UNSEEN = re.compile(
+    "(?<=[A-Za-z\u00c0-\u024f\u1e00-\u1eff])[\u200b-\u200d\u2060\ufeff](?=[A-Za-z\u00c0-\u024f\u1e00-\u1eff])"
+)

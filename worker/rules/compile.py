@@ -5,15 +5,39 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
 from typing import Any
 
 from worker.errors import Problem, UserError
 from worker.model import Severity
-from worker.query import DatedTerm, Node, QueryError, Regex, SetRef, Term, TermSet, parse, parse_term, suggestion
-from worker.query.nodes import And, How, Not, Or, Word, needs_words, shared, walk
+from worker.query import (
+    DatedTerm,
+    Known,
+    Node,
+    Pattern,
+    QueryError,
+    Regex,
+    SetRef,
+    Term,
+    TermSet,
+    calls,
+    languages,
+    parse,
+    parse_term,
+    suggestion,
+)
+from worker.query.nodes import And, How, Not, Or, Word, in_language, needs_words, shared, walk
+from worker.rules.patterns import compile_pattern, pattern_tables
 from worker.rules.ruleset import Alerting, Exclusion, Rule, RuleSet, Score, Test, Weight
-from worker.rules.shape import SET_NAME, ExclusionShape, RuleShape, ScoreShape, SetShape, TestShape, read
+from worker.rules.shape import (
+    SET_NAME,
+    ExclusionShape,
+    PatternShape,
+    RuleShape,
+    ScoreShape,
+    SetShape,
+    read,
+)
+from worker.rules.table import Table, tests_of
 from worker.toml import KeyPath, Toml
 from worker.toml import parse as parse_toml
 
@@ -35,32 +59,19 @@ def compile_rules(sources: Mapping[str, bytes]) -> RuleSet:
     return compiler.ruleset()
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """One `[set.x]`, `[[rule]]` or `[[exclusion]]` as written."""
-
-    toml: Toml
-    path: KeyPath
-    data: Any
-
-    def at(self, key: str) -> list[tuple[KeyPath, str]]:
-        """The texts that stand at `key`, one or a list, with their paths; whatever is no text is left out."""
-        value = self.data.get(key) if isinstance(self.data, dict) else None
-        if isinstance(value, str):
-            return [((*self.path, key), value)]
-        items = value if isinstance(value, list) else []
-        return [((*self.path, key, n), item) for n, item in enumerate(items) if isinstance(item, str)]
-
-
 @dataclass(slots=True)
 class _Compiler:
     """What the files hold, and what is wrong with it."""
 
     problems: list[Problem] = field(default_factory=list)
-    _sets: dict[str, _Table] = field(default_factory=dict)
-    _rules: list[_Table] = field(default_factory=list)
-    _exclusions: list[_Table] = field(default_factory=list)
+    _sets: dict[str, Table] = field(default_factory=dict)
+    _patterns: dict[str, Table] = field(default_factory=dict)
+    _compiled: dict[str, Pattern] = field(default_factory=dict)
+    _rules: list[Table] = field(default_factory=list)
+    _exclusions: list[Table] = field(default_factory=list)
     _pool: dict[Node, Node] = field(default_factory=dict)
+    #: Patterns that are being compiled, or cannot be.
+    _broken: set[str] = field(default_factory=set)
 
     def add(self, toml: Toml) -> None:
         """Take in one file."""
@@ -68,24 +79,31 @@ class _Compiler:
             match key, value:
                 case "set", dict():
                     for name, data in value.items():
-                        self._add_set(_Table(toml, ("set", name), data), name)
+                        self._add_set(Table(toml, ("set", name), data), name)
+                case "pattern", dict():
+                    for name, table in pattern_tables(toml, value, self.problems):
+                        self._add_pattern(table, name)
                 case "rule", list():
-                    self._rules.extend(_Table(toml, ("rule", n), data) for n, data in enumerate(value))
+                    self._rules.extend(Table(toml, ("rule", n), data) for n, data in enumerate(value))
                 case "exclusion", list():
-                    self._exclusions.extend(_Table(toml, ("exclusion", n), data) for n, data in enumerate(value))
+                    self._exclusions.extend(Table(toml, ("exclusion", n), data) for n, data in enumerate(value))
                 case (("rule" | "exclusion"), _):
                     self._say(toml, (key,), f"`{key}` is a list of tables", f"write [[{key}]]")
-                case "set", _:
-                    self._say(toml, (key,), "`set` holds named sets", "write [set.name]")
+                case (("set" | "pattern"), _):
+                    self._say(toml, (key,), f"`{key}` holds named {key}s", f"write [{key}.name]")
                 case _:
                     mend = (
-                        suggestion(key, ("set", "rule", "exclusion")) or "expected [set.name], [[rule]], [[exclusion]]"
+                        suggestion(key, ("set", "pattern", "rule", "exclusion"))
+                        or "expected [set.name], [pattern.name], [[rule]], [[exclusion]]"
                     )
                     self._say(toml, (key,), f"unknown key `{key}`", mend)
 
     def ruleset(self) -> RuleSet:
         """Everything compiled; raises UserError if anything is wrong."""
         sets = {name: self._set(table) for name, table in self._sets.items()}
+        for name in self._patterns:
+            self._pattern(name, ())
+        called = [rule for name, table in self._patterns.items() for rule in self._calls(name, table)]
         exclusions = [self._exclusion(table) for table in self._exclusions]
         rules = [self._rule(table) for table in self._rules]
         self._check_ids("rule", self._rules)
@@ -97,13 +115,15 @@ class _Compiler:
             rules=tuple(compiled),
             exclusions=tuple(exclusion for exclusion in exclusions if exclusion is not None),
             sets=sets,
+            patterns=dict(self._compiled),
+            calls=tuple(called),
             hash=_sha256([[rule.id, rule.hash] for rule in compiled]),
         )
 
     def _say(self, toml: Toml, path: KeyPath, message: str, mend: str = "") -> None:
         self.problems.append(toml.pointed(path, message, mend))
 
-    def _add_set(self, table: _Table, name: str) -> None:
+    def _add_set(self, table: Table, name: str) -> None:
         if not re.fullmatch(SET_NAME, name):
             self._say(
                 table.toml, table.path, f"`{name}` is no set's name", "small letters, digits, _ and -, at most 64"
@@ -114,8 +134,13 @@ class _Compiler:
             self._say(table.toml, table.path, f"[set.{name}] stands twice", f"the other is at {other.file}:{line}")
         self._sets[name] = table
 
-    def _check_ids(self, kind: str, tables: Iterable[_Table]) -> None:
-        seen: dict[str, _Table] = {}
+    def _add_pattern(self, table: Table, name: str) -> None:
+        if name in self._patterns:
+            self._say(table.toml, table.path, f"[pattern.{name}] stands twice", f"see {self._patterns[name].place}")
+        self._patterns[name] = table
+
+    def _check_ids(self, kind: str, tables: Iterable[Table]) -> None:
+        seen: dict[str, Table] = {}
         for table in tables:
             for path, name in table.at("id"):
                 if (first := seen.setdefault(name, table)) is not table:
@@ -124,16 +149,20 @@ class _Compiler:
 
     # --- texts ---
 
-    def _query(self, table: _Table, path: KeyPath, source: str) -> Node | None:
+    @property
+    def _known(self) -> Known:
+        return Known(sets=self._sets, patterns=self._compiled, unread=self._patterns.keys() - self._compiled.keys())
+
+    def _query(self, table: Table, path: KeyPath, source: str) -> Node | None:
         try:
-            return shared(parse(source, self._sets), self._pool)
+            return shared(in_language(parse(source, self._known), table.language), self._pool)
         except QueryError as e:
             self._faults(table.toml, path, e)
             return None
 
-    def _item(self, table: _Table, path: KeyPath, source: str) -> Node | None:
+    def _item(self, table: Table, path: KeyPath, source: str) -> Node | None:
         try:
-            return parse_term(source, self._sets)
+            return in_language(parse_term(source, self._known), table.language)
         except QueryError as e:
             self._faults(table.toml, path, e)
             return None
@@ -141,10 +170,10 @@ class _Compiler:
     def _faults(self, toml: Toml, path: KeyPath, error: QueryError) -> None:
         self.problems.extend(toml.problem(path, f.message, f.mend, at=f.start) for f in error.faults)
 
-    def _items(self, table: _Table, key: str) -> list[Node]:
+    def _items(self, table: Table, key: str) -> list[Node]:
         return [node for path, text in table.at(key) if (node := self._item(table, path, text)) is not None]
 
-    def _when(self, table: _Table) -> Node | None:
+    def _when(self, table: Table) -> Node | None:
         """The query of `when`, or of `any`, `all` and `none`."""
         queries = [self._query(table, path, text) for path, text in table.at("when")]
         if queries:
@@ -162,28 +191,88 @@ class _Compiler:
 
     # --- tables ---
 
-    def _set(self, table: _Table) -> TermSet:
+    def _pattern(self, name: str, within: tuple[str, ...]) -> None:
+        """Compile a pattern, and those that it uses before it; `within` are those that are waiting for it."""
+        table = self._patterns[name]
+        if name in self._compiled or (name in self._broken and name not in within):
+            return
+        if name in within:
+            way = " uses ".join([*within[within.index(name) :], name])
+            self._say(table.toml, (*table.path, "when"), f"a pattern may not use itself: {way}", "write one without it")
+            return
+        self._broken.add(name)
+        for _, source in table.at("when"):
+            for other in sorted(calls(source) & self._patterns.keys()):
+                self._pattern(other, (*within, name))
+        pattern = compile_pattern(name, table, self._known, self.problems)
+        if pattern is not None:
+            self._compiled[name] = pattern
+
+    def _calls(self, name: str, table: Table) -> Iterator[Rule]:
+        """A rule for each way in which the tests of a pattern call it."""
+        shape, _ = read(PatternShape, table.toml, table.path, table.data)
+        pattern = self._compiled.get(name)
+        if shape is None or pattern is None:
+            return
+        tests: dict[str, list[Test]] = {}
+        queries: dict[str, Node] = {}
+        for case, test in zip(shape.test, tests_of(table, shape.test), strict=True):
+            call = f"{name}({', '.join(f'{param} = {text}' for param, text in case.arguments.items())})"
+            path = (*table.test_path(sum(map(len, tests.values()))), "with")
+            if call not in queries:
+                query = self._called(table, path, call)
+                if query is None:
+                    return
+                queries[call] = query
+            tests.setdefault(call, []).append(test)
+        for call, query in queries.items():
+            yield Rule(
+                id=call,
+                name=call,
+                severity=Severity.MEDIUM,
+                query=query,
+                tests=tuple(tests[call]),
+                sets=_named([query]),
+                hash=_sha256(table.without_tests()),
+                file=table.toml.file,
+                line=table.line,
+            )
+
+    def _called(self, table: Table, path: KeyPath, call: str) -> Node | None:
+        try:
+            return shared(parse(call, self._known), self._pool)
+        except QueryError as e:
+            for fault in e.faults:
+                self._say(table.toml, path, f"{fault.message} (in {call})", fault.mend)
+            return None
+
+    def _set(self, table: Table) -> TermSet:
         shape, problems = read(SetShape, table.toml, table.path, table.data)
         self.problems.extend(problems)
         as_written = isinstance(table.data, dict) and table.data.get("kind") in _AS_WRITTEN
         exceptions = [self._set_term(table, path, text, as_written=as_written) for path, text in table.at("except")]
         terms = []
-        for number, path, text in _set_terms(table):
+        for number, path, text in table.terms():
             if (term := self._set_term(table, path, text, as_written=as_written)) is not None and shape is not None:
+                if term in exceptions:
+                    self._say(
+                        table.toml, path, "this term is its own exception, and can never match", "drop one of both"
+                    )
                 dated = shape.terms[number]
                 terms.append(DatedTerm(term=term, since=dated.since, until=dated.until))
         return TermSet(terms=tuple(terms), exceptions=tuple(term for term in exceptions if term is not None))
 
-    def _set_term(self, table: _Table, path: KeyPath, text: str, *, as_written: bool) -> Term | Regex | None:
+    def _set_term(self, table: Table, path: KeyPath, text: str, *, as_written: bool) -> Term | Regex | None:
         node = self._item(table, path, text)
         if isinstance(node, SetRef):
             self._say(table.toml, path, "a set holds terms, not other sets", "in a rule, write (@one OR @other)")
             return None
         if isinstance(node, Term) and as_written:
-            return Term(tuple(Word(w.text, How.FOLDED) if w.how is How.INFLECTED else w for w in node.words))
+            words = (Word(w.text, How.FOLDED) if w.how is How.INFLECTED else w for w in node.words)
+            return Term(tuple(words), node.language)
         return node if isinstance(node, Term | Regex) else None
 
-    def _exclusion(self, table: _Table) -> Exclusion | None:
+    def _exclusion(self, table: Table) -> Exclusion | None:
         shape, problems = read(ExclusionShape, table.toml, table.path, table.data)
         self.problems.extend(problems)
         query = self._when(table)
@@ -195,9 +284,10 @@ class _Compiler:
             return None
         return Exclusion(id=shape.id, query=query, rules=frozenset(shape.applies_to))
 
-    def _rule(self, table: _Table) -> Rule | None:
+    def _rule(self, table: Table) -> Rule | None:
         shape, problems = read(RuleShape, table.toml, table.path, table.data)
         self.problems.extend(problems)
+        self._check_languages(table, shape)
         query = self._when(table)
         weights = [self._weight(table, number, data) for number, data in enumerate(_score_terms(table))]
         if shape is None:
@@ -218,27 +308,41 @@ class _Compiler:
             alert=_alerting(shape),
             query=query,
             score=score,
-            tests=tuple(_tests(table, shape)),
+            tests=tuple(tests_of(table, shape.test)),
             sets=_named(queries),
             hash=self._hash(table, shape.id, queries),
             file=table.toml.file,
-            line=table.toml.place(table.path)[0],
+            line=table.line,
         )
 
-    def _weight(self, table: _Table, number: int, data: Any) -> Node | None:
+    def _check_languages(self, table: Table, shape: RuleShape | None) -> None:
+        """Terms for a language that the rule does not read can never match."""
+        read_in = shape.languages if shape is not None else None
+        for path, source in (item for key in ("when", "any", "all", "none") for item in table.at(key)):
+            for at, language in languages(source):
+                if read_in and language not in read_in:
+                    message = f"{language}: can never match: the rule reads only {', '.join(read_in)}"
+                    mend = f'add "{language}" to languages, or drop the term'
+                    self.problems.append(table.toml.problem(path, message, mend, at=at))
+
+    def _weight(self, table: Table, number: int, data: Any) -> Node | None:
         source = data.get("when") if isinstance(data, dict) else None
         if not isinstance(source, str):
             return None
         return self._query(table, (*table.path, "score", "terms", number, "when"), source)
 
-    def _hash(self, table: _Table, rule_id: str, queries: Iterable[Node | None]) -> str:
-        used = set(_named(queries))
+    def _hash(self, table: Table, rule_id: str, queries: Iterable[Node | None]) -> str:
         naming = [t for t in self._exclusions if rule_id in {name for _, name in t.at("applies_to")}]
-        for exclusion in naming:
-            used.update(re.findall(r"@([a-z0-9_-]+)", str(exclusion.data)))
+        texts = [str(table.without_tests()), *(str(exclusion.data) for exclusion in naming)]
+        called = set[str]().union(*(calls(text) for text in texts)) & self._compiled.keys()
+        called |= {other for name in called for other in self._compiled[name].patterns}
+        used = set(_named(queries)) | {set_name for name in called for set_name in self._compiled[name].sets}
+        for text in texts[1:]:
+            used.update(re.findall(r"@([a-z0-9_-]+)", text))
         return _sha256(
             {
-                "rule": {key: value for key, value in table.data.items() if key != "test"},
+                "rule": table.without_tests(),
+                "patterns": {name: self._patterns[name].without_tests() for name in sorted(called)},
                 "sets": {name: self._sets[name].data for name in sorted(used & self._sets.keys())},
                 "exclusions": [exclusion.data for exclusion in naming],
             }
@@ -256,18 +360,7 @@ def _either(nodes: list[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
 
 
-def _set_terms(table: _Table) -> Iterator[tuple[int, KeyPath, str]]:
-    """Number, path and text of each of the set's terms, as far as they are texts."""
-    terms = table.data.get("terms") if isinstance(table.data, dict) else None
-    for number, item in enumerate(terms if isinstance(terms, list) else []):
-        path: KeyPath = (*table.path, "terms", number)
-        if isinstance(item, str):
-            yield number, path, item
-        elif isinstance(item, dict) and isinstance(item.get("term"), str):
-            yield number, (*path, "term"), item["term"]
-
-
-def _score_terms(table: _Table) -> list[Any]:
+def _score_terms(table: Table) -> list[Any]:
     score = table.data.get("score") if isinstance(table.data, dict) else None
     terms = score.get("terms") if isinstance(score, dict) else None
     return terms if isinstance(terms, list) else []
@@ -293,31 +386,6 @@ def _alerting(shape: RuleShape) -> Alerting:
         realert=alert.realert,
         follow_up=None if alert.follow_up is None else tuple(alert.follow_up),
     )
-
-
-def _tests(table: _Table, shape: RuleShape) -> Iterator[Test]:
-    for number, case in enumerate(shape.test):
-        line, _ = table.toml.place((*table.path, "test", number))
-        yield Test(
-            title=case.title,
-            text=case.text,
-            language=case.lang,
-            published=_moment(case),
-            match=case.match,
-            spans=tuple(case.spans),
-            file=table.toml.file,
-            line=line,
-            source=table.toml.lines[line - 1].rstrip(),
-        )
-
-
-def _moment(case: TestShape) -> datetime | None:
-    published = case.published
-    if published is None:
-        return None
-    if not isinstance(published, datetime):
-        return datetime.combine(published, time(), UTC)
-    return published if published.tzinfo else published.replace(tzinfo=UTC)
 
 
 def _sha256(data: Any) -> str:

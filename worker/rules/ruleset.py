@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from worker.model import Severity
-from worker.query import Node, Presearch, TermSet
+from worker.query import Node, Pattern, Presearch, TermSet
 from worker.query.nodes import And, Or
 from worker.text import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """One `[[rule.test]]`: an article, and what the rule must say of it."""
+    """One `[[rule.test]]` or `[[pattern.test]]`: an article, and what must be said of it."""
 
     title: str
     text: str
@@ -80,7 +80,7 @@ class Rule:
     tests: tuple[Test, ...] = ()
     #: Names of the sets that its queries name.
     sets: frozenset[str] = frozenset()
-    #: sha256 hex of what the rule says, with the sets it uses and the exclusions that name it.
+    #: sha256 hex of what the rule says, with the patterns and sets it uses and the exclusions that name it.
     hash: str
     #: Where it is written.
     file: str
@@ -108,6 +108,9 @@ class RuleSet:
     rules: tuple[Rule, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     sets: Mapping[str, TermSet] = field(default_factory=dict)
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)
+    #: For each way in which the tests of a pattern call it, a rule that asks for that call, with these tests.
+    calls: tuple[Rule, ...] = ()
     #: sha256 hex over the rules.
     hash: str = ""
 

@@ -24,6 +24,9 @@ from worker.toml import KeyPath, Toml
 ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
 #: Names of sets: as ids, and `_`.
 SET_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+#: Names of patterns, which stand before a parenthesis, and of their parameters, which stand before an equals sign.
+PATTERN_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
+PARAM = r"^[a-z][a-z0-9_]{0,63}$"
 
 _DURATION = re.compile(r"(\d{1,6}) ?(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -42,6 +45,7 @@ def _term(value: object) -> object:
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 Languages = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]], Field(min_length=1)]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Terms = Annotated[list[Text], Field(min_length=1)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
@@ -70,6 +74,8 @@ class SetShape(Shape):
     """`[set.NAME]`."""
 
     kind: Literal["person", "place", "organisation", "topic"] = "topic"
+    #: What its terms are written for, but those that name a language of their own.
+    language: Language | None = None
     terms: Annotated[list[Annotated[DatedTermShape, BeforeValidator(_term)]], Field(min_length=1)]
     exceptions: list[Text] = Field(default=[], alias="except")
 
@@ -102,6 +108,28 @@ class TestShape(Shape):
         return self
 
 
+class PatternTestShape(TestShape):
+    """`[[pattern.test]]`: with what the pattern is called."""
+
+    arguments: dict[str, Text] = Field(default={}, alias="with")
+
+
+class PatternShape(Shape):
+    """`[pattern.NAME]`."""
+
+    params: list[Annotated[str, Field(pattern=PARAM)]] = []
+    about: Text | None = None
+    language: Language | None = None
+    when: Text
+    test: list[PatternTestShape] = []
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> "PatternShape":
+        if len(set(self.params)) < len(self.params):
+            raise ValueError("a parameter stands twice")
+        return self
+
+
 class WeightShape(Shape):
     """One of `[rule.score] terms`."""
 
@@ -124,6 +152,8 @@ class RuleShape(Shape):
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     severity: Severity = Severity.MEDIUM
     languages: Languages | None = None
+    #: What its terms are written for, but those that name a language of their own.
+    language: Language | None = None
     feeds: Names | None = None
     tags: Names | None = None
     max_age: Duration | None = None
@@ -149,6 +179,7 @@ class ExclusionShape(Shape):
     """`[[exclusion]]`."""
 
     id: str = Field(pattern=ID)
+    language: Language | None = None
     when: Text
     applies_to: Names
 
@@ -193,6 +224,8 @@ def _without_key_mark(where: KeyPath) -> KeyPath:
 def _pattern(pattern: str) -> str:
     if pattern == ID:
         return "small letters, digits and hyphens, at most 64, a letter or digit first"
+    if pattern == PARAM:
+        return "small letters, digits and _, at most 64, a letter first"
     return "expected a language tag of two or three small letters, such as fr"
 
 
@@ -200,7 +233,7 @@ def _keys(shape: type[Shape], where: KeyPath) -> Iterator[str]:
     """The keys that the table at `where` below `shape` may have."""
     inner: dict[str, type[Shape]] = {
         "alert": AlertShape,
-        "test": TestShape,
+        "test": PatternTestShape if shape is PatternShape else TestShape,
         "score": ScoreShape,
         "terms": WeightShape if shape is RuleShape else DatedTermShape,
     }

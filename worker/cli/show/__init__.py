@@ -2,7 +2,7 @@
 
 from worker.cli.show.article import articles, explained, stories, story, text_of, why
 from worker.cli.show.aside import quarantine, quarantined
-from worker.cli.show.measured import backtest, copies, copies_among, diff, mutants, scores, stats, story_scores
+from worker.cli.show.measured import backtest, copies, copies_among, diff, mutants, scores, stats, story_scores, survey
 from worker.cli.show.replayed import replay
 from worker.cli.show.state import deliveries, doctor, feeds, ledger, poll, status
 from worker.cli.show.terminal import progress
@@ -30,6 +30,7 @@ __all__ = [
     "stories",
     "story",
     "story_scores",
+    "survey",
     "text_of",
     "why",
 ]

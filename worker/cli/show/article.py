@@ -135,8 +135,15 @@ def _highlighted(head: str, passage: Facts, style: str = "") -> Text:
     return line
 
 
+#: Rules that did not match, of which `why` says unasked what they came nearest to.
+_NEAREST = 3
+
+
 def _head(found: Facts) -> None:
-    """Title, facts, address, and what came of the page."""
+    """Which article it is, where several fit; title, facts, address, and what came of the page."""
+    if found["others"]:
+        named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
+        out.print(escape(f"of {len(found['others']) + 1} articles that fit, this is {found['id']}; others: {named}\n"))
     out.print(f"[bold]{escape(found['title'] or found['name'])}[/]")
     facts = f"article {found['id']}, {found['source']}, published {found['published']}, language {found['language']}"
     out.print(escape(facts))
@@ -144,12 +151,6 @@ def _head(found: Facts) -> None:
         out.print(Text(found["link"], style="blue"))
     if found["page"]:
         out.print(escape(found["page"]["sentence"]), style="dim")
-
-
-def _others(found: Facts) -> None:
-    if found["others"]:
-        named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
-        out.print(escape(f"\nother articles that fit: {named}"), style="dim")
 
 
 def text_of(found: Facts) -> None:
@@ -165,11 +166,10 @@ def text_of(found: Facts) -> None:
         out.print(Text(f"\ncut, {part['kind']}: ", style="yellow") + Text(part["text"], style="dim"))
     if found.get("cut") == []:
         out.print("\nnothing was cut", style="dim")
-    _others(found)
 
 
-def why(found: Facts) -> None:
-    """An article's story in sentences."""
+def why(found: Facts, *, everything: bool = False) -> None:
+    """An article's story in sentences; the rules that missed last, three of them if not `everything`."""
     found = inert(found)
     _head(found)
     out.print(f"{found['novelty']}: {escape(found['why'])}")
@@ -185,8 +185,24 @@ def why(found: Facts) -> None:
         out.print()
     for line in found["ledger"]:
         out.print(escape(line["sentence"]), style="" if line["verdict"] == "owed" else "dim")
-    if found["silent"]:
-        out.print()
-    for silent in [] if found["explained"] else found["silent"]:
+    _answers(found)
+    if found["silent"] and not found["explained"]:
+        _silent(found["silent"], everything=everything)
+
+
+def _answers(found: Facts) -> None:
+    """What people said of it."""
+    if said := found["acknowledged"]:
+        out.print(escape(f"\nacknowledged by {said['by']} at {utc(said['at'])} UTC"))
+    for label in found["labels"]:
+        out.print(escape(f"\njudged {label['judgement']} for {label['rule']} at {utc(label['at'])} UTC"))
+
+
+def _silent(rules: Sequence[Facts], *, everything: bool) -> None:
+    """The rules that did not match, the nearest first."""
+    out.print()
+    shown = rules if everything else rules[:_NEAREST]
+    for silent in shown:
         out.print(escape(silent["sentence"]), style="dim")
-    _others(found)
+    if more := len(rules) - len(shown):
+        out.print(f"{more} more rule{'s' * (more != 1)} did not match: --all shows why", style="dim")

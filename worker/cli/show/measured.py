@@ -81,6 +81,22 @@ def mutants(found: Facts) -> None:
         out.print(f"[bold]{found['score']:.1%}[/] of the changes are caught")
 
 
+def survey(found: Facts) -> None:
+    """A line a rule, then what is to be read of it."""
+    found = inert(found)
+    table = table_of("rule", "fires on", "labelled right", "wrong")
+    for rule, one in found["rules"].items():
+        table.add_row(rule, str(one["fired"]), str(one["right"]), str(one["wrong"]))
+    out.print(table)
+    out.print(f"{found['articles']} articles")
+    for rule, one in found["rules"].items():
+        if one["sample"]:
+            out.print(f"\n[bold]{escape(rule)}[/]")
+        for article in one["sample"]:
+            out.print(Text(f"  {article['id']}  {article['title']}"))
+            out.print(Text("    " + ", ".join(f"“{passage}”" for passage in article["spans"]), style="dim"))
+
+
 def _found(one: Facts, sign: str = " ") -> None:
     silent = f" [not sent: {', '.join(one['suppressed'])}]" if one["suppressed"] else ""
     out.print(Text(f"{sign} {one['day']}  {one['article']:>6}  {one['title']}{silent}"))

@@ -38,7 +38,7 @@ class Family:
         """Whether the folded word is a form of this one."""
         if folded in self.forms:
             return True
-        if not self.stem or folded[:3] != self.word[:3] or _stem_of_unknown(folded, self.language) != self.stem:
+        if not self.stem or folded[:3] != self.word[:3] or stem_of_unknown(folded, self.language) != self.stem:
             return False
         inflected = _INFLECTED.get(self.language)
         return inflected is None or inflected(*_rests(folded, self.word))
@@ -54,7 +54,7 @@ def family(word: str, language: str) -> Family:
     folded = fold(word)
     known = lexicon(language)
     if known is None:
-        return Family(folded, language, frozenset({folded}), _stem_of_unknown(folded, language))
+        return Family(folded, language, frozenset({folded}), stem_of_unknown(folded, language))
     # The accent that parts `signé` from `signe` is in a rule, though no longer in a folded text.
     verb = known.verb_of(normalize("NFC", word).lower())
     if verb:
@@ -66,7 +66,47 @@ def family(word: str, language: str) -> Family:
         verbs = french.infinitives(folded) if language == "fr" else ()
         headwords.update(verb for verb in verbs if folded in _forms(verb, language, known))
     forms = {form for headword in headwords for form in _forms(headword, language, known)}
-    return Family(folded, language, frozenset(forms | {folded}), _stem_of_unknown(folded, language))
+    return Family(folded, language, frozenset(forms | {folded}), stem_of_unknown(folded, language))
+
+
+#: Languages that analysts write terms in. A term that one of them knows is not for others to inflect.
+_WRITTEN = ("fr", "en")
+
+
+@lru_cache(maxsize=1 << 16)
+def kin(word: str, written_for: str, language: str) -> Family | None:
+    """The forms by which a term's word, written for a language or (empty) for any, is found in text of `language`.
+
+    None: it is not read there. A word for any language is inflected only by dictionaries that know it as written: as
+    a headword or, if it is the headword of no other language that terms are written in, as a form (`borne` is French
+    before it is a form of `bear`).
+    """
+    if written_for:
+        return family(word, language) if written_for == language else None
+    others = [_knowledge(word, other) for other in _WRITTEN if other != language]
+    own = _knowledge(word, language)
+    if own < max(others, default=0):
+        folded = fold(word)
+        return Family(folded, language, frozenset({folded}))
+    return family(word, language)
+
+
+def is_own_form(form: str, word: str) -> bool:
+    """Whether a folded form of the folded `word` is the word itself or its plural: all that a name may be."""
+    if form == word:
+        return True
+    if word.endswith("al") and form == f"{word[:-1]}ux":
+        return True
+    return form.startswith(word) and form[len(word) :] in ("s", "x", "es")
+
+
+def _knowledge(word: str, language: str) -> int:
+    """2: a headword of the language, 1: a form, 0: unknown to it. English words have no accents."""
+    known = lexicon(language)
+    if known is None or (language == "en" and not word.isascii()):
+        return 0
+    folded = fold(word)
+    return 2 if known.is_headword(folded) else int(any(known.headwords(folded)))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -93,7 +133,7 @@ def _rests(word: str, other: str) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def _stem_of_unknown(folded: str, language: str) -> str:
+def stem_of_unknown(folded: str, language: str) -> str:
     """Snowball's stem of a word that the dictionary does not know; empty for known, short and mixed words."""
     if len(folded) < MIN_STEMMED or not folded.isalpha() or language not in SNOWBALL:
         return ""

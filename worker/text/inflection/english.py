@@ -25,13 +25,22 @@ IRREGULAR = {
 }
 
 
+#: Forms that are prepositions of nearly every text, by verb.
+_APART = {
+    "accord": frozenset({"according"}),
+    "concern": frozenset({"concerning"}),
+    "include": frozenset({"including"}),
+    "regard": frozenset({"regarding", "regardless"}),
+}
+
+
 def whole(headword: str, listed: set[str]) -> set[str]:
     """All forms of the headword: a verb, whose past is `listed`, has its -ing although `closing` is a noun."""
     pasts = {f"{headword}ed", f"{headword}d"} & listed
     stems = {past[:-2] if past == f"{headword}ed" else headword[:-1] for past in pasts}
     # A letter is doubled in both (`planned`, `planning`).
     stems |= {f"{headword}{headword[-1]}" for _ in {f"{headword}{headword[-1]}ed"} & listed}
-    return listed | {f"{stem}ing" for stem in stems}
+    return (listed | {f"{stem}ing" for stem in stems}) - _APART.get(headword, frozenset())
 
 
 def is_inflected(rest: str, other: str) -> bool:

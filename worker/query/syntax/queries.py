@@ -1,63 +1,39 @@
-"""From a query's text to nodes, with every mistake in its place."""
+"""Queries: a method per production of the language."""
 
-import difflib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from worker.query.nodes import (
-    KEYWORDS,
     And,
     AtLeast,
-    How,
     InPart,
     Node,
     Not,
     Operator,
     Or,
     Proximity,
-    Regex,
+    Reach,
     Scope,
-    SetRef,
-    Term,
     Unit,
-    Word,
+    Within,
     depth,
+    in_language,
     is_expression,
     needs_words,
 )
-from worker.query.regex import RegexError, compiled
-from worker.query.tokens import CURLY, SET_NAME, Kind, Token, tokens
-from worker.text import fold, words
+from worker.query.syntax.calls import MAX_LEVELS, Calls
+from worker.query.syntax.mistakes import Known, suggestion
+from worker.query.syntax.terms import UNSHOWN
+from worker.query.tokens import Kind, Token, tokens
 
 MAX_REACH = 100
-MAX_DEPTH = 50
-#: Levels of a query's tree: chains of proximities make it deep without parentheses.
-MAX_LEVELS = 100
-MIN_PREFIX = 3
+_LANGUAGE = re.compile(r"[a-z]{2,3}:(?=\S)")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One mistake in a query: the characters [start, end) it is about, and what was expected."""
-
-    start: int
-    end: int
-    message: str
-    mend: str = ""
-
-
-class QueryError(ValueError):
-    """A query cannot be read; `faults` in the order of the text, never empty."""
-
-    def __init__(self, source: str, faults: Collection[Fault]) -> None:
-        self.source = source
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.start, fault.end)))
-        super().__init__("; ".join(fault.message for fault in self.faults))
-
-
-def parse(source: str, sets: Collection[str] | None = None) -> Node:
+def parse(source: str, sets: Collection[str] | Known | None = None) -> Node:
     """The query in `source`; raises QueryError. Where `sets` is given, a set it does not name is a mistake.
+
+    A call of a pattern is written out: it gives the pattern's body with the arguments in their places.
 
         query      = condition
         condition  = negation { "AND" negation } | primary { "OR" primary }     never both in one level
@@ -66,42 +42,46 @@ def parse(source: str, sets: Collection[str] | None = None) -> Node:
         scope      = ( "title:" | "lead:" | "body:" ) ( scope | atleast | operand )
         atleast    = "ATLEAST/" number operand
         proximity  = operand { operator operand }                               all alike, from the left
-        operator   = ( "NEAR" | "BEFORE" | "NOT NEAR" ) "/" ( number | "s" | "p" )
-                   | ( "NOT BEFORE" | "NOT AFTER" ) "/" number | "WITHOUT"
-        operand    = "(" condition ")" | term
-        term       = [ "=" | "==" ] ( word | '"' words '"' ) | word "*" | "@" name | "/" RE2 "/"
+        operator   = ( "NEAR" | "BEFORE" | "NOT NEAR" ) "/" ( number | "s" | "p" | number "s" | number "p" )
+                   | ( "NOT BEFORE" | "NOT AFTER" ) "/" number [ "s" | "p" ] | "WITHOUT" | "EXCEPT"
+        operand    = [ language ":" ] "(" condition ")" | [ language ":" ] term | "@" name | "/" RE2 "/" | call
+        term       = [ "=" | "==" ] ( word | '"' words '"' ) | word "*"
+        call       = name "(" argument { "," argument } ")"                     no space before the parenthesis
+        argument   = [ name "=" ] operand-or-proximity
 
     Operands of a proximity and of ATLEAST are expressions: no AND, NOT, scope or ATLEAST inside.
     """
-    return _Parser(source, sets).query()
+    return _Parser(source, _known(sets)).query()
 
 
-def parse_term(source: str, sets: Collection[str] | None = None) -> Node:
+def parse_body(source: str, known: Known) -> Node:
+    """The body of a pattern: as a query, with its parameters as sets; it need not ask for a word. Raises QueryError."""
+    return _Parser(source, known).query(alone=False)
+
+
+def calls(source: str) -> set[str]:
+    """The names of the patterns that a text calls; any text is accepted."""
+    return {token.text[:-1] for token in tokens(source) if token.kind is Kind.CALL}
+
+
+def languages(source: str) -> list[tuple[int, str]]:
+    """Where a text says that terms are written for a language, and for which; any text is accepted."""
+    return [(token.start, token.text[:-1]) for token in tokens(source) if token.kind is Kind.LANGUAGE]
+
+
+def parse_term(source: str, sets: Collection[str] | Known | None = None) -> Node:
     """One item of a list of terms: as `term` above, but words in a row need no quotes. Raises QueryError."""
-    return _Parser(source, sets).item()
+    return _Parser(source, _known(sets)).item()
 
 
-def suggestion(name: str, known: Collection[str]) -> str:
-    """`did you mean ...?` for the nearest of `known`, or nothing."""
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
+def _known(sets: Collection[str] | Known | None) -> Known:
+    return sets if isinstance(sets, Known) else Known(sets=sets)
 
 
-class _Parser:
-    """One query being read: a method per production, one token ahead."""
+class _Parser(Calls):
+    """One query being read: a method per production, as in `parse`, one token ahead."""
 
-    def __init__(self, source: str, sets: Collection[str] | None) -> None:
-        self._source = source
-        self._sets = sets
-        self._tokens = tokens(source)
-        self._next = 0
-        self._depth = 0
-        #: Mistakes after which the rest can still be read.
-        self._faults: list[Fault] = []
-
-    # --- productions, as in `parse` ---
-
-    def query(self) -> Node:
+    def query(self, *, alone: bool = True) -> Node:
         if not self._tokens:
             raise self._error(Token(Kind.END, "", 0), "the query is empty", "write at least one term")
         node = self._condition()
@@ -109,15 +89,26 @@ class _Parser:
             raise self._unexpected(token)
         if depth(node) > MAX_LEVELS:
             raise self._error(self._tokens[0], f"the query has more than {MAX_LEVELS} levels", "make it simpler")
-        if not self._faults and not needs_words(node):
+        if alone and not self._faults and not needs_words(node):
             self._fault(
                 self._tokens[0], "the query can match without any of its words", "ask for a term that must be there"
             )
         return self._checked(node)
 
     def item(self) -> Node:
-        text = self._source.strip()
+        text = self._source.strip().strip(UNSHOWN)
         start = self._source.index(text)
+        if language := _LANGUAGE.match(text):
+            place = Token(Kind.LANGUAGE, language[0], start)
+            return in_language(
+                self._listed(text[language.end() :], start + language.end(), place), self._language(place)
+            )
+        return self._listed(text, start)
+
+    def _listed(self, text: str, start: int, language: Token | None = None) -> Node:
+        """An item from `start` on, behind its language."""
+        if language is not None and '"' in text:
+            self._next = 1
         if text.startswith(("@", "/")) or '"' in text:
             node = self._operand()
             if (token := self._peek()) is not None:
@@ -205,10 +196,11 @@ class _Parser:
             "BEFORE",
             "AFTER",
             "WITHOUT",
+            "EXCEPT",
             "NOT",
         )
 
-    def _operator(self) -> tuple[Operator, int | Unit | None]:
+    def _operator(self) -> tuple[Operator, Reach | None]:
         token = self._take("an operator")
         name, slash, reach = token.text.partition("/")
         if name == "NOT" and not slash:
@@ -224,15 +216,17 @@ class _Parser:
         operator = Operator(name)
         return operator, self._reach(operator, token, reach if slash else None)
 
-    def _reach(self, operator: Operator, token: Token, reach: str | None) -> int | Unit | None:
+    def _reach(self, operator: Operator, token: Token, reach: str | None) -> Reach | None:
         """What stands behind the slash; a mistake there does not stop the reading."""
-        if operator is Operator.WITHOUT:
+        if operator is Operator.WITHOUT or operator is Operator.EXCEPT:
             if reach is not None:
-                self._fault(token, "WITHOUT takes no distance", "write A WITHOUT B")
+                self._fault(token, f"{operator} takes no distance", f"write A {operator} B")
             return None
         units = [] if operator in (Operator.NOT_BEFORE, Operator.NOT_AFTER) else list(Unit)
         if reach in units:
             return Unit(reach)
+        if reach is not None and reach[-1:] in list(Unit) and _is_number(reach[:-1]) and int(reach[:-1]) <= MAX_REACH:
+            return Within(int(reach[:-1]), Unit(reach[-1]))
         if reach is not None and _is_number(reach) and int(reach) <= MAX_REACH:
             return int(reach)
         expected = f"a number of words from 0 to {MAX_REACH}" + (", s (sentence) or p (paragraph)" if units else "")
@@ -249,7 +243,7 @@ class _Parser:
             raise self._not_expression(start, operator)
         return node
 
-    def _operand(self) -> Node:
+    def _operand(self) -> Node:  # noqa: PLR0911 - one return a kind of token
         token = self._take("a term")
         match token.kind:
             case Kind.OPEN:
@@ -263,6 +257,10 @@ class _Parser:
                 return self._set(token)
             case Kind.REGEX:
                 return self._regex(token)
+            case Kind.LANGUAGE:
+                return self._in_language(token)
+            case Kind.CALL:
+                return self._call(token)
         if token.kind is Kind.STRAY:
             raise self._error(token, "this quotation mark is never closed", 'write "words in a row"')
         raise self._unexpected(token)
@@ -279,109 +277,15 @@ class _Parser:
         self._next += 1
         return node
 
-    # --- terms ---
-
-    def _term(self, text: str, start: int, inner: int) -> Node:
-        """The term `text`, with its mark; `start` and `inner` are where it and its first letter are blamed."""
-        place = Token(Kind.WORD, text, start)
-        mark = text[: len(text) - len(text.lstrip("="))]
-        if mark not in ("", "=", "=="):
-            raise self._error(place, f"{mark} is no mark of a term", "write =word or ==word")
-        if start == inner and (curly := CURLY.search(text)):
-            mend = 'write straight quotation marks: "'
-            raise self._error(Token(Kind.WORD, curly[0], inner + curly.start()), f"{curly[0]} does not quote", mend)
-        plain = text[len(mark) :]
-        found = tuple(self._word(plain, first, last, mark, place) for first, last in words(plain))
-        if not found:
-            raise self._error(place, "there is no word in this term", "write letters or digits")
-        if "*" in re.sub(r"(?<=\w)\*(?!\w)", "", plain):
-            self._fault(place, "a star stands only behind a word", "write visit*")
-        return Term(found)
-
-    def _word(self, plain: str, first: int, last: int, mark: str, place: Token) -> Word:
-        text = plain[first:last]
-        if plain[last : last + 1] != "*":
-            return Word(text, How(mark))
-        if mark:
-            self._fault(place, f"a star and {mark} do not go together", f"write {text}*")
-        if len(fold(text)) < MIN_PREFIX:
-            self._fault(place, f"at least {MIN_PREFIX} letters stand before a star", "write more of the word")
-        return Word(text, How.PREFIX)
-
-    def _set(self, token: Token) -> Node:
-        name = token.text[1:]
-        if not SET_NAME.fullmatch(token.text):
-            mend = suggestion(name.lower(), self._sets or ()) or "names have small letters, digits, _ and -"
-            self._fault(token, f"{token.text} is no set's name", mend)
-        elif self._sets is not None and name not in self._sets:
-            near = difflib.get_close_matches(name, sorted(self._sets), n=1, cutoff=0.6)
-            mend = f"did you mean @{near[0]}?" if near else f"add [set.{name}], or name one that exists"
-            self._fault(token, f"no set is called @{name}", mend)
-        return SetRef(name)
-
-    def _regex(self, token: Token) -> Node:
-        pattern = token.text[1:-1]
-        try:
-            compiled(pattern)
-        except RegexError as e:
-            self._fault(token, f"not a valid regular expression (RE2): {e}", "see the RE2 syntax")
-        if not pattern:
-            self._fault(token, "an empty regular expression matches nothing", "write /.../ with something inside")
-        return Regex(pattern)
-
-    # --- tokens and mistakes ---
-
-    def _enter(self, token: Token, what: str) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise self._error(token, f"more than {MAX_DEPTH} {what} inside one another", "make it simpler")
-
-    def _peek(self) -> Token | None:
-        return self._tokens[self._next] if self._next < len(self._tokens) else None
-
-    def _take(self, expected: str) -> Token:
-        token = self._peek()
-        if token is None:
-            end = len(self._source.rstrip())
+    def _in_language(self, token: Token) -> Node:
+        """The operand behind `fr:`."""
+        code = self._language(token)
+        start = self._peek()
+        if start is None or start.kind not in (Kind.OPEN, Kind.WORD, Kind.QUOTED):
             raise self._error(
-                Token(Kind.END, "", end), f"the query ends where {expected} is expected", f"write {expected}"
+                token, f"{token.text} stands before a term or a parenthesis", "sets say their own language"
             )
-        self._next += 1
-        return token
-
-    def _fault(self, token: Token, message: str, mend: str) -> None:
-        self._faults.append(Fault(token.start, token.end, message, mend))
-
-    def _error(self, token: Token, message: str, mend: str) -> QueryError:
-        self._fault(token, message, mend)
-        return QueryError(self._source, self._faults)
-
-    def _not_expression(self, token: Token, operator: str) -> QueryError:
-        return self._error(
-            token,
-            f"an operand of {operator} yields places in the text; AND, NOT, title:, lead:, body: and ATLEAST do not",
-            "use OR and NEAR inside, or say it outside with AND",
-        )
-
-    def _unexpected(self, token: Token) -> QueryError:
-        if token.kind is Kind.CLOSE:
-            return self._error(token, "this parenthesis closes nothing", "take it away, or open it before")
-        if token.kind is Kind.OPERATOR:
-            return self._error(
-                token, f"{token.text} stands where a term is expected", "write a term before and behind it"
-            )
-        name = token.text.upper()
-        if name in KEYWORDS or name in ("ET", "OU", "SAUF", "PAS"):
-            operator = {"ET": "AND", "OU": "OR", "SAUF": "NOT", "PAS": "NOT"}.get(name, name)
-            return self._error(
-                token, "an operator is expected here", f"operators are upper case: did you mean {operator}?"
-            )
-        return self._error(token, "an operator is missing before this", 'write AND, OR or NEAR/n, or quote the "words"')
-
-    def _checked(self, node: Node) -> Node:
-        if self._faults:
-            raise QueryError(self._source, self._faults)
-        return node
+        return in_language(self._operand(), code)
 
 
 def _is_number(text: str) -> bool:

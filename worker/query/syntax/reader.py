@@ -1,0 +1,94 @@
+"""One token ahead in a query's text, and what is said of a token that cannot stand there."""
+
+import difflib
+import re
+
+from worker.query.nodes import KEYWORDS, Node
+from worker.query.syntax.mistakes import Fault, Known, QueryError
+from worker.query.tokens import Kind, Token, tokens
+
+MAX_DEPTH = 50
+
+
+class Reader:
+    """A query's tokens, one ahead, and its mistakes so far."""
+
+    def __init__(self, source: str, known: Known, depth: int = 0) -> None:
+        self._source = source
+        self._known = known
+        self._tokens = tokens(source)
+        self._next = 0
+        self._depth = depth
+        #: Mistakes after which the rest can still be read.
+        self._faults: list[Fault] = []
+
+    def _enter(self, token: Token, what: str) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise self._error(token, f"more than {MAX_DEPTH} {what} inside one another", "make it simpler")
+
+    def _peek(self) -> Token | None:
+        return self._tokens[self._next] if self._next < len(self._tokens) else None
+
+    def _take(self, expected: str) -> Token:
+        token = self._peek()
+        if token is None:
+            end = len(self._source.rstrip())
+            raise self._error(
+                Token(Kind.END, "", end), f"the query ends where {expected} is expected", f"write {expected}"
+            )
+        self._next += 1
+        return token
+
+    def _fault(self, token: Token, message: str, mend: str) -> None:
+        self._faults.append(Fault(token.start, token.end, message, mend))
+
+    def _error(self, token: Token, message: str, mend: str) -> QueryError:
+        self._fault(token, message, mend)
+        return QueryError(self._source, self._faults)
+
+    def _not_expression(self, token: Token, operator: str) -> QueryError:
+        if token.kind is Kind.CALL and (pattern := self._known.patterns.get(token.text[:-1])):
+            return self._error(
+                token,
+                f"{pattern.signature} at {pattern.place} holds of the article, and yields no place for {operator}",
+                "say it outside with AND",
+            )
+        return self._error(
+            token,
+            f"an operand of {operator} yields places in the text; AND, NOT, title:, lead:, body: and ATLEAST do not",
+            "use OR and NEAR inside, or say it outside with AND",
+        )
+
+    def _unexpected(self, token: Token) -> QueryError:
+        if token.kind is Kind.CLOSE:
+            return self._error(token, "this parenthesis closes nothing", "take it away, or open it before")
+        if token.kind is Kind.OPERATOR:
+            return self._error(
+                token, f"{token.text} stands where a term is expected", "write a term before and behind it"
+            )
+        name = token.text.upper()
+        if name in KEYWORDS or name in ("ET", "OU", "SAUF", "PAS"):
+            operator = {"ET": "AND", "OU": "OR", "SAUF": "NOT", "PAS": "NOT"}.get(name, name)
+            return self._error(
+                token, "an operator is expected here", f"operators are upper case: did you mean {operator}?"
+            )
+        near = _near_operator(token.text)
+        if near:
+            return self._error(token, f"{token.text} is no operator", f"did you mean {near}?")
+        return self._error(token, "an operator is missing before this", 'write AND, OR or NEAR/n, or quote the "words"')
+
+    def _checked(self, node: Node) -> Node:
+        if self._faults:
+            raise QueryError(self._source, self._faults)
+        return node
+
+
+_LIKE_OPERATOR = re.compile(r"([A-Z]{3,8})(/[^\s()]*)?")
+
+
+def _near_operator(text: str) -> str:
+    """The operator that a word in capitals was meant to be, with what stands behind its slash."""
+    found = _LIKE_OPERATOR.fullmatch(text)
+    near = difflib.get_close_matches(found[1], sorted(KEYWORDS), n=1, cutoff=0.6) if found else []
+    return near[0] + (found[2] or "") if found and near else ""
