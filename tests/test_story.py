@@ -38,6 +38,10 @@ TERMS = [
     ("avec Tô Lâm", {"to": N, "lam": N, "to lam": P}),
     ("avec To Lam", {"to": N, "lam": N, "to lam": P}),
     ("avec Lê Hoài Trung", {"le": N, "hoai": N, "trung": N, "le hoai": P, "hoai trung": P}),
+    (
+        "à Saint-Jacques-de-la-Lande",
+        {"saint": N, "jacques": N, "lande": N, "saint jacques": P, "jacques lande": P},
+    ),
     ("une rencontre à Kratie", {"rencontr": W, "kratie": N}),
     ("à Prey Veng, Chea Somethy", {"prey": N, "veng": N, "prey veng": P, "chea": N, "somethy": N, "chea somethy": P}),
     ("au Cambodge", {"@KH": C}),

@@ -23,7 +23,6 @@ from worker.cli import (
     reviewing,
     rules,
     stories,
-    texts,
 )
 from worker.cli.frame import (
     EX_CONFIG,
@@ -59,7 +58,7 @@ app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(stories.app, name="stories")
 app.command(name="preview")(previewing.preview)
-app.command(name="show")(texts.show)
+app.command(name="show")(previewing.show)
 app.registered_commands += answers.app.registered_commands
 
 

@@ -1,4 +1,4 @@
-"""`veille preview`: a message without sending it."""
+"""`veille preview` and `veille show`: a message without sending it, an article as the rules read it."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, fail, loaded, opened, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
 
 
 def preview(
@@ -51,3 +51,21 @@ def preview(
         except NoBrowserError as e:
             fail(str(e), 1)
         say(f"the picture: {png}")
+
+
+def show(
+    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
+    config: ConfigFile = HERE,
+    *,
+    raw: Annotated[bool, typer.Option("--raw", help="Also what was cut from it, and as what.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print an article as the rules read it; with --raw also what was cut from it."""
+    from worker.cli import show as screen
+    from worker.cli.texts import shown
+
+    with opened(config) as (_, store):
+        found = shown(store, article, raw=raw)
+    if found is None:
+        fail(f"no article is {article!r}: `veille articles` lists them", 1)
+    print_json(found) if as_json else screen.text_of(found)

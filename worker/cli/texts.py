@@ -1,12 +1,9 @@
 """`veille show`: an article's text, what was cut from it, and what came of its page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from worker import text
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json
 from worker.match import Silence, Source, judge
 from worker.model import Cut, CutKind, Match, PageReason
 from worker.rules import RuleSet
@@ -34,24 +31,7 @@ _PAGE = {
 }
 
 
-def show(
-    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
-    config: ConfigFile = HERE,
-    *,
-    raw: Annotated[bool, typer.Option("--raw", help="Also what was cut from it, and as what.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Print an article as the rules read it; with --raw also what was cut from it."""
-    from worker.cli import show as screen
-
-    with opened(config) as (_, store):
-        found = _shown(store, article, raw=raw)
-    if found is None:
-        fail(f"no article is {article!r}: `veille articles` lists them", 1)
-    print_json(found) if as_json else screen.text_of(found)
-
-
-def _shown(store: Store, asked: str, *, raw: bool) -> dict[str, Any] | None:
+def shown(store: Store, asked: str, *, raw: bool) -> dict[str, Any] | None:
     """An article's newest text; None if there is no such article."""
     from worker.cli import facts
 

@@ -16,10 +16,10 @@ from heapq import nlargest
 from worker.story.terms import Vector
 
 #: Cosine that makes likeness 1 for texts of up to 12 terms, and for texts of 100 and more.
-_HEADLINES, _REPORTS = 0.095, 0.04
+_HEADLINES, _REPORTS = 0.09, 0.04
 _FEW, _MANY = 12, 100
 #: Beyond so many words a text shares with any other more than an event: what is needed grows with the square root.
-_LONG = 200
+_LONG = 120
 #: Evidence in common, in nats, that makes likeness 1: three or four rare words.
 _EVIDENCE = 10.0
 #: Names of several words that never make two articles alike by themselves: an official, and his town.

@@ -58,12 +58,12 @@ def read(document: Document, left_out: Collection[int] = ()) -> Iterator[Name | 
         key, length = reading.place(at)
         if length:
             yield Place(key, " ".join(document.folded[at : at + length]), in_title)
-        elif name := reading.name(at):
-            length = len(name)
-            if words := _words(name):
+        elif (name := reading.name(at))[0]:
+            length = name[1] - at
+            if words := _words(name[0]):
                 yield Name(words, in_title)
             else:  # an honour that nobody's name follows is a word
-                yield from (Word(folded, in_title) for _, folded in name)
+                yield from (Word(folded, in_title) for _, folded in name[0])
         else:
             length = 1
             yield Word(document.folded[at], in_title)
@@ -94,17 +94,19 @@ class _Reading:
         is_word = length == 1 and len(self._raw[at]) <= _INITIALS and not self._raw[at].isupper()
         return ("", 0) if is_word else (key, length)
 
-    def name(self, start: int) -> list[tuple[str, str]]:
-        """The words, as written and folded, of the name that begins there; none if no name does."""
+    def name(self, start: int) -> tuple[list[tuple[str, str]], int]:
+        """The words, as written and folded, of the name that begins there, and its end; none if no name does."""
         found: list[tuple[str, str]] = []
         at = start
         while at < len(self._raw) and self._document.sentences[at] == self._document.sentences[start]:
-            if not self._may_be_of_name(at) or (found and not self._beside(at)):
+            if found and not self._may_be_of_name(at):
+                at = self._over_hyphens(at)
+            if at == len(self._raw) or not self._may_be_of_name(at) or (found and not self._beside(at)):
                 break
             found.append((self._raw[at], self._document.folded[at]))
             at += 1
         alone = len(found) == 1 and not self._marks(start)
-        return [] if alone and not self._is_name_anywhere(start) else found
+        return ([], start) if alone and not self._is_name_anywhere(start) else (found, at)
 
     def _is_name_anywhere(self, at: int) -> bool:
         """Whether a word whose capital comes from its place is a name: by the text, or as no dictionary lists it."""
@@ -140,9 +142,22 @@ class _Reading:
 
     def _beside(self, at: int) -> bool:
         """Whether nothing but a space or a hyphen stands before that word: `Prey Veng, Chea Somethy` are two names."""
+        return self._before(at).strip() in ("", "-")
+
+    def _over_hyphens(self, at: int) -> int:
+        """The word with which a name goes on behind small words: `Saint-Jacques-de-la-Lande`; `at` if it does not."""
+        end = at
+        sentences = self._document.sentences
+        while end < len(self._raw) and sentences[end] == sentences[at - 1] and self._before(end) == "-":
+            if self._may_be_of_name(end):
+                return end
+            end += 1
+        return at
+
+    def _before(self, at: int) -> str:
+        """What stands between that word and the one before it, in the same part."""
         document = self._document
-        between = document.text(document.part(at))[document.ends[at - 1] : document.starts[at]]
-        return between.strip() in ("", "-")
+        return document.text(document.part(at))[document.ends[at - 1] : document.starts[at]]
 
     def _sentences_in_capitals(self) -> frozenset[int]:
         found = set()

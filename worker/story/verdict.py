@@ -25,12 +25,12 @@ COMPARED = 12
 #: The same of a group.
 COMPARED_IN_GROUP = 30
 #: Likeness from which an article joins a story. From 1 on it is as like as one event's, which is enough to point.
-STRONG = 2.1
+STRONG = 2.3
 _WEAK = 1.0
 #: An article that is nearly as like many other groups is like none in particular: so many times the mean likeness to
 #: the next so many groups is taken off. Speaker verification calls it score normalisation (Auckenthaler, Carey and
 #: Lloyd-Thomas 2000).
-_RIVALRY, _RIVALS = 5.5, 15
+_RIVALRY, _RIVALS = 6.0, 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
