@@ -359,6 +359,28 @@ async def test_a_merge_makes_what_waits_a_follow_up(desk: Desk) -> None:
     assert second["In-Reply-To"] == first["Message-ID"]
 
 
+async def test_a_mute_follows_a_story_that_has_no_message_of_its_own(desk: Desk) -> None:
+    """Alerts that go by article collect under no story; the merged story stays muted."""
+    desk.reload(telling=Telling(key="article"))
+    await told(desk, (A, ACCOUNTS[0]))
+    publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
+    await desk.pass_()
+    first, second = story_of(desk, 1), story_of(desk, 2)
+    assert first != second
+    with desk.store.write() as tx:
+        answering.mute(tx, 2, desk.now, author="ana")
+    by_hand(desk, hands.merge, first, second)
+    assert desk.rows("SELECT story_id FROM silence") == [(min(first, second),)]
+
+
+async def test_a_copy_put_apart_from_its_original_is_told(desk: Desk) -> None:
+    """Who splits it says that it is another article: what was kept back as a copy is a first alert."""
+    await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[0]))
+    assert occasions(desk) == ["first owed", "follow-up suppressedcopy"]
+    by_hand(desk, hands.split, 2)
+    assert occasions(desk) == ["first owed", "first owed"]
+
+
 async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
     """What waits is looked at before it is sealed, and is of that story now."""
     await told(desk, (A, ACCOUNTS[0]))

@@ -218,6 +218,26 @@ async def test_backlog_is_what_the_first_document_with_entries_finds(tmp_path: P
         }
 
 
+async def test_what_a_feed_that_stood_empty_brings_is_news(tmp_path: Path) -> None:
+    """After days without a date; on the same day with a date that gives the day alone."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.feed(FEED, [])
+        await desk.poll()
+        desk.later(hours=50)
+        desk.web.feed(FEED, [Item("undated", "Sans date", published="")])
+        await desk.poll()
+        assert desk.one("SELECT backlog FROM entry") == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    with Desk(other, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.feed(FEED, [])
+        await desk.poll()
+        desk.later(hours=5)
+        desk.web.feed(FEED, [Item("day", "Le jour seul", published=desk.now.strftime("%a, %d %b %Y 00:00:00 GMT"))])
+        await desk.poll()
+        assert desk.one("SELECT backlog FROM entry") == 0
+
+
 async def test_raw_is_kept_once(desk: Desk) -> None:
     """The same bytes twice are stored once."""
     desk.web.feed(FEED, ITEMS)

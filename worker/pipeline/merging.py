@@ -11,10 +11,11 @@ from worker.store import Tx, collecting, ledger, silences, standing, stories
 def join(tx: Tx, live: Live, story_id: int, now: datetime) -> None:
     """Let the deliveries of every story that was merged into this one be this one's; under the ingest lock."""
     for gone in stories.merged(tx, story_id):
+        # A story told by digest alone has no delivery of its own, and may be muted all the same.
+        silences.follow(tx, gone, story_id)
         names = (f"story:{gone}", f"{ESCALATION}story:{gone}")
         if not collecting.is_known(tx, names):
             continue
-        silences.follow(tx, gone, story_id)
         again = [found for name in names for found in collecting.open_of(tx, name)]
         for name, into in zip(names, (f"story:{story_id}", f"{ESCALATION}story:{story_id}"), strict=True):
             collecting.rename(tx, name, into, now)

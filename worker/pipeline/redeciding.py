@@ -4,7 +4,7 @@ That is what is not sealed, and what was kept back because of a story that is no
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from worker.alert import ESCALATION, About, History, Silenced, alert, recipients
 from worker.model import (
@@ -26,6 +26,8 @@ from worker.pipeline.owing import silenced
 from worker.store import Tx, articles, collecting, entries, ledger, revisiting, standing
 from worker.store.revisiting import Decided
 
+#: So long what was kept back may be sent after all.
+KEPT = timedelta(days=30)
 _STORY_LEVEL = (Occasion.FOLLOW_UP, Occasion.DEVELOPMENT)
 
 
@@ -93,8 +95,12 @@ def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: 
     for one in lines:
         pair = one.rule_id, one.recipient
         is_muted = one.suppression == Suppression.MUTED_STORY and one.article_id in moved
-        is_first = one.suppression == Suppression.SAME_STORY and pair not in told
-        is_free = is_first or (is_muted and not _is_silenced(one, in_force, now))
+        # What was given up or forgotten long ago makes no old news of it.
+        is_recent = now - one.created <= KEPT
+        is_first = one.suppression == Suppression.SAME_STORY and pair not in told and is_recent
+        # Who puts a copy apart from its original says that it is another article.
+        is_parted = one.suppression == Suppression.COPY and one.article_id in moved and one.of_id not in moved
+        is_free = is_first or is_parted or (is_muted and not _is_silenced(one, in_force, now))
         if is_free and owe_again(tx, live, one, now):
             told.add(pair)
 
@@ -109,9 +115,12 @@ def _is_silenced(one: Decided, in_force: Collection[Silenced], now: datetime) ->
 def owe_again(tx: Tx, live: Live, one: Decided, now: datetime) -> bool:
     """Decide an obligation that was kept back as if its article came now; whether it is owed now."""
     match, about = _match(live, one), _about(tx, live, one, now)
+    targets = [to.target for to in recipients(match, live.config.alerts, about) if to.target.throttle]
+    since = {target.id: now - target.throttle.per for target in targets if target.throttle}
     history = History(
         standing={} if one.story_id is None else standing.of_story(tx, one.story_id),
         silences=silenced(tx, live, now),
+        recent=standing.recent(tx, [one.rule_id], since) if since else {},
     )
     found = alert([match], Novelty(kind=NoveltyKind.NEW), history, live.config.alerts, about)
     mine = next((o for o in found if o.recipient == one.recipient and o.occasion != Occasion.ESCALATION), None)

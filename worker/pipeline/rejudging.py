@@ -13,8 +13,8 @@ from worker import text
 from worker.pipeline.answering import MUTED_FOR
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.pipeline.redeciding import rearrange
-from worker.pipeline.reviewing import KEPT, notice
+from worker.pipeline.redeciding import KEPT, rearrange
+from worker.pipeline.reviewing import notice
 from worker.pipeline.stories import Placed, Weighed, Weighing, count
 from worker.store import Store, Tx, articles, silences, stories
 from worker.store.articles import StoredArticle

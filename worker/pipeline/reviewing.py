@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from worker import text
 from worker.dedupe import Candidate, decide, fingerprint
 from worker.model import Notice, NoveltyKind, Suppression
 from worker.pipeline.live import Live
-from worker.pipeline.redeciding import send_after_all
+from worker.pipeline.redeciding import KEPT, send_after_all
 from worker.store import Tx, articles, repeated, revisiting, silences, stories
 from worker.store.revisiting import Decided
 
-#: Only alerts of so long are looked at again.
-KEPT = timedelta(days=30)
 #: Of alerts, a notice lists as many.
 _LISTED = 40
 

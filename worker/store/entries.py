@@ -21,6 +21,9 @@ _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
 _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _parsed = TypeAdapter(ParsedEntry)
 
+#: What a date may be off by.
+_A_DAY = timedelta(days=1)
+
 #: Texts kept under one identity; a body that holds the time of day would make one a poll (reader's limit).
 MAX_CHANGES = 24
 #: Tries to make an article of an entry before it is put aside.
@@ -97,7 +100,7 @@ def record(
     for sighting in sorted(sightings, key=lambda s: s.entry_id or 0):
         entry_id = sighting.entry_id
         if sighting.kind is SightingKind.NEW:
-            is_old = backlog and not _is_since(sighting.parsed, news_since)
+            is_old = backlog and not _is_since(sighting.parsed, news_since, now)
             entry_id = _add(tx, feed_id, sighting, raw_sha256, backlog=is_old, page_within=page_within, now=now)
             new.append(entry_id)
         elif sighting.kind is SightingKind.CHANGED and entry_id is not None:
@@ -113,10 +116,16 @@ def record(
     return tuple(new), changed
 
 
-def _is_since(parsed: ParsedEntry, moment: datetime | None) -> bool:
-    """Whether an entry is dated at that moment or later; one without a date is not."""
+def _is_since(parsed: ParsedEntry, moment: datetime | None, now: datetime) -> bool:
+    """Whether an entry came into its feed after that moment, the feed's first success, by its date.
+
+    Feeds may write the day alone, and clocks differ: a day before still counts. One without a date is new where the
+    feed has stood empty for more than a day.
+    """
+    if moment is None:
+        return False
     dated = parsed.published or parsed.updated
-    return moment is not None and dated is not None and dated >= moment
+    return now - moment > _A_DAY if dated is None else dated >= moment - _A_DAY
 
 
 def _waiting(parsed: ParsedEntry, page_within: timedelta | None, now: datetime) -> dict[str, Any]:
