@@ -28,7 +28,7 @@ class Extracted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What an article's page holds."""
+    """The content of an article's page."""
 
     #: The article, paragraphs parted by one empty line; empty where none was found.
     text: str = ""

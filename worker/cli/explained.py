@@ -41,7 +41,7 @@ def facts(explanation: Explanation, document: Document) -> Facts:
 
 
 def farness(explanation: Explanation) -> float:
-    """How far the rule is from matching, to be compared: what keeps out what would match is near, another feed far."""
+    """Measures how far a rule is from matching: near where an exclusion keeps a match out, far for another feed."""
     match explanation.verdict:
         case Silence.QUERY if explanation.query is not None:
             return distance(explanation.query)

@@ -170,7 +170,7 @@ def survey(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What every rule fires on in text that nobody has labelled, with the words: a sample to read and to label."""
+    """List what every rule fires on in unlabelled text, with the words: a sample to read and to label."""
     from worker.app.clock import clock
     from worker.app.load import load_rules
     from worker.cli import show

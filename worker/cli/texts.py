@@ -50,7 +50,7 @@ def shown(store: Store, asked: str, *, raw: bool) -> dict[str, Any] | None:
 
 
 def page(tx: Tx, article_id: int) -> dict[str, Any] | None:
-    """What came of an article's page, where it was asked for."""
+    """The result of fetching an article's page; None where it was not asked for."""
     found = pages.of_article(tx, article_id)
     if found is None:
         return None

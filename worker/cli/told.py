@@ -1,4 +1,4 @@
-"""What `stories` and `why` say of stories, as plain objects."""
+"""Stories as plain objects, for `veille stories` and `veille why`."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _perhaps(found: stories.StoredStory) -> Facts | None:
 
 
 def _hands(tx: Tx, story_id: int) -> list[str]:
-    """What people decided of a story, each in a sentence."""
+    """The decisions of people on a story, each in a sentence."""
     return [
         _HANDS[hand.kind].format(article=hand.article_id, from_id=hand.from_id, to_id=hand.to_id)
         + f" by {hand.author} at {hand.created:%Y-%m-%d %H:%M} UTC"

@@ -228,7 +228,7 @@ def _of_kind(run: Sequence[str], kind: str) -> list[str]:
 
 
 def _spelled(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether the words of one are spellings of words of the other: `ha noi` and `hanoi`, `techo` and `techno`.
+    """Tells whether the words of one are spellings of words of the other: `ha noi` and `hanoi`, `techo` and `techno`.
 
     The shorter may also stand glued within the longer: `hunsen` within `samdech techo hun sen`.
     """

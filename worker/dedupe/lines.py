@@ -71,7 +71,7 @@ def _lines(document: Document) -> Iterator[Line]:
 
 
 def speaks_to_reader(words: Sequence[str], share: float) -> bool:
-    """Whether a text has two words or more, and that share of all, by which publishers speak to their readers."""
+    """Tells whether a text has two words or more, and that share of all, by which publishers speak to their readers."""
     found = sum(word in _ADDRESS for word in words)
     return found >= _ADDRESSES and found >= share * len(words)
 

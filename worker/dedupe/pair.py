@@ -61,7 +61,7 @@ class Text:
 
     @property
     def own_words(self) -> int:
-        """How many of its words are no standing text."""
+        """Tells how many of its words are no standing text."""
         return sum(self.is_own)
 
     @cached_property
@@ -146,7 +146,7 @@ class Pair:
         return max(self.around, 1 - (len(unshared) - same) / len(self.new.own))
 
     def _is_variant(self, at: int) -> bool:
-        """Whether the word triple that begins there differs from the old text in how a name is written only."""
+        """Tells whether the word triple that begins there differs from the old text in how a name is written only."""
         words = self.new.words[at : at + _IN_A_ROW]
         known_names = self.old_facts.words
         if not self.respelled.isdisjoint(words):

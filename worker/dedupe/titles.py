@@ -1,4 +1,4 @@
-"""What a title says, and whether a text is about it.
+"""Titles: their distinctive words, and the test whether a text is about them.
 
 A text that is repeated whole under another title is the same article if it carries what is distinctive in the titles,
 and standing text if it does not. Distinctive are names, numbers and the words that are no news agency's daily bread.
@@ -109,7 +109,7 @@ class Title:
 
     @property
     def is_rubric(self) -> bool:
-        """Whether it is so general that another article may well have the same."""
+        """Tells whether it is so general that another article may well have the same."""
         return len(self.all - _RUBRIC) < _NAMES_A_RUBRIC
 
     @cached_property
@@ -134,7 +134,7 @@ def stems(folded: Iterable[str], language: str) -> Iterator[str]:
 
 
 def alike(one: Title, other: Title) -> bool:
-    """Whether two titles tell the same in nearly the same words."""
+    """Tells whether two titles tell the same in nearly the same words."""
     shared = one.telling & other.telling
     least = min(len(one.telling), len(other.telling))
     return len(shared) >= _WORDS and len(shared) >= _ALIKE * least and one.numbers == other.numbers
@@ -146,7 +146,7 @@ def key_set(folded: Iterable[str], language: str) -> frozenset[str]:
 
 
 def unsaid(one: Title, other: Title, said: Iterable[str], said_numbers: Collection[str], *, same_source: bool) -> str:
-    """What `one` says, in numbers or names, and neither the other title nor the texts do; empty if all is said.
+    """Returns what `one` says, in numbers or names, and neither the other title nor the texts do; empty if all is said.
 
     `said` are the words of the text, folded. Between two outlets that share a telling word, names prove nothing: one
     says Hanoi for Vietnam.
@@ -194,7 +194,7 @@ def carried(new: Title, old: Title, words: Sequence[str], language: str, *, same
 
 
 def _is_about(one: Title, text: frozenset[str], row: str) -> bool:
-    """Whether a text carries enough of a title's words, or, in `row`, somebody's whole name."""
+    """Tells whether a text carries enough of a title's words, or, in `row`, somebody's whole name."""
     if any(len(name) > 1 and not all(map(_is_common, name)) and f" {' '.join(name)} " in row for name in one.names):
         return True
     found = len(one.telling & text)

@@ -171,7 +171,7 @@ class _Case:
         return f"Reads like {self._name} ({self._overlap()}), but says “{here}” where that one says “{there}”."
 
     def _too_little(self) -> str:
-        """What speaks against a text too short to say anything, or that only begins with the other."""
+        """Returns what speaks against a text too short to say anything, or that only begins with the other."""
         pair = self.pair
         if pair.shorter < _TELLING:
             return f"Too short to be called a copy of {self._name}.{self._left_out()}"
@@ -182,7 +182,7 @@ class _Case:
         return ""
 
     def _another_issue(self) -> str:
-        """What speaks against a text under the same title that is not the same in every word."""
+        """Returns what speaks against a text under the same title that is not the same in every word."""
         if self.pair.is_its_title and self._apart > _SAME_TIME:
             return f"Has the title of {self._name}, but no text, and came {self._apart.days} days apart from it."
         is_rubric = self._new.title_recurs or (self._new.has_document and self._new.title.is_rubric)
@@ -191,7 +191,7 @@ class _Case:
         return ""
 
     def _unproven(self) -> str:
-        """What speaks against a short text under another title."""
+        """Returns what speaks against a short text under another title."""
         if self._is_short and not self._same_url and self._apart > _SAME_TIME:
             return f"Reads like {self._name}, but is short, and came {self._apart.days} days apart from it."
         return ""
@@ -205,7 +205,7 @@ class _Case:
         return ""
 
     def _about_something_else(self) -> str:
-        """What the titles say against a text that is shared, but under another title."""
+        """Returns what the titles say against a text that is shared, but under another title."""
         pair, new, old = self.pair, self._new.title, self.pair.old_title
         if not new.all or not old.all:
             return ""
@@ -227,7 +227,7 @@ class _Case:
         return self._apart_in_what_differs(frozenset(titles.stems(words, self._new.language)))
 
     def _apart_in_what_differs(self, shared: frozenset[str]) -> str:
-        """Whether what is distinctive in the new title stands in that part of its text that is not shared."""
+        """Tells whether what is distinctive in the new title stands in that part of its text that is not shared."""
         pair = self.pair
         if pair.around >= _WHOLE:
             return ""
@@ -241,7 +241,7 @@ class _Case:
         return f"{_percent(self.pair.inside)} of its {len({self._new.hashes[at] for at in self._new.own})} word triples"
 
     def _left_out(self) -> str:
-        """What was left out as standing text."""
+        """Returns what was left out as standing text."""
         count = self._new.fingerprint.words - self._new.own_words
         if not count:
             return ""

@@ -1,4 +1,4 @@
-"""What rules fire on in text that nobody has labelled: for people to read, and to label as they read."""
+"""A survey of rules on unlabelled text: what they fire on, for people to read and to label."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ class Firing:
 
 @dataclass(slots=True, kw_only=True)
 class Survey:
-    """How often each rule fires, and what is to be read of it."""
+    """Counts of how often each rule fires, with the sample to read."""
 
     articles: int = 0
     fired: dict[str, int] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def survey(
     labels: Mapping[str, Mapping[str, bool]],
     step: Callable[[str], None] = lambda _: None,
 ) -> Survey:
-    """What every rule fires on; `labels`, by article and rule, were given before and are not asked for again.
+    """Returns what every rule fires on; `labels`, by article and rule, were given before and are not asked for again.
 
     The sample of a rule hangs on the articles' ids alone, so that it is the same again and grows with `most`.
     """

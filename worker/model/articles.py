@@ -41,7 +41,7 @@ class Novelty:
 
 
 class CutKind(StrEnum):
-    """What a part was that cleaning took out of a text."""
+    """Kinds of parts that cleaning takes out of a text."""
 
     #: An agency's head: `Hanoï (VNA) -`.
     HEAD = "head"

@@ -77,17 +77,17 @@ def glued(text: str) -> str:
 
 
 def is_caption(line: str) -> bool:
-    """Whether the line is a picture's caption with its credit, and not an article that a credit was glued to."""
+    """Tells whether the line is a picture's caption with its credit, and not an article that a credit was glued to."""
     return without_credit(line) != line and len(line) <= _LONGEST_CAPTION
 
 
 def has_arrow(line: str) -> bool:
-    """Whether the line opens with an arrow."""
+    """Tells whether the line opens with an arrow."""
     return _ARROW.match(line) is not None
 
 
 def has_label(line: str) -> bool:
-    """Whether the line says of itself that it leads to another article."""
+    """Tells whether the line says of itself that it leads to another article."""
     return _LABEL.match(line) is not None and len(line) <= _LONGEST_LABELLED
 
 
@@ -109,7 +109,7 @@ def unsigned(line: str) -> str:
 
 
 def has_credit_or_head(line: str) -> bool:
-    """Whether a line is a caption with its credit, or opens with an agency's head."""
+    """Tells whether a line is a caption with its credit, or opens with an agency's head."""
     return without_credit(line) != line or _HEAD.match(line) is not None
 
 

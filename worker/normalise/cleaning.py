@@ -137,7 +137,7 @@ def _signed_off(paragraphs: Sequence[Sequence[str]], cut: list[Cut]) -> list[lis
 
 
 def _end_of_own(lines: Sequence[str], signed: Sequence[bool]) -> int:
-    """How many of the lines are the article's; the others are another's, behind a sign-off."""
+    """Tells how many of the lines are the article's; the others are another's, behind a sign-off."""
     known: set[str] = set()
     start, length, headed = 0, 0, 0
     for end in (*(at + 1 for at, is_signed in enumerate(signed) if is_signed), len(lines)):
@@ -155,7 +155,7 @@ def _end_of_own(lines: Sequence[str], signed: Sequence[bool]) -> int:
 
 
 def _is_anothers(part: Sequence[str], known: Collection[str]) -> bool:
-    """Whether lines behind a sign-off look like another article's headline and summary."""
+    """Tells whether lines behind a sign-off look like another article's headline and summary."""
     if not _is_headline(part[0]) or len(part) > _MOST_TAIL_LINES or sum(map(len, part)) > _LONGEST_TAIL:
         return False
     words = [word for word in _WORD.findall(" ".join(part).casefold()) if len(word) >= _LONG_WORD]

@@ -59,7 +59,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedText:
-    """What the feed itself gave of an article."""
+    """An article's text as the feed gives it."""
 
     title: str
     #: Plain text: its content, or its summary where that is longer.
@@ -70,7 +70,7 @@ class FeedText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFound:
-    """What the page of an article holds; see `extract.Page`."""
+    """The content of an article's page; see `extract.Page`."""
 
     #: Where it was found, after redirects.
     url: str
@@ -82,7 +82,7 @@ class PageFound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageVerdict:
-    """Whether a page's text is taken."""
+    """The decision whether a page's text is taken."""
 
     #: None: it is taken.
     reason: PageReason | None
@@ -97,7 +97,7 @@ class PageVerdict:
 
 
 def judge(feed: FeedText, page: PageFound) -> PageVerdict:
-    """Whether the page's text may stand for the entry."""
+    """Tells whether the page's text may stand for the entry."""
     if not page.text:
         return PageVerdict(reason=PageReason.NO_TEXT)
     evidence = _Evidence(feed, page)
@@ -109,7 +109,7 @@ def judge(feed: FeedText, page: PageFound) -> PageVerdict:
 
 
 def carries(feed: FeedText, text: str) -> bool:
-    """Whether a text carries the feed's own words, and is no shorter than what the feed itself gave."""
+    """Tells whether a text carries the feed's own words, and is no shorter than what the feed itself gave."""
     found = PageFound(url=feed.link, text=text)
     return _Evidence(feed, found).is_carried() and _length(text) >= _length(feed.text)
 
@@ -122,30 +122,30 @@ def own_lines(text: str, others: Collection[bytes]) -> tuple[str, float]:
 
 
 def is_front(url: str) -> bool:
-    """Whether an address is a site's front page."""
+    """Tells whether an address is a site's front page."""
     parts = urlsplit(urls.canonical(url))
     return _FRONT.fullmatch(parts.path) is not None and not parts.query
 
 
 def line_keys(text: str) -> tuple[bytes, ...]:
-    """What the lines of a page are recognised by, numbers and codes left out; each once, in order."""
+    """Returns what the lines of a page are recognised by, numbers and codes left out; each once, in order."""
     return tuple(dict.fromkeys(line_key(line) for line in text.split("\n")[:_MOST_LINES] if line))
 
 
 def line_key(line: str) -> bytes:
-    """What a line is recognised by on another page."""
+    """Returns what a line is recognised by on another page."""
     plain = " ".join(_WORD.findall(_CODE.sub(" ", fold(line))))
     return hashlib.blake2b(plain.encode(errors="replace"), digest_size=8).digest()
 
 
 def alike(title: str, other: str, *, least: float = 0.5) -> bool:
-    """Whether two titles share so much that they may head one article."""
+    """Tells whether two titles share so much that they may head one article."""
     one, two = terms(title), terms(other)
     return title == other or (bool(one and two) and min(_share(one, two), _share(two, one)) >= least)
 
 
 def terms(text: str) -> tuple[str, ...]:
-    """What a text is about, as far as it can be compared: its longer words, or pairs of syllables; each once."""
+    """The terms by which texts are compared: its longer words, or pairs of syllables; each once."""
     text = unicodedata.normalize("NFC", text)
     syllabic = _is_syllabic(text)
     found: dict[str, None] = {}
@@ -169,7 +169,7 @@ def terms(text: str) -> tuple[str, ...]:
 
 
 def _is_syllabic(text: str) -> bool:
-    """Whether a text is Vietnamese, and not only names a Vietnamese."""
+    """Tells whether a text is Vietnamese, and not only names a Vietnamese."""
     if not _VIETNAMESE.search(text):
         return False
     found = _WORD.findall(text.casefold())
@@ -185,7 +185,7 @@ class _Terms:
         self._stems = frozenset(term[:_STEM] for term in found if len(term) >= _STEM and " " not in term)
 
     def share(self, asked: Sequence[str]) -> float:
-        """How many of the terms asked for are there, from 0 to 1."""
+        """Tells how many of the terms asked for are there, from 0 to 1."""
         return sum(map(self._has, asked)) / len(asked) if asked else 0.0
 
     def _has(self, term: str) -> bool:
@@ -197,7 +197,7 @@ def _share(asked: Sequence[str], there: Collection[str]) -> float:
 
 
 class _Evidence:
-    """How much of the feed's own words a page carries."""
+    """Tells how much of the feed's own words a page carries."""
 
     def __init__(self, feed: FeedText, page: PageFound) -> None:
         asked = page.text
@@ -213,7 +213,7 @@ class _Evidence:
         self._many = len(terms(asked)) >= 20
 
     def is_carried(self) -> bool:
-        """Whether the page is about what the feed's words are about."""
+        """Tells whether the page is about what the feed's words are about."""
         few = len(self.lead) < _FEW
         if self.of_lead >= 0.6 and (not few or not self.title):
             return True
@@ -230,7 +230,7 @@ class _Evidence:
         return self.of_title >= least
 
     def is_certain(self) -> bool:
-        """Whether it is certainly the article of the feed's words, though its address is another."""
+        """Tells whether it is certainly the article of the feed's words, though its address is another."""
         if len(self.lead) >= _FEW:
             return self.of_lead >= 0.75 or (self.of_lead >= 0.35 and self.is_headed_so)
         return self.is_headed_so or (not self.headed and self.of_title >= 0.75 and len(self.title) >= 3)
@@ -260,7 +260,7 @@ def _refusal(feed: FeedText, page: PageFound, evidence: _Evidence) -> tuple[Page
 
 
 def _moved(link: str, url: str) -> str:
-    """What a redirect led to: `front`, `other`, or nothing where the address is the link's, differently written."""
+    """Names what a redirect led to: `front`, `other`, or nothing where the address is the link's in other letters."""
     asked, got = urls.canonical(link), urls.canonical(url)
     if not got or asked == got:
         return ""
@@ -282,7 +282,7 @@ def _slug(path: str) -> frozenset[str]:
 
 
 def _listed(page: PageFound) -> int:
-    """How many lines of the text lead to other articles, where they are so many that the page is a list of them."""
+    """Counts the lines that lead to other articles, where they are so many that the page is a list of them."""
     known = {_plain_line(line) for line in page.links}
     lines = [line for line in page.text.split("\n") if line]
     listed = sum(_plain_line(line) in known for line in lines)

@@ -89,6 +89,6 @@ def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:
 
 
 def _perhaps(story: stories.StoredStory | None) -> tuple[str, str]:
-    """What a story's first alert names: the story that it perhaps is the same as, by title and outlet."""
+    """Returns what a story's first alert names: the story that it perhaps is the same as, by title and outlet."""
     found = story.perhaps if story else None
     return ("", "") if found is None else (found.title, found.source)

@@ -1,4 +1,4 @@
-"""What people decide of stories: an article is split off, moved, or two stories are merged.
+"""Decisions by people on stories: an article is split off, moved, or two stories are merged.
 
 Each is written down, holds against every later decision, and what is not sealed is decided again.
 """
@@ -41,7 +41,7 @@ class By:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What was done."""
+    """The kinds of decision that a person makes of stories."""
 
     kind: HandKind
     from_id: int

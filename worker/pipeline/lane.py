@@ -83,7 +83,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
 
 
 def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
-    """What may be the original of a text, and what the text is to it."""
+    """Returns what may be the original of a text, and what the text is to it."""
     article, fingerprint = subject.article, subject.fingerprint
     candidates = articles.candidates(tx, fingerprint, url=article.url, but=subject.known)
     sources = repeated.sources_of(article.source, article.url)
@@ -147,7 +147,7 @@ class Lane:
         )
 
     def _bears_on_lines(self, thought: Thought) -> bool:
-        """Whether a newer article may have made standing text of a line."""
+        """Tells whether a newer article may have made standing text of a line."""
         return not self._is_alone or not self._lines.isdisjoint(thought.subject.fingerprint.all_lines)
 
     def _bears_on_stories(self, thought: Thought) -> bool:

@@ -105,7 +105,7 @@ def _host(link: str) -> str:
 
 
 def _is_another(other: pages.SeenPage, wanted: pages.PageWanted) -> bool:
-    """Whether it was the page of another article, and not the same under another address or title."""
+    """Tells whether it was the page of another article, and not the same under another address or title."""
     same_link = urls.canonical(other.link) == urls.canonical(wanted.link) and not is_front(wanted.link)
     return other.entry_id != wanted.entry_id and not same_link and not alike(other.title, wanted.parsed.title)
 

@@ -46,7 +46,7 @@ def read_page(fetched: Fetched, parsed: ParsedEntry) -> ReadPage:
 
 
 def feed_text(parsed: ParsedEntry) -> FeedText:
-    """What the feed itself gave of an entry, as plain text, less lines that only lead to the page or elsewhere."""
+    """The feed's own text of an entry, without lines that only lead to the page or elsewhere."""
     own = _own(parsed)
     lines = [line for line in own.text.split("\n\n") if line not in (own.links or ())]
     return FeedText(title=parsed.title, text="\n\n".join(lines) or own.text, link=parsed.link)

@@ -1,4 +1,4 @@
-"""What is owed, decided again where articles tell other stories than they did.
+"""Obligations, decided again where articles have moved to other stories.
 
 That is what is not sealed, and what was kept back because of a story that is not its article's any more.
 """

@@ -27,7 +27,7 @@ def reviewed(tx: Tx, now: datetime) -> tuple[Decided, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What is to be sent of those reviewed."""
+    """The reviewed alerts that are to be sent."""
 
     sent: tuple[Decided, ...]
     #: Numbers that are none of theirs.
@@ -54,7 +54,7 @@ def line(one: Decided) -> str:
 
 
 def notice(tx: Tx, now: datetime) -> Notice | None:
-    """What operators are told once stories were judged again; None where there is nothing to look at."""
+    """Returns what operators are told once stories were judged again; None where there is nothing to look at."""
     muted = [one for one in silences.active(tx, now) if one.story_id is not None]
     alerts = reviewed(tx, now)
     if not muted and not alerts:
@@ -79,7 +79,7 @@ def _mute(tx: Tx, one: silences.Silence) -> str:
 
 
 class _Asked:
-    """Whether what kept an alert back still does; each article and story is asked about once."""
+    """Tells whether what kept an alert back still does; each article and story is asked about once."""
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
@@ -107,7 +107,7 @@ class _Asked:
 
 
 def _is_copy(tx: Tx, article_id: int, of_id: int | None) -> bool:
-    """Whether an article is a copy of one that came before it, by what copies are recognised by now."""
+    """Tells whether an article is a copy of one that came before it, by what copies are recognised by now."""
     stored = articles.get(tx, article_id)
     if stored is None or not stored.revision:
         return True

@@ -139,7 +139,7 @@ def _again(tx: Tx, told: Told, weighed: Weighed, own: int, touched: set[int], no
 
 
 def _is_apart(tx: Tx, own: int, of: int | None) -> bool:
-    """Whether a person put a story apart from the one that an original tells."""
+    """Tells whether a person put a story apart from the one that an original tells."""
     other = None if of is None else stories.story_of(tx, of)
     return other is not None and (
         other in stories.apart_from(tx, [own]) or stories.root(tx, other) in stories.apart(tx, own)

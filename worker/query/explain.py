@@ -129,7 +129,7 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
 
 
 def distance(explained: Explained) -> float:
-    """How far it is from holding, to be compared: the sum of what each of the nearest misses costs."""
+    """Tells how far it is from holding, to be compared: the sum of what each of the nearest misses costs."""
     return sum(_COST.get(leaf.miss, 0.4 * min(leaf.by / _FAR, 1)) for leaf in _leaves(explained) if leaf.miss)
 
 
@@ -296,7 +296,7 @@ class _Nearest:
                 return _between(pair) <= (reach or 0)
 
     def _together(self, pair: tuple[Span, Span], unit: Unit) -> bool:
-        """Whether both stand in one sentence, or in one paragraph."""
+        """Tells whether both stand in one sentence, or in one paragraph."""
         numbers = self._document.sentences if unit is Unit.SENTENCE else self._document.paragraphs
         return len({numbers[word] for span in pair for word in (span[0], span[-1])}) == 1
 

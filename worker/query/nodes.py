@@ -49,7 +49,7 @@ class Operator(StrEnum):
 
 
 class Unit(StrEnum):
-    """What both operands must share, with or without a number of words."""
+    """The text that both operands must share, with or without a number of words."""
 
     SENTENCE = "s"
     PARAGRAPH = "p"

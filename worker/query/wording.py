@@ -1,4 +1,4 @@
-"""What an explained query says in words: which term is absent, which two stand too far apart."""
+"""Wording of an explained query: which term is absent, which two stand too far apart."""
 
 from worker.model import Part
 from worker.query.explain import Explained, Miss
@@ -29,7 +29,7 @@ _MISSES = {
 
 
 def miss(explained: Explained, document: Document) -> str:
-    """What one node that does not hold would have needed."""
+    """Returns what one node that does not hold would have needed."""
     node, near = explained.node, explained.near
     if explained.miss is Miss.ABSENT or explained.miss is None:
         return _absent(explained)

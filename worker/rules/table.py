@@ -44,7 +44,7 @@ class Table:
 
     @property
     def language(self) -> str:
-        """What its terms are written for; empty: any."""
+        """Returns what its terms are written for; empty: any."""
         language = self.data.get("language") if isinstance(self.data, dict) else None
         return language if isinstance(language, str) else ""
 
@@ -59,7 +59,7 @@ class Table:
                 yield number, (*path, "term"), item["term"]
 
     def without_tests(self) -> Any:
-        """What it says, but for its tests."""
+        """Returns what it says, but for its tests."""
         return {key: value for key, value in self.data.items() if key != "test"}
 
 

@@ -352,7 +352,7 @@ def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:
 
 
 def cut_of(tx: Tx, article_id: int, number: int) -> tuple[Cut, ...]:
-    """What cleaning took out of one text of an article."""
+    """The parts that cleaning took out of one text of an article."""
     query = sa.select(_revision.c.cut).where(_revision.c.article_id == article_id, _revision.c.number == number)
     written = tx.execute(query).scalar()
     return tuple(Cut(kind=CutKind(kind), text=text) for kind, text in json.loads(written)) if written else ()

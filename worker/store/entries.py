@@ -117,7 +117,7 @@ def record(
 
 
 def _is_since(parsed: ParsedEntry, moment: datetime | None, now: datetime) -> bool:
-    """Whether an entry came into its feed after that moment, the feed's first success, by its date.
+    """Tells whether an entry came into its feed after that moment, the feed's first success, by its date.
 
     Feeds may write the day alone, and clocks differ: a day before still counts. One without a date is new where the
     feed has stood empty for more than a day.

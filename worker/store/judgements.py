@@ -37,7 +37,7 @@ def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: date
 
 
 def of_article(tx: Tx, article_id: int) -> tuple[tuple[str, Judgement, datetime], ...]:
-    """What was said of an article: the rule, the judgement and when, by rule."""
+    """Returns what was said of an article: the rule, the judgement and when, by rule."""
     statement = sa.select(_judgement.c.rule_id, _judgement.c.judgement, _judgement.c.created)
     found = tx.execute(statement.where(_judgement.c.article_id == article_id).order_by(_judgement.c.rule_id))
     return tuple((r.rule_id, Judgement(r.judgement), r.created) for r in found)

@@ -58,7 +58,7 @@ class SeenPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageState:
-    """What came of an entry's page, for people."""
+    """The result of asking for an entry's page, for people."""
 
     entry_id: int
     #: Its text was taken.
@@ -101,7 +101,7 @@ def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[
 
 
 def is_as_taken(tx: Tx, one: PageWanted) -> bool:
-    """Whether the entry is as it was when its page was asked for; locked until the transaction ends."""
+    """Tells whether the entry is as it was when its page was asked for; locked until the transaction ends."""
     query = sa.select(_entry.c.parsed).where(_entry.c.id == one.entry_id).with_for_update()
     found = tx.execute(query).scalar()
     return found is not None and _parsed.validate_json(found) == one.parsed
@@ -218,7 +218,7 @@ def counts(tx: Tx, since: datetime) -> dict[str, dict[str, int]]:
 
 
 def of_article(tx: Tx, article_id: int) -> PageState | None:
-    """What came of the page of the entry behind an article; None where none was ever wanted."""
+    """Returns what came of the page of the entry behind an article; None where none was ever wanted."""
     query = sa.select(_entry).where(_entry.c.article_id == article_id).order_by(_entry.c.id.desc()).limit(1)
     r = tx.execute(query).one_or_none()
     if r is None or not (r.page_text or r.page_reason):

@@ -50,17 +50,17 @@ class Decided:
 
     @property
     def is_told(self) -> bool:
-        """Whether it was sent, or is on its way."""
+        """Tells whether it was sent, or is on its way."""
         return self.state not in ("", DeliveryState.DEAD)
 
 
 def of_story(tx: Tx, story_id: int) -> tuple[Decided, ...]:
-    """What was decided for the articles of a story, in that order; reminders are left out."""
+    """Returns what was decided for the articles of a story, in that order; reminders are left out."""
     return _decided(tx, _told.c.story_id == story_id, _obligation.c.occasion != Occasion.ESCALATION)
 
 
 def suppressed(tx: Tx, reasons: Collection[Suppression], since: datetime) -> tuple[Decided, ...]:
-    """What was not owed for one of these reasons since that moment."""
+    """Returns what was not owed for one of these reasons since that moment."""
     return _decided(tx, _obligation.c.suppression.in_(list(reasons)), _obligation.c.created >= since)
 
 

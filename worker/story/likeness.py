@@ -64,7 +64,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How like two articles are."""
+    """The likeness of two articles."""
 
     #: 1 where they are as like as accounts of one event.
     score: float
@@ -73,7 +73,7 @@ class Likeness:
 
 
 def likeness(a: Weighed, b: Weighed) -> Likeness:
-    """How like two articles are, by what they share and by the time between."""
+    """Tells how like two articles are, by what they share and by the time between."""
     few, many = (a, b) if len(a.weights) <= len(b.weights) else (b, a)
     shared = [key for key in few.weights if key in many.weights]
     if not shared:

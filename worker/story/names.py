@@ -109,12 +109,12 @@ class _Reading:
         return ([], start) if alone and not self._is_name_anywhere(start) else (found, at)
 
     def _is_name_anywhere(self, at: int) -> bool:
-        """Whether a word whose capital comes from its place is a name: by the text, or as no dictionary lists it."""
+        """Tells whether a word with a capital from its place is a name: by the text, or as no dictionary lists it."""
         folded = self._document.folded[at]
         return folded in self._inner or not (folded in self._small or is_listed(folded, self._document.language))
 
     def _marks(self, at: int) -> bool:
-        """Whether a capital there marks a name: inside a sentence that is not set in capitals."""
+        """Tells whether a capital there marks a name: inside a sentence that is not set in capitals."""
         is_inside = not self._is_first[at] and self._document.sentences[at] not in self._in_capitals
         return self._raw[at][:1].isupper() and is_inside
 
@@ -131,7 +131,7 @@ class _Reading:
         return folded not in self._small or self._marks(at)
 
     def _is_name_although_plain(self, at: int) -> bool:
-        """Whether a word like *to* or *le* is part of a name: `To Lam`, `Lê Hoài Trung`."""
+        """Tells whether a word like *to* or *le* is part of a name: `To Lam`, `Lê Hoài Trung`."""
         raw, folded = self._raw[at], self._document.folded
         if at + 1 >= len(folded) or not self._raw[at + 1][:1].isupper() or folded[at + 1] in PLAIN:
             return False
@@ -141,7 +141,7 @@ class _Reading:
         return has_marks or self._marks(at) or (folded[at], folded[at + 1]) in self._inner_pairs
 
     def _beside(self, at: int) -> bool:
-        """Whether nothing but a space or a hyphen stands before that word: `Prey Veng, Chea Somethy` are two names."""
+        """Tells whether only a space or a hyphen stands before that word: `Prey Veng, Chea Somethy` are two names."""
         return self._before(at).strip() in ("", "-")
 
     def _over_hyphens(self, at: int) -> int:
@@ -155,7 +155,7 @@ class _Reading:
         return at
 
     def _before(self, at: int) -> str:
-        """What stands between that word and the one before it, in the same part."""
+        """Returns what stands between that word and the one before it, in the same part."""
         document = self._document
         return document.text(document.part(at))[document.ends[at - 1] : document.starts[at]]
 

@@ -1,4 +1,4 @@
-"""What a story is recognised by: an article's terms, weighted by how rare they are and how often they stand.
+"""An article's terms, by which stories are recognised, weighted by how rare they are and how often they stand.
 
 Each term has a weight, by which texts are compared, and evidence: how much it says of one event and no other. A rare
 word says much; a country, a capital or an office little, however rare; a name as much as one word, whether it is
@@ -36,7 +36,7 @@ _RARE = 1 / 500
 
 
 class Kind(StrEnum):
-    """What a term is."""
+    """Kinds of terms."""
 
     WORD = "word"
     NUMBER = "number"
@@ -51,7 +51,7 @@ class Kind(StrEnum):
 
     @property
     def is_shared(self) -> bool:
-        """Whether such a term is the same in every language."""
+        """Tells whether such a term is the same in every language."""
         return self not in (Kind.WORD, Kind.OFFICE)
 
 
@@ -188,7 +188,7 @@ def hashes(found: Bag) -> frozenset[int]:
 
 @cache
 def _common() -> tuple[Mapping[int, float], int]:
-    """What ships: in how many articles each common term stands, and how many they are."""
+    """Returns what ships: in how many articles each common term stands, and how many they are."""
     data = json.loads(files(__package__).joinpath("frequencies.json").read_text(encoding="utf-8"))
     return {int(key): count for key, count in data["terms"].items()}, data["articles"]
 
@@ -254,7 +254,7 @@ def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str,
 
 
 def _place(key: str) -> Kind:
-    """What a place is by its key: countries and organisations have theirs in capitals."""
+    """Returns what a place is by its key: countries and organisations have theirs in capitals."""
     return Kind.CAPITAL if key in CAPITALS else Kind.COUNTRY if key.isupper() else Kind.NAME
 
 

@@ -101,7 +101,7 @@ class _Some:
         return _mean(one.score if one.is_particular else 0.0 for one in pairs)
 
     def may_be(self, other: "_Some") -> bool:
-        """Whether nobody put the two, or what is in a group with them, apart."""
+        """Tells whether nobody put the two, or what is in a group with them, apart."""
         return self.root == other.root or (other.root not in self.apart and self.root not in other.apart)
 
 

@@ -24,7 +24,7 @@ class Names:
         self._lines: dict[tuple[Part, int], bool] = {}
 
     def __contains__(self, word: object) -> bool:
-        """Whether the word with this index is one."""
+        """Tells whether the word with this index is one."""
         assert isinstance(word, int)
         document = self._document
         part = document.part(word)
@@ -50,7 +50,7 @@ class Names:
         return _BEGINS.search(gap) is not None
 
     def _is_titled(self, part: Part, text: str, line: int) -> bool:
-        """Whether the line that begins there is set in capitals or in title case."""
+        """Tells whether the line that begins there is set in capitals or in title case."""
         document = self._document
         end = text.find("\n", line)
         end = len(text) if end < 0 else end

@@ -56,7 +56,7 @@ def _is_jamo(char: str) -> bool:
 
 
 def _is_ordered(char: str) -> bool:
-    """Whether its spelling depends on its neighbours: Thai, Lao and Khmer."""
+    """Tells whether its spelling depends on its neighbours: Thai, Lao and Khmer."""
     return "\u0e00" <= char <= "\u0eff" or "\u1780" <= char <= "\u17ff"
 
 

@@ -19,7 +19,7 @@ _MOST_BETWEEN = 4
 
 
 def is_reflexive(document: Document, verb: int) -> bool:
-    """Whether the verb that is the word with this index has a reflexive pronoun before it, in its sentence."""
+    """Tells whether the verb that is the word with this index has a reflexive pronoun before it, in its sentence."""
     folded, sentences = document.folded, document.sentences
     text = document.text(document.part(verb))
     for place in range(verb, max(verb - _MOST_BETWEEN, 0) - 1, -1):

@@ -191,7 +191,7 @@ def why(found: Facts, *, everything: bool = False) -> None:
 
 
 def _answers(found: Facts) -> None:
-    """What people said of it."""
+    """Prints acknowledgements and labels."""
     if said := found["acknowledged"]:
         out.print(escape(f"\nacknowledged by {said['by']} at {utc(said['at'])} UTC"))
     for label in found["labels"]:

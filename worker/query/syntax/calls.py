@@ -19,7 +19,7 @@ class Calls(Terms):
     """Reads a call and its arguments."""
 
     def _condition(self) -> Node:
-        """What may stand between parentheses."""
+        """Returns what may stand between parentheses."""
         raise NotImplementedError
 
     def _call(self, token: Token) -> Node:
@@ -66,7 +66,7 @@ class Calls(Terms):
         return arguments
 
     def _arguments(self, token: Token) -> tuple[list[tuple[Token, Node]], dict[str, tuple[Token, Node]]]:
-        """What stands between the call's parentheses: by position, and by name."""
+        """Returns what stands between the call's parentheses: by position, and by name."""
         commas, closing = self._extent(token)
         given: list[tuple[Token, Node]] = []
         named: dict[str, tuple[Token, Node]] = {}

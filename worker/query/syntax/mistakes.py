@@ -28,7 +28,7 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What a query may name. None: any set."""
+    """Names that a query may use. None: any set."""
 
     sets: Collection[str] | None = None
     patterns: Mapping[str, Pattern] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What of stories may be forgotten."""
+"""Retention of stories: keys and empty stories that are forgotten."""
 
 from datetime import datetime
 

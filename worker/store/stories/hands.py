@@ -1,4 +1,4 @@
-"""What people decided of stories, which no later decision undoes."""
+"""Decisions by people on stories, which no later decision undoes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 
 
 class HandKind(StrEnum):
-    """What a person did."""
+    """A kind of decision by a person."""
 
     SPLIT = "split"
     MERGE = "merge"
@@ -25,7 +25,7 @@ class HandKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hand:
-    """What a person decided of a story."""
+    """A decision by a person: a split, a merge or a move."""
 
     kind: HandKind
     #: None: it is about all of `from_id`.
@@ -77,7 +77,7 @@ def apart_from(tx: Tx, story_ids: Collection[int]) -> frozenset[int]:
 
 
 def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
-    """What people decided of a story, and of those that were merged into it, the oldest first."""
+    """Returns what people decided of a story, and of those that were merged into it, the oldest first."""
     mine = sa.select(_story.c.id).where(sa.or_(_story.c.id == story_id, _story.c.merged_into == story_id))
     query = sa.select(_hand).where(sa.or_(_hand.c.from_id.in_(mine), _hand.c.to_id.in_(mine)))
     return tuple(
@@ -95,5 +95,5 @@ def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
 
 
 def is_held(tx: Tx, article_id: int, story_id: int) -> bool:
-    """Whether a person put an article into its story, or made that of two: it stays there whatever its text says."""
+    """Tells whether a person put an article into its story, where it stays whatever its text says."""
     return any(hand.kind is HandKind.MERGE or hand.article_id == article_id for hand in of_story(tx, story_id))

@@ -20,7 +20,7 @@ _NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
 
 
 def merge(tx: Tx, gone: int, into: int) -> None:
-    """What one story was, the other is from now on, its group too; both stay known."""
+    """Returns what one story was, the other is from now on, its group too; both stay known."""
     roots = {root(tx, gone), root(tx, into)}
     was = tx.execute(sa.select(_story).where(_story.c.id == gone)).one()
     tx.execute(sa.update(_told).where(_told.c.story_id == gone).values(story_id=into))

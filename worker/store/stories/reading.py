@@ -106,7 +106,7 @@ def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
 
 
 def counts(tx: Tx) -> dict[str, int]:
-    """How many stories there are, how many of several articles, how many were merged into another or point to one."""
+    """Counts stories: all, of several articles, merged into another, and pointing to one."""
     of_story = sa.select(sa.func.count().label("articles")).select_from(_told).group_by(_told.c.story_id).subquery()
     several = sa.select(sa.func.count()).select_from(of_story).where(of_story.c.articles > 1)
     merged = sa.select(sa.func.count()).select_from(_story).where(_story.c.merged_into.is_not(None))

@@ -20,7 +20,7 @@ _NAME = "stories"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """How far the store's stories are what its code says."""
+    """The scheme that stories were judged by, and how far judging again has come."""
 
     #: `story.SCHEME`; 0 before there were any.
     number: int = 0
@@ -67,7 +67,7 @@ def next_to_judge(tx: Tx, after: int, since: datetime, *, limit: int) -> tuple[i
 
 
 def is_taken(tx: Tx, story_id: int, since: datetime, *, but: int) -> bool:
-    """Whether another article than `but`, come since that moment, tells a story by this scheme."""
+    """Tells whether another article than `but`, come since that moment, tells a story by this scheme."""
     query = sa.select(_told.c.article_id).join(_article, _article.c.id == _told.c.article_id)
     judged = (sa.func.length(_told.c.vector) > 0, _article.c.first_seen >= since)
     query = query.where(_told.c.story_id == story_id, _told.c.article_id != but, *judged)

@@ -133,7 +133,7 @@ def retitle(tx: Tx, story_id: int) -> None:
 
 
 def is_empty(tx: Tx, story_id: int) -> bool:
-    """Whether no article tells a story."""
+    """Tells whether no article tells a story."""
     return tx.execute(sa.select(_told.c.article_id).where(_told.c.story_id == story_id).limit(1)).first() is None
 
 

@@ -125,7 +125,7 @@ class StoryRow(SQLModel, table=True):
 
 
 class StoryHandRow(SQLModel, table=True):
-    """What a person decided of stories; its article and stories may be forgotten."""
+    """A decision by a person on stories; its article and stories may be forgotten."""
 
     __tablename__ = "story_hand"
     id: int | None = Field(default=None, primary_key=True)

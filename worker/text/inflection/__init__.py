@@ -92,7 +92,7 @@ def kin(word: str, written_for: str, language: str) -> Family | None:
 
 
 def is_own_form(form: str, word: str) -> bool:
-    """Whether a folded form of the folded `word` is the word itself or its plural: all that a name may be."""
+    """Tells whether a folded form of the folded `word` is the word itself or its plural: all that a name may be."""
     if form == word:
         return True
     if word.endswith("al") and form == f"{word[:-1]}ux":
@@ -111,7 +111,7 @@ def _knowledge(word: str, language: str) -> int:
 
 @lru_cache(maxsize=1 << 16)
 def is_listed(folded: str, language: str) -> bool:
-    """Whether the dictionary of that language (BCP 47 primary tag) lists a folded word; False without a dictionary."""
+    """Tells whether the dictionary of a language (BCP 47 primary tag) lists a folded word; False without one."""
     known = lexicon(language)
     return known is not None and (known.is_headword(folded) or bool(known.headwords(folded)))
 
