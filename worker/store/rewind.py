@@ -254,11 +254,12 @@ def put_back(to: Tx, feed_id: int, sightings: Sequence[Sighting]) -> None:
 
 
 def counted_since(then: Tx, moment: datetime) -> tuple[Counted, ...]:
-    """The texts of the new articles that came since the moment: their words were not counted before."""
+    """The texts of the new articles that opened a story since the moment: their words were not counted before."""
     query = (
         sa.select(_revision.c.title, _revision.c.body, _article.c.language)
         .join(_article, _article.c.id == _revision.c.article_id)
-        .where(_revision.c.created >= moment, _revision.c.number == 1, _article.c.novelty == "new")
+        .join(_told, _told.c.article_id == _article.c.id)
+        .where(_revision.c.created >= moment, _revision.c.number == 1, _article.c.novelty == "new", _told.c.score == 0)
     )
     return tuple(Counted(title=r.title, body=r.body, language=r.language) for r in then.execute(query))
 
