@@ -181,6 +181,7 @@ def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
         to=rule.to,
         contributions=verdict.contributions,
         telling=Telling(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up),
+        volume=rule.volume,
     )
 
 

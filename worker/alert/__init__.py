@@ -20,6 +20,7 @@ from worker.alert.settling import (
     Settled,
     settle,
 )
+from worker.alert.volume import WAVE, Arrival, LastTold, Level, measure, of_wave, story_key
 
 __all__ = [
     "DIGEST",
@@ -31,16 +32,23 @@ __all__ = [
     "PARKED_FOR",
     "THREADS",
     "UNCERTAIN_PAUSE",
+    "WAVE",
     "About",
     "Addressee",
+    "Arrival",
     "History",
+    "LastTold",
+    "Level",
     "Settled",
     "Silenced",
     "Standing",
     "alert",
     "held",
+    "measure",
     "numbered",
+    "of_wave",
     "recipients",
     "settle",
+    "story_key",
     "thread_of",
 ]

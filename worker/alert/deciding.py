@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from worker.alert.history import About, History, Pair
 from worker.alert.placing import escalated, placed
 from worker.alert.routing import Addressee, expanded, recipients
+from worker.alert.volume import Level, measure, of_wave, story_key, thread_of_wave
 from worker.model import (
     AlertPolicy,
     Match,
@@ -16,6 +18,7 @@ from worker.model import (
     Origin,
     Suppression,
     Verdict,
+    Volume,
 )
 
 #: What `follow_up` calls each occasion.
@@ -26,6 +29,8 @@ _KINDS = {
 }
 #: A text that goes on changing shows the time of day, or is written anew all day long: nobody wants each of it.
 _MOST_REVISIONS = 6
+#: What people asked not to hear; the article counts for its rule's volume all the same.
+_ASKED_FOR = frozenset({Suppression.SILENCED, Suppression.MUTED_STORY})
 
 
 def alert(
@@ -39,6 +44,7 @@ def alert(
     - What was decided for an article is decided once. A revision that matches what earlier texts did not is a
       `development`; one that corrects what a recipient was told is a `correction`.
     - A copy is silent where its original was decided, and not where it brings news of its own.
+    - A rule with a volume tells waves: see `alert.volume`.
     """
     deciding = _Deciding(novelty, history, policy, about)
     return tuple(found for match in matches for found in deciding.of(match))
@@ -59,6 +65,9 @@ class _Deciding:
 
     def of(self, match: Match) -> Iterator[Obligation]:
         """The obligations of one match."""
+        if match.volume is not None:
+            yield from self._of_volume(match, match.volume)
+            return
         for to in recipients(match, self._policy, self._about):
             occasion, name = self._occasion(match.rule_id, to)
             if occasion is None:
@@ -66,6 +75,39 @@ class _Deciding:
             made = self._obligation(match, to, occasion, name)
             yield made
             if occasion is Occasion.FIRST and made.verdict is Verdict.OWED and to.telling.escalation:
+                yield from self._escalations(match, to, made)
+
+    def _of_volume(self, match: Match, volume: Volume) -> Iterator[Obligation]:
+        """The obligations of a rule that tells waves. An article counts once, at its first match, for everyone."""
+        rule_id, about = match.rule_id, self._about
+        if any(rule_id == decided for decided, _ in self._history.decided):
+            return
+        addressed = [(to, self._suppression((rule_id, to.recipient))) for to in recipients(match, self._policy, about)]
+        level = self._history.levels.get(rule_id, Level())
+        story = story_key(about.story_id, about.article_id)
+        counts = any(kept is None or kept[0] in _ASKED_FOR for _, kept in addressed)
+        measured = measure(volume, level, story=story, article_id=about.article_id, now=about.now) if counts else None
+        for to, kept in addressed:
+            occasion, (suppression, why) = str(Occasion.WAVE), kept or (None, "")
+            if measured is not None and suppression is None:
+                occasion, suppression = of_wave(measured, volume, level, to.recipient, story)
+                why = measured.why
+            made = Obligation(
+                rule_id=rule_id,
+                target_id=to.target.id,
+                recipient=to.recipient,
+                occasion=occasion,
+                verdict=Verdict.SUPPRESSED if suppression else Verdict.OWED,
+                suppression=suppression,
+                why=why,
+                measured=measured,
+            )
+            if measured is None or measured.wave is None or suppression:
+                yield made
+                continue
+            made = self._placed(made, to, match, thread=thread_of_wave(rule_id, measured.wave))
+            yield made
+            if occasion == Occasion.WAVE and to.telling.escalation:
                 yield from self._escalations(match, to, made)
 
     def _occasion(self, rule_id: str, to: Addressee) -> tuple[Occasion | None, str]:
@@ -102,14 +144,20 @@ class _Deciding:
         )
         if suppression:
             return made
+        standing = self._history.standing.get(pair)
+        is_left_out = self._is_left_out(pair, to, occasion)
+        again = standing.last + to.telling.realert if is_left_out and standing and to.telling.realert else None
+        return self._placed(made, to, match, again=again)
+
+    def _placed(
+        self, made: Obligation, to: Addressee, match: Match, *, again: datetime | None = None, thread: str = ""
+    ) -> Obligation:
+        """The obligation with what carries it; it counts for the target's throttle."""
         throttle = to.target.throttle
         told = (match.rule_id, to.target.id)
         throttled = throttle is not None and self._recent[told] >= throttle.alerts
         self._recent[told] += 1
-        standing = self._history.standing.get(pair)
-        is_left_out = self._is_left_out(pair, to, occasion)
-        again = standing.last + to.telling.realert if is_left_out and standing and to.telling.realert else None
-        return placed(made, to, match.severity, about=self._about, throttled=throttled, again=again)
+        return placed(made, to, match.severity, about=self._about, throttled=throttled, again=again, thread=thread)
 
     def _suppression(self, pair: Pair) -> tuple[Suppression, str] | None:
         history, about, policy = self._history, self._about, self._policy

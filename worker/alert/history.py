@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from worker.alert.volume import Level
 from worker.model import Occasion, Origin, Suppression
 
 #: (rule id, recipient)
@@ -100,3 +101,5 @@ class History:
     silences: tuple[Silenced, ...] = ()
     #: (rule id, target id) -> alerts told at once within the target's throttle.
     recent: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: By rule id, of rules with a volume.
+    levels: Mapping[str, Level] = field(default_factory=dict)

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from worker.alert.history import About
 from worker.alert.routing import Addressee
+from worker.alert.volume import WAVE
 from worker.model import Hold, Obligation, Severity, Target
 from worker.schedule import next_digest, quiet_until
 
 #: What the messages of one thread collect begins with one of these.
-THREADS = ("story:", "article:")
+THREADS = ("story:", "article:", WAVE)
 DIGEST = "digest"
 ESCALATION = "escalation:"
 
@@ -21,9 +22,19 @@ def thread_of(about: About, key: str | None) -> str:
 
 
 def placed(
-    owed: Obligation, to: Addressee, severity: Severity, *, about: About, throttled: bool, again: datetime | None
+    owed: Obligation,
+    to: Addressee,
+    severity: Severity,
+    *,
+    about: About,
+    throttled: bool,
+    again: datetime | None = None,
+    thread: str = "",
 ) -> Obligation:
-    """The obligation with the delivery that is to carry it. `again`: before then its story is not told again."""
+    """The obligation with the delivery that is to carry it.
+
+    `again`: before then its story is not told again; `thread`: what it collects, where that is not for `key` to say.
+    """
     target, now = to.target, about.now
     if target.digest is not None and severity not in target.digest.but:
         return _in_digest(owed, target, now, Hold.DIGEST)
@@ -34,7 +45,7 @@ def placed(
     if again is not None and again > due:
         due, hold = again, Hold.REALERT
     due, hold = held(target, severity, due, hold)
-    return replace(owed, collects=thread_of(about, to.telling.key), due=due, hold=hold)
+    return replace(owed, collects=thread or thread_of(about, to.telling.key), due=due, hold=hold)
 
 
 def held(target: Target, severity: Severity, due: datetime, hold: Hold | None) -> tuple[datetime, Hold | None]:

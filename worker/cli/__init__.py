@@ -159,7 +159,7 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
         if as_json:
             print_json({"problems": [asdict(problem) for problem in e.problems], "remarks": []})
         raise
-    remarks = [str(remark) for remark in advise(live.config, len(live.ruleset.rules))]
+    remarks = [str(one) for one in (*advise(live.config, len(live.ruleset.rules)), *live.ruleset.remarks())]
     wrong = [
         f"target {target.id}: {problem}" for target in live.config.alerts.targets for problem in check_target(target)
     ]

@@ -45,6 +45,8 @@ _SUPPRESSED = {
     "silenced": "it was silenced",
     "muted-story": "its story was muted",
     "acknowledged": "the story was acknowledged in time",
+    "below-volume": "below-volume, too few stories for a wave of its rule",
+    "in-wave": "in-wave, an alert told the wave that it belongs to",
 }
 _HELD = {
     "group-wait": "more on the same may come",
@@ -272,6 +274,7 @@ def _line(line: ledger.LedgerLine) -> Facts:
         "attempts": line.attempts,
         "finished": line.finished,
         "detail": line.detail,
+        "wave": None if line.wave is None else {"article": line.wave.article_id, "at": line.wave.began},
         "sentence": _sentence(line),
     }
 
@@ -279,19 +282,29 @@ def _line(line: ledger.LedgerLine) -> Facts:
 def _sentence(line: ledger.LedgerLine) -> str:
     who = f"{line.recipient} ({line.rule_id}, {line.occasion})"
     tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    wave = _wave(line)
     match line.verdict, line.state:
         case "suppressed", _:
             why = f" ({line.why})" if line.why else ""
-            return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}."
+            return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}{wave}."
         case _, "sent":
-            return f"{who} was told at {line.finished:%Y-%m-%d %H:%M:%S} UTC, after {tries}."
+            return f"{who} was told at {line.finished:%Y-%m-%d %H:%M:%S} UTC, after {tries}{wave}."
         case _, "dead":
             return f"{who} could not be told, after {tries}: {line.reason}."
         case _, "parked":
             return f"{who} waits until the target is mended: {line.reason}."
         case _, state:
             reason = line.detail or _HELD.get(line.hold, "its turn comes")
-            return f"{who} is to be told ({state}, due {line.due:%Y-%m-%d %H:%M:%S} UTC, {tries} so far): {reason}."
+            due = f"due {line.due:%Y-%m-%d %H:%M:%S} UTC"
+            return f"{who} is to be told ({state}, {due}, {tries} so far): {reason}{wave}."
+
+
+def _wave(line: ledger.LedgerLine) -> str:
+    """The wave that it belongs to, by its time and the article that completed it."""
+    if line.wave is None:
+        return ""
+    said = f"; wave of {line.wave.began:%Y-%m-%d %H:%M} UTC, article {line.wave.article_id}"
+    return f"{said}: {line.why}" if line.verdict == "owed" and line.why else said
 
 
 class _Now:

@@ -39,6 +39,8 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
     tests = sum(len(rule.tests) for rule in (*ruleset.rules, *ruleset.calls))
     if not ruleset.rules:
         say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
+    for remark in ruleset.remarks():
+        say(str(remark))
     patterns = f"{len(ruleset.patterns)} patterns, " if ruleset.patterns else ""
     say(f"{len(ruleset.rules)} rules, {patterns}{len(ruleset.sets)} sets, {tests} tests; all is well")
 

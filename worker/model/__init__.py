@@ -70,9 +70,23 @@ from worker.model.policy import (
     Templates,
     Throttle,
 )
+from worker.model.waves import (
+    FEWEST_STORIES,
+    FEWEST_WEEKS,
+    WEEKS,
+    Measured,
+    Volume,
+    Wave,
+    WaveReport,
+    WaveStory,
+    spoken,
+)
 
 __all__ = [
+    "FEWEST_STORIES",
+    "FEWEST_WEEKS",
     "TELLING",
+    "WEEKS",
     "Alert",
     "AlertItem",
     "AlertPolicy",
@@ -100,6 +114,7 @@ __all__ = [
     "Judgement",
     "LogSettings",
     "Match",
+    "Measured",
     "Message",
     "NotModified",
     "Notice",
@@ -131,4 +146,9 @@ __all__ = [
     "Thread",
     "Throttle",
     "Verdict",
+    "Volume",
+    "Wave",
+    "WaveReport",
+    "WaveStory",
+    "spoken",
 ]

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from worker.model.policy import Severity, Telling
+from worker.model.waves import Volume
 
 
 class Origin(StrEnum):
@@ -129,3 +130,5 @@ class Match:
     contributions: tuple[tuple[str, int], ...] = ()
     #: What the rule says of how often its stories are told.
     telling: Telling | None = None
+    #: The rule tells waves, and no single article.
+    volume: Volume | None = None

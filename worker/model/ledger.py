@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from worker.model.policy import Severity
+from worker.model.waves import Measured, WaveReport
 
 
 class Occasion(StrEnum):
@@ -15,6 +16,8 @@ class Occasion(StrEnum):
     CORRECTION = "correction"
     DEVELOPMENT = "development"
     ESCALATION = "escalation"
+    #: A rule with a volume: so many stories came in so short a time, or so many more.
+    WAVE = "wave"
 
 
 class Verdict(StrEnum):
@@ -43,6 +46,10 @@ class Suppression(StrEnum):
     MUTED_STORY = "muted-story"
     #: Somebody acknowledged the story before the reminder was due.
     ACKNOWLEDGED = "acknowledged"
+    #: Its rule tells waves, and there were too few stories for one.
+    BELOW_VOLUME = "below-volume"
+    #: Its rule tells waves, and the recipient was sent the one that it belongs to.
+    IN_WAVE = "in-wave"
 
 
 class Hold(StrEnum):
@@ -103,11 +110,13 @@ class Obligation:
     suppression: Suppression | None = None
     #: For people, where the reason alone does not say it: who silenced, until when.
     why: str = ""
-    #: What the delivery that carries it collects: `article:ID`, `story:ID`, `digest`.
+    #: What the delivery that carries it collects: `article:ID`, `story:ID`, `wave:RULE:ID`, `digest`.
     collects: str = ""
     #: When that delivery is due, and why not at once; None: at once.
     due: datetime | None = None
     hold: Hold | None = None
+    #: Of a rule with a volume: what its window held; None: the article does not count for it.
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +173,8 @@ class AlertItem:
     #: Published long before it was first seen: marked, so that nobody takes it for news.
     old: bool = False
     answers: Answers = Answers()
+    #: The wave that is told instead of the article, which completed it or let it grow.
+    wave: WaveReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,8 @@ def links(tx: Tx, item: AlertItem, recipient: str, *, public_url: str, now: date
     return Answers(
         acknowledge=link(Action.ACKNOWLEDGE),
         mute=link(Action.MUTE) if item.story_id is not None else "",
-        noise=link(Action.NOISE),
+        # Which of a wave's articles would be meant?
+        noise=link(Action.NOISE) if item.wave is None else "",
     )
 
 

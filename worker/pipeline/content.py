@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from worker import text
 from worker.alert import ESCALATION, THREADS
-from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread
+from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread, WaveReport
 from worker.pipeline.answering import links
 from worker.render import changes, passages
-from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories
+from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories, waves
 
 #: Published longer than this before it was first seen: marked, so that nobody takes it for news.
 _OLD_AFTER = timedelta(days=3)
@@ -19,13 +19,25 @@ _Found = tuple[str, ledger.StoredMatch]
 
 
 def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) -> Alert | Digest | Notice:
-    """A notice, a digest, or the articles of one story, each with every rule it is told for."""
+    """A notice, a digest, or the articles of one story, each with every rule it is told for; waves stand by themselves.
+
+    Of a wave that has grown since the message was begun, the last is told.
+    """
     if draft.notice is not None:
         return draft.notice
     by_article: dict[int, list[_Found]] = defaultdict(list)
+    belongs = waves.of_delivery(tx, draft.id)
+    by_wave: dict[tuple[str, int], AlertItem] = {}
     for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
-        by_article[article_id].append((occasion, found))
-    bare = (item(tx, article_id, found) for article_id, found in by_article.items())
+        mine = belongs.get((found.rule_id, article_id))
+        if mine is None:
+            by_article[article_id].append((occasion, found))
+        else:
+            told = waves.report(tx, found.rule_id, match_id=mine.match_id, at=mine.at, per=mine.wave.per)
+            key = found.rule_id, mine.wave.article_id
+            first = by_wave[key].occasion if key in by_wave else occasion
+            by_wave[key] = wave_item(tx, article_id, (first, found), told)
+    bare = [*(item(tx, article_id, found) for article_id, found in by_article.items()), *by_wave.values()]
     items = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
     if draft.collects.startswith((*THREADS, ESCALATION)):
         ordered = sorted(items, key=lambda one: -one.severity.rank)
@@ -86,6 +98,11 @@ def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:
         changes=_changes(tx, article_id, newest) if by_severity[0][0].startswith(Occasion.CORRECTION) else (),
         old=article.first_seen - article.published > _OLD_AFTER,
     )
+
+
+def wave_item(tx: Tx, article_id: int, found: _Found, told: WaveReport) -> AlertItem:
+    """A wave of a rule, owed for an article; raises LookupError."""
+    return replace(item(tx, article_id, [found]), wave=told, story_id=None)
 
 
 def _perhaps(story: stories.StoredStory | None) -> tuple[str, str]:

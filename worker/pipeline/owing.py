@@ -9,7 +9,7 @@ from worker.dedupe import Fingerprint, change
 from worker.model import Article, Match, Novelty, Occasion
 from worker.pipeline.live import Live
 from worker.pipeline.merging import join
-from worker.store import Tx, articles, ledger, silences, standing, stories
+from worker.store import Tx, articles, ledger, silences, standing, stories, waves
 from worker.text import Document
 
 
@@ -41,7 +41,9 @@ def owe(tx: Tx, live: Live, came: Came, now: datetime) -> None:
     about = _about(tx, came, now)
     if about.story_id is not None:
         join(tx, live, about.story_id, now)
-    owed = alert(came.matches, came.novelty, _history(tx, live, came, about), live.config.alerts, about)
+    history = _history(tx, live, came, about)
+    owed = alert(came.matches, came.novelty, history, live.config.alerts, about)
+    waves.note(tx, owed, history.levels, now)
     ledger.add_obligations(tx, came.article_id, ids, owed, due=now, now=now)
 
 
@@ -105,4 +107,9 @@ def _history(tx: Tx, live: Live, came: Came, about: About) -> History:
         standing={} if about.story_id is None else standing.of_story(tx, about.story_id),
         silences=silenced(tx, live, about.now),
         recent=standing.recent(tx, [match.rule_id for match in came.matches], since) if since else {},
+        levels={
+            match.rule_id: waves.level(tx, match.rule_id, match.volume, about.now)
+            for match in came.matches
+            if match.volume is not None
+        },
     )

@@ -94,6 +94,8 @@ def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: 
     told = {(one.rule_id, one.recipient) for one in lines if one.is_told}
     for one in lines:
         pair = one.rule_id, one.recipient
+        if one.occasion.startswith(Occasion.WAVE):
+            continue  # its rule tells waves: whatever kept the article back, it is not sent by itself
         is_muted = one.suppression == Suppression.MUTED_STORY and one.article_id in moved
         # What was given up or forgotten long ago makes no old news of it.
         is_recent = now - one.created <= KEPT
@@ -162,6 +164,7 @@ def _match(live: Live, one: Decided) -> Match:
         spans=(),
         to=rule.to if rule else (),
         telling=telling,
+        volume=rule.volume if rule else None,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker import text
 from worker.dedupe import Candidate, decide, fingerprint
-from worker.model import Notice, NoveltyKind, Suppression
+from worker.model import Notice, NoveltyKind, Occasion, Suppression
 from worker.pipeline.live import Live
 from worker.pipeline.redeciding import KEPT, send_after_all
 from worker.store import Tx, articles, repeated, revisiting, silences, stories
@@ -22,7 +22,8 @@ def reviewed(tx: Tx, now: datetime) -> tuple[Decided, ...]:
     """The alerts of the last 30 days that were kept back as copy, muted or same story, and would not be now."""
     found = revisiting.suppressed(tx, _REASONS, now - KEPT)
     asked = _Asked(tx)
-    return tuple(one for one in found if one.revision == 1 and not asked.still(one))
+    single = (one for one in found if not one.occasion.startswith(Occasion.WAVE))
+    return tuple(one for one in single if one.revision == 1 and not asked.still(one))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,10 @@ def _item(view: View, words: Wording, form: Form, follows: str = "") -> Iterator
     yield "\n".join(filter(None, (form.text(view.title.text), place, form.text(view.old))))
     for passage in view.passages:
         yield f"> {_starred(passage, form)}"
+    for story in view.stories:
+        yield _bulleted((story.title, story.note), story.link, form)
+    if view.more:
+        yield form.text(view.more)
     if notes := "\n".join(form.text(text) for text in (view.outlets, view.perhaps, view.why) if text):
         yield notes
     if view.link:
@@ -91,8 +95,13 @@ def _item(view: View, words: Wording, form: Form, follows: str = "") -> Iterator
 def _titled(view: View, form: Form) -> str:
     """The title and its source on one line, the link below it."""
     named = ": ".join(filter(None, (view.occasion_label, view.title.text)))
-    shown = " · ".join(form.text(text) for text in (named, view.source, view.old) if text)
-    return f"• {shown}" + (f"\n  {form.link(view.link)}" if view.link else "")
+    return _bulleted((named, view.source, view.old), view.link, form)
+
+
+def _bulleted(texts: Sequence[str], link: str, form: Form) -> str:
+    """What there is of the texts on one line, the link below it."""
+    shown = " · ".join(form.text(text) for text in texts if text)
+    return f"• {shown}" + (f"\n  {form.link(link)}" if link else "")
 
 
 def _all(story: Story) -> tuple[View, ...]:

@@ -10,7 +10,7 @@ from itertools import groupby
 from worker.model import Passage
 from worker.render.digest import Summary
 from worker.render.passages import clip, pieces
-from worker.render.view import View
+from worker.render.view import Named, View
 from worker.render.wording import Wording, say_count
 
 #: Articles that one message can tell, each with its title at least; a delivery of more should be parted.
@@ -24,6 +24,8 @@ _TOTAL = 12_000
 #: Of one title in a list, and of what stands above it.
 _ENTRY = 100
 _FACTS = 400
+#: With less room than that, what could be said of a story would be cut to nothing.
+_LEAST = 20
 
 _INERT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
 
@@ -81,7 +83,10 @@ def _article(view: View, words: Wording) -> Iterator[Block]:
     if view.passages:
         size = _SECTION // len(view.passages) - len("\n>")
         yield _section("\n".join(f">{_marked(passage, size)}" for passage in view.passages))
-    yield _context(_joined([*map(_inert, (view.source, view.date, view.old)), _read(view, words)]))
+    if view.stories:
+        room = _SECTION // len(view.stories) - 1
+        yield _section("\n".join(_named(story, room) for story in view.stories))
+    yield _context(_joined([*map(_inert, (view.more, view.source, view.date, view.old)), _read(view, words)]))
     if notes := _joined([_marked(Passage(text=text), _FACTS) for text in (view.outlets, view.perhaps, view.why)], "\n"):
         yield _context(notes)
     if answers := _joined([_link(link, label) for label, link in view.answers]):
@@ -169,10 +174,21 @@ def _link(link: str, text: str) -> str:
 
 
 def _title(view: View, room: int, *, size: int = 300, linked: bool) -> str:
+    return _linked(view.title, view.link if linked else "", room, size)
+
+
+def _named(story: Named, room: int) -> str:
+    """A story of a wave on one line: its title, and who tells it as far as there is room."""
+    title = f"• {_linked(Passage(text=story.title), story.link, room - 2, _ENTRY)}"
+    left = room - len(title) - len(" · ")
+    return _joined([title, _marked(Passage(text=story.note), left) if left > _LEAST else ""])
+
+
+def _linked(title: Passage, link: str, room: int, size: int) -> str:
     """The title in at most `room` characters, as a link where there is one and the room allows it."""
-    text = _inert(clip(view.title, size).text)
-    link = f"<{_escaped(view.link)}|{text}>" if linked and view.link else ""
-    return link if link and len(link) <= room else text
+    text = _inert(clip(title, size).text)
+    whole = f"<{_escaped(link)}|{text}>" if link else ""
+    return whole if whole and len(whole) <= room else text
 
 
 def _marked(passage: Passage, room: int) -> str:

@@ -20,13 +20,15 @@ from worker.model import (
     Suppression,
     Target,
     Templates,
+    WaveReport,
+    WaveStory,
 )
 from worker.query import suggestion
 from worker.render.digest import Story, Summary
 from worker.render.email import Palette
 from worker.render.seal import page
 from worker.render.templates import NAMES, environment, path, said
-from worker.render.view import View
+from worker.render.view import Named, View
 from worker.render.wording import Wording
 
 _ALWAYS = {"words", "palettes", "pieces", "subject"}
@@ -38,7 +40,9 @@ _GIVEN = {
     "item.html": set[str](),
     "layout.html": set[str](),
 }
-_FIELDS = {field.name for shown in (View, Summary, Story, Passage, Change, Palette, Wording) for field in fields(shown)}
+_FIELDS = {
+    field.name for shown in (View, Named, Summary, Story, Passage, Change, Palette, Wording) for field in fields(shown)
+}
 #: A name that nothing of ours has.
 _NAMED = re.compile(r"'(\w+)' is undefined|(?<!') has no attribute '(\w+)'")
 
@@ -76,11 +80,27 @@ _BARE = AlertItem(
     first_seen=_NOW,
     link="",
 )
+_WAVE = WaveReport(
+    stories=7,
+    per=timedelta(hours=6),
+    top=(
+        WaveStory(
+            title="Hun Sen attendu à Hanoï",
+            link="https://courrier.example/a",
+            language="fr",
+            published=_NOW,
+            outlets=("Le Courrier du Mékong", "VNA"),
+            articles=3,
+        ),
+        WaveStory(title="", link="", language="", published=_NOW, outlets=(), articles=1),
+    ),
+)
 _SAMPLES = (
     Alert(items=(_ITEM, _BARE)),
     Alert(items=tuple(replace(_ITEM, occasion=one) for one in ("correction", "follow-up", "development"))),
     Alert(items=(_BARE,)),
-    Digest(items=(_BARE,)),
+    Alert(items=tuple(replace(_ITEM, occasion=one, wave=_WAVE) for one in ("wave", "wave-2", "escalation"))),
+    Digest(items=(_BARE, replace(_ITEM, occasion="wave", wave=_WAVE))),
     Digest(
         items=tuple(replace(_ITEM, article_id=n, story_id=n // 2) for n in range(50)),
         held_back=tuple((reason, 2) for reason in Suppression),

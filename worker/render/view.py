@@ -1,11 +1,12 @@
 """An alert's items as every channel shows them: tidied, clipped, worded and dated, but not yet escaped."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from worker.model import AlertItem, Change, Occasion, Passage, Severity, Target
+from worker.model import AlertItem, Change, Occasion, Passage, Severity, Target, WaveReport, WaveStory
 from worker.render.passages import clip, pieces, tidy
-from worker.render.wording import Wording, say_count, say_date, say_day, say_list
+from worker.render.wording import Wording, say_count, say_date, say_day, say_list, say_time
 
 _TITLE = 300
 _SENTENCE = 700
@@ -52,10 +53,28 @@ class View:
     language: str
     #: Items of one story have the same.
     story: int | None
+    #: Of a wave: its first stories, and how many more there are.
+    stories: tuple["Named", ...] = ()
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A story that a wave names."""
+
+    title: str
+    #: Its outlets and, where it has more than one, its articles.
+    note: str
+    #: As the link of a `View`.
+    link: str
+    #: Of its title.
+    language: str
 
 
 def view(item: AlertItem, target: Target, words: Wording) -> View:
     """What `target` is shown of `item`."""
+    if item.wave is not None:
+        return _wave(item, item.wave, target, words)
     title = clip(tidy(item.title), _TITLE)
     moment = item.published
     # An article without a date of its own carries the moment it was first seen, which is not when it was published.
@@ -83,6 +102,48 @@ def view(item: AlertItem, target: Target, words: Wording) -> View:
         answers=_answers(item, words),
         language=item.language,
         story=item.story_id,
+    )
+
+
+def _wave(item: AlertItem, wave: WaveReport, target: Target, words: Wording) -> View:
+    """A wave in place of the article for which it is owed."""
+    occasion = _occasion(item.occasion)
+    rules = tuple(line(name or rule_id, _NAME) for name, rule_id in item.rules)
+    stories = say_count(words.stories, wave.stories, words)
+    more = wave.stories - len(wave.top)
+    return View(
+        severity=item.severity,
+        severity_label=words.severities[item.severity],
+        occasion_label=words.occasions.get(occasion, "") if occasion else "",
+        news=words.news.get(occasion, "") if occasion and item.occasion != Occasion.WAVE else "",
+        changes=(),
+        rules=rules,
+        title=Passage(text=words.wave.format(stories=stories, time=say_time(wave.per, words))),
+        passages=(),
+        source="",
+        date=words.wave_date.format(date=say_date(item.first_seen, target.timezone, words)),
+        old="",
+        outlets="",
+        perhaps="",
+        why=_why((), rules, words),
+        link="",
+        answers=_answers(item, words),
+        language=words.language,
+        story=None,
+        stories=tuple(_named(one, words) for one in wave.top),
+        more=say_count(words.more_stories, more, words) if more > 0 else "",
+    )
+
+
+def _named(story: WaveStory, words: Wording) -> Named:
+    outlets = [line(name, _NAME) for name in story.outlets]
+    named = _listed(outlets, words)
+    articles = say_count(words.articles, story.articles, words) if story.articles > 1 else ""
+    return Named(
+        title=line(story.title, _TITLE) or words.untitled,
+        note=" · ".join(filter(None, (named, articles))),
+        link=usable_link(story.link),
+        language=story.language,
     )
 
 
@@ -117,11 +178,17 @@ def _old(item: AlertItem, target: Target, words: Wording) -> str:
 
 
 def _outlets(item: AlertItem, words: Wording) -> str:
-    names = [name for name in dict.fromkeys(line(one, _NAME) for one in item.outlets) if name]
+    named = _listed((line(one, _NAME) for one in item.outlets), words)
+    return words.outlets.format(outlets=named) if named else ""
+
+
+def _listed(found: Iterable[str], words: Wording) -> str:
+    """Outlets, each once, as far as there is room."""
+    names = [name for name in dict.fromkeys(found) if name]
     more = len(names) - _NAMED
     if more > 1:
         names[_NAMED:] = [say_count(words.others, more, words)]
-    return words.outlets.format(outlets=say_list(names, words)) if names else ""
+    return say_list(names, words) if names else ""
 
 
 def _perhaps(item: AlertItem, words: Wording) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -58,7 +58,14 @@ class Wording:
     #: `{rules}`
     because: str
     articles: Counted
+    stories: Counted
     alerts: Counted
+    #: `{stories}`, `{time}`: the title of a wave.
+    wave: str
+    #: `{date}`: when the stories of a wave were enough.
+    wave_date: str
+    #: Of stories of a wave that are not named.
+    more_stories: Counted
     #: `{date}`, `{alerts}`
     digest: str
     #: Articles of a digest that are listed without more.
@@ -95,6 +102,7 @@ _FRENCH = Wording(
             Occasion.CORRECTION: "Correction",
             Occasion.DEVELOPMENT: "Développement",
             Occasion.ESCALATION: "Rappel",
+            Occasion.WAVE: "Alerte de volume",
         }
     ),
     news=MappingProxyType(
@@ -103,6 +111,7 @@ _FRENCH = Wording(
             Occasion.CORRECTION: "Correction : le texte déjà signalé a changé.",
             Occasion.DEVELOPMENT: "Développement : l’affaire déjà signalée évolue.",
             Occasion.ESCALATION: "Rappel : personne n’a encore accusé réception de cette alerte.",
+            Occasion.WAVE: "La vague déjà signalée grandit.",
         }
     ),
     follows="Suite de « {subject} » ({date})",
@@ -127,7 +136,11 @@ _FRENCH = Wording(
     read="Lire l’article",
     because="Vous recevez cette alerte de Veille au titre de : {rules}.",
     articles=("{count} article", "{count} articles"),
+    stories=("{count} affaire", "{count} affaires"),
     alerts=("{count} alerte", "{count} alertes"),
+    wave="Vague : {stories} en {time}",
+    wave_date="Constatée le {date}",
+    more_stories=("… et {count} autre affaire", "… et {count} autres affaires"),
     digest="Synthèse du {date} : {alerts}",
     listed="Et aussi",
     more=("… et {count} autre : voir `veille ledger`.", "… et {count} autres : voir `veille ledger`."),
@@ -158,6 +171,14 @@ _FRENCH = Wording(
                 "{count} rappel inutile, l’alerte ayant son accusé de réception",
                 "{count} rappels inutiles, les alertes ayant leur accusé de réception",
             ),
+            Suppression.BELOW_VOLUME: (
+                "{count} article en deçà du volume de sa règle",
+                "{count} articles en deçà du volume de leur règle",
+            ),
+            Suppression.IN_WAVE: (
+                "{count} article d’une vague déjà signalée",
+                "{count} articles de vagues déjà signalées",
+            ),
         }
     ),
     notice="Message de service de Veille.",
@@ -184,6 +205,7 @@ _ENGLISH = Wording(
             Occasion.CORRECTION: "Correction",
             Occasion.DEVELOPMENT: "Development",
             Occasion.ESCALATION: "Reminder",
+            Occasion.WAVE: "Volume alert",
         }
     ),
     news=MappingProxyType(
@@ -192,6 +214,7 @@ _ENGLISH = Wording(
             Occasion.CORRECTION: "Correction: the text you were told of has changed.",
             Occasion.DEVELOPMENT: "Development: the story you were told of goes on.",
             Occasion.ESCALATION: "Reminder: nobody has acknowledged this alert yet.",
+            Occasion.WAVE: "The wave you were told of is growing.",
         }
     ),
     follows="Follows “{subject}” ({date})",
@@ -216,7 +239,11 @@ _ENGLISH = Wording(
     read="Read the article",
     because="Veille sent you this alert for: {rules}.",
     articles=("{count} article", "{count} articles"),
+    stories=("{count} story", "{count} stories"),
     alerts=("{count} alert", "{count} alerts"),
+    wave="Wave: {stories} in {time}",
+    wave_date="Reached {date}",
+    more_stories=("… and {count} more story", "… and {count} more stories"),
     digest="Digest of {date}: {alerts}",
     listed="And also",
     more=("… and {count} more: see `veille ledger`.", "… and {count} more: see `veille ledger`."),
@@ -244,6 +271,11 @@ _ENGLISH = Wording(
                 "{count} reminder of an alert acknowledged in time",
                 "{count} reminders of alerts acknowledged in time",
             ),
+            Suppression.BELOW_VOLUME: (
+                "{count} article below its rule’s volume",
+                "{count} articles below their rule’s volume",
+            ),
+            Suppression.IN_WAVE: ("{count} article of a wave told before", "{count} articles of waves told before"),
         }
     ),
     notice="A service message from Veille.",
@@ -276,6 +308,16 @@ def say_count(forms: Counted, count: int, words: Wording) -> str:
 
     singular = Locale(words.language).plural_form(count) == "one"
     return forms[0 if singular else 1].format(count=format_decimal(count, locale=words.language))
+
+
+def say_time(per: timedelta, words: Wording) -> str:
+    """`6 heures`, `90 minutes`, in the largest unit that divides it."""
+    from babel.units import format_unit
+
+    seconds = int(per.total_seconds())
+    units = ((86_400, "duration-day"), (3_600, "duration-hour"), (60, "duration-minute"), (1, "duration-second"))
+    size, unit = next((size, unit) for size, unit in units if seconds % size == 0)
+    return str(format_unit(seconds // size, unit, locale=words.language))
 
 
 def say_list(names: Sequence[str], words: Wording) -> str:

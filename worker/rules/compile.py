@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.errors import Problem, UserError
-from worker.model import Severity
+from worker.model import Severity, Volume
 from worker.query import (
     DatedTerm,
     Known,
@@ -306,6 +306,7 @@ class _Compiler:
             tags=frozenset(shape.tags or ()),
             max_age=shape.max_age,
             alert=_alerting(shape),
+            volume=_volume(shape),
             query=query,
             score=score,
             tests=tuple(tests_of(table, shape.test)),
@@ -386,6 +387,11 @@ def _alerting(shape: RuleShape) -> Alerting:
         realert=alert.realert,
         follow_up=None if alert.follow_up is None else tuple(alert.follow_up),
     )
+
+
+def _volume(shape: RuleShape) -> Volume | None:
+    asked = shape.volume
+    return None if asked is None else Volume(at_least=asked.at_least, per=asked.window, times=asked.times)
 
 
 def _sha256(data: Any) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from worker.model import Severity
+from worker.errors import Problem
+from worker.model import Severity, Volume
 from worker.query import Node, Pattern, Presearch, TermSet
 from worker.query.nodes import And, Or
 from worker.text import Document
@@ -74,6 +75,8 @@ class Rule:
     #: Older articles do not alert; None: the configuration decides.
     max_age: timedelta | None = None
     alert: Alerting = Alerting()
+    #: It tells waves, and no single article; None: each article, as `alert` says.
+    volume: Volume | None = None
     #: None where the score alone decides.
     query: Node | None
     score: Score | None = None
@@ -121,6 +124,19 @@ class RuleSet:
     def naming(self, set_name: str) -> frozenset[str]:
         """Ids of the rules that name a set."""
         return frozenset(rule.id for rule in self.rules if set_name in rule.sets)
+
+    def remarks(self) -> tuple[Problem, ...]:
+        """What may surprise whoever wrote a rule, and is right all the same."""
+        return tuple(
+            Problem(
+                file=rule.file,
+                line=rule.line,
+                message=f"`{rule.id}` tells no single article: it alerts {rule.volume}",
+                mend=f"`veille rules backtest {rule.id}` shows its waves",
+            )
+            for rule in self.rules
+            if rule.volume is not None
+        )
 
     def candidates(self, document: Document) -> "RuleSet":
         """No more than the rules that `document` can satisfy, and what it can need of the rest; to match it alone."""

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,6 +30,7 @@ PATTERN_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 PARAM = r"^[a-z][a-z0-9_]{0,63}$"
 
 _DURATION = re.compile(r"(\d{1,6}) ?(s|m|h|d|w)")
+_WEEK = timedelta(days=7)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -36,6 +38,29 @@ def _duration(value: object) -> object:
     if not isinstance(value, str) or not (found := _DURATION.fullmatch(value.strip())):
         raise ValueError('expected a duration such as "30m", "6h" or "7d"')
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _stories(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("`at_least` should be a whole number of stories", "write at_least = 5")
+    if not 2 <= value <= 10_000:
+        raise ValueError("`at_least` is from 2 to 10000: one story is no wave", "write at_least = 5")
+    return value
+
+
+def _factor(value: object) -> object:
+    if type(value) not in (int, float):
+        raise ValueError("`times` should be a number", "write times = 3")
+    if not 1 < value <= 1_000:  # type: ignore[operator]  # a number, as was just asked
+        raise ValueError("`times` is more than 1, and at most 1000: what past weeks had is no wave", "write times = 3")
+    return value
+
+
+def _window(value: timedelta) -> timedelta:
+    # Longer than a few weeks is no wave, and much to count at every article.
+    if not timedelta(0) < value <= 4 * _WEEK:
+        raise ValueError("`per` is longer than nothing, and at most 28 days", 'write per = "6h"')
+    return value
 
 
 def _term(value: object) -> object:
@@ -87,6 +112,29 @@ class AlertShape(Shape):
     key: Literal["story", "article"] | None = None
     realert: Duration | None = None
     follow_up: list[Literal["correction", "new-source", "development"]] | None = None
+
+
+class VolumeShape(Shape):
+    """`[rule.volume]`."""
+
+    at_least: Annotated[int, BeforeValidator(_stories)] | None = None
+    per: Annotated[Duration, AfterValidator(_window)] | None = None
+    times: Annotated[float, BeforeValidator(_factor)] | None = None
+
+    @model_validator(mode="after")
+    def _makes_a_wave(self) -> "VolumeShape":
+        if self.at_least is None and self.times is None:
+            raise ValueError("the volume asks for nothing", 'add at_least = 5, per = "6h", or times = 3')
+        if self.at_least is not None and self.per is None:
+            raise ValueError("`per` is missing: the time in which the stories come", 'add per = "6h"')
+        if self.times is not None and self.window > _WEEK:
+            raise ValueError("windows of past weeks would overlap", 'with times, per is at most "7d"')
+        return self
+
+    @property
+    def window(self) -> timedelta:
+        """The time in which stories are counted; an hour where `times` stands alone."""
+        return timedelta(hours=1) if self.per is None else self.per
 
 
 class TestShape(Shape):
@@ -163,6 +211,7 @@ class RuleShape(Shape):
     none: Terms | None = None
     score: ScoreShape | None = None
     alert: AlertShape = AlertShape()
+    volume: VolumeShape | None = None
     test: list[TestShape] = []
 
     @model_validator(mode="after")
@@ -211,7 +260,9 @@ def _problem(shape: type[Shape], toml: Toml, path: KeyPath, error: Mapping[str, 
                 (*path, *where), f"{error['input']!r} is no `{name}`", _pattern(error["ctx"]["pattern"])
             )
         case "value_error":
-            return toml.pointed((*path, *where), str(error["ctx"]["error"]))
+            # What is wrong and, where more is to be said, the fix.
+            message, *fix = error["ctx"]["error"].args
+            return toml.pointed((*path, *where), message, *fix)
     words = str(error["msg"]).removeprefix("Input ")
     return toml.pointed((*path, *_without_key_mark(where)), f"`{name}` {words}" if name else words)
 
@@ -233,6 +284,7 @@ def _keys(shape: type[Shape], where: KeyPath) -> Iterator[str]:
     """The keys that the table at `where` below `shape` may have."""
     inner: dict[str, type[Shape]] = {
         "alert": AlertShape,
+        "volume": VolumeShape,
         "test": PatternTestShape if shape is PatternShape else TestShape,
         "score": ScoreShape,
         "terms": WeightShape if shape is RuleShape else DatedTermShape,

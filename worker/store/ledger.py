@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict
+from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict, Wave
 from worker.store.collecting import collect
 from worker.store.database import Tx, insert
 from worker.store.tables import (
@@ -18,6 +18,7 @@ from worker.store.tables import (
     ObligationRow,
     RevisionRow,
     StoryArticleRow,
+    WaveRow,
 )
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -27,6 +28,7 @@ _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as 
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ class LedgerLine:
     finished: datetime | None
     #: Of the last attempt.
     detail: str
+    #: The wave that it belongs to.
+    wave: Wave | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +188,9 @@ def add_obligations(
             "suppression": obligation.suppression or "",
             "why": obligation.why[:500],
             "created": now,
+            "wave": obligation.measured.wave.article_id
+            if obligation.measured is not None and obligation.measured.wave is not None
+            else None,
         }
         added = tx.execute(
             insert(tx, _obligation).values(values).on_conflict_do_nothing().returning(_obligation.c.id)
@@ -262,8 +269,11 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
             _delivery.c.attempts,
             _delivery.c.finished,
             sa.func.coalesce(last, "").label("detail"),
+            _wave.c.began,
+            _wave.c.per,
         )
         .outerjoin(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+        .outerjoin(_wave, sa.and_(_wave.c.rule_id == _obligation.c.rule_id, _wave.c.article_id == _obligation.c.wave))
         .where(_obligation.c.article_id == article_id)
         .order_by(_obligation.c.id)
     )
@@ -283,6 +293,7 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
             attempts=r.attempts or 0,
             finished=r.finished,
             detail=r.detail,
+            wave=None if r.began is None else Wave(article_id=r.wave, began=r.began, per=timedelta(seconds=r.per)),
         )
         for r in tx.execute(query)
     )

@@ -41,6 +41,7 @@ from worker.store.tables import (
     StoryKeyRow,
     StoryRow,
     TermRow,
+    WaveRow,
 )
 
 _acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -63,6 +64,7 @@ _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 _term: sa.Table = TermRow.__table__  # type: ignore[attr-defined]  # as above
+_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
 _parsed = TypeAdapter(ParsedEntry)
 
 _Row = dict[str, Any]
@@ -114,6 +116,7 @@ def rewind(then: Tx, to: Tx, moment: datetime, happened: Sequence[Event]) -> Non
     is_alert = sa.and_(_delivery.c.created < moment, _delivery.c.collects != NOTICE)
     _copy(then, to, _delivery, is_alert, _deliveries(happened))
     _copy(then, to, _obligation, _obligation.c.created < moment)
+    _copy(then, to, _wave, _wave.c.began < moment, lambda row: row | {"ended": _before(row["ended"], moment)})
     if to.execute(sa.select(_told.c.article_id).limit(1)).first() is not None:
         _copy(then, to, _term)
     _cut(to)
@@ -204,6 +207,11 @@ def _deliveries(happened: Sequence[Event]) -> Callable[[_Row], _Row]:
     return before
 
 
+def _before(at: datetime | None, moment: datetime) -> datetime | None:
+    """A time, as it was known before the moment."""
+    return None if at is None or at >= moment else at
+
+
 def _cut(to: Tx) -> None:
     """Let go of what came later: of texts, originals, merged stories and deliveries that are not there."""
     newest = sa.select(_revision).where(_revision.c.article_id == _article.c.id)
@@ -218,6 +226,8 @@ def _cut(to: Tx) -> None:
         to.execute(sa.update(table).where(table.c[column].is_not(None), gone).values({column: None}))
     carried = ~sa.exists().where(_delivery.c.id == _obligation.c.delivery_id)
     to.execute(sa.update(_obligation).where(_obligation.c.delivery_id.is_not(None), carried).values(delivery_id=None))
+    there = sa.exists().where(_wave.c.rule_id == _obligation.c.rule_id, _wave.c.article_id == _obligation.c.wave)
+    to.execute(sa.update(_obligation).where(_obligation.c.wave.is_not(None), ~there).values(wave=None))
 
 
 def copy_raw(then: Tx, to: Tx, shas: Collection[str]) -> None:

@@ -29,6 +29,7 @@ from worker.store.tables import (
     SeenRow,
     StoryArticleRow,
     StoryKeyRow,
+    WaveRow,
 )
 
 _heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -49,6 +50,7 @@ _story_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
+_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
 
 _BATCH = 500
 # Lists rather than "not": only what is named is found by an index.
@@ -211,6 +213,7 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         _story_key,
     ):
         tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
+    tx.execute(sa.delete(_wave).where(_wave.c.article_id.in_(ids)))
     tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
     return len(ids)
 

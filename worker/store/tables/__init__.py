@@ -9,6 +9,7 @@ from worker.store.tables.alerts import (
     SecretRow,
     SilenceRow,
     TargetRow,
+    WaveRow,
 )
 from worker.store.tables.articles import (
     ArticleRow,
@@ -74,4 +75,5 @@ __all__ = [
     "StoryRow",
     "TargetRow",
     "TermRow",
+    "WaveRow",
 ]

@@ -6,6 +6,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -13,6 +14,7 @@ from worker.store.tables.columns import text_column, time_column
 
 #: What a delivery of Veille's own affairs collects.
 NOTICE = "notice"
+_OF_WAVES = text("wave IS NOT NULL")
 
 
 class DeliveryRow(SQLModel, table=True):
@@ -24,7 +26,7 @@ class DeliveryRow(SQLModel, table=True):
     key: str = text_column(unique=True)
     target_id: str = text_column(index=True)
     recipient: str = text_column()
-    #: What it collects: `article:ID`, `story:ID`, `digest`, or `notice`.
+    #: What it collects: `article:ID`, `story:ID`, `wave:RULE:ID`, `digest`, or `notice`.
     collects: str = text_column(index=True)
     #: Why it is open and not due: `model.Hold`.
     hold: str = text_column(default="")
@@ -55,7 +57,10 @@ class ObligationRow(SQLModel, table=True):
     """What one match owes one recipient on one occasion: a line of the ledger."""
 
     __tablename__ = "obligation"
-    __table_args__ = (UniqueConstraint("rule_id", "article_id", "recipient", "occasion"),)
+    __table_args__ = (
+        UniqueConstraint("rule_id", "article_id", "recipient", "occasion"),
+        Index("obligation_wave", "rule_id", "wave", "verdict", sqlite_where=_OF_WAVES, postgresql_where=_OF_WAVES),
+    )
     id: int | None = Field(default=None, primary_key=True)
     match_id: int = Field(foreign_key="match.id", index=True)
     rule_id: str = text_column()
@@ -69,6 +74,22 @@ class ObligationRow(SQLModel, table=True):
     why: str = text_column(default="")
     delivery_id: int | None = Field(default=None, foreign_key="delivery.id", index=True)
     created: datetime = time_column()
+    #: The wave of its rule that it belongs to, by the article that completed that; it may be forgotten.
+    wave: int | None = None
+
+
+class WaveRow(SQLModel, table=True):
+    """A wave of a rule with a volume."""
+
+    __tablename__ = "wave"
+    rule_id: str = text_column(primary_key=True)
+    #: The article that completed it.
+    article_id: int = Field(primary_key=True, index=True)
+    began: datetime = time_column()
+    #: Seconds of its window.
+    per: int
+    #: When an article found that it was over; None: it goes on, as far as is known.
+    ended: datetime | None = time_column(default=None, nullable=True)
 
 
 class SilenceRow(SQLModel, table=True):

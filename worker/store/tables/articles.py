@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     Column,
+    Index,
     LargeBinary,
     PrimaryKeyConstraint,
     UniqueConstraint,
@@ -186,11 +187,12 @@ class MatchRow(SQLModel, table=True):
     """A rule that a revision satisfied, with the proof."""
 
     __tablename__ = "match"
-    __table_args__ = (UniqueConstraint("revision_id", "rule_id"),)
+    # A rule's matches of a time: what a volume counts.
+    __table_args__ = (UniqueConstraint("revision_id", "rule_id"), Index("match_rule", "rule_id", "created"))
     id: int | None = Field(default=None, primary_key=True)
     article_id: int = Field(foreign_key="article.id", index=True)
     revision_id: int = Field(foreign_key="revision.id")
-    rule_id: str = text_column(index=True)
+    rule_id: str = text_column()
     rule_name: str = text_column()
     rule_hash: str = text_column()
     severity: str = text_column()

@@ -1,0 +1,207 @@
+"""What a rule's volume is measured by, and the waves that came of it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from worker.alert import Arrival, LastTold, Level
+from worker.model import (
+    WEEKS,
+    DeliveryState,
+    Obligation,
+    Occasion,
+    Suppression,
+    Verdict,
+    Volume,
+    Wave,
+    WaveReport,
+    WaveStory,
+)
+from worker.store.database import Tx
+from worker.store.tables import ArticleRow, DeliveryRow, MatchRow, ObligationRow, StoryArticleRow, WaveRow
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
+_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
+
+#: What an article does not count for, if all that was decided of it is one of these.
+_NOT_COUNTED = (Suppression.COPY, Suppression.ARCHIVE, Suppression.BACKLOG, Suppression.OLD_NEWS)
+#: Stories that a message names.
+_TOP = 8
+_WEEK = timedelta(days=7)
+#: `alert.story_key`, in SQL.
+_STORY = sa.func.coalesce(_told.c.story_id, -_match.c.article_id)
+
+
+def level(tx: Tx, rule_id: str, volume: Volume, now: datetime) -> Level:
+    """What is known of a rule's volume before an article is decided; under the ingest lock."""
+    going_on = sa.select(_wave).where(_wave.c.rule_id == rule_id, _wave.c.ended.is_(None))
+    r = tx.execute(going_on.order_by(_wave.c.began.desc(), _wave.c.article_id.desc()).limit(1)).one_or_none()
+    wave = None if r is None else _read(r)
+    told = {} if wave is None else _last_told(tx, rule_id, wave)
+    since = min(now, *(one.at for one in told.values())) - volume.per if told else now - volume.per
+    return Level(
+        arrivals=_arrivals(tx, rule_id, _match.c.created > since),
+        wave=wave,
+        told=told,
+        weeks=() if volume.times is None else _weeks(tx, rule_id, volume.per, now),
+    )
+
+
+def note(tx: Tx, obligations: Iterable[Obligation], level_of: Mapping[str, Level], now: datetime) -> None:
+    """Write down the waves that begin and end with what was just decided of an article."""
+    for rule_id, found in {one.rule_id: one.measured for one in obligations if one.measured is not None}.items():
+        mine = level_of[rule_id]
+        if found.ends and mine.wave is not None:
+            over = sa.update(_wave).where(_wave.c.rule_id == rule_id, _wave.c.article_id == mine.wave.article_id)
+            tx.execute(over.values(ended=now))
+        if found.begins and found.wave is not None:
+            tx.execute(
+                sa.insert(_wave).values(
+                    rule_id=rule_id,
+                    article_id=found.wave.article_id,
+                    began=found.wave.began,
+                    per=int(found.wave.per.total_seconds()),
+                )
+            )
+            _name(tx, rule_id, found.wave, mine, now)
+
+
+def _name(tx: Tx, rule_id: str, wave: Wave, known: Level, now: datetime) -> None:
+    """Let what stayed below the volume, and stands in the window of a wave that begins, name that wave."""
+    window = [one.number for one in known.arrivals if one.at > now - wave.per]
+    before = (
+        _obligation.c.match_id.in_(window),
+        _obligation.c.rule_id == rule_id,
+        _obligation.c.suppression == Suppression.BELOW_VOLUME,
+        _obligation.c.wave.is_(None),
+    )
+    tx.execute(sa.update(_obligation).where(*before).values(wave=wave.article_id))
+
+
+def _arrivals(tx: Tx, rule_id: str, *when: sa.ColumnElement[bool]) -> tuple[Arrival, ...]:
+    query = _counted(rule_id, *when).with_only_columns(_match.c.id, _match.c.created, _STORY.label("story"))
+    return tuple(Arrival(number=r.id, story=r.story, at=r.created) for r in tx.execute(query.order_by(_match.c.id)))
+
+
+def _counted(rule_id: str, *when: sa.ColumnElement[bool]) -> sa.Select[tuple[object, ...]]:
+    """The first matches of the articles that count for a rule, with their places in stories."""
+    earlier = _match.alias("earlier")
+    again = sa.exists().where(
+        earlier.c.article_id == _match.c.article_id, earlier.c.rule_id == rule_id, earlier.c.id < _match.c.id
+    )
+    counts = sa.exists().where(
+        _obligation.c.rule_id == rule_id,
+        _obligation.c.article_id == _match.c.article_id,
+        _obligation.c.occasion != Occasion.ESCALATION,
+        _obligation.c.suppression.not_in(_NOT_COUNTED),
+    )
+    joined = _match.outerjoin(_told, _told.c.article_id == _match.c.article_id)
+    return sa.select(_match).select_from(joined).where(_match.c.rule_id == rule_id, ~again, counts, *when)
+
+
+def _last_told(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastTold]:
+    """By recipient, the last alert of a wave that was not given up."""
+    query = (
+        sa.select(_obligation.c.recipient, _obligation.c.match_id, _obligation.c.created)
+        .join(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+        .where(
+            _obligation.c.rule_id == rule_id,
+            _obligation.c.wave == wave.article_id,
+            _obligation.c.verdict == Verdict.OWED,
+            _obligation.c.occasion != Occasion.ESCALATION,
+            _delivery.c.state != DeliveryState.DEAD,
+        )
+        .order_by(_obligation.c.match_id)
+    )
+    alerts: Counter[str] = Counter()
+    found: dict[str, LastTold] = {}
+    for r in tx.execute(query):
+        alerts[r.recipient] += 1
+        found[r.recipient] = LastTold(number=r.match_id, at=r.created, alerts=alerts[r.recipient])
+    return found
+
+
+def _weeks(tx: Tx, rule_id: str, per: timedelta, now: datetime) -> tuple[int, ...]:
+    """Stories in the same window of each past week by whose end the rule had matched for the first time."""
+    first = tx.execute(sa.select(sa.func.min(_match.c.created)).where(_match.c.rule_id == rule_id)).scalar()
+    past = (now - number * _WEEK for number in range(1, WEEKS + 1))
+    ends = [end for end in past if first is not None and end >= first]
+    if not ends:
+        return ()
+    windows = (sa.and_(_match.c.created > end - per, _match.c.created <= end) for end in ends)
+    found = _arrivals(tx, rule_id, sa.or_(*windows))
+    return tuple(len({one.story for one in found if end - per < one.at <= end}) for end in ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belongs:
+    """A wave that an obligation belongs to, and the window that ends with its article."""
+
+    wave: Wave
+    #: Of the match that is owed, and when it was decided.
+    match_id: int
+    at: datetime
+
+
+def of_delivery(tx: Tx, delivery_id: int) -> dict[tuple[str, int], Belongs]:
+    """By rule and article: the waves of what a delivery carries."""
+    same = sa.and_(_wave.c.rule_id == _obligation.c.rule_id, _wave.c.article_id == _obligation.c.wave)
+    query = (
+        sa.select(_wave, _obligation.c.article_id.label("owed_id"), _obligation.c.match_id, _obligation.c.created)
+        .select_from(_obligation.join(_wave, same))
+        .where(_obligation.c.delivery_id == delivery_id)
+    )
+    return {
+        (r.rule_id, r.owed_id): Belongs(wave=_read(r), match_id=r.match_id, at=r.created) for r in tx.execute(query)
+    }
+
+
+def report(tx: Tx, rule_id: str, *, match_id: int, at: datetime, per: timedelta) -> WaveReport:
+    """The stories of the window that ends with a match, decided at that moment; by what is known of them now."""
+    columns = (_match.c.id, _STORY.label("story"), *(_article.c[name] for name in _SHOWN))
+    query = _counted(rule_id, _match.c.created > at - per, _match.c.id <= match_id)
+    query = query.join(_article, _article.c.id == _match.c.article_id).with_only_columns(*columns)
+    newest = {r.story: r for r in tx.execute(query.order_by(_match.c.id))}
+    outlets = _outlets(tx, [story for story in newest if story > 0])
+    stories = [
+        WaveStory(
+            title=r.title,
+            link=r.link,
+            language=r.language,
+            published=r.published,
+            outlets=tuple(dict.fromkeys(filter(None, (r.source, *outlets.get(story, ()))))),
+            articles=max(1, len(outlets.get(story, ()))),
+        )
+        for story, r in newest.items()
+    ]
+    stories.sort(key=lambda one: one.published, reverse=True)
+    stories.sort(key=lambda one: (-len(one.outlets), -one.articles))
+    return WaveReport(stories=len(stories), per=per, top=tuple(stories[:_TOP]))
+
+
+_SHOWN = ("title", "link", "language", "published", "source")
+
+
+def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, list[str]]:
+    """By story: the outlet of each of its articles, in the order in which they came."""
+    query = (
+        sa.select(_told.c.story_id, _article.c.source)
+        .join(_article, _article.c.id == _told.c.article_id)
+        .where(_told.c.story_id.in_(story_ids))
+        .order_by(_told.c.article_id)
+    )
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for r in tx.execute(query):
+        found[r.story_id].append(r.source)
+    return found
+
+
+def _read(r: sa.Row[tuple[object, ...]]) -> Wave:
+    return Wave(article_id=r.article_id, began=r.began, per=timedelta(seconds=r.per))
