@@ -17,11 +17,11 @@ from worker.app.clock import clock
 from worker.app.load import target_named
 from worker.errors import VeilleError
 from worker.match import Source, match
-from worker.model import Alert, AlertItem, Digest, Match, Message, Suppression, Target
-from worker.pipeline.content import item
+from worker.model import Alert, AlertItem, Digest, Match, Message, Occasion, Suppression, Target
+from worker.pipeline.content import item, wave_item
 from worker.pipeline.live import Live
 from worker.render import page, seal
-from worker.store import Tx, articles, entries, ledger, standing
+from worker.store import Tx, articles, entries, ledger, standing, waves
 from worker.store.articles import StoredArticle
 
 #: Articles of a digest, and how far back they are looked for.
@@ -62,10 +62,16 @@ class Preview:
 
 
 def of_article(tx: Tx, live: Live, article: StoredArticle, target_id: str) -> Preview | None:
-    """The first alert on an article, whatever the routes say; None where no rule matches it, then or now."""
+    """The first alert on an article, whatever the routes say; None where no rule matches it, then or now.
+
+    For a rule with a volume, the alert of the wave that the article belongs to, or of one that it would complete.
+    """
     target = target_named(live, target_id)
-    found = _item(tx, live, article, clock())
-    return None if found is None else _preview(Alert(items=(found,)), target, live)
+    found: Sequence[ledger.StoredMatch] = ledger.matches(tx, article.id)
+    if not found:
+        found = [_as_stored(one, article, clock()) for one in _matches(tx, live, article)]
+    items = _items(tx, live, article, found)
+    return _preview(Alert(items=items), target, live) if items else None
 
 
 def of_digest(tx: Tx, live: Live, target_id: str) -> Preview | None:
@@ -73,9 +79,8 @@ def of_digest(tx: Tx, live: Live, target_id: str) -> Preview | None:
     target = target_named(live, target_id)
     items: list[AlertItem] = []
     for article in articles.newest(tx, limit=_LOOKED_AT):
-        matches = [("first", one) for one in ledger.matches(tx, article.id)]
-        if matches and len(items) < _DIGEST:
-            items.append(item(tx, article.id, matches))
+        if len(items) < _DIGEST:
+            items += _items(tx, live, article, ledger.matches(tx, article.id), only_waves_that_begin=True)
     held_back = standing.held_back(tx, target.recipients[0])
     reasons = tuple((Suppression(why), count) for why, count in held_back.items())
     return _preview(Digest(items=tuple(items), held_back=reasons), target, live) if items else None
@@ -113,11 +118,27 @@ def _height(shown: str) -> int:
     return min(max(200 + 30 * lines, 480), 12_000)
 
 
-def _item(tx: Tx, live: Live, article: StoredArticle, now: datetime) -> AlertItem | None:
-    found: Sequence[ledger.StoredMatch] = ledger.matches(tx, article.id)
-    if not found:
-        found = [_as_stored(one, article, now) for one in _matches(tx, live, article)]
-    return item(tx, article.id, [("first", one) for one in found]) if found else None
+def _items(
+    tx: Tx,
+    live: Live,
+    article: StoredArticle,
+    found: Sequence[ledger.StoredMatch],
+    *,
+    only_waves_that_begin: bool = False,
+) -> tuple[AlertItem, ...]:
+    """The article with its rules, and a wave for each rule with a volume."""
+    volumes = {rule.id: rule.volume for rule in live.ruleset.rules if rule.volume is not None}
+    single = [("first", one) for one in found if one.rule_id not in volumes]
+    items = [item(tx, article.id, single)] if single else []
+    belongs = waves.of_article(tx, article.id)
+    # Of a rule's texts the newest is shown, as in a message.
+    for rule_id, one in {one.rule_id: one for one in found if one.rule_id in volumes}.items():
+        mine = belongs.get((rule_id, article.id))
+        if only_waves_that_begin and (mine is None or mine.article_id != article.id):
+            continue
+        told = waves.report(tx, rule_id, article.id, mine.per if mine else volumes[rule_id].per)
+        items.append(wave_item(tx, article.id, (Occasion.WAVE, one), told))
+    return tuple(items)
 
 
 def _matches(tx: Tx, live: Live, article: StoredArticle) -> Sequence[Match]:

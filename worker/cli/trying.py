@@ -64,6 +64,7 @@ def backtest(past: Past, live: Live, rule_id: str) -> Facts:
         "alerts": sum(done.alerts.values()),
         "alerts_by_target": _by_target(done),
         "suppressed": dict(sorted(done.suppressed.items())),
+        "waves": _waves(done, rule_id),
         "articles": [_hit(hit) for hit in hits],
     }
 
@@ -76,6 +77,7 @@ def diff(past: Past, old: Live, new: Live) -> Facts:
         "texts": after.texts,
         "rules": {
             rule: _change(before.hits.get(rule), after.hits.get(rule))
+            | {"waves": {"old": len(before.waves.get(rule, ())), "new": len(after.waves.get(rule, ()))}}
             for rule in sorted(before.hits.keys() | after.hits.keys())
         },
         "alerts": {
@@ -159,6 +161,13 @@ def _hit(hit: Hit) -> Facts:
         "suppressed": sorted({str(o.suppression) for o in hit.obligations if o.suppression}),
         "passages": [{"text": p.text, "marks": [list(mark) for mark in p.marks]} for p in shown],
     }
+
+
+def _waves(done: Replayed, rule_id: str) -> list[Facts]:
+    return [
+        {"began": one.wave.began, "article": one.wave.article_id, "most": one.most, "alerts": one.alerts}
+        for one in done.waves.get(rule_id, ())
+    ]
 
 
 def _by_target(done: Replayed) -> dict[str, int]:

@@ -33,8 +33,8 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
         if mine is None:
             by_article[article_id].append((occasion, found))
         else:
-            told = waves.report(tx, found.rule_id, match_id=mine.match_id, at=mine.at, per=mine.wave.per)
-            key = found.rule_id, mine.wave.article_id
+            told = waves.report(tx, found.rule_id, article_id, mine.per)
+            key = found.rule_id, mine.article_id
             first = by_wave[key].occasion if key in by_wave else occasion
             by_wave[key] = wave_item(tx, article_id, (first, found), told)
     bare = [*(item(tx, article_id, found) for article_id, found in by_article.items()), *by_wave.values()]

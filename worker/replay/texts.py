@@ -7,17 +7,18 @@ as they were decided then.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from worker import text
-from worker.alert import About, History, Standing, alert
+from worker.alert import About, History, Standing, alert, story_key
 from worker.dedupe import Fingerprint, news
 from worker.match import Source, match
 from worker.model import Match, NoveltyKind, Obligation, Occasion, Origin, Suppression, Verdict
 from worker.pipeline.live import Live
+from worker.replay.volumes import Volumes, Waved
 from worker.store.history import PastText
 
 _Pair = tuple[str, str]
@@ -46,6 +47,8 @@ class Replayed:
     alerts: Counter[tuple[date, str]] = field(default_factory=Counter)
     #: Why others would not have been sent.
     suppressed: Counter[str] = field(default_factory=Counter)
+    #: By rule, of rules with a volume: their waves, in the order in which they began.
+    waves: Mapping[str, Sequence[Waved]] = field(default_factory=dict)
 
 
 def replay(
@@ -74,8 +77,9 @@ class _Decided:
         self._of_text: defaultdict[int, set[_Pair]] = defaultdict(set)
         #: By story.
         self._standing: defaultdict[int, dict[_Pair, Standing]] = defaultdict(dict)
+        self.volumes = Volumes()
 
-    def history(self, one: PastText, own: frozenset[str]) -> History:
+    def history(self, one: PastText, own: frozenset[str], matches: Sequence[Match]) -> History:
         """What was decided before one text; silences and throttles are of their day and do not count."""
         of = one.novelty.of
         return History(
@@ -85,9 +89,15 @@ class _Decided:
             news=own,
             backlog=one.backlog,
             standing=self._standing[one.story_id] if one.story_id is not None else {},
+            levels={
+                found.rule_id: self.volumes.level(found.rule_id, found.volume, one.article.first_seen)
+                for found in matches
+                if found.volume is not None
+            },
         )
 
-    def add(self, one: PastText, obligations: Iterable[Obligation]) -> None:
+    def add(self, one: PastText, obligations: Sequence[Obligation]) -> None:
+        self.volumes.add(obligations, story_key(one.story_id, one.article_id), one.article.first_seen)
         for owed in obligations:
             pair = (owed.rule_id, owed.recipient)
             self._of_article[one.article_id].add(pair)
@@ -107,7 +117,7 @@ class _Replay:
         self._decided = _Decided()
         targets = live.config.alerts.targets
         self._zone = ZoneInfo(targets[0].timezone if targets else "UTC")
-        self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules})
+        self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules}, waves=self._decided.volumes.waves)
 
     def again(self, one: PastText) -> None:
         """Match one text, and decide whom it would have told."""
@@ -122,7 +132,8 @@ class _Replay:
         if matches and one.origin is Origin.FEED:
             own = self._news(one, document, matches)
             about = self._about(one, tags)
-            owed = alert(matches, one.novelty, self._decided.history(one, own), self._live.config.alerts, about)
+            before = self._decided.history(one, own, matches)
+            owed = alert(matches, one.novelty, before, self._live.config.alerts, about)
             self._decided.add(one, owed)
         day = article.published.astimezone(self._zone).date()
         for found in matches:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -140,35 +139,38 @@ def _weeks(tx: Tx, rule_id: str, per: timedelta, now: datetime) -> tuple[int, ..
     return tuple(len({one.story for one in found if end - per < one.at <= end}) for end in ends)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Belongs:
-    """A wave that an obligation belongs to, and the window that ends with its article."""
-
-    wave: Wave
-    #: Of the match that is owed, and when it was decided.
-    match_id: int
-    at: datetime
+def of_delivery(tx: Tx, delivery_id: int) -> dict[tuple[str, int], Wave]:
+    """By rule and article: the wave of what a delivery carries."""
+    return _belongs(tx, _obligation.c.delivery_id == delivery_id)
 
 
-def of_delivery(tx: Tx, delivery_id: int) -> dict[tuple[str, int], Belongs]:
-    """By rule and article: the waves of what a delivery carries."""
+def of_article(tx: Tx, article_id: int) -> dict[tuple[str, int], Wave]:
+    """By rule and article: the waves that an article belongs to."""
+    return _belongs(tx, _obligation.c.article_id == article_id)
+
+
+def _belongs(tx: Tx, where: sa.ColumnElement[bool]) -> dict[tuple[str, int], Wave]:
     same = sa.and_(_wave.c.rule_id == _obligation.c.rule_id, _wave.c.article_id == _obligation.c.wave)
-    query = (
-        sa.select(_wave, _obligation.c.article_id.label("owed_id"), _obligation.c.match_id, _obligation.c.created)
-        .select_from(_obligation.join(_wave, same))
-        .where(_obligation.c.delivery_id == delivery_id)
-    )
-    return {
-        (r.rule_id, r.owed_id): Belongs(wave=_read(r), match_id=r.match_id, at=r.created) for r in tx.execute(query)
-    }
+    query = sa.select(_wave, _obligation.c.article_id.label("own_id")).select_from(_obligation.join(_wave, same))
+    return {(r.rule_id, r.own_id): _read(r) for r in tx.execute(query.where(where))}
 
 
-def report(tx: Tx, rule_id: str, *, match_id: int, at: datetime, per: timedelta) -> WaveReport:
-    """The stories of the window that ends with a match, decided at that moment; by what is known of them now."""
-    columns = (_match.c.id, _STORY.label("story"), *(_article.c[name] for name in _SHOWN))
-    query = _counted(rule_id, _match.c.created > at - per, _match.c.id <= match_id)
-    query = query.join(_article, _article.c.id == _match.c.article_id).with_only_columns(*columns)
-    newest = {r.story: r for r in tx.execute(query.order_by(_match.c.id))}
+def report(tx: Tx, rule_id: str, article_id: int, per: timedelta) -> WaveReport:
+    """The stories of the window that ends with a rule's first match of an article; by what is known of them now.
+
+    An article that the rule did not match when it came stands alone.
+    """
+    own = (_match.c.rule_id == rule_id, _match.c.article_id == article_id)
+    last = tx.execute(sa.select(_match.c.id, _match.c.created).where(*own).order_by(_match.c.id).limit(1)).one_or_none()
+    columns = (_STORY.label("story"), *(_article.c[name] for name in _SHOWN))
+    if last is None:
+        alone = sa.literal(-article_id).label("story")
+        query = sa.select(alone, *columns[1:]).where(_article.c.id == article_id)
+    else:
+        query = _counted(rule_id, _match.c.created > last.created - per, _match.c.id <= last.id)
+        query = query.join(_article, _article.c.id == _match.c.article_id).with_only_columns(*columns)
+        query = query.order_by(_match.c.id)
+    newest = {r.story: r for r in tx.execute(query)}
     outlets = _outlets(tx, [story for story in newest if story > 0])
     stories = [
         WaveStory(

@@ -113,10 +113,16 @@ def backtest(found: Facts) -> None:
         out.print()
         for day, count in found["days"].items():
             out.print(Text(f"{day} {'█' * max(1, round(30 * count / most))} {count}"))
+    for wave in found["waves"]:
+        alerts = f"{wave['alerts']} alert{'s' * (wave['alerts'] != 1)}"
+        began = f"wave of {utc(wave['began'])} UTC, article {wave['article']}"
+        out.print(Text(f"{began}: at most {wave['most']} stories, {alerts}"))
     held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
+    waves = f" in {len(found['waves'])} waves" if found["waves"] else ""
+    sent = f"{found['alerts']} alerts{waves}{held and f' (not sent: {held})'}"
     out.print(
         f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
-        f"{utc(found['since'])} UTC; it would have sent {found['alerts']} alerts{held and f' (not sent: {held})'}"
+        f"{utc(found['since'])} UTC; it would have sent {sent}"
     )
 
 
@@ -137,6 +143,9 @@ def diff(found: Facts) -> None:
         table.add_row(rule, "" if one["is"] == "in both" else one["is"], *counts, overlap)
     out.print()
     out.print(table)
+    for rule, one in found["rules"].items():
+        if any(one["waves"].values()):
+            out.print(f"waves of {escape(rule)}: {one['waves']['old']} before, {one['waves']['new']} after")
     for target, days in found["alerts"].items():
         table = table_of(f"alerts to {target}", "old", "new")
         for day in sorted(days["old"].keys() | days["new"].keys()):
