@@ -162,7 +162,7 @@ def report(tx: Tx, rule_id: str, article_id: int, per: timedelta) -> WaveReport:
     """
     own = (_match.c.rule_id == rule_id, _match.c.article_id == article_id)
     last = tx.execute(sa.select(_match.c.id, _match.c.created).where(*own).order_by(_match.c.id).limit(1)).one_or_none()
-    columns = (_STORY.label("story"), *(_article.c[name] for name in _SHOWN))
+    columns = [_STORY.label("story"), *(_article.c[name] for name in _SHOWN)]
     if last is None:
         alone = sa.literal(-article_id).label("story")
         query = sa.select(alone, *columns[1:]).where(_article.c.id == article_id)
@@ -181,7 +181,7 @@ def report(tx: Tx, rule_id: str, article_id: int, per: timedelta) -> WaveReport:
             outlets=tuple(dict.fromkeys(filter(None, (r.source, *outlets.get(story, ()))))),
             articles=max(1, len(outlets.get(story, ()))),
         )
-        for story, r in newest.items()
+        for story, r in reversed(newest.items())
     ]
     stories.sort(key=lambda one: one.published, reverse=True)
     stories.sort(key=lambda one: (-len(one.outlets), -one.articles))
