@@ -118,7 +118,7 @@ def _wave(item: AlertItem, wave: WaveReport, target: Target, words: Wording) -> 
         news=words.news.get(occasion, "") if occasion and item.occasion != Occasion.WAVE else "",
         changes=(),
         rules=rules,
-        title=Passage(text=words.wave.format(stories=stories, time=say_time(wave.per, words))),
+        title=Passage(text=line(words.wave.format(stories=stories, time=say_time(wave.per, words)), _TITLE)),
         passages=(),
         source="",
         date=words.wave_date.format(date=say_date(item.first_seen, target.timezone, words)),
