@@ -3,14 +3,26 @@
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from messages import ITEM, Shown, bot, mail, marked_texts, part, sealed, slack, slack_texts, target, told
 
-from worker.model import Alert, AlertItem, Change, Channel, Digest, Message, Notice, Passage, Thread
+from worker.model import (
+    Alert,
+    AlertItem,
+    Change,
+    Channel,
+    Digest,
+    Message,
+    Notice,
+    Passage,
+    Thread,
+    WaveReport,
+    WaveStory,
+)
 from worker.render import SLACK_CAPACITY
 
 TOLD = datetime(2026, 3, 11, 2, 0, tzinfo=UTC)
@@ -33,8 +45,14 @@ def everywhere(content: str) -> AlertItem:
     )
 
 
+def wave_of(content: str) -> WaveReport:
+    """A wave whose every text is `content`."""
+    story = WaveStory(title=content, link="", language="fr", published=TOLD, outlets=(content, "B"), articles=3)
+    return WaveReport(stories=9, per=timedelta(hours=6), top=(story, story))
+
+
 def messages_of(content: str, channel: Channel) -> list[Message]:
-    """An alert, a follow-up, a digest and a notice that say it."""
+    """An alert, a follow-up, a wave, a digest and a notice that say it."""
     item, to = everywhere(content), target(channel)
     thread = Thread(root=content, subject=content, last=f"<{content}@e.org>", told=TOLD, ref=content)
     return [
@@ -43,6 +61,7 @@ def messages_of(content: str, channel: Channel) -> list[Message]:
         told(Alert(items=(item,), thread=thread), to=bot() if channel is Channel.SLACK else to),
         told(Digest(items=(item, replace(item, story_id=1), replace(item, story_id=1))), to=to),
         told(Notice(subject=content, body=content), to=to),
+        told(Alert(items=(replace(item, occasion="wave-2", wave=wave_of(content)),)), to=to),
     ]
 
 

@@ -84,7 +84,7 @@ def test_from_silence_to_an_alert_and_again(street: Street) -> None:
     assert [line["occasion"] for line in (told, again)] == ["wave", "wave-2"]
     assert "below-volume" in site.veille("why", "https://a.example/2").stdout
 
-    sums = {row["why"]: row["obligations"] for row in site.json("ledger", "--since", "1d")["rows"]}
+    sums = {row["why"]: row["obligations"] for row in site.json("ledger", "--since", "1d")["lines"]}
     assert sums == {"below-volume": 4, "in-wave": 4, "": 2}
     found = site.json("rules", "backtest", "flood", "--since", "5000d")
     assert (found["matched"], found["alerts"], found["suppressed"]) == (10, 2, {"below-volume": 4, "in-wave": 4})
