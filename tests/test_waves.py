@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 from desk import FEED, Desk, email_target, feed, scripted
+from replaying import replayed
 from rig import Item
 from test_story_alerts import mails, plain
 
@@ -334,3 +335,49 @@ async def test_times_compares_with_the_same_hour_of_past_weeks(
     assert [line.split()[2] for line in now] == wanted
     said = "only 2 past weeks of the rule are known" if weeks == 2 else "2.0 at this hour of 4 past weeks"
     assert all(said in line for line in now)
+
+
+async def test_a_text_that_matches_at_last_counts_once(desk: Desk) -> None:
+    """A later text of an article is counted at its first match, and tells nothing by itself."""
+    dull = dispatch(8, word="pluie")
+    await arrive(desk, [dull])
+    await one_by_one(desk, range(3))
+    told = replace(dull, text=dull.text + " La crue suit.", title="Pluie, puis crue")
+    await arrive(desk, [told, *(dispatch(n) for n in range(3))])
+    assert lines(desk)[-1].split(" ", 1) == ["1", "wave below-volume 4 of 5 stories in 6 h -"]
+    await arrive(desk, [replace(told, text=told.text + " Et encore la crue."), *(dispatch(n) for n in range(4))])
+    assert lines(desk)[-2:] == ["1 wave below-volume 4 of 5 stories in 6 h 5", "5 wave owed 5 stories in 6 h 5"]
+
+
+async def test_a_wave_is_acknowledged_not_muted(desk: Desk) -> None:
+    """There are no links that would be about one of its articles."""
+    desk.reload(public_url="https://v.example")
+    with desk.store.write() as tx:
+        silences.make_signing_key(tx)
+    await one_by_one(desk, range(5))
+    text = plain(mails(desk)[0])
+    assert "Accuser réception" in text
+    assert "Ne plus suivre" not in text
+    assert "Sans intérêt" not in text
+
+
+async def test_a_replay_from_the_middle_of_a_wave_is_the_same(desk: Desk) -> None:
+    """What was open before is taken over: no wave begins anew, none is told twice."""
+    await one_by_one(desk, range(7))
+    middle = desk.now
+    await one_by_one(desk, range(7, 11))
+    await one_by_one(desk, [11], minutes=400)
+    minute = timedelta(minutes=1)
+    _, compared = await replayed(desk.store, desk.edges.live, middle + minute, desk.now + minute, warm_up=timedelta(0))
+    assert compared.changes == []
+    assert compared.same
+    assert compared.obligations["then"] == 5
+
+
+async def test_two_rules_of_one_article_tell_two_waves(desk: Desk) -> None:
+    """Each in a message of its own, and beside a rule without a volume."""
+    other = RULES.replace("flood", "water").replace("= 5", "= 3").replace("Crues", "Eaux")
+    desk.reload(rules=RULES + other + '[[rule]]\nid = "one"\nwhen = "=crue"\n')
+    await one_by_one(desk, range(5))
+    subjects = sorted(str(mail["Subject"]).partition(":")[0] for mail in mails(desk))
+    assert subjects == ["[high] Crues", "[high] Eaux", *["[medium] one"] * 5]
