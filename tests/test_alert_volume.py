@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import match, target
 
-from worker.alert import About, Arrival, History, LastTold, Level, alert, measure, of_wave, story_key
+from worker.alert import About, Arrival, History, LastAlert, Level, alert, measure, of_wave, story_key
 from worker.alert.volume import needed
 from worker.model import AlertPolicy, Novelty, NoveltyKind, Origin, Suppression, Verdict, Volume, Wave, spoken
 from worker.replay.volumes import Volumes
@@ -109,9 +109,9 @@ def test_figures_are_for_people() -> None:
 def test_it_tells_again_for_stories_that_the_last_alert_did_not_count() -> None:
     """One that comes back was told; as many others as it takes make an alert."""
     wave = Wave(article_id=5, began=NOON - timedelta(minutes=10), per=FIVE.per)
-    told = {"log:a": LastTold(number=5, at=NOON - timedelta(minutes=10), alerts=1)}
+    told = {"log:a": LastAlert(number=5, at=NOON - timedelta(minutes=10), alerts=1)}
     before = ((50, 1), (40, 2), (30, 3), (20, 4), (10, 5))
-    level = Level(arrivals=arrivals(*before, (9, 1), (8, 6), (7, 7), (6, 8), (5, 9)), wave=wave, told=told)
+    level = Level(arrivals=arrivals(*before, (9, 1), (8, 6), (7, 7), (6, 8), (5, 9)), wave=wave, last_alerts=told)
     for story, wanted in ((2, Suppression.IN_WAVE), (9, Suppression.IN_WAVE), (10, None)):
         found = measure(FIVE, level, story=story, article_id=99, now=NOON)
         occasion, suppression = of_wave(found, FIVE, level, "log:a", story)

@@ -20,7 +20,7 @@ from worker.alert.settling import (
     Settled,
     settle,
 )
-from worker.alert.volume import WAVE, Arrival, LastTold, Level, measure, of_wave, story_key
+from worker.alert.volume import WAVE, Arrival, LastAlert, Level, measure, of_wave, story_key
 
 __all__ = [
     "DIGEST",
@@ -37,7 +37,7 @@ __all__ = [
     "Addressee",
     "Arrival",
     "History",
-    "LastTold",
+    "LastAlert",
     "Level",
     "Settled",
     "Silenced",

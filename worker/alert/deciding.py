@@ -44,7 +44,7 @@ def alert(
     - What was decided for an article is decided once. A revision that matches what earlier texts did not is a
       `development`; one that corrects what a recipient was told is a `correction`.
     - A copy is silent where its original was decided, and not where it brings news of its own.
-    - A rule with a volume tells waves: see `alert.volume`.
+    - A rule with a volume alerts on waves: see `alert.volume`.
     """
     deciding = _Deciding(novelty, history, policy, about)
     return tuple(found for match in matches for found in deciding.of(match))
@@ -78,7 +78,7 @@ class _Deciding:
                 yield from self._escalations(match, to, made)
 
     def _of_volume(self, match: Match, volume: Volume) -> Iterator[Obligation]:
-        """The obligations of a rule that tells waves. An article counts once, at its first match, for everyone."""
+        """The obligations of a rule that alerts on waves. An article counts once, at its first match, for everyone."""
         rule_id, about = match.rule_id, self._about
         if any(rule_id == decided for decided, _ in self._history.decided):
             return

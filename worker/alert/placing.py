@@ -33,7 +33,7 @@ def placed(
 ) -> Obligation:
     """The obligation with the delivery that is to carry it.
 
-    `again`: before then its story is not told again; `thread`: what it collects, where that is not for `key` to say.
+    `again`: its story is sent no second time before then; `thread`: what it collects, where `key` has no say.
     """
     target, now = to.target, about.now
     if target.digest is not None and severity not in target.digest.but:

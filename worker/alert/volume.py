@@ -31,7 +31,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastTold:
+class LastAlert:
     """The last alert of a wave that a recipient was sent, or is about to be."""
 
     #: Of the arrival that it was owed for.
@@ -45,12 +45,12 @@ class LastTold:
 class Level:
     """What is known of a rule's volume before an article is decided."""
 
-    #: In order, as far back as a window before the oldest of `told`, and at least one window.
+    #: In order, as far back as a window before the oldest of `last_alerts`, and at least one window.
     arrivals: Sequence[Arrival] = ()
     #: The wave that the rule's last arrival belonged to.
     wave: Wave | None = None
     #: By recipient, of that wave.
-    told: Mapping[str, LastTold] = field(default_factory=dict)
+    last_alerts: Mapping[str, LastAlert] = field(default_factory=dict)
     #: Stories in the same window of each past week in which the rule was there.
     weeks: Sequence[int] = ()
 
@@ -94,14 +94,14 @@ def of_wave(
     occasion = str(Occasion.WAVE)
     if found.wave is None or found.needed is None:
         return occasion, Suppression.BELOW_VOLUME
-    told = None if found.begins else level.told.get(recipient)
-    if told is None:
+    last = None if found.begins else level.last_alerts.get(recipient)
+    if last is None:
         return occasion, None
-    before = {one.story for one in level.arrivals if one.number <= told.number and one.at > told.at - volume.per}
-    since = {one.story for one in level.arrivals if one.number > told.number} | {story}
+    before = {one.story for one in level.arrivals if one.number <= last.number and one.at > last.at - volume.per}
+    since = {one.story for one in level.arrivals if one.number > last.number} | {story}
     if len(since - before) < found.needed:
         return occasion, Suppression.IN_WAVE
-    return f"{occasion}-{told.alerts + 1}", None
+    return f"{occasion}-{last.alerts + 1}", None
 
 
 def thread_of_wave(rule_id: str, wave: Wave) -> str:

@@ -136,8 +136,8 @@ def _items(
         mine = belongs.get((rule_id, article.id))
         if only_waves_that_begin and (mine is None or mine.article_id != article.id):
             continue
-        told = waves.report(tx, rule_id, article.id, mine.per if mine else volumes[rule_id].per)
-        items.append(wave_item(tx, article.id, (Occasion.WAVE, one), told))
+        report = waves.report(tx, rule_id, article.id, mine.per if mine else volumes[rule_id].per)
+        items.append(wave_item(tx, article.id, (Occasion.WAVE, one), report))
     return tuple(items)
 
 

@@ -46,7 +46,7 @@ _SUPPRESSED = {
     "muted-story": "its story was muted",
     "acknowledged": "the story was acknowledged in time",
     "below-volume": "below-volume, too few stories for a wave of its rule",
-    "in-wave": "in-wave, an alert told the wave that it belongs to",
+    "in-wave": "in-wave, an alert was sent of the wave that it belongs to",
 }
 _HELD = {
     "group-wait": "more on the same may come",

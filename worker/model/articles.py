@@ -130,5 +130,5 @@ class Match:
     contributions: tuple[tuple[str, int], ...] = ()
     #: What the rule says of how often its stories are told.
     telling: Telling | None = None
-    #: The rule tells waves, and no single article.
+    #: The rule alerts on waves, and on no single article.
     volume: Volume | None = None

@@ -46,9 +46,9 @@ class Suppression(StrEnum):
     MUTED_STORY = "muted-story"
     #: Somebody acknowledged the story before the reminder was due.
     ACKNOWLEDGED = "acknowledged"
-    #: Its rule tells waves, and there were too few stories for one.
+    #: Its rule alerts on waves, and there were too few stories for one.
     BELOW_VOLUME = "below-volume"
-    #: Its rule tells waves, and the recipient was sent the one that it belongs to.
+    #: Its rule alerts on waves, and the recipient was sent an alert of the one that it belongs to.
     IN_WAVE = "in-wave"
 
 
@@ -173,7 +173,7 @@ class AlertItem:
     #: Published long before it was first seen: marked, so that nobody takes it for news.
     old: bool = False
     answers: Answers = Answers()
-    #: The wave that is told instead of the article, which completed it or let it grow.
+    #: The wave that the message reports in place of the article, which completed it or let it grow.
     wave: WaveReport | None = None
 
 

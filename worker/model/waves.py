@@ -81,7 +81,7 @@ class WaveReport:
     #: Stories in the window that ends with the article that is owed.
     stories: int
     per: timedelta
-    #: The stories told by most outlets, then by most articles, then most recently.
+    #: The stories of most outlets first, then of most articles, then the newest.
     top: tuple[WaveStory, ...]
 
 

@@ -21,7 +21,7 @@ _Found = tuple[str, ledger.StoredMatch]
 def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) -> Alert | Digest | Notice:
     """A notice, a digest, or the articles of one story, each with every rule it is told for; waves stand by themselves.
 
-    Of a wave that has grown since the message was begun, the last is told.
+    Of a wave that has grown since the message was begun, the newest report stands.
     """
     if draft.notice is not None:
         return draft.notice
@@ -33,10 +33,10 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
         if mine is None:
             by_article[article_id].append((occasion, found))
         else:
-            told = waves.report(tx, found.rule_id, article_id, mine.per)
+            report = waves.report(tx, found.rule_id, article_id, mine.per)
             key = found.rule_id, mine.article_id
             first = by_wave[key].occasion if key in by_wave else occasion
-            by_wave[key] = wave_item(tx, article_id, (first, found), told)
+            by_wave[key] = wave_item(tx, article_id, (first, found), report)
     bare = [*(item(tx, article_id, found) for article_id, found in by_article.items()), *by_wave.values()]
     items = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
     if draft.collects.startswith((*THREADS, ESCALATION)):
@@ -100,9 +100,9 @@ def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:
     )
 
 
-def wave_item(tx: Tx, article_id: int, found: _Found, told: WaveReport) -> AlertItem:
+def wave_item(tx: Tx, article_id: int, found: _Found, report: WaveReport) -> AlertItem:
     """A wave of a rule, owed for an article; raises LookupError."""
-    return replace(item(tx, article_id, [found]), wave=told, story_id=None)
+    return replace(item(tx, article_id, [found]), wave=report, story_id=None)
 
 
 def _perhaps(story: stories.StoredStory | None) -> tuple[str, str]:

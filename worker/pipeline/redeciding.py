@@ -95,7 +95,7 @@ def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: 
     for one in lines:
         pair = one.rule_id, one.recipient
         if one.occasion.startswith(Occasion.WAVE):
-            continue  # its rule tells waves: whatever kept the article back, it is not sent by itself
+            continue  # its rule alerts on waves: whatever kept the article back, it is not sent by itself
         is_muted = one.suppression == Suppression.MUTED_STORY and one.article_id in moved
         # What was given up or forgotten long ago makes no old news of it.
         is_recent = now - one.created <= KEPT

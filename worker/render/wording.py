@@ -214,7 +214,7 @@ _ENGLISH = Wording(
             Occasion.CORRECTION: "Correction: the text you were told of has changed.",
             Occasion.DEVELOPMENT: "Development: the story you were told of goes on.",
             Occasion.ESCALATION: "Reminder: nobody has acknowledged this alert yet.",
-            Occasion.WAVE: "The wave you were told of is growing.",
+            Occasion.WAVE: "The wave reported before is growing.",
         }
     ),
     follows="Follows “{subject}” ({date})",
@@ -275,7 +275,10 @@ _ENGLISH = Wording(
                 "{count} article below its rule’s volume",
                 "{count} articles below their rule’s volume",
             ),
-            Suppression.IN_WAVE: ("{count} article of a wave told before", "{count} articles of waves told before"),
+            Suppression.IN_WAVE: (
+                "{count} article of a wave reported before",
+                "{count} articles of waves reported before",
+            ),
         }
     ),
     notice="A service message from Veille.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from worker.alert import Arrival, LastTold, Level
+from worker.alert import Arrival, LastAlert, Level
 from worker.model import WEEKS, Obligation, Occasion, Verdict, Volume, Wave
 
 _WEEK = timedelta(days=7)
@@ -36,7 +36,7 @@ class _Rule:
     #: When it matched first, whether that counted or not.
     first: datetime | None = None
     wave: Wave | None = None
-    told: dict[str, LastTold] = field(default_factory=dict)
+    last_alerts: dict[str, LastAlert] = field(default_factory=dict)
 
     def between(self, after: datetime, until: datetime) -> Sequence[Arrival]:
         """The arrivals later than one moment and no later than the other."""
@@ -56,11 +56,11 @@ class Volumes:
         """What is known before a text is decided, as `store.waves.level` has it."""
         rule = self._rules[rule_id]
         rule.first = min(rule.first or now, now)
-        since = min(now, *(one.at for one in rule.told.values())) if rule.told else now
+        since = min(now, *(one.at for one in rule.last_alerts.values())) if rule.last_alerts else now
         return Level(
             arrivals=rule.arrivals[bisect_right(rule.arrivals, since - volume.per, key=_at) :],
             wave=rule.wave,
-            told=rule.told,
+            last_alerts=rule.last_alerts,
             weeks=() if volume.times is None else self._weeks(rule, volume.per, now),
         )
 
@@ -76,7 +76,7 @@ class Volumes:
             rule = self._rules[rule_id]
             insort(rule.arrivals, Arrival(number=self._count, story=story, at=now), key=_at)
             if found.begins or found.ends:
-                rule.wave, rule.told = found.wave, {}
+                rule.wave, rule.last_alerts = found.wave, {}
             if found.wave is None:
                 continue
             if found.begins:
@@ -90,5 +90,5 @@ class Volumes:
             ]
             newest.alerts += bool(sent)
             for recipient in sent:
-                before = rule.told[recipient].alerts if recipient in rule.told else 0
-                rule.told[recipient] = LastTold(number=self._count, at=now, alerts=before + 1)
+                before = rule.last_alerts[recipient].alerts if recipient in rule.last_alerts else 0
+                rule.last_alerts[recipient] = LastAlert(number=self._count, at=now, alerts=before + 1)

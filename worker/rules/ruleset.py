@@ -75,7 +75,7 @@ class Rule:
     #: Older articles do not alert; None: the configuration decides.
     max_age: timedelta | None = None
     alert: Alerting = Alerting()
-    #: It tells waves, and no single article; None: each article, as `alert` says.
+    #: It alerts on waves, and on no single article; None: on each article, as `alert` says.
     volume: Volume | None = None
     #: None where the score alone decides.
     query: Node | None

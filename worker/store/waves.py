@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.alert import Arrival, LastTold, Level
+from worker.alert import Arrival, LastAlert, Level
 from worker.model import (
     WEEKS,
     DeliveryState,
@@ -43,12 +43,12 @@ def level(tx: Tx, rule_id: str, volume: Volume, now: datetime) -> Level:
     going_on = sa.select(_wave).where(_wave.c.rule_id == rule_id, _wave.c.ended.is_(None))
     r = tx.execute(going_on.order_by(_wave.c.began.desc(), _wave.c.article_id.desc()).limit(1)).one_or_none()
     wave = None if r is None else _read(r)
-    told = {} if wave is None else _last_told(tx, rule_id, wave)
-    since = min(now, *(one.at for one in told.values())) - volume.per if told else now - volume.per
+    last = {} if wave is None else _last_alerts(tx, rule_id, wave)
+    since = min(now, *(one.at for one in last.values())) - volume.per if last else now - volume.per
     return Level(
         arrivals=_arrivals(tx, rule_id, _match.c.created > since),
         wave=wave,
-        told=told,
+        last_alerts=last,
         weeks=() if volume.times is None else _weeks(tx, rule_id, volume.per, now),
     )
 
@@ -105,7 +105,7 @@ def _counted(rule_id: str, *when: sa.ColumnElement[bool]) -> sa.Select[tuple[obj
     return sa.select(_match).select_from(joined).where(_match.c.rule_id == rule_id, ~again, counts, *when)
 
 
-def _last_told(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastTold]:
+def _last_alerts(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastAlert]:
     """By recipient, the last alert of a wave that was not given up."""
     query = (
         sa.select(_obligation.c.recipient, _obligation.c.match_id, _obligation.c.created)
@@ -120,10 +120,10 @@ def _last_told(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastTold]:
         .order_by(_obligation.c.match_id)
     )
     alerts: Counter[str] = Counter()
-    found: dict[str, LastTold] = {}
+    found: dict[str, LastAlert] = {}
     for r in tx.execute(query):
         alerts[r.recipient] += 1
-        found[r.recipient] = LastTold(number=r.match_id, at=r.created, alerts=alerts[r.recipient])
+        found[r.recipient] = LastAlert(number=r.match_id, at=r.created, alerts=alerts[r.recipient])
     return found
 
 
