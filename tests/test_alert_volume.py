@@ -94,7 +94,7 @@ def test_figures_are_for_people() -> None:
         "3 of 5 stories in 90 min; 1.7 at this hour of 3 past weeks, and it takes 3 times that"
     )
     assert measure(volume, Level(weeks=(1,)), story=3, article_id=9, now=NOON).why == (
-        "1 story in 90 min; only 1 past weeks of the rule are known, and it takes 3 to compare"
+        "1 story in 90 min; 1 of the rule's past weeks are known, and a comparison takes 3"
     )
     assert [spoken(timedelta(seconds=s)) for s in (45, 60, 5_400, 7_200, 86_400, 604_800)] == [
         "45 s",

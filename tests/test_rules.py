@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from worker.errors import UserError
-from worker.model import Severity
+from worker.model import Severity, Volume
 from worker.rules import RuleSet, compile_rules
 
 GOOD = b"""
@@ -113,6 +113,8 @@ def test_a_rules_hash_is_of_what_it_says(old, new, changed):
 
 RULE = '[[rule]]\nid = "r"\n'
 
+VOLUME = RULE + 'when = "a"\n[rule.volume]\n'
+
 MISTAKES = [
     ("key", RULE + 'when = "a"\nseverty = "low"', 4, "unknown key `severty`", "did you mean severity?"),
     ("top", "rules = 1", 1, "unknown key `rules`", "did you mean rule?"),
@@ -151,6 +153,17 @@ MISTAKES = [
     ),
     ("exclusion", '[[exclusion]]\nid = "e"\nwhen = "a"\napplies_to = ["r"]', 4, "no rule has the id `r`", ""),
     ("regex", RULE + "when = '/(a/'", 3, "RE2", ""),
+    ("volume", VOLUME + 'at_leats = 5\nper = "6h"', 5, "unknown key `at_leats`", "did you mean at_least?"),
+    ("volume-one", VOLUME + 'at_least = 1\nper = "6h"', 5, "one story is no wave", "write at_least = 5"),
+    ("volume-text", VOLUME + 'at_least = "5"\nper = "6h"', 5, "a whole number", "write at_least = 5"),
+    ("volume-per", VOLUME + 'at_least = 5\nper = "6 hours"', 6, "expected a duration", ""),
+    ("volume-no-per", VOLUME + "at_least = 5", 4, "`per` is missing", 'add per = "6h"'),
+    ("volume-no-time", VOLUME + 'at_least = 5\nper = "0h"', 6, "longer than nothing", 'write per = "6h"'),
+    ("volume-long", VOLUME + 'at_least = 5\nper = "29d"', 6, "at most 28 days", 'write per = "6h"'),
+    ("volume-times", VOLUME + "times = 1", 5, "more than 1", "write times = 3"),
+    ("volume-times-text", VOLUME + 'times = "3"', 5, "should be a number", "write times = 3"),
+    ("volume-weeks", VOLUME + 'times = 3\nper = "8d"', 4, "past weeks would overlap", 'at most "7d"'),
+    ("volume-empty", VOLUME, 4, "asks for nothing", "add at_least = 5"),
     ("toml", "[[rule]]\nid = ", 2, "not valid TOML", ""),
 ]
 
@@ -164,6 +177,41 @@ def test_mistakes(source, line, words, mend):
     assert told.startswith(f"0.toml:{line}")
     assert words in told
     assert mend in told
+
+
+@pytest.mark.parametrize(
+    ("asked", "volume", "said"),
+    [
+        ('at_least = 5\nper = "6h"', Volume(at_least=5, per=timedelta(hours=6)), "when 5 stories come in 6 h"),
+        (
+            "times = 3",
+            Volume(times=3, per=timedelta(hours=1)),
+            (
+                "when 3 times as many stories come in 1 h as in this hour of the rule's past 8 weeks, at least 2; "
+                "until 3 of them are known, it is silent"
+            ),
+        ),
+        (
+            'times = 2.5\nat_least = 4\nper = "90m"',
+            Volume(times=2.5, at_least=4, per=timedelta(minutes=90)),
+            (
+                "when 2.5 times as many stories come in 90 min as in this hour of the rule's past 8 weeks, at least 4; "
+                "until 3 of them are known, 4 are enough"
+            ),
+        ),
+    ],
+)
+def test_a_volume_draws_a_remark(asked: str, volume: Volume, said: str) -> None:
+    """Whoever reads the rules should know that such a rule alerts on no single article."""
+    ruleset = compile_rules({"a.toml": f"{VOLUME}{asked}\n".encode()})
+    assert ruleset.rules[0].volume == volume
+    (remark,) = ruleset.remarks()
+    assert (remark.file, remark.line) == ("a.toml", 1)
+    assert remark.message == f"`r` tells no single article: it alerts {said}"
+    idle = f'{VOLUME}{asked}\n[rule.alert]\nto = ["desk"]\nkey = "story"\nrealert = "6h"\n'
+    (remark,) = compile_rules({"a.toml": idle.encode()}).remarks()
+    assert remark.message.endswith("; key and realert of its [rule.alert] do nothing")
+    assert compile_rules({"a.toml": GOOD}).remarks() == ()
 
 
 PATHS = [

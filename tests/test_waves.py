@@ -333,7 +333,7 @@ async def test_times_compares_with_the_same_hour_of_past_weeks(
     await arrive(desk, [dispatch(n) for n in range(6)], minutes=25)
     now = lines(desk)[before:]
     assert [line.split()[2] for line in now] == wanted
-    said = "only 2 past weeks of the rule are known" if weeks == 2 else "2.0 at this hour of 4 past weeks"
+    said = "2 of the rule's past weeks are known" if weeks == 2 else "2.0 at this hour of 4 past weeks"
     assert all(said in line for line in now)
 
 

@@ -131,24 +131,3 @@ def test_a_kill_loses_no_wave(street: Street, point: str, mails: int) -> None:
     with store.read() as tx:
         assert ledger.audit(tx) == ()
     store.close()
-
-
-@pytest.mark.parametrize(
-    ("volume", "line", "said"),
-    [
-        ('at_leats = 5\nper = "6h"', 7, "unknown key `at_leats`"),
-        ('at_least = 1\nper = "6h"', 7, "one story is no wave"),
-        ('at_least = 5\nper = "6 hours"', 8, "expected a duration"),
-        ("times = 1", 7, "`times` is more than 1"),
-        ("at_least = 5", 6, "`per` is missing"),
-    ],
-)
-def test_a_mistake_names_its_line(street: Street, volume: str, line: int, said: str) -> None:
-    """And says what to write instead."""
-    street.site.rules = f"{RULES.partition('at_least')[0]}{volume}\n".lstrip("\n")
-    street.site.write()
-    done = street.site.veille("check", code=None)
-    assert done.returncode != 0
-    assert f"rules.toml:{line}:" in done.stderr
-    assert said in done.stderr
-    assert "mend:" in done.stderr or "expected a duration such as" in done.stderr

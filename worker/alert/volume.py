@@ -117,6 +117,6 @@ def _why(volume: Volume, weeks: Sequence[int], stories: int, enough: int | None,
     if volume.times is None:
         return said
     if len(weeks) < FEWEST_WEEKS:
-        return f"{said}; only {len(weeks)} past weeks of the rule are known, and it takes {FEWEST_WEEKS} to compare"
+        return f"{said}; {len(weeks)} of the rule's past weeks are known, and a comparison takes {FEWEST_WEEKS}"
     usual = sum(weeks) / len(weeks)
     return f"{said}; {usual:.1f} at this hour of {len(weeks)} past weeks, and it takes {volume.times:g} times that"

@@ -131,7 +131,7 @@ class RuleSet:
             Problem(
                 file=rule.file,
                 line=rule.line,
-                message=f"`{rule.id}` tells no single article: it alerts {rule.volume}",
+                message=f"`{rule.id}` tells no single article: it alerts {rule.volume}{_idle(rule.alert)}",
                 mend=f"`veille rules backtest {rule.id}` shows its waves",
             )
             for rule in self.rules
@@ -151,6 +151,12 @@ class RuleSet:
         """The index of what rules, and after them exclusions, require: made with the first article."""
         queries = [*map(_required, self.rules), *(exclusion.query for exclusion in self.exclusions)]
         return Presearch(queries, self.sets)
+
+
+def _idle(alert: Alerting) -> str:
+    """What a rule says of single articles that has no effect beside a volume."""
+    idle = [name for name in ("key", "realert", "follow_up") if getattr(alert, name) is not None]
+    return f"; {' and '.join(idle)} of its [rule.alert] do nothing" if idle else ""
 
 
 def _required(rule: Rule) -> Node | None:
