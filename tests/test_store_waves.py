@@ -118,6 +118,16 @@ def test_the_message_shows_the_stories_of_most_outlets_first(store: Store) -> No
     ]
 
 
+def test_a_report_of_what_does_not_count_shows_the_article(store: Store) -> None:
+    """For a preview: a copy of what stood in a feed at its first poll, and what the rule did not match."""
+    watch = Watch(store)
+    backlog = watch.come(NOW, 1, "backlog", title="Ancien")
+    with store.read() as tx:
+        for rule in ("flood", "other"):
+            found = waves.report(tx, rule, backlog, FIVE.per)
+            assert (found.stories, [one.title for one in found.top]) == (1, ["Ancien"])
+
+
 def test_articles_that_are_forgotten_take_their_waves_along(store: Store) -> None:
     """What belonged to one says its reason, and names nothing any more."""
     watch = Watch(store)

@@ -157,19 +157,19 @@ def _belongs(tx: Tx, where: sa.ColumnElement[bool]) -> dict[tuple[str, int], Wav
 def report(tx: Tx, rule_id: str, article_id: int, per: timedelta) -> WaveReport:
     """The stories of the window that ends with a rule's first match of an article; by what is known of them now.
 
-    An article that the rule did not match when it came stands alone.
+    Where nothing counts (the article is a copy, or the rule did not match it when it came) the article stands alone.
     """
     own = (_match.c.rule_id == rule_id, _match.c.article_id == article_id)
     last = tx.execute(sa.select(_match.c.id, _match.c.created).where(*own).order_by(_match.c.id).limit(1)).one_or_none()
     columns = [_STORY.label("story"), *(_article.c[name] for name in _SHOWN)]
-    if last is None:
-        alone = sa.literal(-article_id).label("story")
-        query = sa.select(alone, *columns[1:]).where(_article.c.id == article_id)
-    else:
+    newest = {}
+    if last is not None:
         query = _counted(rule_id, _match.c.created > last.created - per, _match.c.id <= last.id)
         query = query.join(_article, _article.c.id == _match.c.article_id).with_only_columns(*columns)
-        query = query.order_by(_match.c.id)
-    newest = {r.story: r for r in tx.execute(query)}
+        newest = {r.story: r for r in tx.execute(query.order_by(_match.c.id))}
+    if not newest:
+        alone = sa.select(sa.literal(-article_id).label("story"), *columns[1:]).where(_article.c.id == article_id)
+        newest = {r.story: r for r in tx.execute(alone)}
     outlets = _outlets(tx, [story for story in newest if story > 0])
     stories = [
         WaveStory(
