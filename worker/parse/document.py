@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from worker import urls
 from worker.parse import texts
+from worker.parse.dates import Dates
 
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
@@ -266,7 +267,8 @@ def _is_within(place: int, spans: list[tuple[int, int]]) -> bool:
 def newest(document: Items, limit: int) -> Items:
     """The document with its `limit` newest items, in their order; the first ones where dates are missing."""
     found = [_DATE.search(item) for item in document.items]
-    dates = [texts.moment(None, match[1]) if match else None for match in found]
+    read = Dates(match[1] for match in found if match).read
+    dates = [read(match[1]) if match else None for match in found]
     if None not in dates:
         ranked = sorted(range(len(dates)), key=lambda index: dates[index], reverse=True)  # type: ignore[arg-type,return-value]  # None was ruled out above.
     else:
