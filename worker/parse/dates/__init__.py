@@ -18,7 +18,30 @@ __all__ = ["Dates", "written"]
 #: How far in the future a date may lie: zones differ by as much.
 _A_DAY = timedelta(days=1)
 #: Of English, the countries that write the day first.
-_DAY_FIRST = frozenset(["au", "bz", "gb", "gh", "hk", "ie", "in", "jm", "ke", "mt", "my", "ng", "nz", "pk", "sg", "tt", "uk", "za", "zw", "vn", "kh", "la", "th"])
+_DAY_FIRST = frozenset(
+    (
+        "au",
+        "bz",
+        "gb",
+        "gh",
+        "hk",
+        "ie",
+        "in",
+        "ke",
+        "kh",
+        "la",
+        "mt",
+        "my",
+        "ng",
+        "nz",
+        "pk",
+        "sg",
+        "th",
+        "uk",
+        "vn",
+        "za",
+    )
+)
 
 
 class Dates:

@@ -22,6 +22,21 @@ _STOPS = re.compile(r"(?<=[^\d\s])\.")
 _DASHES = dict.fromkeys((*range(8208, 8214), 8722), "-")
 
 
+#: A number or a word, whatever stands between them.
+TOKEN = re.compile(r"\d+|[^\s\d:;,./()\[\]+\-|'’\"–—&@·•=_*~#!?]+")
+
+
+def _words(line: str) -> frozenset[str]:
+    return frozenset(line.split())
+
+
+#: Words of dates that carry nothing, folded.
+FILLERS = _words(
+    "t at on of the and h hrs hour hours o clock de del di da do d den der dem um uhr am le la el les las los a as alle"
+    " ore ora heure heures g г р v года року ngay nam luc vao hoi kl klo pukul y e"
+)
+
+
 class Names(NamedTuple):
     """Words in folded form, with the months (1 to 12) and days (0 is Monday) that they mean."""
 

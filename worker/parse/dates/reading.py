@@ -14,7 +14,8 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from worker.parse.dates import zones
-from worker.parse.dates.names import composed, folded, names
+from worker.parse.dates.clocks import MERIDIEM_FIRST, Clock, clock_of, since
+from worker.parse.dates.names import FILLERS, TOKEN, composed, folded, names
 
 #: Characters; what is longer is no date.
 _LONGEST = 120
@@ -27,16 +28,14 @@ _PARENTHESES = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 
 # --- the forms of the standards ----------------------------------------------------------------------------------
 
-_ENGLISH_MONTHS = {
-    month: number for number, month in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
-}
+_ENGLISH_MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6} | {
+    "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
+}  # fmt: skip
 _RFC_2822 = re.compile(
-    rf"(?:[a-z]{{3}}, )?(\d{{1,2}}) ({'|'.join(_ENGLISH_MONTHS)}) (\d{{4}}) (\d\d):(\d\d)(?::(\d\d))?(?P<fraction>)"
+    rf"(?:[a-z]{{3}}, )?(\d{{1,2}}) ({'|'.join(_ENGLISH_MONTHS)}) (\d{{4}}) (\d\d):(\d\d)(?::(\d\d))?"
     r"(?: (?P<zone>[+-]\d{4}|gmt|utc|z))?"
 )
-_RFC_3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[t ](\d\d):(\d\d)(?::(\d\d)(?:\.(?P<fraction>\d{1,6})\d*)?)? ?(?P<zone>z|[+-]\d\d:?\d\d)?"
-)
+_RFC_3339 = re.compile(r"(\d{4})-(\d\d)-(\d\d)[t ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)? ?(?P<zone>z|[+-]\d\d:?\d\d)?")
 
 # --- Vietnamese writes numbers for its days and months -----------------------------------------------------------
 
@@ -50,14 +49,16 @@ _MONTH_NUMBERS = {
     for name in line.split("|")
 } | {"bon": 4}
 _VIETNAMESE_MONTH = re.compile(
-    rf"(?<!\w)th(?:ang |ang|g |g)?(1[0-2]|0?[1-9])(?!\d)|(?<!\w)thang ({'|'.join(sorted(_MONTH_NUMBERS, reverse=True))})(?!\w)"
+    r"(?<!\w)th(?:ang |ang|g |g)?(1[0-2]|0?[1-9])(?!\d)"
+    rf"|(?<!\w)thang ({'|'.join(sorted(_MONTH_NUMBERS, reverse=True))})(?!\w)"
 )
 
 # --- numbers in a row --------------------------------------------------------------------------------------------
 
 _EPOCH = re.compile(r"(\d{9,10}|\d{12,13}|\d{16}|\d{19})(?:[.,]\d{1,9})?")
 _BASIC = re.compile(
-    r"(\d{4})(\d{2})(\d{2})(?:[t ]?(\d{2})(\d{2})(\d{2})?(?:[.,]\d{1,9})?)? ?(z|[a-z]{1,5}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?"
+    r"(\d{4})(\d{2})(\d{2})(?:[t ]?(\d{2})(\d{2})(\d{2})?(?:[.,]\d{1,9})?)? ?"
+    r"([a-z]{1,5}|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?)?"
 )
 _COARSE = re.compile(r"(\d{4})(?:-(\d{2}))?")
 _DAY_AND_ZONE = re.compile(r"(\d{4}-\d{2}-\d{2})(z|[+-]\d{2}:\d{2})")
@@ -68,27 +69,7 @@ _YEAR_LAST = re.compile(r"(?<![\d:])(\d{1,2}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{4})")
 _SHORT_YEAR = re.compile(r"(?<![\d:])(\d{1,2})([-/.])(\d{1,2})\2(\d{2})(?![\d:])")
 _CHINESE_DATE = re.compile(r"(\d{2,4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号號일]?")
 
-# --- the time of day ---------------------------------------------------------------------------------------------
-
 _CHINESE_TIME = re.compile(r"(\d{1,2}) ?[时時点點시] ?(?:(\d{1,2}) ?[分분])? ?(?:\d{1,2} ?[秒초])?")
-_TIMES = (
-    re.compile(r"(?<!\d)(\d{1,2}) ?: ?(\d{1,2})(?: ?: ?(\d{1,2})(?:[.,:](\d{1,6})\d*)?)?(?! ?:)"),
-    re.compile(r"(?<!\d)t ?(\d{2})(\d{2})(\d{2})?(?:[.,](\d{1,6})\d*)?(?!\d)"),
-    re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?![\d.])"),
-    re.compile(
-        r"(?<!\d)(\d{1,2}) ?(?:heures?|horas?|gio|uhr|hrs?|h|g)(?![a-z]) ?(?:(\d{2})(?!\d))?"
-        r"(?: ?(?:minutes?|min|mn|phut|p|m)(?![a-z]))?(?: ?(\d{1,2}) ?(?:s|sec|giay)(?![a-z]))?"
-    ),
-    re.compile(r"(?<!\d)(\d{1,2}) ?(?=[ap] ?m(?![a-z]))"),
-)
-_BEFORE_NOON = "am|a m|sa|sang|ព្រឹក|ກ່ອນທ່ຽງ|上午|午前|오전|πμ"
-_AFTER_NOON = "pm|p m|ch|chieu|toi|ល្ងាច|ຫຼັງທ່ຽງ|下午|午後|오후|μμ"
-_MERIDIEM = re.compile(rf" ?(?:(?P<am>{folded(_BEFORE_NOON)})|(?P<pm>{folded(_AFTER_NOON)}))(?!\w)")
-_MERIDIEM_FIRST = re.compile(
-    rf"(?:(?P<am>{folded('上午|午前|오전|ກ່ອນທ່ຽງ')})|(?P<pm>{folded('下午|午後|오후|ຫຼັງທ່ຽງ')})) ?$"
-)
-_OFFSET = re.compile(r"(?:(?:utc|gmt|ut|z) ?[+-] ?\d{1,2}|[+-]\d{2}|\+\d)(?::?\d{2}){0,2}(?![\d/.-])")
-_REGION = re.compile(r"(?<![a-z])(?:etc/gmt[+-]\d{1,2}|[a-z]+/[a-z_]+(?:/[a-z_]+)?)")
 
 # --- words -------------------------------------------------------------------------------------------------------
 
@@ -98,11 +79,6 @@ _PREFIXES = re.compile(
 )
 _LEAD = re.compile(r"\D*")
 _ORDINALS = re.compile(r"(?<=\d)(?:st|nd|rd|th|er|ere|re|eme|o|a)(?![a-z])")
-_FILLERS = frozenset(
-    ["t", "at", "on", "of", "the", "de", "del", "di", "da", "do", "d", "den", "der", "dem", "um", "uhr", "am", "le", "la", "el", "les", "las", "los", "a", "as", "alle", "ore", "ora", "h", "hrs", "o", "g", "г", "р", "v", "года", "року", "ngay", "nam", "luc", "vao", "hoi", "kl", "klo", "pukul", "y", "e", "and", "hour", "hours", "heure", "heures"]
-)
-_LEADING = frozenset(folded("上午|午前|오전|ກ່ອນທ່ຽງ|下午|午後|오후|ຫຼັງທ່ຽງ").split("|"))
-_TOKEN = re.compile(r"\d+|[^\s\d:;,./()\[\]+\-|'’\"–—&@·•=_*~#!?]+")
 
 
 class Form(Enum):
@@ -128,15 +104,6 @@ class Written(NamedTuple):
 
 
 NONE = Written()
-
-
-class _Clock(NamedTuple):
-    """The time of day; the zone is still a word, since its offset may depend on the day."""
-
-    since_midnight: timedelta = timedelta()
-    #: Empty where none is written: UTC.
-    zone: str = ""
-    meridiem: bool = False
 
 
 class _Numbers(NamedTuple):
@@ -181,8 +148,8 @@ def _usual(line: str) -> Written | None:
         year, month, day = int(found[3]), _ENGLISH_MONTHS[found[2]], int(found[1])
     else:
         return None
-    since = _since(int(found[4]), int(found[5]), int(found[6] or 0), found["fraction"] or "")
-    return _certain(year, month, day, _Clock(since, found["zone"] or ""))
+    at = since(int(found[4]), int(found[5]), int(found[6] or 0))
+    return _certain(year, month, day, Clock(at, found["zone"] or ""))
 
 
 def _in_a_row(line: str) -> Written | None:
@@ -190,8 +157,8 @@ def _in_a_row(line: str) -> Written | None:
     if found := _BASIC.fullmatch(line):
         year, month, day, hour, minute, second, zone = found.groups()
         if "197" <= year[:3] <= "209" and month <= "12" and day <= "31":
-            since = _since(int(hour or 0), int(minute or 0), int(second or 0))
-            return _certain(int(year), int(month), int(day), _Clock(since, zone or ""))
+            at = since(int(hour or 0), int(minute or 0), int(second or 0))
+            return _certain(int(year), int(month), int(day), Clock(at, zone or ""))
     if found := _EPOCH.fullmatch(line):
         digits = found[1]
         whole = len(digits) - len(digits) % 3 if len(digits) in {9, 12} else len(digits)
@@ -199,10 +166,10 @@ def _in_a_row(line: str) -> Written | None:
         instant = datetime.fromtimestamp(seconds, UTC)
         return Written(instant, instant) if instant.year >= _FIRST_YEAR else NONE
     if found := _COARSE.fullmatch(line):
-        return _certain(int(found[1]), int(found[2] or 1), 1, _Clock())
+        return _certain(int(found[1]), int(found[2] or 1), 1, Clock())
     if found := _DAY_AND_ZONE.fullmatch(line):
         year, month, day = found[1].split("-")
-        return _certain(int(year), int(month), int(day), _Clock(zone=found[2]))
+        return _certain(int(year), int(month), int(day), Clock(zone=found[2]))
     return None
 
 
@@ -216,7 +183,7 @@ def _in_parts(line: str) -> Written:
     line, month = _vietnamese_month(line)
     line = _LEAD.sub(_known_only, line, count=1)
     numbers, line = _numbers(line)
-    clock, line = _clock(line)
+    clock, line = clock_of(line)
     words = _words(line, is_zoned=bool(clock.zone))
     if words is None:
         return NONE
@@ -263,7 +230,9 @@ def _known_only(found: re.Match[str]) -> str:
     known = names()
     return (
         " ".join(
-            word for word in _TOKEN.findall(found[0]) if word in known.months or word in known.days or word in _LEADING
+            word
+            for word in TOKEN.findall(found[0])
+            if word in known.months or word in known.days or word in MERIDIEM_FIRST
         )
         + " "
     )
@@ -292,59 +261,6 @@ def _numbers(line: str) -> tuple[_Numbers | None, str]:
     return numbers, f"{line[: found.start()]} {line[found.end() :]}"
 
 
-def _clock(line: str) -> tuple[_Clock, str]:
-    """The time of day with its zone, and what is left of the line; ValueError where it is a time of no day."""
-    found = next(filter(None, (form.search(line) for form in _TIMES)), None)
-    if found is None:
-        return _Clock(), line
-    head, tail = line[: found.start()], line[found.end() :]
-    hour, minute, second, fraction = (*found.groups("0"), "0", "0", "0")[:4]
-    meridiem = _MERIDIEM.match(tail) or _MERIDIEM_FIRST.search(head)
-    if meridiem is not None and meridiem.string is tail:
-        tail = tail[meridiem.end() :]
-    elif meridiem is not None:
-        head = head[: meridiem.start()]
-    since = _since(_hours(int(hour), meridiem), int(minute), int(second), fraction)
-    zone, tail = _zone(tail)
-    return _Clock(since, zone, meridiem is not None), f"{head} {tail}"
-
-
-def _hours(hour: int, meridiem: re.Match[str] | None) -> int:
-    """Hours since midnight: twelve is the first of its half, and 15:05 PM says no more than 15:05."""
-    if meridiem is None:
-        return hour
-    if meridiem["am"] and hour > 12:
-        raise ValueError(hour)
-    return hour % 12 + 12 * bool(meridiem["pm"]) if hour <= 12 else hour
-
-
-def _since(hours: int, minutes: int, seconds: int, fraction: str = "") -> timedelta:
-    """The time since midnight, which may be 24:00, and may have a leap second; ValueError beyond."""
-    since = timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=int(fraction.ljust(6, "0")))
-    if minutes > 59 or seconds > 60 or since > timedelta(hours=24):
-        raise ValueError(since)
-    return since
-
-
-def _zone(tail: str) -> tuple[str, str]:
-    """The zone that follows a time, and what is left; an offset says more than a name (`+0200 CEST`, `+0700 +07`)."""
-    offsets = list(_OFFSET.finditer(tail))
-    if offsets:
-        first = zones.offset(offsets[0][0])
-        for other in reversed(offsets):
-            if zones.offset(other[0]) == first:
-                tail = f"{tail[: other.start()]} {tail[other.end() :]}"
-        return offsets[0][0], _REGION.sub(" ", tail)
-    if found := _REGION.search(tail):
-        return found[0], f"{tail[: found.start()]} {tail[found.end() :]}"
-    known = names()
-    for found in _TOKEN.finditer(tail):
-        word = found[0]
-        if word not in _FILLERS and word not in known.months and word not in known.days and zones.is_zone(word):
-            return word, f"{tail[: found.start()]} {tail[found.end() :]}"
-    return "", tail
-
-
 def _words(line: str, *, is_zoned: bool) -> _Words | None:
     """What is left of a line; None where a word in it means nothing, since it may be the zone or the month.
 
@@ -354,14 +270,14 @@ def _words(line: str, *, is_zoned: bool) -> _Words | None:
     numbers: list[str] = []
     months: list[str] = []
     days: list[int] = []
-    for token in _TOKEN.findall(line):
+    for token in TOKEN.findall(line):
         if token[0].isdigit():
             numbers.append(token)
         elif token in known.months:
             months.append(token)
         elif token in known.days:
             days.append(known.days[token])
-        elif token not in _FILLERS and not is_zoned:
+        elif token not in FILLERS and not is_zoned:
             return None
     if len(months) > 1 and (both := next((word for word in months if word in known.days), "")):
         months.remove(both)
@@ -369,7 +285,7 @@ def _words(line: str, *, is_zoned: bool) -> _Words | None:
     return _Words(numbers, [known.months[word] for word in months], days)
 
 
-def _either(numbers: _Numbers, clock: _Clock, weekday: int | None) -> Written:
+def _either(numbers: _Numbers, clock: Clock, weekday: int | None) -> Written:
     """The date, or the two dates, that numbers may be; a day of the week that fits one of them settles it."""
     first, second, year, separator, is_year_first = numbers
     if is_year_first or first == second:
@@ -387,12 +303,12 @@ def _either(numbers: _Numbers, clock: _Clock, weekday: int | None) -> Written:
     return Written(_instant(year, second, first, clock), _instant(year, first, second, clock), form=form)
 
 
-def _certain(year: int, month: int, day: int, clock: _Clock) -> Written:
+def _certain(year: int, month: int, day: int, clock: Clock) -> Written:
     instant = _instant(year, month, day, clock)
     return Written(instant, instant)
 
 
-def _instant(year: int, month: int, day: int, clock: _Clock) -> datetime:
+def _instant(year: int, month: int, day: int, clock: Clock) -> datetime:
     """The instant in UTC; ValueError for a day of no calendar, and for a year that stands for no date."""
     # The Buddhist era, by which Thailand counts, begins 543 years earlier.
     if _FIRST_YEAR + 543 <= year < 2700:

@@ -54,7 +54,7 @@ _BY_REGION = {
     "mt": "America/Denver",
     "pt": "America/Los_Angeles",
 }
-_OFFSET = re.compile(r"(?:utc|gmt|ut|z)? ?([+-]) ?(\d{1,2})(?::?(\d{2}))?(?::?00)?")
+_OFFSET = re.compile(r"(?:utc|gmt|ut|z)? ?([+-]) ?(\d{1,2})(?::?(\d{2})|:([03]))?(?::?00)?")
 #: Minutes; no zone is farther from Greenwich.
 _FARTHEST = 14 * 60
 _SOME_DAY = datetime(2000, 1, 1)  # noqa: DTZ001 - a clock on a wall
@@ -71,8 +71,10 @@ def offset(text: str) -> tzinfo | None:
     found = _OFFSET.fullmatch(text)
     if found is None:
         return None
-    minutes = int(found[2]) * 60 + int(found[3] or 0)
-    if minutes > _FARTHEST or int(found[3] or 0) > 59:
+    # `+00:0` is what a limit on the length leaves of `+00:00`.
+    rest = int(found[3] or 0) or 10 * int(found[4] or 0)
+    minutes = int(found[2]) * 60 + rest
+    if minutes > _FARTHEST or rest > 59:
         return None
     return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
 
