@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from desk import FEED, START, Desk, Inline, feed
 from rig import Item, rss
 
+from worker.app.vigil import Vigil
 from worker.child import ChildReason
 from worker.errors import StoreBusyError
 from worker.model import NotModified
@@ -236,6 +237,33 @@ async def test_what_a_feed_that_stood_empty_brings_is_news(tmp_path: Path) -> No
         desk.web.feed(FEED, [Item("day", "Le jour seul", published=desk.now.strftime("%a, %d %b %Y 00:00:00 GMT"))])
         await desk.poll()
         assert desk.one("SELECT backlog FROM entry") == 0
+
+
+async def test_p24_max_age_holds_for_dates_in_words(tmp_path: Path) -> None:
+    """Dates of months ago in whatever words are no news; one that cannot be read is counted, and told to operators."""
+    told = {
+        "Hun Sen en visite à Hanoï": "mar., 04 nov. 2025 08:00:00 +0700",
+        "À Vientiane, Hun Sen visite les quais du port": "Mardi, 4 Novembre, 2025 - 08:00",
+        "Une école de Kampot attend la visite de Hun Sen": "Thứ ba, 04/11/2025 - 08:00",
+        "Riz : Hun Sen visite les greniers de Battambang": "lun, 03 nov 2025 08:00:00 CET",
+        "Hun Sen rend visite aux pêcheurs du Tonlé Sap": "ថ្ងៃទី៤ ខែវិច្ឆិកា ឆ្នាំ២០២៥",
+        "La visite de Hun Sen à Bangkok remise au printemps": "le 4 brumaire an 234",
+    }
+    items = [Item(str(n), title, title, published=date) for n, (title, date) in enumerate(told.items())]
+    with Desk(tmp_path, feeds=[feed()], max_age=timedelta(days=7)) as desk:
+        desk.web.feed(FEED, items)
+        await desk.pass_()
+        said = dict(desk.rows("SELECT a.title, o.suppression FROM obligation o JOIN article a ON a.id = o.article_id"))
+        assert said == dict.fromkeys(told, "old-news") | {items[-1].title: ""}
+        detail = desk.one("SELECT last_detail FROM feed")
+        assert "1 date could not be read: 'le 4 brumaire an 234'" in detail
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+        assert desk.rows("SELECT kind, words FROM condition") == [("feed_dates", "Le Fil: dates cannot be read")]
+        desk.web.feed(FEED, items[:5])
+        desk.later(minutes=20)
+        await desk.poll()
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+        assert desk.rows("SELECT kind, words FROM condition") == []
 
 
 async def test_raw_is_kept_once(desk: Desk) -> None:

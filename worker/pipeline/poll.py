@@ -278,7 +278,8 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str, times: int) -> It
     if judged.churns:
         yield "guid_churn: its items change their guids, and are told by link and text"
     if document.dates_unread:
-        yield f"{document.dates_unread} dates could not be read, such as {document.date_unread!r}"
+        count = "1 date" if document.dates_unread == 1 else f"{document.dates_unread} dates"
+        yield f"{count} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
     if document.dropped:
         yield f"{document.dropped} older entries were left out"
     if times:
@@ -332,6 +333,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         moved_times=times,
         rhythm=learnt,
         gap=found_out.gap,
+        dates_unread=(document.dates_unread, document.date_unread),
     )
     with edges.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)

@@ -9,7 +9,7 @@ from worker.parse.dates.names import FILLERS, TOKEN, folded, names
 
 _TIMES = (
     re.compile(r"(?<!\d)(\d{1,2}) ?: ?(\d{1,2})(?: ?: ?(\d{1,2})(?:[.,:]\d+)?)?(?! ?:)"),
-    re.compile(r"(?<!\d)t ?(\d{2})(\d{2})(\d{2})?(?:[.,]\d+)?(?!\d)"),
+    re.compile(r"(?<![a-z\d])t ?(\d{2})(\d{2})(\d{2})?(?:[.,]\d+)?(?!\d)"),
     re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})(?:\.(\d{2}))?(?![\d.])"),
     re.compile(
         r"(?<!\d)(\d{1,2}) ?(?:heures?|horas?|gio|uhr|hrs?|h|g)(?![a-z]) ?(?:(\d{2})(?!\d))?"
@@ -19,12 +19,13 @@ _TIMES = (
 )
 _BEFORE_NOON = "am|a m|sa|sang|ព្រឹក|ກ່ອນທ່ຽງ|上午|午前|오전|πμ"
 _AFTER_NOON = "pm|p m|ch|chieu|toi|ល្ងាច|ຫຼັງທ່ຽງ|下午|午後|오후|μμ"
+_AM_PM = re.compile("[ap] ?m")
 _MERIDIEM = re.compile(rf" ?(?:(?P<am>{folded(_BEFORE_NOON)})|(?P<pm>{folded(_AFTER_NOON)}))(?!\w)")
 _MORNING_FIRST, _EVENING_FIRST = folded("上午|午前|오전|ກ່ອນທ່ຽງ"), folded("下午|午後|오후|ຫຼັງທ່ຽງ")
 _MERIDIEM_FIRST = re.compile(rf"(?:(?P<am>{_MORNING_FIRST})|(?P<pm>{_EVENING_FIRST})) ?$")
 #: Words for the halves of the day that stand before the time.
 MERIDIEM_FIRST = frozenset(f"{_MORNING_FIRST}|{_EVENING_FIRST}".split("|"))
-_OFFSET = re.compile(r"(?:(?:utc|gmt|ut|z) ?[+-] ?\d{1,2}|[+-]\d{2}|\+\d)(?:(?::?\d{2}){1,2}|:[03])?(?![\d/.-])")
+_OFFSET = re.compile(r"(?<!/)(?<!/gmt)(?:(?:utc|gmt|ut|z) ?[+-] ?\d{1,2}|[+-]\d{2}|\+\d)(?:(?::?\d{2}){1,2}|:[03])?(?![\d/.-])")
 _REGION = re.compile(r"(?<![a-z])(?:etc/gmt[+-]\d{1,2}|[a-z]+/[a-z_]+(?:/[a-z_]+)?)")
 
 
@@ -34,7 +35,8 @@ class Clock(NamedTuple):
     since_midnight: timedelta = timedelta()
     #: Empty where none is written: UTC.
     zone: str = ""
-    meridiem: bool = False
+    #: AM or PM is written, in Latin letters.
+    am_pm: bool = False
 
 
 def clock_of(line: str) -> tuple[Clock, str]:
@@ -51,7 +53,8 @@ def clock_of(line: str) -> tuple[Clock, str]:
         head = head[: meridiem.start()]
     at = since(_hours(int(hour), meridiem), int(minute), int(second))
     zone, tail = _zone(tail)
-    return Clock(at, zone, meridiem is not None), f"{head} {tail}"
+    am_pm = meridiem is not None and _AM_PM.search(meridiem[0]) is not None
+    return Clock(at, zone, am_pm), f"{head} {tail}"
 
 
 def _hours(hour: int, meridiem: re.Match[str] | None) -> int:

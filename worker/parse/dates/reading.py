@@ -299,7 +299,7 @@ def _either(numbers: _Numbers, clock: Clock, weekday: int | None) -> Written:
     if order:
         month, day = (first, second) if order > 0 else (second, first)
         return _certain(year, month, day, clock)._replace(order=order)
-    form = Form.OTHER if separator != "/" else Form.AMERICAN if clock.meridiem else Form.SLASHES
+    form = Form.OTHER if separator != "/" else Form.AMERICAN if clock.am_pm else Form.SLASHES
     return Written(_instant(year, second, first, clock), _instant(year, first, second, clock), form=form)
 
 

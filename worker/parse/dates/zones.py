@@ -93,7 +93,7 @@ def find(text: str, local: datetime) -> tzinfo | None:
     name = _BY_REGION.get(text) or (_region(text) if _IANA.fullmatch(text) else "")
     try:
         zone = ZoneInfo(name) if name else None
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         return None
     return None if zone is None else timezone(local.replace(tzinfo=zone).utcoffset() or timedelta())
 
