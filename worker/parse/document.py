@@ -217,19 +217,30 @@ def timing(text: str) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 
 
 _LINK = re.compile(r"<link\b[^<>]{0,2000}>", re.IGNORECASE)
+_BASE = re.compile(r"<base\b[^<>]{0,2000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-z]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
 
 
 def alternates(text: str, url: str) -> tuple[str, ...]:
-    """The feeds that an HTML page names (`<link rel="alternate">`), absolute, in its order."""
+    """The feeds that an HTML page names (`<link rel="alternate">`), absolute, in its order.
+
+    The first `<base>` that has an address is what its links are relative to (HTML 4.2.3).
+    """
+    head = text[:_PAGE_HEAD]
+    bases = (_attributes(tag).get("href", "") for tag in _BASE.findall(head))
+    base = urls.absolute(next(filter(None, bases), ""), url) or url
     found: dict[str, None] = {}
-    for tag in _LINK.findall(text[:_PAGE_HEAD]):
-        words = {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
+    for tag in _LINK.findall(head):
+        words = _attributes(tag)
         kind = words.get("type", "").partition(";")[0].strip().lower()
         if "alternate" in words.get("rel", "").lower().split() and kind in _FEED_TYPES:
-            found |= dict.fromkeys(filter(None, [urls.absolute(words.get("href", ""), url)]))
+            found |= dict.fromkeys(filter(None, [urls.absolute(words.get("href", ""), base)]))
     return tuple(found)
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    return {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
 
 
 # --- items -------------------------------------------------------------------------------------------------------

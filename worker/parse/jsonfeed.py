@@ -41,6 +41,7 @@ def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | Pars
         return ParseFailed(reason=FetchReason.NOT_A_FEED, detail="JSON that is no JSON Feed")
     items = feed.get("items")
     items = items if isinstance(items, list) else []
+    url = urls.absolute(_text(feed, "home_page_url"), url) or url
     dates = Dates(_dates(items), language=_text(feed, "language"), now=now)
     entries: list[ParsedEntry] = []
     problems: list[str] = []

@@ -41,6 +41,8 @@ def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | Pars
     found = raw["entries"][:-1] if truncated else raw["entries"]
     atom = str(raw.get("version")).startswith("atom")
     language = texts.language(str(raw["feed"].get("language") or ""))
+    # Items are relative to the site, of which the channel's link is the front page, and not to where the feed lies.
+    url = urls.absolute(str(raw["feed"].get("link") or ""), url) or url
     dates = Dates(_dates(raw["entries"]), language=language, now=now)
     entries, empty, unmapped = _entries(found, language, url, dates, atom=atom)
     unread += unmapped

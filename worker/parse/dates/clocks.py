@@ -25,7 +25,9 @@ _MORNING_FIRST, _EVENING_FIRST = folded("上午|午前|오전|ກ່ອນທ່
 _MERIDIEM_FIRST = re.compile(rf"(?:(?P<am>{_MORNING_FIRST})|(?P<pm>{_EVENING_FIRST})) ?$")
 #: Words for the halves of the day that stand before the time.
 MERIDIEM_FIRST = frozenset(f"{_MORNING_FIRST}|{_EVENING_FIRST}".split("|"))
-_OFFSET = re.compile(r"(?<!/)(?<!/gmt)(?:(?:utc|gmt|ut|z) ?[+-] ?\d{1,2}|[+-]\d{2}|\+\d)(?:(?::?\d{2}){1,2}|:[03])?(?![\d/.-])")
+_OFFSET = re.compile(
+    r"(?<!/)(?<!/gmt)(?:(?:utc|gmt|ut|z) ?[+-] ?\d{1,2}|[+-]\d{2}|\+\d)(?:(?::?\d{2}){1,2}|:[03])?(?![\d/.-])"
+)
 _REGION = re.compile(r"(?<![a-z])(?:etc/gmt[+-]\d{1,2}|[a-z]+/[a-z_]+(?:/[a-z_]+)?)")
 
 
