@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
@@ -237,6 +238,58 @@ async def test_what_a_feed_that_stood_empty_brings_is_news(tmp_path: Path) -> No
         desk.web.feed(FEED, [Item("day", "Le jour seul", published=desk.now.strftime("%a, %d %b %Y 00:00:00 GMT"))])
         await desk.poll()
         assert desk.one("SELECT backlog FROM entry") == 0
+
+
+EMPTY = {
+    # hours empty, item dated so many hours after the first poll -> backlog; None: without a date
+    "an hour: last week": (1, -168, True),
+    "an hour: the evening before": (1, -12, True),
+    "an hour: just before": (1, -0.5, False),
+    "an hour: meanwhile": (1, 0.5, False),
+    "an hour: without date": (1, None, True),
+    "five hours: the day before": (5, -20, True),
+    "five hours: meanwhile": (5, 4, False),
+    "three days: last week": (72, -168, True),
+    "three days: the day before": (72, -20, False),
+    "three days: meanwhile": (72, 30, False),
+    "three days: without date": (72, None, False),
+}
+
+
+@pytest.mark.parametrize("others", ["200", "304", "503"])
+@pytest.mark.parametrize(("hours", "dated", "backlog"), EMPTY.values(), ids=EMPTY)
+async def test_p17_thirty_items_after_empty_polls(
+    tmp_path: Path, hours: float, dated: float | None, backlog: bool, others: str
+) -> None:
+    """The first document with items is backlog but for what came after the feed was first found empty, by its date."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.feed(FEED, [], etag='"1"')
+        await desk.poll()
+        moment = "" if dated is None else format_datetime(desk.now + timedelta(hours=dated))
+        desk.later(hours=hours / 2)
+        if others != "200":
+            desk.web.answer(FEED, status=int(others))
+        await desk.poll()
+        desk.later(hours=hours / 2)
+        desk.web.feed(FEED, [Item(str(n), f"Titre {n}", f"Texte {n}.", published=moment) for n in range(30)])
+        await desk.poll()
+        assert desk.rows("SELECT backlog, count(*) FROM entry GROUP BY backlog") == [(backlog, 30)]
+
+
+@pytest.mark.parametrize("first", ["<html>", "{", ""], ids=["a page", "cut", "nothing"])
+async def test_p17_the_first_document_after_unreadable_ones(tmp_path: Path, first: str) -> None:
+    """What could not be read tells nothing of when a feed began: all that comes first is backlog."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.answer(FEED, first.encode())
+        await desk.poll()
+        desk.later(hours=72)
+        items = [Item(str(n), f"Titre {n}", f"Texte {n}.", published=date) for n, date in enumerate(DATES)]
+        desk.web.feed(FEED, items)
+        await desk.poll()
+        assert desk.rows("SELECT backlog, count(*) FROM entry GROUP BY backlog") == [(True, len(items))]
+
+
+DATES = ("", "Fri, 06 Feb 2026 08:00:00 GMT", "Mon, 09 Feb 2026 08:00:00 GMT")
 
 
 async def test_p24_max_age_holds_for_dates_in_words(tmp_path: Path) -> None:
