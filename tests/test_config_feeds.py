@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.configfile import CANARY, ROOT, feed, load
 from worker import config
 from worker.config import feeds
-from worker.config.feeds import Listed
+from worker.config.feeds import Listed, Reason, Refused
+from worker.config.folder import LISTED_BYTES, read_file
 from worker.errors import UserError
 from worker.model import Feed, Secret
 
@@ -28,7 +29,7 @@ def test_opml_is_read_however_it_was_written() -> None:
         '<outline text="C" XMLURL="feed:https://c.example/"/><outline text="again" xmlUrl="https://a.example/f"/>'
         '<outline text="bad" xmlUrl="file:///etc/passwd"/><outline text="page" htmlUrl="https://d.example/"/>'
     )
-    assert feeds.from_opml(raw) == (
+    assert feeds.from_opml(raw).feeds == (
         Listed("https://a.example/f", "Title A", tags=("Folder", "Deep")),
         Listed("http://b.example/", "B & é"),
         Listed("https://c.example/", "C"),
@@ -42,7 +43,7 @@ def test_opml_tells_languages_and_categories() -> None:
         '<outline text="Mékong"><outline xmlUrl="https://b.example/" language="unknown" category="Mékong"/></outline>'
         '<outline xmlUrl="https://c.example/"/>'
     )
-    assert feeds.from_opml(raw) == (
+    assert feeds.from_opml(raw).feeds == (
         Listed("https://a.example/", language="fr", tags=("Laos", "presse")),
         Listed("https://b.example/", tags=("Mékong",)),
         Listed("https://c.example/"),
@@ -57,7 +58,7 @@ def test_opml_tells_languages_and_categories() -> None:
         (b"", "not well-formed"),
         (b"<html/>", "not OPML"),
         (b'<?xml version="1.0" encoding="nonsense"?><opml/>', "not well-formed"),
-        (b" " * (9 << 20), "larger than"),
+        (b" " * ((32 << 20) + 1), "larger than"),
     ],
     ids=["doctype", "cut", "empty", "html", "encoding", "large"],
 )
@@ -67,10 +68,52 @@ def test_what_is_no_opml_is_refused(raw: bytes, words: str) -> None:
         feeds.from_opml(raw, "list.opml")
 
 
+REFUSED = {
+    "": Reason.NO_ADDRESS,
+    "feed://a.example/rss": Reason.NOT_WEB,
+    "file:///etc/passwd": Reason.NOT_WEB,
+    "javascript:alert(1)": Reason.NOT_WEB,
+    "a.example/rss": Reason.RELATIVE,
+    "a.example:8080/rss": Reason.RELATIVE,
+    "/rss": Reason.RELATIVE,
+    "//a.example/rss": Reason.RELATIVE,
+    "http://a.example/tin moi.rss": Reason.INVALID,
+    "https://": Reason.INVALID,
+    "https://a.example:port/": Reason.INVALID,
+}
+
+
+@pytest.mark.parametrize(("address", "reason"), REFUSED.items(), ids=lambda value: value or "none")
+def test_what_opml_names_and_cannot_be_taken(address: str, reason: Reason) -> None:
+    """Said with its line, title, address and reason; the others are taken."""
+    raw = opml(
+        f'\n<outline text="Dossier">\n<outline type="rss" TEXT="A" XMLURL="{address}"/></outline>'
+        '<outline text="B" xmlUrl="https://b.example/"/><outline text="B" xmlUrl="https://b.example/"/>'
+    )
+    found = feeds.from_opml(raw)
+    assert found.feeds == (Listed("https://b.example/", "B"),)
+    assert found.repeated == 1
+    assert found.refused == (Refused(3, "A", address, reason),)
+    assert str(found.refused[0].problem("list.opml")).startswith(f'list.opml:3: "A": {reason}')
+
+
+def test_twenty_thousand_feeds_are_read(tmp_path: Path) -> None:
+    """A list beyond a mebibyte is taken whole, and the configuration that holds it is read."""
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    outlines = "".join(f'<outline text="{"x" * 30}" xmlUrl="https://h{n}.example/{"a" * 250}"/>' for n in range(20_000))
+    (tmp_path / "list.opml").write_bytes(opml(outlines))
+    raw = read_file(tmp_path / "list.opml", limit=LISTED_BYTES)
+    assert len(feeds.from_opml(raw).feeds) == 20_000
+    many = [Listed(f"https://h{n}.example/{'a' * 1_000}") for n in range(1_200)]
+    assert len(feeds.add_all(path, many)) == 1_200
+    assert len(load(tmp_path, path.read_text()).feeds) == 1_200
+
+
 def test_deep_opml_is_read() -> None:
     """Depth costs nothing."""
     raw = opml("<outline>" * 50_000 + '<outline xmlUrl="https://a.example/"/>' + "</outline>" * 50_000)
-    assert feeds.from_opml(raw) == (Listed("https://a.example/"),)
+    assert feeds.from_opml(raw).feeds == (Listed("https://a.example/"),)
 
 
 def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
@@ -82,7 +125,7 @@ def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
     )
     raw = feeds.to_opml(load(tmp_path, text, KEY=CANARY).feeds)
     assert CANARY.encode() not in raw
-    assert feeds.from_opml(raw) == (
+    assert feeds.from_opml(raw).feeds == (
         Listed("https://h.example/?a=1&b=<2>", 'A "<&>" é', tags=("x", "y")),
         Listed("https://i.example/${KEY}", "I", "fr"),
     )
@@ -92,7 +135,7 @@ def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
 def test_any_name_goes_out_as_xml(names: list[str]) -> None:
     """Whatever a feed is called, the document is well-formed and lists it."""
     made = [Feed(id=f"https://h.example/{number}", url=Secret(""), name=name) for number, name in enumerate(names)]
-    assert [one.url for one in feeds.from_opml(feeds.to_opml(made))] == [one.id for one in made]
+    assert [one.url for one in feeds.from_opml(feeds.to_opml(made)).feeds] == [one.id for one in made]
 
 
 LAYOUTS = {

@@ -225,6 +225,40 @@ def test_links(item: str, expected: str):
     assert only(rss(f"<title>T</title>{item}")).link == expected
 
 
+@pytest.mark.parametrize(
+    ("site", "link", "expected"),
+    [
+        ("https://site.example/", "/a/1", "https://site.example/a/1"),
+        ("https://site.example/fr/", "a/1", "https://site.example/fr/a/1"),
+        ("https://site.example/fr", "?id=3", "https://site.example/fr?id=3"),
+        ("//site.example/", "/a/1", "https://site.example/a/1"),
+        ("/fr/", "a/1", "https://news.example/fr/a/1"),
+        ("", "/a/1", "https://news.example/a/1"),
+        ("about:blank", "/a/1", "https://news.example/a/1"),
+        ("https://site.example/", "https://e.org/a", "https://e.org/a"),
+        ("https://site.example/", "//cdn.example/a", "https://cdn.example/a"),
+    ],
+)
+def test_relative_links_belong_to_the_site(site: str, link: str, expected: str):
+    """To the front page that the channel names, in each format; to the feed's own address where it names none."""
+    documents = [
+        rss(f"<title>T</title><link>{link}</link>", head=f"<link>{site}</link>"),
+        json.dumps(
+            {"version": "https://jsonfeed.org/version/1", "home_page_url": site, "items": [{"id": "1", "url": link}]}
+        ).encode(),
+        f'<feed xmlns="http://www.w3.org/2005/Atom"><title>F</title><link href="{URL}" rel="self"/>'
+        f'<link href="{site}"/><entry><id>1</id><title>T</title><link href="{link}"/></entry></feed>'.encode(),
+    ]
+    assert [only(document).link for document in documents] == [expected] * 3
+
+
+def test_xml_base_of_an_entry_comes_before_the_site():
+    """It is the nearest (XML Base, section 4)."""
+    body = atom('<id>1</id><title>T</title><link href="a/1"/>', base="https://base.example/x/")
+    site = body.replace(b"<title>Desk</title>", b'<title>Desk</title><link href="https://site.example/"/>')
+    assert only(site).link == "https://base.example/x/a/1"
+
+
 def test_xml_base():
     """Atom links are resolved against xml:base."""
     body = atom('<id>1</id><title>T</title><link href="a/1"/>', base="https://base.example/x/")
@@ -634,6 +668,24 @@ def test_a_page_names_its_feeds():
     assert isinstance(found, ParseFailed)
     assert found.feeds == ("https://a.example/rss",)
     assert "https://a.example/rss" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ('<base href="/autre/">', "https://a.example/autre/rss.xml"),
+        ("<BASE target=_top><base href=https://b.example/x/>", "https://b.example/x/rss.xml"),
+        ('<base href="">', "https://a.example/fr/rss.xml"),
+        ('<base href="javascript:x">', "https://a.example/fr/rss.xml"),
+        ("", "https://a.example/fr/rss.xml"),
+    ],
+)
+def test_a_page_says_what_its_links_are_relative_to(base: str, expected: str):
+    """The first base with an address counts."""
+    page = f"<html><head>{base}<link rel=alternate type='application/rss+xml' href='rss.xml'></head>".encode()
+    found = parse(page, "https://a.example/fr/page.html", "text/html")
+    assert isinstance(found, ParseFailed)
+    assert found.feeds == (expected,)
 
 
 def test_what_a_feed_says_of_when_to_come_back():

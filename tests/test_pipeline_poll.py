@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from desk import FEED, START, Desk, Inline, feed
 from rig import Item, rss
 
+from worker.app.vigil import Vigil
 from worker.child import ChildReason
 from worker.errors import StoreBusyError
 from worker.model import NotModified
@@ -236,6 +238,85 @@ async def test_what_a_feed_that_stood_empty_brings_is_news(tmp_path: Path) -> No
         desk.web.feed(FEED, [Item("day", "Le jour seul", published=desk.now.strftime("%a, %d %b %Y 00:00:00 GMT"))])
         await desk.poll()
         assert desk.one("SELECT backlog FROM entry") == 0
+
+
+EMPTY = {
+    # hours empty, item dated so many hours after the first poll -> backlog; None: without a date
+    "an hour: last week": (1, -168, True),
+    "an hour: the evening before": (1, -12, True),
+    "an hour: just before": (1, -0.5, False),
+    "an hour: meanwhile": (1, 0.5, False),
+    "an hour: without date": (1, None, True),
+    "five hours: the day before": (5, -20, True),
+    "five hours: meanwhile": (5, 4, False),
+    "three days: last week": (72, -168, True),
+    "three days: the day before": (72, -20, False),
+    "three days: meanwhile": (72, 30, False),
+    "three days: without date": (72, None, False),
+}
+
+
+@pytest.mark.parametrize("others", ["200", "304", "503"])
+@pytest.mark.parametrize(("hours", "dated", "backlog"), EMPTY.values(), ids=EMPTY)
+async def test_p17_thirty_items_after_empty_polls(
+    tmp_path: Path, hours: float, dated: float | None, backlog: bool, others: str
+) -> None:
+    """The first document with items is backlog but for what came after the feed was first found empty, by its date."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.feed(FEED, [], etag='"1"')
+        await desk.poll()
+        moment = "" if dated is None else format_datetime(desk.now + timedelta(hours=dated))
+        desk.later(hours=hours / 2)
+        if others != "200":
+            desk.web.answer(FEED, status=int(others))
+        await desk.poll()
+        desk.later(hours=hours / 2)
+        desk.web.feed(FEED, [Item(str(n), f"Titre {n}", f"Texte {n}.", published=moment) for n in range(30)])
+        await desk.poll()
+        assert desk.rows("SELECT backlog, count(*) FROM entry GROUP BY backlog") == [(backlog, 30)]
+
+
+@pytest.mark.parametrize("first", ["<html>", "{", ""], ids=["a page", "cut", "nothing"])
+async def test_p17_the_first_document_after_unreadable_ones(tmp_path: Path, first: str) -> None:
+    """What could not be read tells nothing of when a feed began: all that comes first is backlog."""
+    with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
+        desk.web.answer(FEED, first.encode())
+        await desk.poll()
+        desk.later(hours=72)
+        items = [Item(str(n), f"Titre {n}", f"Texte {n}.", published=date) for n, date in enumerate(DATES)]
+        desk.web.feed(FEED, items)
+        await desk.poll()
+        assert desk.rows("SELECT backlog, count(*) FROM entry GROUP BY backlog") == [(True, len(items))]
+
+
+DATES = ("", "Fri, 06 Feb 2026 08:00:00 GMT", "Mon, 09 Feb 2026 08:00:00 GMT")
+
+
+async def test_p24_max_age_holds_for_dates_in_words(tmp_path: Path) -> None:
+    """Dates of months ago in whatever words are no news; one that cannot be read is counted, and told to operators."""
+    told = {
+        "Hun Sen en visite à Hanoï": "mar., 04 nov. 2025 08:00:00 +0700",
+        "À Vientiane, Hun Sen visite les quais du port": "Mardi, 4 Novembre, 2025 - 08:00",
+        "Une école de Kampot attend la visite de Hun Sen": "Thứ ba, 04/11/2025 - 08:00",
+        "Riz : Hun Sen visite les greniers de Battambang": "lun, 03 nov 2025 08:00:00 CET",
+        "Hun Sen rend visite aux pêcheurs du Tonlé Sap": "ថ្ងៃទី៤ ខែវិច្ឆិកា ឆ្នាំ២០២៥",
+        "La visite de Hun Sen à Bangkok remise au printemps": "le 4 brumaire an 234",
+    }
+    items = [Item(str(n), title, title, published=date) for n, (title, date) in enumerate(told.items())]
+    with Desk(tmp_path, feeds=[feed()], max_age=timedelta(days=7)) as desk:
+        desk.web.feed(FEED, items)
+        await desk.pass_()
+        said = dict(desk.rows("SELECT a.title, o.suppression FROM obligation o JOIN article a ON a.id = o.article_id"))
+        assert said == dict.fromkeys(told, "old-news") | {items[-1].title: ""}
+        detail = desk.one("SELECT last_detail FROM feed")
+        assert "1 date could not be read: 'le 4 brumaire an 234'" in detail
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+        assert desk.rows("SELECT kind, words FROM condition") == [("feed_dates", "Le Fil: dates cannot be read")]
+        desk.web.feed(FEED, items[:5])
+        desk.later(minutes=20)
+        await desk.poll()
+        Vigil(desk.edges).look(0, desk.now, everything=True)
+        assert desk.rows("SELECT kind, words FROM condition") == []
 
 
 async def test_raw_is_kept_once(desk: Desk) -> None:

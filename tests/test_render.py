@@ -1,6 +1,8 @@
 """What people read; the ids (N13 ...) are those of the fault list."""
 
 import json
+import re
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +13,7 @@ from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, p
 
 from worker import text
 from worker.model import Alert, Channel, Notice, Part, Passage, Severity, Span
-from worker.render import passages, seal
+from worker.render import opening, passages, seal
 from worker.render.passages import clip, pieces, tidy
 
 # --- passages ------------------------------------------------------------------------------------------------------
@@ -59,6 +61,46 @@ def test_passages_show_what_was_not_shown_yet() -> None:
         "La visite de Hun Sen durera deux jours.",
         "Hun Sen repartira mercredi.",
     ]
+
+
+LONG = {
+    "fr": "Un accord de pêche est signé à Vinh. Les deux ports du golfe l'attendaient depuis trois ans, et plus.",
+    "vi": "Hiệp định nghề cá được ký tại Vinh. Hai cảng của vịnh đã chờ đợi ba năm nay, và hạn ngạch sẽ có sau.",
+    "km": "កិច្ចព្រមព្រៀងនេសាទត្រូវបានចុះហត្ថលេខានៅទីក្រុងវិញ។ កំពង់ផែទាំងពីរនៃឈូងសមុទ្របានរង់ចាំអស់រយៈពេលបីឆ្នាំមកហើយ និងកូតានឹងមកតាមក្រោយ។",
+    "lo": "ຂໍ້ຕົກລົງການປະມົງໄດ້ລົງນາມທີ່ເມືອງວິງ. ທ່າເຮືອທັງສອງໄດ້ລໍຖ້າມາເປັນເວລາສາມປີແລ້ວ ແລະໂຄຕ້າຈະຕາມມາໃນອາທິດໜ້າ ໃນຕອນເຊົ້າ.",
+    "zh": "渔业协定在荣市签署。" * 12,
+}
+
+
+@pytest.mark.parametrize(("language", "body"), LONG.items(), ids=LONG)
+def test_the_first_words_stand_for_a_title(language: str, body: str) -> None:
+    """Of an article without one: cut behind a word, or a cluster of a script without spaces, with an ellipsis."""
+    found = opening(text.analyse("", body, language), [])
+    shown = found.text.removesuffix("…")
+    assert 60 < len(shown) <= 90
+    assert found.text.endswith("…")
+    assert body.startswith(shown)
+    rest = body[len(shown)]
+    assert not rest.isalnum() or language in {"km", "lo", "zh"}
+    assert unicodedata.category(rest)[0] != "M"
+
+
+@pytest.mark.parametrize(
+    ("body", "shown", "marks"),
+    [
+        ("Un accord est signé.", "Un accord est signé.", ["accord"]),
+        ("Un accord.\n\nEt un autre accord.", "Un accord.\n\nEt un autre accord.", ["accord", "accord"]),
+        ("x" * 200 + " accord", "x" * 90 + "…", []),
+        ("", "", []),
+        ("…!", "…!", []),
+    ],
+    ids=["short", "paragraphs", "one long word", "nothing", "no word"],
+)
+def test_a_short_text_is_its_own_title(body: str, shown: str, marks: list[str]) -> None:
+    """With its marks, and without an ellipsis where nothing is left out."""
+    spans = [Span(part=Part.BODY, words=(found.span(),)) for found in re.finditer("accord", body)]
+    found = opening(text.analyse("", body, "fr"), spans)
+    assert (found.text, marked(found)) == (shown, marks)
 
 
 def test_passages_cut_a_match_that_runs_over_sentences() -> None:

@@ -62,6 +62,7 @@ FACTS = [
     pytest.param(Facts(feeds=[feed(gap=True)]), Kind.FEED_GAP, id="a gap"),
     pytest.param(Facts(feeds=[feed(pages_failed=5)]), Kind.FEED_PAGES, id="pages that cannot be used"),
     pytest.param(Facts(feeds=[feed(pages_failed=4)]), None, id="four of them"),
+    pytest.param(Facts(feeds=[feed(dates_unread=1, date_unread="soon")]), Kind.FEED_DATES, id="a date"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.6 * HOUR)]), Kind.DNS_DOWN, id="f22 names"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=None)]), Kind.DNS_DOWN, id="f22 from the start"),
     pytest.param(Facts(feeds=[feed(unresolved=True, answered=NOW - 0.4 * HOUR)]), None, id="f22 names for a while"),

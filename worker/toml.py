@@ -13,6 +13,7 @@ from typing import Any
 
 from worker.errors import Problem, UserError
 
+#: Of a file of rules, and of any other that does not say more.
 MAX_BYTES = 1 << 20
 
 KeyPath = tuple[str | int, ...]
@@ -67,17 +68,17 @@ class Toml:
         return replace(self.problem(path, message, mend), column=column if found < 0 else found + 1)
 
 
-def parse(file: str, raw: bytes) -> Toml:
+def parse(file: str, raw: bytes, limit: int = MAX_BYTES) -> Toml:
     """The TOML in `raw`, read from `file`; raises UserError with one Problem if it cannot be read.
 
-    Too deep, not UTF-8 and over 1 MiB are mistakes like any other. A byte order mark is accepted.
+    Too deep, not UTF-8 and over `limit` bytes are mistakes like any other. A byte order mark is accepted.
     """
 
     def fail(message: str, line: int = 0, **more: Any) -> UserError:
         return UserError([Problem(file=file, line=line, message=message, **more)])
 
-    if len(raw) > MAX_BYTES:
-        raise fail(f"the file has {len(raw)} bytes, more than {MAX_BYTES}", mend="split it")
+    if len(raw) > limit:
+        raise fail(f"the file has {len(raw)} bytes, more than {limit}", mend="split it")
     try:
         source = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as e:

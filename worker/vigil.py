@@ -42,6 +42,7 @@ class Kind(StrEnum):
     FEED_SILENT = "feed_silent"
     FEED_GAP = "feed_gap"
     FEED_PAGES = "feed_pages"
+    FEED_DATES = "feed_dates"
     DNS_DOWN = "dns_down"
     RULE_QUIET = "rule_quiet"
     RULE_SPIKES = "rule_spikes"
@@ -86,6 +87,9 @@ class FeedFacts:
     unresolved: bool = False
     #: Entries in a row whose page was not taken when it was first asked for.
     pages_failed: int = 0
+    #: Dates of its last document that could not be read, and the first of them.
+    dates_unread: int = 0
+    date_unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +185,7 @@ def _judges(facts: Facts, one: On) -> bool:
     about = one.key.removeprefix(f"{one.kind}:")
     if one.kind in OWN:
         return about == facts.owner
-    if one.kind in {Kind.FEED_FAILS, Kind.FEED_SILENT, Kind.FEED_GAP, Kind.FEED_PAGES}:
+    if one.kind in {Kind.FEED_FAILS, Kind.FEED_SILENT, Kind.FEED_GAP, Kind.FEED_PAGES, Kind.FEED_DATES}:
         return any(feed.key == about for feed in facts.feeds)
     if one.kind in {Kind.RULE_QUIET, Kind.RULE_SPIKES}:
         return any(rule.id == about for rule in facts.rules)
@@ -214,6 +218,13 @@ def _of_feeds(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condi
             body = "Its articles go by what the feed itself says. `veille status` counts why their pages are not taken."
             subject = f"{feed.name}: the pages of its articles cannot be used"
             yield Condition(kind=Kind.FEED_PAGES, about=feed.key, subject=subject, body=body)
+        if feed.dates_unread:
+            body = (
+                f"{feed.dates_unread} dates of its last document, such as {feed.date_unread!r}. Its articles count as"
+                " of when they were first seen, so that old ones are taken for new: `max_age` does not hold."
+            )
+            subject = f"{feed.name}: dates cannot be read"
+            yield Condition(kind=Kind.FEED_DATES, about=feed.key, subject=subject, body=body)
 
 
 def _of_names(facts: Facts, now: datetime) -> Iterator[Condition]:

@@ -114,6 +114,8 @@ def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
             # Where it counts as a failure it is told as one.
             unresolved=state.last_result == FetchReason.DNS and not state.failures,
             pages_failed=state.pages_failed if feed.full_text else 0,
+            dates_unread=state.dates_unread,
+            date_unread=state.date_unread,
         )
         for feed in live.config.feeds
         if (state := states.get(feed.id)) is not None

@@ -325,12 +325,20 @@ def feeds_add(
 
 @feeds_app.command(name="import")
 def feeds_import(file: Path, config: ConfigFile = HERE) -> None:
-    """Add the feeds of an OPML file to the configuration."""
+    """Add the feeds of an OPML file to the configuration; exits with 1 if it names some that cannot be taken."""
+    from worker.cli.show.terminal import inert
     from worker.config.feeds import add_all, from_opml
-    from worker.config.folder import read_file
+    from worker.config.folder import LISTED_BYTES, read_file
+    from worker.errors import UserError
 
-    added = add_all(config, from_opml(read_file(file), str(file)))
-    say(f"{len(added)} feeds added to {config}; a running worker reads it at SIGHUP")
+    found = from_opml(read_file(file, limit=LISTED_BYTES), str(file))
+    added = add_all(config, found.feeds)
+    known = len(found.feeds) - len(added) + found.repeated
+    there = f" ({known} were there already)" if known else ""
+    say(f"{len(added)} feeds added to {config}{there}; a running worker reads it at SIGHUP")
+    if found.refused:
+        refused = UserError([one.problem(str(file)) for one in found.refused])
+        fail("\n".join([f"{len(found.refused)} feeds cannot be taken:", *map(inert, str(refused).split("\n"))]), 1)
 
 
 @feeds_app.command(name="export")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from worker import model, toml
 from worker.config import fields
-from worker.config.folder import Look, look, read_file, read_rules, read_templates
+from worker.config.folder import LISTED_BYTES, Look, look, read_file, read_rules, read_templates
 from worker.config.references import References
 from worker.config.shown import shown
 from worker.errors import Problem, UserError
@@ -154,9 +154,9 @@ def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
     # Here, because pydantic takes a fifth of a second that `--help` has no use for.
     from worker.config.build import Builder
 
-    raw = read_file(path, "copy config.example.toml to it, or name another file with --config")
+    raw = read_file(path, "copy config.example.toml to it, or name another file with --config", limit=LISTED_BYTES)
     try:
-        parsed = toml.parse(str(path), raw)
+        parsed = toml.parse(str(path), raw, LISTED_BYTES)
     except UserError as e:
         # From None: the cause would carry the very line that is masked here.
         raise UserError([_masked(problem, raw) for problem in e.problems]) from None

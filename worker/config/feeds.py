@@ -7,21 +7,23 @@ import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
-from xml.etree import ElementTree as ET
+from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 from worker import model, toml
 from worker.config import fields
-from worker.config.folder import read_file
+from worker.config.folder import LISTED_BYTES, read_file
 from worker.errors import Problem, UserError
-
-#: Of an OPML file.
-MAX_BYTES = 8 << 20
+from worker.urls import masked
 
 #: Folders about a feed, the nearest, that become tags.
 _FOLDERS = 4
+#: The types of outlines that are feeds, whatever else they lack.
+_FEED_TYPES = frozenset({"rss", "atom", "feed"})
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?!\d)")
 #: What XML 1.0 cannot hold (section 2.2).
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -36,8 +38,52 @@ class Listed(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def from_opml(raw: bytes, file: str = "OPML") -> tuple[Listed, ...]:
-    """Every feed that an OPML document lists, once each, however deep its outlines (OPML 2.0).
+class Reason(StrEnum):
+    """Why an outline's feed is not taken, as it is said to people."""
+
+    NO_ADDRESS = "it has no address"
+    NOT_WEB = "its address is not one of the web"
+    RELATIVE = "its address is not a whole one"
+    INVALID = "its address is none"
+
+
+_FIX = {
+    Reason.NO_ADDRESS: "give it an xmlUrl, or remove it",
+    Reason.NOT_WEB: "write http:// or https://",
+    Reason.RELATIVE: "write the whole address, with https:// and the host",
+    Reason.INVALID: "write it as a browser shows it, blanks as %20",
+}
+
+
+class Refused(NamedTuple):
+    """An outline that stands for a feed and cannot be taken."""
+
+    #: From 1.
+    line: int
+    title: str
+    #: As written; it may hold secrets.
+    address: str
+    reason: Reason
+
+    def problem(self, file: str) -> Problem:
+        """The outline as a mistake in that file."""
+        named = f'"{self.title}"' if self.title else "an outline"
+        address = f" ({masked(self.address)[:200]})" if self.address else ""
+        return Problem(file=file, line=self.line, message=f"{named}: {self.reason}{address}", mend=_FIX[self.reason])
+
+
+class Opml(NamedTuple):
+    """The feeds of a list."""
+
+    #: Each once.
+    feeds: tuple[Listed, ...]
+    refused: tuple[Refused, ...] = ()
+    #: Outlines whose feed stood in the list before.
+    repeated: int = 0
+
+
+def from_opml(raw: bytes, file: str = "OPML") -> Opml:
+    """The feeds that an OPML document lists, however deep its outlines (OPML 2.0), and what it has besides.
 
     Only http and https URLs are taken. Raises UserError if it is no OPML, or declares a document type: entities are
     refused before any is read.
@@ -46,23 +92,22 @@ def from_opml(raw: bytes, file: str = "OPML") -> tuple[Listed, ...]:
     def refuse(line: int, message: str, mend: str = "export it again as OPML 2.0") -> NoReturn:
         raise UserError([Problem(file=file, line=line, message=message, mend=mend)])
 
-    if len(raw) > MAX_BYTES:
-        refuse(0, f"the file is larger than {MAX_BYTES} bytes", "split it")
-    outlines = _Outlines()
-    # The target refuses document types, hence entities, and builds no tree.
-    parser = ET.XMLParser(target=outlines)  # noqa: S314
+    if len(raw) > LISTED_BYTES:
+        refuse(0, f"the file is larger than {LISTED_BYTES} bytes", "split it")
+    parser = expat.ParserCreate()
+    outlines = _Outlines(parser)
     try:
-        parser.feed(raw)
-        parser.close()
+        parser.Parse(raw, True)  # noqa: FBT003 - expat's own signature: the last part
     except _DoctypeError:
-        refuse(0, "the file declares a document type", "remove the line that begins with <!DOCTYPE")
-    except (ET.ParseError, LookupError, ValueError) as e:
+        refuse(
+            parser.CurrentLineNumber, "the file declares a document type", "remove the line that begins with <!DOCTYPE"
+        )
+    except (expat.ExpatError, LookupError, ValueError) as e:
         # An encoding that Python does not know is a LookupError, one that is no byte encoding a ValueError.
-        line, _ = getattr(e, "position", (0, 0))
-        refuse(line, "the file is not well-formed XML")
+        refuse(getattr(e, "lineno", 0), "the file is not well-formed XML")
     if outlines.root != "opml":
         refuse(1, "the file is not OPML")
-    return tuple(outlines.feeds.values())
+    return Opml(tuple(outlines.feeds.values()), tuple(outlines.refused), outlines.repeated)
 
 
 def to_opml(feeds: Iterable[model.Feed]) -> bytes:
@@ -126,30 +171,48 @@ class _DoctypeError(Exception):
 
 
 class _Outlines:
-    """A parser target that keeps the feeds and nothing else, so that depth costs nothing."""
+    """What a parser meets, kept without a tree, so that depth costs nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, parser: expat.XMLParserType) -> None:
         self.root = ""
         self.feeds: dict[str, Listed] = {}
+        self.refused: list[Refused] = []
+        self.repeated = 0
         #: The names of the outlines that are open, and of those that are no feeds.
         self._open: list[str | None] = []
+        self._parser = parser
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.StartDoctypeDeclHandler = self._doctype
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = tag.rpartition("}")[2].lower()
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        name = tag.rpartition(":")[2].lower()
         self.root = self.root or name
         if name != "outline":
             return
         # Exporters write xmlUrl, xmlurl and xmlURL.
         words = {key.lower(): value.strip() for key, value in attributes.items()}
         title = _line(words.get("title") or words.get("text") or "")
-        self._open.append(None if words.get("xmlurl") else title)
-        url = re.sub(r"^feed:(?://)?(?=https?:)", "", words.get("xmlurl", ""))
-        with suppress(fields.Wrong):
-            url = fields.web_url(url)
-            self.feeds.setdefault(url, Listed(url, title, _language(words), self._tags(words)))
+        is_feed = bool(words.get("xmlurl")) or words.get("type", "").lower() in _FEED_TYPES
+        self._open.append(None if is_feed else title)
+        if is_feed:
+            self._feed(words, title)
 
-    def end(self, tag: str) -> None:
-        if tag.rpartition("}")[2].lower() == "outline":
+    def _feed(self, words: Mapping[str, str], title: str) -> None:
+        address = words.get("xmlurl", "")
+        url = re.sub(r"^feed:(?://)?(?=https?:)", "", address)
+        try:
+            url = fields.web_url(url)
+        except fields.Wrong:
+            self.refused.append(Refused(self._parser.CurrentLineNumber, title, address, _reason(url)))
+            return
+        if url in self.feeds:
+            self.repeated += 1
+        else:
+            self.feeds[url] = Listed(url, title, _language(words), self._tags(words))
+
+    def _end(self, tag: str) -> None:
+        if tag.rpartition(":")[2].lower() == "outline":
             self._open.pop()
 
     def _tags(self, words: Mapping[str, str]) -> tuple[str, ...]:
@@ -158,11 +221,17 @@ class _Outlines:
         folders = [one for one in self._open[-_FOLDERS:] if one]
         return tuple(dict.fromkeys(tag for tag in (*folders, *named) if tag))
 
-    def doctype(self, name: str, public: str | None, system: str | None) -> None:  # noqa: ARG002 - expat's signature
+    def _doctype(self, *_: object) -> None:
         raise _DoctypeError
 
-    def close(self) -> None:
-        """Nothing was built."""
+
+def _reason(url: str) -> Reason:
+    if not url:
+        return Reason.NO_ADDRESS
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return Reason.RELATIVE
+    return Reason.INVALID if scheme[1].lower() in {"http", "https"} else Reason.NOT_WEB
 
 
 def _line(text: str) -> str:
@@ -197,7 +266,7 @@ def _literal(text: str) -> str:
 
 def _known_urls(path: Path) -> dict[str, int]:
     """The URLs of the file as written, each with its line."""
-    parsed = toml.parse(str(path), read_file(path))
+    parsed = toml.parse(str(path), read_file(path, limit=LISTED_BYTES), LISTED_BYTES)
     feeds = parsed.data.get("feed", [])
     tables = enumerate(feeds) if isinstance(feeds, list) else ()
     return {
@@ -208,7 +277,7 @@ def _known_urls(path: Path) -> dict[str, int]:
 
 
 def _append(path: Path, tables: Sequence[dict[str, Any]]) -> None:
-    raw = read_file(path)
+    raw = read_file(path, limit=LISTED_BYTES)
     bom = raw[:3] if raw.startswith(b"\xef\xbb\xbf") else b""
     written = raw[len(bom) :].decode()
     newline = "\r\n" if "\r\n" in written else "\n"

@@ -9,6 +9,9 @@ from worker.errors import Problem, UserError
 from worker.model import Templates
 from worker.toml import MAX_BYTES
 
+#: Of a configuration, and of a list of feeds: a hundred thousand of them.
+LISTED_BYTES = 32 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
@@ -19,11 +22,11 @@ class Look:
     files: tuple[tuple[object, ...], ...]
 
 
-def read_file(path: Path, mend: str = "") -> bytes:
-    """The file's bytes, at most one beyond the limit that `toml.parse` refuses; raises UserError."""
+def read_file(path: Path, mend: str = "", *, limit: int = MAX_BYTES) -> bytes:
+    """The file's bytes, at most one beyond the limit, so that it shows; raises UserError."""
     try:
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            return file.read(limit + 1)
     except OSError as e:
         missing = isinstance(e, FileNotFoundError)
         message = "there is no such file" if missing else f"cannot be read: {e.strerror or e}"

@@ -186,6 +186,9 @@ class ParsedFeed:
     #: Entries that could not be read, and what was said of the first of them.
     unread: int = 0
     unread_why: str = ""
+    #: Dates that could not be read, and the first of them.
+    dates_unread: int = 0
+    date_unread: str = ""
     #: Entries beyond the limit, not kept.
     dropped: int = 0
     #: The document ends early: its last entry is not trusted, its validators are not kept.

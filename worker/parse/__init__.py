@@ -5,6 +5,8 @@
 Pure, and meant for a bounded child process: a hostile document may still cost all the time it is given.
 """
 
+from datetime import datetime
+
 from worker import urls
 from worker.model import FetchReason, ParsedFeed
 from worker.parse import document, jsonfeed, syndication
@@ -13,8 +15,8 @@ from worker.parse.failure import ParseFailed
 __all__ = ["ParseFailed", "parse"]
 
 
-def parse(body: bytes, url: str, content_type: str) -> ParsedFeed | ParseFailed:
-    """The feed in `body`; `url` is where it was found, `content_type` its HTTP header.
+def parse(body: bytes, url: str, content_type: str, now: datetime | None = None) -> ParsedFeed | ParseFailed:
+    """The feed in `body`; `url` is where it was found, `content_type` its HTTP header, `now` when.
 
     Never raises: what is no feed is `ParseFailed(NOT_A_FEED)`, and what no parser can read `PARSE_ERROR`.
     """
@@ -25,7 +27,7 @@ def parse(body: bytes, url: str, content_type: str) -> ParsedFeed | ParseFailed:
             named = f"; it names a feed: {urls.masked(feeds[0])}" if feeds else ""
             return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=kind + named, feeds=feeds)
         if text.startswith("{"):
-            return jsonfeed.parse(text, url)
-        return syndication.parse(text, url)
+            return jsonfeed.parse(text, url, now)
+        return syndication.parse(text, url, now)
     except Exception as error:  # noqa: BLE001 - no document may take the worker down; the reason is kept.
         return ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(error).__name__}: {error}"[:200])

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from worker import urls
 from worker.parse import texts
+from worker.parse.dates import Dates
 
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
@@ -216,19 +217,30 @@ def timing(text: str) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 
 
 _LINK = re.compile(r"<link\b[^<>]{0,2000}>", re.IGNORECASE)
+_BASE = re.compile(r"<base\b[^<>]{0,2000}>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-z]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml"})
 
 
 def alternates(text: str, url: str) -> tuple[str, ...]:
-    """The feeds that an HTML page names (`<link rel="alternate">`), absolute, in its order."""
+    """The feeds that an HTML page names (`<link rel="alternate">`), absolute, in its order.
+
+    The first `<base>` that has an address is what its links are relative to (HTML 4.2.3).
+    """
+    head = text[:_PAGE_HEAD]
+    bases = (_attributes(tag).get("href", "") for tag in _BASE.findall(head))
+    base = urls.absolute(next(filter(None, bases), ""), url) or url
     found: dict[str, None] = {}
-    for tag in _LINK.findall(text[:_PAGE_HEAD]):
-        words = {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
+    for tag in _LINK.findall(head):
+        words = _attributes(tag)
         kind = words.get("type", "").partition(";")[0].strip().lower()
         if "alternate" in words.get("rel", "").lower().split() and kind in _FEED_TYPES:
-            found |= dict.fromkeys(filter(None, [urls.absolute(words.get("href", ""), url)]))
+            found |= dict.fromkeys(filter(None, [urls.absolute(words.get("href", ""), base)]))
     return tuple(found)
+
+
+def _attributes(tag: str) -> dict[str, str]:
+    return {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
 
 
 # --- items -------------------------------------------------------------------------------------------------------
@@ -266,7 +278,8 @@ def _is_within(place: int, spans: list[tuple[int, int]]) -> bool:
 def newest(document: Items, limit: int) -> Items:
     """The document with its `limit` newest items, in their order; the first ones where dates are missing."""
     found = [_DATE.search(item) for item in document.items]
-    dates = [texts.moment(None, match[1]) if match else None for match in found]
+    read = Dates(match[1] for match in found if match).read
+    dates = [read(match[1]) if match else None for match in found]
     if None not in dates:
         ranked = sorted(range(len(dates)), key=lambda index: dates[index], reverse=True)  # type: ignore[arg-type,return-value]  # None was ruled out above.
     else:

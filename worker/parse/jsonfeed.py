@@ -3,12 +3,14 @@
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from worker import urls
 from worker.model import FetchReason, ParsedEntry, ParsedFeed
 from worker.parse import texts
+from worker.parse.dates import Dates
 from worker.parse.failure import ParseFailed
 from worker.parse.syndication import ENTRIES
 
@@ -24,7 +26,7 @@ _TRIES = 2_000
 _GOES_ON = re.compile(r'\s*(?:,|\]\s*(?:\}|,\s*"|\Z))')
 
 
-def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
+def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | ParseFailed:
     """The feed in a JSON document; of one that is broken, the items that are not."""
     unread: list[str] = []
     truncated = False
@@ -38,11 +40,14 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     if not isinstance(feed, dict) or not _VERSION.fullmatch(_text(feed, "version")):
         return ParseFailed(reason=FetchReason.NOT_A_FEED, detail="JSON that is no JSON Feed")
     items = feed.get("items")
+    items = items if isinstance(items, list) else []
+    url = urls.absolute(_text(feed, "home_page_url"), url) or url
+    dates = Dates(_dates(items), language=_text(feed, "language"), now=now)
     entries: list[ParsedEntry] = []
     problems: list[str] = []
-    for number, item in enumerate(items if isinstance(items, list) else [], 1):
+    for number, item in enumerate(items, 1):
         try:
-            entry = _entry(item, _text(feed, "language"), url)
+            entry = _entry(item, _text(feed, "language"), url, dates)
         except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
             unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
             continue
@@ -59,6 +64,8 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
         problems=tuple((problems + unread)[:_PROBLEMS]),
         unread=len(unread),
         unread_why=next(iter(unread), ""),
+        dates_unread=len(dates.unread),
+        date_unread=texts.label(next(iter(dates.unread), "")),
         dropped=len(entries) - len(kept),
         truncated=truncated,
     )
@@ -107,7 +114,13 @@ def _next_item(text: str, place: int, decoder: json.JSONDecoder) -> int:
     return len(text)
 
 
-def _entry(item: Mapping[str, Any], language: str, url: str) -> ParsedEntry:
+def _dates(items: Iterable[Any]) -> Iterator[str]:
+    for item in items:
+        if isinstance(item, Mapping):
+            yield from (_text(item, "date_published"), _text(item, "date_modified"))
+
+
+def _entry(item: Mapping[str, Any], language: str, url: str, dates: Dates) -> ParsedEntry:
     if not isinstance(item, Mapping):
         raise TypeError(f"an item is a {type(item).__name__}")
     markup = _text(item, "content_html")
@@ -117,8 +130,8 @@ def _entry(item: Mapping[str, Any], language: str, url: str) -> ParsedEntry:
         title=texts.plain(_text(item, "title"), markup=False),
         summary=texts.body(_text(item, "summary"), markup=False),
         content=texts.body(markup) if markup else texts.body(_text(item, "content_text"), markup=False),
-        published=texts.moment(None, _text(item, "date_published")),
-        updated=texts.moment(None, _text(item, "date_modified")),
+        published=dates.read(_text(item, "date_published")),
+        updated=dates.read(_text(item, "date_modified")),
         author=_author(item),
         language=texts.language(_text(item, "language") or language),
     )

@@ -2,13 +2,14 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from worker import urls
 from worker.model import FetchReason, ParsedEntry, ParsedFeed
 from worker.parse import document, texts
+from worker.parse.dates import Dates
 from worker.parse.failure import ParseFailed
 
 #: Entries kept of one document.
@@ -19,7 +20,7 @@ _AGAIN = 2_000_000
 _TEXT = re.compile(r">\s*[^<\s]")
 
 
-def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
+def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | ParseFailed:
     """The feed in an XML document; one that is not, by feedparser's judgement, is NOT_A_FEED."""
     text = document.mend(text)
     items = document.cut(text)
@@ -40,9 +41,12 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
     found = raw["entries"][:-1] if truncated else raw["entries"]
     atom = str(raw.get("version")).startswith("atom")
     language = texts.language(str(raw["feed"].get("language") or ""))
-    entries, empty, unmapped = _entries(found, language, url, atom=atom)
+    # Items are relative to the site, of which the channel's link is the front page, and not to where the feed lies.
+    url = urls.absolute(str(raw["feed"].get("link") or ""), url) or url
+    dates = Dates(_dates(raw["entries"]), language=language, now=now)
+    entries, empty, unmapped = _entries(found, language, url, dates, atom=atom)
     unread += unmapped
-    partial, *_ = _entries(raw["entries"][-1:] if truncated else (), language, url, atom=atom)
+    partial, *_ = _entries(raw["entries"][-1:] if truncated else (), language, url, dates, atom=atom)
     ttl, hours, days = document.timing(items.head + items.tail)
     return ParsedFeed(
         version=raw.get("version") or "rss",
@@ -52,6 +56,8 @@ def parse(text: str, url: str) -> ParsedFeed | ParseFailed:
         problems=tuple((problems + empty + unread)[:_PROBLEMS]),
         unread=len(unread),
         unread_why=next(iter(unread), ""),
+        dates_unread=len(dates.unread),
+        date_unread=texts.label(next(iter(dates.unread), "")),
         dropped=dropped + max(0, len(entries) - ENTRIES),
         truncated=truncated,
         partial=partial[0] if partial else None,
@@ -129,13 +135,13 @@ def _feedparser(text: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def _entries(
-    found: Sequence[Mapping[str, Any]], language: str, url: str, *, atom: bool
+    found: Sequence[Mapping[str, Any]], language: str, url: str, dates: Dates, *, atom: bool
 ) -> tuple[tuple[ParsedEntry, ...], list[str], list[str]]:
     """The entries, what is said of those that hold nothing, and of those that cannot be read."""
     entries, empty, unread = [], [], []
     for number, raw in enumerate(found, 1):
         try:
-            entry = _entry(raw, language, url, atom=atom)
+            entry = _entry(raw, language, url, dates, atom=atom)
         except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
             unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
             continue
@@ -146,7 +152,7 @@ def _entries(
     return tuple(entries), empty, unread
 
 
-def _entry(raw: Mapping[str, Any], language: str, url: str, *, atom: bool) -> ParsedEntry:
+def _entry(raw: Mapping[str, Any], language: str, url: str, dates: Dates, *, atom: bool) -> ParsedEntry:
     summary, content = _bodies(raw)
     own = raw.get("language") or raw.get("title_detail", {}).get("language") or language
     return ParsedEntry(
@@ -155,8 +161,8 @@ def _entry(raw: Mapping[str, Any], language: str, url: str, *, atom: bool) -> Pa
         title=_title(raw, atom=atom),
         summary=summary,
         content=content,
-        published=_date(raw, "published") or _date(raw, "created"),
-        updated=_date(raw, "updated"),
+        published=dates.read(_date(raw, "published")) or dates.read(_date(raw, "created")),
+        updated=dates.read(_date(raw, "updated")),
         author=texts.label(str(raw.get("author") or "")),
         language=texts.language(str(own or "")),
     )
@@ -200,8 +206,12 @@ def _link(raw: Mapping[str, Any], url: str) -> str:
     return texts.storable(urls.absolute(guid, url)) if guid.lower().startswith(("http://", "https://")) else ""
 
 
-def _date(raw: Mapping[str, Any], name: str) -> datetime | None:
+def _dates(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for raw in found:
+        yield from (_date(raw, name) for name in ("published", "created", "updated"))
+
+
+def _date(raw: Mapping[str, Any], name: str) -> str:
+    """A date as it is written: feedparser's reading drops the zones that it does not know, and PM."""
     # `in`, because feedparser's get("updated") answers with "published".
-    if name not in raw and f"{name}_parsed" not in raw:
-        return None
-    return texts.moment(raw.get(f"{name}_parsed"), str(raw.get(name) or ""))
+    return str(raw.get(name) or "") if name in raw else ""

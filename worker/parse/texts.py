@@ -1,11 +1,7 @@
-"""Texts and dates as the store can hold them: no control characters, no lone surrogates, bounded, in UTC."""
+"""Texts as the store can hold them: no control characters, no lone surrogates, bounded."""
 
-import calendar
 import html
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 
 def _names(words: str) -> frozenset[str]:
@@ -40,9 +36,6 @@ _BLOCKS = _names(
 )
 _SPACES = re.compile(r"\s+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
-_YEAR = re.compile(r"\s*([+-]?\d{4,6})-\d")
-#: Vietnamese servers like to write the zone as an offset from GMT, which no RFC allows.
-_OFFSET = re.compile(r"\s*(?:GMT|UTC)?\s*([+-])(\d{1,2}):?(\d{2})?$")
 
 
 def storable(text: str) -> str:
@@ -85,38 +78,6 @@ def language(tag: str) -> str:
     """A BCP 47 tag (RFC 5646), or nothing."""
     tag = tag.strip().replace("_", "-")
     return tag if _LANGUAGE.fullmatch(tag) and tag.lower() != "und" else ""
-
-
-def moment(parsed: tuple[int, ...] | None, raw: str) -> datetime | None:
-    """A date in UTC from feedparser's reading of it, else from its text; None where neither gives one.
-
-    Years before 1971 are placeholders (year 1, the epoch), not dates.
-    """
-    if (written := _YEAR.match(raw)) is not None and parsed is not None and abs(int(written[1]) - parsed[0]) > 1:
-        # feedparser takes the year 0000, which databases write for no date, for 2000.
-        return None
-    if parsed is not None:
-        return _placed(lambda: datetime.fromtimestamp(calendar.timegm(parsed), UTC))
-    raw = raw.strip()
-    return _placed(lambda: _aware(datetime.fromisoformat(raw))) or _placed(
-        lambda: _aware(parsedate_to_datetime(_OFFSET.sub(_offset, raw)))
-    )
-
-
-def _placed(read: Callable[[], datetime]) -> datetime | None:
-    try:
-        found = read()
-    except (ValueError, OverflowError, OSError, TypeError, IndexError):
-        return None
-    return found if 1970 < found.year < 9999 else None
-
-
-def _aware(found: datetime) -> datetime:
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _offset(match: re.Match[str]) -> str:
-    return f" {match[1]}{match[2]:0>2}{match[3] or '00'}"
 
 
 def _untagged(match: re.Match[str]) -> str:

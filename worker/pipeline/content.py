@@ -9,7 +9,7 @@ from worker import text
 from worker.alert import ESCALATION, THREADS
 from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread, WaveReport
 from worker.pipeline.answering import links
-from worker.render import changes, passages
+from worker.render import changes, opening, passages
 from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories, waves
 
 #: Published longer than this before it was first seen: marked, so that nobody takes it for news.
@@ -78,6 +78,9 @@ def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:
     document = text.analyse(newest.title, newest.body, article.language)
     spans = [span for _, m in found if m.revision == newest.revision for span in m.spans]
     title, sentences = passages(document, spans)
+    if not title.text:
+        title = opening(document, spans)
+        sentences = tuple(sentence for sentence in sentences if sentence.text != title.text)
     story_id = stories.story_of(tx, article_id)
     story = None if story_id is None else stories.get(tx, story_id)
     return AlertItem(

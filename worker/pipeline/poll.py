@@ -77,7 +77,7 @@ async def poll(edges: Edges, key: str) -> Polled | None:
         return await edges.in_batch(_not_modified, (feed, state, fetched))
     if isinstance(fetched, FetchFailed):
         return await edges.in_thread(lambda: _failed(edges, feed, state, fetched))
-    parsed = await edges.children.run(parse, fetched.body, fetched.url, fetched.content_type, seconds=_PARSE_SECONDS)
+    parsed = await _parsed(edges, fetched)
     if isinstance(parsed, ParsedFeed):
         document = parsed
         try:
@@ -102,10 +102,15 @@ async def read_again(
     state = await edges.in_batch(_states, feed.id)
     since = datetime.fromisoformat(first_success) if first_success else None
     state = replace(state, baseline=baseline, first_success=since, last_detail=_CUT if again else "")
-    parsed = await edges.children.run(parse, fetched.body, fetched.url, fetched.content_type, seconds=_PARSE_SECONDS)
+    parsed = await _parsed(edges, fetched)
     if not isinstance(parsed, ParsedFeed):
         return None
     return await edges.in_thread(lambda: _store(edges, feed, state, fetched, parsed))
+
+
+async def _parsed(edges: Edges, fetched: Fetched) -> ParsedFeed | ParseFailed | ChildFailed:
+    given = fetched.body, fetched.url, fetched.content_type, edges.clock()
+    return await edges.children.run(parse, *given, seconds=_PARSE_SECONDS)
 
 
 def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: datetime) -> None:
@@ -272,6 +277,9 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str, times: int) -> It
         yield "its 304s hid new items: it is asked without validators"
     if judged.churns:
         yield "guid_churn: its items change their guids, and are told by link and text"
+    if document.dates_unread:
+        count = "1 date" if document.dates_unread == 1 else f"{document.dates_unread} dates"
+        yield f"{count} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
     if document.dropped:
         yield f"{document.dropped} older entries were left out"
     if times:
@@ -325,6 +333,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         moved_times=times,
         rhythm=learnt,
         gap=found_out.gap,
+        dates_unread=(document.dates_unread, document.date_unread),
     )
     with edges.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)

@@ -11,6 +11,8 @@ from worker.model import Part, Passage, Span
 if TYPE_CHECKING:
     from worker.text import Document
 
+#: Characters of a text that stand for a title that is missing.
+_OPENING = 90
 #: A character range [start, end).
 Range = tuple[int, int]
 
@@ -35,6 +37,16 @@ def passages(document: "Document", spans: Sequence[Span], *, limit: int = 3) -> 
     }
     chosen = _telling(found, limit)
     return _passage(document.title, title), tuple(found[sentence] for sentence in sorted(chosen))
+
+
+def opening(document: "Document", spans: Sequence[Span]) -> Passage:
+    """The first words of a body with their marks, for an article without title; cut behind a word, with an ellipsis."""
+    text = document.body
+    ends = document.ends[document.title_words :]
+    end = max((end for end in ends if end <= _OPENING), default=_OPENING)
+    end = end if ends and end < ends[-1] else len(text)
+    marks = [word for span in spans if span.part is Part.BODY for word in span.words if word[1] <= end]
+    return _passage(text[:end] + ("…" if end < len(text) else ""), marks)
 
 
 def tidy(passage: Passage) -> Passage:

@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -119,13 +119,15 @@ def record(
 def _is_since(parsed: ParsedEntry, moment: datetime | None, now: datetime) -> bool:
     """Tells whether an entry came into its feed after that moment, the feed's first success, by its date.
 
-    Feeds may write the day alone, and clocks differ: a day before still counts. One without a date is new where the
-    feed has stood empty for more than a day.
+    Zones and clocks differ: a date before still counts, by as much as the feed has stood empty, at most a day; that of
+    a day alone by a day. One without a date is new where the feed has stood empty for more than a day.
     """
     if moment is None:
         return False
-    dated = parsed.published or parsed.updated
-    return now - moment > _A_DAY if dated is None else dated >= moment - _A_DAY
+    dated, empty = parsed.published or parsed.updated, now - moment
+    if dated is None:
+        return empty > _A_DAY
+    return dated >= moment - (_A_DAY if dated.time() == time() else min(_A_DAY, max(empty, timedelta())))
 
 
 def _waiting(parsed: ParsedEntry, page_within: timedelta | None, now: datetime) -> dict[str, Any]:

@@ -49,6 +49,9 @@ class FeedStatus:
     rhythm: Rhythm = _UNKNOWN
     #: Entries in a row whose page was not taken when it was first asked for.
     pages_failed: int = 0
+    #: Dates of its last document that could not be read, and the first of them.
+    dates_unread: int = 0
+    date_unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,8 @@ class PollResult:
     moved_times: int = 0
     rhythm: Rhythm | None = None
     gap: bool = False
+    #: As in `FeedStatus`; None leaves what was known.
+    dates_unread: tuple[int, str] | None = None
 
 
 def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
@@ -96,6 +101,8 @@ def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
             "moved_times": 0,
             "rhythm": "",
             "pages_failed": 0,
+            "dates_unread": 0,
+            "date_unread": "",
         }
         for f in feeds
     ]
@@ -201,8 +208,8 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         values["rhythm"] = _rhythm.dump_json(poll.rhythm, exclude_defaults=True).decode()
     if poll.gap:
         values["gap"] = now
-    if poll.validators is not None:
-        values |= {"etag": poll.validators[0], "last_modified": poll.validators[1]}
+    pairs = {("etag", "last_modified"): poll.validators, ("dates_unread", "date_unread"): poll.dates_unread}
+    values |= {c: value for columns, found in pairs.items() if found for c, value in zip(columns, found, strict=True)}
     update = _recording(frozenset(values))
     given = values | {"its_id": before.id, "polled_before": before.last_polled}
     if not poll.success:
@@ -250,6 +257,8 @@ def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
             gap=r.gap,
             rhythm=_rhythm_of(r.rhythm),
             pages_failed=r.pages_failed,
+            dates_unread=r.dates_unread,
+            date_unread=r.date_unread,
         )
         for r in tx.execute(sa.select(_feed).order_by(_feed.c.id))
     )

@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from worker.store import tables
 from worker.story import SCHEME
 
-VERSION = "0015"
+VERSION = "0017"
 
 #: As Alembic makes it.
 _VERSION_TABLE = sa.Table(

@@ -52,6 +52,9 @@ class FeedRow(SQLModel, table=True):
     first_success: datetime | None = time_column(default=None, nullable=True)
     #: Entries in a row whose page was not taken when it was first asked for.
     pages_failed: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    #: Dates of its last document that could not be read, and the first of them.
+    dates_unread: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    date_unread: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
 
 
 class RawRow(SQLModel, table=True):
