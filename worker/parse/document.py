@@ -1,32 +1,14 @@
 """A feed's document before it is parsed: its characters, its faults, its items."""
 
 import bisect
-import codecs
 import html
 import html.entities
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from worker import urls
+from worker import encoding, urls
 from worker.parse import texts
-
-_DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (b"<\0?\0x\0", "utf-16-le"),
-    (b"\0<\0?\0x", "utf-16-be"),
-)
-#: As browsers read these labels (WHATWG Encoding Standard): the larger set, since servers claim the smaller one.
-_READ_AS = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
-            "shift_jis": "cp932", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874"}  # fmt: skip
-#: Never the encoding of a feed, and ways to smuggle markup past a reader of bytes (WHATWG refuses them too).
-_REFUSED = frozenset({"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "hz"})
 
 _REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
 _NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
@@ -71,62 +53,8 @@ class Items:
 
 
 def decode(body: bytes, content_type: str) -> str:
-    """The document's text, from its first character that is not white space.
-
-    A byte order mark decides (RFC 7303), then UTF-8 where the bytes are UTF-8 and not ASCII, which no other encoding
-    looks like by chance; then the HTTP header, then the XML declaration, then UTF-8 with stray bytes of Windows-1252.
-    """
-    for mark, encoding in _BOMS:
-        if body.startswith(mark):
-            return body.decode(encoding, "replace").lstrip("\ufeff \t\r\n")
-    text = _utf8(body)
-    if text is None:
-        declared = _DECLARED.match(body)
-        labels = [found[1] for found in [_CHARSET.search(content_type)] if found]
-        labels += [declared[1].decode("ascii")] if declared else []
-        text = next((text for text in (_labelled(body, label) for label in labels) if text is not None), None)
-    if text is None:
-        text = _mixed(body)
-    return text.lstrip("\ufeff \t\r\n")
-
-
-def _utf8(body: bytes) -> str | None:
-    """The text, if the bytes are UTF-8 and say so by more than ASCII; a cut last character is no objection."""
-    if body.isascii():
-        return None
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(body)
-    except UnicodeDecodeError:
-        return None
-
-
-def _labelled(body: bytes, label: str) -> str | None:
-    """The text in a declared encoding; None if that is UTF-8, which was tried, or unknown or unfit."""
-    try:
-        name = codecs.lookup(label).name
-        if name in _REFUSED or (name.startswith("utf-8") and not body.isascii()):
-            return None
-        text = body.decode(_READ_AS.get(name, name), "replace")
-    except (LookupError, UnicodeError, ValueError):
-        return None
-    # A declaration that could be read as ASCII denies an encoding of wider units.
-    return text if "<" in text or "{" in text else None
-
-
-def _mixed(body: bytes) -> str:
-    """UTF-8 in which each byte that does not belong is a character of Windows-1252."""
-    pieces = []
-    start = 0
-    while start < len(body):
-        try:
-            pieces.append(body[start:].decode())
-            break
-        except UnicodeDecodeError as error:
-            pieces.append(body[start : start + error.start].decode())
-            stray = body[start + error.start : start + error.end]
-            pieces.append(stray.decode("cp1252", "replace"))
-            start += error.end
-    return "".join(pieces)
+    """The document's text, from its first character that is not white space."""
+    return encoding.decode(body, content_type).lstrip("\ufeff \t\r\n")
 
 
 # --- faults ------------------------------------------------------------------------------------------------------
