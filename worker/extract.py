@@ -48,7 +48,7 @@ def _names(words: str) -> frozenset[str]:
 
 #: Their text is not the article's.
 _HIDDEN = _names(
-    "audio button canvas datalist dialog embed figcaption head iframe math noscript object option rp rt script select"
+    "audio button canvas datalist dialog embed figcaption head iframe math object option rp rt script select"
     " style svg template textarea title video"
 )
 #: A class of this form marks a picture's caption where the markup has no figcaption.

@@ -12,26 +12,26 @@ _EMPTY_LINE = re.compile(r"\n[^\S\n]*\n")
 _COMPARED = 30
 
 
-def merged(bodies: Sequence[str], known: Sequence[str] = (), *, equal_only: bool = False) -> str:
-    """The bodies (HTML) one behind the other, without those that stand in another one or in what is `known`.
-
-    `equal_only`: of what is known, only their equals count.
-    """
+def distinct(bodies: Sequence[str], known: Sequence[str] = ()) -> list[str]:
+    """The bodies (HTML) that say something, without those that stand in another one or in what is `known`."""
     words = [_words(body) for body in bodies]
     said = [_words(other) for other in known]
     seen = set(said)
     kept: set[int] = set()
-    within = [] if equal_only else said
     for number in sorted(range(len(bodies)), key=lambda number: -len(words[number])):
         own = words[number]
-        if own.strip() and own not in seen and not any(own in other for other in within[:_COMPARED]):
+        if own.strip() and own not in seen and not any(own in other for other in said[:_COMPARED]):
             kept.add(number)
-            within.append(own)
+            said.append(own)
             seen.add(own)
-    parts = [body for number, body in enumerate(bodies) if number in kept]
-    if len(parts) <= 1 or not any(map(_TAG.search, parts)):
-        return bounded("\n\n".join(parts))
-    return bounded("\n".join(f"<div>{_paragraphs(part)}</div>" for part in parts))
+    return [body for number, body in enumerate(bodies) if number in kept]
+
+
+def joined(bodies: Sequence[str]) -> str:
+    """The bodies one behind the other, as one."""
+    if len(bodies) <= 1 or not any(map(_TAG.search, bodies)):
+        return bounded("\n\n".join(bodies))
+    return bounded("\n".join(f"<div>{_paragraphs(body)}</div>" for body in bodies))
 
 
 def _paragraphs(body: str) -> str:

@@ -68,7 +68,7 @@ _PARTS = {
     "media:description": Part.CAPTION, "media:text": Part.CAPTION,
 }  # fmt: skip
 #: Elements of an entry that describe something else.
-_OTHERS = frozenset({"source", "author", "contributor", "image", "textinput", "enclosure", "itunes:owner"})
+_OTHERS = frozenset({"source", "author", "contributor", "image", "textinput", "itunes:owner"})
 _PLAIN = frozenset({"text", "plain", "text/plain"})
 _VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "wbr"})
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
@@ -95,12 +95,13 @@ class _Open:
     """A text element that is being read."""
 
     def __init__(
-        self, name: str, attributes: Mapping[str, str], *, direct: bool, default: str, language: str | None
+        self, name: str, attributes: Mapping[str, str], *, within: Sequence[str], default: str, language: str | None
     ) -> None:
         self.name = name
+        self.is_others = not _OTHERS.isdisjoint(within)
         self.source = attributes.get("src", "")
         self.language = attributes.get("xml:lang", language)
-        self.direct = direct
+        self._direct = not within
         self.depth = 0
         self.kind = attributes.get("type", default).partition(";")[0].strip().lower()
         self.mode = attributes.get("mode", "").strip().lower()
@@ -131,7 +132,7 @@ class _Open:
         if self.mode == "base64" or not (self.kind in _PLAIN or "html" in self.kind or "xml" in self.kind):
             value = _unpacked(value, certain=self.mode == "base64")
         return Text(
-            part=_PARTS[self.name], value=value, markup=is_nested or self.kind not in _PLAIN, direct=self.direct
+            part=_PARTS[self.name], value=value, markup=is_nested or self.kind not in _PLAIN, direct=self._direct
         )
 
 
@@ -197,9 +198,9 @@ class _Reader(StrictFeedParser):  # type: ignore[misc]  # feedparser has no type
         if tag in {"item", "entry"}:
             self._entry = len(self._path)
         within = self._path[self._entry : -1] if self.inentry else [tag for tag in self._path[2:-1] if tag != "channel"]
-        if tag in _PARTS and (self.inentry or self.infeed) and _OTHERS.isdisjoint(within):
+        if tag in _PARTS and (self.inentry or self.infeed):
             default = "text" if self._path[0] in {"feed", "entry"} else ""
-            self._text = _Open(tag, dict(attrs), direct=not within, default=default, language=self.lang)
+            self._text = _Open(tag, dict(attrs), within=within, default=default, language=self.lang)
             return
         if tag == "link":  # a `uri` is no address of a page
             attrs = [(name, value) for name, value in attrs if name != "uri"]
@@ -218,10 +219,12 @@ class _Reader(StrictFeedParser):  # type: ignore[misc]  # feedparser has no type
         text, context = opened.text(), self._get_context()
         if opened.source:  # content that stands elsewhere (RFC 4287 section 4.1.3.2) is the entry's page
             context.setdefault("links", []).append({"rel": "alternate", "href": self.resolve_uri(opened.source)})
-        if tag == "title" and text.direct and text.value and "title" not in context:
+        if opened.is_others or not text.value:
+            return
+        if tag == "title" and text.direct and "title" not in context:
             context["title"] = text.value
             context["title_detail"] = {"markup": text.markup, "language": opened.language}
-        elif text.value:
+        else:
             context.setdefault("texts", []).append(text)
 
     def handle_data(self, text: str, escape: int = 1) -> None:

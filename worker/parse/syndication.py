@@ -147,12 +147,11 @@ def _bodies(raw: Mapping[str, Any]) -> tuple[str, str]:
     for text in raw.get("texts", ()):
         found = texts.body(text.value, markup=text.markup)
         (own[text.is_content] if text.is_own else more).append(found)
-    title = _title(raw)
-    content = merging.merged(own[True])
-    summary = merging.merged(own[False], known=[content], equal_only=True)
+    content, summary = (merging.joined(merging.distinct(own[is_content])) for is_content in (True, False))
+    captions = merging.distinct(more, known=[_title(raw), summary, content])
     if content:
-        return summary, merging.merged([content, *more], known=[title, summary])
-    return merging.merged([summary, *more], known=[title]), ""
+        return ("" if summary == content else summary), merging.joined([content, *captions])
+    return merging.joined([summary, *captions] if summary else captions), ""
 
 
 def _link(raw: Mapping[str, Any], url: str) -> str:
