@@ -3,7 +3,6 @@
 Pure, and meant for a bounded child process: a hostile page may still cost all the time it is given.
 """
 
-import codecs
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from worker import encoding
 from worker.urls import absolute
 
 
@@ -46,10 +46,9 @@ def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 #: Their text is not the article's.
 _HIDDEN = _names(
-    "audio button canvas datalist dialog embed figcaption head iframe math noscript object option rp rt script select"
+    "audio button canvas datalist dialog embed figcaption head iframe math object option rp rt script select"
     " style svg template textarea title video"
 )
 #: A class of this form marks a picture's caption where the markup has no figcaption.
@@ -72,16 +71,9 @@ _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u00ad]")
 #: What follows an arrow or a label: a line that is a link but for these signs is still one.
 _SIGNS = re.compile(r"^[^\w(«“\"'’]+|\s+$")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 _REFRESH = re.compile(r"""\s*(\d{1,3})(?:\.\d*)?\s*[;,]\s*(?:url\s*=\s*)?["']?\s*([^"'\s]+)""", re.IGNORECASE)
 #: A page that sends its reader on after that many seconds is a page of its own.
 _SOON = 10
-#: Encodings that pages declare when they use the larger set (WHATWG Encoding Standard 4.2).
-_READ_AS = {
-    "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
-    "shift_jis": "cp932", "big5": "big5hkscs", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874",
-}  # fmt: skip
-_META_CHARSET = re.compile(rb"""<meta[^<>]{0,200}?charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 #: Lengths of a line that a mail program or an editor broke.
 _WRAPPED = range(40, 101)
 
@@ -98,7 +90,7 @@ def page(html: bytes, url: str, content_type: str = "") -> Page:
     """The article on a page, as the server that answered with `content_type` gave it. Never raises."""
     import trafilatura
 
-    decoded = _decoded(html, content_type)
+    decoded = encoding.decode(html, content_type)
     try:
         # A decoded string: trafilatura would guess the encoding of bytes, and fetch a URL.
         found = trafilatura.extract(decoded, url=url, favor_precision=True, include_comments=False)
@@ -259,27 +251,3 @@ class _Paragraphs:
                 line.append(part)
                 if not linked:
                     free.append(part)
-
-
-def _decoded(page: bytes, content_type: str) -> str:
-    """The page's text: a byte order mark decides, then UTF-8 if the bytes are that, then the server, then the page."""
-    for mark, encoding in _BOMS:
-        if page.startswith(mark):
-            return page.decode(encoding, "replace")
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(page)
-    except UnicodeDecodeError:
-        said = _CHARSET.search(content_type)
-        meta = _META_CHARSET.search(page[:4096])
-    for name in (said[1] if said else "", meta[1].decode("ascii") if meta else ""):
-        if name and (decoded := _read_as(page, name)) is not None:
-            return decoded
-    return page.decode("cp1252", "replace")
-
-
-def _read_as(page: bytes, name: str) -> str | None:
-    try:
-        known = codecs.lookup(name).name
-        return page.decode(_READ_AS.get(known, known), "replace")
-    except (LookupError, ValueError):
-        return None

@@ -1,6 +1,6 @@
 """From a feed's bytes to its entries: RSS 0.9x to 2.0, RDF, Atom, JSON Feed.
 
-    bytes ──decode──> text ──mend──> well-formed text ──feedparser, or json──> raw items ──map──> ParsedFeed
+    bytes ──decode──> text ──mend, repair──> well-formed text ──read──> raw items ──map──> ParsedFeed
 
 Pure, and meant for a bounded child process: a hostile document may still cost all the time it is given.
 """
@@ -23,6 +23,9 @@ def parse(body: bytes, url: str, content_type: str, now: datetime | None = None)
     try:
         text = document.decode(body, content_type)
         if (kind := document.not_a_feed(text)) is not None:
+            found = syndication.parse(inner, url, now) if (inner := document.embedded(text)) else None
+            if isinstance(found, ParsedFeed) and found.entries:
+                return found
             feeds = document.alternates(text, url)
             named = f"; it names a feed: {urls.masked(feeds[0])}" if feeds else ""
             return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=kind + named, feeds=feeds)

@@ -1,43 +1,31 @@
 """A feed's document before it is parsed: its characters, its faults, its items."""
 
 import bisect
-import codecs
 import html
 import html.entities
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from worker import urls
-from worker.parse import texts
+from worker import encoding, urls
+from worker.parse import markup, texts
 from worker.parse.dates import Dates
 
-_DECLARED = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (b"<\0?\0x\0", "utf-16-le"),
-    (b"\0<\0?\0x", "utf-16-be"),
-)
-#: As browsers read these labels (WHATWG Encoding Standard): the larger set, since servers claim the smaller one.
-_READ_AS = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949",
-            "shift_jis": "cp932", "iso8859-9": "cp1254", "tis-620": "cp874", "iso8859-11": "cp874"}  # fmt: skip
-#: Never the encoding of a feed, and ways to smuggle markup past a reader of bytes (WHATWG refuses them too).
-_REFUSED = frozenset({"utf-7", "unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "hz"})
-
-_REFERENCE = re.compile(r"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?")
-_NAMED = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
+_REFERENCE = re.compile(r"&(?:#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?|([A-Za-z_][A-Za-z0-9._-]{0,31});)?")
+_ENTITY = re.compile(r"""<!ENTITY\s+([A-Za-z_][\w.-]*)\s+(?:"([^"&<%]*|&#\w+;)"|'([^'&<%]*|&#\w+;)')\s*>""")
+#: Characters that a DOCTYPE's entities may add to a document.
+_ENTITIES_ADD = 1_000_000
+_CDATA = "<![CDATA["
+_INSTRUCTION = re.compile(r"<\?[^<>]*>")
+_EMBEDDED = re.compile(r"<(rss|feed|rdf:RDF)\b[^<>]*(?:version|xmlns)[^<>]*>", re.IGNORECASE)
 _XML_NAMES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _ROOTS = r"(?:[A-Za-z_][\w.-]*:)?(?:rss|feed|rdf|channel|entry)"
-_START = re.compile(rf"<\?xml\s|<{_ROOTS}[\s>]", re.IGNORECASE)
 _ROOT = re.compile(rf"<({_ROOTS})(?=[\s>/])", re.IGNORECASE)
-_OPENED = re.compile(rf"<(?:{_ROOTS})(?=[\s>/])[^>]*>(?:\s*<channel(?=[\s>])[^>]*>)?", re.IGNORECASE)
 _FIRST_ELEMENT = re.compile(r"<!--.*?-->|<[?!][^>]*>|<([A-Za-z_][\w.:-]*)", re.DOTALL)
 _ITEM = re.compile(r"<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?![A-Za-z0-9_.:-])", re.IGNORECASE)
+_ITEM_END = re.compile(r"</(?:[A-Za-z_][\w.-]*:)?(?:item|entry)\s*>", re.IGNORECASE)
+_QUOTING = re.compile(r"<!--|<!\[CDATA\[")
 _DATE = re.compile(
     r"<(?:[A-Za-z_][\w.-]*:)?(?:pubDate|published|updated|date|issued|modified)(?=[\s>])[^>]*>"
     r"\s*(?:<!\[CDATA\[)?\s*([^<\]]{6,60})",
@@ -62,72 +50,13 @@ class Items:
         """The document with only the items from `start` to `stop`."""
         return "".join((self.head, *self.items[start:stop], self.tail))
 
-    def alone(self, at: int) -> str:
-        """The document with one item, and of its head no more than opens the feed: it may be what is damaged."""
-        opened = _OPENED.search(self.head)
-        return "".join((self.head[: opened.end()] if opened else self.head, self.items[at], self.tail))
-
 
 # --- characters --------------------------------------------------------------------------------------------------
 
 
 def decode(body: bytes, content_type: str) -> str:
-    """The document's text, from its first character that is not white space.
-
-    A byte order mark decides (RFC 7303), then UTF-8 where the bytes are UTF-8 and not ASCII, which no other encoding
-    looks like by chance; then the HTTP header, then the XML declaration, then UTF-8 with stray bytes of Windows-1252.
-    """
-    for mark, encoding in _BOMS:
-        if body.startswith(mark):
-            return body.decode(encoding, "replace").lstrip("\ufeff \t\r\n")
-    text = _utf8(body)
-    if text is None:
-        declared = _DECLARED.match(body)
-        labels = [found[1] for found in [_CHARSET.search(content_type)] if found]
-        labels += [declared[1].decode("ascii")] if declared else []
-        text = next((text for text in (_labelled(body, label) for label in labels) if text is not None), None)
-    if text is None:
-        text = _mixed(body)
-    return text.lstrip("\ufeff \t\r\n")
-
-
-def _utf8(body: bytes) -> str | None:
-    """The text, if the bytes are UTF-8 and say so by more than ASCII; a cut last character is no objection."""
-    if body.isascii():
-        return None
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(body)
-    except UnicodeDecodeError:
-        return None
-
-
-def _labelled(body: bytes, label: str) -> str | None:
-    """The text in a declared encoding; None if that is UTF-8, which was tried, or unknown or unfit."""
-    try:
-        name = codecs.lookup(label).name
-        if name in _REFUSED or (name.startswith("utf-8") and not body.isascii()):
-            return None
-        text = body.decode(_READ_AS.get(name, name), "replace")
-    except (LookupError, UnicodeError, ValueError):
-        return None
-    # A declaration that could be read as ASCII denies an encoding of wider units.
-    return text if "<" in text or "{" in text else None
-
-
-def _mixed(body: bytes) -> str:
-    """UTF-8 in which each byte that does not belong is a character of Windows-1252."""
-    pieces = []
-    start = 0
-    while start < len(body):
-        try:
-            pieces.append(body[start:].decode())
-            break
-        except UnicodeDecodeError as error:
-            pieces.append(body[start : start + error.start].decode())
-            stray = body[start + error.start : start + error.end]
-            pieces.append(stray.decode("cp1252", "replace"))
-            start += error.end
-    return "".join(pieces)
+    """The document's text, from its first character that is not white space."""
+    return encoding.decode(body, content_type).lstrip("\ufeff \t\r\n")
 
 
 # --- faults ------------------------------------------------------------------------------------------------------
@@ -160,30 +89,76 @@ def is_feed_root(element: str) -> bool:
     return _ROOT.match(f"<{element}>") is not None
 
 
+def embedded(text: str) -> str:
+    """The feed that an HTML page holds as its own elements, or nothing."""
+    start = _EMBEDDED.search(text)
+    if start is None:
+        return ""
+    end = text.rfind(f"</{start[1]}")
+    return text[start.start() : text.find(">", end) + 1 if end > start.start() else len(text)]
+
+
 def mend(text: str) -> str:
-    """The document without what makes XML parsers give up: junk before it, bad references, HTML's entities."""
-    if (start := _START.search(text)) is not None and not text[: start.start()].lstrip().startswith("<!"):
-        text = text[start.start() :]
+    """The document from its root on, without what makes XML parsers give up.
+
+    That is junk before it, comments, bad references, ampersands that begin none, HTML's entities and the DOCTYPE's;
+    these are replaced as far as the text does not grow beyond measure (P02).
+    """
     text = texts.storable(text)
-    root = _ROOT.search(text)
-    head = text[: root.start()] if root else ""
-    # feedparser uses entity values of the DOCTYPE as a regex replacement: it raises on a backslash in one.
-    text = head.replace("\\", "&#92;") + text[len(head) :]
-    text = _REFERENCE.sub(_reference, text)
-    return text if "<!ENTITY" in head else _NAMED.sub(_named, text)
+    quoted = _quoted(text)
+    root = next((found for found in _ROOT.finditer(text) if not _is_within(found.start(), quoted)), None)
+    start = root.start() if root else 0
+    references = _References(_entities(text[:start]))
+    pieces: list[str] = []
+    for begin, end in quoted:
+        if begin < start:
+            continue
+        pieces.append(references.mended(text[start:begin]))
+        if text.startswith(_CDATA, begin):
+            pieces.append(text[begin:end])
+        start = end
+    pieces.append(references.mended(text[start:]))
+    return "".join(pieces)
 
 
-def _reference(match: re.Match[str]) -> str:
-    digits, base = (match[1], 16) if match[1] else (match[2], 10)
+def _entities(prologue: str) -> dict[str, str]:
+    """The DOCTYPE's entities that hold plain text; others, of files or of one another, are not read."""
+    return {name: html.unescape(double or single) for name, double, single in _ENTITY.findall(prologue)}
+
+
+class _References:
+    """Replaces references outside CDATA sections by what any XML parser reads."""
+
+    def __init__(self, entities: Mapping[str, str]) -> None:
+        self._entities = entities
+        #: Characters that entities may still add.
+        self._left = _ENTITIES_ADD
+
+    def mended(self, text: str) -> str:
+        text = text.replace(_CDATA, "").replace("<!--", "")  # what is never closed
+        return _REFERENCE.sub(self._reference, _INSTRUCTION.sub("", text))
+
+    def _reference(self, match: re.Match[str]) -> str:
+        hexadecimal, decimal, name = match.groups()
+        if hexadecimal or decimal:
+            return _character(hexadecimal or decimal, 16 if hexadecimal else 10)
+        if name in _XML_NAMES:
+            return match[0]
+        value = self._entities.get(name) if name else None
+        if value is not None and len(value) <= self._left:
+            self._left -= len(value)
+            return html.escape(value)
+        known = html.entities.html5.get(f"{name};") if name else None
+        return html.escape(known) if known else f"&amp;{match[0][1:]}"
+
+
+def _character(digits: str, base: int) -> str:
+    """A numeric reference that XML allows; those to C1 controls are read as Windows-1252, as in HTML."""
     code = int(digits, base) if len(digits) <= 10 else 0
+    if 0x80 <= code < 0xA0:
+        return html.unescape(f"&#{code};")
     fit = code in {9, 10, 13} or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or 0x10000 <= code <= 0x10FFFF
-    return match[0] if fit else "\ufffd"
-
-
-def _named(match: re.Match[str]) -> str:
-    if match[1] in _XML_NAMES:
-        return match[0]
-    return html.entities.html5.get(f"{match[1]};", match[0])
+    return f"&#{code};" if fit else "\ufffd"
 
 
 def is_cut(text: str) -> bool:
@@ -240,7 +215,7 @@ def alternates(text: str, url: str) -> tuple[str, ...]:
 
 
 def _attributes(tag: str) -> dict[str, str]:
-    return {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
+    return {name.lower(): markup.attribute(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(tag)}
 
 
 # --- items -------------------------------------------------------------------------------------------------------
@@ -260,14 +235,27 @@ def cut(text: str) -> Items:
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:
-    """Where comments and CDATA sections begin and end, in order; one that is never closed is none."""
-    found = []
-    for opening, closing in (("<!--", "-->"), ("<![CDATA[", "]]>")):
-        start = text.find(opening)
-        while start >= 0 and (end := text.find(closing, start)) >= 0:
-            found.append((start, end))
-            start = text.find(opening, end)
-    return sorted(found)
+    """Where comments and CDATA sections begin and end, in order; one that is never closed is none.
+
+    A CDATA section that would hold the end of an item and another section was never closed either.
+    """
+    found: list[tuple[int, int]] = []
+    place, ends = 0, {"-->": 0, "]]>": 0}
+    while opening := _QUOTING.search(text, place):
+        place = opening.end()
+        closing = "-->" if opening[0] == "<!--" else "]]>"
+        if 0 <= ends[closing] < place:
+            ends[closing] = text.find(closing, place)
+        end = ends[closing]
+        if end >= 0 and (opening[0] == "<!--" or not _is_swallowing(text, place, end)):
+            place = end + 3
+            found.append((opening.start(), place))
+    return found
+
+
+def _is_swallowing(text: str, start: int, end: int) -> bool:
+    again = text.find(_CDATA, start, end)
+    return again >= 0 and _ITEM_END.search(text, start, again) is not None
 
 
 def _is_within(place: int, spans: list[tuple[int, int]]) -> bool:

@@ -14,7 +14,8 @@ from worker.parse.dates import Dates
 from worker.parse.failure import ParseFailed
 from worker.parse.syndication import ENTRIES
 
-_VERSION = re.compile(r"https?://(?:www\.)?jsonfeed\.org/version/1(?:\.\d+)?/?")
+#: Some write only the number.
+_VERSION = re.compile(r"(?:https?://(?:www\.)?jsonfeed\.org/version/)?1(?:\.\d+)?/?")
 _PROBLEMS = 10
 _SAID_VERSION = re.compile(r'"version"\s*:\s*"(https?:[^"\s]{1,60})"')
 _ITEMS = re.compile(r'"items"\s*:\s*\[')

@@ -1,23 +1,20 @@
-"""RSS, RDF and Atom, read by feedparser."""
+"""RSS, RDF and Atom."""
 
-import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from xml.sax import SAXException
 
 from worker import urls
 from worker.model import FetchReason, ParsedEntry, ParsedFeed
-from worker.parse import document, texts
+from worker.parse import document, merging, repair, texts
 from worker.parse.dates import Dates
 from worker.parse.failure import ParseFailed
 
 #: Entries kept of one document.
 ENTRIES = 2_000
 _PROBLEMS = 10
-#: Characters that are read again where items swallow one another: two seconds of CPU, of the ten that there are.
-_AGAIN = 2_000_000
-_TEXT = re.compile(r">\s*[^<\s]")
 
 
 def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | ParseFailed:
@@ -27,30 +24,27 @@ def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | Pars
     dropped = max(0, len(items.items) - ENTRIES)
     if dropped:
         items = document.newest(items, ENTRIES)
-        text = items.document()
-    raw, problems, unread = _read(text)
-    if raw.get("bozo") and _telling(raw["entries"]) < len(items.items):
-        raw["entries"], damaged = _apart(items, raw["entries"])
-        unread += ["an entry could not be read: it is damaged"] * damaged
+    raw, problems, unread = _read(items)
     element = document.first_element(text)
     rooted = document.is_feed_root(element)
     # A version may come from a namespace declared anywhere, so it needs a root or entries beside it.
     if not ((raw["entries"] and (rooted or raw.get("version"))) or (rooted and raw.get("version"))):
         return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=f"XML of <{element[:40]}>")
-    truncated = bool(raw.get("bozo")) and document.is_cut(text)
+    truncated = bool(problems) and document.is_cut(text)
     found = raw["entries"][:-1] if truncated else raw["entries"]
-    atom = str(raw.get("version")).startswith("atom")
     language = texts.language(str(raw["feed"].get("language") or ""))
     # Items are relative to the site, of which the channel's link is the front page, and not to where the feed lies.
     url = urls.absolute(str(raw["feed"].get("link") or ""), url) or url
     dates = Dates(_dates(raw["entries"]), language=language, now=now)
-    entries, empty, unmapped = _entries(found, language, url, dates, atom=atom)
+    entries, empty, unmapped = _entries(found, language, url, dates)
+    if problems:
+        unread += ["an entry could not be read: it is damaged"] * _damaged(found)
     unread += unmapped
-    partial, *_ = _entries(raw["entries"][-1:] if truncated else (), language, url, dates, atom=atom)
+    partial, *_ = _entries(raw["entries"][-1:] if truncated else (), language, url, dates)
     ttl, hours, days = document.timing(items.head + items.tail)
     return ParsedFeed(
         version=raw.get("version") or "rss",
-        title=_title(raw["feed"], atom=atom),
+        title=_title(raw["feed"]),
         language=language,
         entries=entries[:ENTRIES],
         problems=tuple((problems + empty + unread)[:_PROBLEMS]),
@@ -67,81 +61,57 @@ def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | Pars
     )
 
 
-def _read(text: str) -> tuple[dict[str, Any], list[str], list[str]]:
-    """What feedparser reads, its remarks, and the items that it cannot: where it raises, it is asked without those."""
+def _read(items: document.Items) -> tuple[dict[str, Any], list[str], list[str]]:
+    """The feed in feedparser's words, what was broken about it, and what is said of items that cannot be read."""
     try:
-        raw, problems = _feedparser(text)
+        return _feedparser(items.document()), [], []
+    except SAXException as error:
+        problem = f"{type(error).__name__}: {error}"[:200]
+        items = document.cut(repair.repaired(items))
+    except Exception as error:  # noqa: BLE001 - feedparser raises on what it does not expect; see below
+        problem = f"{type(error).__name__}: {error}"[:200]
+    raw, unread = _by_halves(items)
+    return raw, [problem], unread
+
+
+def _by_halves(items: document.Items) -> tuple[dict[str, Any], list[str]]:
+    """The same, where feedparser raises: it is asked without the items on which it does."""
+    try:
+        return _feedparser(items.document()), []
     except Exception as error:
-        items = document.cut(text)
         if not items.items:
             raise
         unread = f"an entry could not be read: {type(error).__name__}: {error}"[:200]
-    else:
-        return raw, problems, []
     if len(items.items) == 1:
-        raw, problems, _ = _read(items.document(0, 0))
-        return raw, problems, [unread]
+        return _feedparser(items.document(0, 0)), [unread]
     middle = len(items.items) // 2
-    raw, problems, first = _read(items.document(0, middle))
-    more, others, second = _read(items.document(middle))
+    raw, first = _by_halves(replace(items, items=items.items[:middle]))
+    more, second = _by_halves(replace(items, items=items.items[middle:]))
     raw["entries"] += more["entries"]
-    return raw, problems + others, first + second
+    return raw, first + second
 
 
-def _apart(items: document.Items, found: list[Any]) -> tuple[list[Any], int]:
-    """The entries of a faulty document, of which one swallows its neighbours, and how many items come to nothing.
-
-    Read by halves, until each half gives as many entries as it has items; `found` is what all of them give together.
-    """
-    again: list[Any] = []
-    left = [(0, len(items.items), found)]
-    characters = damaged = 0
-    while left:
-        start, stop, entries = left.pop()
-        middle = (start + stop) // 2
-        halves = [(a, b, items.document(a, b)) for a, b in ((middle, stop), (start, middle)) if a < b]
-        size = sum(len(text) for *_, text in halves)
-        if _telling(entries) >= stop - start or len(halves) == 1 or characters + size > _AGAIN:
-            if not _telling(entries) and len(halves) == 1 and characters + size <= _AGAIN:
-                entries = _read(items.alone(start))[0]["entries"]
-                characters += size
-            again += entries
-            damaged += not _telling(entries) and _TEXT.search(items.items[start]) is not None
-            continue
-        left += [(a, b, _read(text)[0]["entries"]) for a, b, text in halves]
-        characters += size
-    return (again, damaged) if _telling(again) >= _telling(found) else (found, 0)
-
-
-def _telling(found: Sequence[Mapping[str, Any]]) -> int:
-    """How many of them say anything."""
-    return sum(any(raw.get(name) for name in ("id", "link", "title", "summary", "content")) for raw in found)
-
-
-def _feedparser(text: str) -> tuple[dict[str, Any], list[str]]:
+def _feedparser(text: str) -> dict[str, Any]:
     # Imported here, since the command line's start would pay for it.
-    import feedparser
+    from worker.parse import reader
 
-    # Only ever a stream: feedparser opens a string as a path or a URL. No base is given, so that links are resolved
-    # against xml:base alone and a guid stays as published.
-    raw = feedparser.parse(
-        io.BytesIO(text.encode(errors="replace")),
-        response_headers={"content-type": "application/xml; charset=utf-8"},
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
-    error = raw.get("bozo_exception")
-    return raw, [f"{type(error).__name__}: {error}"[:200]] if raw.get("bozo") else []
+    return reader.read(text)
+
+
+def _damaged(found: Sequence[Mapping[str, Any]]) -> int:
+    """How many entries hold text, and nothing that can be made out."""
+    names = ("id", "link", "title", "texts")
+    return sum(bool(raw.get("said")) and not any(raw.get(name) for name in names) for raw in found)
 
 
 def _entries(
-    found: Sequence[Mapping[str, Any]], language: str, url: str, dates: Dates, *, atom: bool
+    found: Sequence[Mapping[str, Any]], language: str, url: str, dates: Dates
 ) -> tuple[tuple[ParsedEntry, ...], list[str], list[str]]:
     """The entries, what is said of those that hold nothing, and of those that cannot be read."""
     entries, empty, unread = [], [], []
     for number, raw in enumerate(found, 1):
         try:
-            entry = _entry(raw, language, url, dates, atom=atom)
+            entry = _entry(raw, language, url, dates)
         except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
             unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
             continue
@@ -152,13 +122,13 @@ def _entries(
     return tuple(entries), empty, unread
 
 
-def _entry(raw: Mapping[str, Any], language: str, url: str, dates: Dates, *, atom: bool) -> ParsedEntry:
+def _entry(raw: Mapping[str, Any], language: str, url: str, dates: Dates) -> ParsedEntry:
     summary, content = _bodies(raw)
     own = raw.get("language") or raw.get("title_detail", {}).get("language") or language
     return ParsedEntry(
         guid=texts.guid(str(raw.get("id") or "")),
         link=_link(raw, url),
-        title=_title(raw, atom=atom),
+        title=_title(raw),
         summary=summary,
         content=content,
         published=dates.read(_date(raw, "published")) or dates.read(_date(raw, "created")),
@@ -168,29 +138,26 @@ def _entry(raw: Mapping[str, Any], language: str, url: str, dates: Dates, *, ato
     )
 
 
-def _title(raw: Mapping[str, Any], *, atom: bool) -> str:
-    # Atom says what a title is, and its default is text; RSS does not say, and titles hold both.
-    kind = raw.get("title_detail", {}).get("type")
-    return texts.plain(str(raw.get("title") or ""), markup=not (atom and kind == "text/plain"))
+def _title(raw: Mapping[str, Any]) -> str:
+    """The title; where an entry has none of its own, that of its pictures or recordings."""
+    if raw.get("title"):
+        return texts.plain(raw["title"], markup=raw.get("title_detail", {}).get("markup", True))
+    others = [text for text in raw.get("texts", ()) if text.is_title]
+    return texts.plain(others[0].value, markup=others[0].markup) if others else ""
 
 
 def _bodies(raw: Mapping[str, Any]) -> tuple[str, str]:
-    """Summary and content; the summary is empty where it only repeats the content."""
-    parts = [part for part in raw.get("content", ()) if _is_text(part)]
-    best: Mapping[str, Any] = max(parts, key=lambda part: len(part.get("value") or ""), default={})
-    content = texts.body(str(best.get("value") or ""), markup=_is_markup(best))
-    detail = raw.get("summary_detail", {})
-    summary = texts.body(str(raw.get("summary") or ""), markup=_is_markup(detail)) if _is_text(detail) else ""
-    return ("" if summary == content else summary), content
-
-
-def _is_text(detail: Mapping[str, Any]) -> bool:
-    kind = detail.get("type") or "text/html"
-    return bool(kind.startswith("text/") or kind.endswith("xml"))
-
-
-def _is_markup(detail: Mapping[str, Any]) -> bool:
-    return bool(detail.get("type", "text/html") != "text/plain")
+    """Summary and content: all texts of an entry, each once, what is said of its pictures behind the longer of them."""
+    own: dict[bool, list[str]] = {False: [], True: []}
+    more: list[str] = []
+    for text in raw.get("texts", ()):
+        found = texts.body(text.value, markup=text.markup)
+        (own[text.is_content] if text.is_own else more).append(found)
+    content, summary = (merging.joined(merging.distinct(own[is_content])) for is_content in (True, False))
+    captions = merging.distinct(more, known=[_title(raw), summary, content])
+    if content:
+        return ("" if summary == content else summary), merging.joined([content, *captions])
+    return merging.joined([summary, *captions] if summary else captions), ""
 
 
 def _link(raw: Mapping[str, Any], url: str) -> str:

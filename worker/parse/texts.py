@@ -3,15 +3,10 @@
 import html
 import re
 
-
-def _names(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
+from worker.parse import markup as markup_
 
 #: Characters; a title beyond this is no title.
 TITLE = 1_000
-#: Bytes of UTF-8.
-BODY = 256 * 1024
 _LABEL = 200
 _GUID = 2_048
 
@@ -25,15 +20,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 #: Embeddings, overrides and isolates would reorder the line that a title stands in (UAX 9).
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)(?:[\s/][^<>]*)?>")
-_INLINE = _names(
-    "a abbr acronym b bdi bdo big blink cite code del dfn em font i ins kbd mark q s samp small span strike strong sub"
-    " sup tt u var wbr"
-)
-_BLOCKS = _names(
-    "audio blockquote body br center div embed form figure h1 h2 h3 h4 h5 h6 head hr html iframe img input li link meta"
-    " object ol p pre script section style svg table td th title tr ul video"
-)
 _SPACES = re.compile(r"\s+")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 
@@ -45,9 +31,8 @@ def storable(text: str) -> str:
 
 
 def plain(text: str, *, markup: bool, limit: int = TITLE) -> str:
-    """One line of plain text; with `markup`, tags are dropped and references resolved, once."""
-    if markup:
-        text = html.unescape(_TAG.sub(_untagged, text))
+    """One line of plain text, from HTML with `markup`; what was escaped once too often is read as it was meant."""
+    text = markup_.shown(text if markup else html.escape(text, quote=False))
     text = _BIDI.sub("", storable(text))
     return _SPACES.sub(" ", text[: limit * 4]).strip()[:limit].rstrip()
 
@@ -63,25 +48,14 @@ def guid(text: str) -> str:
 
 
 def body(text: str, *, markup: bool = True) -> str:
-    """A summary or content as published; plain text that could be read as markup is escaped."""
+    """A summary or content as HTML with at most 256 KiB of text; plain text that could be read as markup is escaped."""
     text = storable(text).strip()
     if not markup and ("<" in text or "&" in text):
         text = html.escape(text, quote=False)
-    if len(text) * 4 > BODY and len(data := text.encode()) > BODY:
-        text = data[:BODY].decode(errors="ignore")
-        if text.rfind("<") > text.rfind(">"):
-            text = text[: text.rfind("<")]
-    return text
+    return markup_.bounded(markup_.once(text))
 
 
 def language(tag: str) -> str:
     """A BCP 47 tag (RFC 5646), or nothing."""
     tag = tag.strip().replace("_", "-")
     return tag if _LANGUAGE.fullmatch(tag) and tag.lower() != "und" else ""
-
-
-def _untagged(match: re.Match[str]) -> str:
-    name = match[2].lower()
-    if name in _INLINE:
-        return ""
-    return " " if name in _BLOCKS else match[0]

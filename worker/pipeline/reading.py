@@ -9,6 +9,7 @@ from worker.extract import page as extract_page
 from worker.model import Article, Fetched, ParsedEntry, StoredEntry
 from worker.normalise import normalise
 from worker.normalise.pages import FeedText, PageFound, PageVerdict, judge
+from worker.normalise.standfirst import with_standfirst
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def _attempted(unread: Unread) -> Article | str:
 
 
 def _article(unread: Unread) -> Article:
-    """The article in the page's text, else in the longer of content and summary."""
+    """The article in the page's text, else in content and summary."""
     entry = unread.entry
     own = Extracted(text=entry.page_text) if entry.page_text else _own(entry.parsed)
     return normalise(
@@ -78,6 +79,13 @@ def _article(unread: Unread) -> Article:
 
 
 def _own(parsed: ParsedEntry) -> Extracted:
-    """The longer of content and summary, by what there is to read; captions count where there is nothing else."""
+    """Content and summary as one text; captions count where there is nothing else."""
     content, summary = texts([(parsed.content, parsed.link), (parsed.summary, parsed.link)])
-    return max(content, summary, key=lambda own: (len(own.text), len("".join(own.captions))))
+    if not content.text or not summary.text:
+        return max(content, summary, key=lambda own: (len(own.text), len("".join(own.captions))))
+    marked = [own.links for own in (content, summary) if own.links is not None]
+    return Extracted(
+        text=with_standfirst(summary.text, content.text),
+        captions=tuple(dict.fromkeys((*content.captions, *summary.captions))),
+        links=frozenset[str]().union(*marked) if marked else None,
+    )
