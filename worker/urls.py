@@ -66,8 +66,11 @@ def canonical(url: str) -> str:
     return form
 
 
-def masked(url: str) -> str:
-    """`url` for logs and screens: credentials and whatever looks like a secret as `***`; of any scheme."""
+def masked(url: str, *, values: bool = False) -> str:
+    """`url` for logs and screens: credentials and whatever looks like a secret as `***`; of any scheme.
+
+    With `values`, every value of its query: of an address that a server made up, none is known to be harmless.
+    """
     try:
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=200)
@@ -76,11 +79,10 @@ def masked(url: str) -> str:
     netloc = MASK + "@" + parts.netloc.rpartition("@")[2] if "@" in parts.netloc else parts.netloc
     path = "/".join(MASK if _SECRET_SEGMENT.fullmatch(part) else part for part in parts.path.split("/"))
     text = parts.query
-    if any(_SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value) for name, value in query):
-        text = "&".join(
-            f"{quote(name)}={MASK if _SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value) else quote(value)}"
-            for name, value in query
-        )
+    secret = [values or bool(_SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value)) for name, value in query]
+    if any(secret):
+        pairs = zip(query, secret, strict=True)
+        text = "&".join(f"{quote(name)}={MASK if hidden else quote(value)}" for (name, value), hidden in pairs)
     return urlunsplit((parts.scheme, netloc, path, text, MASK if "=" in parts.fragment else parts.fragment))
 
 

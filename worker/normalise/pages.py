@@ -245,7 +245,7 @@ def _refusal(feed: FeedText, page: PageFound, evidence: _Evidence) -> tuple[Page
     moved = _moved(feed.link, page.url)
     is_it = moved != "front" and not listed and evidence.is_carried() and evidence.is_certain()
     if moved and not is_it:
-        return PageReason.REDIRECTED, urls.masked(page.url)
+        return PageReason.REDIRECTED, urls.masked(page.url, values=True)
     if listed and not evidence.heads:
         return PageReason.LISTING, f"{listed} links to other articles"
     if not evidence.is_carried():
