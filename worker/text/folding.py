@@ -5,6 +5,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from typing import Literal
 
 #: Every character that is written for an apostrophe. Some are letters to Unicode, none is one to us.
 APOSTROPHES = "'\u2019\u2018\u201b\u02bc\u02b9\u02bb\u02bd\u2032\u0060\u00b4\uff07\ua78c"
@@ -26,15 +27,31 @@ def fold(word: str) -> str:
     return sys.intern(folded.replace(".", "") if "." in folded else folded)
 
 
+def normal(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+    """`unicodedata.normalize` in time that grows with the text: of more than 30 marks in a row, 30 are kept.
+
+    To put marks in order takes the square of their number. No language needs more of them on a letter than UAX 15
+    allows in its Stream-Safe Text Format.
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize(form, _many_marks().sub(r"\1", text))
+
+
+@cache
+def _many_marks() -> re.Pattern[str]:
+    return re.compile(rf"([{marks()}]{{30}})[{marks()}]+")
+
+
 def fold_text(text: str) -> str:
     """`fold` for a long text, which is not worth remembering."""
     if text.isascii():
         return text.lower().replace("`", "'")
     shown = _INVISIBLE.sub("", text)
-    folded = unicodedata.normalize("NFKC", shown.translate(_APOSTROPHES)).casefold()
-    folded = _marked().sub(_without_marks, unicodedata.normalize("NFD", folded)).translate(_LETTERS)
+    folded = normal("NFKC", shown.translate(_APOSTROPHES)).casefold()
+    folded = _marked().sub(_without_marks, normal("NFD", folded)).translate(_LETTERS)
     # Case folding can leave compatibility characters behind (UAX 15, NFKC_Casefold), so until nothing changes.
-    folded = in_one_order(unicodedata.normalize("NFKC", folded))
+    folded = in_one_order(normal("NFKC", folded))
     return folded if folded == text else fold_text(folded)
 
 
@@ -79,7 +96,7 @@ def plain(text: str) -> tuple[str, list[int] | None]:
     pieces: list[str] = []
     offsets: list[int] = []
     for found in _composed().finditer(text):
-        piece = unicodedata.normalize("NFC", _INVISIBLE.sub("", found[0]))
+        piece = normal("NFC", _INVISIBLE.sub("", found[0]))
         pieces.append(piece)
         # All of what composes to several characters begins where the first does.
         offsets.extend([found.start()] * len(piece))
