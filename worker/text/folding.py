@@ -10,6 +10,9 @@ from typing import Literal
 #: Every character that is written for an apostrophe. Some are letters to Unicode, none is one to us.
 APOSTROPHES = "'\u2019\u2018\u201b\u02bc\u02b9\u02bb\u02bd\u2032\u0060\u00b4\uff07\ua78c"
 
+#: Characters of a word: some become eighteen, and all words are remembered.
+_LONGEST = 1_000
+
 _APOSTROPHES = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 #: Letters that Unicode does not take apart, and that are typed without their stroke or apart.
 _LETTERS = str.maketrans({"đ": "d", "ð": "d", "œ": "oe", "æ": "ae", "ø": "o", "ł": "l", "ı": "i"})
@@ -20,11 +23,12 @@ def fold(word: str) -> str:
     """The form in which `word` is compared: NFKC, case folded, no marks on Latin letters, `đ` as d, `œ` as oe.
 
     Folding twice is folding once. Marks of other scripts stay, in one order: they are vowels there. Characters that
-    are not shown vanish, as do the full stops of dotted capitals. Apostrophes become `'`.
+    are not shown vanish, as do the full stops of dotted capitals. Apostrophes become `'`. Of a longer word, the first
+    1,000 characters count.
     """
+    folded = fold_text(word[:_LONGEST]).replace(".", "")[:_LONGEST]
     # Interned: equal words are then one object, which halves the time that a large index of rules takes to find them.
-    folded = fold_text(word)
-    return sys.intern(folded.replace(".", "") if "." in folded else folded)
+    return sys.intern(folded)
 
 
 def normal(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
@@ -33,9 +37,12 @@ def normal(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     To put marks in order takes the square of their number. No language needs more of them on a letter than UAX 15
     allows in its Stream-Safe Text Format.
     """
-    if text.isascii():
-        return text
-    return unicodedata.normalize(form, _many_marks().sub(r"\1", text))
+    if _GAP.search(text):  # marks are no letters, and the class of all marks is slow to ask
+        text = _GAP.sub(lambda found: _many_marks().sub(r"\1", found[0]), text)
+    return unicodedata.normalize(form, text)
+
+
+_GAP = re.compile(r"\W{31,}")
 
 
 @cache
