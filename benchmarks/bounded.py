@@ -7,9 +7,10 @@ milliseconds, the faster of two rounds. Twice the input should take about twice 
 What runs in a child (parse, extract) is not here: a child is given its time, and killed when that is over.
 """
 
+import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import httpx
@@ -17,8 +18,7 @@ import httpx
 from worker import dedupe, fetch, net, urls
 from worker.identify import Bare, edited, identify, keys
 from worker.match import Source, match
-from worker.model import Feed, FeedState, Freshness, Novelty, NoveltyKind, ParsedEntry, Part, Secret, Span
-from worker.net.client import _checked, _location
+from worker.model import Feed, FeedState, Novelty, NoveltyKind, ParsedEntry, Part, Secret, Span
 from worker.net.head import Head
 from worker.net.inflate import Inflater
 from worker.normalise.pages import FeedText, alike, carries, is_front, line_keys, own_lines
@@ -103,7 +103,7 @@ def entry(n: int, body: str = "", link: str = "") -> ParsedEntry:
 Call = Callable[[], object]
 
 
-def of_urls(part: float) -> dict[str, Call]:
+def of_urls(part: float) -> Iterator[tuple[str, Call]]:
     """URLs: as long as a link may be, and 1.25 MB where they may be longer."""
     long, link = int(1_250_000 * part), int(urls.LONGEST * part)
     tails = {
@@ -119,25 +119,35 @@ def of_urls(part: float) -> dict[str, Call]:
         "posts": "-post1234",
         "slashes": "/",
     }
-    found: dict[str, Call] = {}
     for name, tail in tails.items():
         host = "https://" if tail.endswith(("/s/", "www.")) else "https://news.test/"
         short, large = host + filled(tail, link - len(host)), host + filled(tail, long)
-        found[f"canonical: {name}, {ENTRIES} links"] = lambda short=short: [
-            urls.canonical(short) for _ in range(int(ENTRIES))
-        ]
-        found[f"canonical: {name}"] = lambda large=large: urls.canonical(large)
-        found[f"masked: {name}"] = lambda large=large: urls.masked(large, values=True)
-        found[f"absolute, requestable: {name}"] = lambda large=large: urls.requestable(
-            urls.absolute(large, "https://news.test/feed")
+        yield (
+            f"canonical: {name}, {ENTRIES} links",
+            lambda short=short: [urls.canonical(short) for _ in range(ENTRIES)],
         )
-    return found
+        yield f"canonical: {name}", lambda large=large: urls.canonical(large)
+        yield f"masked: {name}", lambda large=large: urls.masked(large, values=True)
+        yield (
+            f"absolute, requestable: {name}",
+            lambda large=large: urls.requestable(urls.absolute(large, "https://news.test/feed")),
+        )
 
 
-def of_answers(part: float) -> dict[str, Call]:
+def fetched(status: int, headers: Mapping[str, str] | list[tuple[str, str]]) -> Call:
+    """Fetches a feed whose server answers so."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, headers=headers, content=b"<rss/>")
+
+    client = net.Client(user_agent="t", transport=httpx.MockTransport(answer))
+    feed = Feed(id="f", url=Secret("http://a.test/"), name="f")
+    return lambda: asyncio.run(fetch.fetch_feed(client, feed, FeedState(id=1), now=NOW))
+
+
+def of_answers(part: float) -> Iterator[tuple[str, Call]]:
     """Heads and bodies of answers."""
     size = int(HEAD * part)
-    found: dict[str, Call] = {}
     for name, line in {"broken": b"a b\r\n", "folded": b" a\r\n", "sound": b"A: 1\r\n", "blanks": b" "}.items():
         head = b"HTTP/1.1 200 OK\r\n" + line * (size // len(line)) + b"\r\n\r\n"
 
@@ -146,22 +156,15 @@ def of_answers(part: float) -> dict[str, Call]:
             for at in range(0, len(head), 16):
                 reader.fed(head[at : at + 16])
 
-        found[f"head in pieces of 16 bytes: {name}"] = fed
+        yield f"head in pieces of 16 bytes: {name}", fed
     for name, text in {"blanks": " ", "commas": ",", "digits": "9", "days": "Sun, "}.items():
         value = filled(text, size)
-        headers = {"cache-control": value, "expires": value, "date": value, "retry-after": value, "age": value}
-        found[f"freshness: {name}"] = lambda headers=headers: fetch._freshness(headers, NOW)
-        found[f"location: {name}"] = lambda value=value: _checked(
-            _location(httpx.Headers({"location": f"/{value}"})), base=httpx.URL("http://a.test/")
-        )
+        times = dict.fromkeys(("cache-control", "expires", "date", "retry-after", "age"), value)
+        yield f"headers of times: {name}", fetched(200, times)
+        yield f"six redirects: {name}", fetched(302, {"location": f"/{value}"})
     cookie = "a=1; expires=" + filled("9 ", 4_000)
     said = [("set-cookie", f"n{n}{cookie}") for n in range(size // 4_096)]
-
-    def kept() -> None:
-        request = httpx.Request("GET", "http://a.test/")
-        httpx.Cookies().extract_cookies(httpx.Response(302, headers=said, request=request))
-
-    found["cookies of a redirect"] = kept
+    yield "six redirects with cookies", fetched(302, [*said, ("location", "/")])
     body = b"\x00" * int(DOCUMENT * part)
 
     def inflated() -> None:
@@ -171,30 +174,29 @@ def of_answers(part: float) -> dict[str, Call]:
                 pass
         inflater.finish()
 
-    found["body"] = inflated
-    return found
+    yield "body", inflated
 
 
-def of_documents(part: float) -> dict[str, Call]:
+def of_documents(part: float) -> Iterator[tuple[str, Call]]:
     """Entries of one document, which are 15 MB together."""
-    found: dict[str, Call] = {}
     many = int(ENTRIES * part)
     for name, text in bodies(DOCUMENT // ENTRIES).items():
         items = [entry(n, text, f"https://a.test/{n}") for n in range(many)]
         bare = [entry(n, f"{n} {text}") for n in range(many)]
         known = [Bare(entry_id=n, parsed=entry(n, text * 20)) for n in range(200)]
-        found[f"keys, identify: {name}"] = lambda items=items: [
-            [keys(one) for one in items],
-            identify(items, {}),
-        ]
-        found[f"edited: {name}"] = lambda bare=bare, known=known: edited(identify(bare, {}), known)
-    return found
+        yield (
+            f"keys, identify: {name}",
+            lambda items=items: [
+                [keys(one) for one in items],
+                identify(items, {}),
+            ],
+        )
+        yield f"edited: {name}", lambda bare=bare, known=known: edited(identify(bare, {}), known)
 
 
-def of_texts(part: float) -> dict[str, Call]:
+def of_texts(part: float) -> Iterator[tuple[str, Call]]:
     """One article's text, as large as a body may be."""
     ruleset = compile_rules({"rules.toml": RULES.encode()})
-    found: dict[str, Call] = {}
     for name, body in bodies(int(BODY * part)).items():
         title = body[:TITLE]
         document = analyse(title, body, "fr")
@@ -206,8 +208,7 @@ def of_texts(part: float) -> dict[str, Call]:
         candidates = [dedupe.Candidate(article_id=1, fingerprint=two, published=NOW, title=title)]
         copy = Novelty(kind=NoveltyKind.DUPLICATE, of=1, score=0.5, why="")
         feed = FeedText(title=title, text=body, link="https://a.test/")
-        counted = bag(document)
-        found |= {
+        yield from {
             f"analyse: {name}": lambda title=title, body=body: analyse(title, body, "fr"),
             f"fingerprint: {name}": lambda document=document: dedupe.fingerprint(document),
             f"decide (copies): {name}": lambda a=(one, document, candidates): dedupe.decide(
@@ -215,7 +216,7 @@ def of_texts(part: float) -> dict[str, Call]:
             ),
             f"news: {name}": lambda a=(document, matches, two), copy=copy: dedupe.news(a[0], a[1], [a[2]], copy),
             f"change: {name}": lambda a=(two, one, document): dedupe.change(a[0], a[1], a[2], has_page=False),
-            f"match: {name}": lambda document=document: match(document, ruleset, source),
+            f"match: {name}": lambda document=document, source=source: match(document, ruleset, source),
             f"bag, weighted (stories): {name}": lambda document=document: weighted(bag(document), {}, 10),
             f"passages: {name}": lambda document=document, spans=spans: passages(document, spans),
             f"changes: {name}": lambda body=body: changes(body, f"Autre. {body[len(body) // 3 :]}"),
@@ -226,9 +227,7 @@ def of_texts(part: float) -> dict[str, Call]:
                 alike(feed.title, body[:TITLE]),
                 is_front(feed.link),
             ),
-        }
-        del counted
-    return found
+        }.items()
 
 
 def seconds(call: Call) -> float:
@@ -242,11 +241,10 @@ def main() -> None:
     asked = sys.argv[1:]
     print("| function, input | half, ms | whole, ms | ratio |\n|---|--:|--:|--:|")
     for group in (of_urls, of_answers, of_documents, of_texts):
-        halves, wholes = group(0.5), group(1)
-        for name, whole in wholes.items():
+        for (name, half_of_it), (_, whole) in zip(group(0.5), group(1), strict=True):
             if asked and not any(name.startswith(one) for one in asked):
                 continue
-            half = min(seconds(halves[name]) for _ in range(2))
+            half = min(seconds(half_of_it) for _ in range(2))
             full = seconds(whole)
             full = min(full, seconds(whole)) if full < 5 else full
             ratio = f"{full / half:.1f}" if half > 0.001 else ""
