@@ -42,7 +42,7 @@ def normal(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
     return unicodedata.normalize(form, text)
 
 
-_GAP = re.compile(r"\W{31,}")
+_GAP = re.compile(r"[^\w\s\x00-\x7f]{31,}")
 
 
 @cache
