@@ -18,6 +18,7 @@ from desk import FEED, START, VISIT, Desk, log_target, scripted, until
 from rig import Item, Site, wait_for
 from structlog.testing import capture_logs
 
+from worker.app import load as app_load
 from worker.app import reload as app_reload
 from worker.app import run as app_run
 from worker.app.clock import LATE_AFTER, is_alive
@@ -430,3 +431,23 @@ async def test_c03_a_worker_looks_at_what_it_began_with_once(desk: Desk) -> None
     async with edges(desk.edges.live, desk.store, print):
         assert gc.get_freeze_count() > before + 10_000
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set ns = namespace(x='a') %}{% for n in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    ],
+    ids=["a loop in a loop", "a text that grows"],
+)
+def test_templates_are_tried_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """A template that never comes back is a mistake like others, and the configuration is refused."""
+    monkeypatch.setattr(app_load, "_TEMPLATE_SECONDS", 1)
+    site = Site(tmp_path, more='[messages]\ntemplates = "own"\n')
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "notice.html").write_text(source)
+    with pytest.raises(UserError, match="the templates take more than 1 s, or too much memory"):
+        load(site.config)
+    (tmp_path / "own" / "notice.html").write_text("<pre>{{ text }}</pre>")
+    assert load(site.config).config.templates.sources

@@ -269,6 +269,56 @@ async def test_f04_a_zone_is_of_this_machine(host: str) -> None:
     assert told(answer) in {FetchReason.BLOCKED_ADDRESS, FetchReason.BAD_URL}
 
 
+_LINES = {
+    "a blank before the colon": b"Server : foo",
+    "a blank within the name": b"X Cache: HIT",
+    "an error's words": b"get-ban/forum.php: userdata not support",
+    "no colon": b"PHP Warning",
+    "no name": b": 1",
+    "a control": b"X-A: a\0b",
+    "a bare return": b"X-A: a\rb",
+    "a folded nothing": b"PHP Warning\r\n  in line 3",
+    "letters": "Caf\u00e9: 1".encode(),
+}
+
+
+@pytest.mark.parametrize("line", _LINES.values(), ids=_LINES)
+@pytest.mark.parametrize("whole", [True, False], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"], ids=["crlf", "lf"])
+async def test_f26_a_line_that_is_no_header_is_passed_over(line: bytes, whole: bool, end: bytes) -> None:
+    """The headers around it count, in answers before the last one too, and the connection serves again."""
+    body = b"<rss>X Cache: a\r\n\r\nb</rss>"
+    head = OK + b"X-One: 1\r\n" + line + b"\r\nContent-Length : %d\r\nX-Two: 2\r\n folded\r\n\r\n" % len(body)
+    sent = (b"HTTP/1.1 103 Early Hints\r\n" + line + b"\r\n\r\n" + head).replace(b"\r\n", end) + body
+
+    async def act(_number: int, writer: asyncio.StreamWriter) -> bool:
+        for piece in [sent] if whole else [sent[n : n + 1] for n in range(len(sent))]:
+            writer.write(piece)
+            await writer.drain()
+        return True
+
+    async with serving(act) as (client, url, heads):
+        for _ in range(2):
+            answer = await ask(client, url)
+            assert isinstance(answer, net.Response), answer
+            assert (answer.body, answer.headers["x-one"], answer.headers["x-two"]) == (body, "1", "2 folded")
+        assert [int(one.split()[0]) for one in heads] == [1, 1]
+
+
+async def test_f13_a_status_line_quotes_nothing() -> None:
+    """What is no answer at all is refused, in words that hold nothing of it."""
+
+    async def act(_number: int, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"CANARY_TOKEN 200 OK\r\n\r\n")
+        return False
+
+    async with serving(act) as (client, url, _):
+        answer = await ask(client, url)
+        assert isinstance(answer, net.NetFailure)
+        assert answer.reason is FetchReason.PROTOCOL
+        assert "CANARY" not in answer.detail
+
+
 async def test_a_body_that_waits_is_not_heaped_up() -> None:
     """Reading stops where nobody takes what came, and goes on afterwards."""
 

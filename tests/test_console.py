@@ -1,6 +1,7 @@
 """The console: /healthz tells the truth, every answer has its headers, and the signals stay the worker's."""
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from worker import console
 from worker.app.measure import measure
-from worker.console import Console, application
+from worker.console import Console, application, connections
 from worker.errors import StoreBusyError, VeilleError
 from worker.metrics import Measured, exposition
 from worker.store import targets
@@ -39,10 +40,13 @@ MEASURED = Measured(
 )
 
 
-async def get(healthy, path: str = "/healthz", method: str = "GET", measured=lambda: MEASURED) -> httpx.Response:
-    transport = httpx.ASGITransport(application(healthy, measured), raise_app_exceptions=False)
+async def get(
+    healthy, path: str = "/healthz", method: str = "GET", measured=lambda: MEASURED, host: str = "console"
+) -> httpx.Response:
+    app = application(healthy, measured, hosts=["watch.example", ""])
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://console") as client:
-        return await client.request(method, path)
+        return await client.request(method, path, headers={"Host": host})
 
 
 def refuse() -> bool:
@@ -108,6 +112,43 @@ async def test_w04_no_path_leads_to_a_file(path: str) -> None:
     answer = await get(lambda: True, path)
     assert answer.status_code == 404
     assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/nothing"])
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("127.0.0.1:8080", True),
+        ("10.1.2.3", True),
+        ("[::1]:8080", True),
+        ("localhost", True),
+        ("veille:8080", True),
+        ("veille.monitoring.svc.cluster.local", True),
+        ("WATCH.example:443", True),
+        ("watch.example.", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("watch.example.evil.example", False),
+        ("evil.example:8080", False),
+        ("[evil.example]", False),
+        ("127.0.0.1:evil.example", False),
+        ("", False),
+        ("local.", True),
+        (".", False),
+    ],
+)
+async def test_w01_hosts(path: str, host: str, is_ours: bool) -> None:
+    """A name that a stranger may have registered gets no answer, on any page: 400, and nothing is measured."""
+    asked: list[str] = []
+
+    def measured() -> Measured:
+        asked.append(host)
+        return MEASURED
+
+    answer = await get(lambda: True, path, measured=measured, host=host)
+    assert (answer.status_code == 400) is not is_ours
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert is_ours or not asked
 
 
 async def test_w07_labels_are_bounded_whatever_feeds_say(tmp_path: Path) -> None:
@@ -182,6 +223,83 @@ async def test_serves_and_stops_without_touching_signals() -> None:
         assert "server" not in answer.headers
         assert {number: signal.getsignal(number) for number in before} == before
     assert {number: signal.getsignal(number) for number in before} == before
+
+
+async def _half_sent(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+    await writer.drain()
+    return reader, writer
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the worker closed the connection without an answer."""
+    try:
+        return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+async def test_w10_a_request_must_come_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a request, a byte now and then, and half a second one after an answer: closed when the time is over."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.5)
+    made = Console(("127.0.0.1", 0), lambda: True, lambda: MEASURED)
+    async with serving(made):
+        silent, _keep = await asyncio.open_connection("127.0.0.1", made.port)
+        half, dripping = await _half_sent(made.port)
+        second, again = await asyncio.open_connection("127.0.0.1", made.port)
+        again.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"alive" in await second.readuntil(b"}")
+        again.write(b"GET /healthz HTTP/1.1\r\n")
+
+        async def drip() -> None:
+            while not dripping.is_closing():
+                dripping.write(b"X: y\r\n")
+                await asyncio.sleep(0.05)
+
+        dropping = asyncio.create_task(drip())
+        assert await asyncio.wait_for(asyncio.gather(*map(_ended, (silent, half, second))), 5) == [True] * 3
+        dropping.cancel()
+        for writer in (_keep, dripping, again):
+            writer.close()
+
+
+async def test_w10_many_connections_leave_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has waited longest makes room for a new one; one that is being answered stays; told once."""
+    import threading
+
+    from structlog.testing import capture_logs
+
+    monkeypatch.setattr(connections, "most", lambda: 4)
+    monkeypatch.setattr(connections.Bounded, "_said", -1e9)
+    asked, free = threading.Event(), threading.Event()
+
+    def slow() -> bool:
+        asked.set()
+        return free.wait(10)
+
+    made = Console(("127.0.0.1", 0), slow, lambda: MEASURED)
+    with capture_logs() as logs:
+        async with serving(made):
+            answered, writer = await asyncio.open_connection("127.0.0.1", made.port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            await asyncio.to_thread(asked.wait, 10)
+            idle = [await _half_sent(made.port) for _ in range(20)]
+            assert await asyncio.gather(*(_ended(reader) for reader, _ in idle[:17])) == [True] * 17
+            async with httpx.AsyncClient() as client:
+                assert (await client.get(f"http://127.0.0.1:{made.port}/metrics")).status_code == 200
+            free.set()
+            assert b"alive" in await answered.read()
+            for _, each in [*idle, (None, writer)]:
+                each.close()
+    assert [line["event"][:20] for line in logs] == ["too many connections"]
+
+
+@pytest.mark.parametrize(("files", "held"), [(64, 8), (256, 32), (1024, 64), (4, 1), (-1, 64)])
+def test_w10_the_worker_keeps_most_of_its_files(monkeypatch: pytest.MonkeyPatch, files: int, held: int) -> None:
+    """An eighth of them at most is for whoever connects."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+    assert connections.most() == held
 
 
 async def test_c06_stop_with_an_open_connection() -> None:

@@ -114,9 +114,11 @@ async def test_f19_retry_after_holds_for_a_pass_too(desk: Desk, status: int) -> 
 
 
 async def test_f19_a_feed_that_is_gone_is_retired_with_one_notice(desk: Desk) -> None:
-    """410: asked once a day from then on, told once; and heard again if it comes back."""
+    """410: asked again within the hour, then once a day; told once, and heard again if it comes back."""
     desk.web.answer(FEED, status=410)
     await desk.poll()
+    assert state(desk, "due") <= str(desk.now.replace(tzinfo=None) + timedelta(hours=1))
+    assert "asked again within the hour" in state(desk, "last_detail")
     await desk.poll()
     assert notices(desk) == ["Le Fil: the feed is gone"]
     assert state(desk, "due") > str(desk.now.replace(tzinfo=None) + timedelta(hours=23))
@@ -135,6 +137,107 @@ async def test_f20_a_move_for_good_is_told_at_its_third_sighting(desk: Desk) -> 
     assert notices(desk) == ["Le Fil: the feed has moved"]
     assert "moved for good to https://b.example/feed" in state(desk, "last_detail")
     await assert_nothing_lost(desk, ITEMS)
+
+
+NEW_PLACE = "https://b.example/feed"
+
+
+def moved(desk: Desk, to: str = NEW_PLACE) -> None:
+    """The feed's server says that it has moved for good."""
+    import httpx
+
+    desk.web.pages[FEED] = lambda _: httpx.Response(301, headers={"location": to})
+
+
+async def polled(desk: Desk, days: float, times: int = 1) -> list[str]:
+    """What a number of polls asked for, each so many days after the one before."""
+    before = len(desk.web.requests)
+    for _ in range(times):
+        desk.later(days=days)
+        await desk.poll()
+    return [str(request.url) for request in desk.web.requests[before:]]
+
+
+async def test_f20_a_move_that_is_proven_is_used(desk: Desk) -> None:
+    """Polls over three days prove it: then the old address is asked once a week, and entries stay what they are."""
+    desk.web.feed(FEED, ITEMS)
+    await desk.poll()
+    moved(desk)
+    desk.web.feed(NEW_PLACE, ITEMS)
+    assert await polled(desk, 1, 3) == [FEED, NEW_PLACE] * 3
+    assert await polled(desk, 1, 6) == [NEW_PLACE] * 6
+    assert "where it is asked now" in state(desk, "last_detail")
+    desk.web.feed(NEW_PLACE, [*ITEMS, NEWS])
+    assert await polled(desk, 1, 1) == [FEED, NEW_PLACE]
+    assert await polled(desk, 1, 1) == [NEW_PLACE]
+    assert notices(desk) == ["Le Fil: the feed has moved"]
+    assert desk.one("SELECT count(*) FROM entry WHERE feed_id = 1") == 7
+    await assert_nothing_lost(desk, [*ITEMS, NEWS])
+
+
+async def test_f20_the_old_address_dies_behind_a_move(desk: Desk) -> None:
+    """The feed lives on where it has moved to, and nobody hears of a failure."""
+    moved(desk)
+    desk.web.feed(NEW_PLACE, ITEMS)
+    await polled(desk, 1, 4)
+    desk.web.answer(FEED, status=404)
+    asked = await polled(desk, 1, 20)
+    assert (asked.count(FEED), asked.count(NEW_PLACE)) == (3, 20)
+    assert (state(desk, "failures"), state(desk, "last_result")) == (0, "ok")
+    assert notices(desk) == ["Le Fil: the feed has moved"]
+
+
+@pytest.mark.parametrize(
+    "broken", [(404, b""), (200, b"<html><body>domain for sale</body></html>")], ids=["404", "html"]
+)
+async def test_f20_a_new_address_that_fails(desk: Desk, broken: tuple[int, bytes]) -> None:
+    """The old one is asked again, and believed: where it has the feed once more, there was no move."""
+    moved(desk)
+    desk.web.feed(NEW_PLACE, ITEMS)
+    await polled(desk, 1, 5)
+    desk.web.answer(NEW_PLACE, broken[1], status=broken[0])
+    desk.web.feed(FEED, [*ITEMS, NEWS])
+    await polled(desk, 0.1, 2)
+    assert (state(desk, "last_result"), state(desk, "moved"), state(desk, "moved_to")) == ("ok", "", "")
+    assert await polled(desk, 1, 2) == [FEED] * 2
+    await assert_nothing_lost(desk, [*ITEMS, NEWS])
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://b.example/feed?token=CANARY_TOKEN_MOVED",
+        "https://reader:CANARY_TOKEN_MOVED@b.example/feed",
+        "https://b.example/feed?page=CANARY_TOKEN_MOVED",
+    ],
+)
+async def test_w06_a_redirect_with_a_secret(desk: Desk, to: str) -> None:
+    """Followed, and shown without userinfo and values; one that looks like a secret is not stored either."""
+    moved(desk, to)
+    desk.web.feed(to, ITEMS)
+    desk.web.feed("https://b.example/feed", ITEMS)
+    await polled(desk, 1, 5)
+    assert state(desk, "last_result") == "ok"
+    shown = [state(desk, "moved"), state(desk, "last_detail"), *notices(desk)]
+    shown += [str(row) for row in desk.rows("SELECT * FROM document")]
+    shown += [str(row) for row in desk.rows("SELECT * FROM delivery")]
+    assert not any("CANARY_TOKEN" in words for words in shown)
+    if "page=" not in to:
+        assert state(desk, "moved_to") == ""
+
+
+async def test_f24_a_feed_whose_validators_no_header_can_carry(desk: Desk) -> None:
+    """It is polled without them, and its news is heard."""
+    import httpx
+
+    validators = [(b"Last-Modified", "Dim, 12 F\u00e9v 2023".encode()), (b"ETag", '"\u00e9t\u00e9"'.encode("latin-1"))]
+    desk.web.pages[FEED] = lambda _: httpx.Response(200, headers=validators, content=rss(ITEMS))
+    await desk.poll()
+    desk.web.pages[FEED] = lambda _: httpx.Response(200, headers=validators, content=rss([*ITEMS, NEWS]))
+    assert (await desk.poll()).new == 1
+    assert not {"if-none-match", "if-modified-since"} & set(desk.web.requests[-1].headers)
+    assert (state(desk, "last_result"), state(desk, "failures")) == ("ok", 0)
+    await assert_nothing_lost(desk, [*ITEMS, NEWS])
 
 
 async def test_f15_a_document_that_always_ends_early_gives_its_last_entry_too(desk: Desk) -> None:

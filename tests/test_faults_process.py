@@ -533,3 +533,31 @@ def test_c11_few_files_and_fifty_feeds_that_hang(tmp_path: Path) -> None:
             assert worker.wait(timeout=15) == 0
         assert len(sink.received) == 1
     assert "Traceback" not in site.log()
+
+
+@pytest.mark.parametrize(("files", "connections"), [(256, 320), (1024, 1100)])
+def test_w10_idle_connections_starve_nobody(tmp_path: Path, files: int, connections: int) -> None:
+    """Half-sent requests, more than the worker has files: polls go on, the pages answer, one line says so."""
+    port = free_port()
+    with FeedServer() as server, HttpSink() as sink, ExitStack() as held:
+        url = server.serve("/feed", rss([dispatch(1, told=True)]))
+        more = f'[http]\nlisten = "127.0.0.1:{port}"\n'
+        site = Site(tmp_path, [url], ["127.0.0.0/8"], targets=SLACK.format(port=sink.port), more=more)
+        worker = site.start_under("prlimit", f"--nofile={files}")
+        try:
+            wait_for(lambda: sink.received, what="the first news")
+            for _ in range(connections):
+                one = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+                one.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+            assert len(list(Path(f"/proc/{worker.pid}/fd").iterdir())) < files // 2
+            # A feed that comes with a reload is due at once.
+            site.feeds = [url, server.serve("/new", rss([dispatch(2, told=True)]))]
+            site.write()
+            worker.send_signal(signal.SIGHUP)
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
+            wait_for(lambda: len(sink.received) == 2, what="the news of another poll", seconds=30)
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(timeout=15) == 0
+    assert "Traceback" not in site.log()
+    assert site.log().count("too many connections") == 1

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from feedserver import FeedServer
 
@@ -94,7 +95,7 @@ async def test_f18_an_empty_document_is_a_failure(body: bytes, client: net.Clien
     ("status", "reason"),
     [
         (204, FetchReason.EMPTY),
-        (206, FetchReason.PROTOCOL),
+        (205, FetchReason.EMPTY),
         (300, FetchReason.PROTOCOL),
         (302, FetchReason.PROTOCOL),
         (400, FetchReason.CLIENT_ERROR),
@@ -113,11 +114,51 @@ async def test_f18_an_empty_document_is_a_failure(body: bytes, client: net.Clien
 async def test_f19_statuses(status: int, reason: FetchReason, client: net.Client, feedserver: FeedServer) -> None:
     """Each has its reason, with Retry-After where it was said and no life of a document that is none."""
     headers = {"Retry-After": "120", "Cache-Control": "max-age=3600"}
-    url = feedserver.serve("/", b"" if status in {204, 304} else b"sorry", status=status, headers=headers)
+    url = feedserver.serve("/", b"" if status in {204, 205, 304} else b"sorry", status=status, headers=headers)
     answer = await fetch.fetch_feed(client, feed(url), NEW, now=NOW)
     assert isinstance(answer, FetchFailed)
     assert (answer.reason, answer.freshness) == (reason, Freshness(retry_after=120))
     assert str(status) in answer.detail
+
+
+@pytest.mark.parametrize("status", [200, 202, 203, 206, 226])
+async def test_f26_successes_that_carry_a_document(status: int, client: net.Client, feedserver: FeedServer) -> None:
+    """Whatever kind of success it is: the document is read, and an empty one is a failure."""
+    url = feedserver.serve("/", RSS, status=status, etag='"1"')
+    answer = await fetch.fetch_feed(client, feed(url), NEW, now=NOW)
+    assert isinstance(answer, Fetched)
+    assert (answer.body, answer.etag) == (RSS, '"1"')
+    empty = await fetch.fetch_feed(client, feed(feedserver.serve("/empty", b"", status=status)), NEW, now=NOW)
+    assert isinstance(empty, FetchFailed)
+    assert (empty.reason, empty.detail) == (FetchReason.EMPTY, f"status {status} with an empty body")
+
+
+@pytest.mark.parametrize(
+    ("state", "sent"),
+    [
+        ({"last_modified": "Dim, 12 F\u00e9v 2023"}, set()),
+        ({"etag": '"caf\u00e9"'}, set()),
+        ({"etag": '"a\r\nX-Evil: 1"'}, set()),
+        ({"etag": '"a\nb"'}, set()),
+        ({"etag": '"a\0b"'}, set()),
+        ({"etag": "\ud800"}, set()),
+        ({"etag": '"' + "a" * 50_000 + '"'}, set()),
+        ({"etag": '"1"', "last_modified": "F\u00e9v"}, {"if-none-match"}),
+        ({"etag": "\u201c1\u201d", "last_modified": "yesterday"}, {"if-modified-since"}),
+    ],
+    ids=["month", "letters", "line break", "bare line feed", "nul", "surrogate", "long", "tag alone", "date alone"],
+)
+async def test_f24_validators_that_no_header_can_carry(
+    state, sent: set[str], client: net.Client, feedserver: FeedServer
+) -> None:
+    """The feed is asked without them; a 304 to nothing is still a failure."""
+    url = feedserver.serve("/", RSS)
+    assert isinstance(await fetch.fetch_feed(client, feed(url), FeedState(id=1, **state), now=NOW), Fetched)
+    assert {"if-none-match", "if-modified-since", "x-evil"} & set(feedserver.log[0].headers) == sent
+    unasked = await fetch.fetch_feed(
+        client, feed(feedserver.serve("/304", status=304)), FeedState(id=1, **state), now=NOW
+    )
+    assert isinstance(unasked, NotModified if sent else FetchFailed)
 
 
 async def test_f19_a_robot_check_is_told_apart(client: net.Client, feedserver: FeedServer) -> None:
@@ -172,6 +213,31 @@ async def test_f20_a_move_for_good_is_told(client: net.Client, feedserver: FeedS
     answer = await fetch.fetch_feed(client, feed(feedserver.url("/old")), NEW, now=NOW)
     assert isinstance(answer, Fetched)
     assert (answer.url, answer.moved) == (new, new)
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "sent"),
+    [
+        ("http://a.test/feed", "http://a.test/new", True),
+        ("http://a.test/feed", "http://b.test/new", False),
+        ("http://a.test/feed", "http://a.test:8080/new", False),
+    ],
+)
+async def test_a_feed_asked_elsewhere_keeps_its_credentials(own: str, there: str, sent: bool) -> None:
+    """The address that it has moved to sees them on the same origin only, its User-Agent everywhere."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=RSS)
+
+    client = net.Client(user_agent="t", transport=httpx.MockTransport(answer))
+    headers = (("X-Key", Secret("k")), ("user-agent", Secret("Reader")))
+    asked = feed(own, username="u", password=Secret("p"), headers=headers)
+    assert isinstance(await fetch.fetch_feed(client, asked, NEW, now=NOW, url=there), Fetched)
+    assert str(seen[0].url) == there
+    assert ("authorization" in seen[0].headers, "x-key" in seen[0].headers) == (sent, sent)
+    assert seen[0].headers["user-agent"] == "Reader"
 
 
 @pytest.mark.parametrize(

@@ -328,12 +328,121 @@ async def test_f09_f16_codings_that_were_not_asked_for_are_refused(
 
 
 async def test_only_gzip_is_asked_for(feedserver: FeedServer, client: net.Client) -> None:
-    """The header names gzip alone, also where the caller says otherwise, and our name."""
+    """The header names gzip alone, also where the caller says otherwise."""
     feedserver.serve("/", b"<rss/>", gzip=True)
-    headers = [("accept-encoding", "br"), ("User-agent", "someone else"), ("X-Mine", "1")]
+    headers = [("accept-encoding", "br"), ("X-Mine", "1")]
     assert body(await get(client, feedserver.url("/"), headers=headers)) == b"<rss/>"
     seen = feedserver.log[0].headers
     assert (seen["accept-encoding"], seen["user-agent"], seen["x-mine"]) == ("gzip", "veille-test", "1")
+
+
+@pytest.mark.parametrize("name", ["User-Agent", "user-agent", "USER-AGENT"])
+async def test_the_callers_user_agent_is_sent(name: str, feedserver: FeedServer, client: net.Client) -> None:
+    """In place of ours, once, and to where a redirect leads as well: it says nothing of who asks."""
+    with FeedServer() as other:
+        other.serve("/there", b"<rss/>")
+        feedserver.redirect("/", other.url("/there"))
+        asking = net.Client(allow=["127.0.0.1"], user_agent="veille-test")
+        assert body(await get(asking, feedserver.url("/"), headers=[(name, "Mozilla/5.0 (X11)")])) == b"<rss/>"
+        assert [server.log[0].headers["user-agent"] for server in (feedserver, other)] == ["Mozilla/5.0 (X11)"] * 2
+        await asking.aclose()
+
+
+_TEXT = "<rss><title>Vi\u1ec7t Nam</title></rss>"
+
+
+@pytest.mark.parametrize(
+    "coding", ["utf-8", "UTF-8", "none", "identity, utf-8", "text/xml", "br", "gzip, gzip", "null"]
+)
+@pytest.mark.parametrize(
+    "plain",
+    [_TEXT.encode(), _TEXT.encode("utf-16"), _TEXT.encode("utf-16-le"), b"<rss>caf\xe9</rss>", b"\xef\xbb\xbf{}", b""],
+    ids=["utf-8", "utf-16", "utf-16 without a mark", "latin-1", "json", "nothing"],
+)
+async def test_f26_a_coding_that_codes_nothing(
+    coding: str, plain: bytes, feedserver: FeedServer, client: net.Client
+) -> None:
+    """Text is read whatever coding its server claims, as browsers do."""
+    feedserver.serve("/", plain, headers={"Content-Encoding": coding})
+    assert body(await get(client, feedserver.url("/"))) == plain
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        (b"/flux presse/fil.xml", "/flux%20presse/fil.xml"),
+        (b"  /a.xml?q=deux mots ", "/a.xml?q=deux%20mots"),
+        ("/d\u00e9p\u00eaches.xml".encode(), "/d%C3%A9p%C3%AAches.xml"),
+        ("/d\u00e9p\u00eaches.xml".encode("latin-1"), "/d%E9p%EAches.xml"),
+        (b'/a"b<c>.xml', "/a%22b%3Cc%3E.xml"),
+        (b"/a%20b.xml", "/a%20b.xml"),
+        (b"fil.xml#haut de page", "/fil.xml"),
+    ],
+    ids=["blank", "blank in the query", "utf-8", "latin-1", "quotes", "encoded before", "fragment"],
+)
+async def test_f26_where_a_redirect_leads(
+    location: bytes, path: str, feedserver: FeedServer, client: net.Client
+) -> None:
+    """What no URL may hold is encoded, as browsers do it."""
+    answer = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    feedserver.script("/", once(answer))
+    await get(client, feedserver.url("/"))
+    assert [seen.path for seen in feedserver.log] == ["/", path]
+
+
+@pytest.mark.parametrize("location", ["http://a b.test/", "http://a%20b.test/", "/a\\b", "http://127.0.0.1:1\t/"])
+async def test_f04_redirects_that_programs_read_differently(
+    location: str, feedserver: FeedServer, client: net.Client
+) -> None:
+    """A blank in a host is encoded by nobody."""
+    feedserver.redirect("/", location)
+    assert reason(await get(client, feedserver.url("/"))) is FetchReason.BAD_URL
+
+
+async def test_f26_a_cookie_that_a_redirect_wants(feedserver: FeedServer, client: net.Client) -> None:
+    """It is sent on the way on, with the caller's own, and forgotten with the request."""
+    asked: list[str] = []
+
+    async def gate(seen, writer) -> None:
+        asked.append(seen.headers.get("cookie", ""))
+        if "ok=1" in asked[-1]:
+            writer.write(OK + b"Content-Length: 6\r\n\r\n<rss/>")
+        else:
+            writer.write(b"HTTP/1.1 302 Found\r\nSet-Cookie: ok=1; Path=/\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+
+    feedserver.script("/", gate)
+    assert body(await get(client, feedserver.url("/"), headers=[("Cookie", "mine=2")])) == b"<rss/>"
+    assert body(await get(client, feedserver.url("/"))) == b"<rss/>"
+    assert asked == ["mine=2", "ok=1; mine=2", "", "ok=1"]
+
+
+@pytest.mark.parametrize(
+    ("first", "said", "second", "sent"),
+    [
+        ("http://a.site.test/", "ok=1", "http://a.site.test/x", True),
+        ("http://a.site.test/", "ok=1", "http://b.site.test/x", False),
+        ("http://a.site.test/", "ok=1", "http://other.test/x", False),
+        ("http://a.site.test/", "ok=1; Domain=site.test", "http://b.site.test/x", True),
+        ("http://a.site.test/", "ok=1; Domain=other.test", "http://other.test/x", False),
+        ("http://a.site.test/", "ok=1; Domain=test", "http://other.test/x", False),
+        ("http://a.co.uk/", "ok=1; Domain=co.uk", "http://b.co.uk/x", False),
+        ("http://a.site.test/", "ok=1; Path=/y", "http://a.site.test/x", False),
+        ("https://a.site.test/", "ok=1; Secure", "http://a.site.test/x", False),
+        ("https://a.site.test/", "ok=1; Secure", "https://a.site.test/x", True),
+        ("http://127.0.0.1/", "ok=1", "http://127.0.0.1/x", True),
+        ("http://a.site.test/", "ok=" + "1" * 5000, "http://a.site.test/x", False),
+    ],
+)
+async def test_w06_cookies_go_to_those_that_set_them(first: str, said: str, second: str, sent: bool) -> None:
+    """To the host, or to the domain that it belongs to and names; nowhere else."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if str(request.url) == first:
+            return httpx.Response(302, headers={"location": second, "set-cookie": said})
+        return httpx.Response(200, content=request.headers.get("cookie", "none"))
+
+    client = net.Client(user_agent="t", transport=httpx.MockTransport(answer))
+    assert body(await get(client, first)) == (b"ok=1" if sent else b"none")
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,10 @@ def test_a_problem_is_a_sentence() -> None:
     (problem,) = check(templates(alert="{{ subjct }}"))
     assert str(problem) == "/own/alert.html:1: 'subjct' is undefined\n    mend: did you mean subject?"
     assert isinstance(problem, Problem)
+
+
+def test_a_message_that_is_too_large_is_refused() -> None:
+    """What a few lines become must be of a size that mail servers take."""
+    ((file, line, message, _),) = wrong(templates(notice="{% for n in range(70000) %}{{ text }}{% endfor %}"))
+    assert (file, line) == ("/own", 0)
+    assert "more than 1048576" in message

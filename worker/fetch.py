@@ -1,6 +1,7 @@
 """Feeds and pages: what to ask a server, and what its answer means."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,6 +18,10 @@ _FEEDS = (
     "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5"
 )
 _PAGES = "text/html, application/xhtml+xml, */*;q=0.5"
+#: A validator that can be sent back: letters of ASCII in one line, and no more of them than servers take.
+_SENDABLE = re.compile(r"[\x20-\x7e]{1,1024}")
+#: That say there is no document (RFC 9110 15.3.5 and 15.3.6).
+_BODILESS = frozenset({204, 205})
 _REASONS = {
     401: FetchReason.UNAUTHORIZED,
     403: FetchReason.UNAUTHORIZED,
@@ -28,39 +33,46 @@ _REASONS = {
 
 
 async def fetch_feed(
-    client: net.Client, feed: Feed, state: FeedState, *, now: datetime
+    client: net.Client, feed: Feed, state: FeedState, *, now: datetime, url: str = ""
 ) -> Fetched | NotModified | FetchFailed:
-    """The feed's document, unless it is still the one that `state`'s validators stand for (RFC 9110 13.1)."""
+    """The feed's document, unless it is still the one that `state`'s validators stand for (RFC 9110 13.1).
+
+    `url`: where to ask, if not at the feed's own address; its credentials stay with the latter's origin.
+    """
     if feed.url.reveal() == SAMPLE:
         return _sample(state, now)
-    headers = [("Accept", _FEEDS), *_own_headers(feed)]
-    if state.etag:
-        headers.append(("If-None-Match", state.etag))
-    if state.last_modified:
-        headers.append(("If-Modified-Since", state.last_modified))
-    answer = await client.request("GET", feed.url.reveal(), headers=headers, redirects=True)
+    url = url or feed.url.reveal()
+    validators = [
+        (name, value)
+        for name, value in (("If-None-Match", state.etag), ("If-Modified-Since", state.last_modified))
+        if _SENDABLE.fullmatch(value)
+    ]
+    headers = [("Accept", _FEEDS), *_headers_for(feed, url), *validators]
+    answer = await client.request("GET", url, headers=headers, redirects=True)
     if isinstance(answer, net.NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail, local=answer.local)
     freshness = _freshness(answer.headers, now)
-    if answer.status == 304 and (state.etag or state.last_modified):
+    if answer.status == 304 and validators:
         return NotModified(freshness=freshness, moved=answer.moved or "")
     return _fetched(answer, freshness)
 
 
 async def fetch_page(client: net.Client, feed: Feed, url: str) -> Fetched | FetchFailed:
     """The page of an entry of `feed`; the feed's credentials and headers go to the feed's own origin only."""
-    own = _own_headers(feed) if _origin(url) == _origin(feed.url.reveal()) else ()
-    answer = await client.request("GET", requestable(url), headers=[("Accept", _PAGES), *own], redirects=True)
+    headers = [("Accept", _PAGES), *_headers_for(feed, url)]
+    answer = await client.request("GET", requestable(url), headers=headers, redirects=True)
     if isinstance(answer, net.NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail)
     return _fetched(answer, Freshness())
 
 
 def _fetched(answer: net.Response, freshness: Freshness) -> Fetched | FetchFailed:
-    if answer.status != 200:
+    # Any success may carry the document: of a proxy that changed it (203), of a cache that answers in part (206) ...
+    if not 200 <= answer.status < 300 or answer.status in _BODILESS:
         return _refused(answer, freshness)
     if not answer.body.strip():
-        return FetchFailed(reason=FetchReason.EMPTY, detail="200 with an empty body", freshness=freshness)
+        detail = f"status {answer.status} with an empty body"
+        return FetchFailed(reason=FetchReason.EMPTY, detail=detail, freshness=freshness)
     return Fetched(
         body=answer.body,
         url=answer.url,
@@ -78,7 +90,7 @@ def _refused(answer: net.Response, freshness: Freshness) -> FetchFailed:
     if "cf-mitigated" in answer.headers:
         # The same address is let in at another time, so it is not a matter of credentials.
         reason, detail = FetchReason.CLIENT_ERROR, f"{detail}, held up as a robot by Cloudflare"
-    elif answer.status in {204, 205}:
+    elif answer.status in _BODILESS:
         reason = FetchReason.EMPTY
     elif answer.status < 400:
         reason = FetchReason.PROTOCOL
@@ -88,9 +100,11 @@ def _refused(answer: net.Response, freshness: Freshness) -> FetchFailed:
     return FetchFailed(reason=reason, detail=detail, freshness=Freshness(retry_after=freshness.retry_after))
 
 
-def _own_headers(feed: Feed) -> Sequence[tuple[str, str]]:
-    """The feed's headers and its credentials (basic: RFC 7617), in clear."""
+def _headers_for(feed: Feed, url: str) -> Sequence[tuple[str, str]]:
+    """The feed's headers and its credentials (basic: RFC 7617), in clear; of another origin, its User-Agent alone."""
     headers = [(name, value.reveal()) for name, value in feed.headers]
+    if _origin(url) != _origin(feed.url.reveal()):
+        return [(name, value) for name, value in headers if name.lower() == "user-agent"]
     if feed.username or feed.password is not None:
         password = feed.password.reveal() if feed.password is not None else ""
         pair = base64.b64encode(f"{feed.username}:{password}".encode()).decode("ascii")

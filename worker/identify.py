@@ -12,7 +12,6 @@ Where the evidence leaves a doubt, items stay apart: a copy is recognised later 
 import hashlib
 import html
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 from worker import urls
 from worker.model import ParsedEntry
+from worker.text.folding import normal
 
 
 class SightingKind(StrEnum):
@@ -69,6 +69,9 @@ class Sighting:
 #: items with links of their own one.
 _DISTINCTIVE = 200
 _LONGEST_KEY = 250
+#: Of the words of two texts, the first characters that are compared, and of a document the items: more at once are no
+#: edits. So a poll compares at most 50 with the 200 that the store gives.
+_COMPARED, _EDITS = 4_096, 50
 #: Of the words of two texts, the part that both have, from which one may be the other's edit.
 _EDITED = 0.5
 
@@ -137,9 +140,9 @@ def edited(sightings: Sequence[Sighting], known: Sequence[Bare]) -> tuple[Sighti
     here = {sighting.entry_id for sighting in sightings}
     free = {one.entry_id: (one.parsed, _words(one.parsed)) for one in known if one.entry_id not in here}
     answer = list(sightings)
-    for index, sighting in enumerate(sightings):
-        if sighting.kind is not SightingKind.NEW or not is_bare(sighting.parsed):
-            continue
+    bare = [at for at, one in enumerate(sightings) if one.kind is SightingKind.NEW and is_bare(one.parsed)]
+    for index in bare[:_EDITS]:
+        sighting = sightings[index]
         words, date = _words(sighting.parsed), sighting.parsed.published
         likeness = {
             entry_id: len(words & others) / max(1, len(words | others))
@@ -154,7 +157,8 @@ def edited(sightings: Sequence[Sighting], known: Sequence[Bare]) -> tuple[Sighti
 
 
 def _words(entry: ParsedEntry) -> frozenset[str]:
-    return frozenset(_visible(f"{entry.title} {entry.summary} {entry.content}").split())
+    parts = (entry.title, entry.summary[:_COMPARED], entry.content[:_COMPARED])
+    return frozenset(_visible(" ".join(parts)).split())
 
 
 def churns(sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> bool:
@@ -324,7 +328,7 @@ def _key(kind: str, value: str) -> str:
 
 def _visible(markup: str) -> str:
     """What a reader sees of a text or markup, in one line and one case."""
-    text = _IGNORED.sub("", unicodedata.normalize("NFKC", html.unescape("".join(_shown(markup)))))
+    text = _IGNORED.sub("", normal("NFKC", html.unescape("".join(_shown(markup)))))
     return " ".join(text.casefold().split())
 
 

@@ -7,7 +7,14 @@ parameters, mobile and AMP editions, and content management systems that number 
 import re
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
+#: Characters; a longer URL is no address that servers answer at.
+LONGEST = 8 << 10
+
 _SCHEMES = ("http", "https")
+#: Characters of a host name (RFC 1035 2.3.4).
+_HOST_LENGTH = 253
+#: How often a URL's form is taken anew. Real ones need three; a hostile one must not cost the square of its length.
+_FOLDS = 8
 #: What no URL holds, and what browsers and libraries read differently.
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\<>\"^`{|}]")
 _BLANKS = re.compile(r"[\x20\"<>^`{|}]")
@@ -18,7 +25,8 @@ _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _EDITION = re.compile(r"^(?:www|m|mobile|amp)\.(?=[^.]+\.)")
-_AMP_PATH = re.compile(r"(?:/amp|\.amp)(?=$|\.html?$)|^/amp(?=/.)", re.IGNORECASE)
+_HTML = (".html", ".htm")
+_AMP_FIRST = re.compile(r"(?:/amp)+(?=/.)", re.IGNORECASE)
 #: The caches that show another site's page: `/c/s/example.org/a` is `https://example.org/a`.
 _AMP_CACHE = re.compile(r"(?:[^.]+\.)*cdn\.ampproject\.org/[a-z]/(?:s/)?(.+)|google\.[a-z.]{2,6}/amp/(?:s/)?(.+)")
 #: `/slug/128156.vnp`, `/slug-post128156.vnp`, `/section/slug-1234567.ldo`: such a site numbers all its articles, and
@@ -57,17 +65,25 @@ def canonical(url: str) -> str:
 
     Always `https://host/path?query`: no credentials, default port, `www.`, mobile or AMP edition, trailing slash,
     fragment or tracking parameter; the query is sorted by name, as servers read it by name and syndicators reorder
-    it. A key, not an address: it may not answer. Applied to its own result it changes nothing.
+    it. A key, not an address: it may not answer. Applied to its own result it changes nothing. Empty also for what is
+    longer than `LONGEST`; takes time in proportion to the length.
     """
+    if len(url) > LONGEST:
+        return ""
     form = _form(url.strip())
-    # One mark may hide another (`/amp/amp`, an escaped `amp`, a cache of a cache): until nothing is left to fold.
-    while (again := _form(form)) != form:
+    # One mark may hide another (an escaped `amp`, a cache of a cache): until nothing is left to fold.
+    for _ in range(_FOLDS):
+        if (again := _form(form)) == form:
+            return form
         form = again
-    return form
+    return ""
 
 
-def masked(url: str) -> str:
-    """`url` for logs and screens: credentials and whatever looks like a secret as `***`; of any scheme."""
+def masked(url: str, *, values: bool = False) -> str:
+    """`url` for logs and screens: credentials and whatever looks like a secret as `***`; of any scheme.
+
+    With `values`, every value of its query: of an address that a server made up, none is known to be harmless.
+    """
     try:
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=200)
@@ -76,11 +92,10 @@ def masked(url: str) -> str:
     netloc = MASK + "@" + parts.netloc.rpartition("@")[2] if "@" in parts.netloc else parts.netloc
     path = "/".join(MASK if _SECRET_SEGMENT.fullmatch(part) else part for part in parts.path.split("/"))
     text = parts.query
-    if any(_SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value) for name, value in query):
-        text = "&".join(
-            f"{quote(name)}={MASK if _SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value) else quote(value)}"
-            for name, value in query
-        )
+    secret = [values or bool(_SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value)) for name, value in query]
+    if any(secret):
+        pairs = zip(query, secret, strict=True)
+        text = "&".join(f"{quote(name)}={MASK if hidden else quote(value)}" for (name, value), hidden in pairs)
     return urlunsplit((parts.scheme, netloc, path, text, MASK if "=" in parts.fragment else parts.fragment))
 
 
@@ -117,6 +132,8 @@ def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
+        if len(host) > _HOST_LENGTH:
+            return None
         if not host.isascii():
             host = host.encode("idna").decode("ascii").lower().rstrip(".")
         port = parts.port
@@ -143,12 +160,27 @@ def _path(path: str) -> str:
             del segments[-1:]
         elif segment not in {"", "."}:
             segments.append(segment)
-    folded = "/" + "/".join(segments)
-    while (shorter := _AMP_PATH.sub("", folded).rstrip("/")) != folded:
-        folded = shorter
+    folded = _without_amp("/" + "/".join(segments))
     if number := _NUMBERED.match(folded):
         return f"/post{number[1]}.{number[2].lower()}"
     return _POST.sub(r"/post\1.html", folded) or "/"
+
+
+def _without_amp(path: str) -> str:
+    """`path` without the marks of AMP: `/amp` before it, `/amp` and `.amp` behind it or before its `.html`."""
+    if first := _AMP_FIRST.match(path):
+        path = path[first.end() :]
+    lower, last, html = path.lower(), len(path), ""
+    while True:
+        if lower.endswith(("/amp", ".amp"), 0, last):
+            last -= 4
+        elif not html and lower.endswith("/", 0, last):
+            last -= 1
+        elif not html and (found := next((end for end in _HTML if lower.endswith(end, 0, last)), "")):
+            last -= len(found)
+            html = path[last : last + len(found)]
+        else:
+            return path[:last] + html
 
 
 def _escaped(text: str) -> str:

@@ -1,20 +1,26 @@
 """What users edit, read: the configuration and the rules."""
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from worker import config, match, render, rules
 from worker.app.clock import clock
+from worker.child import ChildFailed, ChildReason, Children
 from worker.errors import Problem, UserError
 from worker.logs import hide
-from worker.model import Target
+from worker.model import Target, Templates
 from worker.pipeline.live import Live
 
 if TYPE_CHECKING:
     from worker.store import Store
+
+#: Of processor time, for all samples of messages with the user's own templates.
+_TEMPLATE_SECONDS = 5
 
 
 def load(path: Path, folder: Path | None = None) -> Live:
@@ -28,7 +34,7 @@ def load(path: Path, folder: Path | None = None) -> Live:
     try:
         conf = config.load(path, os.environ)
         folder = conf.rules_folder
-        problems += [*_empty({str(path): path.read_bytes()}), *render.check(conf.templates)]
+        problems += [*_empty({str(path): path.read_bytes()}), *_templates(conf.templates)]
     except UserError as e:
         problems += e.problems
     seen, ruleset = config.look(folder), None
@@ -56,6 +62,31 @@ def reload_rules(live: Live) -> Live:
     if problems or ruleset is None:
         raise UserError(problems)
     return replace(live, ruleset=ruleset, seen=seen)
+
+
+def _templates(templates: Templates) -> Sequence[Problem]:
+    """What is wrong with the user's own templates; a child tries them, as one that loops would never come back."""
+    if not templates.sources:
+        return ()
+
+    async def tried() -> tuple[Problem, ...] | ChildFailed:
+        children = Children(size=1, cpu_seconds=_TEMPLATE_SECONDS)
+        try:
+            return await children.run(render.check, templates, seconds=2 * _TEMPLATE_SECONDS)
+        finally:
+            children.close()
+
+    # In a thread, because a loop may run in this one.
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(lambda: asyncio.run(tried())).result()
+    if not isinstance(found, ChildFailed):
+        return found
+    if found.reason is ChildReason.RAISED or found.reason is ChildReason.DIED:
+        message, mend = f"the templates could not be tried: {found.detail}", ""
+    else:
+        message = f"the templates take more than {_TEMPLATE_SECONDS} s, or too much memory, for messages of a few lines"
+        mend = "look for a loop within a loop, or a text that grows"
+    return [Problem(file=templates.folder, line=0, message=message, mend=mend)]
 
 
 def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:

@@ -67,7 +67,7 @@ class Worker:
         Raises VeilleError if the console's address cannot be had.
         """
         listen = self._edges.live.config.listen
-        console = Console(listen, self._is_alive, self._measured, self._unready, self._answering()) if listen else None
+        console = self._console(listen) if listen else None
         engine = self._engine
         if console is not None:
             self._spawn(console.serve())
@@ -92,6 +92,10 @@ class Worker:
             with contextlib.suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
         _log.info("stopped")
+
+    def _console(self, listen: tuple[str, int]) -> Console:
+        public_url = self._edges.live.config.public_url
+        return Console(listen, self._is_alive, self._measured, self._unready, self._answering(), public_url)
 
     def _answering(self) -> tuple[Read, Take]:
         """What one-click links do; without a `public_url` none is signed, so none is valid."""

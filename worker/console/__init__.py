@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,6 +17,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.console.answers import Read, Take, routes
+from worker.console.connections import Bounded, most
+from worker.console.hosts import Hosts
 from worker.errors import StoreError, VeilleError
 from worker.metrics import CONTENT_TYPE, Measured, exposition
 
@@ -34,10 +37,12 @@ def application(
     measured: Callable[[], Measured],
     unready: Callable[[], str] = lambda: "",
     answering: Sequence[Route] = (),
+    hosts: Sequence[str] = (),
 ) -> ASGIApp:
     """The endpoint's pages; all are asked at every request, in a thread, and may raise StoreError.
 
-    `unready` says why the worker is not ready, or nothing.
+    `unready` says why the worker is not ready, or nothing; `hosts`: names that it answers to, besides those that no
+    stranger can register.
     """
 
     async def healthz(_request: Request) -> JSONResponse:
@@ -64,9 +69,8 @@ def application(
             return Response("the store does not answer\n", status_code=503, media_type="text/plain")
         return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
 
-    return _Headers(
-        Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics), *answering])
-    )
+    pages = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics), *answering]
+    return _Headers(Hosts(Starlette(routes=pages), hosts))
 
 
 class _Headers:
@@ -97,8 +101,10 @@ class Console:
         measured: Callable[[], Measured],
         unready: Callable[[], str] = lambda: "",
         answering: tuple[Read, Take] | None = None,
+        public_url: str = "",
     ) -> None:
         host, port = listen
+        hosts = [host, urlsplit(public_url).hostname or ""]
         try:
             # Here, because uvicorn would end the process where the port is taken.
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
@@ -108,12 +114,14 @@ class Console:
             raise VeilleError(f"[http] listen: {host}:{port} cannot be had: {words}") from e
         self._server = _Server(
             uvicorn.Config(
-                application(healthy, measured, unready, routes(*answering) if answering else ()),
+                application(healthy, measured, unready, routes(*answering) if answering else (), hosts),
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 lifespan="off",
-                limit_concurrency=64,
+                http=Bounded,
+                # asyncio accepts so many at once before any of them is counted.
+                backlog=most(),
                 # uvicorn would wait for an open request for ever.
                 timeout_graceful_shutdown=3,
             )

@@ -29,8 +29,13 @@ HONOURS = frozenset(
     """.split()  # noqa: SIM905 - as of words elsewhere
 )
 
+#: Names are compared letter by letter to so many letters, of so many words glued, and so often for two texts: what is
+#: longer or more is the same or not. Real texts need a tenth of it.
+_NAME, _GLUED, _COMPARED = 40, 8, 20_000
 #: Letters of a slot's name: 24 bits, so that two texts of a hundred slots share one by chance once in 1,700 pairs.
 _SLOT = 4
+#: The likeness of two spellings of a name.
+_LIKE = 0.85
 #: The end of the text, as the word after its last run: a cut text ends where no sentence does.
 _END = "$$"
 _ROMAN = re.compile(r"(?=[IVXLC]{2})(X{0,3}|XL|L)(IX|IV|V?I{0,3})(?:e|er|ème|th)?")
@@ -87,9 +92,13 @@ def load(text: str) -> Facts:
 
 def contradiction(new: Facts, old: Facts) -> tuple[str, str] | None:
     """A filling of `new` and one of `old` that cannot both be right in a slot that both have; None if all agree."""
+    left = _COMPARED
     for slot in sorted(new.slots.keys() & old.slots.keys()):
         here, there = new.slots[slot] - old.slots[slot], old.slots[slot] - new.slots[slot]
         # A text may use a slot more than once, and a cut one less often: only what is left on both sides is compared.
+        left -= len(here) * len(there)
+        if left < 0:
+            return None
         if here and there and not any(_agree(a.split(), b.split()) for a in here for b in there):
             return min(here), min(there)
     return None
@@ -100,7 +109,9 @@ def agreement(few: Facts, many: Facts) -> float:
     mine, others = few.words, many.words
     if len(mine) < 3:
         return 0.0
-    odd = [word for word in mine - others if not any(_alike(word, other) for other in others)]
+    odd = mine - others
+    if len(odd) * len(others) <= _COMPARED:
+        odd = frozenset(word for word in odd if not any(_alike(word, other) for other in others))
     return 1 - len(odd) / len(mine)
 
 
@@ -114,11 +125,20 @@ def numbers(words: Iterable[Word]) -> frozenset[str]:
 def variants(new: Facts, old: Facts) -> frozenset[str]:
     """The words of names of `new` that `old` writes otherwise: `hunsen` where that one has `hun sen`."""
     here, there = new.runs - old.runs, old.runs - new.runs
+    if len(here) * len(there) > _COMPARED:
+        return frozenset()
     written = [run.split() for run in here if any(_is_variant(run.split(), other.split()) for other in there)]
     # Glued, a sentence's first word is seen for no name.
     parts = [run.split() for run in there]
-    glued = ("".join(run[at:end]) for run in parts for at in range(len(run)) for end in range(at + 2, len(run) + 1))
+    glued = (part for run in parts for part in _glued(run, 2))
     return frozenset(word for run in written for word in run) | frozenset(glued)
+
+
+def _glued(run: Sequence[str], least: int) -> Iterator[str]:
+    """The words of a run in a row, `least` and more of them, written as one."""
+    for at in range(len(run)):
+        for end in range(at + least, min(at + _GLUED, len(run)) + 1):
+            yield "".join(run[at:end])
 
 
 def _is_variant(a: Sequence[str], b: Sequence[str]) -> bool:
@@ -233,11 +253,12 @@ def _spelled(a: Sequence[str], b: Sequence[str]) -> bool:
     The shorter may also stand glued within the longer: `hunsen` within `samdech techo hun sen`.
     """
     few, many = sorted((a, b), key=len)
+    if len(few) > _GLUED:
+        return set(few) <= set(many)
     if all(any(_alike(word, other) for other in many) for word in few):
         return True
-    glued, length = "".join(few), len(many)
-    parts = ("".join(many[at:end]) for at in range(length) for end in range(at + 1, length + 1))
-    return any(_alike(glued, part) for part in parts)
+    glued = "".join(few)
+    return any(_alike(glued, part) for part in _glued(many, 1))
 
 
 def _kind(word: str) -> str:
@@ -250,4 +271,9 @@ def _alike(a: str, b: str) -> bool:
     """Whether two names differ by a letter or so: not `iran` and `irak`. Other facts are equal or not."""
     if _kind(a) != "name" or _kind(b) != "name":
         return a == b
-    return SequenceMatcher(None, a, b, autojunk=False).ratio() >= 0.85
+    if a == b:
+        return True
+    # Of unlike length, they cannot be as like as that.
+    if max(len(a), len(b)) > _NAME or 2 * min(len(a), len(b)) < _LIKE * (len(a) + len(b)):
+        return False
+    return SequenceMatcher(None, a, b, autojunk=False).ratio() >= _LIKE

@@ -100,6 +100,10 @@ class Pair:
         """The numbers, dates and names of the earlier text."""
         return facts.load(self.old.facts)
 
+    @cached_property
+    def _old_words(self) -> frozenset[str]:
+        return self.old_facts.words
+
     @property
     def most(self) -> float:
         """The part of the shorter text that stands in the other."""
@@ -148,7 +152,7 @@ class Pair:
     def _is_variant(self, at: int) -> bool:
         """Tells whether the word triple that begins there differs from the old text in how a name is written only."""
         words = self.new.words[at : at + _IN_A_ROW]
-        known_names = self.old_facts.words
+        known_names = self._old_words
         if not self.respelled.isdisjoint(words):
             return True
         if any(word in facts.HONOURS for word in words) and not known_names.isdisjoint(self.new.words[at + 1 : at + 6]):

@@ -121,15 +121,24 @@ def unpacked(shingles: bytes) -> set[int]:
     return set(hashes)
 
 
-def stands_in(document: Document, span: Span, original: Fingerprint) -> bool:
-    """Whether every word of a span of `document` stands in words that the original has too, three in a row."""
-    first = 0 if span.part is Part.TITLE else document.title_words
-    last = document.title_words if span.part is Part.TITLE else len(document.folded)
-    hashes = shingles_of(document.folded[first:last])
-    known = unpacked(original.shingles)
-    starts = document.starts[first:last]
-    words = {bisect_right(starts, start) - 1 for start, _ in span.words}
-    return all(any(hashes[at] in known for at in range(max(0, w - 2), min(w + 1, len(hashes)))) for w in words)
+class Originals:
+    """Texts that a document repeats, to be asked which of its words are theirs."""
+
+    def __init__(self, document: Document, originals: Sequence[Fingerprint]) -> None:
+        first, last = document.title_words, len(document.folded)
+        self._hashes = {
+            Part.TITLE: shingles_of(document.folded[:first]),
+            Part.BODY: shingles_of(document.folded[first:last]),
+        }
+        self._starts = {Part.TITLE: document.starts[:first], Part.BODY: document.starts[first:last]}
+        self._known = [unpacked(original.shingles) for original in originals]
+
+    def hold(self, span: Span) -> bool:
+        """Whether every word of a span stands in words that one of them has too, three in a row."""
+        hashes, starts = self._hashes[span.part], self._starts[span.part]
+        words = {bisect_right(starts, start) - 1 for start, _ in span.words}
+        shingles = [hashes[max(0, word - 2) : word + 1] for word in words]
+        return any(all(not known.isdisjoint(those) for those in shingles) for known in self._known)
 
 
 def _little(hashes: Iterable[int]) -> bytes:

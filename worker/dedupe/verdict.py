@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from worker.dedupe import facts, titles
 from worker.dedupe.pair import Pair, Text
-from worker.dedupe.signature import Fingerprint, stands_in
+from worker.dedupe.signature import Fingerprint, Originals
 from worker.model import Match, Novelty, NoveltyKind
 from worker.text import Document
 
@@ -90,11 +90,8 @@ def news(
     """
     if novelty.kind is not NoveltyKind.DUPLICATE or novelty.score >= _COPY:
         return frozenset()
-    return frozenset(
-        match.rule_id
-        for match in matches
-        if any(not any(stands_in(document, span, o) for o in originals) for span in match.spans)
-    )
+    texts = Originals(document, originals)
+    return frozenset(match.rule_id for match in matches if not all(map(texts.hold, match.spans)))
 
 
 def compare_revision(old: Fingerprint, new: Fingerprint) -> bool:

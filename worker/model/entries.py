@@ -78,6 +78,21 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a feed's address was last said to have moved for good (301, 308); empty: nowhere."""
+
+    #: For people: masked.
+    shown: str = ""
+    #: In full, where no part of it looks like a secret; else empty.
+    url: str = ""
+    #: Polls in a row that were sent or went there.
+    times: int = 0
+    #: When the first of them was, and when the feed's own address was last asked.
+    since: datetime | None = None
+    asked: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """What the store knows of a feed when it is polled."""
 
@@ -101,9 +116,7 @@ class FeedState:
     lies: bool = False
     #: When that was last found out.
     lied: datetime | None = None
-    #: The masked address that it was last said to have moved to for good, and how many polls in a row said so.
-    moved: str = ""
-    moved_times: int = 0
+    move: Move = Move()
     rhythm: Rhythm = Rhythm()
 
 

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import quote
 
 import httpx
 
@@ -21,11 +23,15 @@ MEBIBYTE = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 #: Of the caller's headers, those that another origin may see: they say what is wanted, not who asks.
-_FORWARDED = frozenset({"accept", "accept-language", "cache-control", "if-modified-since", "if-none-match"})
+_FORWARDED = frozenset(
+    {"accept", "accept-language", "cache-control", "if-modified-since", "if-none-match", "user-agent"}
+)
 #: Where programs disagree on a URL, one that checks and one that fetches see two hosts: controls, blanks, backslash.
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
 #: Requests that run at once against one host.
 _PER_HOST = 2
+#: Bytes of a cookie with its attributes; browsers drop longer ones.
+_COOKIE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,8 @@ class Client:
     """The only way to the network by HTTP.
 
     Dials public addresses and what `allow` lists (see `Allow`; ValueError on a bad entry), reads no proxy and no
-    credentials from the environment, keeps no cookies. `transport` and `tls` are for tests.
+    credentials from the environment, keeps no cookie beyond the redirects of one request. `transport` and `tls` are
+    for tests.
     """
 
     def __init__(
@@ -147,7 +154,9 @@ class _Exchange:
     def __init__(self, transport: httpx.AsyncBaseTransport, user_agent: str, limits: Limits) -> None:
         self._transport = transport
         self._limits = limits
-        self._own = (("User-Agent", user_agent), ("Accept-Encoding", "gzip"))
+        self._user_agent = user_agent
+        #: What the redirects have set.
+        self._cookies: httpx.Cookies | None = None
         #: The request began to be written.
         self.sent = False
 
@@ -168,7 +177,7 @@ class _Exchange:
                             url=str(url),
                             moved=moved,
                         )
-                target = _checked(location, base=url)
+                target = _checked(_location(answer.headers), base=url)
                 if not _may_see_all(url, target):
                     headers = [(name, value) for name, value in headers if name.lower() in _FORWARDED]
                 permanent = permanent and answer.status_code in _PERMANENT
@@ -180,19 +189,39 @@ class _Exchange:
         self, method: str, url: httpx.URL, headers: Sequence[tuple[str, str]], content: bytes | None
     ) -> AsyncGenerator[httpx.Response]:
         """The answer to one request; its connection is released at the end, closed if the body was not read."""
-        own = {name.lower() for name, _ in self._own}
         request = httpx.Request(
             method,
             url,
-            headers=[*self._own, *((name, value) for name, value in headers if name.lower() not in own)],
+            headers=headers,
             content=content,
             extensions={"timeout": {"connect": self._limits.connect}, "begun": self._begun},
         )
+        request.headers["Accept-Encoding"] = "gzip"
+        request.headers.setdefault("User-Agent", self._user_agent)
+        self._add_cookies(request)
         answer = await self._transport.handle_async_request(request)
         try:
+            self._keep_cookies(request, answer)
             yield answer
         finally:
             await answer.stream.aclose()  # type: ignore[union-attr]  # an async transport's stream is async
+
+    def _add_cookies(self, request: httpx.Request) -> None:
+        """Send what a redirect has set for this host, before the caller's own cookies."""
+        if self._cookies is None:
+            return
+        own = request.headers.pop("Cookie", "")
+        self._cookies.set_cookie_header(request)
+        if both := [part for part in (request.headers.get("Cookie", ""), own) if part]:
+            request.headers["Cookie"] = "; ".join(both)
+
+    def _keep_cookies(self, request: httpx.Request, answer: httpx.Response) -> None:
+        said = [("Set-Cookie", one) for one in answer.headers.get_list("set-cookie") if len(one) <= _COOKIE]
+        if said and answer.status_code in _REDIRECTS:
+            if self._cookies is None:
+                # Strict: nobody sets cookies for all names that are registered under a suffix such as `.co.uk`.
+                self._cookies = httpx.Cookies(CookieJar(DefaultCookiePolicy(strict_domain=True)))
+            self._cookies.extract_cookies(httpx.Response(answer.status_code, headers=said, request=request))
 
     def _begun(self) -> None:
         self.sent = True
@@ -233,6 +262,16 @@ class _Turns:
                 self._hosts[host] = free, users - 1
 
 
+def _location(headers: httpx.Headers) -> str:
+    """The value of Location as browsers read it: blanks encoded, letters beyond ASCII as UTF-8 or else as bytes."""
+    raw = next(value for name, value in headers.raw if name.lower() == b"location")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = quote(raw, safe=bytes(range(0x80)))
+    return text.strip().replace(" ", "%20")
+
+
 def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
     """`url`, in relation to `base`, as an http(s) URL with a host; raises BadURLError."""
     if _AMBIGUOUS.search(url):
@@ -245,7 +284,8 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
         raise BadURLError("not a URL") from e
     if parsed.scheme not in {"http", "https"}:
         raise BadURLError("only http and https are fetched")
-    if not host or not 0 < (port or 80) < 65_536:
+    # An encoded host is one with a blank in it; but of an IPv6 address, `%` begins the zone.
+    if not host or ("%" in host and ":" not in host) or not 0 < (port or 80) < 65_536:
         raise BadURLError("the URL names no host, or no port that exists")
     return parsed.copy_with(fragment=None) if "#" in url else parsed
 

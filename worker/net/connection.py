@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import h11
 import httpx
 
+from worker.net.head import Head
+
 #: Bytes of a head, or of a line between chunks, as h11 counts them.
 _HEAD_BYTES = 100 << 10
 #: Bytes of an answer that are not its body, beyond as many as the body has: chunks of a byte each are no answer.
@@ -25,6 +27,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._messages = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        self._head = Head()
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._waiting: asyncio.Future[None] | None = None
@@ -100,6 +103,7 @@ class Connection(asyncio.Protocol):
         except h11.LocalProtocolError as e:
             raise httpx.LocalProtocolError(str(e)) from e
         begun()
+        self._head.begin()
         self._transport.write(b"".join(part for part in parts if part))
         while True:
             # Interim answers (1xx) are heard, and count as framing.
@@ -138,7 +142,9 @@ class Connection(asyncio.Protocol):
                 self._bytes += len(data)
                 if self._bytes > _FRAMING + _PIECE + 2 * self._body_bytes:
                     raise httpx.RemoteProtocolError("more framing than text")
-                self._messages.receive_data(data)
+                # To h11, no bytes are the end of all.
+                if (sound := self._head.fed(data)) or not data:
+                    self._messages.receive_data(sound)
             except h11.RemoteProtocolError as e:
                 raise httpx.RemoteProtocolError(str(e)) from e
 

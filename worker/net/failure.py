@@ -51,8 +51,8 @@ def explained(e: Exception, *, seconds: float, connect: float) -> tuple[FetchRea
     if isinstance(e, NOT_WRITABLE):
         return FetchReason.PROTOCOL, "the request cannot be written as HTTP"
     if isinstance(e, httpx.RemoteProtocolError):
-        # h11's words are about form; where they quote the answer, they do so at the end.
-        return FetchReason.PROTOCOL, f"the answer is not sound HTTP: {str(e)[:60]}"
+        # h11's words are about form; where they quote the answer, they do so at the end, as bytes.
+        return FetchReason.PROTOCOL, f"the answer is not sound HTTP: {str(e).partition(': bytearray(')[0][:60]}"
     return _broken(e)
 
 

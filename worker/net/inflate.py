@@ -1,5 +1,7 @@
 """A response's body put together within limits, inflated as it comes."""
 
+import codecs
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -8,6 +10,13 @@ _GZIP_OR_ZLIB = 32 + 15
 _GZIP_MAGIC = b"\x1f\x8b"
 _STEP = 1 << 16
 _PAUSE = 1 << 20
+_NONE = frozenset({"", "identity"})
+_GZIP = frozenset({"gzip", "x-gzip"})
+#: Bytes that no text holds (WHATWG MIME Sniffing 4.2), and the beginnings of texts that hold them all the same.
+_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"\0\0\xfe\xff", b"<\0", b"\0<", b"\0\0\0<")
+#: Bytes that are looked at: of a compressed text, every ninth or so is one of the above.
+_LOOKED_AT = 4096
 
 
 class TooLargeError(Exception):
@@ -22,15 +31,17 @@ class Inflater:
     """Takes a body chunk by chunk; raises TooLargeError as soon as `wire` or `decoded` bytes are exceeded.
 
     Never holds more than `decoded` bytes and one step, however well the body was compressed. `coding` is the value
-    of Content-Encoding: gzip, or none (RFC 9110 8.4); BadCodingError on any other, on several, and on what zlib
-    cannot read or is cut short.
+    of Content-Encoding (RFC 9110 8.4): gzip once, or none. Any other name is one that servers write where nothing is
+    coded (`utf-8`, `none`), or a coding that nobody asked for: the body is read where it is text, as browsers do, and
+    a BadCodingError otherwise, as for what zlib cannot read or is cut short.
     """
 
     def __init__(self, coding: str, *, wire: int, decoded: int) -> None:
-        name = coding.strip().lower()
-        if name not in {"", "identity", "gzip", "x-gzip"}:
-            raise BadCodingError(f"Content-Encoding {coding.strip()[:40]!r} was not asked for")
-        self._zip = zlib.decompressobj(_GZIP_OR_ZLIB) if name.endswith("gzip") else None
+        names = [name for part in coding.split(",") if (name := part.strip().lower()) not in _NONE]
+        is_gzip = len(names) == 1 and names[0] in _GZIP
+        self._zip = zlib.decompressobj(_GZIP_OR_ZLIB) if is_gzip else None
+        #: What is said of a body that is no text, where it must be one.
+        self._refusal = f"Content-Encoding {coding.strip()[:40]!r} was not asked for" if names and not is_gzip else ""
         self._wire = self._wire_left = wire
         self._decoded = decoded
         self._body = bytearray()
@@ -73,4 +84,10 @@ class Inflater:
         # Nothing at all is what servers send with a status that has no body.
         if self._zip is not None and not self._zip.eof and self._wire_left < self._wire:
             raise BadCodingError("the compressed body ends early")
+        if self._refusal and not _is_text(bytes(self._body[:_LOOKED_AT])):
+            raise BadCodingError(self._refusal)
         return bytes(self._body)
+
+
+def _is_text(beginning: bytes) -> bool:
+    return beginning.startswith(_WIDE) or _BINARY.search(beginning) is None

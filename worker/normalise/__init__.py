@@ -9,6 +9,7 @@ from worker import urls
 from worker.model import Article, Cut, CutKind, StoredEntry
 from worker.normalise.cleaning import Cleaned, clean, cleaned
 from worker.normalise.known import Known, Unreadable, from_jsonl_line, from_txt
+from worker.text.folding import normal
 
 __all__ = ["Cleaned", "Known", "Unreadable", "clean", "cleaned", "from_jsonl_line", "from_txt", "normalise"]
 
@@ -83,5 +84,5 @@ def _without_title(body: str, title: str) -> tuple[str, tuple[Cut, ...]]:
 
 
 def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = normal("NFKD", text.casefold())
     return " ".join(re.sub(r"[^\w+]+", " ", "".join(c for c in plain if not unicodedata.combining(c))).split())

@@ -8,7 +8,6 @@ to something else. Whether other entries of its host got the same is asked with 
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from worker import urls
 from worker.model import PageReason
 from worker.text import fold, words
+from worker.text.folding import normal
 
 #: Function words of French and English, folded, of three letters and more: they prove nothing of what a text is about.
 _FUNCTION_WORDS = frozenset(
@@ -146,7 +146,7 @@ def alike(title: str, other: str, *, least: float = 0.5) -> bool:
 
 def terms(text: str) -> tuple[str, ...]:
     """The terms by which texts are compared: its longer words, or pairs of syllables; each once."""
-    text = unicodedata.normalize("NFC", text)
+    text = normal("NFC", text)
     syllabic = _is_syllabic(text)
     found: dict[str, None] = {}
     before, end = "", -1
@@ -245,7 +245,7 @@ def _refusal(feed: FeedText, page: PageFound, evidence: _Evidence) -> tuple[Page
     moved = _moved(feed.link, page.url)
     is_it = moved != "front" and not listed and evidence.is_carried() and evidence.is_certain()
     if moved and not is_it:
-        return PageReason.REDIRECTED, urls.masked(page.url)
+        return PageReason.REDIRECTED, urls.masked(page.url, values=True)
     if listed and not evidence.heads:
         return PageReason.LISTING, f"{listed} links to other articles"
     if not evidence.is_carried():

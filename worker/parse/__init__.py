@@ -5,10 +5,12 @@
 Pure, and meant for a bounded child process: a hostile document may still cost all the time it is given.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from worker import urls
-from worker.model import FetchReason, ParsedFeed
+from worker.model import FetchReason, ParsedEntry, ParsedFeed
 from worker.parse import document, jsonfeed, syndication
 from worker.parse.failure import ParseFailed
 
@@ -25,12 +27,28 @@ def parse(body: bytes, url: str, content_type: str, now: datetime | None = None)
         if (kind := document.not_a_feed(text)) is not None:
             found = syndication.parse(inner, url, now) if (inner := document.embedded(text)) else None
             if isinstance(found, ParsedFeed) and found.entries:
-                return found
+                return _with_links(found)
             feeds = document.alternates(text, url)
             named = f"; it names a feed: {urls.masked(feeds[0])}" if feeds else ""
             return ParseFailed(reason=FetchReason.NOT_A_FEED, detail=kind + named, feeds=feeds)
         if text.startswith("{"):
-            return jsonfeed.parse(text, url, now)
-        return syndication.parse(text, url, now)
+            return _with_links(jsonfeed.parse(text, url, now))
+        return _with_links(syndication.parse(text, url, now))
     except Exception as error:  # noqa: BLE001 - no document may take the worker down; the reason is kept.
         return ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(error).__name__}: {error}"[:200])
+
+
+def _with_links(found: ParsedFeed | ParseFailed) -> ParsedFeed | ParseFailed:
+    """The feed with links as they can be asked for; one that is too long is left out and counted."""
+    if isinstance(found, ParseFailed):
+        return found
+    long = sum(len(entry.link) > urls.LONGEST for entry in found.entries)
+    words = (f"{long} links of more than {urls.LONGEST} characters were left out",) if long else ()
+    partial = next(iter(_linked(filter(None, [found.partial]))), None)
+    return replace(found, entries=tuple(_linked(found.entries)), partial=partial, problems=(*words, *found.problems))
+
+
+def _linked(entries: Iterable[ParsedEntry]) -> Iterable[ParsedEntry]:
+    for entry in entries:
+        link = urls.requestable(entry.link) if len(entry.link) <= urls.LONGEST else ""
+        yield entry if link == entry.link else replace(entry, link=link)

@@ -17,11 +17,13 @@ from worker.model import (
     FetchFailed,
     FetchReason,
     Freshness,
+    Move,
     NotModified,
     ParsedEntry,
     ParsedFeed,
 )
 from worker.parse import ParseFailed, parse
+from worker.pipeline import moves
 from worker.pipeline.edges import Edges
 from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
@@ -36,15 +38,14 @@ _PARSE_SECONDS = 20
 #: A document that ended early is asked for again.
 _SOON = timedelta(minutes=1)
 _CUT = "the document ends early"
-_MOVED = "moved for good to"
 #: So often a document is asked for whole, whatever its validators say: servers lie (Media Cloud gave them up).
 _WHOLE_EVERY = timedelta(hours=24)
 #: So long a feed is asked without validators after its 304s lied; then they are believed again, a day at a time.
 _LIES_KEPT = timedelta(days=30)
-#: Polls in a row that must name the same new address before the operators are told.
-TELL_MOVED_AFTER = 3
 #: Failures in a row after which the operators are told.
 TELL_AFTER = 8
+#: A feed that says it is gone is asked again by then, before it is believed.
+_GONE_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +71,12 @@ async def poll(edges: Edges, key: str) -> Polled | None:
     if feed is None:
         return None
     state = _trusted(await edges.in_batch(_states, key), edges.clock())
-    asked = _asked(state, edges.clock())
-    fetched = await fetch_feed(edges.client, feed, asked, now=edges.clock())
+    fetched, state = await _fetched(edges, feed, state)
     edges.at("after_fetch")
-    if isinstance(fetched, NotModified):
-        return await edges.in_batch(_not_modified, (feed, state, fetched))
     if isinstance(fetched, FetchFailed):
         return await edges.in_thread(lambda: _failed(edges, feed, state, fetched))
+    if isinstance(fetched, NotModified):
+        return await edges.in_batch(_not_modified, (feed, state, fetched))
     parsed = await _parsed(edges, fetched)
     if isinstance(parsed, ParsedFeed):
         document = parsed
@@ -91,6 +91,22 @@ async def poll(edges: Edges, key: str) -> Polled | None:
     return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))
 
 
+async def _fetched(edges: Edges, feed: Feed, state: FeedState) -> tuple[Fetched | NotModified | FetchFailed, FeedState]:
+    """The feed's document from the first of its addresses that gives it, and the state with what they said of moves."""
+    asked, now = _asked(state, edges.clock()), edges.clock()
+    first, *others = moves.addresses(feed, state, now)
+    fetched = await fetch_feed(edges.client, feed, asked, now=now, url=first)
+    state, at = moves.asked(feed, state, first, now), first
+    # Where a server asks for patience, the other address may well lead to it.
+    if others and isinstance(fetched, FetchFailed) and fetched.reason is not FetchReason.RATE_LIMITED:
+        at = others[0]
+        fetched = await fetch_feed(edges.client, feed, asked, now=now, url=at)
+        state = moves.asked(feed, state, at, now)
+    if isinstance(fetched, FetchFailed):
+        return fetched, state
+    return fetched, moves.seen(state, fetched.moved, at=at, now=now)
+
+
 async def read_again(
     edges: Edges, feed: Feed, fetched: Fetched, *, baseline: bool, again: bool, first_success: str | None = None
 ) -> Polled | None:
@@ -101,7 +117,7 @@ async def read_again(
     """
     state = await edges.in_batch(_states, feed.id)
     since = datetime.fromisoformat(first_success) if first_success else None
-    state = replace(state, baseline=baseline, first_success=since, last_detail=_CUT if again else "")
+    state = replace(state, baseline=baseline, first_success=since, last_detail=_CUT if again else "", move=Move())
     parsed = await _parsed(edges, fetched)
     if not isinstance(parsed, ParsedFeed):
         return None
@@ -138,18 +154,6 @@ def _asked(state: FeedState, now: datetime) -> FeedState:
     return state
 
 
-def _moved(state: FeedState, moved: str) -> tuple[str, int]:
-    """The address (masked) that a poll named as the feed's new one, and how many polls in a row have named it."""
-    masked_url = masked(moved) if moved else ""
-    return masked_url, (state.moved_times + 1 if masked_url == state.moved else 1) if masked_url else 0
-
-
-def _tell_moved(tx: Tx, edges: Edges, feed: Feed, moved: str, times: int, now: datetime) -> None:
-    if times == TELL_MOVED_AFTER:
-        body = f"Each of the last {times} polls was sent on, for good, to\n{moved}\n\nChange its url to that one."
-        tell(tx, edges.live, f"{feed.name}: the feed has moved", body, now=now)
-
-
 def _patience(freshness: Freshness, now: datetime) -> datetime | None:
     wait = freshness.retry_after
     return now + timedelta(seconds=min(wait, 86_400)) if wait else None
@@ -176,13 +180,12 @@ def _not_modified(
                 done.append(e)
                 continue
             _tell_recovery(tx, edges, feed, state, now)
-            _tell_moved(tx, edges, feed, result.moved, result.moved_times, now)
+            moves.tell_moved(tx, edges.live, feed, state, now)
             done.append(Polled(result="not_modified"))
     return done
 
 
 def _unchanged(feed: Feed, state: FeedState, answer: NotModified, now: datetime) -> feeds.PollResult:
-    moved, times = _moved(state, answer.moved)
     return feeds.PollResult(
         result="not_modified",
         due=next_poll(feed.id, feed.every, freshness=answer.freshness, failures=0, now=now, rhythm=state.rhythm),
@@ -190,27 +193,31 @@ def _unchanged(feed: Feed, state: FeedState, answer: NotModified, now: datetime)
         whole=state.baseline,
         not_before=_patience(answer.freshness, now),
         lies=state.lies,
-        moved=moved,
-        moved_times=times,
-        detail="; ".join(filter(None, (_still_said(state), _moved_words(moved, times)))),
+        move=state.move,
+        detail="; ".join(filter(None, (_still_said(state), moves.words(state, now)))),
     )
 
 
 def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, unread: Fetched | None = None) -> Polled:
     now = edges.clock()
-    gone = failure.reason is FetchReason.GONE
+    is_gone = failure.reason is FetchReason.GONE
+    is_retired = is_gone and state.last_result == FetchReason.GONE
     failures = state.failures + (not failure.local)
-    if gone:
+    if is_retired:
         due = next_poll_of_retired(feed.id, feed.every, now=now)
     else:
-        due = next_poll(feed.id, feed.every, freshness=failure.freshness, failures=max(failures, 1), now=now)
-    detail = f"{failure.detail}; retired: asked once a day" if gone else failure.detail
+        every = min(feed.every, _GONE_AGAIN) if is_gone else feed.every
+        due = next_poll(feed.id, every, freshness=failure.freshness, failures=max(failures, 1), now=now)
+    detail = failure.detail
+    if is_gone:
+        detail += "; retired: asked once a day" if is_retired else "; asked again within the hour"
     result = feeds.PollResult(
         result=failure.reason,
         detail=detail,
         due=due,
         success=False,
         counts=not failure.local,
+        move=state.move,
         not_before=_patience(failure.freshness, now),
     )
     with edges.store.write() as tx:
@@ -218,12 +225,13 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
             sha256 = entries.keep_raw(tx, unread.body, now)
             quarantine.note(tx, _document(feed, state, unread, sha256, now, failure.reason, failure.detail))
         feeds.record(tx, state, result, now=now)
-        if gone and state.last_result != FetchReason.GONE:
+        if is_gone and not is_retired:
             words = (
-                "Its server says that it is gone for good (410). It is asked once a day; remove it, or change its url."
+                "Its server says that it is gone for good (410). It is asked again within the hour, and if it is still"
+                " gone, once a day. Remove it, or change its url."
             )
             tell(tx, edges.live, f"{feed.name}: the feed is gone", words, now=now)
-        elif failures == TELL_AFTER > state.failures and not gone:
+        elif failures == TELL_AFTER > state.failures and not is_gone:
             words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
             tell(tx, edges.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
     if (
@@ -237,18 +245,14 @@ def _still_said(state: FeedState) -> str:
     """What was said of the document that a 304 stands for: what was cut of it stays in sight."""
     if state.last_result not in {"ok", "not_modified"}:
         return ""
-    return "; ".join(part for part in state.last_detail.split("; ") if not part.startswith(_MOVED))
-
-
-def _moved_words(moved: str, times: int) -> str:
-    return f"{_MOVED} {moved}" if times else ""
+    return "; ".join(part for part in state.last_detail.split("; ") if not moves.is_said(part))
 
 
 def _document(
     feed: Feed, state: FeedState, fetched: Fetched, sha256: str, now: datetime, result: str, detail: str = ""
 ) -> quarantine.Document:
     # The feed's own address may hold secrets, and is known anyway; what it redirects to may as well.
-    url = "" if fetched.url == feed.url.reveal() else masked(fetched.url)
+    url = "" if fetched.url == feed.url.reveal() else masked(fetched.url, values=True)
     return quarantine.Document(
         feed_id=state.id,
         sha256=sha256,
@@ -267,7 +271,7 @@ def _read_whole(document: ParsedFeed) -> tuple[str, str]:
     return FetchReason.PARSE_ERROR, f"{document.unread} of its entries could not be read: {document.unread_why}"
 
 
-def _remarks(document: ParsedFeed, judged: Judged, moved: str, times: int) -> Iterator[str]:
+def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
     """What a good poll should still be told with."""
     if document.truncated:
         yield _CUT
@@ -282,8 +286,8 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str, times: int) -> It
         yield f"{count} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
     if document.dropped:
         yield f"{document.dropped} older entries were left out"
-    if times:
-        yield _moved_words(moved, times)
+    if moved:
+        yield moved
     yield from document.problems
 
 
@@ -318,10 +322,9 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     learnt = rhythm(feed, document, gap=found_out.gap, now=now)
     freshness = Freshness() if document.truncated else fetched.freshness
     due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now, rhythm=learnt)
-    moved, times = _moved(state, fetched.moved)
     result = feeds.PollResult(
         result="ok",
-        detail="; ".join(_remarks(document, found_out, moved, times)),
+        detail="; ".join(_remarks(document, found_out, moves.words(state, now))),
         validators=("", "") if document.truncated else (fetched.etag, fetched.last_modified),
         due=min(due, now + _SOON) if document.truncated and not cut_again else due,
         success=True,
@@ -329,8 +332,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         not_before=_patience(fetched.freshness, now),
         document=True,
         lies=found_out.lies,
-        moved=moved,
-        moved_times=times,
+        move=state.move,
         rhythm=learnt,
         gap=found_out.gap,
         dates_unread=(document.dates_unread, document.date_unread),
@@ -352,7 +354,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         )
         feeds.record(tx, state, result, now=now)
         _tell_recovery(tx, edges, feed, state, now)
-        _tell_moved(tx, edges, feed, moved, times, now)
+        moves.tell_moved(tx, edges.live, feed, state, now)
         if is_other or new or changed or not state.baseline:  # else nothing can follow from it
             events.note(
                 tx,

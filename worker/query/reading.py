@@ -8,7 +8,6 @@ from collections.abc import Iterable, KeysView, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import assert_never
-from unicodedata import normalize
 
 from worker.model import Part
 from worker.query.nodes import (
@@ -34,6 +33,7 @@ from worker.query.nodes import (
 from worker.query.regex import occurrences
 from worker.query.spans import MAX_SPANS, Around, Span, Spans, disjoint, kept, outside, pairs
 from worker.text import Document, Names, fold, is_own_form, is_reflexive, kin, plain
+from worker.text.folding import normal
 
 
 def evaluate(node: Node, reading: "Reading") -> Spans:
@@ -212,8 +212,8 @@ class Reading:
             case How.FOLDED:
                 return places.of(folded)
             case How.EXACT:
-                exact = normalize("NFC", word.text)
-                return [p for p in places.of(folded) if normalize("NFC", self._written(p)) == exact]
+                exact = normal("NFC", word.text)
+                return [p for p in places.of(folded) if normal("NFC", self._written(p)) == exact]
             case How.PREFIX:
                 return places.of_all(form for form in places.forms if form.startswith(folded))
             case How.INFLECTED:

@@ -1,7 +1,6 @@
 """What a correction changed: the sentences that differ between two texts, side by side."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -9,11 +8,14 @@ from itertools import islice
 
 from worker.model import Change, Part, Passage
 from worker.text import Document, analyse, words
+from worker.text.folding import normal
 
 #: Of the changes shown; of the sentences compared; and of those that one sentence may have become.
 _SHOWN = 5
 _COMPARED = 200
 _NEAR = 4
+#: Words and signs of a sentence that are compared: to find what two have in common may take the cube of their number.
+_WORDS = 100
 #: Below this likeness of their words, one sentence is not what another became.
 _LIKE = 0.5
 #: Signs that change what a number says.
@@ -103,10 +105,10 @@ def _sentences(body: str) -> list[_Sentence]:
 
 def _sentence(document: Document, offset: int) -> _Sentence:
     text = document.body[slice(*document.sentence_at(Part.BODY, offset))]
-    places = sorted({*words(text), *(sign.span() for sign in _SIGN.finditer(text))})
+    places = sorted({*words(text), *(sign.span() for sign in _SIGN.finditer(text))})[:_WORDS]
     return _Sentence(text=text, places=tuple(places), key=tuple(_typed(text[slice(*place)]) for place in places))
 
 
 def _typed(word: str) -> str:
-    said = unicodedata.normalize("NFKC", word).casefold()
+    said = normal("NFKC", word).casefold()
     return "-" if said in "−–" else said

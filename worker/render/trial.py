@@ -43,6 +43,8 @@ _GIVEN = {
 _FIELDS = {
     field.name for shown in (View, Named, Summary, Story, Passage, Change, Palette, Wording) for field in fields(shown)
 }
+#: Characters of a message's HTML; the samples are of a few lines.
+LONGEST = 1 << 20
 #: A name that nothing of ours has.
 _NAMED = re.compile(r"'(\w+)' is undefined|(?<!') has no attribute '(\w+)'")
 
@@ -157,9 +159,12 @@ def _tried(templates: Templates) -> Iterator[Problem]:
     for language in ("fr", "en"):
         target = Target(id="t", channel=Channel.EMAIL, settings=settings, recipients=(), language=language)
         for sample in _SAMPLES:
-            _, problem = page(sample, target=target, now=_NOW, templates=templates)
+            html, problem = page(sample, target=target, now=_NOW, templates=templates)
             if problem is not None:
                 yield _hinted(problem)
+            elif len(html) > LONGEST:
+                words = f"a message of a few lines becomes {len(html)} characters, more than {LONGEST}"
+                yield Problem(file=templates.folder, line=0, message=words, mend="mail servers refuse such a message")
 
 
 def _meant(name: str) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from worker.errors import StoreBusyError
-from worker.model import Feed, FeedState, Rhythm
+from worker.model import Feed, FeedState, Move, Rhythm
 from worker.store.database import Tx, insert
 from worker.store.tables import EntryRow, FeedRow
 
@@ -75,8 +75,8 @@ class PollResult:
     document: bool = False
     #: None leaves what was known.
     lies: bool | None = None
-    moved: str = ""
-    moved_times: int = 0
+    #: None leaves what was known.
+    move: Move | None = None
     rhythm: Rhythm | None = None
     gap: bool = False
     #: As in `FeedStatus`; None leaves what was known.
@@ -99,6 +99,7 @@ def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
             "lies": False,
             "moved": "",
             "moved_times": 0,
+            "moved_to": "",
             "rhythm": "",
             "pages_failed": 0,
             "dates_unread": 0,
@@ -166,8 +167,9 @@ def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
             last_document=row.last_document,
             lies=row.lies,
             lied=row.lied,
-            moved=row.moved,
-            moved_times=row.moved_times,
+            move=Move(
+                shown=row.moved, url=row.moved_to, times=row.moved_times, since=row.moved_since, asked=row.moved_asked
+            ),
             rhythm=_rhythm_of(row.rhythm),
         )
         for row in map(rows.__getitem__, keys)
@@ -191,9 +193,10 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         "due": poll.due,
         "lease_until": None,
         "not_before": poll.not_before,
+        **(_of_move(poll.move) if poll.move is not None else {}),
     }
     if poll.success:
-        values |= {"failures": 0, "last_success": now, "moved": poll.moved, "moved_times": poll.moved_times}
+        values |= {"failures": 0, "last_success": now}
         if before.first_success is None:
             values["first_success"] = now
         if poll.whole:
@@ -216,6 +219,16 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         given["one_more"] = int(poll.counts)
     if not tx.execute(update, given).rowcount:
         raise OvertakenError("another worker polled this feed meanwhile; it is polled again when it is due")
+
+
+def _of_move(move: Move) -> dict[str, object]:
+    return {
+        "moved": move.shown,
+        "moved_to": move.url,
+        "moved_times": move.times,
+        "moved_since": move.since,
+        "moved_asked": move.asked,
+    }
 
 
 @cache

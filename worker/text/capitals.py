@@ -1,6 +1,8 @@
 """Capitals: which words of a text are names, as far as its letters say so."""
 
 import re
+from bisect import bisect_left, bisect_right
+from functools import cached_property
 
 from worker.model import Part
 from worker.text.document import Document
@@ -10,6 +12,7 @@ from worker.text.document import Document
 _BEGINS = re.compile(r"[:\n•·▪●■◦►‣*|]|(?:^|\s)[-–—‒―]+\s|--|[–—―]$|[«“„‹]\s*$|(?:^|[\s(\[])[\"'‘]\s*$")
 #: `Hanoï (VNA)`, `Phnom Penh, 6 February (AKP)`: a place, a date, an agency in brackets.
 _DATELINE = re.compile(r"[^\n.:;]{2,60}\([A-Z][A-Za-z/. ]{1,20}\)\s*")
+_LINE_END = re.compile(r"\n")
 #: Shorter words may be small in a line set in title case: articles, prepositions.
 _SMALL = 4
 #: A title-case line has so many capitalised words at least, and no more words in all.
@@ -32,10 +35,20 @@ class Names:
         start = document.starts[word]
         if not text[start].isupper() or self._begins_sentence(word, text):
             return False
-        line = text.rfind("\n", 0, start) + 1
+        line = self._line(part, start)
         if (part, line) not in self._lines:
             self._lines[part, line] = self._is_titled(part, text, line)
         return not self._lines[part, line]
+
+    @cached_property
+    def _lines_begin(self) -> dict[Part, list[int]]:
+        """The offsets at which the lines of each part begin: to search for each word's backwards costs their square."""
+        parts = {part: self._document.text(part) for part in Part}
+        return {part: [0, *(found.end() for found in _LINE_END.finditer(text))] for part, text in parts.items()}
+
+    def _line(self, part: Part, offset: int) -> int:
+        begins = self._lines_begin[part]
+        return begins[bisect_right(begins, offset) - 1]
 
     def _begins_sentence(self, word: int, text: str) -> bool:
         document = self._document
@@ -45,7 +58,7 @@ class Names:
         if gap == " ":
             return False
         if ")" in gap:
-            line = text.rfind("\n", 0, document.starts[word]) + 1
+            line = self._line(document.part(word), document.starts[word])
             return _DATELINE.fullmatch(text, line, document.starts[word]) is not None
         return _BEGINS.search(gap) is not None
 
@@ -54,15 +67,13 @@ class Names:
         document = self._document
         end = text.find("\n", line)
         end = len(text) if end < 0 else end
-        inside = text[line:end]
-        letters = [char for char in inside if char.isalpha()]
+        letters = [char for char in text[line:end] if char.isalpha()]
         if sum(char.isupper() for char in letters) > 0.7 * len(letters):
             return True
         first = 0 if part is Part.TITLE else document.title_words
         last = document.title_words if part is Part.TITLE else len(document.folded)
-        words = [
-            text[document.starts[n] : document.ends[n]] for n in range(first, last) if line <= document.starts[n] < end
-        ]
+        inside = range(bisect_left(document.starts, line, first, last), bisect_left(document.starts, end, first, last))
+        words = [text[document.starts[n] : document.ends[n]] for n in inside]
         if len(words) > _MOST:
             return False
         capitals = sum(word[0].isupper() for word in words)

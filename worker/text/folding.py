@@ -5,9 +5,13 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from typing import Literal
 
 #: Every character that is written for an apostrophe. Some are letters to Unicode, none is one to us.
 APOSTROPHES = "'\u2019\u2018\u201b\u02bc\u02b9\u02bb\u02bd\u2032\u0060\u00b4\uff07\ua78c"
+
+#: Characters of a word: some become eighteen, and all words are remembered.
+_LONGEST = 1_000
 
 _APOSTROPHES = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 #: Letters that Unicode does not take apart, and that are typed without their stroke or apart.
@@ -19,11 +23,31 @@ def fold(word: str) -> str:
     """The form in which `word` is compared: NFKC, case folded, no marks on Latin letters, `đ` as d, `œ` as oe.
 
     Folding twice is folding once. Marks of other scripts stay, in one order: they are vowels there. Characters that
-    are not shown vanish, as do the full stops of dotted capitals. Apostrophes become `'`.
+    are not shown vanish, as do the full stops of dotted capitals. Apostrophes become `'`. Of a longer word, the first
+    1,000 characters count.
     """
+    folded = fold_text(word[:_LONGEST]).replace(".", "")[:_LONGEST]
     # Interned: equal words are then one object, which halves the time that a large index of rules takes to find them.
-    folded = fold_text(word)
-    return sys.intern(folded.replace(".", "") if "." in folded else folded)
+    return sys.intern(folded)
+
+
+def normal(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
+    """`unicodedata.normalize` in time that grows with the text: of more than 30 marks in a row, 30 are kept.
+
+    To put marks in order takes the square of their number. No language needs more of them on a letter than UAX 15
+    allows in its Stream-Safe Text Format.
+    """
+    if _GAP.search(text):  # marks are no letters, and the class of all marks is slow to ask
+        text = _GAP.sub(lambda found: _many_marks().sub(r"\1", found[0]), text)
+    return unicodedata.normalize(form, text)
+
+
+_GAP = re.compile(r"[^\w\s\x00-\x7f]{31,}")
+
+
+@cache
+def _many_marks() -> re.Pattern[str]:
+    return re.compile(rf"([{marks()}]{{30}})[{marks()}]+")
 
 
 def fold_text(text: str) -> str:
@@ -31,10 +55,10 @@ def fold_text(text: str) -> str:
     if text.isascii():
         return text.lower().replace("`", "'")
     shown = _INVISIBLE.sub("", text)
-    folded = unicodedata.normalize("NFKC", shown.translate(_APOSTROPHES)).casefold()
-    folded = _marked().sub(_without_marks, unicodedata.normalize("NFD", folded)).translate(_LETTERS)
+    folded = normal("NFKC", shown.translate(_APOSTROPHES)).casefold()
+    folded = _marked().sub(_without_marks, normal("NFD", folded)).translate(_LETTERS)
     # Case folding can leave compatibility characters behind (UAX 15, NFKC_Casefold), so until nothing changes.
-    folded = in_one_order(unicodedata.normalize("NFKC", folded))
+    folded = in_one_order(normal("NFKC", folded))
     return folded if folded == text else fold_text(folded)
 
 
@@ -79,7 +103,7 @@ def plain(text: str) -> tuple[str, list[int] | None]:
     pieces: list[str] = []
     offsets: list[int] = []
     for found in _composed().finditer(text):
-        piece = unicodedata.normalize("NFC", _INVISIBLE.sub("", found[0]))
+        piece = normal("NFC", _INVISIBLE.sub("", found[0]))
         pieces.append(piece)
         # All of what composes to several characters begins where the first does.
         offsets.extend([found.start()] * len(piece))

@@ -44,6 +44,11 @@ class FeedRow(SQLModel, table=True):
     #: Masked.
     moved: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     moved_times: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    #: When the first of these polls named it, and when the feed's own address was last asked.
+    moved_since: datetime | None = time_column(default=None, nullable=True)
+    moved_asked: datetime | None = time_column(default=None, nullable=True)
+    #: In full, where no part of it looks like a secret; else empty.
+    moved_to: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     #: `model.Rhythm` as JSON.
     rhythm: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     #: When its document last held new items only, so that others may have passed unseen.

@@ -1,0 +1,87 @@
+"""The connections to the worker's port: each must bring a whole request in time, and all together leave it its files.
+
+uvicorn waits for ever for the rest of a request, and takes as many connections as come. The worker needs its files for
+feeds, mail and the store: out of them, its polls stand still.
+"""
+
+import asyncio
+import resource
+
+import structlog
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+_log = structlog.get_logger()
+
+#: Seconds in which a request must be there, from the connection's beginning or from the answer before it.
+IDLE_SECONDS = 10.0
+#: Connections at a time, and the share of the process's files that they may take.
+_MOST, _SHARE = 64, 8
+#: Seconds between two lines in the log that say that there are too many.
+_SAY_EVERY = 3600.0
+
+
+def most() -> int:
+    """How many connections are held at a time."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if files == resource.RLIM_INFINITY else max(1, min(_MOST, files // _SHARE))
+
+
+class Bounded(H11Protocol):
+    """Closes a connection whose request does not come, and for a new one too many, the one that has waited longest."""
+
+    #: When it was last said that there are too many, by the loop's clock; of all connections of the process.
+    _said = -_SAY_EVERY
+
+    #: Closes it, while it waits for a request.
+    timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self.wait()
+        if len(self.connections) > most():
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        super().data_received(data)
+        if self._is_answering:
+            self.stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless it is there already."""
+        super().on_response_complete()
+        if not (self._is_answering or self.transport.is_closing()):
+            self.wait()
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def wait(self) -> None:
+        """Give the next request its time."""
+        self.stop_waiting()
+        self.timer = self.loop.call_later(IDLE_SECONDS, self.transport.abort)
+
+    def stop_waiting(self) -> None:
+        """End that time: the request is there, or never will be."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def _make_room(self) -> None:
+        waiting = [one for one in self.connections if isinstance(one, Bounded) and one.timer is not None]
+        longest = min(waiting, key=lambda one: one.timer.when() if one.timer else 0.0)
+        longest.stop_waiting()
+        self.connections.discard(longest)
+        longest.transport.abort()
+        now = self.loop.time()
+        if now - Bounded._said >= _SAY_EVERY:
+            Bounded._said = now
+            _log.warning("too many connections to [http] listen; those that wait longest are closed", most=most())
