@@ -36,6 +36,7 @@ from worker.cli.frame import (
     loaded,
     opened,
     print_json,
+    readable,
     say,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
@@ -233,9 +234,9 @@ def why(
     from worker.cli import show
     from worker.cli.facts import why as facts
 
-    live = loaded(config)
-    with opened(config) as (_, store):
-        found = facts(live, store, article, rule, target)
+    read = readable(config, with_rules=True)
+    with opened(config, read=read) as (_, store):
+        found = facts(read.live, store, article, rule, target)
     if found is None:
         fail(f"no article is {article!r}: `veille articles` lists them", 1)
     if as_json:
@@ -267,15 +268,15 @@ def import_(
 @feeds_app.command(name="list")
 def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """List the configured feeds and how their last poll went."""
-    from worker.app.load import load_config
     from worker.cli import show
     from worker.cli.facts import feeds
 
+    read = readable(config)
     try:
-        with opened(config) as (conf, store):
+        with opened(config, read=read) as (conf, store):
             found = feeds(conf, store)
     except StoreMissingError:  # feeds are listed before they are polled
-        found = feeds(load_config(config), None)
+        found = feeds(read.config, None)
     if as_json:
         print_json(found)
     else:

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,8 @@ import typer
 
 if TYPE_CHECKING:
     from worker import config
+    from worker.app.load import Readable
+    from worker.errors import Problem
     from worker.pipeline.live import Live
     from worker.store import Store
 
@@ -90,14 +92,43 @@ def loaded(path: Path) -> "Live":
     return load(path)
 
 
+def readable(path: Path, *, with_rules: bool = False) -> "Readable":
+    """What can be read of the configuration, for a command that answers from the store; says what is wrong with it."""
+    from worker.app.load import load_readable
+    from worker.logs import configure
+
+    configure()  # what is logged must not stand among what is printed
+    found = load_readable(path, with_rules=with_rules)
+    if found.problems:
+        remark(found.problems)
+    return found
+
+
+def remark(problems: Sequence["Problem"]) -> None:
+    """Say on standard error, in one line, what is wrong beside an answer."""
+    from worker.logs import masked
+
+    first = problems[0]
+    place = f"{first.file}:{first.line}" if first.line else first.file
+    fix = f"; fix: {first.mend}" if first.mend else ""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    line = " ".join(f"veille: {place}: {first.message}{fix}{more}; `veille check` shows it".split())
+    print(masked(line), file=sys.stderr)  # noqa: T201 - the command line's own voice
+
+
 @contextmanager
-def opened(path: Path, *, create: bool = False) -> Iterator[tuple["config.Config", "Store"]]:
-    """The configuration and its store, for a command that works beside a running worker."""
+def opened(
+    path: Path, *, create: bool = False, read: "Readable | None" = None
+) -> Iterator[tuple["config.Config", "Store"]]:
+    """The configuration as far as it can be read, and its store, for a command that works beside a running worker.
+
+    `read`: the configuration, if it is read already. With `create` it must be without mistakes.
+    """
     from worker.app.load import load_config, open_for
     from worker.logs import configure
 
     configure()  # what is logged must not stand among what is printed
-    conf = load_config(path)
+    conf = load_config(path) if create else (read or readable(path)).config
     store = open_for(conf, create=create)
     try:
         yield conf, store

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, readable, say
+from worker.errors import UserError
 
 
 def preview(
@@ -28,8 +29,10 @@ def preview(
 
     if bool(article) is digest:
         fail("name an article, or ask for a --digest", 2)
-    live = loaded(config)
-    with opened(config) as (_, store), store.read() as tx:
+    read = readable(config, with_rules=True)
+    if (live := read.live) is None:
+        raise UserError(read.problems)
+    with opened(config, read=read) as (_, store), store.read() as tx:
         if digest:
             found = of_digest(tx, live, target)
         else:
