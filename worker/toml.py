@@ -116,20 +116,20 @@ def parse_readable(file: str, raw: bytes) -> tuple[Toml, tuple[str, ...]]:
     for start, end in pairwise(starts):
         if not _is_toml("\n".join(lines[start:end])):
             kept[start:end] = [""] * (end - start)
-    clashes = 0
-    while True:
+    found = Toml(file, {}, (), {})
+    for _ in range(_MOST_CLASHES):
         try:
             found = parse(file, "\n".join(kept).encode())
             break
         except UserError as e:
             line = e.problems[0].line
-            clashes += 1
-            if not line or clashes > _MOST_CLASHES:
-                raise
-        start, end = max(at for at in starts if at < line), min(at for at in starts if at >= line)
+        start, end = max(at for at in starts if at < max(line, 1)), min(at for at in starts if at >= max(line, 1))
         kept[start:end] = [""] * (end - start)
-    out = tuple(line for line, left in zip(lines, kept, strict=True) if line != left)
-    return replace(found, lines=tuple(lines)), out
+    else:
+        kept = [""] * len(lines)
+    return replace(found, lines=tuple(lines)), tuple(
+        line for line, left in zip(lines, kept, strict=True) if line != left
+    )
 
 
 def _is_toml(source: str) -> bool:

@@ -13,6 +13,7 @@ from worker.cli.frame import (
     Json,
     Since,
     fail,
+    lasting_of,
     moment,
     one_article,
     opened,
@@ -66,7 +67,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
                 story_id=story,
                 set_name=set_name,
                 feed=feed,
-                until=now + (now - moment(lasting)),
+                until=now + lasting_of(lasting),
                 author=by or getpass.getuser(),
                 reason=reason,
                 created=now,
@@ -122,7 +123,7 @@ def mute_story(
         article_id = one_article(store, article)
         with store.write() as tx:
             author = by or getpass.getuser()
-            muted = mute(tx, article_id, now, author=author, reason=reason, lasting=now - moment(lasting))
+            muted = mute(tx, article_id, now, author=author, reason=reason, lasting=lasting_of(lasting))
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
         fail(f"article {article_id} tells no story", 1)

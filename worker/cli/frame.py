@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -31,7 +31,7 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 #: Of articles that words fit, as many are listed.
 _LISTED = 20
 
-ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")]
+ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title or text.")]
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
 ]
@@ -63,8 +63,8 @@ def print_json(value: object) -> None:
     say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def moment(since: str) -> datetime:
-    """The moment that `--since` names, aware UTC; raises UserError for what is neither a duration nor a day."""
+def moment(since: str, option: str = "--since") -> datetime:
+    """The moment that an option names, aware UTC; raises UserError for what is neither a duration nor a day."""
     from datetime import UTC
 
     from worker.app.clock import clock
@@ -80,7 +80,19 @@ def moment(since: str) -> datetime:
         return clock() - duration(since)
     except (Wrong, OverflowError) as e:
         mend = "write 90d, 12h, or a day such as 2026-01-31"
-        raise UserError([Problem(file="--since", line=0, message=f"{since!r} is no time", mend=mend)]) from e
+        raise UserError([Problem(file=option, line=0, message=f"{since!r} is no time", mend=mend)]) from e
+
+
+def lasting_of(said: str) -> timedelta:
+    """How long `--for` says; raises UserError for what is no duration."""
+    from worker.config.fields import Wrong, duration
+    from worker.errors import Problem, UserError
+
+    try:
+        return duration(said)
+    except (Wrong, OverflowError) as e:
+        mend = "write 6h, 2d"
+        raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", mend=mend)]) from e
 
 
 def loaded(path: Path) -> "Live":
@@ -110,9 +122,9 @@ def remark(problems: Sequence["Problem"]) -> None:
 
     first = problems[0]
     place = f"{first.file}:{first.line}" if first.line else first.file
-    fix = f"; fix: {first.mend}" if first.mend else ""
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    line = " ".join(f"veille: {place}: {first.message}{fix}{more}; `veille check` shows it".split())
+    fix = first.mend or "correct it as `veille check` shows"
+    more = f" (and {len(problems) - 1} more: `veille check`)" if len(problems) > 1 else ""
+    line = " ".join(f"veille: {place}: {first.message}; fix: {fix}{more}".split())
     print(masked(line), file=sys.stderr)  # noqa: T201 - the command line's own voice
 
 

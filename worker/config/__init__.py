@@ -138,7 +138,8 @@ class _Read:
         builder = self.builder(only="store")
         url = builder.store_url()
         if self.problems and (any(map(_STORE.match, self.left_out)) or "\ufffd" in url):
-            raise UserError(self.problems)
+            mend = "correct it first: where the store is cannot be known before"
+            raise UserError([replace(problem, mend=problem.mend or mend) for problem in self.problems])
         if builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict):
             whole = self.builder()
             _build(whole, self.path)
