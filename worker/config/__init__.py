@@ -114,8 +114,8 @@ def load_readable(path: Path, environ: Mapping[str, str]) -> tuple[Config, tuple
     return config, (*read.problems, *sorted(builder.problems, key=lambda problem: problem.line))
 
 
-#: A line that says where the store is, or begins to.
-_STORE = re.compile(r"""\s*\[{0,2}\s*["']?store\b""")
+#: A line that says where the store is, or was cut off while it began to.
+_STORE = re.compile(r"""\s*(?:\[{0,2}\s*["']?store\b|\[{1,2}\s*["']?(?:s(?:t(?:or?)?)?)?\s*$)""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
