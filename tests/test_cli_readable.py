@@ -46,7 +46,7 @@ FROM_THE_RULES = {
     ("rules", "test"): (),
     ("rules", "survey"): ("nosuch.jsonl",),
     ("eval", "rules"): ("nosuch.jsonl",),
-    ("eval", "copies"): ("nosuch.jsonl",),
+    ("eval", "copies"): ("nosuch.jsonl", "--self"),
     ("eval", "stories"): ("nosuch.tsv",),
 }
 #: Poll, send, or decide anew who is to be alerted: what they would do wrong with half a configuration.
@@ -201,7 +201,7 @@ def test_rules_that_cannot_be_read_leave_the_store_its_answer(veille, polled: Si
     rules.write_text("[[rule]]\nid = ")
     done = veille("why", "1", "--json", site=polled)
     assert [one["rule"] for one in json.loads(done.out)["matches"]] == ["visit"]
-    assert f"{rules}:2: " in done.err
+    assert "rules.toml:2: " in done.err
     assert veille("silence", "--rule", "visit", site=polled).code == 0
 
 
