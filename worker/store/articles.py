@@ -209,9 +209,9 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
     if novelty.of is None:
         learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
+    search.put(tx, article_id, article, document)
     if not has_text:
         return article_id, 0
-    search.put(tx, article_id, article, document)
     return article_id, _add_revision(tx, article_id, 1, article, entry_id, now)
 
 

@@ -148,9 +148,10 @@ def build(tx: "Tx") -> None:
 
 
 def _newest(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """Number, title and body of articles that have a text."""
+    """Number, title and body of articles; those of the archive have no body."""
     newest = sa.and_(_revision.c.article_id == _article.c.id, _revision.c.number == _article.c.revision)
-    return sa.select(_article.c.id, _revision.c.title, _revision.c.body).join(_revision, newest).where(condition)
+    body = sa.func.coalesce(_revision.c.body, "")
+    return sa.select(_article.c.id, _article.c.title, body).outerjoin(_revision, newest).where(condition)
 
 
 def _put(tx: "Tx", article_id: int, title: Sequence[str], body: Sequence[str]) -> None:
