@@ -21,6 +21,7 @@ COMMANDS = {
     ("check",): ("--json",),
     ("status",): ("--json",),
     ("articles",): ("--json", "--limit", "--containing"),
+    ("search",): ("--json", "--limit", "--since", "--until"),
     ("why",): ("--json", "--rule"),
     ("show",): ("--json", "--raw"),
     ("stories",): ("--json", "--limit", "--several"),
@@ -32,26 +33,26 @@ COMMANDS = {
     ("import",): ("--json",),
     ("feeds", "list"): ("--json",),
     ("feeds", "add"): ("--name", "--language", "--tag", "--pick", "--unchecked", "--json"),
-    ("feeds", "import"): (),
+    ("feeds", "import"): ("--json",),
     ("feeds", "export"): (),
     ("send-test",): ("--json",),
-    ("preview",): ("--target", "--digest", "--html", "--png"),
+    ("preview",): ("--json", "--target", "--digest", "--html", "--png"),
     ("doctor",): ("--json",),
     ("backup",): ("--json",),
     ("restore",): ("--json",),
     ("quarantine",): ("--json",),
     ("quarantine", "show"): ("--json", "--raw"),
     ("quarantine", "retry"): ("--json", "--all"),
-    ("rules", "check"): ("--rules",),
+    ("rules", "check"): ("--json", "--rules"),
     ("rules", "test"): ("--json", "--rules", "--mutants", "--corpus"),
     ("rules", "backtest"): ("--json", "--rules", "--since"),
     ("rules", "diff"): ("--json", "--since"),
     ("rules", "stats"): ("--json", "--rules", "--since"),
-    ("rules", "label"): (),
+    ("rules", "label"): ("--json",),
     ("eval", "rules"): ("--json", "--rules", "--without-weak"),
     ("eval", "copies"): ("--json", "--self", "--each-its-own-host"),
     ("eval", "stories"): ("--json", "--ignore"),
-    ("health",): (),
+    ("health",): ("--json",),
 }
 #: They work on files and a store of their own.
 _NO_CONFIG = [("eval", "copies"), ("eval", "stories")]
@@ -257,9 +258,64 @@ def test_articles(veille, polled: Site) -> None:
     assert "copy of 1" in veille("articles", site=polled).out
 
 
+def test_search(veille, polled: Site) -> None:
+    """By words of title or text, with their own limits of time and number; a day counts whole."""
+
+    def titles(*words: str) -> list[str]:
+        return [one["title"] for one in json.loads(veille("search", *words, "--json", site=polled).out)]
+
+    assert titles("hun", "sen", "HANOI") == titles("hun sen hanoi")
+    assert set(titles("pourparlers")) == {"Hun Sen attendu à Hanoï", "Hun Sen attendu mardi à Hanoï"}
+    assert titles("commune portes") == ["Une bibliothèque"]
+    assert titles("hun sen introuvable") == []
+    assert len(titles("hun", "--limit", "1")) == 1
+    assert titles("commune", "--until", "2026-02-06", "--since", "2026-02-06") == ["Une bibliothèque"]
+    assert titles("commune", "--until", "2026-02-05") == titles("commune", "--since", "2026-02-07") == []
+    assert "Une bibliothèque" in veille("search", "commune", site=polled).out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("search", "!?"), 2, "holds no word"),
+        (("articles", "--containing", "%"), 2, "holds no word"),
+        (("search", "x", "--until", "soon"), 78, "--until: "),
+        (("silence", "--rule", "visit", "--for", "3x"), 78, "--for: "),
+        (("mute-story", "1", "--for", "3x"), 78, "--for: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_asked_wrongly_is_named(veille, polled: Site, words: tuple[str, ...], code: int, said: str) -> None:
+    """By the option that holds it."""
+    done = veille(*words, site=polled)
+    assert done.code == code
+    assert said in done.err
+
+
+def test_an_article_of_the_archive_has_a_name(veille, site: Site) -> None:
+    """Also where it has no title."""
+    veille("poll", site=site)
+    out = veille("articles", "--limit", "100", site=site).out
+    assert "article 001 of the archive, without a title" in out
+    assert "Tô Lâm" in veille("articles", "--containing", "to lam", site=site).out
+    assert "article 001 of the archive, without a title" in veille("show", "001", site=site).out
+
+
+def test_help_shows_brackets(veille) -> None:
+    """What rich would take for markup is a table of a rule."""
+    assert "[[rule.test]]" in veille("rules", "test", "--help").out
+
+
 @pytest.mark.parametrize(
     "asked",
-    ["1", "attendu à Hanoï", "https://a.example/un?utm_source=x", "https://a.example/un", "http://a.example/un/"],
+    [
+        "1",
+        "attendu à Hanoï",
+        "depuis HANOI attendu",
+        "https://a.example/un?utm_source=x",
+        "https://a.example/un",
+        "http://a.example/un/",
+    ],
 )
 def test_why_finds(veille, polled: Site, asked: str) -> None:
     """By number, by words of the title, by address in any of its forms."""

@@ -97,6 +97,31 @@ def test_unreadable_files(raw, line, words):
     assert words in problem.message
 
 
+@pytest.mark.parametrize(
+    ("raw", "data", "left_out"),
+    [
+        pytest.param(b"a = 1\n[b]\nc = 2\n", {"a": 1, "b": {"c": 2}}, (), id="whole"),
+        pytest.param(b"a = \n[b]\nc = 2\n", {"b": {"c": 2}}, ("a = ",), id="top"),
+        pytest.param(b"[a]\nb = 1\n[c\nd = 2\n[e]\n", {"a": {"b": 1}, "e": {}}, ("[c", "d = 2"), id="header"),
+        pytest.param(b"[a]\n[b]\nc = 1\n[b]\nc = 2\n", {"a": {}, "b": {"c": 1}}, ("[b]", "c = 2"), id="twice"),
+        pytest.param(b'[a]\nb = 1\n[c]\nd = """e\n', {"a": {"b": 1}}, ("[c]", 'd = """e'), id="open string"),
+        pytest.param(
+            b'[[a]]\nb = [\n[1],\n["x"]]\n[[a]]\nb =\n', {"a": [{"b": [[1], ["x"]]}]}, ("[[a]]", "b ="), id="array"
+        ),
+        pytest.param(b"[a]\nb = '\xff'\n[c]\n", {"a": {"b": "\ufffd"}, "c": {}}, (), id="no UTF-8"),
+        pytest.param(b"[a]\n[b]\nc = " + b"[" * 5_000, {"a": {}}, ("[b]", "c = " + "[" * 5_000), id="deep"),
+        pytest.param(b"[", {}, ("[",), id="cut"),
+        pytest.param(b"", {}, (), id="empty"),
+    ],
+)
+def test_what_can_be_read_of_a_broken_file(raw: bytes, data: dict[str, object], left_out: tuple[str, ...]) -> None:
+    """Whole tables, each in its place; the others are left out."""
+    parsed, out = toml.parse_readable("x.toml", raw)
+    assert (parsed.data, out) == (data, left_out)
+    if "c" in data:
+        assert parsed.place(("c",))[0] == 3
+
+
 def test_byte_order_mark_and_windows_lines():
     """What editors on Windows write is read."""
     parsed = toml.parse("x.toml", b"\xef\xbb\xbfa = 1\r\nb = 2\r\n")

@@ -9,6 +9,7 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from worker.errors import Problem, UserError
@@ -95,6 +96,49 @@ def parse(file: str, raw: bytes, limit: int = MAX_BYTES) -> Toml:
         message = _AT.sub("", str(e)).replace("(at end of document)", "at the end of the file").strip()
         raise fail(f"not valid TOML: {message}", line, column=column, source=lines[line - 1]) from e
     return Toml(file, data, lines, places)
+
+
+#: The header of a table. A line of an array may look like one; then what is left of the array is no TOML either.
+_HEADER = re.compile(r"\s*\[{1,2}\s*[\w\"']")
+#: Tables that are TOML alone and not together, such as one that stands there twice.
+_MOST_CLASHES = 20
+
+
+def parse_readable(file: str, raw: bytes, limit: int = MAX_BYTES) -> tuple[Toml, tuple[str, ...]]:
+    """The TOML in `raw` without the tables that are none, and the lines that are left out; bytes may be no UTF-8.
+
+    Raises UserError where nothing can be read, as of a file of more than `limit` bytes.
+    """
+    if len(raw) > limit:
+        parse(file, raw, limit)
+    lines = raw.decode("utf-8-sig", "replace").replace("\r\n", "\n").split("\n")
+    starts = [0, *(number for number, line in enumerate(lines) if number and _HEADER.match(line)), len(lines)]
+    kept = list(lines)
+    for start, end in pairwise(starts):
+        if not _is_toml("\n".join(lines[start:end])):
+            kept[start:end] = [""] * (end - start)
+    found = Toml(file, {}, (), {})
+    for _ in range(_MOST_CLASHES):
+        try:
+            found = parse(file, "\n".join(kept).encode(), limit)
+            break
+        except UserError as e:
+            line = e.problems[0].line
+        start, end = max(at for at in starts if at < max(line, 1)), min(at for at in starts if at >= max(line, 1))
+        kept[start:end] = [""] * (end - start)
+    else:
+        kept = [""] * len(lines)
+    return replace(found, lines=tuple(lines)), tuple(
+        line for line, left in zip(lines, kept, strict=True) if line != left
+    )
+
+
+def _is_toml(source: str) -> bool:
+    try:
+        tomllib.loads(source)
+    except (RecursionError, tomllib.TOMLDecodeError):
+        return False
+    return True
 
 
 _SPACE = re.compile(r"(?:[ \t\n\r]|#[^\n]*)*")

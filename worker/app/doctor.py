@@ -6,7 +6,7 @@ from pathlib import Path
 
 from worker import vigil
 from worker.app.clock import LATE_AFTER, SET_BACK, clock
-from worker.app.load import load, load_config, open_for
+from worker.app.load import load, load_readable, open_for
 from worker.app.vigil import gathered
 from worker.config import Config
 from worker.deliver import check
@@ -43,7 +43,7 @@ def _all(path: Path) -> Iterator[Finding]:
     except UserError as e:
         yield Finding(what="configuration", ok=False, words=str(e))
         try:
-            conf = load_config(path)
+            conf = load_readable(path).config
         except UserError:
             return
     else:

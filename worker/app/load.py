@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +107,7 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
     Raises UserError with every mistake; with `tested`, also with every `[[rule.test]]` that fails.
     """
     if folder is None:
-        folder = config.load(path, os.environ).rules_folder if path.exists() else path.parent / "rules"
+        folder = load_readable(path).config.rules_folder if path.exists() else path.parent / "rules"
     ruleset = rules.compile_rules(config.read_rules(folder))
     if tested and (failures := match.failing_tests(ruleset, clock())):
         raise UserError(failures)
@@ -132,6 +132,37 @@ def load_config(path: Path) -> config.Config:
     conf = config.load(path, os.environ)
     hide(conf.secrets)
     return conf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readable:
+    """What can be read of a configuration and its rules, for what answers from the store beside their mistakes."""
+
+    config: config.Config
+    #: None: they cannot be compiled.
+    ruleset: rules.RuleSet | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def live(self) -> Live | None:
+        """Configuration and rules together; None without rules."""
+        return None if self.ruleset is None else Live(config=self.config, ruleset=self.ruleset)
+
+
+def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
+    """The configuration, and its rules if they are asked for, as far as they can be read.
+
+    Raises UserError if not even the store's address can be known.
+    """
+    conf, problems = config.load_readable(path, os.environ)
+    hide(conf.secrets)
+    ruleset = None
+    if with_rules:
+        try:
+            ruleset = rules.compile_rules(config.read_rules(conf.rules_folder))
+        except UserError as e:
+            problems += e.problems
+    return Readable(config=conf, ruleset=ruleset, problems=problems)
 
 
 def target_named(live: Live, target_id: str) -> Target:

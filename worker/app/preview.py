@@ -17,7 +17,7 @@ from worker.app.clock import clock
 from worker.app.load import target_named
 from worker.errors import VeilleError
 from worker.match import Source, match
-from worker.model import Alert, AlertItem, Digest, Match, Message, Occasion, Suppression, Target
+from worker.model import Alert, AlertItem, Digest, Match, Message, Occasion, Suppression, Target, Verdict
 from worker.pipeline.content import item, wave_item
 from worker.pipeline.live import Live
 from worker.render import page, seal
@@ -75,15 +75,22 @@ def of_article(tx: Tx, live: Live, article: StoredArticle, target_id: str) -> Pr
 
 
 def of_digest(tx: Tx, live: Live, target_id: str) -> Preview | None:
-    """A digest of the newest articles that matched; None where there is none."""
+    """A digest of the newest articles that matched and are no copies that nobody is alerted of; None: there is none."""
     target = target_named(live, target_id)
     items: list[AlertItem] = []
     for article in articles.newest(tx, limit=_LOOKED_AT):
-        if len(items) < _DIGEST:
+        if len(items) < _DIGEST and not _is_kept_back(tx, article):
             items += _items(tx, live, article, ledger.matches(tx, article.id), only_waves_that_begin=True)
     held_back = standing.held_back(tx, target.recipients[0])
     reasons = tuple((Suppression(why), count) for why, count in held_back.items())
     return _preview(Digest(items=tuple(items), held_back=reasons), target, live) if items else None
+
+
+def _is_kept_back(tx: Tx, article: StoredArticle) -> bool:
+    """Tells whether it is a copy of which nobody is alerted."""
+    return article.of_id is not None and all(
+        line.verdict == Verdict.SUPPRESSED for line in ledger.lines(tx, article.id)
+    )
 
 
 def picture(preview: Preview, file: Path) -> None:

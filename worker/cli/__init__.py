@@ -7,13 +7,16 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from worker.cli import (
     answers,
+    articles,
     deliveries,
     evaluating,
     operating,
@@ -36,11 +39,42 @@ from worker.cli.frame import (
     loaded,
     opened,
     print_json,
+    readable,
     say,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
 
+#: The commands of `--help` by their use, in the order in which they are listed.
+_PANELS = {
+    "Every day": (
+        *("status", "articles", "search", "show", "why", "stories", "preview"),
+        *("ack", "silence", "mute-story", "deliveries", "ledger", "review"),
+    ),
+    "Rules": ("rules", "eval", "replay"),
+    "Configuration": ("check", "feeds", "send-test"),
+    "The worker and its store": (*("run", "poll", "health", "doctor", "quarantine", "import", "backup", "restore"),),
+}
+
+
+class _ByUse(TyperGroup):
+    """Lists the commands by their use."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        named = {name: (at, panel) for at, (panel, name) in enumerate(_named())}
+        for name, command in self.commands.items():
+            if name in named and isinstance(command, TyperCommand | TyperGroup):
+                command.rich_help_panel = named[name][1]
+        last = len(named), ""
+        self.commands = dict(sorted(self.commands.items(), key=lambda item: named.get(item[0], last)[0]))
+
+
+def _named() -> Iterator[tuple[str, str]]:
+    return ((panel, name) for panel, names in _PANELS.items() for name in names)
+
+
 app = typer.Typer(
+    cls=_ByUse,
     name="veille",
     help="A news-watch worker: feeds in, alerts out, none lost.",
     no_args_is_help=True,
@@ -59,7 +93,7 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(stories.app, name="stories")
 app.command(name="preview")(previewing.preview)
 app.command(name="show")(previewing.show)
-app.registered_commands += answers.app.registered_commands
+app.registered_commands += articles.app.registered_commands + answers.app.registered_commands
 
 
 def main() -> None:
@@ -194,56 +228,6 @@ def status(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
         show.status(found)
 
 
-@app.command()
-def articles(
-    config: ConfigFile = HERE,
-    *,
-    containing: Annotated[str, typer.Option("--containing", help="Only titles that hold these words.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
-    as_json: Json = False,
-) -> None:
-    """List the newest articles."""
-    from worker.cli import show
-    from worker.cli.facts import article
-    from worker.store import articles as stored
-
-    with opened(config) as (_, store), store.read() as tx:
-        found = [article(one) for one in stored.newest(tx, limit=limit, containing=containing)]
-    if as_json:
-        print_json(found)
-    else:
-        show.articles(found)
-
-
-@app.command()
-def why(
-    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
-    config: ConfigFile = HERE,
-    *,
-    rule: Annotated[
-        str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
-    ] = "",
-    target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every rule that did not match, not only the three that came nearest.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
-    from worker.cli import show
-    from worker.cli.facts import why as facts
-
-    live = loaded(config)
-    with opened(config) as (_, store):
-        found = facts(live, store, article, rule, target)
-    if found is None:
-        fail(f"no article is {article!r}: `veille articles` lists them", 1)
-    if as_json:
-        print_json(found)
-    else:
-        show.why(found, everything=everything)
-
-
 @app.command(name="import")
 def import_(
     files: Annotated[list[Path], typer.Argument(help=".jsonl or .txt files of articles already known.")],
@@ -267,15 +251,15 @@ def import_(
 @feeds_app.command(name="list")
 def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """List the configured feeds and how their last poll went."""
-    from worker.app.load import load_config
     from worker.cli import show
     from worker.cli.facts import feeds
 
+    read = readable(config)
     try:
-        with opened(config) as (conf, store):
+        with opened(config, read=read) as (conf, store):
             found = feeds(conf, store)
     except StoreMissingError:  # feeds are listed before they are polled
-        found = feeds(load_config(config), None)
+        found = feeds(read.config, None)
     if as_json:
         print_json(found)
     else:
@@ -324,7 +308,7 @@ def feeds_add(
 
 
 @feeds_app.command(name="import")
-def feeds_import(file: Path, config: ConfigFile = HERE) -> None:
+def feeds_import(file: Path, config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Add the feeds of an OPML file to the configuration; exits with 1 if it names some that cannot be taken."""
     from worker.cli.show.terminal import inert
     from worker.config.feeds import add_all, from_opml
@@ -333,12 +317,16 @@ def feeds_import(file: Path, config: ConfigFile = HERE) -> None:
 
     found = from_opml(read_file(file, limit=LISTED_BYTES), str(file))
     added = add_all(config, found.feeds)
-    known = len(found.feeds) - len(added) + found.repeated
-    there = f" ({known} were there already)" if known else ""
-    say(f"{len(added)} feeds added to {config}{there}; a running worker reads it at SIGHUP")
-    if found.refused:
-        refused = UserError([one.problem(str(file)) for one in found.refused])
-        fail("\n".join([f"{len(found.refused)} feeds cannot be taken:", *map(inert, str(refused).split("\n"))]), 1)
+    refused = [one.problem(str(file)) for one in found.refused]
+    if as_json:
+        print_json({"added": added, "refused": [str(UserError([one])) for one in refused]})
+    else:
+        known = len(found.feeds) - len(added) + found.repeated
+        there = f" ({known} were there already)" if known else ""
+        say(f"{len(added)} feeds added to {config}{there}; a running worker reads it at SIGHUP")
+    if refused:
+        lines = str(UserError(refused)).split("\n")
+        fail("\n".join([f"{len(refused)} feeds cannot be taken:", *map(inert, lines)]), 1)
 
 
 @feeds_app.command(name="export")
@@ -370,10 +358,10 @@ def send_test_(
 
 
 @app.command()
-def health(config: ConfigFile = HERE) -> None:
+def health(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Exit 0 if the worker's tick is alive, 1 if not: for a container's HEALTHCHECK."""
     from worker.cli.tick import tick
 
     alive, words = tick(config)
-    say(words)
+    print_json({"alive": alive, "words": words}) if as_json else say(words)
     raise SystemExit(0 if alive else 1)

@@ -13,14 +13,17 @@ from worker.cli.frame import (
     Json,
     Since,
     fail,
+    lasting_of,
     moment,
     one_article,
     opened,
     print_json,
+    readable,
     say,
 )
 
 if TYPE_CHECKING:
+    from worker.app.load import Readable
     from worker.store import Store
     from worker.store.silences import Silence
 
@@ -49,7 +52,8 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
     from worker.store import silences
 
     now = clock()
-    with opened(config) as (conf, store):
+    read = readable(config, with_rules=bool(rule or set_name))
+    with opened(config, read=read) as (_, store):
         if end is not None:
             with store.write() as tx:
                 if not silences.end(tx, end, now):
@@ -57,13 +61,13 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
             _told({"ended": end}, f"silence {end} is over", as_json=as_json)
             return
         if rule or set_name or feed or story is not None:
-            _check(config, rule, set_name, feed, [one.name for one in conf.feeds])
+            _check(read, rule, set_name, feed)
             made = silences.Silence(
                 rule_id=rule,
                 story_id=story,
                 set_name=set_name,
                 feed=feed,
-                until=now + (now - moment(lasting)),
+                until=now + lasting_of(lasting),
                 author=by or getpass.getuser(),
                 reason=reason,
                 created=now,
@@ -119,7 +123,7 @@ def mute_story(
         article_id = one_article(store, article)
         with store.write() as tx:
             author = by or getpass.getuser()
-            muted = mute(tx, article_id, now, author=author, reason=reason, lasting=now - moment(lasting))
+            muted = mute(tx, article_id, now, author=author, reason=reason, lasting=lasting_of(lasting))
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
         fail(f"article {article_id} tells no story", 1)
@@ -165,16 +169,15 @@ def _check_story(store: "Store", story: int | None) -> None:
                 fail(f"no story has the number {story}: `veille stories` lists them", 1)
 
 
-def _check(config: Any, rule: str, set_name: str, feed: str, feeds: list[str]) -> None:
-    """A silence of what does not exist would silence nothing, and nobody would know."""
-    from worker.cli.frame import loaded
+def _check(read: "Readable", rule: str, set_name: str, feed: str) -> None:
+    """A silence of what does not exist would silence nothing, and nobody would know; unless a mistake hides it."""
     from worker.query import suggestion
 
-    ruleset = loaded(config).ruleset
+    ruleset = read.ruleset
     known = {
-        "rule": (rule, [one.id for one in ruleset.rules]),
-        "set": (set_name.removeprefix("@"), list(ruleset.sets)),
-        "feed": (feed, feeds),
+        "rule": (rule, [one.id for one in ruleset.rules] if ruleset else [rule]),
+        "set": (set_name.removeprefix("@"), list(ruleset.sets) if ruleset else [set_name.removeprefix("@")]),
+        "feed": (feed, [feed] if read.problems else [one.name for one in read.config.feeds]),
     }
     for what, (asked, names) in known.items():
         if asked and asked not in names:

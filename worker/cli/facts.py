@@ -193,15 +193,18 @@ def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
 
 
-def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
-    """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too."""
+def why(live: Live | None, store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
+    """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too.
+
+    Without `live`, as the rules cannot be read: what the store knows.
+    """
     with store.read() as tx:
         fitting = find(tx, asked)
         if not fitting:
             return None
         one, *others = fitting
         matches = [_match(m, one) for m in ledger.matches(tx, one.id) if rule_id in ("", m.rule_id)]
-        now = _Now(tx, live, one)
+        now = None if live is None else _Now(tx, live, one)
         return article(one) | {
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
@@ -220,8 +223,8 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
                 for line in ledger.lines(tx, one.id)
                 if rule_id in ("", line.rule_id) and target_id in ("", line.target_id)
             ],
-            "silent": now.silent({m["rule"] for m in matches}, rule_id),
-            "explained": now.explained(rule_id) if rule_id else None,
+            "silent": [] if now is None else now.silent({m["rule"] for m in matches}, rule_id),
+            "explained": now.explained(rule_id) if now is not None and rule_id else None,
         }
 
 

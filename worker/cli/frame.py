@@ -3,9 +3,9 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -13,6 +13,8 @@ import typer
 
 if TYPE_CHECKING:
     from worker import config
+    from worker.app.load import Readable
+    from worker.errors import Problem
     from worker.pipeline.live import Live
     from worker.store import Store
 
@@ -29,7 +31,7 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 #: Of articles that words fit, as many are listed.
 _LISTED = 20
 
-ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")]
+ArticleName = Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title or text.")]
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="VEILLE_CONFIG", help="The configuration file.", show_default=True)
 ]
@@ -61,8 +63,8 @@ def print_json(value: object) -> None:
     say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def moment(since: str) -> datetime:
-    """The moment that `--since` names, aware UTC; raises UserError for what is neither a duration nor a day."""
+def moment(since: str, option: str = "--since") -> datetime:
+    """The moment that an option names, aware UTC; raises UserError for what is neither a duration nor a day."""
     from datetime import UTC
 
     from worker.app.clock import clock
@@ -78,7 +80,19 @@ def moment(since: str) -> datetime:
         return clock() - duration(since)
     except (Wrong, OverflowError) as e:
         mend = "write 90d, 12h, or a day such as 2026-01-31"
-        raise UserError([Problem(file="--since", line=0, message=f"{since!r} is no time", mend=mend)]) from e
+        raise UserError([Problem(file=option, line=0, message=f"{since!r} is no time", mend=mend)]) from e
+
+
+def lasting_of(said: str) -> timedelta:
+    """How long `--for` says; raises UserError for what is no duration."""
+    from worker.config.fields import Wrong, duration
+    from worker.errors import Problem, UserError
+
+    try:
+        return duration(said)
+    except (Wrong, OverflowError) as e:
+        mend = "write 6h, 2d"
+        raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", mend=mend)]) from e
 
 
 def loaded(path: Path) -> "Live":
@@ -90,14 +104,43 @@ def loaded(path: Path) -> "Live":
     return load(path)
 
 
+def readable(path: Path, *, with_rules: bool = False) -> "Readable":
+    """What can be read of the configuration, for a command that answers from the store; says what is wrong with it."""
+    from worker.app.load import load_readable
+    from worker.logs import configure
+
+    configure()  # what is logged must not stand among what is printed
+    found = load_readable(path, with_rules=with_rules)
+    if found.problems:
+        remark(found.problems)
+    return found
+
+
+def remark(problems: Sequence["Problem"]) -> None:
+    """Say on standard error, in one line, what is wrong beside an answer."""
+    from worker.logs import masked
+
+    first = problems[0]
+    place = f"{first.file}:{first.line}" if first.line else first.file
+    fix = first.mend or "correct it as `veille check` shows"
+    more = f" (and {len(problems) - 1} more: `veille check`)" if len(problems) > 1 else ""
+    line = " ".join(f"veille: {place}: {first.message}; fix: {fix}{more}".split())
+    print(masked(line), file=sys.stderr)  # noqa: T201 - the command line's own voice
+
+
 @contextmanager
-def opened(path: Path, *, create: bool = False) -> Iterator[tuple["config.Config", "Store"]]:
-    """The configuration and its store, for a command that works beside a running worker."""
+def opened(
+    path: Path, *, create: bool = False, read: "Readable | None" = None
+) -> Iterator[tuple["config.Config", "Store"]]:
+    """The configuration as far as it can be read, and its store, for a command that works beside a running worker.
+
+    `read`: the configuration, if it is read already. With `create` it must be without mistakes.
+    """
     from worker.app.load import load_config, open_for
     from worker.logs import configure
 
     configure()  # what is logged must not stand among what is printed
-    conf = load_config(path)
+    conf = load_config(path) if create else (read or readable(path)).config
     store = open_for(conf, create=create)
     try:
         yield conf, store

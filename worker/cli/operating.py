@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, readable, say
 
 _PG_DUMP = "the store is PostgreSQL's: pg_dump makes a copy of it, and pg_restore brings it back"
 
@@ -51,10 +51,10 @@ def restore(
     What was told after the backup was made may be told again.
     """
     from worker.app.clock import clock
-    from worker.app.load import load_config, store_file
+    from worker.app.load import store_file
     from worker.store.backup import restore as put_back
 
-    path = store_file(load_config(config))
+    path = store_file(readable(config).config)
     if path is None:
         fail(_PG_DUMP, 2)
     old = put_back(path, file, clock())

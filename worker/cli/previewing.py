@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
+from worker.cli.frame import HERE, ArticleName, ConfigFile, Json, fail, opened, print_json, readable, say
+from worker.errors import UserError
 
 
 def preview(
     article: Annotated[
-        str, typer.Argument(help="An article's number, name, address, or words of its title.", show_default=False)
+        str,
+        typer.Argument(help="An article's number, name, address, or words of its title or text.", show_default=False),
     ] = "",
     config: ConfigFile = HERE,
     *,
@@ -21,6 +23,7 @@ def preview(
     png: Annotated[
         Path | None, typer.Option("--png", help="Let a Chromium found on the PATH draw the page into this file.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Show the message that a target would get of a stored article; nothing is sent."""
     from worker.app.preview import NoBrowserError, of_article, of_digest, picture
@@ -28,8 +31,10 @@ def preview(
 
     if bool(article) is digest:
         fail("name an article, or ask for a --digest", 2)
-    live = loaded(config)
-    with opened(config) as (_, store), store.read() as tx:
+    read = readable(config, with_rules=True)
+    if (live := read.live) is None:
+        raise UserError(read.problems)
+    with opened(config, read=read) as (_, store), store.read() as tx:
         if digest:
             found = of_digest(tx, live, target)
         else:
@@ -41,20 +46,24 @@ def preview(
         fail("no article matched a rule" if digest else "no rule matches the article: `veille why` says why not", 1)
     if found.problem:
         print(f"veille: {found.problem}", file=sys.stderr)  # noqa: T201 - the command line's own voice
-    say(f"{found.subject}\n\n{found.text}")
+    if as_json:
+        print_json({"subject": found.subject, "text": found.text, "html": found.html, "problem": found.problem})
+    else:
+        say(f"{found.subject}\n\n{found.text}")
+    tell = (lambda _: None) if as_json else say
     if html is not None:
         html.write_text(found.html, encoding="utf-8")
-        say(f"the page: {html}")
+        tell(f"the page: {html}")
     if png is not None:
         try:
             picture(found, png)
         except NoBrowserError as e:
             fail(str(e), 1)
-        say(f"the picture: {png}")
+        tell(f"the picture: {png}")
 
 
 def show(
-    article: Annotated[str, typer.Argument(help="An article's number, name, address, or words of its title.")],
+    article: ArticleName,
     config: ConfigFile = HERE,
     *,
     raw: Annotated[bool, typer.Option("--raw", help="Also what was cut from it, and as what.")] = False,

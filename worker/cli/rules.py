@@ -1,6 +1,7 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from worker.cli.frame import (
     print_json,
     say,
 )
+from worker.errors import UserError
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -31,12 +33,21 @@ RulesFolder = Annotated[
 
 
 @app.command()
-def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
+def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Json = False) -> None:
     """Read the rules and run their tests, and report every mistake with its place and its mend."""
     from worker.app.load import load_rules
 
-    ruleset = load_rules(config, folder, tested=True)
+    try:
+        ruleset = load_rules(config, folder, tested=True)
+    except UserError as e:
+        if as_json:
+            print_json({"problems": [asdict(problem) for problem in e.problems]})
+        raise
     tests = sum(len(rule.tests) for rule in (*ruleset.rules, *ruleset.calls))
+    if as_json:
+        counts = {"rules": len(ruleset.rules), "patterns": len(ruleset.patterns), "sets": len(ruleset.sets)}
+        print_json(counts | {"tests": tests, "problems": []})
+        return
     if not ruleset.rules:
         say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
     for remark in ruleset.remarks():
@@ -59,7 +70,7 @@ def run_tests(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the rules' own [[rule.test]] cases; exit 1 if one fails."""
+    r"""Run the rules' own [\[rule.test]] cases; exit 1 if one fails."""
     from worker.app.clock import clock
     from worker.app.load import load_rules
     from worker.match import failing_tests
@@ -227,6 +238,8 @@ def label(
     rule: Annotated[str, typer.Argument(help="A rule's id.")],
     judgement: Annotated[str, typer.Argument(metavar="relevant|noise", help="Should the rule match it?")],
     config: ConfigFile = HERE,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Say whether an article is what a rule is for; `stats` counts it, and the last word counts."""
     from worker.app.clock import clock
@@ -243,4 +256,7 @@ def label(
             judgements.judge(tx, article_id, rule, Judgement(judgement), clock())
             found = articles.get(tx, article_id)
     title = found.article.title if found else ""
+    if as_json:
+        print_json({"article": article_id, "rule": rule, "judgement": judgement})
+        return
     say(f"article {article_id} ({title}) is {judgement} for {rule}")

@@ -6,6 +6,7 @@ Every mistake of the file is found in one reading and raised in one UserError. N
 shows a secret. docs/config.md is the reference of every key.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from worker.config.build import Builder
     from worker.rules import Rule
 
-__all__ = ["Config", "Look", "Retention", "check_references", "load", "look", "read_rules", "store_url"]
+__all__ = [
+    "Config",
+    "Look",
+    "Retention",
+    "check_references",
+    "load",
+    "load_readable",
+    "look",
+    "read_rules",
+    "store_url",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +87,7 @@ class Config:
 
 def load(path: Path, environ: Mapping[str, str]) -> Config:
     """The configuration in `path`; raises UserError with every problem of the file, in its order."""
-    builder = _read(path, environ)
+    builder = _builder(_parse(path, _raw(path)), path, environ)
     config = _build(builder, path)
     if builder.problems:
         raise UserError(sorted(builder.problems, key=lambda problem: problem.line))
@@ -88,10 +99,61 @@ def store_url(path: Path, environ: Mapping[str, str]) -> str:
 
     Raises UserError with every problem of the file if the URL itself cannot be known.
     """
-    builder = _read(path, environ, only="store")
-    url = builder.store_url()
-    failed = builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict)
-    return load(path, environ).store_url if failed else url
+    return _read(path, environ).url()
+
+
+def load_readable(path: Path, environ: Mapping[str, str]) -> tuple[Config, tuple[Problem, ...]]:
+    """The configuration as far as it can be read, for what needs little more than the store; and every problem of it.
+
+    What is wrong is left out. Raises UserError with every problem if the store's URL cannot be known.
+    """
+    read = _read(path, environ)
+    read.url()
+    builder = read.builder()
+    config = _build(builder, path)
+    return config, (*read.problems, *sorted(builder.problems, key=lambda problem: problem.line))
+
+
+#: A line that says where the store is, or was cut off while it began to.
+_STORE = re.compile(r"""\s*(?:\[{0,2}\s*["']?store\b|\[{1,2}\s*["']?(?:s(?:t(?:or?)?)?)?\s*$)""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What can be read of a file."""
+
+    path: Path
+    environ: Mapping[str, str]
+    parsed: toml.Toml
+    #: Why the file is not TOML, and the lines that are left out for it; empty where it is.
+    problems: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def builder(self, only: str = "") -> "Builder":
+        """What the file says, unchecked; of one table, if `only` names it."""
+        return _builder(self.parsed, self.path, self.environ, only)
+
+    def url(self) -> str:
+        """The store's URL; raises UserError where it cannot be known: no command is to answer from another store."""
+        builder = self.builder(only="store")
+        url = builder.store_url()
+        if self.problems and (any(map(_STORE.match, self.left_out)) or "\ufffd" in url):
+            mend = "correct it first: where the store is cannot be known before"
+            raise UserError([replace(problem, mend=problem.mend or mend) for problem in self.problems])
+        if builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict):
+            whole = self.builder()
+            _build(whole, self.path)
+            raise UserError([*self.problems, *sorted(whole.problems, key=lambda problem: problem.line)])
+        return url
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> _Read:
+    raw = _raw(path)
+    try:
+        return _Read(path=path, environ=environ, parsed=_parse(path, raw))
+    except UserError as e:
+        parsed, left_out = toml.parse_readable(str(path), raw, LISTED_BYTES)
+        return _Read(path=path, environ=environ, parsed=parsed, problems=e.problems, left_out=left_out)
 
 
 def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, ...]:
@@ -149,17 +211,23 @@ def _named_like(name: str, there: Collection[str]) -> str:
     return fields.nearest("", there) if near is None else f"did you mean `{near}`?"
 
 
-def _read(path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
+def _raw(path: Path) -> bytes:
+    return read_file(path, "copy config.example.toml to it, or name another file with --config", limit=LISTED_BYTES)
+
+
+def _parse(path: Path, raw: bytes) -> toml.Toml:
+    try:
+        return toml.parse(str(path), raw, LISTED_BYTES)
+    except UserError as e:
+        # From None: the cause would carry the very line that is masked here.
+        raise UserError([_masked(problem, raw) for problem in e.problems]) from None
+
+
+def _builder(parsed: toml.Toml, path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
     """What the file says, unchecked; of one table, if `only` names it."""
     # Here, because pydantic takes a fifth of a second that `--help` has no use for.
     from worker.config.build import Builder
 
-    raw = read_file(path, "copy config.example.toml to it, or name another file with --config", limit=LISTED_BYTES)
-    try:
-        parsed = toml.parse(str(path), raw, LISTED_BYTES)
-    except UserError as e:
-        # From None: the cause would carry the very line that is masked here.
-        raise UserError([_masked(problem, raw) for problem in e.problems]) from None
     folder = Path.cwd() / path.parent
     references = References(environ, folder)
     data = {name: value for name, value in parsed.data.items() if only in ("", name)}

@@ -171,7 +171,14 @@ def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live
     own = news(subject.document, one.matches, originals, novelty)
     if known is None:
         article_id, revision_id = articles.add(
-            tx, subject.article, subject.fingerprint, novelty, origin=Origin.FEED, entry_id=one.entry.id, now=now
+            tx,
+            subject.article,
+            subject.fingerprint,
+            novelty,
+            origin=Origin.FEED,
+            entry_id=one.entry.id,
+            document=subject.document,
+            now=now,
         )
     else:
         article_id = known
@@ -182,7 +189,14 @@ def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live
         if not one.entry.page_only:  # a page that comes late corrects nothing
             changed_to = changed(tx, known, subject.fingerprint, subject.document, has_page=has_page)
         revision_id = articles.revise(
-            tx, known, subject.article, subject.fingerprint, entry_id=one.entry.id, of_id=novelty.of, now=now
+            tx,
+            known,
+            subject.article,
+            subject.fingerprint,
+            entry_id=one.entry.id,
+            of_id=novelty.of,
+            document=subject.document,
+            now=now,
         )
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
     lane.place(article_id, thought, of=novelty.of, now=now)

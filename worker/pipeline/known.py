@@ -122,6 +122,7 @@ def _add(tx: Tx, known: Known, subject: Subject, novelty: Novelty, now: datetime
         origin=Origin.IMPORT,
         name=known.id,
         precision=known.precision,
+        document=subject.document,
         now=now,
     )
     return article_id

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from worker.dedupe import Candidate, Fingerprint
 from worker.model import Article, Cut, CutKind, Novelty, Origin
+from worker.store import search
 from worker.store.database import Tx
 from worker.store.repeated import learn, sources_of
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
+from worker.text import Document
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
@@ -178,9 +180,13 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
     name: str = "",
     precision: str = "",
     entry_id: int | None = None,
+    document: Document | None = None,
     now: datetime,
 ) -> tuple[int, int]:
-    """Store an article with its first revision; returns both ids. The archive's have no text: revision id 0."""
+    """Store an article with its first revision; returns both ids. The archive's have no text: revision id 0.
+
+    `document`: its words, if they are known already.
+    """
     has_text = bool(article.body or origin is not Origin.ARCHIVE)
     values = {
         "origin": origin,
@@ -203,6 +209,7 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
     if novelty.of is None:
         learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
+    search.put(tx, article_id, article, document)
     if not has_text:
         return article_id, 0
     return article_id, _add_revision(tx, article_id, 1, article, entry_id, now)
@@ -216,9 +223,11 @@ def revise(
     *,
     entry_id: int,
     of_id: int | None,
+    document: Document | None = None,
     now: datetime,
 ) -> int:
     """Give an article its next text; returns the revision's id. `of_id`: the original, while it is a duplicate."""
+    search.forget(tx, [article_id])
     number = int(
         tx.execute(
             sa.update(_article)
@@ -238,6 +247,7 @@ def revise(
     _add_fingerprint(tx, article_id, number, fingerprint, indexed=of_id is None)
     if of_id is None:
         learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
+    search.put(tx, article_id, article, document)
     return _add_revision(tx, article_id, number, article, entry_id, now)
 
 
@@ -326,23 +336,42 @@ def get(tx: Tx, article_id: int) -> StoredArticle | None:
 
 
 def find(tx: Tx, words: str, url: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
-    """Articles whose name or address is given, or whose title holds `words`: originals first, then the newest."""
+    """Articles of that name or address; else whose title, else whose text holds the words: originals, then newest."""
+    order = (_article.c.of_id.is_not(None), *_NEWEST)
     is_it = sa.or_(
-        _article.c.name == words,
-        sa.and_(_article.c.url == url, _article.c.url != ""),
-        _article.c.link == words,
-        _article.c.title.icontains(words, autoescape=True),
+        _article.c.name == words, sa.and_(_article.c.url == url, _article.c.url != ""), _article.c.link == words
     )
-    query = _select().where(is_it).order_by(_article.c.of_id.is_not(None), *_NEWEST).limit(limit)
-    return tuple(_stored(row) for row in tx.execute(query))
+    terms = search.read(words)
+    for condition in (is_it, search.holds(tx, terms, in_title=True), search.holds(tx, terms)):
+        if found := _first(tx, condition, order, limit):
+            return found
+    return ()
 
 
 def newest(tx: Tx, *, limit: int, containing: str = "") -> tuple[StoredArticle, ...]:
-    """The articles that were last seen first, of one poll the last published."""
-    query = _select().order_by(*_NEWEST).limit(limit)
-    if containing:
-        query = query.where(_article.c.title.icontains(containing, autoescape=True))
-    return tuple(_stored(row) for row in tx.execute(query))
+    """The articles that were last seen first, of one poll the last published; with all the words `containing`."""
+    condition = search.holds(tx, search.read(containing)) if containing else sa.true()
+    return _first(tx, condition, _NEWEST, limit)
+
+
+def holding(
+    tx: Tx, words: str, *, since: datetime | None, until: datetime | None, limit: int
+) -> tuple[StoredArticle, ...]:
+    """The articles whose title and text hold all the words, published in [since, until): the last published first."""
+    condition = search.holds(tx, search.read(words))
+    if since is not None:
+        condition = sa.and_(condition, _article.c.published >= since)
+    if until is not None:
+        condition = sa.and_(condition, _article.c.published < until)
+    return _first(tx, condition, (_article.c.published.desc(), _article.c.id.desc()), limit)
+
+
+def _first(
+    tx: Tx, condition: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]], limit: int
+) -> tuple[StoredArticle, ...]:
+    """The first articles of those; sorted without their texts, which are long."""
+    first = sa.select(_article.c.id).where(condition).order_by(*order).limit(limit)
+    return tuple(_stored(row) for row in tx.execute(_select().where(_article.c.id.in_(first)).order_by(*order)))
 
 
 def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:

@@ -5,10 +5,10 @@ from importlib import resources
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from worker.store import tables
+from worker.store import search, tables
 from worker.story import SCHEME
 
-VERSION = "0019"
+VERSION = "0021"
 
 #: As Alembic makes it.
 _VERSION_TABLE = sa.Table(
@@ -38,6 +38,7 @@ def bring_up_to_date(tx: sa.Connection) -> None:
 def _make(tx: sa.Connection) -> None:
     # At once: all the migrations, and Alembic with them, take ten times as long.
     SQLModel.metadata.create_all(tx)
+    search.create(tx)
     _VERSION_TABLE.create(tx)
     tx.execute(sa.insert(_VERSION_TABLE).values(version_num=VERSION))
     # What a new store comes to hold is judged by the scheme of today.

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
+from worker.store import search
 from worker.store.articles import forget_bands
 from worker.store.database import Tx, insert
 from worker.store.tables import (
@@ -201,6 +202,7 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
     entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
     tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
     forget_bands(tx, ids)
+    search.forget(tx, ids)
     for table in (
         _obligation,
         _match,

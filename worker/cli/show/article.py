@@ -20,10 +20,15 @@ def articles(rows: Sequence[Facts]) -> None:
             if row["origin"] != "feed"
             else ""
         )
-        table.add_row(
-            str(row["id"]), row["published"][:16], escape(row["source"]), escape(row["title"] or row["name"]), note
-        )
+        table.add_row(str(row["id"]), row["published"][:16], escape(row["source"]), escape(_called(row)), note)
     out.print(table)
+
+
+def _called(row: Facts) -> str:
+    """The title, or what an article without one is called."""
+    if row["title"]:
+        return str(row["title"])
+    return f"article {row['name']} of the archive, without a title" if row["origin"] == "archive" else row["name"]
 
 
 def stories(rows: Sequence[Facts]) -> None:
@@ -144,7 +149,7 @@ def _head(found: Facts) -> None:
     if found["others"]:
         named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
         out.print(escape(f"of {len(found['others']) + 1} articles that fit, this is {found['id']}; others: {named}\n"))
-    out.print(f"[bold]{escape(found['title'] or found['name'])}[/]")
+    out.print(f"[bold]{escape(_called(found))}[/]")
     facts = f"article {found['id']}, {found['source']}, published {found['published']}, language {found['language']}"
     out.print(escape(facts))
     if found["link"]:

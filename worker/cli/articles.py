@@ -1,0 +1,130 @@
+"""`veille articles`, `search` and `why`: which articles there are, and what became of each."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from worker.cli.frame import (
+    EX_USAGE,
+    HERE,
+    ArticleName,
+    ConfigFile,
+    Json,
+    Since,
+    fail,
+    moment,
+    opened,
+    print_json,
+    readable,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+app = typer.Typer()
+
+Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000)]
+
+
+@app.command()
+def articles(
+    config: ConfigFile = HERE,
+    *,
+    containing: Annotated[
+        str, typer.Option("--containing", help="Only those whose title or text holds all these words.")
+    ] = "",
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
+    """List the newest articles."""
+    from worker.cli import show
+    from worker.cli.facts import article
+    from worker.store import articles as stored
+
+    _check_words(containing, given=bool(containing))
+    with opened(config) as (_, store), store.read() as tx:
+        found = [article(one) for one in stored.newest(tx, limit=limit, containing=containing)]
+    if as_json:
+        print_json(found)
+    else:
+        show.articles(found)
+
+
+@app.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help="All must be found, in any order; '\"word word\"' only as it is.")],
+    config: ConfigFile = HERE,
+    *,
+    since: Since = "",
+    until: Annotated[
+        str, typer.Option("--until", help="Published before: 2d (ago), or a day such as 2026-01-31, which counts.")
+    ] = "",
+    limit: Limit = 20,
+    as_json: Json = False,
+) -> None:
+    """List the articles whose title and text hold these words, the last published first.
+
+    Capitals and accents do not matter; a word of four letters or more also finds longer ones that begin with it.
+    """
+    from worker.cli import show
+    from worker.cli.facts import article
+    from worker.store import articles as stored
+
+    asked = " ".join(words)
+    _check_words(asked, given=True)
+    begin, end = moment(since) if since else None, _until(until)
+    with opened(config) as (_, store), store.read() as tx:
+        found = [article(one) for one in stored.holding(tx, asked, since=begin, until=end, limit=limit)]
+    if as_json:
+        print_json(found)
+    else:
+        show.articles(found)
+
+
+def _check_words(asked: str, *, given: bool) -> None:
+    from worker.store import search as index
+
+    if given and not index.read(asked):
+        fail(f"{asked!r} holds no word to look for", EX_USAGE)
+
+
+def _until(said: str) -> "datetime | None":
+    """The moment before which; the end of a day that is named."""
+    from datetime import date, timedelta
+
+    if not said:
+        return None
+    try:
+        date.fromisoformat(said)
+    except ValueError:
+        return moment(said, "--until")
+    return moment(said, "--until") + timedelta(days=1)
+
+
+@app.command()
+def why(
+    article: ArticleName,
+    config: ConfigFile = HERE,
+    *,
+    rule: Annotated[
+        str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
+    ] = "",
+    target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every rule that did not match, not only the three that came nearest.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
+    from worker.cli import show
+    from worker.cli.facts import why as facts
+
+    read = readable(config, with_rules=True)
+    with opened(config, read=read) as (_, store):
+        found = facts(read.live, store, article, rule, target)
+    if found is None:
+        fail(f"no article is {article!r}: `veille articles` lists them", 1)
+    if as_json:
+        print_json(found)
+    else:
+        show.why(found, everything=everything)

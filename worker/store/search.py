@@ -1,0 +1,192 @@
+"""The index of words: finds articles by the words of their newest title and text.
+
+Words are those of `worker.text`, folded, so that capitals and accents do not matter. SQLite keeps them in a contentless
+FTS5 table, PostgreSQL in a tsvector; both are given the words as they are, and split nothing themselves. A change of
+folding or of the tokeniser needs a migration that builds the index anew, as a word is taken out by its folded form.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from worker.model import Article
+from worker.store.tables import ArticleRow, RevisionRow
+from worker.text import Document, analyse, fold, plain, words
+
+if TYPE_CHECKING:
+    from worker.store.database import Tx
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+
+#: Characters of a title, of a text and of a word that are searched. A tsvector holds 1 MB, a lexeme of it 2 kB.
+MAX_TEXT, MAX_WORD = 200_000, 500
+#: A word of so many letters also finds longer ones that begin with it: a plural, an ending.
+_OPEN = 4
+#: Texts read at once while the index is built.
+_PAGE = 500
+
+_CREATE = {
+    # The tokenizer `ascii` takes every character beyond ASCII for a letter: only the spaces part words.
+    "sqlite": ("CREATE VIRTUAL TABLE search USING fts5(title, body, content='', tokenize=\"ascii tokenchars ''''\")",),
+    "postgresql": (
+        "CREATE TABLE search (article_id INTEGER NOT NULL PRIMARY KEY, words tsvector NOT NULL)",
+        "CREATE INDEX search_words ON search USING gin (words)",
+    ),
+}
+_PUT_SQLITE = sa.text("INSERT INTO search (rowid, title, body) VALUES (:article, :title, :body)")
+# A store that a replay has made holds articles that are not in its index.
+_TAKE_SQLITE = sa.text(
+    "INSERT INTO search (search, rowid, title, body) SELECT 'delete', :article, :title, :body "
+    "WHERE EXISTS (SELECT 1 FROM search WHERE rowid = :article)"
+)
+_PUT_POSTGRESQL = sa.text("INSERT INTO search (article_id, words) VALUES (:article, CAST(:words AS tsvector))")
+_TAKE_POSTGRESQL = sa.text("DELETE FROM search WHERE article_id = :article")
+_HOLDS_SQLITE = "article.id IN (SELECT rowid FROM search WHERE search MATCH :asked)"
+_HOLDS_POSTGRESQL = "article.id IN (SELECT article_id FROM search WHERE words @@ CAST(:asked AS tsquery))"
+
+_QUOTED = re.compile('"([^"]*)"|«([^»]*)»|“([^”]*)”')
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words that must stand one after the other; with `is_start`, the last one need only begin with these letters."""
+
+    words: tuple[str, ...]
+    is_start: bool = False
+
+
+def read(asked: str) -> tuple[Term, ...]:
+    """The terms of what a person looks for, all of which must be found; empty if it holds no word.
+
+    Each word is a term, and so is a run of a script without spaces (Thai, Lao, Khmer). A word of four letters or more
+    also finds longer ones that begin with it. Words in quotes are one term, and found only as they are.
+    """
+    terms: list[Term] = []
+    end = 0
+    asked, _ = plain(asked)
+    for quoted in _QUOTED.finditer(asked):
+        terms += _terms(asked[end : quoted.start()])
+        phrase = tuple(word[:MAX_WORD] for word in _folded(quoted[quoted.lastindex or 0]))
+        terms += [Term(phrase)] if phrase else []
+        end = quoted.end()
+    return tuple(dict.fromkeys([*terms, *_terms(asked[end:])]))
+
+
+def _terms(text: str) -> list[Term]:
+    runs: list[list[str]] = []
+    before = -1
+    for start, end in words(text):
+        if folded := fold(text[start:end])[:MAX_WORD]:
+            if start == before:
+                runs[-1].append(folded)
+            else:
+                runs.append([folded])
+            before = end
+    return [Term(tuple(run), is_start=len(run) == 1 and len(run[0]) >= _OPEN) for run in runs]
+
+
+def holds(tx: "Tx", terms: Collection[Term], *, in_title: bool = False) -> sa.ColumnElement[bool]:
+    """The condition that an article's newest text, or its title alone, holds all the terms; false without a term."""
+    if not terms:
+        return sa.false()
+    if tx.dialect.name == "sqlite":
+        asked = " AND ".join(_fts5(term) for term in terms)
+        return sa.text(_HOLDS_SQLITE).bindparams(asked=f"title : ({asked})" if in_title else asked)  # type: ignore[return-value]  # a text is a condition too
+    asked = " & ".join(_tsquery(term, "A" if in_title else "") for term in terms)
+    return sa.text(_HOLDS_POSTGRESQL).bindparams(asked=asked)  # type: ignore[return-value]  # as above
+
+
+def _fts5(term: Term) -> str:
+    phrase = " ".join(term.words).replace('"', '""')
+    return f'"{phrase}"' + " *" * term.is_start
+
+
+def _tsquery(term: Term, weight: str) -> str:
+    *before, last = (_lexeme(word) for word in term.words)
+    marked = [f"{word}:{weight}" if weight else word for word in before]
+    mark = "*" * term.is_start + weight
+    return f"({' <-> '.join([*marked, f'{last}:{mark}' if mark else last])})"
+
+
+def _lexeme(word: str) -> str:
+    escaped = word.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def create(tx: "Tx") -> None:
+    """Make the empty index."""
+    for statement in _CREATE[tx.dialect.name]:
+        tx.exec_driver_sql(statement)
+
+
+def put(tx: "Tx", article_id: int, article: Article, document: Document | None) -> None:
+    """Add the newest text of an article that is not in the index; `document`: its words, if they are known already."""
+    document = document or analyse(article.title, article.body, article.language)
+    cut = document.title_words
+    _put(tx, article_id, document.folded[:cut], document.folded[cut:])
+
+
+def forget(tx: "Tx", ids: Collection[int]) -> None:
+    """Drop articles from the index; their newest revisions must be those that are in it."""
+    for article_id, title, body in tx.execute(_newest(_article.c.id.in_(ids))):
+        _take_out(tx, article_id, (title, body))
+
+
+def build(tx: "Tx") -> None:
+    """Fill the empty index from all that is stored, page by page."""
+    last = 0
+    while page := tx.execute(_newest(_article.c.id > last).order_by(_article.c.id).limit(_PAGE)).all():
+        for article_id, title, body in page:
+            _put(tx, article_id, _folded(title), _folded(body))
+        last = page[-1][0]
+
+
+def _newest(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Number, title and body of articles; those of the archive have no body."""
+    newest = sa.and_(_revision.c.article_id == _article.c.id, _revision.c.number == _article.c.revision)
+    body = sa.func.coalesce(_revision.c.body, "")
+    return sa.select(_article.c.id, _article.c.title, body).outerjoin(_revision, newest).where(condition)
+
+
+def _put(tx: "Tx", article_id: int, title: Sequence[str], body: Sequence[str]) -> None:
+    title, body = _bounded(title), _bounded(body)
+    if tx.dialect.name == "sqlite":
+        tx.execute(_PUT_SQLITE, {"article": article_id, "title": " ".join(title), "body": " ".join(body)})
+    else:
+        tx.execute(_PUT_POSTGRESQL, {"article": article_id, "words": _tsvector(title, body)})
+
+
+def _take_out(tx: "Tx", article_id: int, text: tuple[str, str] | None) -> None:
+    if tx.dialect.name != "sqlite":
+        tx.execute(_TAKE_POSTGRESQL, {"article": article_id})
+    elif text is not None:
+        title, body = (" ".join(_bounded(_folded(part))) for part in text)
+        tx.execute(_TAKE_SQLITE, {"article": article_id, "title": title, "body": body})
+
+
+def _folded(text: str) -> tuple[str, ...]:
+    return tuple(folded for start, end in words(text) if (folded := fold(text[start:end])))
+
+
+def _bounded(found: Sequence[str]) -> Sequence[str]:
+    """The words that are indexed."""
+    lengths = list(accumulate(map(len, found)))
+    if lengths and lengths[-1] > MAX_TEXT:
+        found = found[: bisect_right(lengths, MAX_TEXT)]
+    return [word[:MAX_WORD] for word in found] if any(len(word) > MAX_WORD for word in found) else found
+
+
+def _tsvector(title: Sequence[str], body: Iterable[str]) -> str:
+    """The words with their places; those of the title weigh A, and no phrase runs from it into the text."""
+    places: dict[str, list[str]] = {}
+    for at, word in enumerate(title, 1):
+        places.setdefault(word, []).append(f"{at}A")
+    for at, word in enumerate(body, len(title) + 2):
+        places.setdefault(word, []).append(str(at))
+    return " ".join(f"{_lexeme(word)}:{','.join(at)}" for word, at in places.items() if word)
