@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker import vigil
-from worker.app.clock import LATE_AFTER, SET_BACK, clock
+from worker.app.clock import LATE_AFTER, SET_BACK, age_of, clock
 from worker.app.load import load, load_config, open_for
 from worker.app.vigil import gathered
 from worker.config import Config
@@ -106,10 +106,10 @@ def _worker(beat: upkeep.Heartbeat | None) -> Iterator[Finding]:
     if beat is None:
         yield Finding(what="worker", ok=True, words="none runs on this store; the last one ended in order")
         return
-    age = now - beat.tick
+    is_late = age_of(beat, now) >= LATE_AFTER
     words = f"process {beat.pid} on {beat.host}, last tick {beat.tick:%Y-%m-%d %H:%M:%S} UTC"
-    yield Finding(what="worker", ok=age < LATE_AFTER, words=words + (": it hangs, or died" * (age >= LATE_AFTER)))
-    right = age > -SET_BACK
+    yield Finding(what="worker", ok=not is_late, words=words + (": it hangs, or died" * is_late))
+    right = now - beat.tick > -SET_BACK
     said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     yield Finding(what="clock", ok=right, words=said if right else f"{said}: the worker ticked later, it was set back")
 
