@@ -128,7 +128,7 @@ PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
         b"=\xff",
         b'=["not", "of", "this", "kind"]',
     ],
-    ids=["pickle", "pickle as result", "pickle as failure", "nothing", "no result", "no fields", "fields of other types",
+    ids=["pickle", "pickle as result", "pickle as failure", "nothing", "no result", "no fields", "other types",
          "a reason that is none", "no failure", "a failure that is none", "no text", "other"],
 )  # fmt: skip
 async def test_w12_an_answer_is_data(tmp_path: Path, said: bytes) -> None:
@@ -171,7 +171,9 @@ async def test_w12_what_is_read_comes_back_as_it_was() -> None:
     assert isinstance(found, ParsedFeed)
     fetched = Fetched(body=b"<p>Un texte assez court.</p>", url="https://a.example/1")
     unread = Unread(
-        entry=StoredEntry(id=1, feed="f", parsed=found.entries[0], first_seen=datetime(2026, 2, 6, tzinfo=UTC), backlog=False),
+        entry=StoredEntry(
+            id=1, feed="f", parsed=found.entries[0], first_seen=datetime(2026, 2, 6, tzinfo=UTC), backlog=False
+        ),
         source="s",
     )
     pool = Children(size=1)

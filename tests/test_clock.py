@@ -43,7 +43,7 @@ class Wall:
 
     def __init__(self) -> None:
         self.now, self.up = START, 10 * DAY
-        self.steps = Steps(lambda: self.now, lambda: self.up.total_seconds())
+        self.steps = Steps(lambda: self.now, lambda: self.up / timedelta(seconds=1))
 
     def later(self, span: timedelta) -> None:
         self.now += span
@@ -228,7 +228,9 @@ def test_c14_a_clock_stepped_under_a_running_worker(tmp_path: Path, step: timede
                 wait_for(lambda: abs(datetime.fromisoformat(read("SELECT tick FROM heartbeat")) - now) < MINUTE)
                 assert datetime.fromisoformat(read("SELECT due FROM feed")) < now + 2 * MINUTE
                 assert read("SELECT count(*) FROM article WHERE origin = 'feed'") == 2
-                lag = next(line for line in asked(port, "/metrics").splitlines() if line.startswith("veille_loop_lag_s"))
+                lag = next(
+                    line for line in asked(port, "/metrics").splitlines() if line.startswith("veille_loop_lag_s")
+                )
                 assert float(lag.split()[1]) < 5
                 assert resident(worker.pid) - before < 200 << 20
             assert site.veille("health").returncode == 0

@@ -14,6 +14,7 @@ from worker.errors import StoreError, StoreMissingError, UserError
 from worker.pipeline.live import Live
 from worker.rules import compile_rules
 from worker.store import Store, conditions, feeds, quarantine, upkeep
+from worker.store.files import open_to_others
 
 #: More are counted, not listed.
 _MOST = 10
@@ -86,7 +87,16 @@ def _of_store(store: Store, live: Live) -> Iterator[Finding]:
     except StoreError as e:
         yield Finding(what="store", ok=False, words=str(e))
         return
-    yield Finding(what="store", ok=True, words="it can be read to its end, and its schema is this Veille's")
+    words = "it can be read to its end, and its schema is this Veille's"
+    if store.only_reads:
+        words += f"; {store.path} cannot be written to by this user, as which no worker can run"
+    yield Finding(what="store", ok=not store.only_reads, words=words)
+    if store.path is not None:
+        loose = " ".join(str(one) for one in open_to_others(store.path))
+        words = (
+            f"every user of this machine can read them: chmod o= {loose}" if loose else "no other user can read them"
+        )
+        yield Finding(what="files", ok=not loose, words=words)
     yield from _worker(beat)
     if in_force is not None:
         words = "\n".join(str(problem) for problem in in_force.problems) or f"{in_force.rules} are in force"

@@ -1,2 +1,3 @@
 """What drives the jobs: `embedded`, one process on any store; `once`, one pass and out; `timetable`,
-upkeep by the machine's clock."""
+upkeep by the machine's clock.
+"""

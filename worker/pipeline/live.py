@@ -30,9 +30,7 @@ class Live:
         """The same without any `max_age`, for while the clock may be wrong."""
         rules = tuple(replace(rule, max_age=None) for rule in self.ruleset.rules)
         alerts = replace(self.config.alerts, max_age=None)
-        return replace(
-            self, config=replace(self.config, alerts=alerts), ruleset=replace(self.ruleset, rules=rules)
-        )
+        return replace(self, config=replace(self.config, alerts=alerts), ruleset=replace(self.ruleset, rules=rules))
 
     @property
     def paced(self) -> tuple[str, ...]:
