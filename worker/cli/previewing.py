@@ -1,12 +1,11 @@
 """`veille preview` and `veille show`: a message without sending it, an article as the rules read it."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, loaded, opened, print_json, say, warn
 
 
 def preview(
@@ -40,7 +39,7 @@ def preview(
     if found is None:
         fail("no article matched a rule" if digest else "no rule matches the article: `veille why` says why not", 1)
     if found.problem:
-        print(f"veille: {found.problem}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        warn(found.problem)
     say(f"{found.subject}\n\n{found.text}")
     if html is not None:
         html.write_text(found.html, encoding="utf-8")
