@@ -26,7 +26,7 @@ def backup(source: Path, to: Path) -> int:
     part = to.with_name(to.name + ".part")
     try:
         part.unlink(missing_ok=True)
-        make_file(part)
+        make_file(part)  # for this user alone, before anything stands in it
         with (
             contextlib.closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as live,
             contextlib.closing(sqlite3.connect(part)) as copy,
