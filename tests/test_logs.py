@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 
@@ -27,8 +28,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.handlers[:], root.level = before
 
 
-def failing() -> None:
-    raise ValueError(f"no {TOKEN} here")
+def failing(text: str = TOKEN) -> None:
+    raise ValueError(f"no {text} here")
 
 
 def with_trace() -> None:
@@ -83,7 +84,7 @@ def test_w11_no_line_commands_a_terminal(
 ) -> None:
     """However a hostile text gets into a line, its controls are signs, and it begins no line of its own."""
     monkeypatch.setattr(logs, "_is_terminal", lambda: terminal)
-    configure()
+    logs.configure()
     log, text = structlog.get_logger(), "a\x1b[5m\x9b5m\u202e\r\x07b"
     match way:
         case "value":
@@ -96,7 +97,7 @@ def test_w11_no_line_commands_a_terminal(
             logging.getLogger("library").warning("%s", text + "\n2026 [error] forged")
         case "trace":
             try:
-                raise ValueError(text)
+                failing(text)
             except ValueError:
                 log.exception("failed")
     written = capsys.readouterr().err

@@ -11,17 +11,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
+import typer
 from feedserver import FeedServer
 from rig import Item, Site, rss
+
+from worker.cli import app
 
 ROOT = Path(__file__).parents[1]
 #: All that a terminal obeys, Rich's markup, and a mark to find it by. Blinking is nothing that Veille ever writes.
 HOSTILE = (
-    "MARK [blink]x[/blink] [/] \x1b[5m\x1b]0;owned\x07\x1bc\x9b5m\x9d0;owned\x9c\x85 \u202edrow\u2066\u2069\u200f\u061c\u2028 \x7f\x00\r\x08"
-    " [link=http://evil.example/]y[/link] :bomb:"
+    "MARK [blink]x[/blink] [/] \x1b[5m\x1b]0;owned\x07\x1bc\x9b5m\x9d0;owned\x9c\x85 \u202edrow\u2066\u2069\u200f"
+    "\u061c\u2028 \x7f\x00\r\x08 [link=http://evil.example/]y[/link] :bomb:"
 )
 #: As much of it as XML and an address can hold.
 IN_XML = HOSTILE.translate(dict.fromkeys([*range(9), *range(11, 32)]))
@@ -150,8 +154,17 @@ TABLE = [
     ("rules backtest visit", False),
     ("rules diff wrong", False),
     ("rules stats", False),
+    ("rules survey labels.jsonl", False),
+    ("rules label 6 visit noise", False),
+    ("ack MARK", False),
+    ("silence --rule visit", False),
+    ("mute-story 6", False),
+    ("stories move 6 1", False),
+    ("stories merge 1 1", False),
+    ("send-test log", False),
+    ("replay --dry-run --since 2026-01-01", False),
     ("eval rules labels.jsonl", False),
-    ("eval copies labels.jsonl", False),
+    ("eval copies labels.jsonl --self", False),
     ("eval stories labels.jsonl", False),
     ("check --config bad.toml", True),
     ("health", True),
@@ -174,6 +187,19 @@ def test_w11_no_text_commands_the_terminal(site: Site, monkeypatch: pytest.Monke
         assert not (found := OBEYED.search(own)), f"{line}: {found} in {own}"
         assert not shows or "MARK" in own, f"{line}: {own}"
         assert "MARK" not in own or "blink" in own, f"{line}: {own}"
+
+
+def test_w11_every_command_is_tried() -> None:
+    """All but `run`, whose lines are the log's, and what the table's lines call by its group alone."""
+
+    def names(command: Any, before: str = "") -> Iterator[str]:
+        for name, one in getattr(command, "commands", {}).items():
+            inner = list(names(one, f"{before}{name} "))
+            yield from inner or [f"{before}{name}"]
+
+    tried = [line for line, _ in TABLE]
+    missing = {name for name in names(typer.main.get_command(app)) if not any(line.startswith(name) for line in tried)}
+    assert missing == {"run", "stories list"}
 
 
 def test_w11_nothing_goes_around_the_gate() -> None:
