@@ -11,12 +11,19 @@ import signal
 import subprocess
 import sys
 import time
+import typing
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from worker import child
 from worker.child import ChildFailed, ChildReason, Children
+from worker.deliver.apprise import notify
+from worker.model import Fetched, ParsedFeed, StoredEntry
+from worker.parse import parse
+from worker.pipeline.reading import Unread, read, read_page
 
 GIB = 1 << 30
 #: Loops in Python, and in C without ever letting another thread run.
@@ -34,7 +41,7 @@ async def children() -> AsyncIterator[Children]:
 async def test_a_job_gives_its_result(children: Children) -> None:
     """Arguments go there, the result comes back."""
     assert await children.run(pow, 2, 10) == 1024
-    assert await children.run(bytes.upper, b"x" * (8 << 20)) == b"X" * (8 << 20)
+    assert await children.run(str.upper, "é" * (8 << 20)) == "É" * (8 << 20)
 
 
 async def test_jobs_run_in_other_processes(children: Children) -> None:
@@ -74,11 +81,11 @@ async def test_no_process_before_the_first_job() -> None:
         ((sys.exit, 1), {}, 20, ChildReason.RAISED, "SystemExit"),
         ((signal.default_int_handler, 2, None), {}, 20, ChildReason.RAISED, "KeyboardInterrupt"),
         ((iter, [1].__iter__), {}, 20, ChildReason.RAISED, "TypeError"),
-        ((eval, "lambda: 1"), {}, 20, ChildReason.RAISED, "Pickl"),
+        ((eval, "lambda: 1"), {}, 20, ChildReason.RAISED, "Serializ"),
         ((compile, "(" * 100_000, "x", "exec"), {}, 20, ChildReason.RAISED, "Error"),
     ],
     ids=["loop", "loop in C", "sleep", "cpu", "cpu in C", "2 GB", "grows", "exits", "exits 0", "aborts", "killed",
-         "crash", "raises", "sys.exit", "interrupt", "type", "unpicklable result", "recursion"],
+         "crash", "raises", "sys.exit", "interrupt", "type", "no JSON", "recursion"],
 )  # fmt: skip
 async def test_a_job_that_fails_fails_alone(job, limits, seconds: float, reason: ChildReason, detail: str) -> None:
     """The reason is told; a job beside it finishes, and the next one runs."""
@@ -101,6 +108,94 @@ async def test_arguments_that_cannot_be_sent_are_a_failure(children: Children) -
     assert await children.run(pow, 2, 3) == 8
 
 
+#: Runs a command in this process, when it is unpickled.
+PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PICKLED,
+        b"=" + PICKLED,
+        b"!" + PICKLED,
+        b"",
+        b"=",
+        b"={}",
+        b'={"version": "rss20", "entries": [{"published": 5}]}',
+        b'={"reason": "other"}',
+        b'![""]',
+        b'!["other", ""]',
+        b"=\xff",
+        b'=["not", "of", "this", "kind"]',
+    ],
+    ids=["pickle", "pickle as result", "pickle as failure", "nothing", "no result", "no fields", "other types",
+         "a reason that is none", "no failure", "a failure that is none", "no text", "other"],
+)  # fmt: skip
+async def test_w12_an_answer_is_data(tmp_path: Path, said: bytes) -> None:
+    """What a child that was taken over sends is never unpickled; it is no result, and that child gets no other job."""
+    mark = tmp_path / "mark"
+    said = said.replace(b"%s", bytes(mark))
+    pool = Children(size=1)
+    pid = await pool.run(os.getpid)
+    await pool.run(exec, f"from worker.child import answer\nanswer.sent = lambda *_: {said!r}")
+    failed = await pool.run(parse, b"<rss version='2.0'><channel/></rss>", "https://a.example/", "")
+    assert not mark.exists()
+    assert isinstance(failed, ChildFailed)
+    assert failed.reason is ChildReason.GARBLED
+    assert await pool.run(os.getpid) != pid
+    pool.close()
+
+
+async def test_w12_an_answer_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is read of one than a bound allows."""
+    monkeypatch.setattr(child, "_LONGEST", 1 << 20)
+    pool = Children(size=1)
+    failed = await pool.run(str.ljust, "", 2 << 20)
+    assert isinstance(failed, ChildFailed)
+    assert failed.reason is ChildReason.DIED
+    assert await pool.run(pow, 2, 3) == 8
+    pool.close()
+
+
+def test_w12_every_job_says_what_it_returns() -> None:
+    """By its annotation, so that the parent knows what to take."""
+    for job in (parse, read, read_page, notify):
+        assert typing.get_type_hints(job)["return"] is not typing.Any
+
+
+async def test_w12_what_is_read_comes_back_as_it_was() -> None:
+    """Times, closed lists, values within values: no field of an answer is lost or changed."""
+    item = "<item><guid>1</guid><title>Été</title><pubDate>Fri, 06 Feb 2026 08:00:00 +0700</pubDate></item>"
+    feed = f"<rss version='2.0'><channel><ttl>5</ttl>{item}</channel></rss>".encode()
+    found = parse(feed, "https://a.example/", "")
+    assert isinstance(found, ParsedFeed)
+    fetched = Fetched(body=b"<p>Un texte assez court.</p>", url="https://a.example/1")
+    unread = Unread(
+        entry=StoredEntry(
+            id=1, feed="f", parsed=found.entries[0], first_seen=datetime(2026, 2, 6, tzinfo=UTC), backlog=False
+        ),
+        source="s",
+    )
+    pool = Children(size=1)
+    assert await pool.run(parse, feed, "https://a.example/", "") == found
+    assert await pool.run(parse, b"<p>", "https://a.example/", "") == parse(b"<p>", "https://a.example/", "")
+    assert await pool.run(read, [unread]) == read([unread])
+    assert await pool.run(read_page, fetched, found.entries[0]) == read_page(fetched, found.entries[0])
+    pool.close()
+
+
+async def test_w12_a_child_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the environment reaches it but what says where things are and how to write."""
+    for name in ("CANARY", "SLACK_HOOK", "VEILLE_CONFIG", "HTTPS_PROXY", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "CANARY_TOKEN_1")
+    monkeypatch.setenv("TZ", "Asia/Phnom_Penh")
+    pool = Children(size=1)
+    seen = await pool.run(eval, "open('/proc/self/environ').read() + str(dict(__import__('os').environ))")
+    assert "CANARY" not in str(seen)
+    assert "Asia/Phnom_Penh" in str(seen)
+    pool.close()
+
+
 async def test_cpu_is_counted_for_each_job_alone() -> None:
     """A child that has worked for long is not punished for its age."""
     pool = Children(size=1, cpu_seconds=1)
@@ -119,10 +214,10 @@ async def test_a_child_that_dies_while_it_speaks_holds_nobody_up() -> None:
     for delay in (0.01, 0.03, 0.1):
         pid = await pool.run(os.getpid)
         assert isinstance(pid, int)
-        speaks = asyncio.create_task(pool.run(bytes, 100 << 20))
+        speaks = asyncio.create_task(pool.run(str.ljust, "", 100 << 20))
         await asyncio.sleep(delay)
         os.kill(pid, signal.SIGKILL)
-        assert isinstance(await speaks, bytes | ChildFailed)
+        assert isinstance(await speaks, str | ChildFailed)
         assert await asyncio.gather(*(pool.run(pow, 2, n) for n in range(4))) == [1, 2, 4, 8]
     pool.close()
 

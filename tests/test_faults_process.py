@@ -58,6 +58,7 @@ class Upkeep:
         self.times = 0
 
     async def __call__(self, now) -> None:
+        await self.worker._mind_the_clock()
         await self.worker._upkeep(now)
         self.times += 1
 

@@ -3,22 +3,28 @@
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from worker import config
-from worker.app.clock import LATE_AFTER, clock
-from worker.cli.tick import ask, glance, tick
+from worker.app.clock import LATE_AFTER, boot, clock, elapsed
+from worker.cli.tick import Beat, ask, glance, tick
 from worker.errors import StoreUnusableError, UserError
 from worker.store import open_store, upkeep
 
 
-def beat(url: str, ticked: datetime) -> None:
+def beat(url: str, ticked: datetime, **more: Any) -> None:
     """Make a store in which a worker ticked at that time."""
     store = open_store(url, create=True)
     with store.write() as tx:
-        upkeep.beat(tx, upkeep.Heartbeat(owner="o", host="desk", pid=7, started=ticked, tick=ticked))
+        upkeep.beat(tx, upkeep.Heartbeat(owner="o", host="desk", pid=7, started=ticked, tick=ticked, **more))
     store.close()
+
+
+def told(ticked: datetime) -> Beat:
+    """What such a store says."""
+    return Beat(ticked, 7, "desk", "", None)
 
 
 @pytest.mark.parametrize("ticked", [datetime(2026, 2, 6, 8, tzinfo=UTC), datetime(2026, 2, 6, 8, 0, 0, 5, tzinfo=UTC)])
@@ -27,10 +33,10 @@ def test_a_glance_sees_what_the_store_tells(tmp_path: Path, name: str, ticked: d
     """The two ways to the last tick agree, whatever the file is called, beside a worker and without one."""
     url = f"sqlite:///{tmp_path}/{name}"
     beat(url, ticked)
-    assert glance(url) == ask(url) == (ticked, 7, "desk")
+    assert glance(url) == ask(url) == told(ticked)
     worker = open_store(url, create=False)
     with worker.write():
-        assert glance(url) == (ticked, 7, "desk")
+        assert glance(url) == told(ticked)
     worker.close()
 
 
@@ -41,14 +47,14 @@ def test_a_glance_leaves_odd_addresses_to_the_store(tmp_path: Path, more: str) -
     url = f"sqlite:///{tmp_path}/{more}"
     beat(url, ticked)
     assert glance(url) is None
-    assert ask(url) == (ticked, 7, "desk")
+    assert ask(url) == told(ticked)
 
 
 def test_on_postgresql_the_store_is_asked(store_url: str) -> None:
     """On either database the answer is the worker's last tick."""
     ticked = datetime(2026, 2, 6, 8, tzinfo=UTC)
     beat(store_url, ticked)
-    assert (glance(store_url) or ask(store_url)) == (ticked, 7, "desk")
+    assert (glance(store_url) or ask(store_url)) == told(ticked)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +67,19 @@ def test_a_tick_is_alive_while_it_is_young(tmp_path: Path, age: timedelta, alive
     found, words = tick(tmp_path / "config.toml")
     assert found is alive
     assert "process 7 on desk" in words
+
+
+@pytest.mark.parametrize(
+    ("where", "ago", "alive"),
+    [("here", 0, True), ("here", 21, False), ("elsewhere", 0, False)],
+    ids=["just now", "21 s ago", "elsewhere"],
+)
+def test_c14_health_on_a_clock_that_was_stepped(tmp_path: Path, where: str, ago: float, alive: bool) -> None:
+    """What has elapsed on this machine since the tick counts, and no step of its clock; of another's, its clock."""
+    machine = boot() if where == "here" else where
+    beat(f"sqlite:///{tmp_path}/veille.db", clock() - timedelta(days=30), boot=machine, turned=elapsed() - ago)
+    (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///veille.db"\n')
+    assert tick(tmp_path / "config.toml")[0] is alive
 
 
 def test_without_a_store_the_store_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 
@@ -27,8 +28,8 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     root.handlers[:], root.level = before
 
 
-def failing() -> None:
-    raise ValueError(f"no {TOKEN} here")
+def failing(text: str = TOKEN) -> None:
+    raise ValueError(f"no {text} here")
 
 
 def with_trace() -> None:
@@ -74,6 +75,36 @@ def test_w05_no_way_out_for_a_secret(way, capsys: pytest.CaptureFixture[str]) ->
     assert "***" in written
     (line,) = written.splitlines()
     json.loads(line)
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "JSON"])
+@pytest.mark.parametrize("way", ["value", "key within", "event", "library", "trace"])
+def test_w11_no_line_commands_a_terminal(
+    way: str, terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However a hostile text gets into a line, its controls are signs, and it begins no line of its own."""
+    monkeypatch.setattr(logs, "_is_terminal", lambda: terminal)
+    logs.configure()
+    log, text = structlog.get_logger(), "a\x1b[5m\x9b5m\u202e\r\x07b"
+    match way:
+        case "value":
+            log.warning("said", what=text, more="x\n2026 [error] forged")
+        case "key within":
+            log.warning("said", what={text: [text]})
+        case "event":
+            log.warning(text)
+        case "library":
+            logging.getLogger("library").warning("%s", text + "\n2026 [error] forged")
+        case "trace":
+            try:
+                failing(text)
+            except ValueError:
+                log.exception("failed")
+    written = capsys.readouterr().err
+    own = re.sub(r"\x1b\[(?!5m)[0-9;]*m", "", written)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", own)
+    assert "␛[5m" in own
+    assert "\n2026" not in own
 
 
 @pytest.mark.parametrize("way", list(WAYS.values()), ids=list(WAYS))

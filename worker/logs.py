@@ -1,7 +1,8 @@
-"""The log: structured, to standard error, with every known secret masked."""
+"""The log: structured, to standard error, with every known secret masked and no character that a terminal obeys."""
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -13,6 +14,10 @@ from structlog.typing import EventDict, WrappedLogger
 #: A shorter text is no secret worth the name, and masking it would take the log apart.
 _SHORTEST = 4
 _secrets: set[str] = set()
+#: What a terminal obeys (C0, DEL, C1), what turns a line around (Unicode's Bidi_Control) or breaks it, and what is no
+#: character at all.
+UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_WHITE: Final = "\t\n\v\f\r\x85\u2028\u2029"
 #: These write whole URLs, tokens and all, at DEBUG and INFO.
 _TALKATIVE: Final = (
     "apprise",
@@ -40,6 +45,18 @@ def masked(text: str) -> str:
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
+
+
+def inert(text: str, keep: str = "\n\t") -> str:
+    """`text` with a harmless sign for each character that is `UNSAFE` and not in `keep`; its length stays."""
+    return UNSAFE.sub(lambda found: found[0] if found[0] in keep else _sign(found[0]), text)
+
+
+def _sign(char: str) -> str:
+    if char in _WHITE:
+        return " "
+    # Unicode's pictures of control characters: U+241B for ESC.
+    return chr(0x2400 + ord(char)) if char < " " else "\u2421" if char == "\x7f" else "\ufffd"
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -87,7 +104,7 @@ class _Libraries(logging.Handler):
         except Exception:  # noqa: BLE001 - a library's slip in its format must not become ours
             said = str(record.msg)
         log = structlog.get_logger()
-        log.log(record.levelno, said, logger=record.name, exc_info=record.exc_info or None)
+        log.log(record.levelno, inert(said, keep=""), logger=record.name, exc_info=record.exc_info or None)
 
 
 def _is_terminal() -> bool:
@@ -105,7 +122,7 @@ def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 def _masked_value(value: Any) -> Any:
     match value:
         case str():
-            return masked(value)
+            return inert(masked(value))
         case Mapping():
             return {_masked_value(key): _masked_value(one) for key, one in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -113,7 +130,7 @@ def _masked_value(value: Any) -> Any:
         case bool() | int() | float() | None:
             return value
         case _:
-            return masked(str(value))
+            return inert(masked(str(value)))
 
 
 def _mask_line(_logger: WrappedLogger, _method: str, line: Any) -> str:

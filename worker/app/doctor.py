@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worker import vigil
-from worker.app.clock import LATE_AFTER, SET_BACK, clock
+from worker.app.clock import LATE_AFTER, SET_BACK, age_of, clock
 from worker.app.load import load, load_readable, open_for
 from worker.app.vigil import gathered
 from worker.config import Config
@@ -14,6 +14,7 @@ from worker.errors import StoreError, StoreMissingError, UserError
 from worker.pipeline.live import Live
 from worker.rules import compile_rules
 from worker.store import Store, conditions, feeds, quarantine, upkeep
+from worker.store.files import open_to_others
 
 #: More are counted, not listed.
 _MOST = 10
@@ -86,7 +87,16 @@ def _of_store(store: Store, live: Live) -> Iterator[Finding]:
     except StoreError as e:
         yield Finding(what="store", ok=False, words=str(e))
         return
-    yield Finding(what="store", ok=True, words="it can be read to its end, and its schema is this Veille's")
+    words = "it can be read to its end, and its schema is this Veille's"
+    if store.only_reads:
+        words += f"; {store.path} cannot be written to by this user, as which no worker can run"
+    yield Finding(what="store", ok=not store.only_reads, words=words)
+    if store.path is not None:
+        loose = " ".join(str(one) for one in open_to_others(store.path))
+        words = (
+            f"every user of this machine can read them: chmod o= {loose}" if loose else "no other user can read them"
+        )
+        yield Finding(what="files", ok=not loose, words=words)
     yield from _worker(beat)
     if in_force is not None:
         words = "\n".join(str(problem) for problem in in_force.problems) or f"{in_force.rules} are in force"
@@ -106,10 +116,10 @@ def _worker(beat: upkeep.Heartbeat | None) -> Iterator[Finding]:
     if beat is None:
         yield Finding(what="worker", ok=True, words="none runs on this store; the last one ended in order")
         return
-    age = now - beat.tick
+    is_late = age_of(beat, now) >= LATE_AFTER
     words = f"process {beat.pid} on {beat.host}, last tick {beat.tick:%Y-%m-%d %H:%M:%S} UTC"
-    yield Finding(what="worker", ok=age < LATE_AFTER, words=words + (": it hangs, or died" * (age >= LATE_AFTER)))
-    right = age > -SET_BACK
+    yield Finding(what="worker", ok=not is_late, words=words + (": it hangs, or died" * is_late))
+    right = now - beat.tick > -SET_BACK
     said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     yield Finding(what="clock", ok=right, words=said if right else f"{said}: the worker ticked later, it was set back")
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import resource
 import socket
+import time
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Any
 import structlog
 
 from worker.alert import PARKED_FOR
-from worker.app.clock import SET_BACK, is_alive
+from worker.app.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, boot, elapsed
 from worker.app.measure import measure
 from worker.app.reload import Reloads
 from worker.app.vigil import Vigil
 from worker.console import Console
 from worker.console.answers import Read, Take
 from worker.engine.embedded import LEASE, Embedded
+from worker.engine.timetable import Timetable
 from worker.errors import StoreError
 from worker.metrics import Measured
 from worker.pipeline import answering
@@ -32,7 +34,8 @@ from worker.story import WINDOW
 _log = structlog.get_logger()
 
 #: Seconds.
-_BEAT_EVERY, _PING_EVERY, _FORGET_EVERY = 5.0, 60.0, 3600.0
+_BEAT_EVERY, _PING_EVERY, _CLOCK_EVERY = 5.0, 60.0, 1.0
+_FORGET_EVERY = timedelta(hours=1)
 #: Seconds between looks at itself, and between those that tell of days.
 _LOOK_EVERY, _LOOK_LONG_EVERY = 60.0, 600.0
 #: Files and sockets that must be left for the worker to take on more.
@@ -48,12 +51,16 @@ class Worker:
         self._edges = made
         self._path = path
         self._started = made.clock()
-        #: When each part of the upkeep was last done, by the loop's clock: the wall's may be set back.
+        #: When each part of the upkeep was last done, by the loop's clock: the wall's may be stepped.
         self._done: dict[str, float] = {}
-        #: When the loop's clock was nought, by the wall's.
-        self._nought: datetime | None = None
+        #: When a sweep last went through, by the same clock.
+        self._turned: float | None = None
+        self._steps = Steps(made.clock)
+        #: Steps that the store was not told of yet.
+        self._unminded = timedelta()
+        made.ahead = self._steps.ahead
+        self._timetable = Timetable()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._forgetting = False
         self._vigil = Vigil(made)
         self._looking = False
         self._engine = Embedded(made, self._upkeep)
@@ -74,8 +81,16 @@ class Worker:
         reloads = Reloads(self._edges, self._path, self._spawn)
         reloading = [
             self._spawn(loop)
-            for loop in (reloads.at_signal(again), reloads.at_change(), reloads.write_down(), self._measure_lag())
+            for loop in (
+                reloads.at_signal(again),
+                reloads.at_change(),
+                reloads.write_down(),
+                self._measure_lag(),
+                self._watch_clock(),
+            )
         ]
+        self._timetable.every(_FORGET_EVERY, self._forget, first=await self._edges.in_thread(self._forgets_after))
+        self._timetable.start()
         _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
         running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
         try:
@@ -86,6 +101,7 @@ class Worker:
             await running
         finally:
             stopping.cancel()
+            self._timetable.stop()
             for task in reloading:
                 task.cancel()
             await self._end_tasks()
@@ -103,7 +119,8 @@ class Worker:
         return lambda token: answering.read(store, token, clock()), lambda said: answering.take(store, said, clock())
 
     def _is_alive(self) -> bool:
-        return is_alive(self._edges.store, self._edges.clock())
+        turned = self._turned
+        return turned is not None and time.monotonic() - turned < LATE_AFTER.total_seconds()
 
     def _measured(self) -> Measured:
         return measure(self._edges.store, self._edges.live.config, lag=self._lag[0])
@@ -156,12 +173,9 @@ class Worker:
         return task
 
     async def _upkeep(self, now: datetime) -> None:
-        await self._mind_the_clock()
         if self._is_time("beat", _BEAT_EVERY):
             await self._edges.in_thread(lambda: self._beat(now))
-        if self._is_time("forget", _FORGET_EVERY) and not self._forgetting:
-            self._forgetting = True
-            self._spawn(self._forget(now))
+        self._turned = time.monotonic()
         self._vigil.tick(asyncio.get_running_loop().time())
         if not self._looking and self._is_time("look", _LOOK_EVERY):
             self._looking = True
@@ -171,19 +185,37 @@ class Worker:
         if url is not None and self._vigil.well and self._is_time("ping", _PING_EVERY):
             self._spawn(self._ping(url.reveal()))
 
-    async def _mind_the_clock(self) -> None:
-        """What waits must not wait two hours longer because the clock was set back by two."""
-        now = self._edges.clock()
-        nought = now - timedelta(seconds=asyncio.get_running_loop().time())
-        back = (self._nought or nought) - nought
-        if back > SET_BACK:
-            _log.warning("the clock was set back", by=str(back))
-            await self._edges.in_thread(lambda: self._set_back(back, now))
-        self._nought = nought
+    async def _watch_clock(self) -> None:
+        """Look at the clock beside the sweeps, since one that waits would see a step too late."""
+        while True:
+            try:
+                await self._mind_the_clock()
+            except StoreError as e:
+                _log.warning("a step of the clock is seen to again when the store can be written to", error=str(e))
+            await asyncio.sleep(_CLOCK_EVERY)
 
-    def _set_back(self, by: timedelta, now: datetime) -> None:
+    async def _mind_the_clock(self) -> None:
+        """After a step, set anew what waits by the clock: it must not wait two hours longer for two hours back."""
+        if seen := self._steps.look():
+            _log.warning(f"the clock was set {'back' if seen < timedelta() else 'forward'}", by=str(abs(seen)))
+            self._timetable.set_anew()
+            self._unminded += seen
+        if step := self._unminded:
+            now = self._edges.clock()
+            await self._edges.in_thread(lambda: self._stepped(step, now))
+            self._unminded -= step
+
+    def _stepped(self, step: timedelta, now: datetime) -> None:
         with self._edges.store.write() as tx:
-            setback.set_back(tx, by, now=now, lease=LEASE)
+            if step < timedelta():
+                setback.set_back(tx, -step, now=now, lease=LEASE)
+            elif step > SET_FORWARD:
+                body = (
+                    f"If that was wrong, set it right. Nothing is deleted or given up for its age until the new time "
+                    f"has stood for {CONFIRMED_AFTER.days} day; a restart of the worker confirms it at once."
+                )
+                tell(tx, self._edges.live, f"the clock was set forward by {step}", body, now=now)
+        self._beat(now)
 
     def _is_time(self, what: str, every: float) -> bool:
         now = asyncio.get_running_loop().time()
@@ -194,7 +226,13 @@ class Worker:
 
     def _beat(self, now: datetime) -> None:
         beat = upkeep.Heartbeat(
-            owner=self._edges.owner, host=socket.gethostname(), pid=os.getpid(), started=self._started, tick=now
+            owner=self._edges.owner,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=self._started,
+            tick=now,
+            boot=boot(),
+            turned=elapsed(),
         )
         with self._edges.store.write() as tx:
             upkeep.beat(tx, beat)
@@ -206,13 +244,23 @@ class Worker:
         finally:
             self._looking = False
 
-    async def _forget(self, now: datetime) -> None:
-        """Beside the sweeps, which it must not hold up: after a change of retention there may be much to forget."""
-        live = self._edges.live
+    def _forgets_after(self) -> timedelta:
+        """A day, where nothing was written for one: a machine that starts with a wrong clock must not delete by it."""
         try:
-            await self._edges.in_thread(lambda: forget(self._edges.store, live, now))
-        finally:
-            self._forgetting = False
+            with self._edges.store.read() as tx:
+                newest = setback.newest(tx)
+        except StoreError:
+            return _FORGET_EVERY
+        rested = newest is not None and self._edges.clock() - newest > CONFIRMED_AFTER
+        return CONFIRMED_AFTER if rested else timedelta()
+
+    async def _forget(self) -> None:
+        """Beside the sweeps, which it must not hold up: after a change of retention there may be much to forget."""
+        edges, live = self._edges, self._edges.live
+        try:
+            await edges.in_thread(lambda: forget(edges.store, live, edges.clock(), ahead=edges.ahead()))
+        except StoreError as e:
+            _log.warning("nothing is forgotten for now", error=str(e))
 
     async def _ping(self, url: str) -> None:
         answer = await self._edges.client.request("GET", url, redirects=True)
@@ -233,18 +281,21 @@ def files_left() -> int:
 _STORY_KEYS_KEPT = 4 * WINDOW
 
 
-def forget(store: Store, live: Live, now: datetime) -> None:
-    """Drop what the configuration no longer keeps, in small transactions, and give up what was parked too long."""
-    keep = live.config.retention
+def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timedelta()) -> None:
+    """Drop what the configuration no longer keeps, in small transactions, and give up what was parked too long.
+
+    Ages are counted to the time that the clock would show without having been stepped `ahead`.
+    """
+    keep, until = live.config.retention, now - ahead
     with store.write() as tx:
-        upkeep.forget_raw(tx, before=now - keep.raw)
-        quarantine.forget_documents(tx, before=now - keep.raw)
-        events.forget(tx, before=now - keep.raw)
-        stories.forget_keys(tx, before=now - _STORY_KEYS_KEPT)
-    _expire(store, live, now)
-    told_before = None if keep.ledger is None else now - keep.ledger
+        upkeep.forget_raw(tx, before=until - keep.raw)
+        quarantine.forget_documents(tx, before=until - keep.raw)
+        events.forget(tx, before=until - keep.raw)
+        stories.forget_keys(tx, before=until - _STORY_KEYS_KEPT)
+    _expire(store, live, until - PARKED_FOR, now)
+    told_before = None if keep.ledger is None else until - keep.ledger
     if keep.articles is not None:
-        before, more = now - keep.articles, True
+        before, more = until - keep.articles, True
         while more:
             with store.write() as tx:
                 more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
@@ -262,8 +313,8 @@ def forget(store: Store, live: Live, now: datetime) -> None:
                     events.note(tx, events.Kind.FORGOT_DELIVERIES, now, before=told_before)
 
 
-def _expire(store: Store, live: Live, now: datetime) -> None:
+def _expire(store: Store, live: Live, before: datetime, now: datetime) -> None:
     with store.write() as tx:
-        if expired := deliveries.expire_parked(tx, before=now - PARKED_FOR, now=now):
+        if expired := deliveries.expire_parked(tx, before=before, now=now):
             body = f"Nobody mended their targets within {PARKED_FOR.days} days. `veille status` lists them."
             tell(tx, live, f"{expired} parked messages were given up", body, now=now)

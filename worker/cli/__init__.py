@@ -41,6 +41,7 @@ from worker.cli.frame import (
     print_json,
     readable,
     say,
+    write,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
 
@@ -335,7 +336,7 @@ def feeds_export(config: ConfigFile = HERE) -> None:
     from worker.app.load import load_config
     from worker.config.feeds import to_opml
 
-    sys.stdout.buffer.write(to_opml(load_config(config).feeds))
+    write(to_opml(load_config(config).feeds))
 
 
 @app.command(name="send-test")

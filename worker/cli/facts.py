@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from worker import text, urls
-from worker.app.clock import LATE_AFTER, clock
+from worker.app.clock import LATE_AFTER, age_of, clock
 from worker.cli import explained, texts
 from worker.cli.told import place
 from worker.config import Config
@@ -106,7 +106,7 @@ def status(conf: Config, store: Store) -> Facts:
             "worker": None
             if beat is None
             else {
-                "alive": now - beat.tick < LATE_AFTER,
+                "alive": age_of(beat, now) < LATE_AFTER,
                 "host": beat.host,
                 "pid": beat.pid,
                 "started": beat.started,

@@ -1,7 +1,6 @@
 """What every command shares: its options, its voice, and how it opens what it works on."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +24,6 @@ EX_CONFIG = 78
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 EX_TEMPFAIL = 75
-#: Characters that a terminal obeys or that turn a line around; JSON may hold them as numbers.
-_UNSAFE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
 #: Of articles that words fit, as many are listed.
 _LISTED = 20
 
@@ -42,15 +38,30 @@ HERE = Path("config.toml")
 
 def fail(message: str, code: int) -> NoReturn:
     """Say what is wrong, and exit."""
-    from worker.logs import masked
-
-    print(f"veille: {masked(message)}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+    warn(message)
     raise SystemExit(code)
 
 
+def warn(message: str) -> None:
+    """Say on standard error what is wrong, without secrets and with nothing that a terminal obeys."""
+    from worker.logs import inert, masked
+
+    print(f"veille: {inert(masked(message))}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+
+
 def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)  # noqa: T201 - the command line's own voice
+    """Print a line at once, with nothing in it that a terminal obeys."""
+    from worker.logs import inert
+
+    print(inert(text), flush=True)  # noqa: T201 - the command line's own voice
+
+
+def write(data: bytes) -> None:
+    """Write bytes as they are to a file or a program, and harmless to a terminal."""
+    if sys.stdout.isatty():
+        say(data.decode("utf-8", "backslashreplace"))
+    else:
+        sys.stdout.buffer.write(data)
 
 
 def _as_text(value: object) -> str:
@@ -59,8 +70,11 @@ def _as_text(value: object) -> str:
 
 def print_json(value: object) -> None:
     """Print one JSON value; times as ISO 8601."""
+    from worker.logs import UNSAFE
+
     text = json.dumps(value, ensure_ascii=False, indent=2, default=_as_text)
-    say(_UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    # JSON may hold them as numbers; what is left below U+0020 are its own line breaks.
+    say(UNSAFE.sub(lambda found: found[0] if found[0] < " " else f"\\u{ord(found[0]):04x}", text))
 
 
 def moment(since: str, option: str = "--since") -> datetime:

@@ -1,12 +1,11 @@
 """`veille preview` and `veille show`: a message without sending it, an article as the rules read it."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ArticleName, ConfigFile, Json, fail, opened, print_json, readable, say
+from worker.cli.frame import HERE, ArticleName, ConfigFile, Json, fail, opened, print_json, readable, say, warn
 from worker.errors import UserError
 
 
@@ -45,7 +44,7 @@ def preview(
     if found is None:
         fail("no article matched a rule" if digest else "no rule matches the article: `veille why` says why not", 1)
     if found.problem:
-        print(f"veille: {found.problem}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        warn(found.problem)
     if as_json:
         print_json({"subject": found.subject, "text": found.text, "html": found.html, "problem": found.problem})
     else:

@@ -1,12 +1,11 @@
 """`veille quarantine`: what could not be read, why, and another try."""
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say, write
 
 if TYPE_CHECKING:
     from worker.store import Store, Tx
@@ -52,7 +51,7 @@ def show(
     if raw:
         if kept is None:
             fail(f"the bytes of {which} are not kept any more", 1)
-        sys.stdout.buffer.write(kept)
+        write(kept)
         return
     found |= {"bytes": None if kept is None else len(kept)}
     print_json(found) if as_json else screens.quarantined(found)

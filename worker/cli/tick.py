@@ -5,13 +5,21 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from worker import config
-from worker.app.clock import LATE_AFTER, clock
+from worker.app.clock import LATE_AFTER, age, clock
 
-#: When the worker last ticked, its process and its host.
-Beat = tuple[datetime, int, str]
+
+class Beat(NamedTuple):
+    """When the worker last ticked, its process and its host; see `upkeep.Heartbeat`."""
+
+    tick: datetime
+    pid: int
+    host: str
+    boot: str
+    turned: float | None
 
 
 def tick(path: Path) -> tuple[bool, str]:
@@ -20,9 +28,8 @@ def tick(path: Path) -> tuple[bool, str]:
     beat = glance(url) or ask(url)
     if beat is None:
         return False, "no worker runs on this store"
-    ticked, pid, host = beat
-    age = clock() - ticked
-    return age < LATE_AFTER, f"the last tick is {age.total_seconds():.0f} s old (process {pid} on {host})"
+    old = age(beat.tick, clock(), turned=beat.turned, booted=beat.boot)
+    return old < LATE_AFTER, f"the last tick is {old.total_seconds():.0f} s old (process {beat.pid} on {beat.host})"
 
 
 def ask(url: str) -> Beat | None:
@@ -35,7 +42,7 @@ def ask(url: str) -> Beat | None:
             beat = upkeep.heartbeat(tx)
     finally:
         store.close()
-    return None if beat is None else (beat.tick, beat.pid, beat.host)
+    return None if beat is None else Beat(beat.tick, beat.pid, beat.host, beat.boot, beat.turned)
 
 
 def glance(url: str) -> Beat | None:
@@ -46,7 +53,7 @@ def glance(url: str) -> Beat | None:
         return None
     try:
         with closing(sqlite3.connect(f"file:{quote(file)}?mode=ro", uri=True, timeout=5)) as db:
-            row = db.execute("SELECT tick, pid, host FROM heartbeat").fetchone()
-        return None if row is None else (datetime.fromisoformat(row[0]).replace(tzinfo=UTC), row[1], row[2])
+            row = db.execute("SELECT tick, pid, host, boot, turned FROM heartbeat").fetchone()
+        return None if row is None else Beat(datetime.fromisoformat(row[0]).replace(tzinfo=UTC), *row[1:])
     except (sqlite3.Error, ValueError):
         return None

@@ -1,1 +1,3 @@
-"""What drives the jobs: `embedded`, one process on any store; `once`, one pass and out."""
+"""What drives the jobs: `embedded`, one process on any store; `once`, one pass and out; `timetable`,
+upkeep by the machine's clock.
+"""

@@ -1,6 +1,7 @@
 """The embedded engine: one process, one tick a second, bounded pools; what is due is always read from the store."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
@@ -9,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from worker.engine.hosts import PER_HOST, Turns, choose, host_of
 from worker.errors import StoreError
@@ -73,12 +73,6 @@ class Embedded:
 
     async def run(self) -> None:
         """Sweep at every tick, and at once when a job has ended, since it may have made work for the next."""
-        # Due times live in the store: the scheduler is a metronome, and a tick missed is a tick coalesced.
-        scheduler = AsyncIOScheduler(
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}, timezone="UTC"
-        )
-        scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS)
-        scheduler.start()
         stopping = asyncio.create_task(self._stopping.wait())
         sweep = None
         try:
@@ -87,16 +81,13 @@ class Embedded:
                 sweep = asyncio.create_task(self._sweep())
                 # A store that does not answer must not hold up the stop.
                 await asyncio.wait({sweep, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                await self._wake.wait()
+                # By the loop's clock, which no step of the machine's moves.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await self._wake.wait()
         finally:
             stopping.cancel()
-            scheduler.shutdown(wait=False)
             await self._drain(sweep)
-
-    async def _tick(self) -> None:
-        # A coroutine, since APScheduler calls all else in a thread, where it waits for one behind the store's jobs, and
-        # from where an event may not be set.
-        self._wake.set()
 
     async def _sweep(self) -> None:
         if asyncio.get_running_loop().time() < self._rested:

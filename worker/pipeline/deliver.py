@@ -196,7 +196,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         attempt=claimed.attempt,
         uncertain=claimed.uncertain,
         most_uncertain=MAX_UNCERTAIN_MAIL if target.channel is Channel.EMAIL else MAX_UNCERTAIN,
-        first_attempt=claimed.first_attempt,
+        first_attempt=claimed.first_attempt + edges.ahead(),
         now=now,
     )
     with edges.store.write() as tx:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,6 +39,8 @@ class Edges:
     live: Live
     #: What is wrong with templates and was told already; a start tells it once more.
     told: set[str] = field(default_factory=set)
+    #: How far the clock was stepped forward and is not trusted yet: nothing is given up for an age that it made.
+    ahead: Callable[[], timedelta] = timedelta
     #: Called at named points, for tests that kill the process there.
     at: Callable[[str], None] = field(default=_nowhere)
     _batches: "dict[Callable[..., Any], _Batch]" = field(default_factory=dict, init=False, repr=False)

@@ -50,7 +50,7 @@ class _Prepared:
 
 async def ingest(edges: Edges, ids: Sequence[int]) -> Ingested:
     """Make articles of entries that the caller holds a lease on. One that fails never stops the others."""
-    live = edges.live
+    live = edges.live.ageless if edges.ahead() else edges.live
     batch = await edges.in_thread(lambda: _read(edges, ids))
     found = await _articles(edges, live, batch)
     prepared, errors = await edges.in_thread(lambda: _prepare_all(batch, found, live))

@@ -1,6 +1,6 @@
 """What a reload replaces."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from worker.config import Config, Look
@@ -24,6 +24,13 @@ class Live:
     @cached_property
     def _feeds(self) -> dict[str, Feed]:
         return {feed.id: feed for feed in self.config.feeds}
+
+    @cached_property
+    def ageless(self) -> "Live":
+        """The same without any `max_age`, for while the clock may be wrong."""
+        rules = tuple(replace(rule, max_age=None) for rule in self.ruleset.rules)
+        alerts = replace(self.config.alerts, max_age=None)
+        return replace(self, config=replace(self.config, alerts=alerts), ruleset=replace(self.ruleset, rules=rules))
 
     @property
     def paced(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from worker.errors import StoreError, StoreUnusableError
 from worker.store import schema
-from worker.store.database import held
+from worker.store.files import held, make_file, make_folder
 
 _BUSY_SECONDS = 30
 _SIDES = ("-wal", "-shm")
@@ -26,6 +26,7 @@ def backup(source: Path, to: Path) -> int:
     part = to.with_name(to.name + ".part")
     try:
         part.unlink(missing_ok=True)
+        make_file(part)  # for this user alone, before anything stands in it
         with (
             contextlib.closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as live,
             contextlib.closing(sqlite3.connect(part)) as copy,
@@ -57,10 +58,12 @@ def restore(path: Path, copy: Path, now: datetime) -> Path | None:
         raise StoreUnusableError(f"{copy}: there is no such file")
     if path.exists() and copy.samefile(path):
         raise StoreUnusableError(f"{copy} is the store itself: name a backup")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(path.name + ".part")
     with held(path):
         try:
+            part.unlink(missing_ok=True)
+            make_file(part)
             shutil.copyfile(copy, part)
             _refuse_bad(part, shown=copy)
             _sync(part)
@@ -86,6 +89,7 @@ def _keep_aside(path: Path, now: datetime) -> Path:
     try:
         aside.hardlink_to(path)
     except OSError:  # not every file system has links
+        make_file(aside)
         shutil.copyfile(path, aside)
     return aside
 

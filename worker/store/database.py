@@ -4,10 +4,6 @@ SQLite runs with WAL, `synchronous=FULL`, foreign keys on, and `BEGIN IMMEDIATE`
 that turns writer fails at once with "database is locked" whatever the busy timeout says.
 """
 
-import contextlib
-import fcntl
-import os
-import socket
 import sqlite3
 import threading
 import time
@@ -20,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from worker.errors import StoreBusyError, StoreError, StoreHeldError, StoreMissingError, StoreUnusableError
-from worker.store import schema
+from worker.errors import StoreBusyError, StoreError, StoreMissingError, StoreUnusableError
+from worker.store import files, schema
 
 #: A transaction that a caller hands to the functions of this package.
 Tx = sa.Connection
@@ -29,6 +25,8 @@ Tx = sa.Connection
 BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
 _PAUSE = 0.05
+#: PostgreSQL's "insufficient privilege".
+_NO_RIGHT = "42501"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
 _RESTORE = "Restore a backup; the file was not changed."
@@ -46,8 +44,10 @@ _PRAGMAS = (
 class Store:
     """A store that is open. Safe for use from several threads; every method is synchronous."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, only_reads: bool = False) -> None:
         self._engine = engine
+        #: The file may not be written to by this user.
+        self.only_reads = only_reads
         self._held: IO[str] | None = None
         # SQLite has one writer: waiting here is fair, SQLite's own busy handler sleeps and starves.
         self._writer = threading.Lock()
@@ -76,6 +76,8 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """A transaction that writes; commits at the end, or rolls back what an exception leaves."""
+        if self.only_reads:
+            raise StoreUnusableError(f"{self.path} cannot be written to by this user")
         with self._counted(), _translated():
             if not self.is_sqlite:
                 with self._engine.connect() as tx, tx.begin():
@@ -110,7 +112,7 @@ class Store:
         """
         if self.path is None:
             return
-        self._held = _hold(self.path)
+        self._held = files.hold(self.path)
 
     def log_bytes(self) -> int:
         """How large SQLite's write-ahead log is."""
@@ -146,39 +148,6 @@ class Store:
             self._held = None
 
 
-def _hold(path: Path) -> IO[str]:
-    # Resolved: a store that is reached by two names is still one.
-    place = path.resolve()
-    try:
-        file = place.with_name(place.name + ".lock").open("a+", encoding="utf-8")
-    except OSError as e:
-        raise StoreUnusableError(f"{place}.lock cannot be opened: {e.strerror}. Make it this user's.") from e
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as e:
-        file.seek(0)
-        holder = file.read().strip() or "another process"
-        file.close()
-        raise StoreHeldError(
-            f"{path} is in use by {holder}. Stop it first, or give this one a store of its own; "
-            "`veille status`, `why` and `import` work beside a running worker."
-        ) from e
-    file.truncate(0)
-    file.write(f"veille, process {os.getpid()} on {socket.gethostname()}")
-    file.flush()
-    return file
-
-
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold a SQLite store that is not open, and may not be there; raises StoreHeldError as `Store.hold` does."""
-    file = _hold(path)
-    try:
-        yield
-    finally:
-        file.close()
-
-
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn the driver's errors into the store's, where a caller can do something about them."""
@@ -196,6 +165,8 @@ def _translated() -> Iterator[None]:
             raise StoreUnusableError(f"the store cannot be used: {words}") from e
         raise StoreError(f"the store could not do it: {words}") from e
     except DatabaseError as e:
+        if getattr(e.orig, "sqlstate", "") == _NO_RIGHT:
+            raise StoreUnusableError(f"this user may not do that with the store: {e.orig}") from e
         if isinstance(e.orig, sqlite3.DatabaseError) and (
             "malformed" in str(e.orig) or "not a database" in str(e.orig)
         ):
@@ -225,15 +196,15 @@ def open_store(url: str, *, create: bool) -> Store:
     """The store at `url` (`sqlite:///FILE` or `postgresql+psycopg://...`).
 
     `create` makes a missing one and migrates an older one; without it both are StoreUnusableError, since a command
-    that looks on must not change the schema under a running worker.
+    that looks on must not change the schema under a running worker. Such a command may read a file that it may not
+    write to.
     """
     parsed = sa.make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     where = (parsed.database or "") if is_sqlite else parsed.render_as_string(hide_password=True)
-    if is_sqlite:
-        _prepare_file(Path(where), create=create)
-    engine = _sqlite(parsed) if is_sqlite else _postgresql(parsed)
-    store = Store(engine)
+    only_reads = is_sqlite and not files.prepare(Path(where), create=create)
+    engine = _sqlite(parsed, only_reads=only_reads) if is_sqlite else _postgresql(parsed)
+    store = Store(engine, only_reads=only_reads)
     try:
         _bring_up_to_date(store, create=create)
     except StoreBusyError:
@@ -274,50 +245,6 @@ def _bring_up_to_date(store: Store, *, create: bool) -> None:
         schema.bring_up_to_date(tx)
 
 
-def _prepare_file(path: Path, *, create: bool) -> None:
-    if not path.exists():
-        if not create:
-            raise StoreMissingError(f"there is no store at {path} yet: `veille run` or `veille poll` makes it")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise StoreUnusableError(f"the folder of {path} cannot be made: {e.strerror}") from e
-    elif path.is_dir():
-        raise StoreUnusableError(f"{path} is a folder, and should be a file")
-    elif _stays_empty(path):
-        # A new store over a lost one would tell everything again, and nobody would know why.
-        raise StoreUnusableError(f"{path} is empty: restore a backup, or remove the file to begin anew")
-    else:
-        _refuse_another(path)
-    for place in (path.parent, path):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise StoreUnusableError(f"{place} cannot be written to by this user")
-
-
-def _stays_empty(path: Path) -> bool:
-    """Whether a file is empty, and not because another process is making it this moment."""
-    for _ in range(20):
-        if path.stat().st_size:
-            return False
-        time.sleep(_PAUSE)
-    return True
-
-
-def _refuse_another(path: Path) -> None:
-    """Look into a file before anything is set in it: it may be another program's, or a log beside it may be.
-
-    Only to read: whoever may write takes the log into the file when it closes it.
-    """
-    place = f"{path.resolve().as_uri()}?mode=ro"
-    try:
-        with contextlib.closing(sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS)) as db:
-            names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    except sqlite3.Error:
-        return  # opening it says what is wrong
-    if names and "alembic_version" not in names:
-        raise StoreUnusableError(f"{path} is a database of something else (it has a table {names[0]!r}); name another")
-
-
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(
@@ -340,13 +267,17 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     return engine
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_POOL)
+def _sqlite(url: sa.URL, *, only_reads: bool) -> sa.Engine:
+    more: dict[str, Any] = {}
+    if only_reads:
+        more["creator"] = lambda: files.connect_to_read(Path(url.database or ""), BUSY_SECONDS)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_POOL, **more)
 
     @sa.event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # sqlite3 would begin on its own, and deferred
-        _set_wal(connection)
+        if not only_reads:
+            _set_wal(connection)
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").close()
 

@@ -69,6 +69,9 @@ class Heartbeat:
     pid: int
     started: datetime
     tick: datetime
+    #: The run of the machine that ticked, and the seconds that it had been up: they outlast a step of its clock.
+    boot: str = ""
+    turned: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ def beat(tx: Tx, heartbeat: Heartbeat) -> None:
         "pid": heartbeat.pid,
         "started": heartbeat.started,
         "tick": heartbeat.tick,
+        "boot": heartbeat.boot,
+        "turned": heartbeat.turned,
     }
     statement = insert(tx, _heartbeat).values(values)
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
@@ -133,7 +138,11 @@ def rest(tx: Tx, owner: str) -> None:
 def heartbeat(tx: Tx) -> Heartbeat | None:
     """The last tick, if a worker ever ran."""
     r = tx.execute(sa.select(_heartbeat)).one_or_none()
-    return None if r is None else Heartbeat(owner=r.owner, host=r.host, pid=r.pid, started=r.started, tick=r.tick)
+    if r is None:
+        return None
+    return Heartbeat(
+        owner=r.owner, host=r.host, pid=r.pid, started=r.started, tick=r.tick, boot=r.boot, turned=r.turned
+    )
 
 
 def entry_counts(tx: Tx) -> dict[str, int]:

@@ -1,28 +1,38 @@
 """The terminal, and how single things look on it."""
 
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import Progress
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from worker import logs
+
 Facts = dict[str, Any]
+
+
+class _Harmless(Console):
+    """Draws no character that a terminal obeys but its own: the last gate, behind `inert` and `escape`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable; those that move the cursor are Rich's own."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else logs.inert(text), style, control)
+
 
 # What feeds write is shown as they wrote it: no `:smile:` becomes a picture.
 #: What is read by a program is not to be folded at a width that nobody sees.
 _WIDE = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 1000
-out = Console(emoji=False, highlight=False, width=_WIDE)
-_err = Console(stderr=True, emoji=False, highlight=False)
-#: What a terminal obeys, line breaks included, and what turns a line around.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+out = _Harmless(emoji=False, highlight=False, width=_WIDE)
+_err = _Harmless(stderr=True, emoji=False, highlight=False)
 
 
 @contextmanager
@@ -34,10 +44,10 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
 
 
 def inert(value: Any) -> Any:
-    """`value` with every such character in its texts replaced, one for one: marks keep their places."""
+    """`value` with a sign for every character that a terminal obeys, line breaks too: marks keep their places."""
     match value:
         case str():
-            return _UNSAFE.sub(" ", value)
+            return logs.inert(value, keep="")
         case dict():
             return {inert(key): inert(one) for key, one in value.items()}
         case list() | tuple():

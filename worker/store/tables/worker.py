@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sqlalchemy import text
 from sqlmodel import Field, SQLModel
 
 from worker.store.tables.columns import text_column, time_column
@@ -17,6 +18,9 @@ class HeartbeatRow(SQLModel, table=True):
     pid: int
     started: datetime = time_column()
     tick: datetime = time_column()
+    #: See `upkeep.Heartbeat`.
+    boot: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+    turned: float | None = None
 
 
 class InForceRow(SQLModel, table=True):

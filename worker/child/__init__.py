@@ -2,7 +2,8 @@
 
 One pipe for each child and nothing shared between children: one that dies in the middle of a sentence leaves no
 lock behind for which another would wait. New interpreters rather than forks, because threads run in the parent, and
-not `multiprocessing`'s, which would import the parent's main module into each.
+not `multiprocessing`'s, which would import the parent's main module into each. A child knows its job and little else:
+of the environment only what `_KEPT` names, which holds no secret; what it answers is data, never a pickle: `answer`.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from enum import StrEnum
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Never, TypeVar, TypeVarTuple
 
+from worker.child import answer
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -32,6 +35,15 @@ MEBIBYTE = 1 << 20
 _START_SECONDS = 60.0
 #: A child's exit code when it has no memory left even to say so.
 _NO_MEMORY = 77
+#: What a child is given of the environment: where things are, and how text and time are written.
+_KEPT = (
+    *("HOME", "PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "TMPDIR", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ"),
+    *("SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+)
+#: Bytes of an answer; more is read from no child.
+_LONGEST = 256 * MEBIBYTE
+#: Characters of what is said of a failure.
+_WORDS = 300
 _BOOT = "import sys; from worker.child import serve; serve(*map(int, sys.argv[1:]))"
 
 
@@ -44,8 +56,10 @@ class ChildReason(StrEnum):
     DIED = "died"
     #: It asked for more memory than it was given.
     MEMORY = "memory"
-    #: The function raised, or its arguments or result cannot be pickled.
+    #: The function raised, or its arguments cannot be pickled or its result cannot be written as JSON.
     RAISED = "raised"
+    #: It answered something that the function does not return.
+    GARBLED = "garbled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +93,8 @@ class Children:
     async def run(self, function: Callable[[*Ts], T], *args: *Ts, seconds: float = 20) -> T | ChildFailed:
         """What `function(*args)` returns, or why there is nothing within `seconds` from when a child was free.
 
-        `function` stands at the top level of an importable module; arguments and result are pickled. If the caller
-        is cancelled, the job's child is killed.
+        `function` stands at the top level of an importable module; its arguments are pickled, its result is sent as
+        JSON and must be of its annotated type. If the caller is cancelled, the job's child is killed.
         """
         async with self._free:
             if not self._kill_all.alive:
@@ -179,9 +193,12 @@ class _Child:
     def _begin(self, far: int) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603  this interpreter, this module
             [sys.executable, "-P", "-c", _BOOT, *map(str, (far, *self._limits))],
+            # What a library prints of hostile text is not to reach a terminal.
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             pass_fds=[far],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=_environment(),
         )
 
     def call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T | ChildFailed:
@@ -195,13 +212,17 @@ class _Child:
         try:
             with self._talk:
                 self._pipe.send_bytes(job)
-                answer = self._pipe.recv_bytes()
+                answered = self._pipe.recv_bytes(_LONGEST)
         except (EOFError, OSError):
             return self._dead()
         self.jobs += 1
-        result: T | ChildFailed = pickle.loads(answer)  # noqa: S301  from our own code under our own user
-        self._sound = not (isinstance(result, ChildFailed) and result.reason is ChildReason.MEMORY)
-        return result
+        try:
+            result, failure = answer.received(function, answered)
+            failed = failure and ChildFailed(reason=ChildReason(failure[0]), detail=failure[1][:_WORDS])
+        except ValueError:
+            return ChildFailed(reason=ChildReason.GARBLED, detail="its answer is none that the job can give")
+        self._sound = failed is None or failed.reason is not ChildReason.MEMORY
+        return failed or result
 
     def _dead(self) -> ChildFailed:
         code = self._wait(1)
@@ -240,6 +261,11 @@ class _Child:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return self._process.wait(seconds)
         return None
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def _kill(children: Iterable[_Child]) -> None:
@@ -301,11 +327,11 @@ def _allow_cpu(seconds: int) -> None:
 def _answer(job: bytes) -> bytes:
     try:
         function, args = pickle.loads(job)  # noqa: S301  from the parent
-        return pickle.dumps(function(*args))
+        return answer.sent(function, function(*args))
     except MemoryError:
-        return pickle.dumps(ChildFailed(reason=ChildReason.MEMORY, detail="out of memory"))
+        return answer.sent_failure(ChildReason.MEMORY, "out of memory")
     except BaseException as e:  # noqa: BLE001  whatever it is, the next job is not to suffer for it
-        return pickle.dumps(ChildFailed(reason=ChildReason.RAISED, detail=_words(e)))
+        return answer.sent_failure(ChildReason.RAISED, _words(e))
 
 
 def _words(e: BaseException) -> str:

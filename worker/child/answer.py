@@ -1,0 +1,42 @@
+"""A job's answer on its way from the child: JSON, checked in the parent against what the function says it returns.
+
+The child has read what hostile servers send, so nothing that it sends may be unpickled: a pickle runs what it names.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter
+
+#: The first byte of an answer.
+_RESULT, _FAILURE = b"=", b"!"
+
+
+def sent(function: Callable[..., Any], result: Any) -> bytes:
+    """The bytes that stand for a result of `function`; raises ValueError for what JSON cannot hold."""
+    return _RESULT + _type_of(function).dump_json(result)
+
+
+def sent_failure(reason: str, detail: str) -> bytes:
+    """The bytes that say why there is none."""
+    return _FAILURE + _FAILURES.dump_json((reason, detail.encode("utf-8", "replace").decode()))
+
+
+def received(function: Callable[..., Any], answer: bytes) -> tuple[Any, tuple[str, str] | None]:
+    """The result of `function`, or a reason and its detail; raises ValueError where the bytes stand for neither."""
+    kind, data = answer[:1], answer[1:]
+    if kind == _FAILURE:
+        return None, _FAILURES.validate_json(data, strict=True)
+    if kind != _RESULT:
+        raise ValueError("neither a result nor a failure")
+    return _type_of(function).validate_json(data, strict=True), None
+
+
+_FAILURES: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[str, str])
+
+
+@lru_cache(maxsize=64)
+def _type_of(function: Callable[..., Any]) -> TypeAdapter[Any]:
+    """What the function returns, by its annotation; without one, whatever JSON has a form for."""
+    return TypeAdapter(get_type_hints(function).get("return", Any))
