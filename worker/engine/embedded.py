@@ -57,7 +57,7 @@ class Embedded:
         self._deliveries: dict[int, tuple[str, asyncio.Task[bool]]] = {}
         #: What was due at the last look and is not begun: it needs no further look to go on with.
         self._owed: tuple[deliveries.Due, ...] = ()
-        #: The delivery that was last tried alone.
+        #: The delivery that was last tried without others of its target.
         self._alone = 0
         self._ingest: asyncio.Task[bool] | None = None
 
@@ -141,23 +141,25 @@ class Embedded:
     def _start_deliveries(self) -> bool:
         """Begin what there is room for; whether that was anything."""
         resting = asyncio.get_running_loop().time() < self._rested
-        if self._alone in self._deliveries or self._stopping.is_set() or resting:
+        if self._stopping.is_set() or resting:
             return False
         load = Counter(target for target, _ in self._deliveries.values())
         before, later = len(self._deliveries), []
+        # What a dead process left behind goes one by one, each without others of its target: five crashes in company
+        # would condemn its neighbours with it. What goes to other targets meanwhile becomes a suspect once at most.
+        suspect = None if self._alone in self._deliveries else next((one for one in self._owed if one.crashed), None)
+        tried = suspect.target_id if suspect else self._deliveries.get(self._alone, ("",))[0]
         for one in self._owed:
-            if len(self._deliveries) >= DELIVERIES or load[one.target_id] >= PER_TARGET or one.crashed:
+            is_suspect = one is suspect
+            most = 1 if is_suspect else 0 if one.crashed or one.target_id == tried else PER_TARGET
+            if len(self._deliveries) >= DELIVERIES or load[one.target_id] >= most:
                 later.append(one)
                 continue
+            if is_suspect:
+                self._alone = one.id
             load[one.target_id] += 1
             self._start_delivery(one)
         self._owed = tuple(later)
-        # What took the process down goes alone: five crashes in company would condemn seven innocents with it.
-        suspect = next((one for one in later if one.crashed), None)
-        if suspect is not None and not self._deliveries:
-            self._alone = suspect.id
-            self._owed = tuple(one for one in later if one is not suspect)
-            self._start_delivery(suspect)
         return len(self._deliveries) > before
 
     def _start_delivery(self, one: deliveries.Due) -> None:

@@ -266,5 +266,7 @@ class Claimed:
     attempt: int
     #: Earlier attempts whose outcome is uncertain.
     uncertain: int = 0
+    #: Of these, the ones that their own worker cut off when it stopped: they say nothing of the target.
+    cut_off: int = 0
     #: When the delivery was first attempted; outages are measured from it.
     first_attempt: datetime = field(kw_only=True)

@@ -91,9 +91,11 @@ def _claim_one(
         _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
         return None, None
     with edges.store.write() as tx:
-        if not targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE):
+        if not targets.may_go(tx, target.id, now):
             return None, None
         claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE, seen=seen)
+        if claimed is not None:
+            targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE)
         edges.at("before_claim_commit")
     edges.at("after_claim")
     return claimed, target
@@ -194,7 +196,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         receipt,
         key=claimed.key,
         attempt=claimed.attempt,
-        uncertain=claimed.uncertain,
+        uncertain=claimed.uncertain - claimed.cut_off,
         most_uncertain=MAX_UNCERTAIN_MAIL if target.channel is Channel.EMAIL else MAX_UNCERTAIN,
         first_attempt=claimed.first_attempt,
         now=now,
@@ -253,8 +255,8 @@ def _put_aside(edges: Edges, live: Live, draft: deliveries.Draft, state: Deliver
     """Park a delivery, or give it up, without an attempt; the operators are told."""
     now = edges.clock()
     with edges.store.write() as tx:
-        deliveries.settle(tx, draft.id, state, reason[:500], now=now)
-        _notify(tx, live, draft.target_id, "a message was not sent", reason, now)
+        if deliveries.settle(tx, draft.id, state, reason[:500], now=now):
+            _notify(tx, live, draft.target_id, "a message was not sent", reason, now)
 
 
 def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime) -> None:

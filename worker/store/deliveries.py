@@ -19,6 +19,8 @@ _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as abov
 _DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
+#: What is said of an attempt that its own worker cut off when it stopped.
+CUT_OFF = "cut off when the worker stopped"
 _first = _delivery.alias("first")
 #: What becomes of one that is to be sent after all: it may be sealed anew, or keeps its bytes.
 _AGAIN = sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
@@ -30,7 +32,8 @@ class Due:
 
     id: int
     target_id: str
-    #: An attempt of it never came back. It is tried alone, so that it is known whether it is what kills the process.
+    #: An attempt of it died with its process. It is tried without others of its target, so that it is known whether it
+    #: is what kills the process.
     crashed: bool
 
 
@@ -136,7 +139,9 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
 def claim(
     tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta, seen: int = 0
 ) -> Claimed | None:
-    """Seal an open delivery with `message`, count the attempt, and take the lease; None if it changed meanwhile.
+    """Seal an open delivery with `message`, count the attempt, and take the lease.
+
+    None where it changed meanwhile, or is not due (any more): whoever asks may have read of it long ago.
 
     All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
     counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
@@ -148,7 +153,7 @@ def claim(
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
-    if not free or row.state not in _DUE or row.state != before.state or row.attempts != before.attempts:
+    if not free or row.due > now or row.state not in _DUE or row.state != before.state or row.attempts != before.attempts:
         return None
     values: dict[str, object] = {
         "attempts": row.attempts + 1,
@@ -182,6 +187,7 @@ def claim(
         message=sealed,
         attempt=row.attempts + 1,
         uncertain=uncertain,
+        cut_off=_cut_off(tx, before.id) if uncertain else 0,
         first_attempt=row.first_attempt or now,
     )
 
@@ -190,6 +196,12 @@ def _attempts(tx: Tx, delivery_id: int, *outcomes: str) -> int:
     """How many attempts came to one of them."""
     query = sa.select(sa.func.count()).select_from(_attempt)
     return tx.execute(query.where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))).scalar_one()
+
+
+def _cut_off(tx: Tx, delivery_id: int) -> int:
+    """How many attempts their own workers cut off."""
+    mine = (_attempt.c.delivery_id == delivery_id, _attempt.c.detail == CUT_OFF)
+    return tx.execute(sa.select(sa.func.count()).select_from(_attempt).where(*mine)).scalar_one()
 
 
 def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
@@ -298,9 +310,13 @@ def release(tx: Tx) -> None:
     tx.execute(sa.update(_delivery).where(*leased).values(lease_until=None, owner=""))
 
 
-def release_own(tx: Tx, owner: str) -> None:
-    """End the leases of one owner that stops in order."""
+def release_own(tx: Tx, owner: str, now: datetime | None = None) -> None:
+    """End the leases of one owner that stops in order; what it was sending may have arrived, and is no crash."""
     own = (_delivery.c.state.in_(_DUE), _delivery.c.owner == owner)
+    held = sa.select(_delivery.c.id).where(*own)
+    under_way = (_attempt.c.delivery_id.in_(held), _attempt.c.owner == owner, _attempt.c.outcome == "")
+    cut_off = {"outcome": Outcome.UNCERTAIN, "detail": CUT_OFF, "finished": now}
+    tx.execute(sa.update(_attempt).where(*under_way).values(cut_off))
     tx.execute(sa.update(_delivery).where(*own).values(lease_until=None, owner=""))
 
 
