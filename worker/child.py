@@ -24,6 +24,8 @@ from enum import StrEnum
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Never, TypeVar, TypeVarTuple
 
+from worker.errors import OWN_FAULTS
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -55,6 +57,8 @@ class ChildFailed:
     reason: ChildReason
     #: For people: the exception and its first words, or the signal.
     detail: str = ""
+    #: It would have struck any job: no child can be started, a library is missing, no file is left.
+    any_job: bool = False
 
 
 class Children:
@@ -88,7 +92,7 @@ class Children:
             try:
                 child = self._take()
             except OSError as e:  # no file is left for its pipe
-                return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {_words(e)}")
+                return _not_started(_words(e))
             result: T | ChildFailed | None = None
             try:
                 result = await self._run(child, seconds, function, args)
@@ -122,7 +126,7 @@ class Children:
     ) -> T | ChildFailed:
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._threads, child.start):
-            return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {child.end()}")
+            return _not_started(child.end())
         call = loop.run_in_executor(self._threads, child.call, function, args)
         done, _ = await asyncio.wait({call}, timeout=seconds)
         if not done:
@@ -305,7 +309,12 @@ def _answer(job: bytes) -> bytes:
     except MemoryError:
         return pickle.dumps(ChildFailed(reason=ChildReason.MEMORY, detail="out of memory"))
     except BaseException as e:  # noqa: BLE001  whatever it is, the next job is not to suffer for it
-        return pickle.dumps(ChildFailed(reason=ChildReason.RAISED, detail=_words(e)))
+        any_job = isinstance(e, OWN_FAULTS)
+        return pickle.dumps(ChildFailed(reason=ChildReason.RAISED, detail=_words(e), any_job=any_job))
+
+
+def _not_started(why: str) -> ChildFailed:
+    return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {why}", any_job=True)
 
 
 def _words(e: BaseException) -> str:

@@ -51,16 +51,17 @@ class Kind(StrEnum):
     STORE_BUSY = "store_busy"
     LOG_LARGE = "log_large"
     LEDGER = "ledger"
+    WORKER_FAULT = "worker_fault"
 
 
 #: True of one process alone, which no other can see; over also when that process is gone.
-OWN = frozenset({Kind.TICK_MISSED, Kind.STORE_BUSY})
+OWN = frozenset({Kind.TICK_MISSED, Kind.STORE_BUSY, Kind.WORKER_FAULT})
 #: What nobody who could judge it has seen for so long is over: its worker is gone, or its feed or rule was taken out.
 OWN_UNSEEN, UNSEEN = timedelta(minutes=15), timedelta(minutes=30)
 #: Looked for often, since they come at once; the others tell of days.
-OFTEN = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LOG_LARGE})
+OFTEN = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LOG_LARGE}
 #: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
-SEVERE = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LEDGER})
+SEVERE = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LEDGER}
 #: Told in the transaction in which they come about, and so not once more; `poll` tells also when a feed recovers.
 TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
 RECOVERY_TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS})
@@ -116,6 +117,8 @@ class Facts:
     late: timedelta | None = None
     #: Transactions of late that the store was too busy for.
     refused: int = 0
+    #: What this process cannot do at present, whatever it works on: the exceptions that say so.
+    faults: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +278,11 @@ def _of_itself(facts: Facts, on: frozenset[str]) -> Iterator[Condition]:
         body = f"{facts.refused} transactions had to wait too long. Another process writes to the store for long."
         subject = f"{worker}: the store is busy"
         yield Condition(kind=Kind.STORE_BUSY, about=facts.owner, subject=subject, body=body)
+    if facts.faults:
+        reasons = "\n".join(facts.faults)
+        body = f"{reasons}\nNothing is given up for it: all of it waits, and goes on when that is put right."
+        subject = f"{worker}: it cannot do its work"
+        yield Condition(kind=Kind.WORKER_FAULT, about=facts.owner, subject=subject, body=body)
     if facts.log > LOG_LARGE:
         body = f"It has {facts.log // 1_000_000} MB. Some process has been reading the store for long, and keeps it."
         yield Condition(kind=Kind.LOG_LARGE, subject="the store's log grows", body=body)

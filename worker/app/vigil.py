@@ -80,7 +80,9 @@ class Vigil:
         if self._late is not None and at - self._late[0] > _LATELY:
             self._late = None
         late = self._late[1] if self._late else None
-        return replace(facts, owner=self._edges.owner, late=late, refused=self._refused)
+        # From other threads they come and go.
+        faults = tuple(sorted(set(self._edges.faults.copy().values())))
+        return replace(facts, owner=self._edges.owner, late=late, refused=self._refused, faults=faults)
 
 
 def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:

@@ -15,6 +15,7 @@ import structlog
 from worker.alert import PARKED_FOR
 from worker.app.clock import SET_BACK, is_alive
 from worker.app.measure import measure
+from worker.app.others import Others
 from worker.app.reload import Reloads
 from worker.app.vigil import Vigil
 from worker.console import Console
@@ -26,7 +27,7 @@ from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, events, quarantine, repeated, setback, stories, upkeep
+from worker.store import Store, deliveries, events, leases, quarantine, repeated, setback, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Worker:
         self._nought: datetime | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._forgetting = False
+        self._others = Others(made.owner)
         self._vigil = Vigil(made)
         self._looking = False
         self._engine = Embedded(made, self._upkeep)
@@ -99,13 +101,15 @@ class Worker:
         return lambda token: answering.read(store, token, clock()), lambda said: answering.take(store, said, clock())
 
     def _is_alive(self) -> bool:
-        return is_alive(self._edges.store, self._edges.clock())
+        return not self._edges.faults and is_alive(self._edges.store, self._edges.clock())
 
     def _measured(self) -> Measured:
         return measure(self._edges.store, self._edges.live.config, lag=self._lag[0])
 
     def _unready(self) -> str:
         """Why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
+        if faults := self._edges.faults.copy():
+            return "it cannot do its work: " + "; ".join(sorted(set(faults.values())))
         if not self._is_alive():
             return "the tick is late"
         if self._engine.resting:
@@ -134,7 +138,7 @@ class Worker:
 
     def _release(self) -> None:
         with self._edges.store.write() as tx:
-            deliveries.release_own(tx, self._edges.owner)
+            leases.give_back(tx, self._edges.owner, self._edges.clock())
             upkeep.rest(tx, self._edges.owner)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -154,7 +158,8 @@ class Worker:
     async def _upkeep(self, now: datetime) -> None:
         await self._mind_the_clock()
         if self._is_time("beat", _BEAT_EVERY):
-            await self._edges.in_thread(lambda: self._beat(now))
+            at = asyncio.get_running_loop().time()
+            await self._edges.in_thread(lambda: self._beat(now, at))
         if self._is_time("forget", _FORGET_EVERY) and not self._forgetting:
             self._forgetting = True
             self._spawn(self._forget(now))
@@ -188,12 +193,15 @@ class Worker:
         self._done[what] = now
         return True
 
-    def _beat(self, now: datetime) -> None:
+    def _beat(self, now: datetime, at: float) -> None:
         beat = upkeep.Heartbeat(
             owner=self._edges.owner, host=socket.gethostname(), pid=os.getpid(), started=self._started, tick=now
         )
         with self._edges.store.write() as tx:
             upkeep.beat(tx, beat)
+            if dead := self._others.dead(upkeep.heartbeats(tx), at):
+                freed = leases.take_over(tx, dead)
+                _log.warning("a worker died; its work is taken over", owners=dead, entries_and_deliveries=freed)
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()

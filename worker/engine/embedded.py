@@ -177,7 +177,7 @@ class Embedded:
         def take() -> tuple[int, ...]:
             with edges.store.write() as tx:
                 entries.quarantine_poisoned(tx, now=now)
-                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH)
+                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=edges.owner)
 
         if ids := await edges.in_thread(take):
             self._ingest = self._start("ingest", ingest(edges, ids), self._ingested)
@@ -196,7 +196,7 @@ class Embedded:
 
         def claim() -> tuple[str, ...]:
             with edges.store.write() as tx:
-                return feeds.claim(tx, chosen, now=now, lease=LEASE)
+                return feeds.claim(tx, chosen, now=now, lease=LEASE, owner=edges.owner)
 
         for key in await edges.in_thread(claim):
             self._polls[key] = self._start("poll", poll(edges, key), partial(self._polls.pop, key, None))

@@ -35,6 +35,8 @@ class Suppression(StrEnum):
     ARCHIVE = "archive"
     #: The recipient was told of the story, and its rule tells no more of that kind.
     SAME_STORY = "same-story"
+    #: Its text was corrected so often that nobody wants each time of it.
+    OFTEN_CORRECTED = "often-corrected"
     #: Published too long before it was first seen.
     OLD_NEWS = "old-news"
     #: Somebody silenced its rule, story, set or feed for a time.

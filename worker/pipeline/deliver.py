@@ -3,12 +3,13 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 import structlog
 
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
 from worker.deliver import send
-from worker.errors import StoreError
+from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
     Channel,
     Claimed,
@@ -32,15 +33,21 @@ _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
 #: only with its process.
 LEASE = timedelta(minutes=4)
-#: Seconds between tries to write down what came of a send.
+#: Seconds between tries to write down what came of a send; the last for as long as it takes.
 _PAUSES = (1, 2, 4, 8)
+#: Before a message is made again that this process could not make for a fault of its own.
+_OWN_FAULT_PAUSE = timedelta(minutes=1)
 #: A target that failed for so long is told of, since somebody may have to mend it.
 _LONG = timedelta(hours=1)
 HOST = "veille"
 
 
-async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
-    """Attempt one delivery; the state it comes to, or None when another worker has it."""
+async def deliver(edges: Edges, delivery_id: int, *, patience: float | None = None) -> DeliveryState | None:
+    """Attempt one delivery; the state it comes to, or None when another worker has it.
+
+    While the store cannot take what came of the send, that is kept in memory and written when it can: a send that is
+    not written down would be made again. Raises StoreError `patience` seconds after the send, where that is given.
+    """
     live = edges.live
     claimed, target = await edges.in_thread(lambda: _claim(edges, live, delivery_id))
     if claimed is None or target is None:
@@ -50,14 +57,16 @@ async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
         claimed, target, client=edges.client, children=edges.senders, echo=edges.echo, allow=live.config.allow
     )
     edges.at("after_send_before_mark")
-    for pause in _PAUSES:
+    sent = asyncio.get_running_loop().time()
+    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
         try:
             return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
         except StoreError as e:
-            # What was sent and is not written down would be sent again.
+            if patience is not None and asyncio.get_running_loop().time() - sent >= patience:
+                raise
             _log.warning("the outcome cannot be stored yet", delivery=claimed.id, error=str(e))
-            await asyncio.sleep(pause)
-    return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
+        await asyncio.sleep(pause)
+    raise AssertionError("the pauses have no end")
 
 
 def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, Target | None]:
@@ -82,14 +91,10 @@ def _claim_one(
         if still is None:
             return None, None
         draft = still
-    try:
-        message, seen = _sealed(edges, live, draft, target, now)
-    except StoreError:
-        raise
-    except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
-        _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
-        _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
+    made = _made(edges, live, draft, target, now)
+    if made is None:
         return None, None
+    message, seen = made
     with edges.store.write() as tx:
         if not targets.may_go(tx, target.id, now):
             return None, None
@@ -99,6 +104,29 @@ def _claim_one(
         edges.at("before_claim_commit")
     edges.at("after_claim")
     return claimed, target
+
+
+def _made(
+    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
+) -> tuple[Message | None, int] | None:
+    """What `_sealed` gives; None where no message can be made of it, which is parked, or of any, so that it waits."""
+    try:
+        made = _sealed(edges, live, draft, target, now)
+    except StoreError:
+        raise
+    except OWN_FAULTS as e:
+        _log.exception("messages cannot be made now", delivery=draft.id)
+        edges.faults["deliver"] = f"{type(e).__name__}: {e}"
+        with edges.store.write() as tx:
+            deliveries.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
+        return None
+    except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
+        _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
+        _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
+        return None
+    if made[0] is not None:
+        edges.faults.pop("deliver", None)
+    return made
 
 
 def _rechecked(

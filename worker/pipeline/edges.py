@@ -39,6 +39,8 @@ class Edges:
     live: Live
     #: What is wrong with templates and was told already; a start tells it once more.
     told: set[str] = field(default_factory=set)
+    #: By job: what keeps it from being done at all at present, which is no fault of what it works on.
+    faults: dict[str, str] = field(default_factory=dict)
     #: Called at named points, for tests that kill the process there.
     at: Callable[[str], None] = field(default=_nowhere)
     _batches: "dict[Callable[..., Any], _Batch]" = field(default_factory=dict, init=False, repr=False)

@@ -16,7 +16,8 @@ _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as ab
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
-_DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
+#: Of a delivery on its way, which may be leased.
+DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
 #: What is said of an attempt that its own worker cut off when it stopped.
@@ -93,7 +94,7 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
         )
         .outerjoin(_target, _target.c.id == _delivery.c.target_id)
         .where(
-            _delivery.c.state.in_(_DUE),
+            _delivery.c.state.in_(DUE),
             _delivery.c.due <= now,
             targets.takes(now),
             sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
@@ -153,7 +154,9 @@ def claim(
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
-    if not free or row.due > now or row.state not in _DUE or row.state != before.state or row.attempts != before.attempts:
+    if not free or row.due > now or row.state not in DUE:
+        return None
+    if row.state != before.state or row.attempts != before.attempts:
         return None
     values: dict[str, object] = {
         "attempts": row.attempts + 1,
@@ -270,11 +273,17 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     if state is DeliveryState.DEAD:
         values["finished"] = now
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
-    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(_DUE), free)
+    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), free)
     if not tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
         return False
     events.note_deliveries(tx, [delivery_id], now)
     return True
+
+
+def postpone(tx: Tx, delivery_id: int, due: datetime) -> None:
+    """Let a delivery that nobody works on be due later, without an attempt."""
+    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), _delivery.c.lease_until.is_(None))
+    tx.execute(sa.update(_delivery).where(*mine).values(due=due))
 
 
 def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
@@ -294,7 +303,7 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
     """Give up what is older and parked, itself or with its target; returns how many."""
     parked = sa.select(_target.c.id).where(_target.c.parked != "")
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
-    waits = sa.and_(_delivery.c.state.in_(_DUE), _delivery.c.target_id.in_(parked), free)
+    waits = sa.and_(_delivery.c.state.in_(DUE), _delivery.c.target_id.in_(parked), free)
     why = sa.case((_delivery.c.reason == "", "its target is parked"), else_=_delivery.c.reason)
     old = sa.or_(_delivery.c.state == DeliveryState.PARKED, waits)
     expired = sa.update(_delivery).where(old, _delivery.c.created < before).returning(_delivery.c.id)
@@ -306,13 +315,13 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
 
 def release(tx: Tx) -> None:
     """End every lease: for a worker that knows it is alone. Attempts that never came back stay without outcome."""
-    leased = (_delivery.c.state.in_(_DUE), _delivery.c.lease_until.is_not(None))
+    leased = (_delivery.c.state.in_(DUE), _delivery.c.lease_until.is_not(None))
     tx.execute(sa.update(_delivery).where(*leased).values(lease_until=None, owner=""))
 
 
 def release_own(tx: Tx, owner: str, now: datetime | None = None) -> None:
     """End the leases of one owner that stops in order; what it was sending may have arrived, and is no crash."""
-    own = (_delivery.c.state.in_(_DUE), _delivery.c.owner == owner)
+    own = (_delivery.c.state.in_(DUE), _delivery.c.owner == owner)
     held = sa.select(_delivery.c.id).where(*own)
     under_way = (_attempt.c.delivery_id.in_(held), _attempt.c.owner == owner, _attempt.c.outcome == "")
     cut_off = {"outcome": Outcome.UNCERTAIN, "detail": CUT_OFF, "finished": now}

@@ -114,6 +114,25 @@ def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> 
     tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
 
 
+def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None:
+    """Why nobody is owed a first alert on an article for a rule any more, as a suppression and its words.
+
+    None while somebody is, or where none was ever decided: what reminds of it has a ground.
+    """
+    firsts = sa.select(_obligation).where(
+        _obligation.c.rule_id == rule_id,
+        _obligation.c.article_id == article_id,
+        _obligation.c.occasion.in_([Occasion.FIRST, Occasion.FOLLOW_UP]),
+    )
+    rows = tx.execute(firsts.order_by(_obligation.c.id)).all()
+    if not rows or any(r.occasion == Occasion.FIRST and r.verdict == Verdict.OWED for r in rows):
+        return None
+    gone = next((r for r in rows if r.verdict == Verdict.SUPPRESSED), None)
+    if gone is None:
+        return Suppression.SAME_STORY, "its alert turned out to be a follow-up"
+    return gone.suppression, f"its alert was not sent: {gone.why}" if gone.why else "its alert was not sent"
+
+
 def call_follow_up(tx: Tx, obligation_id: int) -> None:
     """What was owed as a story's first is a follow-up of another, now that the two are one."""
     renamed = sa.update(_obligation).where(_obligation.c.id == obligation_id)

@@ -86,7 +86,6 @@ class InForce:
 def beat(tx: Tx, heartbeat: Heartbeat) -> None:
     """Write down that the worker ticks."""
     values = {
-        "id": 1,
         "owner": heartbeat.owner,
         "host": heartbeat.host,
         "pid": heartbeat.pid,
@@ -94,7 +93,7 @@ def beat(tx: Tx, heartbeat: Heartbeat) -> None:
         "tick": heartbeat.tick,
     }
     statement = insert(tx, _heartbeat).values(values)
-    tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+    tx.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))
 
 
 def put_in_force(tx: Tx, state: InForce) -> None:
@@ -128,9 +127,14 @@ def rest(tx: Tx, owner: str) -> None:
 
 
 def heartbeat(tx: Tx) -> Heartbeat | None:
-    """The last tick, if a worker ever ran."""
-    r = tx.execute(sa.select(_heartbeat)).one_or_none()
-    return None if r is None else Heartbeat(owner=r.owner, host=r.host, pid=r.pid, started=r.started, tick=r.tick)
+    """The last tick of all workers that run, or died."""
+    return next(iter(heartbeats(tx)), None)
+
+
+def heartbeats(tx: Tx) -> tuple[Heartbeat, ...]:
+    """The last tick of each worker that has not stopped in order, the newest first."""
+    rows = tx.execute(sa.select(_heartbeat).order_by(_heartbeat.c.tick.desc()))
+    return tuple(Heartbeat(owner=r.owner, host=r.host, pid=r.pid, started=r.started, tick=r.tick) for r in rows)
 
 
 def entry_counts(tx: Tx) -> dict[str, int]:
