@@ -5,13 +5,15 @@
 Thresholds only; who is told, and when it is over, is the caller's business.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from types import MappingProxyType
 
 _DAY = timedelta(days=1)
+_NEVER: Mapping[str, datetime] = MappingProxyType({})
 
 #: Arrivals that a rhythm is known by, and the shortest silence that is told.
 FEWEST_ARRIVALS, SHORTEST_SILENCE = 10, _DAY
@@ -150,14 +152,20 @@ class On:
     seen: datetime
 
 
-def conditions(facts: Facts, now: datetime, on: frozenset[str] = frozenset()) -> tuple[Condition, ...]:
-    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin."""
+def conditions(
+    facts: Facts, now: datetime, on: frozenset[str] = frozenset(), *, began: Mapping[str, datetime] = _NEVER
+) -> tuple[Condition, ...]:
+    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin.
+
+    `began`: since when. A silence is over when something came, and not because the past that it was judged by is kept
+    no longer.
+    """
     return tuple(
         found
         for part in (
-            _of_feeds(facts, now, on),
+            _of_feeds(facts, now, on, began),
             _of_names(facts, now),
-            _of_rules(facts, now, on),
+            _of_rules(facts, now, on, began),
             _of_targets(facts),
             _of_itself(facts, on),
         )
@@ -196,14 +204,24 @@ def _unseen(one: On, now: datetime) -> bool:
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 
 
-def _of_feeds(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condition]:
+def _still(began: Mapping[str, datetime], kind: Kind, about: str, times: Sequence[datetime]) -> Condition | None:
+    """The silence that is on, while nothing came since it began; None where none is, or something did."""
+    since = began.get(f"{kind}:{about}")
+    if since is None or (times and times[-1] > since):
+        return None
+    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {since:%Y-%m-%d %H:%M} UTC")
+
+
+def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for feed in facts.feeds:
         if feed.failures >= feed.fails_at:
             yield Condition(kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {feed.failures} polls failed")
         known = f"{Kind.FEED_SILENT}:{feed.key}" in on
         usual = _longest(feed.arrivals)
         # One that begins to fail has not broken its silence.
-        if usual and feed.answered is not None and (known or feed.failures < feed.fails_at):
+        if still := _still(began, Kind.FEED_SILENT, feed.key, feed.arrivals):
+            yield still
+        elif usual and feed.answered is not None and (known or feed.failures < feed.fails_at):
             silent = min(feed.answered, now) - feed.arrivals[-1]
             if silent > max(2 * usual, SHORTEST_SILENCE) - known * LEEWAY:
                 body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
@@ -234,10 +252,12 @@ def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
     return max(after - before for before, after in pairwise(arrivals))
 
 
-def _of_rules(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condition]:
+def _of_rules(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for rule in facts.rules:
         times = rule.matches
-        if len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
+        if still := _still(began, Kind.RULE_QUIET, rule.id, times):
+            yield still
+        elif len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
             usual = max(after - before for before, after in pairwise(times))
             known = f"{Kind.RULE_QUIET}:{rule.id}" in on
             if now - times[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:

@@ -26,7 +26,7 @@ from worker.metrics import Measured
 from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
+from worker.pipeline.operators import Gathered, tell, words
 from worker.store import Store, deliveries, events, leases, quarantine, repeated, setback, stories, upkeep
 from worker.story import WINDOW
 
@@ -269,5 +269,6 @@ def forget(store: Store, live: Live, now: datetime) -> None:
 def _expire(store: Store, live: Live, now: datetime) -> None:
     with store.write() as tx:
         if expired := deliveries.expire_parked(tx, before=now - PARKED_FOR, now=now):
-            body = f"Nobody mended their targets within {PARKED_FOR.days} days. `veille status` lists them."
-            tell(tx, live, f"{expired} parked messages were given up", body, now=now)
+            said = words(live)
+            body = said.not_mended.format(days=PARKED_FOR.days)
+            tell(tx, live, said.counted(said.expired, expired), body, now=now, kind=Gathered.MESSAGE)

@@ -206,6 +206,8 @@ class Notice:
 
     subject: str
     body: str
+    #: Notices of one kind are gathered; empty: it goes by itself.
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

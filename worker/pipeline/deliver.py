@@ -23,11 +23,11 @@ from worker.model import (
 from worker.pipeline.content import content
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
+from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
 from worker.schedule import after_failure
-from worker.store import Tx, deliveries, events, targets
+from worker.store import Tx, deliveries, events, ledger, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -213,8 +213,8 @@ def _sealed(
         if sealed.problem not in edges.told:
             edges.told.add(sealed.problem)
             with edges.store.write() as tx:
-                body = f"{sealed.problem}\n\nThe template that ships with Veille is used for the message instead."
-                tell(tx, live, "a template fails", body, now=now)
+                said = words(live)
+                tell(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
     return sealed, seen
 
 
@@ -231,7 +231,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
     )
     with edges.store.write() as tx:
         _weigh(tx, live, claimed, target, receipt, now)
-        deliveries.finish(
+        is_mine = deliveries.finish(
             tx,
             claimed,
             receipt,
@@ -241,10 +241,11 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             again_at=settled.due or now,
             now=now,
         )
+        said = words(live)
         if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
-            _notify(tx, live, target.id, "nothing can be sent", settled.reason, now)
-        if settled.state is DeliveryState.DEAD:
-            _notify(tx, live, target.id, "a message was given up", settled.reason, now)
+            _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
+        if settled.state is DeliveryState.DEAD and is_mine:
+            _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     said = _log.info if settled.state is DeliveryState.SENT else _log.warning
     said(
         "delivery",
@@ -268,25 +269,34 @@ def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receip
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
         if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
-            _notify(
-                tx, live, target.id, f"nothing has arrived since {new.failing_since:%F %R} UTC", receipt.detail, now
-            )
+            silent = words(live).silent.format(target=target.id, since=f"{new.failing_since:%F %R}")
+            _notify(tx, live, target.id, silent, receipt.detail, now, Gathered.TARGET)
             new = replace(new, told=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
         if was.told:
-            _notify(tx, live, target.id, "it works again", f"It had failed since {was.failing_since:%F %R} UTC.", now)
+            said = words(live)
+            since = said.had_failed.format(since=f"{was.failing_since:%F %R}")
+            _notify(tx, live, target.id, said.works_again, since, now, Gathered.OVER)
         targets.keep(tx, target.id, TargetState(blocked_until=was.blocked_until))
 
 
 def _put_aside(edges: Edges, live: Live, draft: deliveries.Draft, state: DeliveryState, reason: str) -> None:
-    """Park a delivery, or give it up, without an attempt; the operators are told."""
+    """Park a delivery, or give it up, without an attempt; the operators are told where that was done."""
     now = edges.clock()
     with edges.store.write() as tx:
         if deliveries.settle(tx, draft.id, state, reason[:500], now=now):
-            _notify(tx, live, draft.target_id, "a message was not sent", reason, now)
+            said = words(live).not_sent
+            _notify_failure(tx, live, draft.id, draft.target_id, draft.recipient, said, reason, now)
 
 
-def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime) -> None:
-    body = f"{reason}\n\n`veille status` lists what waits and what was given up."
-    tell(tx, live, f"{target_id}: {what}", body, now=now, about=target_id)
+def _notify_failure(
+    tx: Tx, live: Live, delivery_id: int, target_id: str, recipient: str, what: str, reason: str, now: datetime
+) -> None:
+    about = words(live).failure(recipient, ledger.titles(tx, delivery_id), reason)
+    _notify(tx, live, target_id, what, about, now, Gathered.MESSAGE)
+
+
+def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime, kind: Gathered) -> None:
+    body = f"{reason}\n\n{words(live).hint}"
+    tell(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)

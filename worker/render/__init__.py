@@ -8,9 +8,19 @@ instead of sending another one.
 """
 
 from worker.render.changes import changes
+from worker.render.notices import NoticeWording, notice_wording
 from worker.render.passages import passages
 from worker.render.seal import page, seal
 from worker.render.slack import CAPACITY as SLACK_CAPACITY
 from worker.render.trial import check
 
-__all__ = ["SLACK_CAPACITY", "changes", "check", "page", "passages", "seal"]
+__all__ = [
+    "SLACK_CAPACITY",
+    "NoticeWording",
+    "changes",
+    "check",
+    "notice_wording",
+    "page",
+    "passages",
+    "seal",
+]

@@ -167,7 +167,7 @@ def claim(
     }
     if message is not None:
         carried = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == before.id)).scalars()
-        if frozenset(carried) != before.obligations:
+        if frozenset(carried) != before.obligations or (before.notice and row.content != before.notice.body.encode()):
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
     tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))

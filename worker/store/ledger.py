@@ -108,6 +108,18 @@ def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
     )
 
 
+def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
+    """The titles of the articles that a delivery tells of."""
+    query = (
+        sa.select(_article.c.id, _article.c.title)
+        .join(_obligation, _obligation.c.article_id == _article.c.id)
+        .where(_obligation.c.delivery_id == delivery_id)
+        .distinct()
+        .order_by(_article.c.id)
+    )
+    return tuple(row.title for row in tx.execute(query))
+
+
 def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> None:
     """What was owed is not any more; its delivery, which must be open, carries it no longer."""
     values = {"verdict": Verdict.SUPPRESSED, "suppression": suppression, "why": why[:500], "delivery_id": None}

@@ -1,4 +1,4 @@
-"""Who holds a feed or an entry; a heartbeat for each worker; news are found before backlog."""
+"""Who holds a feed or an entry; a heartbeat for each worker; news found before backlog; notices by kind."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     for table in ("feed", "entry"):
         op.add_column(table, sa.Column("owner", sa.Text(), nullable=False, server_default=sa.text("''")))
+    op.add_column("delivery", sa.Column("kind", sa.Text(), nullable=False, server_default=sa.text("''")))
     op.drop_index("entry_state", table_name="entry")
     op.create_index("entry_state", "entry", ["state", "backlog", "attempts", "id"])
     if op.get_bind().dialect.name == "postgresql":
