@@ -1,6 +1,8 @@
 """deliver(delivery): a message to one recipient, sealed before it is sent."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
@@ -57,15 +59,27 @@ async def deliver(edges: Edges, delivery_id: int, *, patience: float | None = No
         claimed, target, client=edges.client, children=edges.senders, echo=edges.echo, allow=live.config.allow
     )
     edges.at("after_send_before_mark")
+    return await _written_down(edges, lambda: _finish(edges, live, claimed, target, receipt), claimed.id, patience)
+
+
+async def _written_down(
+    edges: Edges, finish: Callable[[], DeliveryState], delivery_id: int, patience: float | None
+) -> DeliveryState:
     sent = asyncio.get_running_loop().time()
-    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+    for number, pause in enumerate(chain(_PAUSES, repeat(_PAUSES[-1]))):
         try:
-            return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
+            return await edges.in_thread(finish)
         except StoreError as e:
             if patience is not None and asyncio.get_running_loop().time() - sent >= patience:
                 raise
-            _log.warning("the outcome cannot be stored yet", delivery=claimed.id, error=str(e))
-        await asyncio.sleep(pause)
+            if number < len(_PAUSES):
+                _log.warning("the outcome cannot be stored yet", delivery=delivery_id, error=str(e))
+        try:
+            await asyncio.sleep(pause)
+        except asyncio.CancelledError:  # the worker stops: this is the last chance
+            with contextlib.suppress(StoreError):
+                await edges.in_thread(finish)
+            raise
     raise AssertionError("the pauses have no end")
 
 
