@@ -1,7 +1,7 @@
 """C15: what this process cannot do condemns no entry: it waits, operators are told, and all is sent in the end."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from desk import FEED, VISIT, Desk, feed, log_target, scripted
 from rig import Item
+from structlog.testing import capture_logs
 
 from worker.app.vigil import Vigil
 from worker.app.worker import Worker
@@ -77,7 +78,7 @@ async def test_c15_a_fault_of_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[Desk, pytest.MonkeyPatch, Path], None]
 ) -> None:
     """Entries wait through more tries than an entry has, nothing is quarantined, health is bad; then all is sent."""
-    targets, routes = [log_target(), log_target("ops")], [Route(targets=("log",))]
+    targets, routes = [log_target(), log_target("ops", language="en")], [Route(targets=("log",))]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, routes=routes, operators="ops")) as desk:
         desk.web.feed(FEED, NEWS)
         worker, sight = Worker(desk.edges, tmp_path / "config.toml"), Vigil(desk.edges)
@@ -169,6 +170,13 @@ async def test_c15_an_entry_that_alone_fails_is_put_aside(desk_of_three: Desk, m
     states = desk.rows("SELECT state, count(*) FROM entry GROUP BY 1 ORDER BY 1")
     assert states == [("done", 2), ("quarantined", 1)]
     assert desk.edges.faults == {}
+
+
+@pytest.fixture(autouse=True)
+def captured() -> Iterator[None]:
+    """No trace is drawn: with all its values that takes longer than the work."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture

@@ -35,13 +35,13 @@ id = "visit"
 name = "Une visite"
 severity = "high"
 when = "@hun_sen NEAR/12 =visite"
-to = ["quick"]
+alert = { to = ["quick"] }
 [[rule]]
 id = "quarry"
 name = "Une carrière"
 severity = "high"
 when = "=carrière"
-to = ["slow"]
+alert = { to = ["slow"] }
 """
 QUEUED, STOPS = 200, 5
 
