@@ -37,8 +37,9 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 def missing_library(desk: Desk, patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Children of their own kind find a library that cannot be imported."""
-    (folder / "trafilatura.py").write_text("raise ImportError('libxml2.so.2: cannot open shared object file')\n")
-    patch.setattr(sys, "path", [str(folder), *sys.path])
+    (folder / "broken").mkdir()
+    (folder / "broken" / "lxml.py").write_text("raise ImportError('libxml2.so.2: cannot open shared object file')\n")
+    patch.setattr(sys, "path", [str(folder / "broken"), *sys.path])
     desk.edges.children = Children(size=1)
 
 
