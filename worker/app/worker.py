@@ -92,7 +92,7 @@ class Worker:
                 task.cancel()
             await self._end_tasks()
             with contextlib.suppress(StoreError, TimeoutError):
-                await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
+                await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1.5)
         _log.info("stopped")
 
     def _answering(self) -> tuple[Read, Take]:

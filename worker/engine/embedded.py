@@ -79,6 +79,7 @@ class Embedded:
         )
         scheduler.add_job(self._tick, "interval", seconds=TICK_SECONDS)
         scheduler.start()
+        self._edges.ending.clear()
         stopping = asyncio.create_task(self._stopping.wait())
         sweep = None
         try:
@@ -261,4 +262,5 @@ class Embedded:
             for task in late:
                 task.cancel()
             if late:
+                self._edges.ending.set()
                 await asyncio.wait(late, timeout=1)

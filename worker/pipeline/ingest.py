@@ -12,7 +12,7 @@ import structlog
 from worker import text
 from worker.child import ChildFailed
 from worker.dedupe import compare_revision, fingerprint, news
-from worker.errors import StoreError
+from worker.errors import StoreBusyError, StoreError
 from worker.match import Source, match
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
 from worker.pipeline.edges import Edges
@@ -221,6 +221,8 @@ def _commit(
         made: list[int] = []
         lane = Lane(tx, looked)
         for one, thought in zip(prepared, looked.thoughts, strict=True):
+            if edges.ending.is_set():  # the store is needed to end in order
+                raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
             try:
