@@ -260,8 +260,8 @@ def test_what_is_parked_too_long_is_given_up(store: Store) -> None:
     with store.write() as tx:
         targets.park(tx, "a", "gone")
         deliveries.settle(tx, parked, DeliveryState.PARKED, "gone", now=NOW)
-        assert deliveries.expire_parked(tx, before=NOW, now=NOW) == 0
-        assert deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE) == 2
+        assert deliveries.expire_parked(tx, before=NOW, now=NOW) == ()
+        assert len(deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE)) == 2
     assert states(store) == {"dead": 2, "open": 1}
     lines = [sent_to(store, n) for n in (parked, waits, works)]
     assert [line.reason for line in lines if line] == ["expired: gone", "expired: its target is parked", ""]

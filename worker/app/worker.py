@@ -27,7 +27,7 @@ from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import Gathered, tell, words
-from worker.store import Store, deliveries, events, leases, quarantine, repeated, setback, stories, upkeep
+from worker.store import Store, deliveries, events, leases, ledger, quarantine, repeated, setback, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -233,6 +233,8 @@ def files_left() -> int:
         return 0
 
 
+#: Messages that were given up together and are listed one by one.
+_MOST_LISTED = 50
 #: Articles that come later than that are compared with no story any more, however late their feed is.
 _STORY_KEYS_KEPT = 4 * WINDOW
 
@@ -270,5 +272,9 @@ def _expire(store: Store, live: Live, now: datetime) -> None:
     with store.write() as tx:
         if expired := deliveries.expire_parked(tx, before=now - PARKED_FOR, now=now):
             said = words(live)
-            body = said.not_mended.format(days=PARKED_FOR.days)
-            tell(tx, live, said.counted(said.expired, expired), body, now=now, kind=Gathered.MESSAGE)
+            failures = [
+                said.failure(line.recipient, ledger.titles(tx, line.id), line.reason)
+                for line in deliveries.lines(tx, expired[:_MOST_LISTED])
+            ]
+            body = "\n\n".join([*failures, said.not_mended.format(days=PARKED_FOR.days)])
+            tell(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)

@@ -29,7 +29,7 @@ from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
 from worker.schedule import after_failure
-from worker.store import Tx, deliveries, events, ledger, targets
+from worker.store import Tx, collecting, deliveries, events, ledger, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -132,7 +132,7 @@ def _made(
         _log.exception("messages cannot be made now", delivery=draft.id)
         edges.faults["deliver"] = f"{type(e).__name__}: {e}"
         with edges.store.write() as tx:
-            deliveries.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
+            collecting.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
         return None
     except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
         _log.exception("a message cannot be made", delivery=draft.id, target=target.id)

@@ -132,6 +132,13 @@ def hold(tx: Tx, delivery_id: int, due: datetime, why: Hold) -> None:
     tx.execute(sa.update(_delivery).where(_delivery.c.id == delivery_id).values(due=due, hold=why))
 
 
+def postpone(tx: Tx, delivery_id: int, due: datetime) -> None:
+    """Let a delivery that nobody works on be due later, without an attempt."""
+    under_way = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
+    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(under_way), _delivery.c.lease_until.is_(None))
+    tx.execute(sa.update(_delivery).where(*mine).values(due=due))
+
+
 def drop(tx: Tx, delivery_id: int, now: datetime) -> None:
     """Forget an open delivery that has nothing to carry any more."""
     gone = sa.delete(_delivery).where(_delivery.c.id == delivery_id).returning(_delivery.c.key)

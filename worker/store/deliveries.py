@@ -190,21 +190,16 @@ def claim(
         message=sealed,
         attempt=row.attempts + 1,
         uncertain=uncertain,
-        cut_off=_cut_off(tx, before.id) if uncertain else 0,
+        cut_off=_attempts(tx, before.id, Outcome.UNCERTAIN, detail=CUT_OFF) if uncertain else 0,
         first_attempt=row.first_attempt or now,
     )
 
 
-def _attempts(tx: Tx, delivery_id: int, *outcomes: str) -> int:
-    """How many attempts came to one of them."""
-    query = sa.select(sa.func.count()).select_from(_attempt)
-    return tx.execute(query.where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))).scalar_one()
-
-
-def _cut_off(tx: Tx, delivery_id: int) -> int:
-    """How many attempts their own workers cut off."""
-    mine = (_attempt.c.delivery_id == delivery_id, _attempt.c.detail == CUT_OFF)
-    return tx.execute(sa.select(sa.func.count()).select_from(_attempt).where(*mine)).scalar_one()
+def _attempts(tx: Tx, delivery_id: int, *outcomes: str, detail: str = "") -> int:
+    """How many attempts came to one of them, with that `detail` where it is given."""
+    mine = (_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))
+    query = sa.select(sa.func.count()).select_from(_attempt).where(*mine)
+    return tx.execute(query.where(_attempt.c.detail == detail) if detail else query).scalar_one()
 
 
 def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
@@ -280,12 +275,6 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     return True
 
 
-def postpone(tx: Tx, delivery_id: int, due: datetime) -> None:
-    """Let a delivery that nobody works on be due later, without an attempt."""
-    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), _delivery.c.lease_until.is_(None))
-    tx.execute(sa.update(_delivery).where(*mine).values(due=due))
-
-
 def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     """The configuration was read: every parked delivery is due again; returns how many.
 
@@ -299,8 +288,8 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     return len(ids)
 
 
-def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
-    """Give up what is older and parked, itself or with its target; returns how many."""
+def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]:
+    """Give up what is older and parked, itself or with its target; returns which."""
     parked = sa.select(_target.c.id).where(_target.c.parked != "")
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
     waits = sa.and_(_delivery.c.state.in_(DUE), _delivery.c.target_id.in_(parked), free)
@@ -310,7 +299,7 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
     given_up = {"state": DeliveryState.DEAD, "finished": now, "reason": sa.literal("expired: ") + why}
     ids = tx.execute(expired.values(given_up)).scalars().all()
     events.note_deliveries(tx, ids, now)
-    return len(ids)
+    return tuple(sorted(ids))
 
 
 def release(tx: Tx) -> None:
