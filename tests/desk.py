@@ -54,9 +54,10 @@ def feed(url: str = FEED, **more: Any) -> Feed:
     return Feed(id=url, url=Secret(url), **what)
 
 
-def log_target(name: str = "log", folder: Path = Path("alerts")) -> Target:
+def log_target(name: str = "log", folder: Path = Path("alerts"), language: str = "fr") -> Target:
     """A target that `Desk` sends nothing to for real."""
-    return Target(id=name, channel=Channel.LOG, settings=LogSettings(folder=folder), recipients=(f"log:{name}",))
+    settings, recipients = LogSettings(folder=folder), (f"log:{name}",)
+    return Target(id=name, channel=Channel.LOG, settings=settings, recipients=recipients, language=language)
 
 
 def email_target(name: str, *to: str, port: int = 25) -> Target:

@@ -133,7 +133,13 @@ def test_routes_by_feed_and_language(route: Route, wanted: int) -> None:
     [
         pytest.param(Occasion.CORRECTION, {VISIT_A}, 2, ("correction",), ["correction story:7 now 0"], id="told"),
         pytest.param(Occasion.CORRECTION, {VISIT_A}, 4, ("correction",), ["correction-4 story:7 now 0"], id="fourth"),
-        pytest.param(Occasion.CORRECTION, {VISIT_A}, 9, ("correction",), [], id="flapping"),
+        pytest.param(Occasion.CORRECTION, {VISIT_A}, 6, ("correction",), ["correction-6 story:7 now 0"], id="sixth"),
+        pytest.param(
+            Occasion.CORRECTION, {VISIT_A}, 7, ("correction",), ["correction-7 often-corrected"], id="seventh"
+        ),
+        pytest.param(
+            Occasion.CORRECTION, {VISIT_A}, 24, ("correction",), ["correction-24 often-corrected"], id="flapping"
+        ),
         pytest.param(Occasion.CORRECTION, {VISIT_A}, 2, None, ["correction same-story"], id="not-asked-for"),
         pytest.param(Occasion.CORRECTION, set(), 2, ("correction",), [], id="its-first-is-still-open"),
         pytest.param(None, {VISIT_A}, 2, ("correction",), [], id="reworded"),
@@ -150,6 +156,20 @@ def test_corrections(
     history = History(decided=frozenset({VISIT_A}), told=frozenset(told), standing=TOLD, change=change)
     policy = AlertPolicy(targets=(A,), telling=Telling(follow_up=follow_up))
     assert [said(o) for o in decided(history=history, novelty=UPDATE, policy=policy, revision=revision)] == wanted
+
+
+@pytest.mark.parametrize("story_id", [None, 7], ids=["no-story", "told-by-article"])
+def test_a_correction_that_is_left_out_waits_for_its_interval(story_id: int | None) -> None:
+    """Also where the article is told by itself: from when its recipient was last told of it."""
+    history = History(
+        decided=frozenset({VISIT_A}),
+        told=frozenset({VISIT_A}),
+        told_at={VISIT_A: NOON - HOUR},
+        change=Occasion.CORRECTION,
+    )
+    policy = AlertPolicy(targets=(A,), telling=Telling(key="article", follow_up=(), realert=3 * HOUR))
+    (made,) = decided(history=history, novelty=UPDATE, policy=policy, revision=2, story_id=story_id)
+    assert said(made) == "correction article:3 realert 120"
 
 
 DIGEST = replace(A, digest=DigestPolicy(at="30 7 * * *"))

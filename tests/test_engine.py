@@ -175,6 +175,36 @@ async def test_what_took_the_process_down_goes_alone(
         assert most == [1] * 6
 
 
+async def test_others_go_on_while_one_is_tried_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a dead process left behind keeps its own target waiting, and no other; it goes one by one."""
+    slow = email_target("slow", *(f"s{n}@example.org" for n in range(3)))
+    with scripted(monkeypatch, Desk(tmp_path, targets=[slow, log_target("b"), log_target("c")])) as desk:
+        answer, free = asyncio.Event(), Receipt(outcome=Outcome.SENT)
+
+        async def hang() -> Receipt:
+            await answer.wait()
+            return free
+
+        desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
+        await desk.poll()
+        with desk.store.write() as tx:
+            ids = entries.take_ready(tx, now=desk.now, lease=LEASE, limit=9)
+        await ingest(desk.edges, ids)
+        died = desk.rows("SELECT id FROM delivery WHERE recipient IN ('mailto:s0@example.org', 'log:b')")
+        with sqlite3.connect(tmp_path / "veille.db") as db:
+            db.executemany(
+                "INSERT INTO attempt (delivery_id, number, owner, started, outcome, detail) "
+                "VALUES (?, 1, 'dead', '2026-01-01 00:00:00.000000', '', '')",
+                died,
+            )
+        desk.script["slow"] = [hang]
+        async with running(desk):
+            await until(lambda: "log:c" in desk.told)
+            assert sorted(desk.told) == ["log:c", "mailto:s0@example.org"]
+            answer.set()
+            await until(lambda: len(desk.told) == 5)
+
+
 async def test_c05_stop_while_a_send_hangs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """What hangs is cut off when the time is over; its attempt is counted, and it is due again once released."""
     monkeypatch.setattr(embedded, "DRAIN_SECONDS", 0.3)

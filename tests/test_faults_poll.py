@@ -16,7 +16,7 @@ CANARY = "https://canary.example/feed"
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    targets = [log_target("ops")]
+    targets = [log_target("ops", language="en")]
     with Desk(tmp_path, feeds=[feed(), feed(CANARY)], targets=targets, operators="ops") as made:
         made.web.feed(CANARY, [NEWS])
         yield scripted(monkeypatch, made)
@@ -293,7 +293,7 @@ async def test_f22_a_name_server_that_is_down_for_hours(tmp_path: Path, monkeypa
     async def down(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    with scripted(monkeypatch, Desk(tmp_path, targets=[log_target("ops")], operators="ops")) as desk:
+    with scripted(monkeypatch, Desk(tmp_path, targets=[log_target("ops", language="en")], operators="ops")) as desk:
         works = desk.edges.client
         nameless = Client(user_agent="t", resolve=down)
         desk.edges = replace(desk.edges, client=nameless)

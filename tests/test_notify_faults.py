@@ -429,12 +429,12 @@ async def test_n12_no_tls_no_mail(bench: Make) -> None:
         def over(tls: str) -> Target:
             return replace(target, settings=replace(target.settings, port=smtp.port, tls=tls))
 
-        it = bench(over("starttls"), log_target("ops"), operators="ops")
+        it = bench(over("starttls"), log_target("ops", language="en"), operators="ops")
         await it.publish(1)
         await it.run(days=1)
         assert "MAIL" not in smtp.commands
         assert it.notices() == ["desk: nothing can be sent"]
-        it.desk.reload(targets=[over("none"), log_target("ops")])
+        it.desk.reload(targets=[over("none"), log_target("ops", language="en")])
         await it.run(hours=1)
         assert len(smtp.received) == 1
 
@@ -544,7 +544,7 @@ async def test_n22_every_one_of_a_backlog_arrives(bench: Make) -> None:
 
 async def test_an_outage_of_72_hours_loses_nothing(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything owed before and during it arrives, once; the operators hear of it once, and once that it is over."""
-    target, ops = slack("http://127.0.0.1:1"), log_target("ops")
+    target, ops = slack("http://127.0.0.1:1"), log_target("ops", language="en")
     it = bench(target, ops, operators="ops")
     end = it.desk.now + timedelta(hours=72)
     line = Line(it, lambda one, now: down("no connection") if one.id == "mekong" and now < end else SENT)

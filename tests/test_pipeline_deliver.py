@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import structlog
 from desk import FEED, VISIT, Desk, email_target, log_target, scripted, slack_target
 from rig import Item
@@ -18,10 +19,10 @@ from worker.alert import MAX_CRASHES, PARKED_FOR
 from worker.app.worker import forget
 from worker.engine.embedded import LEASE
 from worker.errors import StoreBusyError
-from worker.model import DeliveryState, Outcome, Receipt, Templates
+from worker.model import DeliveryState, Notice, Outcome, Receipt, Route, Templates
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
-from worker.store import deliveries
+from worker.store import collecting, deliveries
 from worker.store import targets as target_states
 
 MORE = "Le calendrier du bureau {n} prévoit {n} autres rencontres, dont {n} à Paksé et {n} à Savannakhet."
@@ -87,7 +88,7 @@ async def test_the_operators_hear_once_of_a_template_that_fails(desk: Desk) -> N
         for one in waiting:
             await deliver(desk.edges, one)
     notices = [row[0] for row in desk.rows("SELECT subject FROM delivery WHERE collects = 'notice' ORDER BY id")]
-    assert notices == ["[Veille] a template fails"] * 2, "one for each template"
+    assert notices == ["[Veille] un modèle de message échoue"] * 2, "one for each template"
 
 
 async def test_a_template_makes_the_message(desk: Desk) -> None:
@@ -207,7 +208,7 @@ async def test_another_target_may_reach_the_recipient(desk: Desk) -> None:
 
 async def test_n03_broken_parks_and_tells_the_operators_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A target that refuses is left alone until a reload, whatever is owed to it; one notice says so."""
-    targets = [slack_target(), log_target("ops")]
+    targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await owe(desk, articles=3)
         mekong = [row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong' ORDER BY id")]
@@ -244,7 +245,7 @@ def _notices(desk: Desk) -> list[str]:
 
 async def test_n05_uncertain_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What may have arrived is repeated once, then given up, and the operators hear of it."""
-    targets = [slack_target(), log_target("ops")]
+    targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await owe(desk)
         (one,) = [row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong'")]
@@ -258,9 +259,183 @@ async def test_n05_uncertain_is_tried_once_more(tmp_path: Path, monkeypatch: pyt
         assert one not in due(desk)
 
 
+async def test_n05_a_doubt_holds_for_whoever_read_of_it_before(desk: Desk) -> None:
+    """The pause after it keeps also another worker's list, and a second call in the same second, from sending."""
+    (one,) = await owe(desk)
+    desk.script["desk"] = [outcome("uncertain")]
+    assert await deliver(desk.edges, one) is DeliveryState.RETRY
+    assert await deliver(desk.edges, one) is None
+    desk.later(minutes=5)
+    assert await deliver(desk.edges, one) is DeliveryState.SENT
+    assert len(desk.attempts) == 2
+
+
+async def test_c16_a_doubt_after_stops_is_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five sends that stops cut off say nothing of the service: its own first timeout is tried once more."""
+    with scripted(monkeypatch, Desk(tmp_path, targets=[slack_target()])) as desk:
+        (one,) = await owe(desk)
+        for _ in range(5):
+            started, forever = asyncio.Event(), asyncio.Event()
+
+            async def hang(started: asyncio.Event = started, forever: asyncio.Event = forever) -> None:
+                started.set()
+                await forever.wait()
+
+            desk.script["mekong"] = [hang]
+            sending = asyncio.create_task(deliver(desk.edges, one))
+            await started.wait()
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            with desk.store.write() as tx:
+                deliveries.release_own(tx, "desk", desk.now)
+        desk.script["mekong"] = [outcome("uncertain")]
+        assert await deliver(desk.edges, one) is DeliveryState.RETRY
+        assert desk.attempts[-1][1].uncertain == 5, "the message says that it may repeat"
+        desk.later(minutes=6)
+        assert await deliver(desk.edges, one) is DeliveryState.SENT
+
+
+@pytest.mark.parametrize("stale", ["sent", "not due", "collected more"])
+async def test_a_turn_is_used_by_what_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stale: str) -> None:
+    """A delivery that cannot go out takes neither the turn of a target with a rate nor another one's message."""
+    target = replace(email_target("desk", "a@example.org"), pace=timedelta(minutes=10))
+    with scripted(monkeypatch, Desk(tmp_path, targets=[target])) as desk:
+        first, second = await owe(desk, 2)
+        desk.script["desk"] = [outcome("uncertain" if stale == "not due" else "sent")]
+        assert await deliver(desk.edges, first) is not None
+        desk.later(minutes=2 if stale == "not due" else 11)
+        if stale == "not due":
+            with desk.store.write() as tx:
+                tx.execute(sa.text("UPDATE target SET next_at = :now"), {"now": f"{desk.now:%F %T.%f}"})
+        before = desk.one("SELECT next_at FROM target")
+        if stale == "collected more":
+            await sealing_a_moment_too_late(desk, monkeypatch, second)
+        else:
+            assert await deliver(desk.edges, first) is None
+        assert desk.one("SELECT next_at FROM target") == before
+        assert await deliver(desk.edges, second) is DeliveryState.SENT
+
+
+async def sealing_a_moment_too_late(desk: Desk, monkeypatch: pytest.MonkeyPatch, delivery: int) -> None:
+    """Try to send while one more obligation joins the delivery between its message and its claim."""
+    made = job._sealed
+
+    def slow(edges: object, *rest: object) -> object:
+        found = made(edges, *rest)
+        columns = "match_id, rule_id, article_id, target_id, recipient, verdict, suppression, why, delivery_id, created"
+        with desk.store.write() as tx:
+            tx.execute(
+                sa.text(
+                    f"INSERT INTO obligation (occasion, {columns}) "
+                    f"SELECT 'development', {columns} FROM obligation WHERE delivery_id = :id"
+                ),
+                {"id": delivery},
+            )
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "_sealed", slow)
+        assert await deliver(desk.edges, delivery) is None
+
+
+async def test_a_probe_is_used_by_what_is_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a target that fails, the one message that may be tried is not spent on one that was sent before."""
+    target = email_target("desk", *(f"{name}@example.org" for name in "abcde"))
+    with scripted(monkeypatch, Desk(tmp_path, targets=[target])) as desk:
+        ids = await owe(desk)
+        desk.script["desk"] = [outcome("sent"), *[outcome("retry", shared=True)] * 3]
+        for one in ids[:4]:
+            await deliver(desk.edges, one)
+        assert desk.one("SELECT failures FROM target") == 3
+        desk.later(minutes=2)
+        assert await deliver(desk.edges, ids[0]) is None
+        assert await deliver(desk.edges, ids[4]) is DeliveryState.SENT
+
+
+async def test_operators_hear_of_a_failure_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a message that another worker sent meanwhile nothing is said, though it could not be made here."""
+    targets = [slack_target(), log_target("ops", language="en")]
+    with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
+        (one, *_) = await owe(desk)
+
+        def broken(*_: object, **__: object) -> None:
+            with desk.store.write() as tx:
+                tx.execute(sa.text("UPDATE delivery SET state = 'sent' WHERE id = :id"), {"id": one})
+            raise OverflowError("as the test says")
+
+        monkeypatch.setattr(job, "seal", broken)
+        assert await deliver(desk.edges, one) is None
+        assert (state(desk, one), _notices(desk)) == ("sent", [])
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "lines"),
+    [
+        ("en", "mekong: a message was given up", ["slack:mekong: Hun Sen en visite, jour {n}", "refused: no {n}"]),
+        (
+            "fr",
+            "mekong : un message a été abandonné",
+            ["slack:mekong : Hun Sen en visite, jour {n}", "refusé : no {n}"],
+        ),
+    ],
+)
+async def test_failures_are_told_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, subject: str, lines: list[str]
+) -> None:
+    """The first at once; those of the quarter of an hour after it in one message, each with recipient and article."""
+    targets = [slack_target(), log_target("ops", language=language)]
+    routes = [Route(targets=("mekong",))]
+    with scripted(monkeypatch, Desk(tmp_path, targets=targets, routes=routes, operators="ops")) as desk:
+        ids = await owe(desk, 6)
+        desk.script["mekong"] = [outcome("permanent", detail=f"no {n}") for n in range(6)]
+        assert await deliver(desk.edges, ids[0]) is DeliveryState.DEAD
+        (notice,) = set(due(desk)) - set(ids)
+        assert await deliver(desk.edges, notice) is DeliveryState.SENT
+        for one in ids[1:]:
+            await deliver(desk.edges, one)
+            desk.later(minutes=1)
+        assert due(desk) == []
+        desk.later(minutes=11)
+        (together,) = due(desk)
+        assert await deliver(desk.edges, together) is DeliveryState.SENT
+        first, second = (
+            email.message_from_bytes(claimed.message.content, policy=email.policy.default)
+            for who, claimed in desk.attempts
+            if who == "log:ops"
+        )
+        assert [first["subject"], second["subject"]] == [f"[Veille] {subject}", f"[Veille] {subject} (+4)"]
+        told = second.get_body(("plain",)).get_content()
+        for n in range(1, 6):
+            assert "\n".join(lines).format(n=n) in told
+        assert lines[0].format(n=0) not in told
+
+
+async def test_a_notice_that_grows_while_it_is_sealed_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What joins between its bytes and its claim is in the next try's."""
+    with scripted(monkeypatch, Desk(tmp_path, feeds=[], targets=[log_target("ops")])) as desk:
+
+        def tell(subject: str) -> None:
+            with desk.store.write() as tx:
+                notice = Notice(subject=subject, body="Une ligne.", kind="message")
+                collecting.notify(tx, "ops", ["log:ops"], notice, desk.now)
+
+        tell("un")
+        made = job._sealed
+        with monkeypatch.context() as patch:
+            patch.setattr(job, "_sealed", lambda *given: (made(*given), tell("deux"))[0])
+            assert await deliver(desk.edges, 1) is None
+        assert await deliver(desk.edges, 1) is DeliveryState.SENT
+        assert desk.attempts[0][1].message.subject == "[Veille] un (+1)"
+
+
 async def test_permanent_is_dead_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that is refused for good ends there; the target goes on."""
-    targets = [slack_target(), log_target("ops")]
+    targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await owe(desk, articles=2)
         first, second = [row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong'")]
@@ -273,7 +448,7 @@ async def test_permanent_is_dead_and_said(tmp_path: Path, monkeypatch: pytest.Mo
 
 async def test_n21_poison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A message whose attempts never come back is given up after five, each counted before it was made."""
-    targets = [slack_target(), log_target("ops")]
+    targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await owe(desk)
         (one,) = [row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong'")]
@@ -404,7 +579,7 @@ async def test_seven_days_then_dead(desk: Desk) -> None:
 
 async def test_parked_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After thirty days nobody waits for a target's mend any more, and the operators are told how many it were."""
-    targets = [slack_target(), log_target("ops")]
+    targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await owe(desk)
         desk.reload(targets=targets[1:])
@@ -413,7 +588,7 @@ async def test_parked_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         desk.now += PARKED_FOR + timedelta(hours=1)
         forget(desk.store, desk.edges.live, desk.now)
         assert desk.rows("SELECT state FROM delivery WHERE target_id = 'mekong'") == [("dead",)]
-        assert _notices(desk) == ["1 parked messages were given up"]
+        assert _notices(desk) == ["a parked message was given up"]
 
 
 async def test_through_a_real_mail_server(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_what_broke_off_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
-    targets = [replace(email_target("desk", "a@example.org"), timezone="UTC"), log_target("ops")]
+    targets = [replace(email_target("desk", "a@example.org"), timezone="UTC"), log_target("ops", language="en")]
 
     routes = [Route(targets=("desk",))]
     with Desk(tmp_path, feeds=feeds, targets=targets, operators="ops", routes=routes, telling=Telling()) as made:

@@ -133,6 +133,34 @@ def test_who_lost_its_lease_to_one_that_still_sends_leaves_it_to_that_one(store:
     assert finish(store, fast, Outcome.SENT, state="sent", owner="fast")
 
 
+def test_what_is_not_due_is_not_claimed(store: Store) -> None:
+    """Whoever read of it before it was put off finds that it waits."""
+    delivery_id = open_one(store)
+    first = claim(store, delivery_id)
+    assert first is not None
+    finish(store, first, Outcome.UNCERTAIN, state="retry", again_at=NOW + timedelta(minutes=5))
+    assert claim(store, delivery_id, now=NOW + timedelta(minutes=4)) is None
+    assert claim(store, delivery_id, now=NOW + timedelta(minutes=5)) is not None
+
+
+def test_a_stop_is_no_crash(store: Store) -> None:
+    """What its own worker cut off may have arrived, is due at once, and counts neither as a crash nor as a timeout."""
+    mine, others = open_one(store), open_one(store, "log:b")
+    assert claim(store, others, owner="two") is not None
+    for stop in range(6):
+        claimed = claim(store, mine)
+        assert claimed is not None
+        assert (claimed.attempt, claimed.uncertain, claimed.cut_off) == (stop + 1, stop, stop)
+        with store.write() as tx:
+            deliveries.release_own(tx, "one", NOW)
+    with store.read() as tx:
+        assert deliveries.draft(tx, mine).crashes == 0
+        assert [(one.id, one.crashed) for one in deliveries.due(tx, now=NOW, limit=9)] == [(mine, False)]
+        rows = tx.execute(sa.text("SELECT outcome, detail FROM attempt WHERE delivery_id = :id"), {"id": mine}).all()
+        assert {tuple(row) for row in rows} == {("uncertain", deliveries.CUT_OFF)}
+        assert deliveries.draft(tx, others).crashes == 1, "under way"
+
+
 def test_crashes_and_doubts_are_counted_apart(store: Store) -> None:
     """An attempt that never came back may have arrived, and is also a crash; one that said so is no crash."""
     delivery_id = open_one(store)
@@ -232,8 +260,8 @@ def test_what_is_parked_too_long_is_given_up(store: Store) -> None:
     with store.write() as tx:
         targets.park(tx, "a", "gone")
         deliveries.settle(tx, parked, DeliveryState.PARKED, "gone", now=NOW)
-        assert deliveries.expire_parked(tx, before=NOW, now=NOW) == 0
-        assert deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE) == 2
+        assert deliveries.expire_parked(tx, before=NOW, now=NOW) == ()
+        assert len(deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE)) == 2
     assert states(store) == {"dead": 2, "open": 1}
     lines = [sent_to(store, n) for n in (parked, waits, works)]
     assert [line.reason for line in lines if line] == ["expired: gone", "expired: its target is parked", ""]

@@ -14,7 +14,7 @@ from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
 from worker.identify import SightingKind, identify, keys
 from worker.model import EntryState, ParsedEntry
-from worker.store import Store, entries, open_store, pages, quarantine, savepoint, upkeep
+from worker.store import Store, entries, leases, open_store, pages, quarantine, savepoint, upkeep
 
 MINUTE = timedelta(minutes=1)
 CHANGED, KNOWN = SightingKind.CHANGED, SightingKind.KNOWN
@@ -111,10 +111,55 @@ def test_an_entry_that_failed_comes_alone(store: Store) -> None:
     """After those that never failed, so that it takes no other with it if it takes the process down."""
     bad, worse, good = publish(store, sighting("bad"), sighting("worse"), sighting("good"))
     take(store, limit=2)
+    with store.write() as tx:
+        entries.failed(tx, {bad: "ValueError", worse: "ValueError"}, retry_at=NOW, now=NOW)
+    assert take(store) == (good,)
+    assert take(store) == (bad,)
+    assert take(store) == (worse,)
+
+
+def test_a_try_that_was_cut_short_once_sends_nobody_into_the_corner(store: Store) -> None:
+    """A process may die of anything; the second time each goes alone, behind those that never were cut short."""
+    first, second = publish(store, sighting("first"), sighting("second"))
+    take(store)
+    (third,) = publish(store, sighting("third"))
     later = NOW + LEASE
-    assert take(store, later) == (good,)
-    assert take(store, later) == (bad,)
-    assert take(store, later) == (worse,)
+    assert set(take(store, later)) == {first, second, third}
+    (fourth,) = publish(store, sighting("fourth"))
+    later += LEASE
+    assert set(take(store, later)) == {third, fourth}
+    assert take(store, later) == (first,)
+    assert take(store, later) == (second,)
+
+
+@pytest.mark.parametrize("cut_short", ["stop", "death", "busy store"])
+def test_news_that_were_begun_come_before_all_backlog(store: Store, cut_short: str) -> None:
+    """However they came back to the store, together, and a stop or a busy store counts no try against them."""
+    publish(store, *(sighting(f"old {n}") for n in range(70)), backlog=True)
+    news = publish(store, sighting("news"), sighting("more"))
+    with store.write() as tx:
+        assert entries.take_ready(tx, now=NOW, lease=LEASE, limit=50, owner="one") == tuple(news)
+    with store.write() as tx:
+        match cut_short:
+            case "stop":
+                leases.give_back(tx, "one", NOW)
+            case "death":
+                leases.take_over(tx, ["one"])
+            case _:
+                entries.give_back(tx, news, retry_at=NOW)
+    assert take(store) == tuple(news)
+    assert only(store, news[0]).attempts == (1 if cut_short == "stop" else 2)
+    assert len(take(store)) == 50
+
+
+def test_a_stop_ends_the_leases_of_its_own_worker_only(store: Store) -> None:
+    """Another one's entries stay its own."""
+    mine, others = publish(store, sighting("mine"), sighting("others"))
+    with store.write() as tx:
+        assert entries.take_ready(tx, now=NOW, lease=LEASE, limit=1, owner="one") == (mine,)
+        assert entries.take_ready(tx, now=NOW, lease=LEASE, limit=1, owner="two") == (others,)
+        leases.give_back(tx, "one", NOW)
+    assert take(store) == (mine,)
 
 
 def test_news_come_before_the_backlog_of_new_feeds(store: Store) -> None:
@@ -131,7 +176,7 @@ def test_release_ends_leases_and_forgets_no_try(store: Store) -> None:
     take(store)
     with store.write() as tx:
         entries.release(tx)
-    assert take(store) == (ids[0],)
+    assert take(store) == tuple(ids)
     assert only(store, ids[0]).attempts == 2
 
 
@@ -169,7 +214,7 @@ def test_five_deaths_put_an_entry_aside(store: Store) -> None:
 
 
 def test_a_store_that_fails_puts_nothing_aside(store: Store) -> None:
-    """A disk that is full for a day is not the entry's fault: it is tried alone, for ever."""
+    """A disk that is full for a day is not the entry's fault: it is tried for ever, from the second time on alone."""
     (entry_id,) = publish(store, sighting("a"))
     now = NOW
     for _ in range(12):

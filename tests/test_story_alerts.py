@@ -14,7 +14,8 @@ from rig import Item
 
 from worker.engine.once import _deliveries
 from worker.model import DigestPolicy, Escalation, Outcome, Quiet, Receipt, Route, Telling, Throttle
-from worker.store import ledger, silences, standing
+from worker.pipeline.redeciding import owe_again
+from worker.store import ledger, revisiting, silences, standing
 
 A, B, C = (f"https://{name}.example/feed" for name in "abc")
 MAIL = "mailto:a@example.org"
@@ -308,6 +309,55 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
     await _deliveries(desk.edges)
     assert desk.told == ([MAIL] if answered else [MAIL, "mailto:boss@example.org"])
     assert occasions(desk) == ["first owed", f"escalation {'suppressedacknowledged' if answered else 'owed'}"]
+
+
+@pytest.mark.parametrize("what", [{"recipient": MAIL}, {"rule_id": "visit"}, {"story_id": 1}], ids=str)
+@pytest.mark.parametrize("lifted", [False, True], ids=["for good", "told after all"])
+async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[str, object], lifted: bool) -> None:
+    """What was silenced before it was sent is not reminded of; sent after all, it is."""
+    boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
+    telling = Telling(
+        group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
+    )
+    desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), telling=telling)])
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    silence(desk, **what, until=desk.now + timedelta(minutes=30))
+    desk.later(minutes=11)
+    await _deliveries(desk.edges)
+    desk.later(minutes=40)
+    await _deliveries(desk.edges)
+    reason = "muted-story" if "story_id" in what else "silenced"
+    assert desk.told == []
+    assert occasions(desk) == [f"first suppressed{reason}", f"escalation suppressed{reason}"]
+    if not lifted:
+        return
+    with desk.store.ingest() as tx:
+        (one,) = revisiting.of_ids(tx, [1])
+        assert owe_again(tx, desk.edges.live, one, desk.now)
+    desk.later(minutes=11)
+    await _deliveries(desk.edges)
+    desk.later(minutes=31)
+    await _deliveries(desk.edges)
+    assert desk.told == [MAIL, "mailto:boss@example.org"]
+
+
+async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk) -> None:
+    """Two stories turn out to be one while a first message waits: a follow-up has no reminder."""
+    boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
+    telling = Telling(
+        group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
+    )
+    desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), telling=telling)])
+    publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
+    await desk.pass_()
+    with desk.store.write() as tx:
+        ledger.call_follow_up(tx, 1)
+    desk.later(minutes=41)
+    await _deliveries(desk.edges)
+    await _deliveries(desk.edges)
+    assert desk.told == [MAIL]
+    assert occasions(desk) == ["follow-up owed", "escalation suppressedsame-story"]
 
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["both told", "one still open"])

@@ -163,12 +163,36 @@ def test_a_feed_is_silent_only_beyond_its_own_pauses(hours: list[float], failure
     assert (Kind.FEED_FAILS in found) is (failures >= 8)
 
 
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        pytest.param(Facts(feeds=[feed()]), Kind.FEED_SILENT, id="all of its past is forgotten"),
+        pytest.param(Facts(feeds=[feed(*every(1, 80, 5))]), Kind.FEED_SILENT, id="most of its past is forgotten"),
+        pytest.param(Facts(feeds=[feed(80, *every(200, 90, 12))]), Kind.FEED_SILENT, id="what is left is sparse"),
+        pytest.param(Facts(rules=[rule(34)]), Kind.RULE_QUIET, id="the rule's weeks are over"),
+        pytest.param(Facts(rules=[rule()]), Kind.RULE_QUIET, id="nothing of the rule's is left"),
+    ],
+)
+@pytest.mark.parametrize("came", [False, True], ids=["silent", "something came"])
+def test_retention_ends_no_silence(facts: Facts, kind: Kind, came: bool) -> None:
+    """A silence that was told lasts until something comes, however little is kept of what it was judged by."""
+    since, last = NOW - 2 * DAY, (NOW - HOUR,) * came
+    on = On(key=f"{kind}:{FEED if facts.feeds else 'visit'}", kind=kind, words="w", since=since, seen=NOW)
+    facts = Facts(
+        feeds=[replace(one, arrivals=(*one.arrivals, *last)) for one in facts.feeds],
+        rules=[replace(one, matches=(*one.matches, *last)) for one in facts.rules],
+    )
+    found = conditions(facts, NOW, frozenset({on.key}), began={on.key: on.since})
+    over = ended([on], found, facts, looked_for=frozenset(Kind), now=NOW)
+    assert over == ((on,) if came else ())
+
+
 # --- told ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    targets = [log_target(), log_target("ops")]
+    targets = [log_target(), log_target("ops", language="en")]
     with Desk(tmp_path, targets=targets, operators="ops") as made:
         yield scripted(monkeypatch, made)
 

@@ -80,3 +80,7 @@ class StoreUnusableError(StoreError):
 
 class StoreMissingError(StoreUnusableError):
     """There is no store yet: `veille run` or `veille poll` makes it."""
+
+
+#: What would strike any work of this process, and so says nothing of what it worked on.
+OWN_FAULTS = (MemoryError, ImportError, OSError, SystemError)

@@ -5,13 +5,15 @@
 Thresholds only; who is told, and when it is over, is the caller's business.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from types import MappingProxyType
 
 _DAY = timedelta(days=1)
+_NEVER: Mapping[str, datetime] = MappingProxyType({})
 
 #: Arrivals that a rhythm is known by, and the shortest silence that is told.
 FEWEST_ARRIVALS, SHORTEST_SILENCE = 10, _DAY
@@ -52,16 +54,17 @@ class Kind(StrEnum):
     STORE_BUSY = "store_busy"
     LOG_LARGE = "log_large"
     LEDGER = "ledger"
+    WORKER_FAULT = "worker_fault"
 
 
 #: True of one process alone, which no other can see; over also when that process is gone.
-OWN = frozenset({Kind.TICK_MISSED, Kind.STORE_BUSY})
+OWN = frozenset({Kind.TICK_MISSED, Kind.STORE_BUSY, Kind.WORKER_FAULT})
 #: What nobody who could judge it has seen for so long is over: its worker is gone, or its feed or rule was taken out.
 OWN_UNSEEN, UNSEEN = timedelta(minutes=15), timedelta(minutes=30)
 #: Looked for often, since they come at once; the others tell of days.
-OFTEN = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LOG_LARGE})
+OFTEN = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LOG_LARGE}
 #: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
-SEVERE = frozenset({Kind.TICK_MISSED, Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.STORE_BUSY, Kind.LEDGER})
+SEVERE = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LEDGER}
 #: Told in the transaction in which they come about, and so not once more; `poll` tells also when a feed recovers.
 TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
 RECOVERY_TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS})
@@ -120,6 +123,8 @@ class Facts:
     late: timedelta | None = None
     #: Transactions of late that the store was too busy for.
     refused: int = 0
+    #: What this process cannot do at present, whatever it works on: the exceptions that say so.
+    faults: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,14 +156,20 @@ class On:
     seen: datetime
 
 
-def conditions(facts: Facts, now: datetime, on: frozenset[str] = frozenset()) -> tuple[Condition, ...]:
-    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin."""
+def conditions(
+    facts: Facts, now: datetime, on: frozenset[str] = frozenset(), *, began: Mapping[str, datetime] = _NEVER
+) -> tuple[Condition, ...]:
+    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin.
+
+    `began`: since when. A silence is over when something came, and not because the past that it was judged by is kept
+    no longer.
+    """
     return tuple(
         found
         for part in (
-            _of_feeds(facts, now, on),
+            _of_feeds(facts, now, on, began),
             _of_names(facts, now),
-            _of_rules(facts, now, on),
+            _of_rules(facts, now, on, began),
             _of_targets(facts),
             _of_itself(facts, on),
         )
@@ -197,14 +208,24 @@ def _unseen(one: On, now: datetime) -> bool:
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 
 
-def _of_feeds(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condition]:
+def _still(began: Mapping[str, datetime], kind: Kind, about: str, times: Sequence[datetime]) -> Condition | None:
+    """The silence that is on, while nothing came since it began; None where none is, or something did."""
+    since = began.get(f"{kind}:{about}")
+    if since is None or (times and times[-1] > since):
+        return None
+    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {since:%Y-%m-%d %H:%M} UTC")
+
+
+def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for feed in facts.feeds:
         if feed.failures >= feed.fails_at:
             yield Condition(kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {feed.failures} polls failed")
         known = f"{Kind.FEED_SILENT}:{feed.key}" in on
         usual = _longest(feed.arrivals)
         # One that begins to fail has not broken its silence.
-        if usual and feed.answered is not None and (known or feed.failures < feed.fails_at):
+        if still := _still(began, Kind.FEED_SILENT, feed.key, feed.arrivals):
+            yield still
+        elif usual and feed.answered is not None and (known or feed.failures < feed.fails_at):
             silent = min(feed.answered, now) - feed.arrivals[-1]
             if silent > max(2 * usual, SHORTEST_SILENCE) - known * LEEWAY:
                 body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
@@ -242,10 +263,12 @@ def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
     return max(after - before for before, after in pairwise(arrivals))
 
 
-def _of_rules(facts: Facts, now: datetime, on: frozenset[str]) -> Iterator[Condition]:
+def _of_rules(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for rule in facts.rules:
         times = rule.matches
-        if len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
+        if still := _still(began, Kind.RULE_QUIET, rule.id, times):
+            yield still
+        elif len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
             usual = max(after - before for before, after in pairwise(times))
             known = f"{Kind.RULE_QUIET}:{rule.id}" in on
             if now - times[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
@@ -286,6 +309,11 @@ def _of_itself(facts: Facts, on: frozenset[str]) -> Iterator[Condition]:
         body = f"{facts.refused} transactions had to wait too long. Another process writes to the store for long."
         subject = f"{worker}: the store is busy"
         yield Condition(kind=Kind.STORE_BUSY, about=facts.owner, subject=subject, body=body)
+    if facts.faults:
+        reasons = "\n".join(facts.faults)
+        body = f"{reasons}\nNothing is given up for it: all of it waits, and goes on when that is put right."
+        subject = f"{worker}: it cannot do its work"
+        yield Condition(kind=Kind.WORKER_FAULT, about=facts.owner, subject=subject, body=body)
     if facts.log > LOG_LARGE:
         body = f"It has {facts.log // 1_000_000} MB. Some process has been reading the store for long, and keeps it."
         yield Condition(kind=Kind.LOG_LARGE, subject="the store's log grows", body=body)

@@ -27,7 +27,8 @@ _KINDS = {
     Occasion.CORRECTION: "correction",
     Occasion.DEVELOPMENT: "development",
 }
-#: A text that goes on changing shows the time of day, or is written anew all day long: nobody wants each of it.
+#: A text that goes on changing shows the time of day, or is written anew all day long: of what comes later, nobody is
+#: told.
 _MOST_REVISIONS = 6
 #: What people asked not to hear; the article counts for its rule's volume all the same.
 _ASKED_FOR = frozenset({Suppression.SILENCED, Suppression.MUTED_STORY})
@@ -115,7 +116,7 @@ class _Deciding:
         history, about = self._history, self._about
         pair = (rule_id, to.recipient)
         if pair in history.decided:
-            is_correction = self._is_update and history.change is not None and about.revision <= _MOST_REVISIONS
+            is_correction = self._is_update and history.change is not None
             if not is_correction or pair not in history.told:
                 return None, ""
             return Occasion.CORRECTION, numbered(Occasion.CORRECTION, about.revision)
@@ -132,7 +133,7 @@ class _Deciding:
 
     def _obligation(self, match: Match, to: Addressee, occasion: Occasion, name: str) -> Obligation:
         pair = (match.rule_id, to.recipient)
-        suppression, why = self._suppression(pair) or self._same_story(pair, to, occasion)
+        suppression, why = self._suppression(pair) or self._too_often(occasion) or self._same_story(pair, to, occasion)
         made = Obligation(
             rule_id=match.rule_id,
             target_id=to.target.id,
@@ -144,9 +145,8 @@ class _Deciding:
         )
         if suppression:
             return made
-        standing = self._history.standing.get(pair)
-        is_left_out = self._is_left_out(pair, to, occasion)
-        again = standing.last + to.telling.realert if is_left_out and standing and to.telling.realert else None
+        last, realert = self._last_told(pair, to), to.telling.realert
+        again = last + realert if realert and last is not None and self._is_left_out(pair, to, occasion) else None
         return self._placed(made, to, match, again=again)
 
     def _placed(
@@ -158,6 +158,16 @@ class _Deciding:
         throttled = throttle is not None and self._recent[told] >= throttle.alerts
         self._recent[told] += 1
         return placed(made, to, match.severity, about=self._about, throttled=throttled, again=again, thread=thread)
+
+    def _last_told(self, pair: Pair, to: Addressee) -> datetime | None:
+        """When the recipient was last told of the story, or of the article where that is told by itself."""
+        standing = self._history.standing.get(pair) if self._by_story(to) else None
+        return standing.last if standing else self._history.told_at.get(pair)
+
+    def _too_often(self, occasion: Occasion) -> tuple[Suppression, str] | None:
+        if occasion is not Occasion.CORRECTION or self._about.revision <= _MOST_REVISIONS:
+            return None
+        return Suppression.OFTEN_CORRECTED, f"text {self._about.revision} of its article"
 
     def _suppression(self, pair: Pair) -> tuple[Suppression, str] | None:
         history, about, policy = self._history, self._about, self._policy

@@ -85,6 +85,8 @@ class History:
     decided: frozenset[Pair] = frozenset()
     #: Of these, the ones told, or on their way and past changing: a correction has something to correct.
     told: frozenset[Pair] = frozenset()
+    #: When the last of what they were told of the article was decided.
+    told_at: Mapping[Pair, datetime] = field(default_factory=dict)
     #: How the original came; None when the article is no duplicate.
     original: Origin | None = None
     #: The pairs that were decided for the original.

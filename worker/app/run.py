@@ -32,7 +32,7 @@ from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
 from worker.pipeline.rejudging import rejudge
 from worker.render import seal
-from worker.store import Store, Tx, deliveries, entries, feeds, ledger, setback, silences, upkeep
+from worker.store import Store, Tx, deliveries, entries, feeds, leases, ledger, setback, silences, upkeep
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -127,9 +127,10 @@ def _mind_the_clock(tx: Tx, now: datetime) -> None:
 
 def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
     """A worker that ended without saying so was not watching meanwhile: said once, by whoever comes next."""
-    beat = upkeep.heartbeat(tx)
-    if beat is not None:
-        upkeep.rest(tx, beat.owner)
+    beats = upkeep.heartbeats(tx)
+    for one in beats:
+        upkeep.rest(tx, one.owner)
+    for beat in beats[:1]:
         if now - beat.tick > LATE_AFTER:
             body = f"It ended without saying so; its last tick was at {beat.tick:%Y-%m-%d %H:%M:%S} UTC."
             tell(tx, live, "the worker was not running", body, now=now)
@@ -156,7 +157,7 @@ async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[
                 return await run_once(made, progress)
             finally:
                 with contextlib.suppress(StoreError), store.write() as tx:
-                    deliveries.release_own(tx, made.owner)
+                    leases.give_back(tx, made.owner, clock())
     finally:
         store.close()
 

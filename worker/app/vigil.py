@@ -12,7 +12,7 @@ from worker.app.clock import LATE_AFTER
 from worker.model import FetchReason
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
+from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.poll import TELL_AFTER
 from worker.store import Store, Tx, conditions, feeds, ledger, targets
 from worker.vigil import Condition, Facts, FeedFacts, Kind, On, RuleFacts
@@ -55,7 +55,7 @@ class Vigil:
             on = conditions.on(tx)
         facts = self._with_own(facts, at)
         keys = frozenset(one.key for one in on)
-        found = vigil.conditions(facts, now, keys)
+        found = vigil.conditions(facts, now, keys, began={one.key: one.since for one in on})
         over = vigil.ended(on, found, facts, looked_for=looked_for, now=now)
         new = [one for one in found if one.key not in keys]
         old = conditions.unwritten(on, found, now=now)
@@ -80,7 +80,9 @@ class Vigil:
         if self._late is not None and at - self._late[0] > _LATELY:
             self._late = None
         late = self._late[1] if self._late else None
-        return replace(facts, owner=self._edges.owner, late=late, refused=self._refused)
+        # From other threads they come and go.
+        faults = tuple(sorted(set(self._edges.faults.copy().values())))
+        return replace(facts, owner=self._edges.owner, late=late, refused=self._refused, faults=faults)
 
 
 def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:
@@ -129,12 +131,14 @@ def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[On], no
         _log.info("it is over", kind=gone.kind, subject=gone.words)
     new = [one for one in begun if one.kind not in vigil.TOLD_ELSEWHERE]
     if new:
-        words = "\n\n".join(f"{one.subject}\n{one.body}".rstrip() for one in new[:_MOST])
-        tell(tx, live, _headed([one.subject for one in new]), f"{words}\n\n{_doctor(new)}", now=now)
+        lines = "\n\n".join(f"{one.subject}\n{one.body}".rstrip() for one in new[:_MOST])
+        tell(tx, live, _headed([one.subject for one in new]), f"{lines}\n\n{_doctor(new)}", now=now)
     ended = [one for one in over if one.kind not in vigil.RECOVERY_TOLD_ELSEWHERE]
     if ended:
-        words = "\n".join(f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in ended[:_MOST])
-        tell(tx, live, "over: " + _headed([one.words for one in ended]), f"{words}\n\nThis is over.", now=now)
+        said = words(live)
+        lines = "\n".join(f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in ended[:_MOST])
+        subject = said.over + _headed([one.words for one in ended])
+        tell(tx, live, subject, f"{lines}\n\n{said.is_over}", now=now, kind=Gathered.OVER)
 
 
 def _headed(subjects: Sequence[str]) -> str:

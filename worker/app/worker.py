@@ -16,6 +16,7 @@ import structlog
 from worker.alert import PARKED_FOR
 from worker.app.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, boot, elapsed
 from worker.app.measure import measure
+from worker.app.others import Others
 from worker.app.reload import Reloads
 from worker.app.vigil import Vigil
 from worker.console import Console
@@ -27,8 +28,8 @@ from worker.metrics import Measured
 from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
-from worker.store import Store, deliveries, events, quarantine, repeated, setback, stories, upkeep
+from worker.pipeline.operators import Gathered, tell, words
+from worker.store import Store, deliveries, events, leases, ledger, quarantine, repeated, setback, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Worker:
         made.ahead = self._steps.ahead
         self._timetable = Timetable()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._others = Others(made.owner)
         self._vigil = Vigil(made)
         self._looking = False
         self._engine = Embedded(made, self._upkeep)
@@ -106,7 +108,7 @@ class Worker:
                 task.cancel()
             await self._end_tasks()
             with contextlib.suppress(StoreError, TimeoutError):
-                await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1)
+                await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1.5)
         _log.info("stopped")
 
     def _console(self, listen: tuple[str, int]) -> Console:
@@ -120,13 +122,16 @@ class Worker:
 
     def _is_alive(self) -> bool:
         turned = self._turned
-        return turned is not None and time.monotonic() - turned < LATE_AFTER.total_seconds()
+        is_late = turned is None or time.monotonic() - turned >= LATE_AFTER.total_seconds()
+        return not is_late and not self._edges.faults
 
     def _measured(self) -> Measured:
         return measure(self._edges.store, self._edges.live.config, lag=self._lag[0])
 
     def _unready(self) -> str:
         """Why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
+        if faults := self._edges.faults.copy():
+            return "it cannot do its work: " + "; ".join(sorted(set(faults.values())))
         if not self._is_alive():
             return "the tick is late"
         if self._engine.resting:
@@ -155,7 +160,7 @@ class Worker:
 
     def _release(self) -> None:
         with self._edges.store.write() as tx:
-            deliveries.release_own(tx, self._edges.owner)
+            leases.give_back(tx, self._edges.owner, self._edges.clock())
             upkeep.rest(tx, self._edges.owner)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -236,6 +241,9 @@ class Worker:
         )
         with self._edges.store.write() as tx:
             upkeep.beat(tx, beat)
+            if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
+                freed = leases.take_over(tx, dead)
+                _log.warning("a worker died; its work is taken over", owners=dead, entries_and_deliveries=freed)
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
@@ -277,6 +285,8 @@ def files_left() -> int:
         return 0
 
 
+#: Messages that were given up together and are listed one by one.
+_MOST_LISTED = 50
 #: Articles that come later than that are compared with no story any more, however late their feed is.
 _STORY_KEYS_KEPT = 4 * WINDOW
 
@@ -316,5 +326,10 @@ def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timede
 def _expire(store: Store, live: Live, before: datetime, now: datetime) -> None:
     with store.write() as tx:
         if expired := deliveries.expire_parked(tx, before=before, now=now):
-            body = f"Nobody mended their targets within {PARKED_FOR.days} days. `veille status` lists them."
-            tell(tx, live, f"{expired} parked messages were given up", body, now=now)
+            said = words(live)
+            failures = [
+                said.failure(line.recipient, ledger.titles(tx, line.id), line.reason)
+                for line in deliveries.lines(tx, expired[:_MOST_LISTED])
+            ]
+            body = "\n\n".join([*failures, said.not_mended.format(days=PARKED_FOR.days)])
+            tell(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)

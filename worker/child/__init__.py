@@ -26,6 +26,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import Any, Never, TypeVar, TypeVarTuple
 
 from worker.child import answer
+from worker.errors import OWN_FAULTS
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -69,6 +70,8 @@ class ChildFailed:
     reason: ChildReason
     #: For people: the exception and its first words, or the signal.
     detail: str = ""
+    #: It would have struck any job: no child can be started, a library is missing, no file is left.
+    any_job: bool = False
 
 
 class Children:
@@ -102,7 +105,7 @@ class Children:
             try:
                 child = self._take()
             except OSError as e:  # no file is left for its pipe
-                return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {_words(e)}")
+                return _not_started(_words(e))
             result: T | ChildFailed | None = None
             try:
                 result = await self._run(child, seconds, function, args)
@@ -136,7 +139,7 @@ class Children:
     ) -> T | ChildFailed:
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._threads, child.start):
-            return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {child.end()}")
+            return _not_started(child.end())
         call = loop.run_in_executor(self._threads, child.call, function, args)
         done, _ = await asyncio.wait({call}, timeout=seconds)
         if not done:
@@ -218,7 +221,9 @@ class _Child:
         self.jobs += 1
         try:
             result, failure = answer.received(function, answered)
-            failed = failure and ChildFailed(reason=ChildReason(failure[0]), detail=failure[1][:_WORDS])
+            failed = failure and ChildFailed(
+                reason=ChildReason(failure[0]), detail=failure[1][:_WORDS], any_job=failure[2]
+            )
         except ValueError:
             return ChildFailed(reason=ChildReason.GARBLED, detail="its answer is none that the job can give")
         self._sound = failed is None or failed.reason is not ChildReason.MEMORY
@@ -331,7 +336,11 @@ def _answer(job: bytes) -> bytes:
     except MemoryError:
         return answer.sent_failure(ChildReason.MEMORY, "out of memory")
     except BaseException as e:  # noqa: BLE001  whatever it is, the next job is not to suffer for it
-        return answer.sent_failure(ChildReason.RAISED, _words(e))
+        return answer.sent_failure(ChildReason.RAISED, _words(e), any_job=isinstance(e, OWN_FAULTS))
+
+
+def _not_started(why: str) -> ChildFailed:
+    return ChildFailed(reason=ChildReason.DIED, detail=f"no child could be started: {why}", any_job=True)
 
 
 def _words(e: BaseException) -> str:

@@ -18,13 +18,13 @@ def sent(function: Callable[..., Any], result: Any) -> bytes:
     return _RESULT + _type_of(function).dump_json(result)
 
 
-def sent_failure(reason: str, detail: str) -> bytes:
-    """The bytes that say why there is none."""
-    return _FAILURE + _FAILURES.dump_json((reason, detail.encode("utf-8", "replace").decode()))
+def sent_failure(reason: str, detail: str, *, any_job: bool = False) -> bytes:
+    """The bytes that say why there is none, and whether no job could have had one."""
+    return _FAILURE + _FAILURES.dump_json((reason, detail.encode("utf-8", "replace").decode(), any_job))
 
 
-def received(function: Callable[..., Any], answer: bytes) -> tuple[Any, tuple[str, str] | None]:
-    """The result of `function`, or a reason and its detail; raises ValueError where the bytes stand for neither."""
+def received(function: Callable[..., Any], answer: bytes) -> tuple[Any, tuple[str, str, bool] | None]:
+    """The result of `function`, or what `sent_failure` was given; raises ValueError where the bytes stand for neither."""
     kind, data = answer[:1], answer[1:]
     if kind == _FAILURE:
         return None, _FAILURES.validate_json(data, strict=True)
@@ -33,7 +33,7 @@ def received(function: Callable[..., Any], answer: bytes) -> tuple[Any, tuple[st
     return _type_of(function).validate_json(data, strict=True), None
 
 
-_FAILURES: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[str, str])
+_FAILURES: TypeAdapter[tuple[str, str, bool]] = TypeAdapter(tuple[str, str, bool])
 
 
 @lru_cache(maxsize=64)

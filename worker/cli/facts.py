@@ -41,6 +41,7 @@ _SUPPRESSED = {
     "backlog": "it stood in the feed when the feed was first polled",
     "archive": "it was known before the first poll",
     "same-story": "the story was told already",
+    "often-corrected": "its text goes on being corrected",
     "old-news": "it was old when it was first seen",
     "silenced": "it was silenced",
     "muted-story": "its story was muted",

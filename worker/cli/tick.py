@@ -5,11 +5,14 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from worker import config
 from worker.app.clock import LATE_AFTER, age, clock
+
+#: `vigil.Kind.WORKER_FAULT`, whose module is not loaded for it.
+_FAULT = "worker_fault"
 
 
 class Beat(NamedTuple):
@@ -23,12 +26,14 @@ class Beat(NamedTuple):
 
 
 def tick(path: Path) -> tuple[bool, str]:
-    """Whether the worker on this configuration's store ticks, with a sentence; StoreError if there is no store."""
+    """Whether the worker on this configuration's store ticks and works, with a sentence; StoreError without a store."""
     url = config.store_url(path, os.environ)
     beat = glance(url) or ask(url)
     if beat is None:
         return False, "no worker runs on this store"
     old = age(beat.tick, clock(), turned=beat.turned, booted=beat.boot)
+    if old < LATE_AFTER and (words := _fault(url)):
+        return False, words
     return old < LATE_AFTER, f"the last tick is {old.total_seconds():.0f} s old (process {beat.pid} on {beat.host})"
 
 
@@ -47,13 +52,39 @@ def ask(url: str) -> Beat | None:
 
 def glance(url: str) -> Beat | None:
     """The same from a SQLite file, without the store's libraries, whose import is a second of CPU; None: ask."""
+    rows = _select(url, "SELECT tick, pid, host, boot, turned FROM heartbeat ORDER BY tick DESC LIMIT 1")
+    try:
+        found = [Beat(datetime.fromisoformat(tick).replace(tzinfo=UTC), *others) for tick, *others in rows or ()]
+    except ValueError:
+        return None
+    return found[0] if found else None
+
+
+def _fault(url: str) -> str:
+    """Why a worker on the store cannot do its work, as it wrote down; empty where it can."""
+    rows = _select(url, "SELECT words FROM condition WHERE kind = ?", _FAULT)
+    return "; ".join(row[0] for row in rows) if rows is not None else _ask_fault(url)
+
+
+def _ask_fault(url: str) -> str:
+    from worker.store import conditions, open_store
+
+    store = open_store(url, create=False)
+    try:
+        with store.read() as tx:
+            return "; ".join(one.words for one in conditions.on(tx) if one.kind == _FAULT)
+    finally:
+        store.close()
+
+
+def _select(url: str, query: str, *values: str) -> list[tuple[Any, ...]] | None:
+    """What a query finds in a SQLite file; None where the store has to be asked."""
     scheme, _, file = url.partition(":///")
     # Options and escapes are SQLAlchemy's to read.
     if scheme != "sqlite" or "?" in file or "%" in file:
         return None
     try:
         with closing(sqlite3.connect(f"file:{quote(file)}?mode=ro", uri=True, timeout=5)) as db:
-            row = db.execute("SELECT tick, pid, host, boot, turned FROM heartbeat").fetchone()
-        return None if row is None else Beat(datetime.fromisoformat(row[0]).replace(tzinfo=UTC), *row[1:])
-    except (sqlite3.Error, ValueError):
+            return db.execute(query, values).fetchall()
+    except sqlite3.Error:
         return None

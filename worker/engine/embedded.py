@@ -57,7 +57,7 @@ class Embedded:
         self._deliveries: dict[int, tuple[str, asyncio.Task[bool]]] = {}
         #: What was due at the last look and is not begun: it needs no further look to go on with.
         self._owed: tuple[deliveries.Due, ...] = ()
-        #: The delivery that was last tried alone.
+        #: The delivery that was last tried without others of its target.
         self._alone = 0
         self._ingest: asyncio.Task[bool] | None = None
 
@@ -73,6 +73,7 @@ class Embedded:
 
     async def run(self) -> None:
         """Sweep at every tick, and at once when a job has ended, since it may have made work for the next."""
+        self._edges.ending.clear()
         stopping = asyncio.create_task(self._stopping.wait())
         sweep = None
         try:
@@ -132,23 +133,25 @@ class Embedded:
     def _start_deliveries(self) -> bool:
         """Begin what there is room for; whether that was anything."""
         resting = asyncio.get_running_loop().time() < self._rested
-        if self._alone in self._deliveries or self._stopping.is_set() or resting:
+        if self._stopping.is_set() or resting:
             return False
         load = Counter(target for target, _ in self._deliveries.values())
         before, later = len(self._deliveries), []
+        # What a dead process left behind goes one by one, each without others of its target: five crashes in company
+        # would condemn its neighbours with it. What goes to other targets meanwhile becomes a suspect once at most.
+        suspect = None if self._alone in self._deliveries else next((one for one in self._owed if one.crashed), None)
+        tried = suspect.target_id if suspect else self._deliveries.get(self._alone, ("",))[0]
         for one in self._owed:
-            if len(self._deliveries) >= DELIVERIES or load[one.target_id] >= PER_TARGET or one.crashed:
+            is_suspect = one is suspect
+            most = 1 if is_suspect else 0 if one.crashed or one.target_id == tried else PER_TARGET
+            if len(self._deliveries) >= DELIVERIES or load[one.target_id] >= most:
                 later.append(one)
                 continue
+            if is_suspect:
+                self._alone = one.id
             load[one.target_id] += 1
             self._start_delivery(one)
         self._owed = tuple(later)
-        # What took the process down goes alone: five crashes in company would condemn seven innocents with it.
-        suspect = next((one for one in later if one.crashed), None)
-        if suspect is not None and not self._deliveries:
-            self._alone = suspect.id
-            self._owed = tuple(one for one in later if one is not suspect)
-            self._start_delivery(suspect)
         return len(self._deliveries) > before
 
     def _start_delivery(self, one: deliveries.Due) -> None:
@@ -166,7 +169,7 @@ class Embedded:
         def take() -> tuple[int, ...]:
             with edges.store.write() as tx:
                 entries.quarantine_poisoned(tx, now=now)
-                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH)
+                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=edges.owner)
 
         if ids := await edges.in_thread(take):
             self._ingest = self._start("ingest", ingest(edges, ids), self._ingested)
@@ -185,7 +188,7 @@ class Embedded:
 
         def claim() -> tuple[str, ...]:
             with edges.store.write() as tx:
-                return feeds.claim(tx, chosen, now=now, lease=LEASE)
+                return feeds.claim(tx, chosen, now=now, lease=LEASE, owner=edges.owner)
 
         for key in await edges.in_thread(claim):
             self._polls[key] = self._start("poll", poll(edges, key), partial(self._polls.pop, key, None))
@@ -250,4 +253,5 @@ class Embedded:
             for task in late:
                 task.cancel()
             if late:
+                self._edges.ending.set()
                 await asyncio.wait(late, timeout=1)

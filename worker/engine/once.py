@@ -25,6 +25,8 @@ _WINDOW = 200
 _MANY = 20_000
 #: So often a delivery that was due and not attempted is looked at again.
 _PASSED = 3
+#: Seconds for which a pass waits for a store that cannot take what came of a send.
+_PATIENCE = 15.0
 #: For so long, all in all, a pass waits for the turn of messages to targets with a rate.
 PATIENCE_SECONDS = 60.0
 
@@ -99,7 +101,7 @@ async def _polls(edges: Edges, done: Pass, progress: Callable[[str], None]) -> N
     done.feeds["waiting"] = len(edges.live.config.feeds) - len(configured)
     jobs = [(host_of(f.url.reveal()), partial(one, f.id, f.name)) for f in configured]
     with edges.store.write() as tx:
-        feeds.claim(tx, [f.id for f in configured], now=edges.clock(), lease=LEASE)
+        feeds.claim(tx, [f.id for f in configured], now=edges.clock(), lease=LEASE, owner=edges.owner)
     await _bounded(jobs, total=POLLS, each=PER_HOST)
 
 
@@ -133,7 +135,7 @@ async def _ingests(edges: Edges, done: Pass) -> None:
         now = edges.clock()
         with edges.store.write() as tx:
             entries.quarantine_poisoned(tx, now=now)
-            return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH)
+            return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=edges.owner)
 
     while ids := await edges.in_thread(take):
         try:
@@ -164,7 +166,7 @@ async def _deliveries(edges: Edges) -> dict[str, int]:
         return None if at is None else max((at - now).total_seconds(), 0.01)
 
     async def one(delivery_id: int) -> None:
-        if await deliver(edges, delivery_id) is None and passed[delivery_id] < _PASSED:
+        if await deliver(edges, delivery_id, patience=_PATIENCE) is None and passed[delivery_id] < _PASSED:
             # Another had its target's turn: it may have one later in this pass.
             passed[delivery_id] += 1
             touched.discard(delivery_id)

@@ -160,7 +160,7 @@ class FetchFailed:
     #: For people; free of secrets.
     detail: str = ""
     freshness: Freshness = Freshness()
-    #: The name server did not answer, so that it does not count against the feed.
+    #: This machine's trouble: no name server answers, or nothing can be read here. It does not count against the feed.
     local: bool = False
 
 

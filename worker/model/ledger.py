@@ -38,6 +38,8 @@ class Suppression(StrEnum):
     ARCHIVE = "archive"
     #: The recipient was told of the story, and its rule tells no more of that kind.
     SAME_STORY = "same-story"
+    #: Its text was corrected so often that nobody wants each time of it.
+    OFTEN_CORRECTED = "often-corrected"
     #: Published too long before it was first seen.
     OLD_NEWS = "old-news"
     #: Somebody silenced its rule, story, set or feed for a time.
@@ -215,6 +217,8 @@ class Notice:
 
     subject: str
     body: str
+    #: Notices of one kind are gathered; empty: it goes by itself.
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,5 +281,7 @@ class Claimed:
     attempt: int
     #: Earlier attempts whose outcome is uncertain.
     uncertain: int = 0
+    #: Of these, the ones that their own worker cut off when it stopped: they say nothing of the target.
+    cut_off: int = 0
     #: When the delivery was first attempted; outages are measured from it.
     first_attempt: datetime = field(kw_only=True)

@@ -1,14 +1,17 @@
 """deliver(delivery): a message to one recipient, sealed before it is sent."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 
 import structlog
 
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
 from worker.deliver import send
-from worker.errors import StoreError
+from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
     Channel,
     Claimed,
@@ -22,25 +25,31 @@ from worker.model import (
 from worker.pipeline.content import content
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
+from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
 from worker.schedule import after_failure
-from worker.store import Tx, deliveries, events, targets
+from worker.store import Tx, collecting, deliveries, events, ledger, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
 #: only with its process.
 LEASE = timedelta(minutes=4)
-#: Seconds between tries to write down what came of a send.
+#: Seconds between tries to write down what came of a send; the last for as long as it takes.
 _PAUSES = (1, 2, 4, 8)
+#: Before a message is made again that this process could not make for a fault of its own.
+_OWN_FAULT_PAUSE = timedelta(minutes=1)
 #: A target that failed for so long is told of, since somebody may have to mend it.
 _LONG = timedelta(hours=1)
 HOST = "veille"
 
 
-async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
-    """Attempt one delivery; the state it comes to, or None when another worker has it."""
+async def deliver(edges: Edges, delivery_id: int, *, patience: float | None = None) -> DeliveryState | None:
+    """Attempt one delivery; the state it comes to, or None when another worker has it.
+
+    While the store cannot take what came of the send, that is kept in memory and written when it can: a send that is
+    not written down would be made again. Raises StoreError `patience` seconds after the send, where that is given.
+    """
     live = edges.live
     claimed, target = await edges.in_thread(lambda: _claim(edges, live, delivery_id))
     if claimed is None or target is None:
@@ -50,14 +59,28 @@ async def deliver(edges: Edges, delivery_id: int) -> DeliveryState | None:
         claimed, target, client=edges.client, children=edges.senders, echo=edges.echo, allow=live.config.allow
     )
     edges.at("after_send_before_mark")
-    for pause in _PAUSES:
+    return await _written_down(edges, lambda: _finish(edges, live, claimed, target, receipt), claimed.id, patience)
+
+
+async def _written_down(
+    edges: Edges, finish: Callable[[], DeliveryState], delivery_id: int, patience: float | None
+) -> DeliveryState:
+    sent = asyncio.get_running_loop().time()
+    for number, pause in enumerate(chain(_PAUSES, repeat(_PAUSES[-1]))):
         try:
-            return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
+            return await edges.in_thread(finish)
         except StoreError as e:
-            # What was sent and is not written down would be sent again.
-            _log.warning("the outcome cannot be stored yet", delivery=claimed.id, error=str(e))
+            if patience is not None and asyncio.get_running_loop().time() - sent >= patience:
+                raise
+            if number < len(_PAUSES):
+                _log.warning("the outcome cannot be stored yet", delivery=delivery_id, error=str(e))
+        try:
             await asyncio.sleep(pause)
-    return await edges.in_thread(lambda: _finish(edges, live, claimed, target, receipt))
+        except asyncio.CancelledError:  # the worker stops: this is the last chance
+            with contextlib.suppress(StoreError):
+                await edges.in_thread(finish)
+            raise
+    raise AssertionError("the pauses have no end")
 
 
 def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, Target | None]:
@@ -82,21 +105,42 @@ def _claim_one(
         if still is None:
             return None, None
         draft = still
-    try:
-        message, seen = _sealed(edges, live, draft, target, now)
-    except StoreError:
-        raise
-    except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
-        _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
-        _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
+    made = _made(edges, live, draft, target, now)
+    if made is None:
         return None, None
+    message, seen = made
     with edges.store.write() as tx:
-        if not targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE):
+        if not targets.may_go(tx, target.id, now):
             return None, None
         claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE, seen=seen)
+        if claimed is not None:
+            targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE)
         edges.at("before_claim_commit")
     edges.at("after_claim")
     return claimed, target
+
+
+def _made(
+    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
+) -> tuple[Message | None, int] | None:
+    """What `_sealed` gives; None where no message can be made of it, which is parked, or of any, so that it waits."""
+    try:
+        made = _sealed(edges, live, draft, target, now)
+    except StoreError:
+        raise
+    except OWN_FAULTS as e:
+        _log.exception("messages cannot be made now", delivery=draft.id)
+        edges.faults["deliver"] = f"{type(e).__name__}: {e}"
+        with edges.store.write() as tx:
+            collecting.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
+        return None
+    except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
+        _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
+        _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
+        return None
+    if made[0] is not None:
+        edges.faults.pop("deliver", None)
+    return made
 
 
 def _rechecked(
@@ -183,8 +227,8 @@ def _sealed(
         if sealed.problem not in edges.told:
             edges.told.add(sealed.problem)
             with edges.store.write() as tx:
-                body = f"{sealed.problem}\n\nThe template that ships with Veille is used for the message instead."
-                tell(tx, live, "a template fails", body, now=now)
+                said = words(live)
+                tell(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
     return sealed, seen
 
 
@@ -194,14 +238,14 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         receipt,
         key=claimed.key,
         attempt=claimed.attempt,
-        uncertain=claimed.uncertain,
+        uncertain=claimed.uncertain - claimed.cut_off,
         most_uncertain=MAX_UNCERTAIN_MAIL if target.channel is Channel.EMAIL else MAX_UNCERTAIN,
         first_attempt=claimed.first_attempt + edges.ahead(),
         now=now,
     )
     with edges.store.write() as tx:
         _weigh(tx, live, claimed, target, receipt, now)
-        deliveries.finish(
+        is_mine = deliveries.finish(
             tx,
             claimed,
             receipt,
@@ -211,10 +255,11 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             again_at=settled.due or now,
             now=now,
         )
+        said = words(live)
         if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
-            _notify(tx, live, target.id, "nothing can be sent", settled.reason, now)
-        if settled.state is DeliveryState.DEAD:
-            _notify(tx, live, target.id, "a message was given up", settled.reason, now)
+            _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
+        if settled.state is DeliveryState.DEAD and is_mine:
+            _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     said = _log.info if settled.state is DeliveryState.SENT else _log.warning
     said(
         "delivery",
@@ -238,25 +283,34 @@ def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receip
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
         if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
-            _notify(
-                tx, live, target.id, f"nothing has arrived since {new.failing_since:%F %R} UTC", receipt.detail, now
-            )
+            silent = words(live).silent.format(target=target.id, since=f"{new.failing_since:%F %R}")
+            _notify(tx, live, target.id, silent, receipt.detail, now, Gathered.TARGET)
             new = replace(new, told=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
         if was.told:
-            _notify(tx, live, target.id, "it works again", f"It had failed since {was.failing_since:%F %R} UTC.", now)
+            said = words(live)
+            since = said.had_failed.format(since=f"{was.failing_since:%F %R}")
+            _notify(tx, live, target.id, said.works_again, since, now, Gathered.OVER)
         targets.keep(tx, target.id, TargetState(blocked_until=was.blocked_until))
 
 
 def _put_aside(edges: Edges, live: Live, draft: deliveries.Draft, state: DeliveryState, reason: str) -> None:
-    """Park a delivery, or give it up, without an attempt; the operators are told."""
+    """Park a delivery, or give it up, without an attempt; the operators are told where that was done."""
     now = edges.clock()
     with edges.store.write() as tx:
-        deliveries.settle(tx, draft.id, state, reason[:500], now=now)
-        _notify(tx, live, draft.target_id, "a message was not sent", reason, now)
+        if deliveries.settle(tx, draft.id, state, reason[:500], now=now):
+            said = words(live).not_sent
+            _notify_failure(tx, live, draft.id, draft.target_id, draft.recipient, said, reason, now)
 
 
-def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime) -> None:
-    body = f"{reason}\n\n`veille status` lists what waits and what was given up."
-    tell(tx, live, f"{target_id}: {what}", body, now=now, about=target_id)
+def _notify_failure(
+    tx: Tx, live: Live, delivery_id: int, target_id: str, recipient: str, what: str, reason: str, now: datetime
+) -> None:
+    about = words(live).failure(recipient, ledger.titles(tx, delivery_id), reason)
+    _notify(tx, live, target_id, what, about, now, Gathered.MESSAGE)
+
+
+def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime, kind: Gathered) -> None:
+    body = f"{reason}\n\n{words(live).hint}"
+    tell(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)

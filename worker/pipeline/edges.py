@@ -1,6 +1,7 @@
 """What jobs work with: the edges, made once by `app`."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,6 +42,10 @@ class Edges:
     told: set[str] = field(default_factory=set)
     #: How far the clock was stepped forward and is not trusted yet: nothing is given up for an age that it made.
     ahead: Callable[[], timedelta] = timedelta
+    #: By job: what keeps it from being done at all at present, which is no fault of what it works on.
+    faults: dict[str, str] = field(default_factory=dict)
+    #: The worker's time is over: a thread, which nobody can cancel, gives up what it has not committed.
+    ending: threading.Event = field(default_factory=threading.Event)
     #: Called at named points, for tests that kill the process there.
     at: Callable[[str], None] = field(default=_nowhere)
     _batches: "dict[Callable[..., Any], _Batch]" = field(default_factory=dict, init=False, repr=False)

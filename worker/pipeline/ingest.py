@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,10 +12,11 @@ import structlog
 from worker import text
 from worker.child import ChildFailed
 from worker.dedupe import compare_revision, fingerprint, news
-from worker.errors import StoreError
+from worker.errors import StoreBusyError, StoreError
 from worker.match import Source, match
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
 from worker.pipeline.edges import Edges
+from worker.pipeline.fault import Failed, good_entry
 from worker.pipeline.lane import Lane, Look, Subject, Thought, look
 from worker.pipeline.live import Live
 from worker.pipeline.owing import Came, changed, owe
@@ -26,6 +27,8 @@ _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
 _BATCH_SECONDS, _ALONE_SECONDS = 30, 10
 _RETRY = timedelta(seconds=30)
+#: Under which this job's faults are known.
+_JOB = "ingest"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,17 +52,68 @@ class _Prepared:
 
 
 async def ingest(edges: Edges, ids: Sequence[int]) -> Ingested:
-    """Make articles of entries that the caller holds a lease on. One that fails never stops the others."""
+    """Make articles of entries that the caller holds a lease on. One that fails never stops the others.
+
+    An entry is counted as failed only where another one does not fail: what this process cannot do condemns none.
+    """
     live = edges.live.ageless if edges.ahead() else edges.live
-    batch = await edges.in_thread(lambda: _read(edges, ids))
-    found = await _articles(edges, live, batch)
-    prepared, errors = await edges.in_thread(lambda: _prepare_all(batch, found, live))
+    batch: tuple[StoredEntry, ...] = ()
     try:
+        batch = await edges.in_thread(lambda: _read(edges, ids))
+        found = await _articles(edges, live, batch)
+        prepared, failed = await edges.in_thread(lambda: _prepare_all(batch, found, live))
         looked = await edges.in_thread(lambda: look(edges.store, [one.subject for one in prepared]))
-        return await edges.in_thread(lambda: _commit(edges, live, prepared, looked, errors))
+        done, made = await edges.in_thread(lambda: _commit(edges, live, prepared, looked, failed))
     except StoreError:
-        await edges.in_thread(lambda: _give_back(edges, ids))
+        await _put_off(edges, ids)
         raise
+    except Exception as e:  # noqa: BLE001 - logged with its trace; nobody knows yet whose fault it is
+        _log.exception("a batch failed")
+        one = Failed.of(e)
+        if len(ids) > 1 and not one.any_entry:
+            if await _works(edges, live, batch):
+                await edges.in_thread(lambda: _fail(edges, {}, ids))  # tries stay counted, so that each comes alone
+                return Ingested()
+            one = replace(one, any_entry=True)
+        done, made, failed = Ingested(), False, dict.fromkeys(ids, one)
+    if failed:
+        await _blame(edges, live, batch, failed, made=made)
+        done.failed = len(failed)
+    elif made:
+        edges.faults.pop(_JOB, None)
+    return done
+
+
+async def _blame(
+    edges: Edges, live: Live, batch: Sequence[StoredEntry], failed: dict[int, Failed], *, made: bool
+) -> None:
+    """Count a failure against its entry, unless it would have struck any: then that entry waits."""
+    any_entry = {entry_id for entry_id, one in failed.items() if one.any_entry}
+    if len(any_entry) < len(failed) and not made and not await _works(edges, live, batch):
+        any_entry = set(failed)
+    if any_entry:
+        fault = next(failed[entry_id].error for entry_id in sorted(any_entry))
+        edges.faults[_JOB] = fault
+        _log.error("no entry can be read now; they wait", fault=fault, entries=len(any_entry))
+        await _put_off(edges, sorted(any_entry))
+    else:
+        edges.faults.pop(_JOB, None)
+    if own := {entry_id: one.error for entry_id, one in failed.items() if entry_id not in any_entry}:
+        await edges.in_thread(lambda: _fail(edges, own, ()))
+
+
+def _fail(edges: Edges, errors: dict[int, str], cut_short: Sequence[int]) -> None:
+    with edges.store.write() as tx:
+        entries.failed(tx, errors, retry_at=edges.clock() + _RETRY, now=edges.clock())
+        entries.pause(tx, cut_short, until=edges.clock() + _RETRY)
+
+
+async def _put_off(edges: Edges, ids: Sequence[int]) -> None:
+    """Give entries back to the store; also where no thread can be started."""
+    try:
+        await edges.in_thread(lambda: _give_back(edges, ids))
+    except (RuntimeError, MemoryError):
+        _give_back(edges, ids)
 
 
 def _give_back(edges: Edges, ids: Sequence[int]) -> None:
@@ -68,25 +122,56 @@ def _give_back(edges: Edges, ids: Sequence[int]) -> None:
         entries.give_back(tx, ids, retry_at=edges.clock() + _RETRY)
 
 
+async def _works(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> bool:
+    """Tell whether an entry that nothing is wrong with becomes an article; nothing of it is kept."""
+    good = good_entry(batch[0].feed if batch else "", edges.clock())
+    try:
+        (found,) = await _articles(edges, live, [good])
+        if isinstance(found, Failed) or not batch:
+            return False
+        prepared = replace(_prepare(good, found, live), entry=replace(good, id=batch[0].id))
+        await edges.in_thread(lambda: _try_to_store(edges, live, prepared))
+    except StoreError:
+        return False
+    except Exception:  # noqa: BLE001 - that is the answer
+        _log.exception("not even a good entry can be read")
+        return False
+    return True
+
+
+def _try_to_store(edges: Edges, live: Live, good: _Prepared) -> None:
+    looked = look(edges.store, [good.subject])
+    with contextlib.suppress(_EnoughError), edges.store.ingest() as tx:
+        _commit_one(tx, good, Lane(tx, looked), looked.thoughts[0], live, edges.clock())
+        raise _EnoughError
+
+
+class _EnoughError(Exception):
+    """Roll back: it was a test."""
+
+
 def _read(edges: Edges, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
     with edges.store.read() as tx:
         return entries.read(tx, ids)
 
 
-async def _articles(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> Sequence[Article | str]:
+async def _articles(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> Sequence[Article | Failed]:
     """The article of each entry, or why there is none; one that takes its child down takes no other entry with it."""
     unread = [_unread(entry, live) for entry in batch]
     found = await edges.children.run(read, unread, seconds=_BATCH_SECONDS)
     if not isinstance(found, ChildFailed):
-        return found
+        return [Failed(error=one) if isinstance(one, str) else one for one in found]
     if len(unread) == 1:
         return [_said(found)]
     alone = await asyncio.gather(*(edges.children.run(read, [one], seconds=_ALONE_SECONDS) for one in unread))
-    return [_said(one) if isinstance(one, ChildFailed) else one[0] for one in alone]
+    return [
+        _said(one) if isinstance(one, ChildFailed) else Failed(error=one[0]) if isinstance(one[0], str) else one[0]
+        for one in alone
+    ]
 
 
-def _said(failed: ChildFailed) -> str:
-    return f"extract: {failed.reason}: {failed.detail}"
+def _said(failed: ChildFailed) -> Failed:
+    return Failed(error=f"extract: {failed.reason}: {failed.detail}", any_entry=failed.any_job)
 
 
 def _unread(entry: StoredEntry, live: Live) -> Unread:
@@ -95,20 +180,20 @@ def _unread(entry: StoredEntry, live: Live) -> Unread:
 
 
 def _prepare_all(
-    batch: Sequence[StoredEntry], found: Sequence[Article | str], live: Live
-) -> tuple[list[_Prepared], dict[int, str]]:
+    batch: Sequence[StoredEntry], found: Sequence[Article | Failed], live: Live
+) -> tuple[list[_Prepared], dict[int, Failed]]:
     prepared: list[_Prepared] = []
-    errors: dict[int, str] = {}
+    errors: dict[int, Failed] = {}
     for entry, article in zip(batch, found, strict=True):
-        if isinstance(article, str):
-            _log.error("entry failed", entry=entry.id, feed=entry.feed, error=article)
+        if isinstance(article, Failed):
+            _log.error("entry failed", entry=entry.id, feed=entry.feed, error=article.error)
             errors[entry.id] = article
             continue
         try:
             prepared.append(_prepare(entry, article, live))
         except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
             _log.exception("entry failed", entry=entry.id, feed=entry.feed)
-            errors[entry.id] = f"{type(e).__name__}: {e}"
+            errors[entry.id] = Failed.of(e)
     return prepared, errors
 
 
@@ -125,7 +210,10 @@ def _prepare(entry: StoredEntry, article: Article, live: Live) -> _Prepared:
     )
 
 
-def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Look, errors: dict[int, str]) -> Ingested:
+def _commit(
+    edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Look, errors: dict[int, Failed]
+) -> tuple[Ingested, bool]:
+    """Store what was prepared; what fails is added to `errors`. Also tells whether any entry came to its end."""
     done = Ingested()
     now = edges.clock()
     with edges.store.ingest() as tx:
@@ -133,6 +221,8 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
         made: list[int] = []
         lane = Lane(tx, looked)
         for one, thought in zip(prepared, looked.thoughts, strict=True):
+            if edges.ending.is_set():  # the store is needed to end in order
+                raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
             try:
@@ -142,21 +232,18 @@ def _commit(edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Loo
                 raise
             except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
                 _log.exception("entry failed", entry=one.entry.id, feed=one.entry.feed)
-                errors[one.entry.id] = f"{type(e).__name__}: {e}"
+                errors[one.entry.id] = Failed.of(e)
                 continue
             made.append(one.entry.id)
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
         lane.count()
-        if errors:
-            entries.failed(tx, errors, retry_at=now + _RETRY, now=now)
         if made:
             events.note(tx, events.Kind.INGESTED, now, entries=made, articles=entries.articles_of(tx, made))
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
-    done.failed = len(errors)
-    return done
+    return done, bool(made)
 
 
 def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live, now: datetime) -> Novelty | None:

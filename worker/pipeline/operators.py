@@ -1,17 +1,40 @@
 """What Veille tells its operators about itself: deliveries like any other, in the transaction of what they tell."""
 
 from datetime import datetime
+from enum import StrEnum
 
-from worker.model import Notice
+from worker.model import Notice, Target
 from worker.pipeline.live import Live
+from worker.render import NoticeWording, notice_wording
 from worker.store import Tx, collecting
 
 
-def tell(tx: Tx, live: Live, subject: str, body: str, *, now: datetime, about: str = "") -> None:
-    """Open a delivery of a notice to the operators, if the configuration names any.
+class Gathered(StrEnum):
+    """The kinds of notice of which many may come at once: one message each quarter of an hour lists them."""
+
+    MESSAGE = "message"
+    TARGET = "target"
+    OVER = "over"
+
+
+def tell(
+    tx: Tx, live: Live, subject: str, body: str, *, now: datetime, about: str = "", kind: Gathered | None = None
+) -> None:
+    """Open a delivery of a notice to the operators, if the configuration names any, or add it to one of its kind.
 
     `about`: the target that the notice is about, which is not told of its own failure.
     """
-    operators = next((t for t in live.config.alerts.targets if t.id == live.config.operators), None)
+    operators = _operators(live)
     if operators is not None and operators.id != about:
-        collecting.notify(tx, operators.id, operators.recipients, Notice(subject=subject, body=body), now)
+        notice = Notice(subject=subject, body=body, kind=kind or "")
+        collecting.notify(tx, operators.id, operators.recipients, notice, now)
+
+
+def words(live: Live) -> NoticeWording:
+    """The words in which the operators are told."""
+    operators = _operators(live)
+    return notice_wording(operators.language if operators else "")
+
+
+def _operators(live: Live) -> Target | None:
+    return next((t for t in live.config.alerts.targets if t.id == live.config.operators), None)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from worker.child import ChildFailed, ChildReason
-from worker.errors import StoreBusyError, StoreError
+from worker.errors import OWN_FAULTS, StoreBusyError, StoreError
 from worker.fetch import fetch_feed
 from worker.identify import Seen, Sighting, SightingKind, edited, identify, is_bare, keys
 from worker.model import (
@@ -25,6 +25,7 @@ from worker.model import (
 from worker.parse import ParseFailed, parse
 from worker.pipeline import moves
 from worker.pipeline.edges import Edges
+from worker.pipeline.fault import would_strike_any
 from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
 from worker.schedule import next_poll, next_poll_of_retired
@@ -77,16 +78,27 @@ async def poll(edges: Edges, key: str) -> Polled | None:
         return await edges.in_thread(lambda: _failed(edges, feed, state, fetched))
     if isinstance(fetched, NotModified):
         return await edges.in_batch(_not_modified, (feed, state, fetched))
+    return await _read_and_store(edges, feed, state, fetched)
+
+
+async def _read_and_store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched) -> Polled:
     parsed = await _parsed(edges, fetched)
     if isinstance(parsed, ParsedFeed):
         document = parsed
         try:
-            return await edges.in_thread(lambda: _store(edges, feed, state, fetched, document))
+            stored = await edges.in_thread(lambda: _store(edges, feed, state, fetched, document))
         except StoreError:
             raise
+        except OWN_FAULTS as e:
+            return await _put_off(edges, feed, state, f"{type(e).__name__}: {e}")
         except Exception as e:  # noqa: BLE001 - logged with its trace; a failure that is seen, and backs off
-            _log.exception("a document cannot be stored", feed=key)
+            _log.exception("a document cannot be stored", feed=feed.id)
             parsed = ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(e).__name__}: {e}")
+        else:
+            edges.faults.pop("poll", None)
+            return stored
+    if isinstance(parsed, ChildFailed) and await would_strike_any(edges.children, parsed):
+        return await _put_off(edges, feed, state, parsed.detail)
     failure = FetchFailed(reason=_reason(parsed), detail=parsed.detail, freshness=fetched.freshness)
     return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))
 
@@ -105,6 +117,14 @@ async def _fetched(edges: Edges, feed: Feed, state: FeedState) -> tuple[Fetched 
     if isinstance(fetched, FetchFailed):
         return fetched, state
     return fetched, moves.seen(state, fetched.moved, at=at, now=now)
+
+
+async def _put_off(edges: Edges, feed: Feed, state: FeedState, fault: str) -> Polled:
+    """Ask again later, as this process cannot read documents at present: that is no failure of the feed."""
+    edges.faults["poll"] = fault
+    _log.error("documents cannot be read now", fault=fault)
+    failure = FetchFailed(reason=FetchReason.PARSE_ERROR, detail=fault, local=True)
+    return await edges.in_thread(lambda: _failed(edges, feed, state, failure))
 
 
 async def read_again(

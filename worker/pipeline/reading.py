@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker import text
+from worker.errors import OWN_FAULTS
 from worker.extract import Extracted, texts
 from worker.extract import page as extract_page
 from worker.model import Article, Fetched, ParsedEntry, StoredEntry
@@ -56,8 +57,8 @@ def feed_text(parsed: ParsedEntry) -> FeedText:
 def _attempted(unread: Unread) -> Article | str:
     try:
         return _article(unread)
-    except MemoryError:
-        raise  # the child is spent; the next one is asked entry by entry
+    except OWN_FAULTS:
+        raise  # the child is spent, or none could do it; the next one is asked entry by entry
     except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
         return f"{type(e).__name__}: {e}"
 

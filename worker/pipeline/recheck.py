@@ -1,4 +1,8 @@
-"""Before an open delivery is sealed: what was silenced, muted or acknowledged meanwhile; whether its reader sleeps."""
+"""Before an open delivery is sealed: what was silenced, muted or acknowledged meanwhile; whether its reader sleeps.
+
+A reminder (escalation) goes with the first alert that it reminds of: where nobody is owed that any more, it is not
+sent.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,12 +45,16 @@ def recheck(tx: Tx, live: Live, draft: deliveries.Draft, target: Target, now: da
             ),
             None,
         )
-        answered = silences.acknowledged(tx, one.article_id) if one.occasion == Occasion.ESCALATION else None
+        is_reminder = one.occasion == Occasion.ESCALATION
+        answered = silences.acknowledged(tx, one.article_id) if is_reminder else None
+        ended = ledger.ended_first(tx, one.rule_id, one.article_id) if is_reminder else None
         if quiet is not None:
             gone.append((one.obligation_id, quiet.suppression, quiet.why))
         elif answered is not None:
             author, moment = answered
             gone.append((one.obligation_id, Suppression.ACKNOWLEDGED, f"by {author} at {moment:%Y-%m-%d %H:%M} UTC"))
+        elif ended is not None:
+            gone.append((one.obligation_id, Suppression(ended[0]), ended[1]))
         else:
             left.append(one.severity)
     worst = max(left, key=lambda severity: severity.rank, default=Severity.INFO)

@@ -132,6 +132,9 @@ def owe_again(tx: Tx, live: Live, one: Decided, now: datetime) -> bool:
     reminders = [o for o in found if o.occasion == Occasion.ESCALATION]
     if reminders and mine.occasion == Occasion.FIRST:
         ledger.add_obligations(tx, one.article_id, {one.rule_id: one.match_id}, reminders, due=now, now=now)
+        for reminder in reminders:
+            if (again := revisiting.withdrawn(tx, one, reminder)) is not None:
+                revisiting.owe(tx, again, reminder, occasion=None, now=now)
     return True
 
 

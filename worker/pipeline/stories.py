@@ -101,7 +101,10 @@ def place(
     if own is not None:
         touched.update((own, stories.root(tx, own)))
         if stories.is_held(tx, article_id, own) or _is_apart(tx, own, of):
-            stories.renew(tx, told)
+            if of is None:
+                stories.renew(tx, told)
+            else:
+                stories.drop_terms(tx, article_id)
             return Placed(story_id=own)
     if of is not None:
         story_id = stories.tell_copy(

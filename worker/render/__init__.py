@@ -8,9 +8,20 @@ instead of sending another one.
 """
 
 from worker.render.changes import changes
+from worker.render.notices import NoticeWording, notice_wording
 from worker.render.passages import opening, passages
 from worker.render.seal import page, seal
 from worker.render.slack import CAPACITY as SLACK_CAPACITY
 from worker.render.trial import check
 
-__all__ = ["SLACK_CAPACITY", "changes", "check", "opening", "page", "passages", "seal"]
+__all__ = [
+    "SLACK_CAPACITY",
+    "NoticeWording",
+    "changes",
+    "check",
+    "notice_wording",
+    "opening",
+    "page",
+    "passages",
+    "seal",
+]

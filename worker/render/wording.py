@@ -161,6 +161,10 @@ _FRENCH = Wording(
                 "{count} article d’une affaire déjà signalée",
                 "{count} articles d’affaires déjà signalées",
             ),
+            Suppression.OFTEN_CORRECTED: (
+                "{count} correction d’un texte sans cesse corrigé",
+                "{count} corrections de textes sans cesse corrigés",
+            ),
             Suppression.OLD_NEWS: ("{count} article trop ancien", "{count} articles trop anciens"),
             Suppression.SILENCED: ("{count} alerte mise en sourdine", "{count} alertes mises en sourdine"),
             Suppression.MUTED_STORY: (
@@ -263,6 +267,10 @@ _ENGLISH = Wording(
             Suppression.SAME_STORY: (
                 "{count} article of a story told before",
                 "{count} articles of stories told before",
+            ),
+            Suppression.OFTEN_CORRECTED: (
+                "{count} correction of a text that is corrected again and again",
+                "{count} corrections of texts that are corrected again and again",
             ),
             Suppression.OLD_NEWS: ("{count} article that is too old", "{count} articles that are too old"),
             Suppression.SILENCED: ("{count} alert silenced", "{count} alerts silenced"),

@@ -1,9 +1,11 @@
 """Deliveries while they are open: they collect what is owed until they are due, and are sealed once."""
 
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,6 +17,13 @@ from worker.store.tables import NOTICE, DeliveryRow, ObligationRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+
+#: Notices of one kind make one message in this time.
+GATHERED_FOR = timedelta(minutes=15)
+#: How many notices a message lists besides the first.
+_MORE = re.compile(r" \(\+(\d+)\)$")
+#: Characters of a list that operators are sent; the ledger has the rest.
+_LONGEST_NOTICE = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +78,7 @@ def open_delivery(
         "target_id": target_id,
         "recipient": recipient,
         "collects": collects,
+        "kind": notice.kind if notice else "",
         "state": DeliveryState.OPEN,
         "due": due,
         "hold": hold,
@@ -122,6 +132,13 @@ def hold(tx: Tx, delivery_id: int, due: datetime, why: Hold) -> None:
     tx.execute(sa.update(_delivery).where(_delivery.c.id == delivery_id).values(due=due, hold=why))
 
 
+def postpone(tx: Tx, delivery_id: int, due: datetime) -> None:
+    """Let a delivery that nobody works on be due later, without an attempt."""
+    under_way = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
+    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(under_way), _delivery.c.lease_until.is_(None))
+    tx.execute(sa.update(_delivery).where(*mine).values(due=due))
+
+
 def drop(tx: Tx, delivery_id: int, now: datetime) -> None:
     """Forget an open delivery that has nothing to carry any more."""
     gone = sa.delete(_delivery).where(_delivery.c.id == delivery_id).returning(_delivery.c.key)
@@ -166,6 +183,32 @@ def rename(tx: Tx, gone: str, into: str, now: datetime) -> None:
 
 
 def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, now: datetime) -> None:
-    """Open a delivery of a notice to each recipient of the operators' target."""
+    """Tell each recipient of the operators' target; notices of a kind are gathered, one message each quarter hour.
+
+    The first goes at once. Those that come in the quarter of an hour after it are listed in the next.
+    """
     for recipient in recipients:
-        open_delivery(tx, target_id, recipient, NOTICE, due=now, now=now, notice=notice)
+        last = _last_notice(tx, recipient, notice.kind) if notice.kind else None
+        if last is not None and last.state == DeliveryState.OPEN:
+            _add_notice(tx, last, notice)
+            continue
+        due = now if last is None else max(now, (last.finished or last.due) + GATHERED_FOR)
+        open_delivery(tx, target_id, recipient, NOTICE, due=due, now=now, notice=notice)
+
+
+def _last_notice(tx: Tx, recipient: str, kind: str) -> Any:
+    """The newest notice of a kind that a recipient was sent, or is about to be; locked until the transaction ends."""
+    mine = (_delivery.c.recipient == recipient, _delivery.c.collects == NOTICE, _delivery.c.kind == kind)
+    query = sa.select(_delivery).where(*mine).order_by(_delivery.c.id.desc()).limit(1).with_for_update()
+    return tx.execute(query).one_or_none()
+
+
+def _add_notice(tx: Tx, to: Any, notice: Notice) -> None:
+    """List one more notice in a message that is not sealed."""
+    first, more = _MORE.sub("", to.subject), _MORE.search(to.subject)
+    body = to.content.decode() if more else f"{to.subject}\n{to.content.decode()}"
+    values = {
+        "subject": f"{first} (+{int(more[1]) + 1 if more else 1})",
+        "content": f"{body}\n\n{notice.subject}\n{notice.body}"[:_LONGEST_NOTICE].encode(),
+    }
+    tx.execute(sa.update(_delivery).where(_delivery.c.id == to.id).values(values))

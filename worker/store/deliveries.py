@@ -16,9 +16,12 @@ _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as ab
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
-_DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
+#: Of a delivery on its way, which may be leased.
+DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
+#: What is said of an attempt that its own worker cut off when it stopped.
+CUT_OFF = "cut off when the worker stopped"
 _first = _delivery.alias("first")
 #: What becomes of one that is to be sent after all: it may be sealed anew, or keeps its bytes.
 _AGAIN = sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
@@ -30,7 +33,8 @@ class Due:
 
     id: int
     target_id: str
-    #: An attempt of it never came back. It is tried alone, so that it is known whether it is what kills the process.
+    #: An attempt of it died with its process. It is tried without others of its target, so that it is known whether it
+    #: is what kills the process.
     crashed: bool
 
 
@@ -90,7 +94,7 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
         )
         .outerjoin(_target, _target.c.id == _delivery.c.target_id)
         .where(
-            _delivery.c.state.in_(_DUE),
+            _delivery.c.state.in_(DUE),
             _delivery.c.due <= now,
             targets.takes(now),
             sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
@@ -136,7 +140,9 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
 def claim(
     tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta, seen: int = 0
 ) -> Claimed | None:
-    """Seal an open delivery with `message`, count the attempt, and take the lease; None if it changed meanwhile.
+    """Seal an open delivery with `message`, count the attempt, and take the lease.
+
+    None where it changed meanwhile, or is not due (any more): whoever asks may have read of it long ago.
 
     All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
     counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
@@ -148,7 +154,9 @@ def claim(
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
-    if not free or row.state not in _DUE or row.state != before.state or row.attempts != before.attempts:
+    if not free or row.due > now or row.state not in DUE:
+        return None
+    if row.state != before.state or row.attempts != before.attempts:
         return None
     values: dict[str, object] = {
         "attempts": row.attempts + 1,
@@ -159,7 +167,7 @@ def claim(
     }
     if message is not None:
         carried = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == before.id)).scalars()
-        if frozenset(carried) != before.obligations:
+        if frozenset(carried) != before.obligations or (before.notice and row.content != before.notice.body.encode()):
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
     tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
@@ -182,14 +190,16 @@ def claim(
         message=sealed,
         attempt=row.attempts + 1,
         uncertain=uncertain,
+        cut_off=_attempts(tx, before.id, Outcome.UNCERTAIN, detail=CUT_OFF) if uncertain else 0,
         first_attempt=row.first_attempt or now,
     )
 
 
-def _attempts(tx: Tx, delivery_id: int, *outcomes: str) -> int:
-    """How many attempts came to one of them."""
-    query = sa.select(sa.func.count()).select_from(_attempt)
-    return tx.execute(query.where(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))).scalar_one()
+def _attempts(tx: Tx, delivery_id: int, *outcomes: str, detail: str = "") -> int:
+    """How many attempts came to one of them, with that `detail` where it is given."""
+    mine = (_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))
+    query = sa.select(sa.func.count()).select_from(_attempt).where(*mine)
+    return tx.execute(query.where(_attempt.c.detail == detail) if detail else query).scalar_one()
 
 
 def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
@@ -258,7 +268,7 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     if state is DeliveryState.DEAD:
         values["finished"] = now
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
-    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(_DUE), free)
+    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), free)
     if not tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
         return False
     events.note_deliveries(tx, [delivery_id], now)
@@ -278,29 +288,33 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     return len(ids)
 
 
-def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> int:
-    """Give up what is older and parked, itself or with its target; returns how many."""
+def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]:
+    """Give up what is older and parked, itself or with its target; returns which."""
     parked = sa.select(_target.c.id).where(_target.c.parked != "")
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
-    waits = sa.and_(_delivery.c.state.in_(_DUE), _delivery.c.target_id.in_(parked), free)
+    waits = sa.and_(_delivery.c.state.in_(DUE), _delivery.c.target_id.in_(parked), free)
     why = sa.case((_delivery.c.reason == "", "its target is parked"), else_=_delivery.c.reason)
     old = sa.or_(_delivery.c.state == DeliveryState.PARKED, waits)
     expired = sa.update(_delivery).where(old, _delivery.c.created < before).returning(_delivery.c.id)
     given_up = {"state": DeliveryState.DEAD, "finished": now, "reason": sa.literal("expired: ") + why}
     ids = tx.execute(expired.values(given_up)).scalars().all()
     events.note_deliveries(tx, ids, now)
-    return len(ids)
+    return tuple(sorted(ids))
 
 
 def release(tx: Tx) -> None:
     """End every lease: for a worker that knows it is alone. Attempts that never came back stay without outcome."""
-    leased = (_delivery.c.state.in_(_DUE), _delivery.c.lease_until.is_not(None))
+    leased = (_delivery.c.state.in_(DUE), _delivery.c.lease_until.is_not(None))
     tx.execute(sa.update(_delivery).where(*leased).values(lease_until=None, owner=""))
 
 
-def release_own(tx: Tx, owner: str) -> None:
-    """End the leases of one owner that stops in order."""
-    own = (_delivery.c.state.in_(_DUE), _delivery.c.owner == owner)
+def release_own(tx: Tx, owner: str, now: datetime | None = None) -> None:
+    """End the leases of one owner that stops in order; what it was sending may have arrived, and is no crash."""
+    own = (_delivery.c.state.in_(DUE), _delivery.c.owner == owner)
+    held = sa.select(_delivery.c.id).where(*own)
+    under_way = (_attempt.c.delivery_id.in_(held), _attempt.c.owner == owner, _attempt.c.outcome == "")
+    cut_off = {"outcome": Outcome.UNCERTAIN, "detail": CUT_OFF, "finished": now}
+    tx.execute(sa.update(_attempt).where(*under_way).values(cut_off))
     tx.execute(sa.update(_delivery).where(*own).values(lease_until=None, owner=""))
 
 

@@ -28,6 +28,8 @@ _A_DAY = timedelta(days=1)
 MAX_CHANGES = 24
 #: Tries to make an article of an entry before it is put aside.
 MAX_ATTEMPTS = 5
+#: Tries that did not come to their end, after which an entry is tried alone.
+_ALONE = 2
 _KEY_LENGTH = 200
 
 
@@ -188,12 +190,13 @@ def _change(
     ).rowcount
 
 
-def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[int, ...]:
-    """At most `limit` entries to make articles of, oldest first, under a lease.
+def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: str = "") -> tuple[int, ...]:
+    """At most `limit` entries to make articles of, oldest first, under a lease for `owner`.
 
     What may be told comes before the backlog of feeds that are new, and alone: two thousand feeds bring twenty thousand
-    old items, and news must not wait for the last of them. An entry whose page did not come in time goes on. One that
-    failed before comes alone, so that it takes no other entry with it if it takes the process down.
+    old items, and news must not wait for the last of them, also where it was begun and did not come to its end. An
+    entry whose page did not come in time goes on. One that failed, or whose try was cut short twice, comes alone, so
+    that it takes no other entry with it if it takes the process down; once may happen to anything.
     """
     late = (
         sa.select(_entry.c.id)
@@ -202,20 +205,20 @@ def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[
     )
     tx.execute(sa.update(_entry).where(_entry.c.id.in_(late)).values(state=EntryState.READY))
     found = tx.execute(
-        sa.select(_entry.c.id, _entry.c.attempts, _entry.c.backlog)
+        sa.select(_entry.c.id, _entry.c.attempts, _entry.c.backlog, _entry.c.error)
         .where(_entry.c.state == EntryState.READY, _free(now))
-        .order_by(_entry.c.attempts, _entry.c.backlog, _entry.c.id)
+        .order_by(_entry.c.backlog, _entry.c.attempts, _entry.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
-    fresh = [row for row in found if row.attempts == 0]
-    news = [row for row in fresh if not row.backlog]
-    ids = tuple(row.id for row in news or fresh or found[:1])
+    first = [row for row in found if not row.backlog] or found
+    together = [row for row in first if row.attempts < _ALONE and not row.error]
+    ids = tuple(row.id for row in together or first[:1])
     if ids:
         tx.execute(
             sa.update(_entry)
             .where(_entry.c.id.in_(ids))
-            .values(lease_until=now + lease, attempts=_entry.c.attempts + 1)
+            .values(lease_until=now + lease, owner=owner, attempts=_entry.c.attempts + 1)
         )
     return ids
 
@@ -300,6 +303,7 @@ def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime, now: dateti
             .values(
                 error=error[:2000],
                 lease_until=retry_at,
+                owner="",
                 state=sa.case((last, EntryState.QUARANTINED), else_=_entry.c.state),
                 put_aside=sa.case((last, sa.bindparam("now", now, _entry.c.put_aside.type)), else_=None),
             )
@@ -307,12 +311,22 @@ def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime, now: dateti
 
 
 def give_back(tx: Tx, ids: Sequence[int], *, retry_at: datetime) -> None:
-    """The store failed, not they: these entries are tried again later, each alone, without ever being put aside."""
+    """The store failed, not they: these entries are tried again later, without ever being put aside.
+
+    From the second time on each alone, as one that the store does not take must not keep the others from it.
+    """
+    few = sa.case((_entry.c.attempts > _ALONE, _ALONE), else_=_entry.c.attempts)
     tx.execute(
         sa.update(_entry)
         .where(_entry.c.id.in_(ids), _entry.c.state == EntryState.READY)
-        .values(attempts=1, lease_until=retry_at)
+        .values(attempts=few, lease_until=retry_at, owner="")
     )
+
+
+def pause(tx: Tx, ids: Sequence[int], *, until: datetime) -> None:
+    """Their tries came to nothing, and nobody knows why: these entries are tried again later, with what was counted."""
+    waits = (_entry.c.id.in_(ids), _entry.c.state == EntryState.READY)
+    tx.execute(sa.update(_entry).where(*waits).values(lease_until=until, owner=""))
 
 
 def quarantine_poisoned(tx: Tx, *, now: datetime) -> int:

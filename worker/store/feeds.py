@@ -130,14 +130,14 @@ def waiting(tx: Tx, *, now: datetime) -> frozenset[str]:
     return frozenset(tx.execute(sa.select(_feed.c.key).where(_feed.c.not_before > now)).scalars())
 
 
-def claim(tx: Tx, keys: Sequence[str], *, now: datetime, lease: timedelta) -> tuple[str, ...]:
-    """Take a lease on those of `keys` that are still free, and return them."""
+def claim(tx: Tx, keys: Sequence[str], *, now: datetime, lease: timedelta, owner: str = "") -> tuple[str, ...]:
+    """Take a lease for `owner` on those of `keys` that are still free, and return them."""
     free = tx.execute(
         sa.select(_feed.c.key).where(_feed.c.key.in_(list(keys)), _free(now)).with_for_update(skip_locked=True)
     ).scalars()
     found = set(free)
     if found:
-        tx.execute(sa.update(_feed).where(_feed.c.key.in_(list(found))).values(lease_until=now + lease))
+        tx.execute(sa.update(_feed).where(_feed.c.key.in_(list(found))).values(lease_until=now + lease, owner=owner))
     return tuple(key for key in keys if key in found)
 
 

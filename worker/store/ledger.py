@@ -112,10 +112,41 @@ def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
     )
 
 
+def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
+    """The titles of the articles that a delivery tells of."""
+    query = (
+        sa.select(_article.c.id, _article.c.title)
+        .join(_obligation, _obligation.c.article_id == _article.c.id)
+        .where(_obligation.c.delivery_id == delivery_id)
+        .distinct()
+        .order_by(_article.c.id)
+    )
+    return tuple(row.title for row in tx.execute(query))
+
+
 def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> None:
     """What was owed is not any more; its delivery, which must be open, carries it no longer."""
     values = {"verdict": Verdict.SUPPRESSED, "suppression": suppression, "why": why[:500], "delivery_id": None}
     tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
+
+
+def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None:
+    """Why nobody is owed a first alert on an article for a rule any more, as a suppression and its words.
+
+    None while somebody is, or where none was ever decided: what reminds of it has a ground.
+    """
+    firsts = sa.select(_obligation).where(
+        _obligation.c.rule_id == rule_id,
+        _obligation.c.article_id == article_id,
+        _obligation.c.occasion.in_([Occasion.FIRST, Occasion.FOLLOW_UP]),
+    )
+    rows = tx.execute(firsts.order_by(_obligation.c.id)).all()
+    if not rows or any(r.occasion == Occasion.FIRST and r.verdict == Verdict.OWED for r in rows):
+        return None
+    gone = next((r for r in rows if r.verdict == Verdict.SUPPRESSED), None)
+    if gone is None:
+        return Suppression.SAME_STORY, "its alert turned out to be a follow-up"
+    return gone.suppression, f"its alert was not sent: {gone.why}" if gone.why else "its alert was not sent"
 
 
 def call_follow_up(tx: Tx, obligation_id: int) -> None:

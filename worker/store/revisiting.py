@@ -120,6 +120,22 @@ def _decided(tx: Tx, *where: sa.ColumnElement[bool]) -> tuple[Decided, ...]:
     )
 
 
+def withdrawn(tx: Tx, one: Decided, reminder: Obligation) -> int | None:
+    """The id of an escalation that went with the alert `one` when that was withdrawn; None where there is none.
+
+    One that somebody acknowledged is over.
+    """
+    query = sa.select(_obligation.c.id).where(
+        _obligation.c.rule_id == one.rule_id,
+        _obligation.c.article_id == one.article_id,
+        _obligation.c.recipient == reminder.recipient,
+        _obligation.c.occasion == reminder.occasion,
+        _obligation.c.verdict == Verdict.SUPPRESSED,
+        _obligation.c.suppression != Suppression.ACKNOWLEDGED,
+    )
+    return tx.execute(query).scalar_one_or_none()
+
+
 def owe(tx: Tx, obligation_id: int, owed: Obligation, *, occasion: str | None, now: datetime) -> None:
     """Let what was not owed be owed, carried by what `owed` says; `occasion`: another one than it had."""
     delivery_id, _ = collect(tx, owed, owed.collects, owed.due or now, now)

@@ -21,7 +21,7 @@ _WAITING = [DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY]
 
 def newest(tx: Tx) -> datetime | None:
     """The latest moment at which a worker wrote down that it ticked or polled."""
-    queries = (sa.select(_heartbeat.c.tick), sa.select(sa.func.max(_feed.c.last_polled)))
+    queries = (sa.select(sa.func.max(_heartbeat.c.tick)), sa.select(sa.func.max(_feed.c.last_polled)))
     return max((found for query in queries if (found := tx.execute(query).scalar()) is not None), default=None)
 
 

@@ -46,14 +46,15 @@ def of_story(tx: Tx, story_id: int, *, but: int = 0) -> dict[tuple[str, str], St
     return found
 
 
-def of_article(tx: Tx, article_id: int) -> frozenset[tuple[str, str]]:
-    """The (rule id, recipient) pairs that were told of an article, or whose message is sealed."""
+def of_article(tx: Tx, article_id: int) -> dict[tuple[str, str], datetime]:
+    """By (rule id, recipient) that were told of an article, or whose message is sealed: when the last was decided."""
     query = (
-        sa.select(_obligation.c.rule_id, _obligation.c.recipient)
+        sa.select(_obligation.c.rule_id, _obligation.c.recipient, sa.func.max(_obligation.c.created).label("last"))
         .select_from(_CARRIED)
         .where(_obligation.c.article_id == article_id, _delivery.c.state != DeliveryState.OPEN, *_COUNTS)
+        .group_by(_obligation.c.rule_id, _obligation.c.recipient)
     )
-    return frozenset((r.rule_id, r.recipient) for r in tx.execute(query))
+    return {(r.rule_id, r.recipient): r.last for r in tx.execute(query)}
 
 
 def recent(tx: Tx, rule_ids: Collection[str], since: Mapping[str, datetime]) -> dict[tuple[str, str], int]:

@@ -6,6 +6,7 @@ It lies in the store, so that it outlives a restart and holds for every worker.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -77,20 +78,25 @@ def fails() -> sa.ColumnElement[bool]:
     return _target.c.probe_at.is_not(None)
 
 
+def may_go(tx: Tx, target_id: str, now: datetime) -> bool:
+    """Whether a message may go out to the target now; what it says holds until the transaction ends."""
+    return _takes_now(_locked(tx, target_id), now)
+
+
 def take_turn(
     tx: Tx, target_id: str, delivery_id: int, *, pace: timedelta | None, now: datetime, lease: timedelta
 ) -> bool:
-    """Whether the delivery may go out now, in the transaction that claims it; if so, it has the turn.
+    """Use the target's turn for a delivery, in the transaction that claimed it; False where there is none now.
 
     The next comes `pace` later. Of a target that fails, the delivery is tried for all others until `lease` is over.
     """
-    row = tx.execute(sa.select(_target).where(_target.c.id == target_id).with_for_update()).one_or_none()
+    row = _locked(tx, target_id)
+    if not _takes_now(row, now):
+        return False
     if row is None:
         if pace is not None:
             _set(tx, target_id, {"next_at": now + pace})
         return True
-    if row.parked or any(time is not None and time > now for time in (row.blocked_until, row.probe_at, row.next_at)):
-        return False
     values: dict[str, object] = {}
     if row.probe_at is not None:
         values |= {"probe_at": now + lease, "probe": delivery_id}
@@ -103,9 +109,20 @@ def take_turn(
     return True
 
 
+def _locked(tx: Tx, target_id: str) -> Any:
+    """The target's row, where there is one, locked until the transaction ends."""
+    return tx.execute(sa.select(_target).where(_target.c.id == target_id).with_for_update()).one_or_none()
+
+
+def _takes_now(row: Any, now: datetime) -> bool:
+    """Whether a target takes a message, as its row says; one without a row is held up by nothing."""
+    waits = () if row is None else (row.blocked_until, row.probe_at, row.next_at)
+    return row is None or (not row.parked and all(time is None or time <= now for time in waits))
+
+
 def state(tx: Tx, target_id: str) -> TargetState:
     """How the target has been answering; locked until the transaction ends."""
-    row = tx.execute(sa.select(_target).where(_target.c.id == target_id).with_for_update()).one_or_none()
+    row = _locked(tx, target_id)
     if row is None:
         return TargetState()
     return TargetState(

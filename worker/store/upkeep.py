@@ -1,7 +1,7 @@
 """The store's own affairs: the worker's heartbeat, the rules in force, counts, and what may be forgotten."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -92,7 +92,6 @@ class InForce:
 def beat(tx: Tx, heartbeat: Heartbeat) -> None:
     """Write down that the worker ticks."""
     values = {
-        "id": 1,
         "owner": heartbeat.owner,
         "host": heartbeat.host,
         "pid": heartbeat.pid,
@@ -102,7 +101,7 @@ def beat(tx: Tx, heartbeat: Heartbeat) -> None:
         "turned": heartbeat.turned,
     }
     statement = insert(tx, _heartbeat).values(values)
-    tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+    tx.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))
 
 
 def put_in_force(tx: Tx, state: InForce) -> None:
@@ -136,13 +135,14 @@ def rest(tx: Tx, owner: str) -> None:
 
 
 def heartbeat(tx: Tx) -> Heartbeat | None:
-    """The last tick, if a worker ever ran."""
-    r = tx.execute(sa.select(_heartbeat)).one_or_none()
-    if r is None:
-        return None
-    return Heartbeat(
-        owner=r.owner, host=r.host, pid=r.pid, started=r.started, tick=r.tick, boot=r.boot, turned=r.turned
-    )
+    """The last tick of all workers that run, or died."""
+    return next(iter(heartbeats(tx)), None)
+
+
+def heartbeats(tx: Tx) -> tuple[Heartbeat, ...]:
+    """The last tick of each worker that has not stopped in order, the newest first."""
+    rows = tx.execute(sa.select(*(_heartbeat.c[field.name] for field in fields(Heartbeat))).order_by(_heartbeat.c.tick.desc()))
+    return tuple(Heartbeat(**r._asdict()) for r in rows)
 
 
 def entry_counts(tx: Tx) -> dict[str, int]:

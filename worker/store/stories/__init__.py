@@ -8,6 +8,7 @@ from worker.store.stories.joining import apart, group, live, merge, merged, merg
 from worker.store.stories.reading import Perhaps, StoredStory, StoryLine, counts, get, lines, newest, pointing
 from worker.store.stories.scheme import Judged, begin_again, is_taken, judged, next_to_judge, note_judged
 from worker.store.stories.telling import (
+    drop_terms,
     forget_place,
     found,
     is_empty,
@@ -34,6 +35,7 @@ __all__ = [
     "candidates",
     "count",
     "counts",
+    "drop_terms",
     "forget_counts",
     "forget_empty",
     "forget_keys",

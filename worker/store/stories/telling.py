@@ -67,6 +67,13 @@ def renew(tx: Tx, told: Told) -> None:
     _put_keys(tx, told)
 
 
+def drop_terms(tx: Tx, article_id: int) -> None:
+    """Compare no later article with one whose text turned out to be a copy; it stays in its story."""
+    mine = (_told.c.article_id == article_id, sa.func.length(_told.c.vector) > 0)
+    if tx.execute(sa.update(_told).where(*mine).values(vector=b"")).rowcount:
+        _drop_keys(tx, article_id)
+
+
 def _drop_keys(tx: Tx, article_id: int) -> None:
     tx.execute(sa.delete(_key).where(_key.c.article_id == article_id))
 
@@ -83,11 +90,10 @@ def tell_copy(
     tx: Tx, article_id: int, original: int, *, published: datetime, language: str, before: int | None = None
 ) -> int | None:
     """Put a copy into its original's story; None if that tells none. `before`: the story that it told until now."""
+    drop_terms(tx, article_id)
     story_id = story_of(tx, original)
     if story_id is None:
         return None
-    if before is not None:
-        _drop_keys(tx, article_id)
     told = Told(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
     why = f"It is a copy of article {original}."
     _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))

@@ -28,6 +28,8 @@ class DeliveryRow(SQLModel, table=True):
     recipient: str = text_column()
     #: What it collects: `article:ID`, `story:ID`, `wave:RULE:ID`, `digest`, or `notice`.
     collects: str = text_column(index=True)
+    #: Of a notice whose like are gathered: what unites them.
+    kind: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     #: Why it is open and not due: `model.Hold`.
     hold: str = text_column(default="")
     #: The message that it is a follow-up of: it waits until that one was sent or given up. That one may be forgotten.

@@ -28,6 +28,8 @@ class FeedRow(SQLModel, table=True):
     #: True once a first poll has committed.
     baseline: bool = False
     due: datetime = time_column()
+    #: The worker that polls it.
+    owner: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     lease_until: datetime | None = time_column(default=None, nullable=True)
     last_polled: datetime | None = time_column(default=None, nullable=True)
     last_success: datetime | None = time_column(default=None, nullable=True)
@@ -105,7 +107,7 @@ class EntryRow(SQLModel, table=True):
 
     __tablename__ = "entry"
     __table_args__ = (
-        Index("entry_state", "state", "attempts", "id"),
+        Index("entry_state", "state", "backlog", "attempts", "id"),
         # Asked for at every tick, and nearly always empty.
         Index("entry_page", "page_at", sqlite_where=text("page_tries > 0"), postgresql_where=text("page_tries > 0")),
     )
@@ -125,6 +127,8 @@ class EntryRow(SQLModel, table=True):
     article_id: int | None = Field(default=None, foreign_key="article.id", index=True)
     #: Texts under this identity after the first.
     changes: int = 0
+    #: The worker that makes an article of it.
+    owner: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     lease_until: datetime | None = time_column(default=None, nullable=True)
     #: Where its page is wanted: when the summary goes on alone.
     page_due: datetime | None = time_column(default=None, nullable=True)

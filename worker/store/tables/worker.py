@@ -9,11 +9,11 @@ from worker.store.tables.columns import text_column, time_column
 
 
 class HeartbeatRow(SQLModel, table=True):
-    """The worker that runs on this store, and its last tick."""
+    """A worker that runs on this store, and its last tick."""
 
     __tablename__ = "heartbeat"
-    id: int = Field(default=1, primary_key=True)
-    owner: str = text_column()
+    id: int | None = Field(default=None, primary_key=True)
+    owner: str = text_column(unique=True, index=True)
     host: str = text_column()
     pid: int
     started: datetime = time_column()
