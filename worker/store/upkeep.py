@@ -141,7 +141,9 @@ def heartbeat(tx: Tx) -> Heartbeat | None:
 
 def heartbeats(tx: Tx) -> tuple[Heartbeat, ...]:
     """The last tick of each worker that has not stopped in order, the newest first."""
-    rows = tx.execute(sa.select(*(_heartbeat.c[field.name] for field in fields(Heartbeat))).order_by(_heartbeat.c.tick.desc()))
+    rows = tx.execute(
+        sa.select(*(_heartbeat.c[field.name] for field in fields(Heartbeat))).order_by(_heartbeat.c.tick.desc())
+    )
     return tuple(Heartbeat(**r._asdict()) for r in rows)
 
 
