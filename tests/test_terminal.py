@@ -109,7 +109,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         ):
             (folder / name).mkdir()
             (folder / name / f"{name}.toml").write_text(text, encoding="utf-8")
-        (folder / "bad.toml").write_text(f'[store]\nurl = "x"\n# \x1b[5m\n[{IN_XML}]\n', encoding="utf-8")
+        (folder / "bad.toml").write_text(f'[store]\nurl = "x"\n# {HOSTILE}\n\n', encoding="utf-8")
         site.environ = {"SERVER": server.url()}
         yield site
 
