@@ -166,7 +166,7 @@ TABLE = [
     ("eval rules labels.jsonl", False),
     ("eval copies labels.jsonl --self", False),
     ("eval stories labels.jsonl", False),
-    ("check --config bad.toml", True),
+    ("check --config bad.toml", False),
     ("health", True),
     ("poll", False),
 ]
