@@ -23,7 +23,7 @@ from rig import Item, Site, rss, wait_for
 from test_app import scripted
 
 from worker.app.clock import Steps
-from worker.app.worker import forget
+from worker.app.worker import Worker, forget
 from worker.config import Retention
 from worker.engine.timetable import Timetable
 from worker.model import Outcome, Receipt
@@ -128,6 +128,18 @@ def test_c14_nothing_is_deleted_for_a_step(tmp_path: Path, monkeypatch: pytest.M
         for ahead, kept in ((30 * DAY, (1, 1)), (30 * DAY - 6 * DAY, (1, 1)), (NOTHING, (0, 0))):
             forget(desk.store, live, START + 30 * DAY, ahead=ahead)
             assert tuple(desk.rows(counts)[0]) == kept
+
+
+@pytest.mark.parametrize(("rested", "wait"), [(23 * HOUR, NOTHING), (25 * HOUR, DAY)], ids=["23 h", "25 h"])
+async def test_c14_a_start_with_a_wrong_clock_deletes_nothing(
+    tmp_path: Path, rested: timedelta, wait: timedelta
+) -> None:
+    """Where nothing was written for a day, retention waits for one; else it begins at once."""
+    with Desk(tmp_path) as desk:
+        desk.web.feed(FEED, [Item("1", "Titre", "Texte")])
+        await desk.pass_()
+        desk.now += rested
+        assert Worker(desk.edges, tmp_path / "config.toml")._forgets_after() == wait
 
 
 async def test_c14_nothing_is_given_up_for_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
