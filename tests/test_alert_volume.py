@@ -29,7 +29,7 @@ FIVE = Volume(at_least=5, per=timedelta(hours=6))
         (None, 3, (0, 0, 1), 2),
         (None, 2, (0, 0, 0, 0), 2),
         (9, 3, (1, 2, 3), 9),
-        (None, 1.1, (10, 10, 10), 11),
+        (None, 2.2, (25, 25, 25), 55),
         (None, 2.5, (1, 1, 3), 5),
     ],
     ids=[
@@ -109,10 +109,11 @@ def test_figures_are_for_people() -> None:
 def test_it_tells_again_for_stories_that_the_last_alert_did_not_count() -> None:
     """One that comes back was told; as many others as it takes make an alert."""
     wave = Wave(article_id=5, began=NOON - timedelta(minutes=10), per=FIVE.per)
-    told = {"log:a": LastAlert(number=5, at=NOON - timedelta(minutes=10), alerts=1)}
-    before = ((50, 1), (40, 2), (30, 3), (20, 4), (10, 5))
+    told = {"log:a": LastAlert(number=6, at=NOON - timedelta(minutes=10), alerts=1)}
+    before = ((400, 11), (50, 1), (40, 2), (30, 3), (20, 4), (10, 5))
     level = Level(arrivals=arrivals(*before, (9, 1), (8, 6), (7, 7), (6, 8), (5, 9)), wave=wave, last_alerts=told)
-    for story, wanted in ((2, Suppression.IN_WAVE), (9, Suppression.IN_WAVE), (10, None)):
+    seen = ((story, Suppression.IN_WAVE) for story in (2, 5, 9))
+    for story, wanted in (*seen, (10, None), (11, None)):
         found = measure(FIVE, level, story=story, article_id=99, now=NOON)
         occasion, suppression = of_wave(found, FIVE, level, "log:a", story)
         assert (occasion, suppression) == ("wave" if wanted else "wave-2", wanted)

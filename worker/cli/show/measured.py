@@ -118,7 +118,8 @@ def backtest(found: Facts) -> None:
         began = f"wave of {utc(wave['began'])} UTC, article {wave['article']}"
         out.print(Text(f"{began}: at most {wave['most']} stories, {alerts}"))
     held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
-    waves = f" in {len(found['waves'])} waves" if found["waves"] else ""
+    number = len(found["waves"])
+    waves = f" in {number} wave{'s' * (number != 1)}" if number else ""
     sent = f"{found['alerts']} alerts{waves}{held and f' (not sent: {held})'}"
     out.print(
         f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
