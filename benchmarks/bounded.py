@@ -1,14 +1,14 @@
 """Functions that the parent process runs on a feed's text, with inputs made to cost most.
 
-    python benchmarks/bounded.py [NAME...]
+    python benchmarks/bounded.py [BEGINNING OF A NAME...] [--inputs "one letter,percent"]
 
 Each is called with half of the largest input that its limits let through, and with all of it; processor time in
 milliseconds, the faster of two rounds. Twice the input should take about twice the time: a ratio near 4 is a square.
 What runs in a child (parse, extract) is not here: a child is given its time, and killed when that is over.
 """
 
+import argparse
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -31,6 +31,8 @@ from worker.text import analyse
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: Bytes of a head, of a document, and entries of one.
 HEAD, DOCUMENT, ENTRIES = 100 << 10, 15 << 20, 2_000
+#: The texts that are tried; none: all.
+INPUTS: set[str] = set()
 RULES = """
 [set.people]
 kind = "person"
@@ -92,7 +94,8 @@ def distinct(size: int) -> str:
 def bodies(size: int) -> dict[str, str]:
     """Every bad text in a size in bytes."""
     made = {name: filled(pattern, size // len(pattern.encode()) * len(pattern)) for name, pattern in TEXTS.items()}
-    return made | {"distinct names": distinct(size)}
+    made["distinct names"] = distinct(size)
+    return {name: text for name, text in made.items() if not INPUTS or name in INPUTS}
 
 
 def entry(n: int, body: str = "", link: str = "") -> ParsedEntry:
@@ -238,7 +241,12 @@ def seconds(call: Call) -> float:
 
 
 def main() -> None:
-    asked = sys.argv[1:]
+    given = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    given.add_argument("names", nargs="*")
+    given.add_argument("--inputs", default="")
+    options = given.parse_args()
+    INPUTS.update(filter(None, options.inputs.split(",")))
+    asked = options.names
     print("| function, input | half, ms | whole, ms | ratio |\n|---|--:|--:|--:|")
     for group in (of_urls, of_answers, of_documents, of_texts):
         for (name, half_of_it), (_, whole) in zip(group(0.5), group(1), strict=True):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from array import array
 from datetime import UTC, datetime, timedelta
+from difflib import SequenceMatcher
 from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
@@ -14,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.dedupe import Candidate, Fingerprint, compare_revision, decide, facts, fingerprint
-from worker.model import Novelty, NoveltyKind
+from worker.dedupe import Candidate, Fingerprint, compare_revision, decide, facts, fingerprint, news, signature
+from worker.model import Match, Novelty, NoveltyKind, Part, Severity, Span
 from worker.normalise import clean
 from worker.text import analyse
 
@@ -371,3 +372,41 @@ def _near(candidate: Candidate, known: list[Candidate]) -> list[Candidate]:
     """What an index of the bands would find."""
     bands = set(candidate.fingerprint.bands)
     return [each for each in known if not bands.isdisjoint(each.fingerprint.bands)]
+
+
+def _many(first: int, count: int) -> str:
+    """Facts that differ from one number to the next, all in one place of a sentence."""
+    return " ".join(f"Le {chr(65 + n % 26)}{n:x}or a vu {n} Z{n:x}u." for n in range(first, first + count))
+
+
+def test_f25_comparing_two_texts_full_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are compared letter by letter so often and no oftener, and long ones not at all."""
+    compared: list[tuple[int, int]] = []
+
+    class Matcher(SequenceMatcher[str]):
+        def __init__(self, junk: None, a: str, b: str, *, autojunk: bool) -> None:
+            compared.append((len(a), len(b)))
+            super().__init__(junk, a, b, autojunk=autojunk)
+
+    monkeypatch.setattr(facts, "SequenceMatcher", Matcher)
+    new, old = (facts.load(fingerprint(analyse("", _many(n, 2_000), "fr")).facts) for n in (0, 2_000))
+    assert facts.agreement(new, old) < 1
+    facts.variants(new, old)
+    facts.contradiction(new, old)
+    assert len(compared) < 200_000
+    assert not facts._alike("Xa" + "b" * 50_000, "Xa" + "c" * 50_000)
+    assert max(map(max, compared), default=0) <= 40
+
+
+def test_f25_words_of_many_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text's word triples are made once, however many spans are asked for."""
+    made: list[int] = []
+    triples = signature.shingles_of
+    monkeypatch.setattr(signature, "shingles_of", lambda words: made.append(1) or triples(words))
+    document, original = analyse(TITLE, BODY, "fr"), fingerprint(analyse(TITLE, BODY, "fr"))
+    made.clear()
+    spans = tuple(Span(part=Part.BODY, words=((s, e),)) for s, e in zip(document.starts, document.ends, strict=True))
+    match = Match(rule_id="r", rule_name="r", rule_hash="h", severity=Severity.INFO, spans=spans * 20)
+    copy = Novelty(kind=NoveltyKind.DUPLICATE, of=1, score=0.5, why="")
+    assert news(document, [match], [original], copy) == frozenset()
+    assert len(made) == 2

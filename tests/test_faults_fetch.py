@@ -1,4 +1,4 @@
-"""What servers, networks and name servers do to feeds, through the whole pipeline: F01 to F23.
+"""What servers, networks and name servers do to feeds, through the whole pipeline: F01 to F26.
 
 One store, one server and one clock for almost all: every feed is well, then each meets its own fault at the same time,
 then all are well again. The oracle is asked after each part; each row's own promise stands below.
@@ -25,6 +25,7 @@ from sinks import CERTIFICATE
 
 from worker.child import Children
 from worker.model import Feed
+from worker.net import Limits
 
 #: Their shared fixtures do the work of all of them.
 pytestmark = pytest.mark.timeout(300)
@@ -647,3 +648,67 @@ def test_f17_a_poll_that_dies(tmp_path: Path, point: str) -> None:
         asked = ["if-none-match" in seen.headers for seen in it.server.log if seen.path == it.path("f17")]
         assert asked == [False, point == "after_commit"]
         assert (it.state("f17", "etag"), len(it.entries("f17"))) == ('"1"', 2)
+
+
+#: Sloppy servers, by feed: what each adds to an answer, or answers in its place.
+SLOPPY = {
+    "f26-203": (203, {}),
+    "f26-206": (206, {}),
+    "f26-202": (202, {}),
+    "f26-utf8": (200, {"Content-Encoding": "utf-8"}),
+    "f26-none": (200, {"Content-Encoding": "none"}),
+    "f26-line": (200, {"PHP Warning": "in line 3", "Content-Type ": "text/xml"}),
+}
+
+
+def _dispatches(name: str) -> list[Item]:
+    at = [*SLOPPY, "f26-blank", "f26-cookie", "f24-validators", "f25-links"].index(name)
+    return [dispatch(8000 + 2 * at, told=True), dispatch(8001 + 2 * at)]
+
+
+def test_f24_f25_f26_what_browsers_read(tmp_path: Path) -> None:
+    """Sloppy answers, validators that cannot be sent back and links without end: all is stored and told."""
+
+    async def cookie(seen: Seen, writer: asyncio.StreamWriter) -> None:
+        if "ok=1" in seen.headers.get("cookie", ""):
+            body = rss(_dispatches("f26-cookie"))
+            writer.write(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        else:
+            head = f"HTTP/1.1 302 Found\r\nSet-Cookie: ok=1\r\nLocation: {seen.path}\r\nContent-Length: 0\r\n\r\n"
+            writer.write(head.encode())
+
+    def serve(it: Loopback) -> None:
+        for name, (number, headers) in SLOPPY.items():
+            it.serve(name, _dispatches(name), status=number, headers=headers)
+        it.server.redirect(it.path("f26-blank"), "/flux presse.xml", 301)
+        it.server.serve("/flux%20presse.xml", rss(_dispatches("f26-blank")), items=())
+        it.server.script(it.path("f26-cookie"), cookie)
+        # The server itself counts answers of status 200 only.
+        for name in ("f26-blank", "f26-cookie", "f26-203", "f26-206", "f26-202"):
+            it.server.tell(name, _dispatches(name))
+        it.serve(
+            "f24-validators", _dispatches("f24-validators"), etag='"\u00e9"', last_modified="Dim, 12 F\u00e9v 2023"
+        )
+        links = ["http://a.test/" + "x" * 100_000, "http://a.test/" + "/amp" * 25_000]
+        shown = [replace(item, link=link) for item, link in zip(_dispatches("f25-links"), links, strict=True)]
+        it.serve("f25-links", shown)
+
+    async def live(it: Loopback) -> None:
+        serve(it)
+        it.publish(dispatch(1, told=True))
+        await it.round()
+        it.publish(dispatch(2, told=True))
+        await it.round(hours=2)
+
+    names = [*SLOPPY, "f26-blank", "f26-cookie", "f24-validators", "f25-links"]
+    with Loopback(tmp_path, names, limits=Limits()) as it:
+        asyncio.run(live(it))
+        found = states(it)
+        assert {
+            name: (found[name].result, found[name].failures, found[name].entries) for name in names
+        } == dict.fromkeys(names, ("ok", 0, 2))
+        assert "2 links of more than" in found["f25-links"].detail
+        again = [seen for seen in it.server.log if seen.path == it.path("f24-validators")]
+        assert len(again) == 2
+        assert not any({"if-none-match", "if-modified-since"} & set(seen.headers) for seen in again)
+        it.assert_nothing_lost()

@@ -240,6 +240,18 @@ async def test_f24_a_feed_whose_validators_no_header_can_carry(desk: Desk) -> No
     await assert_nothing_lost(desk, [*ITEMS, NEWS])
 
 
+async def test_f25_links_without_end(desk: Desk) -> None:
+    """The items are stored, what was cut is in the feed's status, and an item's text tells it from then on."""
+    ends = ["x" * 1_250_000, "/amp" * 100_000, "?" + "&".join(f"a{n}=1" for n in range(2_000)), "/amp" * 2_000]
+    hostile = [Item(f"h{n}", f"Titre {n}", f"Dépêche {n}.", f"https://a.example/{end}") for n, end in enumerate(ends)]
+    desk.web.feed(FEED, [*hostile, *ITEMS, NEWS])
+    assert (await desk.poll()).new == 11
+    assert state(desk, "last_detail") == "3 links of more than 8192 characters were left out"
+    assert desk.one("SELECT max(length(json_extract(parsed, '$.link'))) FROM entry") <= 8_192
+    assert (await desk.poll()).new == 0
+    await assert_nothing_lost(desk, [*hostile, *ITEMS, NEWS])
+
+
 async def test_f15_a_document_that_always_ends_early_gives_its_last_entry_too(desk: Desk) -> None:
     """At first the last entry is not trusted and the feed asked soon; the second time it is all there will be."""
     whole = rss(ITEMS)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.identify import Seen, Sighting, SightingKind, identify, keys
+from worker import identify as module
+from worker.identify import Bare, Seen, Sighting, SightingKind, edited, identify, keys
 from worker.model import ParsedEntry, ParsedFeed
 from worker.parse import parse
 
@@ -295,3 +296,28 @@ def test_real_feeds(name: str, count: int):
     added = entry("urn:added", "added", "Un article de plus", "Il n'y était pas.")
     again = memory.poll([added, repeated, *edited])
     assert sorted(kinds(again)) == sorted(["new", "changed", *["known"] * (count - 1)])
+
+
+def test_f25_edits_are_sought_for_a_few_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thousand items without guid and link are no edits of two hundred: the work for one document has an end."""
+    compared: list[int] = []
+
+    class Words(frozenset[str]):
+        def __and__(self, other):
+            compared.append(1)
+            return super().__and__(other)
+
+    words = module._words
+    monkeypatch.setattr(module, "_words", lambda entry: Words(words(entry)))
+    known = [Bare(entry_id=n, parsed=ParsedEntry(title=f"Titre {n} de hier", summary="mot " * 100)) for n in range(200)]
+    new = [ParsedEntry(title=f"Un autre {n}", summary=f"texte {n} " * 10) for n in range(2_000)]
+    assert len(edited(identify(new, {}), known)) == 2_000
+    assert len(compared) <= 50 * 200
+    assert len(words(ParsedEntry(content=" ".join(map(str, range(100_000)))))) < 2_000
+
+
+def test_f25_marks_in_a_row() -> None:
+    """Of what Unicode can only order in the square of its number, thirty are read, as references too."""
+    few, many = "e" + "\u0301\u0323" * 15, "e" + "\u0301\u0323" * 5_000
+    assert keys(ParsedEntry(title=many)) == keys(ParsedEntry(title=few))
+    assert keys(ParsedEntry(summary="e" + "&#x301;&#x323;" * 5_000)) == keys(ParsedEntry(summary=few))

@@ -693,3 +693,27 @@ def test_what_a_feed_says_of_when_to_come_back():
     head = "<ttl>90</ttl><skipHours><hour>0</hour><hour>23</hour></skipHours><skipDays><day>Sunday</day></skipDays>"
     found = read(rss("<title>a</title>", head=head))
     assert (found.ttl, found.skip_hours, found.skip_days) == (5400, (0, 23), (6,))
+
+
+@pytest.mark.parametrize("kind", ["rss", "atom", "json"])
+def test_f25_links_without_end(kind: str) -> None:
+    """One of more than 8 KB is left out and counted, its item is kept; blanks in others are encoded."""
+    long, fit = "https://a.test/" + "x" * 1_250_000, "https://a.test/" + "y" * 8_000
+    links = [long, fit, "https://a.test/un titre", "https://a.test/" + "/amp" * 100_000]
+    if kind == "json":
+        items = [{"id": str(n), "url": link, "title": "t"} for n, link in enumerate(links)]
+        body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": "f", "items": items}).encode()
+    elif kind == "atom":
+        entries = "".join(
+            f"<entry><id>{n}</id><title>t</title><link href='{link}'/></entry>" for n, link in enumerate(links)
+        )
+        body = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>f</title>{entries}</feed>".encode()
+    else:
+        items = "".join(
+            f"<item><guid>{n}</guid><title>t</title><link>{link}</link></item>" for n, link in enumerate(links)
+        )
+        body = f"<rss version='2.0'><channel><title>f</title>{items}</channel></rss>".encode()
+    found = parse(body, "https://a.test/feed", "")
+    assert isinstance(found, ParsedFeed)
+    assert [entry.link for entry in found.entries] == ["", fit, "https://a.test/un%20titre", ""]
+    assert found.problems[0] == "2 links of more than 8192 characters were left out"

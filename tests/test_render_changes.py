@@ -1,10 +1,16 @@
 """What a correction changed."""
 
+import sys
+from difflib import SequenceMatcher
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.render import changes
+
+#: The function has the name of its module.
+changes_module = sys.modules["worker.render.changes"]
 
 BEFORE = (
     "La visite durera deux jours. L'accord porte sur 1 200 tonnes de riz.\n\n"
@@ -125,3 +131,18 @@ def test_marks_lie_inside(before: str, after: str) -> None:
             assert edges == sorted(edges)
             assert all(0 <= start < end <= len(side.text) for start, end in side.marks)
         assert change.before.text or change.after.text
+
+
+@pytest.mark.parametrize("sign", ["%", "% ", "\u20ac", "-1"])
+def test_f25_a_sentence_of_signs(sign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a sentence the first hundred words and signs are compared, however many there are."""
+    longest: list[int] = []
+
+    class Matcher(SequenceMatcher[str]):
+        def __init__(self, junk: None, a: list[str], b: list[str], *, autojunk: bool) -> None:
+            longest.append(max(len(a), len(b)))
+            super().__init__(junk, a, b, autojunk=autojunk)
+
+    monkeypatch.setattr(changes_module, "SequenceMatcher", Matcher)
+    assert changes("Il a dit " + sign * 5_000, "Elle a dit " + sign * 5_000)
+    assert max(longest) <= 200

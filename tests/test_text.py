@@ -411,3 +411,20 @@ def test_detect_short_items() -> None:
 def test_folding_by_alphabet_is_folding(text: str) -> None:
     """The way for whole dictionaries gives what the way for one text gives."""
     assert folding.fold_alphabet(text) == folding.fold_text(text)
+
+
+def test_f25_marks_without_end() -> None:
+    """Unicode puts marks in order in the square of their number: of more than thirty in a row, thirty are kept."""
+    few, many = "e" + "\u0301\u0323" * 15, "e" + "\u0301\u0323" * 5_000
+    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+        assert folding.normal(form, f"a {many} b") == unicodedata.normalize(form, f"a {few} b")
+    assert folding.fold_text(many) == folding.fold_text(few)
+    assert text.plain(many)[0] == text.plain(few)[0]
+
+
+def test_f25_words_without_end() -> None:
+    """A word of more than 1,000 characters is known by their first, and what it is folded to is no longer."""
+    assert text.fold("x" * 100_000) == text.fold("x" * 1_000)
+    folded = text.fold("\ufdfa" * 5_000)
+    assert len(folded) <= 1_000
+    assert text.fold(folded) == folded

@@ -1,5 +1,7 @@
 """URLs for identity, for eyes, and as links."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,61 @@ def test_pages_stay_apart(pages: list[str]) -> None:
 def test_the_form(url: str, expected: str) -> None:
     """The one form, written out."""
     assert urls.canonical(url) == expected
+
+
+AMP = re.compile(r"(?:/amp|\.amp)(?=$|\.html?$)|^/amp(?=/.)", re.IGNORECASE)
+
+
+def mark_by_mark(path: str) -> str:
+    """What `canonical` does with AMP marks, the slow way: until none is left."""
+    while (shorter := AMP.sub("", path).rstrip("/")) != path:
+        path = shorter
+    return path
+
+
+@given(st.lists(st.sampled_from(["/amp", "/AMP", ".amp", ".html", ".htm", "/a", ".", "amp"]), max_size=8).map("".join))
+def test_marks_of_amp_go_as_one_by_one(path: str) -> None:
+    """At once, and as if each pass took one layer."""
+    path = "/" + path.lstrip("/")
+    assert urls._without_amp(path) == mark_by_mark(path)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "/amp",
+        ".amp",
+        "/...amp",
+        "/..amp/x",
+        "google.com/amp/s/",
+        "cdn.ampproject.org/c/s/",
+        "%25",
+        "&amp;",
+        "/a/..",
+        "www.",
+    ],
+)
+@pytest.mark.parametrize("host", ["https://", "https://news.test/"])
+def test_f25_the_form_of_a_hostile_link(tail: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many marks it repeats, its text is read a few times and no more; longer ones have no form."""
+    read: list[int] = []
+    form = urls._form
+    monkeypatch.setattr(urls, "_form", lambda url: read.append(len(url)) or form(url))
+    url = (host + tail * urls.LONGEST)[: urls.LONGEST]
+    once = urls.canonical(url)
+    assert len(read) <= 10
+    assert urls.canonical(once) == once
+    read.clear()
+    assert urls.canonical(host + tail * 100_000) == ""
+    assert not read
+
+
+def test_all_values_of_a_query_are_masked() -> None:
+    """Of an address that a server made up, no value is known to be harmless."""
+    assert (
+        urls.masked("https://u@a.test/x?page=2&q=a+b&c#d", values=True) == "https://***@a.test/x?page=***&q=***&c=***#d"
+    )
+    assert urls.masked("https://a.test/x", values=True) == "https://a.test/x"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def canonical(url: str) -> str:
     Always `https://host/path?query`: no credentials, default port, `www.`, mobile or AMP edition, trailing slash,
     fragment or tracking parameter; the query is sorted by name, as servers read it by name and syndicators reorder
     it. A key, not an address: it may not answer. Applied to its own result it changes nothing. Empty also for what is
-    longer than `LONGEST`; takes time in proportion to the length.
+    longer than `LONGEST`, or becomes so; takes time in proportion to the length.
     """
     if len(url) > LONGEST:
         return ""
@@ -74,7 +74,7 @@ def canonical(url: str) -> str:
     # One mark may hide another (an escaped `amp`, a cache of a cache): until nothing is left to fold.
     for _ in range(_FOLDS):
         if (again := _form(form)) == form:
-            return form
+            return form if len(form) <= LONGEST else ""
         form = again
     return ""
 

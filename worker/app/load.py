@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.store import Store
 
 #: Of processor time, for all samples of messages with the user's own templates.
-_TEMPLATE_SECONDS = 5
+_TEMPLATE_SECONDS = 10
 
 
 def load(path: Path, folder: Path | None = None) -> Live:

@@ -163,7 +163,7 @@ def _tried(templates: Templates) -> Iterator[Problem]:
             if problem is not None:
                 yield _hinted(problem)
             elif len(html) > LONGEST:
-                words = f"a message of a few lines becomes {len(html)} characters, more than {LONGEST}"
+                words = f"a message of a few lines becomes one of more than {LONGEST} characters"
                 yield Problem(file=templates.folder, line=0, message=words, mend="mail servers refuse such a message")
 
 
