@@ -38,7 +38,7 @@ cat "$page" >> "$picture"
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site whose store holds two articles that matched, and one that did not."""
+    """A site whose store holds two articles that matched, a copy of one, and one that did not."""
     folder = tmp_path_factory.mktemp("preview")
     site = Site(folder, feeds=[FEED], targets=TARGETS)
     with Desk(folder, targets=[log_target(folder=folder / "alerts")]) as desk:
@@ -46,6 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
             Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un"),
             Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
             Item("3", "Hun Sen repart", "Après sa visite à Paksé, Hun Sen repart.", "https://a.example/trois"),
+            Item("4", "Hun Sen attendu mardi à Hanoï", VISIT, "https://a.example/quatre"),
         ]
         desk.web.feed(FEED, items)
         asyncio.run(desk.pass_())
@@ -78,7 +79,7 @@ def test_preview(veille, site: Site, target: str, said: list[str]) -> None:
 
 
 def test_preview_of_a_digest(veille, site: Site) -> None:
-    """The newest articles that matched."""
+    """The newest articles that matched, without the copy that nobody was alerted of."""
     done = veille("preview", "--digest", "--target", "desk", site=site)
     assert done.code == 0
     assert done.out.startswith("[Veille] Synthèse du ")

@@ -9,7 +9,6 @@ import tomllib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 from worker.errors import Problem, UserError
@@ -98,7 +97,8 @@ def parse(file: str, raw: bytes, limit: int = MAX_BYTES) -> Toml:
     return Toml(file, data, lines, places)
 
 
-#: The header of a table. A line of an array may look like one; then what is left of the array is no TOML either.
+#: The header of a table, finished or not. Lines of an array or of a text may look like one: so many are looked beyond.
+_MOST_LOOKALIKES = 8
 _HEADER = re.compile(r"\s*\[{1,2}\s*[\w\"']")
 #: Tables that are TOML alone and not together, such as one that stands there twice.
 _MOST_CLASHES = 20
@@ -114,9 +114,13 @@ def parse_readable(file: str, raw: bytes, limit: int = MAX_BYTES) -> tuple[Toml,
     lines = raw.decode("utf-8-sig", "replace").replace("\r\n", "\n").split("\n")
     starts = [0, *(number for number, line in enumerate(lines) if number and _HEADER.match(line)), len(lines)]
     kept = list(lines)
-    for start, end in pairwise(starts):
-        if not _is_toml("\n".join(lines[start:end])):
-            kept[start:end] = [""] * (end - start)
+    at = 0
+    while at < len(starts) - 1:
+        ends = range(at + 1, min(at + 1 + _MOST_LOOKALIKES, len(starts)))
+        end = next((end for end in ends if _is_toml("\n".join(lines[starts[at] : starts[end]]))), None)
+        if end is None:
+            kept[starts[at] : starts[at + 1]] = [""] * (starts[at + 1] - starts[at])
+        at = end or at + 1
     found = Toml(file, {}, (), {})
     for _ in range(_MOST_CLASHES):
         try:

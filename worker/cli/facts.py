@@ -190,7 +190,8 @@ def said_date(one: StoredArticle) -> str:
 
 def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     """The articles that a number, a name, an address or words of a title ask for, the likeliest first."""
-    one = stored.get(tx, int(asked)) if asked.isdecimal() and len(asked) < 10 else None
+    is_number = asked.isdecimal() and len(asked) < 10 and not asked.startswith("0")  # 001 is a name of the archive
+    one = stored.get(tx, int(asked)) if is_number else None
     return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
 
 

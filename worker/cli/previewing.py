@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ArticleName, ConfigFile, Json, fail, opened, print_json, readable, say, warn
-from worker.errors import UserError
+from worker.cli.frame import HERE, ArticleName, ConfigFile, Json, fail, loaded, opened, print_json, say, warn
 
 
 def preview(
@@ -30,10 +29,8 @@ def preview(
 
     if bool(article) is digest:
         fail("name an article, or ask for a --digest", 2)
-    read = readable(config, with_rules=True)
-    if (live := read.live) is None:
-        raise UserError(read.problems)
-    with opened(config, read=read) as (_, store), store.read() as tx:
+    live = loaded(config)
+    with opened(config) as (_, store), store.read() as tx:
         if digest:
             found = of_digest(tx, live, target)
         else:
