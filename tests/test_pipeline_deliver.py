@@ -407,7 +407,7 @@ async def test_failures_are_told_together(
             if who == "log:ops"
         )
         assert [first["subject"], second["subject"]] == [f"[Veille] {subject}", f"[Veille] {subject} (+4)"]
-        told = second.get_body(("plain",)).get_content()
+        told = second.get_body(("plain",)).get_content().replace("\r\n", "\n")
         for n in range(1, 6):
             assert "\n".join(lines).format(n=n) in told
         assert lines[0].format(n=0) not in told

@@ -410,7 +410,9 @@ def test_two_workers_that_miss_their_ticks_are_told_of_each(desk: Desk, pair: tu
     for minute in range(1, 30):
         desk.later(minutes=1)
         pair[1].look(25 + 60 * minute, desk.now, everything=minute % 10 == 0)
-    assert notices(desk)[2:] == ["over: h:2: the tick came late", "over: h:1: the tick came late"]
+    assert notices(desk)[2:] == ["over: h:2: the tick came late (+1)"], "the second joins the first, which is not sent"
+    (body,) = desk.rows("SELECT content FROM delivery ORDER BY id DESC LIMIT 1")[0]
+    assert b"over: h:1: the tick came late\n" in body
 
 
 def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:

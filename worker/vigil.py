@@ -211,7 +211,7 @@ def _unseen(one: On, now: datetime) -> bool:
 def _still(began: Mapping[str, datetime], kind: Kind, about: str, times: Sequence[datetime]) -> Condition | None:
     """The silence that is on, while nothing came since it began; None where none is, or something did."""
     since = began.get(f"{kind}:{about}")
-    if since is None or (times and times[-1] > since):
+    if since is None or (times and times[-1] >= since):
         return None
     return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {since:%Y-%m-%d %H:%M} UTC")
 
