@@ -9,7 +9,6 @@ from email.utils import parsedate_to_datetime
 
 from worker.parse import markup as markup_
 
-
 #: Characters; a title beyond this is no title.
 TITLE = 1_000
 _LABEL = 200
