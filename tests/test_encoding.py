@@ -52,7 +52,7 @@ def test_p23_one_damaged_character(label: str):
     """One wrong byte, in the middle of a text, damages that character and nothing behind it."""
     text, encoding = ENCODINGS[label]
     sound = page(text, label)
-    at = sound.index(text[20:24]) + 1
+    at = sound.index(text[8:12]) + 1
     before = encoded(sound[:at], encoding)
     behind = encoded(sound[at + 1 :], "utf-16-le" if encoding == "utf-16" else encoding)
     width = {"utf-16": 2, "utf-16-le": 2, "utf-32-be": 4}.get(encoding, 1)

@@ -26,8 +26,8 @@ _INLINE = _names(
 )
 _BLOCKS = _names(
     "address article aside audio blockquote body br center div embed figcaption figure footer form h1 h2 h3 h4 h5 h6"
-    " head header hr html iframe img input li link main meta nav object ol p pre script section style svg table tbody td"
-    " th thead title tr ul video"
+    " head header hr html iframe img input li link main meta nav object ol p pre script section style svg table tbody"
+    " td th thead title tr ul video"
 )
 _VOID = _names("br embed hr img input link meta wbr")
 #: What holds no text: between these tags, or in the addresses of pictures.
