@@ -124,6 +124,18 @@ def test_the_server_names_the_encoding(encoding: str, content_type: str):
     assert line in extract.page(page.encode(encoding), URL, content_type).text
 
 
+def test_p23_a_damaged_page():
+    """One cut character in a page of UTF-8 spoils no other, whatever its server says."""
+    page = f"<html><body><article><p>{LINE}</p><p>{LINE}</p><p>Un mot coup@.</p></article></body></html>"
+    found = extract.page(page.encode().replace(b"@", b"\xe1\xbb"), URL, "text/html; charset=ISO-8859-1").text
+    assert found.startswith(LINE)
+
+
+def test_what_needs_no_script_is_text():
+    """Nobody runs scripts here, so what stands in their stead is shown."""
+    assert text("<p>Un pont</p><noscript>et un <b>tunnel</b></noscript>") == "Un pont\n\net un tunnel"
+
+
 def test_wrapped_lines_are_one_paragraph():
     """Lines of plain text that were broken at one width flow together again."""
     lines = ["La rencontre a porté sur la pêche, le riz et les routes", "que les deux provinces veulent rouvrir avant"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from worker.model import Cut, CutKind, ParsedEntry, StoredEntry
 from worker.normalise import Known, Unreadable, clean, cleaned, from_jsonl_line, from_txt, normalise
+from worker.normalise.standfirst import with_standfirst
 
 SHARED = Path(__file__).parents[2] / "shared"
 FIRST_SEEN = datetime(2026, 2, 18, 4, tzinfo=UTC)
@@ -446,3 +447,26 @@ def test_labelled_articles(name: str):
         assert not found.body.endswith(("VNA", "CVN", "AVI", "VNS", "/."))
         proofs = [proof for proof in chain(*raw.get("evidence", {}).values()) if proof in raw["text"]]
         assert [proof for proof in proofs if proof not in found.body and proof not in found.title] == []
+
+
+@pytest.mark.parametrize(
+    ("summary", "content", "expected"),
+    [
+        ("Le pont ouvre lundi.", "Les ouvriers partent tous.", "Le pont ouvre lundi.\n\nLes ouvriers partent tous."),
+        ("Le pont de Hué ouvre lundi matin.", "Le pont de Hué ouvre lundi matin.\n\nLes ouvriers partent tous.", None),
+        ("Le pont de Hué ouvre lundi mat […]", "Le pont de Hué ouvre lundi matin, dit le maire.", None),
+        ("Lundi, Hué ouvre un pont.", "Un pont de Hué ouvre.", "Lundi, Hué ouvre un pont.\n\nUn pont de Hué ouvre."),
+        ("新桥今天通车了。", "新桥今天通车了。总理出席了典礼。", None),
+    ],
+    ids=["a standfirst", "the first paragraph", "a teaser", "the same words", "without spaces"],
+)  # fmt: skip
+def test_p21_a_standfirst_is_said_once(summary: str, content: str, expected: str | None):
+    """It goes before the content, unless that holds it."""
+    assert with_standfirst(summary, content) == (expected or content)
+
+
+def test_p21_what_only_a_short_content_says():
+    """It follows the longer summary."""
+    whole = "Le pont de Hué ouvre lundi matin, dit le maire.\n\nLes ouvriers partent."
+    assert with_standfirst(whole, "Les ouvriers partent.") == whole
+    assert with_standfirst(whole, "Il pleut.") == f"{whole}\n\nIl pleut."

@@ -64,7 +64,7 @@ _SEVERAL = frozenset({"gb18030", "big5hkscs", "euc_jp", "cp932", "cp949"})
 _HIGH = bytes(range(0x80, 0x100))
 _STRAY = re.compile("[\udc80-\udcff]+")
 #: A character of UTF-8 that lost its end, or one that lost its beginning.
-_CUT = re.compile(rb"[\xc0-\xff][\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbf]+|[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbf]{2,3}")
+_CUT = re.compile(rb"[\xc0-\xff][\x80-\x9f\xa1-\xbf]+|[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbf]{2,3}")
 #: So many well-formed characters for each damaged one make a document UTF-8, although another encoding is declared.
 _NEARLY_ALL = 2
 #: A declared encoding in which more than so much of what is not ASCII is wrong is not the document's.

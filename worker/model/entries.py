@@ -174,7 +174,8 @@ class ParsedEntry:
     link: str = ""
     #: Plain text, at most 1,000 characters.
     title: str = ""
-    #: HTML or plain text as published, at most 256 KiB each.
+    #: HTML or plain text, at most 256 KiB of text each; what is said of pictures stands behind the content, if there is
+    #: some, else behind the summary.
     summary: str = ""
     content: str = ""
     #: Aware UTC datetimes, or None where absent or unreadable.

@@ -14,16 +14,22 @@ _TWICE = re.compile(rf"&amp;({_REFERENCE})")
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[\s/][^<>]*)?)>")
 _ATTRIBUTE = re.compile(r"\s[a-zA-Z][\w:-]*\s?=")
-_INLINE = frozenset(
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_INLINE = _names(
     "a abbr acronym b bdi bdo big blink cite code del dfn em font i ins kbd mark q s samp small span strike strong sub"
-    " sup tt u var wbr".split()
+    " sup tt u var wbr"
 )
-_BLOCKS = frozenset(
+_BLOCKS = _names(
     "address article aside audio blockquote body br center div embed figcaption figure footer form h1 h2 h3 h4 h5 h6"
-    " head header hr html iframe img input li link main meta nav object ol p pre script section style svg table tbody td"
-    " th thead title tr ul video".split()
+    " head header hr html iframe img input li link main meta nav object ol p pre script section style svg table tbody"
+    " td th thead title tr ul video"
 )
-_VOID = frozenset("br embed hr img input link meta wbr".split())
+_VOID = _names("br embed hr img input link meta wbr")
 #: What holds no text: between these tags, or in the addresses of pictures.
 _SILENT = re.compile(r"<(?:(script|style|svg|template)\b[^<>]*|!--)", re.IGNORECASE)
 _DATA = re.compile(r"""(=\s*["']?)data:[^"'<>\s]*""", re.IGNORECASE)
@@ -60,7 +66,7 @@ def shown(text: str) -> str:
 
 
 def attribute(text: str) -> str:
-    """The value of an attribute in HTML: a name without a semicolon before `=` or a letter is none (WHATWG 13.2.5.73)."""
+    """The value of an attribute in HTML, where a name without a semicolon before `=` or a letter is no reference."""
     return _NAMED.sub(_referred, text) if "&" in text else text
 
 
@@ -104,11 +110,11 @@ def _pairs(text: str) -> frozenset[int]:
 
 
 def bounded(text: str) -> str:
-    """HTML with at most `BODY` bytes of text; a longer one loses what is none: scripts, drawings, pictures within it."""
+    """HTML with at most `BODY` bytes of text; a longer one loses scripts, drawings and pictures within it."""
     if len(text) * 4 <= BODY or len(text.encode()) <= BODY:
         return text
     text = _DATA.sub(r"\1", _spoken(text))
-    if len(text.encode()) <= BODY:
+    if len(text.encode()) <= 4 * BODY and len(_TAG.sub("", text).encode()) <= BODY:
         return text
     pieces: list[str] = []
     start = said = tags = 0

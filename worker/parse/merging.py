@@ -8,6 +8,8 @@ from worker.parse.markup import bounded
 
 _TAG = re.compile(r"<[a-zA-Z/!][^<>]*>")
 _EMPTY_LINE = re.compile(r"\n[^\S\n]*\n")
+#: A teaser ends in them.
+_DOTS = " .…[]"
 #: A text is looked for in so many others; beyond, only its equal is: an entry of a thousand captions takes linear time.
 _COMPARED = 30
 
@@ -20,7 +22,8 @@ def distinct(bodies: Sequence[str], known: Sequence[str] = ()) -> list[str]:
     kept: set[int] = set()
     for number in sorted(range(len(bodies)), key=lambda number: -len(words[number])):
         own = words[number]
-        if own.strip() and own not in seen and not any(own in other for other in said[:_COMPARED]):
+        is_within = any(own.rstrip() in other for other in said[:_COMPARED])
+        if own.strip() and own not in seen and not is_within:
             kept.add(number)
             said.append(own)
             seen.add(own)
@@ -29,7 +32,9 @@ def distinct(bodies: Sequence[str], known: Sequence[str] = ()) -> list[str]:
 
 def joined(bodies: Sequence[str]) -> str:
     """The bodies one behind the other, as one."""
-    if len(bodies) <= 1 or not any(map(_TAG.search, bodies)):
+    if len(bodies) <= 1:
+        return "".join(bodies)
+    if not any(map(_TAG.search, bodies)):
         return bounded("\n\n".join(bodies))
     return bounded("\n".join(f"<div>{_paragraphs(body)}</div>" for body in bodies))
 
@@ -40,4 +45,5 @@ def _paragraphs(body: str) -> str:
 
 def _words(body: str) -> str:
     """What can be read of a body, in one line and one case, between blanks."""
-    return f" {' '.join(html.unescape(_TAG.sub(' ', body)).casefold().split())} "
+    plain = " ".join(html.unescape(_TAG.sub(" ", body)).casefold().split())
+    return f" {plain.rstrip(_DOTS)} "

@@ -1,7 +1,7 @@
 """What a well-formed document says: its texts are read here, all else by feedparser.
 
-feedparser takes captions and titles of media for an entry's own, decodes texts that are decoded already, and drops texts
-of a type that it does not know. So it never sees a text of an entry.
+feedparser takes captions and titles of media for an entry's own, decodes what is decoded already, and drops texts of
+a type that it does not know. So it never sees a text of an entry.
 """
 
 import base64
@@ -79,7 +79,7 @@ _LONGEST_NAME = 1_000
 def read(text: str) -> dict[str, Any]:
     """The feed, its entries and version, in feedparser's words; each with its `texts`. Raises SAXException."""
     reader = _Reader()
-    parser = expatreader.create_parser()
+    parser = expatreader.create_parser()  # noqa: S315 - no DOCTYPE reaches it, and so no entity
     parser.setFeature(xml.sax.handler.feature_namespaces, 1)
     parser.setFeature(xml.sax.handler.feature_external_ges, 0)
     parser.setContentHandler(reader)
@@ -95,13 +95,12 @@ class _Open:
     """A text element that is being read."""
 
     def __init__(
-        self, name: str, attributes: Mapping[str, str], *, within: Sequence[str], default: str, language: str | None
+        self, name: str, attributes: Mapping[str, str], *, direct: bool, default: str, language: str | None
     ) -> None:
         self.name = name
-        self.is_others = not _OTHERS.isdisjoint(within)
         self.source = attributes.get("src", "")
         self.language = attributes.get("xml:lang", language)
-        self._direct = not within
+        self._direct = direct
         self.depth = 0
         self.kind = attributes.get("type", default).partition(";")[0].strip().lower()
         self.mode = attributes.get("mode", "").strip().lower()
@@ -161,13 +160,15 @@ class _Reader(StrictFeedParser):  # type: ignore[misc]  # feedparser has no type
         self._path: list[str] = []
         #: Where the entry begins in the path.
         self._entry = 0
+        #: Open elements that describe something else.
+        self._others = 0
         self._text: _Open | None = None
         #: Namespaces that feedparser does not know, by the prefix of this document.
         self._spaces: dict[str, str] = {}
         self._before: str | None = None
 
     def startElementNS(self, name: tuple[str | None, str], _: object, attrs: Any) -> None:  # noqa: N802 - SAX's name
-        found, self.decls = self.decls, {}
+        found: dict[str, str] = {}
         for (space, local), value in attrs.items():
             found[self._prefixed(space, local)] = value
         self.unknown_starttag(self._prefixed(*name), list(found.items()))
@@ -197,10 +198,13 @@ class _Reader(StrictFeedParser):  # type: ignore[misc]  # feedparser has no type
         self._path.append(tag)
         if tag in {"item", "entry"}:
             self._entry = len(self._path)
-        within = self._path[self._entry : -1] if self.inentry else [tag for tag in self._path[2:-1] if tag != "channel"]
+        self._others += tag in _OTHERS
         if tag in _PARTS and (self.inentry or self.infeed):
             default = "text" if self._path[0] in {"feed", "entry"} else ""
-            self._text = _Open(tag, dict(attrs), within=within, default=default, language=self.lang)
+            direct = (
+                len(self._path) == self._entry + 1 if self.inentry else self._path[-2:-1] in (["channel"], ["feed"])
+            )
+            self._text = _Open(tag, dict(attrs), direct=direct, default=default, language=self.lang)
             return
         if tag == "link":  # a `uri` is no address of a page
             attrs = [(name, value) for name, value in attrs if name != "uri"]
@@ -211,7 +215,7 @@ class _Reader(StrictFeedParser):  # type: ignore[misc]  # feedparser has no type
             self._text.end(tag)
             return
         if self._path:
-            self._path.pop()
+            self._others -= self._path.pop() in _OTHERS
         if self._text is None:
             super().unknown_endtag(tag)
             return
@@ -219,7 +223,7 @@ class _Reader(StrictFeedParser):  # type: ignore[misc]  # feedparser has no type
         text, context = opened.text(), self._get_context()
         if opened.source:  # content that stands elsewhere (RFC 4287 section 4.1.3.2) is the entry's page
             context.setdefault("links", []).append({"rel": "alternate", "href": self.resolve_uri(opened.source)})
-        if opened.is_others or not text.value:
+        if self._others or not text.value:
             return
         if tag == "title" and text.direct and "title" not in context:
             context["title"] = text.value
