@@ -24,7 +24,7 @@ def sent_failure(reason: str, detail: str, *, any_job: bool = False) -> bytes:
 
 
 def received(function: Callable[..., Any], answer: bytes) -> tuple[Any, tuple[str, str, bool] | None]:
-    """The result of `function`, or what `sent_failure` was given; raises ValueError where the bytes stand for neither."""
+    """The result of `function`, or what `sent_failure` was given; ValueError where the bytes are neither."""
     kind, data = answer[:1], answer[1:]
     if kind == _FAILURE:
         return None, _FAILURES.validate_json(data, strict=True)
