@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker import vigil
+from worker import times, vigil
 from worker.app.clock import LATE_AFTER, SET_BACK, clock
 from worker.app.load import load, load_config, open_for
 from worker.app.vigil import gathered
@@ -96,7 +96,7 @@ def _of_store(store: Store, live: Live) -> Iterator[Finding]:
     yield Finding(what="disk", ok=f"{vigil.Kind.DISK_LOW}:" not in found, words=free)
     yield Finding(what="feeds", ok=not failing, words=_listed(failing) or "none fails")
     yield Finding(what="quarantine", ok=not aside, words=f"{aside} put aside" + ": `veille quarantine`" * bool(aside))
-    wrong = {one.key: f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in on}
+    wrong = {one.key: f"{one.words} (since {times.say(one.since)})" for one in on}
     wrong |= {key: one.subject for key, one in found.items() if key not in wrong}
     yield Finding(what="conditions", ok=not wrong, words=_listed(list(wrong.values())) or "none is on")
 
@@ -107,10 +107,10 @@ def _worker(beat: upkeep.Heartbeat | None) -> Iterator[Finding]:
         yield Finding(what="worker", ok=True, words="none runs on this store; the last one ended in order")
         return
     age = now - beat.tick
-    words = f"process {beat.pid} on {beat.host}, last tick {beat.tick:%Y-%m-%d %H:%M:%S} UTC"
+    words = f"process {beat.pid} on {beat.host}, last tick {times.say(beat.tick)}"
     yield Finding(what="worker", ok=age < LATE_AFTER, words=words + (": it hangs, or died" * (age >= LATE_AFTER)))
     right = age > -SET_BACK
-    said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    said = f"{times.say(now)}"
     yield Finding(what="clock", ok=right, words=said if right else f"{said}: the worker ticked later, it was set back")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker import config, match, render, rules
+from worker import config, match, render, rules, times
 from worker.app.clock import clock
 from worker.errors import Problem, UserError
 from worker.logs import hide
@@ -39,7 +39,7 @@ def load(path: Path, folder: Path | None = None) -> Live:
         problems += config.check_references(conf, ruleset.rules)
     if problems or conf is None or ruleset is None:
         raise UserError(problems)
-    hide(conf.secrets)
+    _adopt(conf)
     return Live(config=conf, ruleset=ruleset, seen=seen)
 
 
@@ -99,8 +99,14 @@ def _empty(files: Mapping[str, bytes]) -> list[Problem]:
 def load_config(path: Path) -> config.Config:
     """The configuration alone, for what needs no rules; raises UserError with every mistake of that file."""
     conf = config.load(path, os.environ)
-    hide(conf.secrets)
+    _adopt(conf)
     return conf
+
+
+def _adopt(conf: config.Config) -> None:
+    """What is printed and logged from now on hides this configuration's secrets, and is in its desk's zone."""
+    hide(conf.secrets)
+    times.use(conf.timezone)
 
 
 def target_named(live: Live, target_id: str) -> Target:

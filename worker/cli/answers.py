@@ -209,7 +209,9 @@ def _said(one: "Silence") -> str:
 
 
 def _day(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC"
+    from worker import times
+
+    return times.say(when)
 
 
 def _told(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:

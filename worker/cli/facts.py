@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from worker import text, urls
+from worker import text, times, urls
 from worker.app.clock import LATE_AFTER, clock
 from worker.cli import explained, texts
 from worker.cli.told import place
@@ -284,14 +284,14 @@ def _sentence(line: ledger.LedgerLine) -> str:
             why = f" ({line.why})" if line.why else ""
             return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}."
         case _, "sent":
-            return f"{who} was told at {line.finished:%Y-%m-%d %H:%M:%S} UTC, after {tries}."
+            return f"{who} was told at {times.say(line.finished)}, after {tries}."
         case _, "dead":
             return f"{who} could not be told, after {tries}: {line.reason}."
         case _, "parked":
             return f"{who} waits until the target is mended: {line.reason}."
         case _, state:
             reason = line.detail or _HELD.get(line.hold, "its turn comes")
-            return f"{who} is to be told ({state}, due {line.due:%Y-%m-%d %H:%M:%S} UTC, {tries} so far): {reason}."
+            return f"{who} is to be told ({state}, due {times.say(line.due)}, {tries} so far): {reason}."
 
 
 class _Now:

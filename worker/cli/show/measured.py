@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, inert, out, passages, table_of, utc
+from worker.cli.show.terminal import Facts, at, cell, column, inert, out, passages, table_of
 
 
 def scores(rows: Sequence[Facts]) -> None:
@@ -116,7 +116,7 @@ def backtest(found: Facts) -> None:
     held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
     out.print(
         f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
-        f"{utc(found['since'])} UTC; it would have sent {found['alerts']} alerts{held and f' (not sent: {held})'}"
+        f"{at(found['since'])}; it would have sent {found['alerts']} alerts{held and f' (not sent: {held})'}"
     )
 
 
@@ -147,15 +147,15 @@ def diff(found: Facts) -> None:
 
 def stats(found: Facts) -> None:
     """A line a rule."""
-    table = table_of("rule", "µs/article", "matched", "last (UTC)", "relevant", "noise", "missed", "precision")
+    table = table_of("rule", "µs/article", "matched", column("last"), "relevant", "noise", "missed", "precision")
     for rule, one in inert(found["rules"]).items():
         table.add_row(
             rule,
             "-" if one["microseconds"] is None else f"{one['microseconds']:.0f}",
             str(one["matched"]),
-            utc(one["last"]),
+            cell(one["last"]),
             *[str(one[name]) for name in ("relevant", "noise", "missed")],
             "-" if one["precision"] is None else f"{one['precision']:.0%}",
         )
     out.print(table)
-    out.print(f"since {utc(found['since'])} UTC; cost of each rule alone, on {found['articles']} articles")
+    out.print(f"since {at(found['since'])}; cost of each rule alone, on {found['articles']} articles")

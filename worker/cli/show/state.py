@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -34,13 +34,11 @@ def status(found: Facts) -> None:
         out.print("[yellow]no worker runs on this store[/]")
     else:
         said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
-        out.print(
-            f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {utc(worker['tick'])} UTC"
-        )
+        out.print(f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {at(worker['tick'])}")
     if rules := found["rules"]:
         out.print(
-            f"[bold]rules      [/] {rules['count']} in force since {utc(rules['since'])} UTC, "
-            f"{rules['hash'][:12]}; last read {utc(rules['read'])} UTC"
+            f"[bold]rules      [/] {rules['count']} in force since {at(rules['since'])}, "
+            f"{rules['hash'][:12]}; last read {at(rules['read'])}"
         )
         for problem in rules["problems"]:
             place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
@@ -52,27 +50,27 @@ def status(found: Facts) -> None:
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for one in found["conditions"]:
-        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {utc(one['since'])} UTC)")
+        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {at(one['since'])})")
     for target, reason in found["parked_targets"].items():
         out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
     for held in found["held_targets"]:
         since = held["failing_since"]
-        why = f"fails since {utc(since)} UTC" if since else "asked for time"
-        then = f", tried again at {utc(held['until'])} UTC" if held["until"] else ""
+        why = f"fails since {at(since)}" if since else "asked for time"
+        then = f", tried again at {at(held['until'])}" if held["until"] else ""
         out.print(f"[yellow]held up[/]     {escape(held['target'])}: {why}{then}")
     for quarantined in found["quarantine"]:
         which = f"entry {quarantined['entry']} of {quarantined['feed']}"
         out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
     feeds(found["feeds"])
     if found["unsent"]:
-        table = table_of("unsent", "target", "state", "due (UTC)", "tries", "reason")
+        table = table_of("unsent", "target", "state", column("due"), "tries", "reason")
         for line in found["unsent"]:
             state = Text(line["state"], style=_STATES.get(line["state"], ""))
             table.add_row(
                 str(line["delivery"]),
                 escape(line["target"]),
                 state,
-                utc(line["due"]),
+                cell(line["due"]),
                 str(line["attempts"]),
                 escape(line["reason"]),
             )
@@ -118,7 +116,7 @@ def doctor(rows: Sequence[Facts]) -> None:
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     """A line a feed."""
-    columns = ["feed", "entries", "last result", "failures", "next poll (UTC)", "every"]
+    columns = ["feed", "entries", "last result", "failures", column("next poll"), "every"]
     table = table_of(*columns, *["address"] * addresses)
     for row in inert(rows):
         result = row["result"] + (f": {row['detail']}" if row["detail"] else "")
@@ -128,7 +126,7 @@ def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
             str(row["entries"]),
             Text(result or "not polled yet", style=style),
             str(row["failures"]),
-            utc(row["due"]),
+            cell(row["due"]),
             escape(_every(row)),
             *[escape(row["url"])] * addresses,
         )

@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +12,9 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
+
+from worker import times
+from worker.app.clock import clock
 
 Facts = dict[str, Any]
 
@@ -53,8 +55,13 @@ def table_of(*columns: str) -> Table:
     return table
 
 
-def utc(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+#: A moment in a sentence, with its zone; and below a `column`'s head, which names the zone.
+at, cell = times.say, times.bare
+
+
+def column(what: str) -> str:
+    """The head of a column of moments."""
+    return times.column(what, clock())
 
 
 def short(text: str, most: int = 90) -> str:
