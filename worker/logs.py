@@ -1,14 +1,19 @@
-"""The log: structured, to standard error, with every known secret masked."""
+"""The log, to standard error, with every known secret masked: lines for people, or JSON for programs."""
 
+import atexit
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from worker.screen import Screen
 
 #: A shorter text is no secret worth the name, and masking it would take the log apart.
 _SHORTEST = 4
@@ -42,24 +47,39 @@ def masked(text: str) -> str:
     return text
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Colours on a terminal, JSON lines elsewhere; what libraries log comes out the same way."""
+class Form(StrEnum):
+    """The log's form."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def configure(level: int = logging.INFO, form: Form | None = None) -> Form:
+    """Text for people where standard error is a terminal and `form` does not say otherwise, else JSON; returns which.
+
+    What libraries log comes out the same way. Colours are left out where NO_COLOR is set (no-color.org) or the
+    terminal is `dumb`.
+    """
+    form = form or (Form.TEXT if _is_terminal() else Form.JSON)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
-    shown = structlog.dev.ConsoleRenderer() if _is_terminal() else structlog.processors.JSONRenderer(ensure_ascii=False)
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not _is_terminal()
+    screen = Screen(lambda line: _Stderr().msg(masked(line)), colours=not plain)
+    atexit.register(screen.flush)
+    rendered: list[Processor] = [structlog.processors.JSONRenderer(ensure_ascii=False), _mask_line]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _mask,
-            shown,
-            _mask_line,
+            *(rendered if form is Form.JSON else ()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Stderr,
+        logger_factory=_Stderr if form is Form.JSON else lambda *_: screen,
     )
+    return form
 
 
 class _Stderr:

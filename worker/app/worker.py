@@ -14,6 +14,7 @@ import structlog
 
 from worker.alert import PARKED_FOR
 from worker.app.clock import SET_BACK, is_alive
+from worker.app.firstpass import announce
 from worker.app.measure import measure
 from worker.app.reload import Reloads
 from worker.app.vigil import Vigil
@@ -76,6 +77,7 @@ class Worker:
             self._spawn(loop)
             for loop in (reloads.at_signal(again), reloads.at_change(), reloads.write_down(), self._measure_lag())
         ]
+        self._spawn(announce(self._edges, lambda: engine.idle))
         _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
         running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
         try:

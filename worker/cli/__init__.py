@@ -29,6 +29,7 @@ from worker.cli.frame import (
     EX_SOFTWARE,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
+    EX_USAGE,
     HERE,
     ConfigFile,
     Json,
@@ -110,11 +111,21 @@ def veille(
 
 
 @app.command()
-def run(config: ConfigFile = HERE) -> None:
+def run(
+    config: ConfigFile = HERE,
+    *,
+    log: Annotated[
+        str, typer.Option("--log", metavar="text|json", help="The log's form; text at a terminal, json elsewhere.")
+    ] = "",
+) -> None:
     """Watch feeds, send alerts, read changed rules, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     import asyncio
     import signal
 
+    from worker.logs import Form
+
+    if log and log not in list(Form):
+        fail(f"{log!r} is no form of the log: text or json", EX_USAGE)
     # Before the second that the imports take: as PID 1 of a container a process without a handler ignores SIGTERM, and
     # elsewhere SIGHUP ends it. Nothing has begun yet that would have to end in order, or to be read again.
     early = dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: os._exit(0)) | {signal.SIGHUP: signal.SIG_IGN}
@@ -122,7 +133,7 @@ def run(config: ConfigFile = HERE) -> None:
     try:
         from worker.app.run import run as run_worker
 
-        asyncio.run(run_worker(config, say))
+        asyncio.run(run_worker(config, say, Form(log) if log else None))
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)

@@ -19,7 +19,7 @@ from worker.model import (
     Target,
     TargetState,
 )
-from worker.pipeline.content import content
+from worker.pipeline.content import content, headline
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
@@ -215,6 +215,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             _notify(tx, live, target.id, "nothing can be sent", settled.reason, now)
         if settled.state is DeliveryState.DEAD:
             _notify(tx, live, target.id, "a message was given up", settled.reason, now)
+        named = headline(tx, claimed.id, claimed.message.subject)
     said = _log.info if settled.state is DeliveryState.SENT else _log.warning
     said(
         "delivery",
@@ -223,6 +224,9 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         state=settled.state,
         attempt=claimed.attempt,
         detail=receipt.detail,
+        reason=settled.reason,
+        due=settled.due,
+        **named,
     )
     return settled.state
 

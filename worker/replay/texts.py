@@ -105,8 +105,7 @@ class _Replay:
     def __init__(self, live: Live, originals: Callable[[int], Sequence[Fingerprint]]) -> None:
         self._live, self._originals = live, originals
         self._decided = _Decided()
-        targets = live.config.alerts.targets
-        self._zone = ZoneInfo(targets[0].timezone if targets else "UTC")
+        self._zone = ZoneInfo(live.config.timezone)
         self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules})
 
     def again(self, one: PastText) -> None:

@@ -1,7 +1,6 @@
 """The terminal, and how single things look on it."""
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from worker import times
+from worker import screen, times
 from worker.app.clock import clock
 
 Facts = dict[str, Any]
@@ -23,8 +22,6 @@ Facts = dict[str, Any]
 _WIDE = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 1000
 out = Console(emoji=False, highlight=False, width=_WIDE)
 _err = Console(stderr=True, emoji=False, highlight=False)
-#: What a terminal obeys, line breaks included, and what turns a line around.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @contextmanager
@@ -39,7 +36,7 @@ def inert(value: Any) -> Any:
     """`value` with every such character in its texts replaced, one for one: marks keep their places."""
     match value:
         case str():
-            return _UNSAFE.sub(" ", value)
+            return screen.inert(value)
         case dict():
             return {inert(key): inert(one) for key, one in value.items()}
         case list() | tuple():
