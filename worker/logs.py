@@ -4,6 +4,7 @@ import atexit
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -17,6 +18,10 @@ from worker.screen import Screen
 
 #: A shorter text is no secret worth the name, and masking it would take the log apart.
 _SHORTEST = 4
+#: What is shorter may be a word: `hunter` stands in `hunters`, and a name that is ours in every line of the log.
+_LONG = 8
+#: Ours, and free of secrets.
+_OWN = frozenset({"level", "timestamp"})
 _secrets: set[str] = set()
 #: These write whole URLs, tokens and all, at DEBUG and INFO.
 _TALKATIVE: Final = (
@@ -40,10 +45,18 @@ def hide(secrets: Iterable[str]) -> None:
             _secrets.update((quote(secret), quote(secret, safe="")))
 
 
-def masked(text: str) -> str:
-    """`text` without any known secret."""
+def masked(text: str, *, shortest: int = _SHORTEST) -> str:
+    """`text` without any known secret of at least `shortest` characters.
+
+    One that may be an ordinary word or a year is masked where it stands alone, not inside of other words.
+    """
     for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        if len(secret) < shortest or secret not in text:
+            continue
+        if len(secret) < _LONG and secret.isalnum():
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+        else:
+            text = text.replace(secret, "***")
     return text
 
 
@@ -65,7 +78,7 @@ def configure(level: int = logging.INFO, form: Form | None = None) -> Form:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not _is_terminal()
-    screen = Screen(lambda line: _Stderr().msg(masked(line)), colours=not plain)
+    screen = Screen(lambda line: _Stderr().msg(masked(line, shortest=_LONG)), colours=not plain)
     atexit.register(screen.flush)
     rendered: list[Processor] = [structlog.processors.JSONRenderer(ensure_ascii=False), _mask_line]
     structlog.configure(
@@ -119,7 +132,7 @@ def _is_terminal() -> bool:
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     # Before they are rendered: afterwards a secret may stand there in a form that nobody foresaw.
-    return {key: _masked_value(value) for key, value in event.items()}
+    return {masked(key, shortest=_LONG): value if key in _OWN else _masked_value(value) for key, value in event.items()}
 
 
 def _masked_value(value: Any) -> Any:
@@ -137,4 +150,4 @@ def _masked_value(value: Any) -> Any:
 
 
 def _mask_line(_logger: WrappedLogger, _method: str, line: Any) -> str:
-    return masked(str(line))
+    return masked(str(line), shortest=_LONG)
