@@ -164,7 +164,11 @@ def test_backtest(veille, site: Site) -> None:
     assert marked.startswith("Hun")
     out = " ".join(veille("rules", "backtest", "visit", "--since", "2026-01-01", site=site).out.split())
     assert "visit matches 2 articles among 3 texts" in out
-    assert "it would have sent 1 alerts (not sent: 1 copy)" in out
+    assert (
+        "it would have sent 1 message (1 obligation: one for each rule, article and recipient) not sent: 1 copy" in out
+    )
+    assert (found["messages"], found["obligations"], found["imported"]) == (1, 1, 0)
+    assert out.index("visit matches") < out.index("2026-02-06 ") < out.index("Hun Sen attendu")
 
 
 def test_backtest_of_a_draft(veille, site: Site) -> None:

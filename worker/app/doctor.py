@@ -13,6 +13,7 @@ from worker.deliver import check
 from worker.errors import StoreError, StoreMissingError, UserError
 from worker.pipeline.live import Live
 from worker.rules import compile_rules
+from worker.screen import counted
 from worker.store import Store, conditions, feeds, quarantine, upkeep
 
 #: More are counted, not listed.
@@ -47,7 +48,8 @@ def _all(path: Path) -> Iterator[Finding]:
         except UserError:
             return
     else:
-        words = f"{len(conf.feeds)} feeds, {len(live.ruleset.rules)} rules, {len(conf.alerts.targets)} targets"
+        counts = {"feed": len(conf.feeds), "rule": len(live.ruleset.rules), "target": len(conf.alerts.targets)}
+        words = ", ".join(counted(number, what) for what, number in counts.items())
         yield Finding(what="configuration", ok=True, words=words)
     yield from _targets(conf)
     try:
@@ -67,7 +69,10 @@ def _all(path: Path) -> Iterator[Finding]:
 
 def _targets(conf: Config) -> Iterator[Finding]:
     wrong = [f"{target.id}: {problem}" for target in conf.alerts.targets for problem in check(target)]
-    words = "\n".join(wrong) or f"{len(conf.alerts.targets)}, as far as can be seen without sending anything"
+    words = (
+        "\n".join(wrong)
+        or f"{counted(len(conf.alerts.targets), 'target')}, right as far as can be seen without sending anything"
+    )
     yield Finding(what="targets", ok=not wrong, words=words)
     if not conf.operators:
         yield Finding(what="operators", ok=True, words="[operators] names no target: nobody is told of what is wrong")
@@ -89,7 +94,9 @@ def _of_store(store: Store, live: Live) -> Iterator[Finding]:
     yield Finding(what="store", ok=True, words="it can be read to its end, and its schema is this Veille's")
     yield from _worker(beat)
     if in_force is not None:
-        words = "\n".join(str(problem) for problem in in_force.problems) or f"{in_force.rules} are in force"
+        words = (
+            "\n".join(str(problem) for problem in in_force.problems) or f"{counted(in_force.rules, 'rule')} in force"
+        )
         yield Finding(what="rules", ok=not in_force.problems, words=words)
     free = "it is elsewhere" if facts.free is None else f"{facts.free // 1_000_000} MB are left"
     found = {one.key: one for one in vigil.conditions(facts, now, frozenset(one.key for one in on))}

@@ -40,6 +40,7 @@ from worker.cli.frame import (
     say,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
+from worker.screen import counted
 
 app = typer.Typer(
     name="veille",
@@ -188,7 +189,8 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     if wrong:
         fail("\n".join(wrong), EX_CONFIG)
     if not as_json:
-        say(f"{config}: {', '.join(f'{number} {what}' for what, number in counts.items())}; all is well")
+        counted_ = ", ".join(counted(number, what.removesuffix("s")) for what, number in counts.items())
+        say(f"{config}: {counted_}; all is well")
 
 
 @app.command()
@@ -272,7 +274,8 @@ def import_(
     if as_json:
         print_json(done)
     else:
-        say(f"{done['read']} read: {done['new']} new, {done['duplicate']} copies, {done['known']} known before")
+        copies = counted(done["duplicate"], "copy")
+        say(f"{done['read']} read: {done['new']} new, {copies}, {done['known']} known before")
 
 
 @feeds_app.command(name="list")
@@ -341,7 +344,7 @@ def feeds_import(file: Path, config: ConfigFile = HERE) -> None:
     from worker.config.folder import read_file
 
     added = add_all(config, from_opml(read_file(file), str(file)))
-    say(f"{len(added)} feeds added to {config}; a running worker reads it at SIGHUP")
+    say(f"{counted(len(added), 'feed')} added to {config}; a running worker reads it at SIGHUP")
 
 
 @feeds_app.command(name="export")

@@ -6,7 +6,7 @@ from typing import Any
 
 from worker import text, times, urls
 from worker.app.clock import LATE_AFTER, clock
-from worker.cli import explained, texts
+from worker.cli import explained, texts, waits
 from worker.cli.told import place
 from worker.config import Config
 from worker.errors import Problem, UserError
@@ -125,19 +125,7 @@ def status(conf: Config, store: Store) -> Facts:
                 {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
                 for q in quarantine.put_aside(tx, limit=50)
             ],
-            "unsent": [
-                {
-                    "delivery": line.id,
-                    "target": line.target_id,
-                    "recipient": line.recipient,
-                    "state": line.state,
-                    "due": line.due,
-                    "attempts": line.attempts,
-                    "reason": line.reason or line.detail,
-                    "subject": line.subject,
-                }
-                for line in deliveries.unsent(tx, limit=50)
-            ],
+            "unsent": waits.waiting(tx, deliveries.unsent(tx, limit=50), now),
             "ledger": list(ledger.audit(tx)),
             "conditions": [
                 {"kind": str(one.kind), "words": one.words, "since": one.since} for one in conditions.on(tx)

@@ -19,6 +19,7 @@ from worker.cli.frame import (
     print_json,
     say,
 )
+from worker.screen import counted
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -39,8 +40,9 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None) -> None:
     tests = sum(len(rule.tests) for rule in (*ruleset.rules, *ruleset.calls))
     if not ruleset.rules:
         say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
-    patterns = f"{len(ruleset.patterns)} patterns, " if ruleset.patterns else ""
-    say(f"{len(ruleset.rules)} rules, {patterns}{len(ruleset.sets)} sets, {tests} tests; all is well")
+    counts = {"rule": len(ruleset.rules), "pattern": len(ruleset.patterns), "set": len(ruleset.sets), "test": tests}
+    said = ", ".join(counted(number, what) for what, number in counts.items() if number or what != "pattern")
+    say(f"{said}; all is well")
 
 
 @app.command(name="test")
@@ -75,8 +77,9 @@ def run_tests(
     elif as_json:
         print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
     else:
-        what = "rules and patterns" if ruleset.patterns else "rules"
-        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(ids)} {what} hold")
+        what = "rules and patterns" if ruleset.patterns and len(ids) != 1 else "rule" + "s" * (len(ids) != 1)
+        tests = sum(len(rule.tests) for rule in chosen)
+        say(f"{counted(tests, 'test')} of {len(ids)} {what} {'holds' if tests == 1 else 'hold'}")
 
 
 def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.screen import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:
@@ -51,7 +52,7 @@ def story(found: Facts) -> None:
         out.print(f"it turned out to be story {found['merged_into']}")
     outlets = f" in {', '.join(found['outlets'])}" if found["outlets"] else ""
     span = f"{cell(found['first_seen'])} to {at(found['last_seen'])}"
-    out.print(escape(f"story {found['id']}, {found['articles']} articles{outlets}, {span}"))
+    out.print(escape(f"story {found['id']}, {counted(found['articles'], 'article')}{outlets}, {span}"))
     if found["perhaps"]:
         out.print(escape(_perhaps(found["perhaps"])))
     for other in found["pointing"]:
@@ -104,7 +105,7 @@ def _branch(node: Facts, head: str = "") -> Tree:
 
 def _place(story: Facts) -> str:
     outlets = f" in {', '.join(story['outlets'])}" if story["outlets"] else ""
-    return f"story {story['id']} ({story['articles']} article{'s' * (story['articles'] != 1)}{outlets}): {story['why']}"
+    return f"story {story['id']} ({counted(story['articles'], 'article')}{outlets}): {story['why']}"
 
 
 def _placed(story: Facts) -> None:

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, passages, table_of
+from worker.screen import counted
 
 
 def scores(rows: Sequence[Facts]) -> None:
@@ -98,26 +99,36 @@ def survey(found: Facts) -> None:
 
 
 def _found(one: Facts, sign: str = " ") -> None:
-    silent = f" [not sent: {', '.join(one['suppressed'])}]" if one["suppressed"] else ""
+    why = one["suppressed"] if one["origin"] == "feed" else ["imported"]
+    silent = f" [not sent: {', '.join(why)}]" if why else ""
     out.print(Text(f"{sign} {one['day']}  {one['article']:>6}  {one['title']}{silent}"))
     passages(one)
 
 
 def backtest(found: Facts) -> None:
-    """The articles, then the days, then the sums."""
+    """The sums, then the days, then the articles."""
     found = inert(found)
-    for one in found["articles"]:
-        _found(one)
+    out.print(
+        f"[bold]{escape(found['rule'])}[/] matches {counted(found['matched'], 'article')} among "
+        f"{counted(found['texts'], 'text')} since {at(found['since'])}"
+    )
+    owed = f"{counted(found['obligations'], 'obligation')}: one for each rule, article and recipient"
+    out.print(f"it would have sent {counted(found['messages'], 'message')} ({owed})")
+    if found["suppressed"]:
+        held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
+        out.print(f"not sent: {held}")
+    if imported := found["imported"]:
+        are = "is an import" if imported == 1 else "are imports"
+        out.print(f"{imported} of the articles {are}, known before the first poll: nothing is ever sent on these")
     if found["days"]:
         most = max(found["days"].values())
         out.print()
         for day, count in found["days"].items():
             out.print(Text(f"{day} {'█' * max(1, round(30 * count / most))} {count}"))
-    held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
-    out.print(
-        f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
-        f"{at(found['since'])}; it would have sent {found['alerts']} alerts{held and f' (not sent: {held})'}"
-    )
+    if found["articles"]:
+        out.print()
+    for one in found["articles"]:
+        _found(one)
 
 
 def diff(found: Facts) -> None:
