@@ -151,7 +151,7 @@ _SAID: Final[Mapping[str, Callable[[Event], str]]] = {
     "started": lambda e: f"started with {counted(e['feeds'], 'feed')} and {counted(e['rules'], 'rule')}",
     "watching": _watching,
     "reloaded": lambda e: f"reloaded: {counted(e['feeds'], 'feed')}, {counted(e['rules'], 'rule')}",
-    "rules reloaded": lambda e: f"rules reloaded: {e['rules']} in force",
+    "rules reloaded": lambda e: f"rules reloaded: {counted(e['rules'], 'rule')} in force",
     "reload refused; the rules of before stays": _problems,
     "reload refused; the configuration of before stays": _problems,
     "something is wrong": lambda e: f"wrong: {e['subject']}",

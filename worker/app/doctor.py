@@ -24,7 +24,7 @@ _MOST = 10
 class Finding:
     """One thing that was looked at."""
 
-    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `feeds`, `quarantine`, `conditions` ...
+    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `sending`, `feeds`, `quarantine`, `conditions` ...
     what: str
     ok: bool
     #: What was found, free of secrets.
@@ -69,10 +69,8 @@ def _all(path: Path) -> Iterator[Finding]:
 
 def _targets(conf: Config) -> Iterator[Finding]:
     wrong = [f"{target.id}: {problem}" for target in conf.alerts.targets for problem in check(target)]
-    words = (
-        "\n".join(wrong)
-        or f"{counted(len(conf.alerts.targets), 'target')}, right as far as can be seen without sending anything"
-    )
+    count = counted(len(conf.alerts.targets), "target")
+    words = "\n".join(wrong) or f"{count}, right as far as can be seen without sending anything"
     yield Finding(what="targets", ok=not wrong, words=words)
     if not conf.operators:
         yield Finding(what="operators", ok=True, words="[operators] names no target: nobody is told of what is wrong")
@@ -94,13 +92,14 @@ def _of_store(store: Store, live: Live) -> Iterator[Finding]:
     yield Finding(what="store", ok=True, words="it can be read to its end, and its schema is this Veille's")
     yield from _worker(beat)
     if in_force is not None:
-        words = (
-            "\n".join(str(problem) for problem in in_force.problems) or f"{counted(in_force.rules, 'rule')} in force"
-        )
+        count = counted(in_force.rules, "rule")
+        words = "\n".join(str(problem) for problem in in_force.problems) or f"{count} in force"
         yield Finding(what="rules", ok=not in_force.problems, words=words)
     free = "it is elsewhere" if facts.free is None else f"{facts.free // 1_000_000} MB are left"
     found = {one.key: one for one in vigil.conditions(facts, now, frozenset(one.key for one in on))}
     yield Finding(what="disk", ok=f"{vigil.Kind.DISK_LOW}:" not in found, words=free)
+    parked = [f"{target}: {reason}" for target, reason in facts.parked]
+    yield Finding(what="sending", ok=not parked, words=_listed(parked) or "every target takes what it is sent")
     yield Finding(what="feeds", ok=not failing, words=_listed(failing) or "none fails")
     yield Finding(what="quarantine", ok=not aside, words=f"{aside} put aside" + ": `veille quarantine`" * bool(aside))
     wrong = {one.key: f"{one.words} (since {times.say(one.since)})" for one in on}

@@ -320,7 +320,7 @@ def feeds_add(
     try:
         found = asyncio.run(discover(load_config(config), url, pick)) if asks else Found(feeds=(url,))
     except IndexError:
-        fail(f"the page does not name {pick} feeds", 1)
+        fail(f"the page names fewer than {counted(pick or 0, 'feed')}", 1)
     added = found.feeds[0] if len(found.feeds) == 1 else None
     if added is not None:
         add(config, added, name or " ".join(found.title.split()), language=language, tags=tag or ())

@@ -57,7 +57,7 @@ def _title(tx: Tx, carried: tuple[int, ...]) -> str:
     return f"{stored.article.title}{more}" if stored else ""
 
 
-def _wait(
+def _wait(  # noqa: PLR0911 - one return a case reads best
     line: DeliveryLine, target: targets.TargetLine | None, turn: datetime | None, now: datetime
 ) -> tuple[str, str, datetime | None]:
     """The wait's word, its sentence, and when it is over, where that is known."""

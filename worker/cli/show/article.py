@@ -157,7 +157,7 @@ def _head(found: Facts) -> None:
     date = _date(found["published"], at)
     out.print(escape(f"article {found['id']}, {found['source']}, published {date}, language {found['language']}"))
     if found["link"]:
-        out.print(Text(found["link"], style="blue"))
+        out.print(Text(found["link"], style="blue"), soft_wrap=True)
     if found["page"]:
         out.print(escape(found["page"]["sentence"]), style="dim")
 

@@ -89,7 +89,7 @@ def survey(found: Facts) -> None:
     for rule, one in found["rules"].items():
         table.add_row(rule, str(one["fired"]), str(one["right"]), str(one["wrong"]))
     out.print(table)
-    out.print(f"{found['articles']} articles")
+    out.print(counted(found["articles"], "article"))
     for rule, one in found["rules"].items():
         if one["sample"]:
             out.print(f"\n[bold]{escape(rule)}[/]")
@@ -169,4 +169,4 @@ def stats(found: Facts) -> None:
             "-" if one["precision"] is None else f"{one['precision']:.0%}",
         )
     out.print(table)
-    out.print(f"since {at(found['since'])}; cost of each rule alone, on {found['articles']} articles")
+    out.print(f"since {at(found['since'])}; cost of each rule alone, on {counted(found['articles'], 'article')}")

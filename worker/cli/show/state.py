@@ -93,7 +93,7 @@ def deliveries(rows: Sequence[Facts]) -> None:
         articles = f" (article{'s' * (len(row['articles']) > 1)} {carried})" if carried else ""
         lines = (short(row["subject"], 120) + articles, row["sentence"])
         for line in filter(None, lines):
-            out.print(Padding(Text(line), (0, 0, 0, 7)))
+            out.print(Padding(Text(line), (0, 0, 0, 7), expand=False))
 
 
 def doctor(rows: Sequence[Facts]) -> None:
@@ -101,10 +101,10 @@ def doctor(rows: Sequence[Facts]) -> None:
     for row in sorted(rows, key=lambda row: not row["ok"]):
         mark = "[green]well [/]" if row["ok"] else "[red]wrong[/]"
         first, *others = (inert(line) for line in row["words"].splitlines() or [""])
-        head = f"{counted(len(others) + 1, 'finding')}" if others else first
+        head = f"{len(others) + 1}:" if others else first
         out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(head)}")
         for line in (first, *others) if others else ():
-            out.print(Padding(Text(line), (0, 0, 0, 4)))
+            out.print(Padding(Text(line), (0, 0, 0, 4), expand=False))
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
