@@ -24,7 +24,8 @@ _MOST = 10
 class Finding:
     """One thing that was looked at."""
 
-    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `sending`, `feeds`, `quarantine`, `conditions` ...
+    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `sending`, `feeds`,
+    #: `quarantine`, `conditions` ...
     what: str
     ok: bool
     #: What was found, free of secrets.

@@ -97,8 +97,11 @@ class Worker:
 
     def _answering(self) -> tuple[Read, Take]:
         """What one-click links do; without a `public_url` none is signed, so none is valid."""
-        store, clock = self._edges.store, self._edges.clock
-        return lambda token: answering.read(store, token, clock()), lambda said: answering.take(store, said, clock())
+        edges = self._edges
+        return (
+            lambda token: answering.read(edges.store, edges.live, token, edges.clock()),
+            lambda said: answering.take(edges.store, edges.live, said, edges.clock()),
+        )
 
     def _is_alive(self) -> bool:
         return is_alive(self._edges.store, self._edges.clock())

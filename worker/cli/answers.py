@@ -86,15 +86,17 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
 @app.command()
 def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_json: Json = False) -> None:
     """Say that somebody takes care of an article's story: no reminder goes out."""
+    from worker.answers import Action, Answer
     from worker.app.clock import clock
-    from worker.store import silences
+    from worker.pipeline.answering import acknowledge, tell_readers
 
-    with opened(config) as (_, store):
+    with opened(config) as (conf, store):
         article_id = one_article(store, article)
+        said_so = Answer(action=Action.ACKNOWLEDGE, article_id=article_id, recipient=by or getpass.getuser(), rules=())
         with store.write() as tx:
-            before = silences.acknowledged(tx, article_id)
+            before = acknowledge(tx, article_id, said_so.recipient, clock())
             if before is None:
-                silences.acknowledge(tx, article_id, by or getpass.getuser(), clock())
+                tell_readers(tx, conf.alerts.targets, said_so, clock())
     said = f"acknowledged before, by {before[0]}" if before else f"article {article_id} is acknowledged"
     _told({"article": article_id, "before": before[0] if before else None}, said, as_json=as_json)
 
@@ -110,16 +112,20 @@ def mute_story(
     as_json: Json = False,
 ) -> None:
     """Tell no more of the story that an article tells, for a week or as long as --for says; lists what it covers."""
+    from worker.answers import Action, Answer
     from worker.app.clock import clock
-    from worker.pipeline.answering import mute
+    from worker.pipeline.answering import mute, tell_readers
     from worker.store import stories
 
     now = clock()
-    with opened(config) as (_, store):
+    with opened(config) as (conf, store):
         article_id = one_article(store, article)
         with store.write() as tx:
             author = by or getpass.getuser()
             muted = mute(tx, article_id, now, author=author, reason=reason, lasting=now - moment(lasting))
+            if muted and muted.new:
+                said_so = Answer(action=Action.MUTE, article_id=article_id, recipient=author, rules=())
+                tell_readers(tx, conf.alerts.targets, said_so, now)
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
         fail(f"article {article_id} tells no story", 1)

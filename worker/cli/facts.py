@@ -196,10 +196,11 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
             "story": place(tx, one.id),
             "matches": matches,
             "acknowledged": _acknowledged(tx, one.id),
+            "mutes": _mutes(tx, one.id),
             "labels": [
-                {"rule": rule, "judgement": str(said), "at": at}
-                for rule, said, at in judgements.of_article(tx, one.id)
-                if rule_id in ("", rule)
+                {"rule": said.rule_id, "judgement": str(said.judgement), "by": said.author, "at": said.at}
+                for said in judgements.of_article(tx, one.id)
+                if rule_id in ("", said.rule_id)
             ],
             "ledger": [
                 _line(line)
@@ -214,6 +215,16 @@ def why(live: Live, store: Store, asked: str, rule_id: str = "", target_id: str 
 def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
     found = silences.acknowledged(tx, article_id)
     return None if found is None else {"by": found[0], "at": found[1]}
+
+
+def _mutes(tx: Tx, article_id: int) -> list[Facts]:
+    """Who muted an article's story, for whom (empty: for all) and until when."""
+    story_id = stories.story_of(tx, article_id)
+    return [
+        {"by": one.author, "for": one.recipient, "at": one.created, "until": one.until, "reason": one.reason}
+        for one in silences.of_stories(tx)
+        if one.story_id == story_id
+    ]
 
 
 def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:

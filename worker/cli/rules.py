@@ -1,5 +1,6 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
+import getpass
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -228,6 +229,8 @@ def label(
     rule: Annotated[str, typer.Argument(help="A rule's id.")],
     judgement: Annotated[str, typer.Argument(metavar="relevant|noise", help="Should the rule match it?")],
     config: ConfigFile = HERE,
+    *,
+    by: Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")] = "",
 ) -> None:
     """Say whether an article is what a rule is for; `stats` counts it, and the last word counts."""
     from worker.app.clock import clock
@@ -241,7 +244,7 @@ def label(
     with opened(config) as (_, store):
         article_id = one_article(store, article)
         with store.write() as tx:
-            judgements.judge(tx, article_id, rule, Judgement(judgement), clock())
+            judgements.judge(tx, article_id, rule, Judgement(judgement), clock(), author=by or getpass.getuser())
             found = articles.get(tx, article_id)
     title = found.article.title if found else ""
     say(f"article {article_id} ({title}) is {judgement} for {rule}")

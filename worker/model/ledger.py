@@ -200,10 +200,12 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What Veille tells its operators about itself."""
+    """What Veille tells its operators about itself, or the readers of an alert of what one of them answered."""
 
     subject: str
     body: str
+    #: The message that was answered; None: it is about Veille.
+    thread: Thread | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

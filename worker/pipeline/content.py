@@ -21,7 +21,8 @@ _Found = tuple[str, ledger.StoredMatch]
 def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) -> Alert | Digest | Notice:
     """A notice, a digest, or the articles of one story, each with every rule it is told for."""
     if draft.notice is not None:
-        return draft.notice
+        thread = _threaded(collecting.thread_to(tx, draft.after)) if draft.after is not None else None
+        return replace(draft.notice, thread=thread)
     by_article: dict[int, list[_Found]] = defaultdict(list)
     for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
         by_article[article_id].append((occasion, found))
@@ -56,7 +57,10 @@ def headline(tx: Tx, delivery_id: int, subject: str) -> dict[str, str | int]:
 
 def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
     """What was sent before of the same; None where nothing was, or all of it was given up."""
-    sent = collecting.sent_before(tx, draft.id)
+    return _threaded(collecting.sent_before(tx, draft.id))
+
+
+def _threaded(sent: Sequence[collecting.Sent]) -> Thread | None:
     if not sent:
         return None
     first, last = sent[0], sent[-1]

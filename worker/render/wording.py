@@ -54,6 +54,13 @@ class Wording:
     acknowledge: str
     mute: str
     noise: str
+    #: `{who}`, `{date}`: that somebody answered so, as the page says it and the others are told.
+    acknowledged: str
+    muted: str
+    noted: str
+    #: Of a link that is signed by nobody, changed or too old; and where the store does not answer.
+    link_gone: str
+    try_again: str
     read: str
     #: `{rules}`
     because: str
@@ -124,6 +131,11 @@ _FRENCH = Wording(
     acknowledge="Accuser réception",
     mute="Ne plus suivre cette affaire",
     noise="Sans intérêt",
+    acknowledged="{who} a accusé réception ({date}).",
+    muted="{who} ne suit plus cette affaire ({date}).",
+    noted="{who} : sans intérêt ({date}).",
+    link_gone="Ce lien n’est pas valable, ou ne l’est plus.",
+    try_again="Le service ne répond pas ; réessayez.",
     read="Lire l’article",
     because="Vous recevez cette alerte de Veille au titre de : {rules}.",
     articles=("{count} article", "{count} articles"),
@@ -213,6 +225,11 @@ _ENGLISH = Wording(
     acknowledge="Acknowledge",
     mute="Mute this story",
     noise="Not relevant",
+    acknowledged="{who} acknowledged this alert ({date}).",
+    muted="{who} muted this story ({date}).",
+    noted="{who}: not relevant ({date}).",
+    link_gone="This link is not valid, or not any more.",
+    try_again="The service does not answer; try again.",
     read="Read the article",
     because="Veille sent you this alert for: {rules}.",
     articles=("{count} article", "{count} articles"),

@@ -54,6 +54,8 @@ class Draft:
     crashes: int
     #: When it was first attempted.
     first_attempt: datetime | None
+    #: The delivery that it follows, which may be forgotten.
+    after: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
         attempts=r.attempts,
         crashes=crashes,
         first_attempt=r.first_attempt,
+        after=r.after_id,
         notice=Notice(subject=r.subject, body=r.content.decode()) if is_open_notice else None,
     )
 

@@ -200,11 +200,16 @@ def why(found: Facts, *, everything: bool = False) -> None:
 
 
 def _answers(found: Facts) -> None:
-    """Prints acknowledgements and labels."""
+    """Print acknowledgements, mutes and labels, each with who said so."""
     if said := found["acknowledged"]:
         out.print(escape(f"\nacknowledged by {said['by']} at {at(said['at'])}"))
+    for mute in found["mutes"]:
+        whom = f" for {mute['for']}" if mute["for"] else ""
+        until = f"until {at(mute['until'])}" if mute["until"] else "for good"
+        out.print(escape(f"\nmuted{whom} by {mute['by']} at {at(mute['at'])} {until}"))
     for label in found["labels"]:
-        out.print(escape(f"\njudged {label['judgement']} for {label['rule']} at {at(label['at'])}"))
+        by = f" by {label['by']}" if label["by"] else ""
+        out.print(escape(f"\njudged {label['judgement']} for {label['rule']}{by} at {at(label['at'])}"))
 
 
 def _silent(rules: Sequence[Facts], *, everything: bool) -> None:

@@ -207,4 +207,6 @@ class JudgementRow(SQLModel, table=True):
     rule_id: str = text_column(primary_key=True)
     #: `relevant` or `noise`.
     judgement: str = text_column()
+    #: Who said it, where that is known.
+    author: str = text_column(default="")
     created: datetime = time_column()
