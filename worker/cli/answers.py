@@ -141,8 +141,17 @@ def mute_story(
 
 
 @app.command()
-def ledger(config: ConfigFile = HERE, *, since: Since = "7d", as_json: Json = False) -> None:
-    """Sum the ledger: by rule and target, how much was told, waits, was not told and why; and whether it adds up."""
+def ledger(
+    config: ConfigFile = HERE,
+    *,
+    since: Since = "7d",
+    titles: Annotated[
+        bool, typer.Option("--titles", help="List the articles too, which a long digest counts.")
+    ] = False,
+    target: Annotated[str, typer.Option("--target", help="With --titles: of this target alone.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Sum the ledger: by rule and target, how much was sent, waits, was not sent and why; and whether it adds up."""
     from worker.cli import show
     from worker.store import ledger as stored
     from worker.store import standing
@@ -151,13 +160,16 @@ def ledger(config: ConfigFile = HERE, *, since: Since = "7d", as_json: Json = Fa
     with opened(config) as (_, store), store.read() as tx:
         lines = standing.summary(tx, begin)
         breaches = stored.audit(tx)
+        told = standing.told_articles(tx, begin, target) if titles else ()
     keys = ("rule", "target", "state", "why", "obligations")
     rows = [dict(zip(keys, line, strict=True)) for line in lines]
     total = sum(line[-1] for line in lines)
+    articles = [dict(zip(("target", "state", "article", "title"), line, strict=True)) for line in told]
     if as_json:
-        print_json({"since": begin, "obligations": total, "lines": rows, "breaches": list(breaches)})
+        found = {"since": begin, "obligations": total, "lines": rows, "breaches": list(breaches)}
+        print_json(found | ({"articles": articles} if titles else {}))
     else:
-        show.ledger(rows, total, breaches)
+        show.ledger(rows, total, breaches, articles)
     if breaches:
         raise typer.Exit(1)
 

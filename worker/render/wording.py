@@ -112,7 +112,7 @@ _FRENCH = Wording(
             Occasion.ESCALATION: "Rappel : personne n’a encore accusé réception de cette alerte.",
         }
     ),
-    follows="Suite de « {subject} » ({date})",
+    follows="Suite de «\N{NO-BREAK SPACE}{subject}\N{NO-BREAK SPACE}» ({date})",
     follow_up="Suite : ",
     untitled="Sans titre",
     published="Publié le {date}",
@@ -123,7 +123,7 @@ _FRENCH = Wording(
     others=("{count} autre", "{count} autres"),
     matched="Mots trouvés : {words} ({rules})",
     matched_rules="Règle : {rules}",
-    quoted="« {word} »",
+    quoted="«\N{NO-BREAK SPACE}{word}\N{NO-BREAK SPACE}»",
     before="Avant",
     after="Après",
     removed="Retiré",
@@ -142,7 +142,10 @@ _FRENCH = Wording(
     alerts=("{count} alerte", "{count} alertes"),
     digest="Synthèse du {date} : {alerts}",
     listed="Et aussi",
-    more=("… et {count} autre : voir `veille ledger`.", "… et {count} autres : voir `veille ledger`."),
+    more=(
+        "… et {count} autre : voir `veille ledger --titles`.",
+        "… et {count} autres : voir `veille ledger --titles`.",
+    ),
     held_back="Retenu depuis la dernière synthèse : {reasons}.",
     nothing_held_back="Rien n’a été retenu depuis la dernière synthèse.",
     suppressions=MappingProxyType(
@@ -236,7 +239,7 @@ _ENGLISH = Wording(
     alerts=("{count} alert", "{count} alerts"),
     digest="Digest of {date}: {alerts}",
     listed="And also",
-    more=("… and {count} more: see `veille ledger`.", "… and {count} more: see `veille ledger`."),
+    more=("… and {count} more: see `veille ledger --titles`.", "… and {count} more: see `veille ledger --titles`."),
     held_back="Held back since the last digest: {reasons}.",
     nothing_held_back="Nothing was held back since the last digest.",
     suppressions=MappingProxyType(

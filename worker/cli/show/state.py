@@ -69,8 +69,8 @@ def status(found: Facts) -> None:
         deliveries(found["unsent"])
 
 
-def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str]) -> None:
-    """The ledger's sums."""
+def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles: Sequence[Facts] = ()) -> None:
+    """The ledger's sums, then the articles where they are asked for."""
     table = table_of("rule", "target", "state", "why", "obligations")
     for row in inert(rows):
         table.add_row(*(escape(str(row[key])) for key in ("rule", "target", "state", "why", "obligations")))
@@ -78,6 +78,8 @@ def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str]) -> None:
     out.print(f"{counted(total, 'obligation')}; the ledger {'does not add up' if breaches else 'adds up'}")
     for breach in breaches:
         out.print(escape(breach), style="red")
+    for one in inert(articles):
+        out.print(Text(f"{one['article']:>6}  {one['target']}, {one['state']}: {one['title'] or '(no title)'}"))
 
 
 def deliveries(rows: Sequence[Facts]) -> None:
