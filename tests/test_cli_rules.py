@@ -52,7 +52,7 @@ def written(folder: Path, *lines: dict[str, object]) -> Path:
 def test_check(veille, site: Site) -> None:
     """Rules, sets and tests are counted; a test that fails, like any mistake, has its place and exit code 78."""
     done = veille("rules", "check", site=site)
-    assert (done.code, done.out) == (0, "1 rules, 1 sets, 2 tests; all is well\n")
+    assert (done.code, done.out) == (0, "1 rule, 1 set, 2 tests; all is well\n")
     wrong = folder(site, TESTED.replace("match = false", "match = true"))
     done = veille("rules", "check", "--rules", wrong, site=site)
     assert done.code == 78
@@ -70,7 +70,7 @@ def test_rules_need_no_configuration(veille, tmp_path: Path) -> None:
 
 def test_tests(veille, site: Site) -> None:
     """All, or those of one rule; exit code 1 where one fails."""
-    assert veille("rules", "test", site=site).out == "2 tests of 1 rules hold\n"
+    assert veille("rules", "test", site=site).out == "2 tests of 1 rule hold\n"
     assert veille("rules", "test", "visit", site=site).code == 0
     wrong = folder(site, TESTED.replace('spans = ["Hun Sen en visite"]', 'spans = ["visite"]'))
     done = veille("rules", "test", "--rules", wrong, "--json", site=site)

@@ -208,5 +208,5 @@ class JudgementRow(SQLModel, table=True):
     #: `relevant` or `noise`.
     judgement: str = text_column()
     #: Who said it, where that is known.
-    author: str = text_column(default="")
+    author: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     created: datetime = time_column()
