@@ -188,8 +188,10 @@ async def told_to_two(desk: Desk) -> list[str]:
 
 @pytest.mark.parametrize(
     ("which", "line"),
-    enumerate(
-        ["a@example.org acknowledged this alert", "a@example.org muted this story", "a@example.org: not relevant"]
+    list(
+        enumerate(
+            ["a@example.org acknowledged this alert", "a@example.org muted this story", "a@example.org: not relevant"]
+        )
     ),
     ids=["acknowledge", "mute", "noise"],
 )
