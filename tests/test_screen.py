@@ -64,6 +64,13 @@ def fails(feed: str, reason: str = "dns_error") -> dict[str, str]:
             ["04:13 unsent → desk: Hun Sen attendu à Hanoï; tried again at 04:18 UTC+07: 451 later"],
         ),
         (
+            [
+                sent(state="retry", due=f"2026-02-06 21:{minute}:00+00:00", reason="451 later")
+                for minute in (19, 18, 20)
+            ],
+            ["04:13 unsent → desk: Hun Sen attendu à Hanoï and 2 more; tried again at 04:18 UTC+07: 451 later"],
+        ),
+        (
             [sent(state="parked", reason="not_in_channel (fix: invite the bot)")],
             [
                 (

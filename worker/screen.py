@@ -161,7 +161,7 @@ _SAID: Final[Mapping[str, Callable[[Event], str]]] = {
 
 
 def _deliveries(events: Sequence[Event]) -> Iterable[_Shown]:
-    """What was sent, the most severe first and all its targets in one line; then what was not."""
+    """What was sent, the most severe first and all its targets in one line; then what was not, a line a reason."""
     sent: defaultdict[tuple[Any, ...], list[Event]] = defaultdict(list)
     for event in events:
         if event["state"] == "sent":
@@ -169,9 +169,13 @@ def _deliveries(events: Sequence[Event]) -> Iterable[_Shown]:
     ranks = list(_SEVERITIES)
     for group in sorted(sent.values(), key=lambda one: ranks.index(one[0]["severity"] or "info")):
         yield group[0], _SEVERITIES[group[0]["severity"] or "info"], _sent(group)
+    unsent: defaultdict[tuple[str, ...], list[Event]] = defaultdict(list)
     for event in events:
         if event["state"] != "sent":
-            yield event, _LEVELS["warning"], _unsent(event)
+            why = event["reason"] or event["detail"]
+            unsent[str(event["target"]), str(event["state"]), str(why)].append(event)
+    for (target, state, why), group in unsent.items():
+        yield group[0], _LEVELS["warning"], _unsent(group, target, state, why)
 
 
 def _sent(group: Sequence[Event]) -> str:
@@ -184,16 +188,18 @@ def _sent(group: Sequence[Event]) -> str:
     return f"{' '.join(filter(None, (first['severity'], kind)))} → {targets}: {first['title']}{source}{more}"
 
 
-def _unsent(event: Event) -> str:
-    target, why = event["target"], event["reason"] or event["detail"]
-    match event["state"]:
+def _unsent(group: Sequence[Event], target: str, state: str, why: str) -> str:
+    """What a target refused for one reason: the first by its title, and how many more."""
+    match state:
         case "retry":
-            said = f"tried again at {times.say(datetime.fromisoformat(event['due']), '%H:%M')}"
+            due = min(datetime.fromisoformat(one["due"]) for one in group)
+            said = f"tried again at {times.say(due, '%H:%M')}"
         case "parked":
             said = "waits until the configuration is read again"
         case _:
             said = "given up"
-    return f"unsent → {target}: {event['title']}; {said}: {why}"
+    more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+    return f"unsent → {target}: {group[0]['title']}{more}; {said}: {why}"
 
 
 def _feeds(events: Sequence[Event]) -> Iterable[_Shown]:
