@@ -19,8 +19,9 @@ from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
 from worker.answers import LASTS, Action, Answer, sign, verify
 from worker.console import application
 from worker.console.answers import routes
-from worker.model import Quiet, Telling
+from worker.model import Channel, Notice, Quiet, Secret, SlackSettings, Target, Telling, Thread
 from worker.pipeline import answering
+from worker.render import seal
 from worker.store import silences
 
 NOW = datetime(2026, 2, 6, 8, 0, tzinfo=UTC)
@@ -249,3 +250,21 @@ def test_why_names_whoever_answered(veille, site: Site) -> None:
     out = veille("why", article, site=site).out
     for words in ("acknowledged by ana", "muted by bo", "judged noise for visit by cy"):
         assert words in out
+
+
+def test_an_answer_in_slack() -> None:
+    """A bot puts it below the alert; a webhook, which knows no thread, names the alert and its time."""
+    thread = Thread(root="<a@b>", subject="[high] Visite: Hun Sen", last="<a@b>", told=NOW, ref="1503435956.000247")
+    notice = Notice(subject="ana a accusé réception.", body="ana a accusé réception.", thread=thread)
+    bot = SlackSettings(token=Secret("xoxb-1"), channel="#mekong")
+    hook = SlackSettings(webhook=Secret("https://hooks.slack.example/services/T/B/X"))
+    said = []
+    for settings in (bot, hook):
+        target = Target(id="m", channel=Channel.SLACK, settings=settings, recipients=("slack:m",))
+        sealed = seal(notice, target=target, recipient="slack:m", key="k", host="veille.example", now=NOW)
+        said.append(json.loads(sealed.content))
+    assert said[0]["thread_ts"] == thread.ref
+    assert len(said[0]["blocks"]) == 1
+    assert "thread_ts" not in said[1]
+    assert "[high] Visite: Hun Sen" in json.dumps(said[1], ensure_ascii=False)
+    assert "ana a accusé réception." in json.dumps(said[1], ensure_ascii=False)
