@@ -295,7 +295,7 @@ def test_why_names_the_nearest_rules_first(veille, polled: Site) -> None:
     assert "near does not match" in out
     assert "2 more rules did not match: --all shows why" in out
     assert "acknowledged by ana at" in out
-    assert "judged noise for near at" in out
+    assert "judged noise for near by" in out
     assert "absent-3 does not match" in veille("why", "1", "--all", site=polled).out
 
 
