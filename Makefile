@@ -33,6 +33,7 @@ config.toml:
 
 # The environment of a user: what the lock names, no more. The stamp is the lock it was made from.
 .venv/run: requirements.lock pyproject.toml
+	@echo "Installing into .venv; it takes a minute or two."
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

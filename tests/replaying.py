@@ -197,13 +197,13 @@ class Week:
         acknowledged = Answer(
             action=Action.ACKNOWLEDGE, article_id=self._article("a1"), recipient="mailto:a@example.org"
         )
-        answering.take(desk.store, acknowledged, desk.now)
+        answering.take(desk.store, desk.edges.live, acknowledged, desk.now)
         self.show(
             A, "a2", "Hun Sen achève sa visite officielle à Vientiane avec Thongloun Sisoulith et le pont promis."
         )
         await desk.pass_()
         muted = Answer(action=Action.MUTE, article_id=self._article("a1"), recipient="mailto:b@example.org")
-        answering.take(desk.store, muted, desk.now)
+        answering.take(desk.store, desk.edges.live, muted, desk.now)
         await self.wait(times=3)
 
     def _article(self, guid: str) -> int:

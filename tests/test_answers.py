@@ -4,7 +4,8 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import httpx
@@ -18,8 +19,9 @@ from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
 from worker.answers import LASTS, Action, Answer, sign, verify
 from worker.console import application
 from worker.console.answers import routes
-from worker.model import Telling
+from worker.model import Channel, Notice, Quiet, Secret, SlackSettings, Target, Telling, Thread
 from worker.pipeline import answering
+from worker.render import seal
 from worker.store import silences
 
 NOW = datetime(2026, 2, 6, 8, 0, tzinfo=UTC)
@@ -72,8 +74,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def client(desk: Desk) -> httpx.AsyncClient:
     pages = routes(
-        lambda token: answering.read(desk.store, token, desk.now),
-        lambda said: answering.take(desk.store, said, desk.now),
+        lambda token: answering.read(desk.store, desk.edges.live, token, desk.now),
+        lambda said: answering.take(desk.store, desk.edges.live, said, desk.now),
     )
     transport = httpx.ASGITransport(application(lambda: True, lambda: None, answering=pages))  # type: ignore[arg-type, return-value]
     return httpx.AsyncClient(transport=transport, base_url="https://veille.example.org")
@@ -164,3 +166,105 @@ def test_ack_mute_and_ledger(veille, site: Site) -> None:
     told = json.loads(veille("why", str(article), "--target", "log", "--json", site=site).out)["ledger"]
     assert [line["state"] for line in told] == ["sent"]
     assert json.loads(veille("why", str(article), "--target", "desk", "--json", site=site).out)["ledger"] == []
+
+
+# --- the others ----------------------------------------------------------------------------------------------------
+
+
+def links_of(mail: object) -> list[str]:
+    """The one-click addresses of a mail: acknowledge, mute, not relevant."""
+    return re.findall(r"https://veille\.example\.org(/answer/\S+)", plain(mail))
+
+
+async def told_to_two(desk: Desk) -> list[str]:
+    """An alert to two readers in two languages; the first one's links."""
+    two = [email_target("desk", "a@example.org"), replace(email_target("paris", "b@example.org"), language="en")]
+    desk.targets = two
+    desk.reload()
+    publish(desk, A, ACCOUNTS[0])
+    await desk.pass_()
+    first = next(mail for mail in mails(desk) if mail["To"] == "a@example.org")
+    return links_of(first)
+
+
+@pytest.mark.parametrize(
+    ("which", "line"),
+    list(
+        enumerate(
+            ["a@example.org acknowledged this alert", "a@example.org muted this story", "a@example.org: not relevant"]
+        )
+    ),
+    ids=["acknowledge", "mute", "noise"],
+)
+async def test_the_others_see_an_answer(desk: Desk, which: int, line: str) -> None:
+    """One line below the alert, in each one's language, to everybody but whoever answered; a second click adds none."""
+    link = (await told_to_two(desk))[which]
+    async with client(desk) as browser:
+        for _ in range(2):
+            assert "a@example.org" in (await browser.post(link)).text
+    await desk.pass_()
+    before, after = mails(desk)[:2], mails(desk)[2:]
+    (told,) = after
+    alert = next(mail for mail in before if mail["To"] == "b@example.org")
+    assert (told["To"], told["Subject"]) == ("b@example.org", f"Re: {alert['Subject']}")
+    assert told["In-Reply-To"] == alert["Message-ID"]
+    assert line in plain(told)
+    assert desk.one("SELECT count(*) FROM delivery WHERE collects = 'notice'") == 1
+
+
+async def test_one_set_of_words(desk: Desk) -> None:
+    """The page's button bears the name of the link, in the message's language; afterwards it says who answered."""
+    link, *_ = await told_to_two(desk)
+    async with client(desk) as browser:
+        page = (await browser.get(link)).text
+        assert '<html lang="fr">' in page
+        assert 'name="viewport"' in page
+        assert "<button>Accuser réception</button>" in page
+        assert "Accuser réception" in plain(mails(desk)[0])
+        await browser.post(link)
+        again = (await browser.get(link)).text
+        assert "a@example.org a accusé réception" in again
+        assert "<form" not in again
+        lost = await browser.get("/answer/x.y", headers={"accept-language": "en-GB,fr;q=0.5"})
+    assert "This link is not valid" in lost.text
+
+
+async def test_an_answer_at_night_waits_for_the_morning(desk: Desk) -> None:
+    """Quiet hours hold the line too."""
+    (link, *_) = await told_to_two(desk)
+    desk.targets = [desk.targets[0], replace(desk.targets[1], quiet=(Quiet(since=time(0), until=time(23, 59)),))]
+    desk.reload()
+    async with client(desk) as browser:
+        await browser.post(link)
+    await desk.pass_()
+    assert len(mails(desk)) == 2
+    assert desk.rows("SELECT state, hold FROM delivery WHERE collects = 'notice'") == [("open", "quiet-hours")]
+
+
+def test_why_names_whoever_answered(veille, site: Site) -> None:
+    """Acknowledged, muted and judged, each with its author."""
+    article = str(json.loads(veille("articles", "--containing", "Hun Sen", "--json", site=site).out)[0]["id"])
+    veille("ack", article, "--by", "ana", site=site)
+    veille("mute-story", article, "--by", "bo", site=site)
+    veille("rules", "label", article, "visit", "noise", "--by", "cy", site=site)
+    out = veille("why", article, site=site).out
+    for words in ("acknowledged by ana", "muted by bo", "judged noise for visit by cy"):
+        assert words in out
+
+
+def test_an_answer_in_slack() -> None:
+    """A bot puts it below the alert; a webhook, which knows no thread, names the alert and its time."""
+    thread = Thread(root="<a@b>", subject="[high] Visite: Hun Sen", last="<a@b>", told=NOW, ref="1503435956.000247")
+    notice = Notice(subject="ana a accusé réception.", body="ana a accusé réception.", thread=thread)
+    bot = SlackSettings(token=Secret("xoxb-1"), channel="#mekong")
+    hook = SlackSettings(webhook=Secret("https://hooks.slack.example/services/T/B/X"))
+    said = []
+    for settings in (bot, hook):
+        target = Target(id="m", channel=Channel.SLACK, settings=settings, recipients=("slack:m",))
+        sealed = seal(notice, target=target, recipient="slack:m", key="k", host="veille.example", now=NOW)
+        said.append(json.loads(sealed.content))
+    assert said[0]["thread_ts"] == thread.ref
+    assert len(said[0]["blocks"]) == 1
+    assert "thread_ts" not in said[1]
+    assert "[high] Visite: Hun Sen" in json.dumps(said[1], ensure_ascii=False)
+    assert "ana a accusé réception." in json.dumps(said[1], ensure_ascii=False)

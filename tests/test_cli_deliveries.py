@@ -47,12 +47,12 @@ def test_what_is_not_sent_is_listed_with_its_reason(veille, site: Site) -> None:
     }
     assert found[1]["reason"] == "expired: no room"
     # Which of them were tried before the target was given a rest is chance.
-    assert re.match(r"Given up after [01] attempts?: expired: no room\.", found[1]["sentence"])
+    assert re.match(r"given up after [01] attempts?: expired: no room\.", found[1]["sentence"])
     assert listed(veille, site, "--state", "dead").keys() == {1, 2}
     assert listed(veille, site, "--state", "parked", "--state", "dead", "--limit", "2").keys() == {1, 2}
     assert listed(veille, site, "--target", "another") == {}
     out = veille("deliveries", site=site).out
-    for words in ("no room", "Waits until the configuration is mended", "log:log", "Hun Sen"):
+    for words in ("no room", "waits until the configuration is right", "Hun Sen", "(article 6)"):
         assert words in out
 
 
@@ -105,3 +105,78 @@ def test_questions_without_an_answer(veille, site: Site, words: list[str], said:
     """Said in a sentence."""
     done = veille("deliveries", *words, site=site)
     assert said in done.out + done.err
+
+
+LATER = "2100-02-06 23:30:00.000000"
+OPEN = "UPDATE delivery SET state = 'open', attempts = 0, reason = '', message_id = '', subject = '', due = '{due}', "
+PAST = "2020-01-01 00:00:00.000000"
+
+
+def held(why: str) -> list[str]:
+    """The first delivery waits, for this reason."""
+    return [OPEN.format(due=LATER) + f"hold = '{why}' WHERE id = 1"]
+
+
+TARGET = "INSERT OR REPLACE INTO target (id, parked, failures, told, {column}) VALUES ('log', '', 0, 0, '{at}')"
+
+
+@pytest.mark.parametrize(
+    ("statements", "wait", "words"),
+    [
+        (held("quiet-hours"), "quiet-hours", "quiet hours until 2100-02-07 06:30 UTC+07"),
+        (held("digest"), "digest", "the digest of 2100-02-07 06:30 UTC+07"),
+        (held("throttled"), "throttled", "what the target takes in that time"),
+        (held("group-wait"), "group-wait", "for more on the same"),
+        (held("escalation"), "escalation", "unless somebody acknowledges"),
+        (
+            [f"UPDATE delivery SET state = 'retry', due = '{LATER}', attempts = 2, reason = '451 later' WHERE id = 1"],
+            "retry",
+            "tried again at 2100-02-07 06:30 UTC+07, after 2 attempts: 451 later",
+        ),
+        (
+            [OPEN.format(due=PAST) + "hold = '' WHERE id = 1", TARGET.format(column="next_at", at=LATER)],
+            "rate",
+            "the next at 2100-02-07 06:30:00 UTC+07",
+        ),
+        (
+            [OPEN.format(due=PAST) + "hold = '' WHERE id = 1", TARGET.format(column="blocked_until", at=LATER)],
+            "target-busy",
+            "asked for time: tried with one message at 2100-02-07 06:30 UTC+07",
+        ),
+        (
+            [
+                OPEN.format(due=PAST) + "hold = '' WHERE id = 1",
+                TARGET.format(column="probe_at", at=LATER),
+                f"UPDATE target SET failing_since = '{PAST}'",
+            ],
+            "target-failing",
+            "fails since 2020-01-01 07:00 UTC+07",
+        ),
+        (
+            [
+                OPEN.format(due=PAST) + "hold = '' WHERE id = 1",
+                TARGET.format(column="probe_at", at=PAST),
+                "UPDATE target SET parked = 'no_service'",
+            ],
+            "target-parked",
+            "its target takes nothing until the configuration is right and read again: no_service",
+        ),
+        (
+            [
+                OPEN.format(due=PAST) + "hold = '', after_id = 2 WHERE id = 1",
+                "DELETE FROM target",
+            ],
+            "thread",
+            "goes below delivery 2, which is not sent yet",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " not in value else "",
+)  # fmt: skip
+def test_each_wait_has_its_word_and_its_end(veille, site: Site, statements: list[str], wait: str, words: str) -> None:
+    """An open delivery has the title of its article, though nothing is sealed yet; times are the desk's."""
+    change(site, *statements)
+    found = listed(veille, site)[1]
+    assert found["wait"] == wait
+    assert words in found["sentence"]
+    assert (found["subject"].startswith(("Hun Sen", "[")), found["articles"]) == (True, [6])
+    assert words in " ".join(veille("deliveries", site=site).out.split())

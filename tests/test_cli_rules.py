@@ -52,7 +52,7 @@ def written(folder: Path, *lines: dict[str, object]) -> Path:
 def test_check(veille, site: Site) -> None:
     """Rules, sets and tests are counted; a test that fails, like any mistake, has its place and exit code 78."""
     done = veille("rules", "check", site=site)
-    assert (done.code, done.out) == (0, "1 rules, 1 sets, 2 tests; all is well\n")
+    assert (done.code, done.out) == (0, "1 rule, 1 set, 2 tests; all is well\n")
     wrong = folder(site, TESTED.replace("match = false", "match = true"))
     done = veille("rules", "check", "--rules", wrong, site=site)
     assert done.code == 78
@@ -70,7 +70,7 @@ def test_rules_need_no_configuration(veille, tmp_path: Path) -> None:
 
 def test_tests(veille, site: Site) -> None:
     """All, or those of one rule; exit code 1 where one fails."""
-    assert veille("rules", "test", site=site).out == "2 tests of 1 rules hold\n"
+    assert veille("rules", "test", site=site).out == "2 tests of 1 rule hold\n"
     assert veille("rules", "test", "visit", site=site).code == 0
     wrong = folder(site, TESTED.replace('spans = ["Hun Sen en visite"]', 'spans = ["visite"]'))
     done = veille("rules", "test", "--rules", wrong, "--json", site=site)
@@ -164,7 +164,11 @@ def test_backtest(veille, site: Site) -> None:
     assert marked.startswith("Hun")
     out = " ".join(veille("rules", "backtest", "visit", "--since", "2026-01-01", site=site).out.split())
     assert "visit matches 2 articles among 3 texts" in out
-    assert "it would have sent 1 alerts (not sent: 1 copy)" in out
+    assert (
+        "it would have sent 1 message (1 obligation: one for each rule, article and recipient) not sent: 1 copy" in out
+    )
+    assert (found["messages"], found["obligations"], found["imported"]) == (1, 1, 0)
+    assert out.index("visit matches") < out.index("2026-02-06 ") < out.index("Hun Sen attendu")
 
 
 def test_backtest_of_a_draft(veille, site: Site) -> None:

@@ -59,7 +59,7 @@ def test_show_what_came_of_the_page(veille, polled: Site) -> None:
     for command in ("show", "why"):
         out = " ".join(veille(command, LINK, site=polled).out.split())
         assert "The text is the feed's own: its page does not carry what the feed says" in out
-        assert "asked for again at 2026-02-06 08:40 UTC" in out
+        assert "asked for again at 2026-02-06 15:40 UTC+07" in out
     assert json.loads(veille("show", "flottant", "--json", site=polled).out)["page"] is None
 
 

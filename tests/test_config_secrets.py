@@ -111,3 +111,23 @@ def test_masking_is_quick_on_hostile_lines() -> None:
     """Lines that look like lists without an end take no time to speak of."""
     for unit in ('"a"  ', '"a", ', "a = ", '"', "[", "a.", "\\"):
         shown("to = [" + unit * 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        (email("smtp://${USER}:${KEY}@${HOST}:587"), ()),
+        (email("smtps://${HOST}:465"), ()),
+        (feed(url='"https://${HOST}/rss"'), ()),
+        (feed(url='"https://${USER}@h.example/rss"'), ("desk@mail.example",)),
+        (feed(url='"https://h.example/${USER}/rss"'), ("desk@mail.example",)),
+        (target('apprise = { url = "tgram://${HOST}/1" }'), ("mail.example",)),
+    ],
+    ids=["mail", "mail host", "feed host", "feed user", "feed path", "apprise"],
+)
+def test_hosts_and_mail_users_are_no_secrets(tmp_path: Path, text: str, secrets: tuple[str, ...]) -> None:
+    """What a person must read to find the mistake stays readable, though it came from the environment."""
+    made = load(tmp_path, text, USER="desk@mail.example", HOST="mail.example", KEY=CANARY)
+    assert set(secrets) <= set(made.secrets)
+    if not secrets:
+        assert not {"desk@mail.example", "mail.example"} & set(made.secrets)

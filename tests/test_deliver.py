@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import stat
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiosmtplib
 import pytest
 from sinks import CERTIFICATE, Act, HttpSink, RawSink, Reply, SmtpSink, free_port
 
@@ -22,7 +24,7 @@ from worker import deliver
 from worker.child import ChildFailed, ChildReason, Children
 from worker.config.apprise import LOCAL, NETWORK
 from worker.deliver import apprise as apprise_channel
-from worker.deliver import slack
+from worker.deliver import fixes, slack
 from worker.model import (
     AppriseSettings,
     Channel,
@@ -280,10 +282,69 @@ async def test_n12_starttls_refused_for_now() -> None:
 
 
 async def test_smtps_to_a_plain_port() -> None:
-    """TLS spoken to a server that does not: the settings are wrong."""
+    """TLS spoken to a server that does not: the settings are wrong, and what to write is said."""
     with SmtpSink() as sink:
         receipt = await attempt(mail_target(sink.port, tls="smtps"))
     assert receipt.outcome is Outcome.BROKEN
+    assert "(fix: " in receipt.detail
+    assert "write smtp://" in receipt.detail
+
+
+async def test_a_closed_port_says_which_ones_there_are() -> None:
+    """Nothing listens there: 587 or 465 is meant."""
+    receipt = await attempt(mail_target(free_port(), tls="starttls"))
+    assert receipt.outcome is Outcome.RETRY
+    assert "587 takes smtp://, 465 takes smtps://" in receipt.detail
+
+
+_SETTINGS = EmailSettings(to=(), sender="v@b.example", host="mail.example", port=587, tls="starttls", username="desk")
+
+
+@pytest.mark.parametrize(
+    ("error", "settings", "fix"),
+    [
+        (None, _SETTINGS, fixes.SmtpFix.SILENT),
+        (None, replace(_SETTINGS, port=465), fixes.SmtpFix.TLS_EXPECTED),
+        (ConnectionRefusedError(), _SETTINGS, fixes.SmtpFix.CLOSED),
+        (socket.gaierror(), _SETTINGS, fixes.SmtpFix.UNKNOWN_HOST),
+        (ssl.SSLCertVerificationError(), _SETTINGS, fixes.SmtpFix.CERTIFICATE),
+        (ssl.SSLError("WRONG_VERSION_NUMBER"), replace(_SETTINGS, tls="smtps"), fixes.SmtpFix.TLS_NOT_SPOKEN),
+        (aiosmtplib.SMTPException("STARTTLS extension not supported"), _SETTINGS, fixes.SmtpFix.NO_STARTTLS),
+        (aiosmtplib.SMTPException("mail.example offers no login that we know"), _SETTINGS, fixes.SmtpFix.NO_LOGIN),
+        (aiosmtplib.SMTPAuthenticationError(535, "no"), _SETTINGS, fixes.SmtpFix.LOGIN_REFUSED),
+        (aiosmtplib.SMTPSenderRefused(530, "login", "v"), _SETTINGS, fixes.SmtpFix.LOGIN_WANTED),
+        (aiosmtplib.SMTPSenderRefused(530, "STARTTLS first", "v"), _SETTINGS, fixes.SmtpFix.TLS_FIRST),
+        (aiosmtplib.SMTPSenderRefused(553, "not yours", "v"), _SETTINGS, fixes.SmtpFix.SENDER),
+        (aiosmtplib.SMTPRecipientRefused(550, "unknown", "d"), _SETTINGS, fixes.SmtpFix.RECIPIENT),
+        (aiosmtplib.SMTPRecipientRefused(451, "later", "d"), _SETTINGS, None),
+    ],
+    ids=lambda value: value.name if isinstance(value, fixes.SmtpFix) else "",
+)
+def test_what_to_do_about_a_mail_server(
+    error: Exception | None, settings: EmailSettings, fix: fixes.SmtpFix | None
+) -> None:
+    """By the class of the error; nothing where only patience helps."""
+    said = fixes.smtp_fix(error, settings, greeted=False)
+    words = {"host": "mail.example", "port": settings.port, "user": "desk"}
+    assert said == ("" if fix is None else fix.format_map(words))
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ("not_in_channel", "/invite"),
+        ("channel_not_found", "`channel`"),
+        ("invalid_auth", "xoxb-"),
+        ("404 no_service", "make a new one"),
+        ("403 invalid_token", "copy it again"),
+        ("ratelimited", ""),
+        ("500 oops", ""),
+    ],
+)
+def test_what_to_do_about_slack(detail: str, words: str) -> None:
+    """By Slack's own word, of the Web API or a webhook."""
+    assert words in fixes.slack_fix(detail)
+    assert bool(fixes.slack_fix(detail)) is bool(words)
 
 
 async def test_n09_wrong_password() -> None:

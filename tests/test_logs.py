@@ -156,3 +156,29 @@ def test_talkative_libraries_are_told_to_be_quiet(name: str, capsys: pytest.Capt
     logging.getLogger(name).info("GET https://hooks.example/secret")
     logging.getLogger(name).debug("GET https://hooks.example/secret")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("news", "newsletter of the news desk", "newsletter of the *** desk"),
+        ("2026", "20261130 2026", "20261130 ***"),
+        ("hunter22", "xhunter22x", "x***x"),
+        ("pa$s", "xpa$sx", "x***x"),
+    ],
+    ids=["word", "year", "long", "signs"],
+)
+def test_a_short_secret_hides_no_other_word(secret: str, text: str, shown: str) -> None:
+    """What may be an ordinary word is masked where it stands alone."""
+    logs.hide([secret])
+    assert logs.masked(text) == shown
+
+
+@pytest.mark.parametrize("secret", ["event", "level", "info", "2026", "feed"])
+def test_a_secret_that_is_a_word_of_the_log(secret: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line keeps its own names, level and time."""
+    logs.hide([secret])
+    structlog.get_logger().info("see", feed="x")
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["level"], line["feed"]) == ("see", "info", "x")
+    assert line["timestamp"].startswith("20")

@@ -229,7 +229,8 @@ def test_n17_apprise_text_means_nothing_anywhere(content: str, shown: str) -> No
         said = json.loads(message.content)
         assert shown in said["body"]
         assert content == shown or content not in said["title"] + said["body"]
-        assert not re.search(r"@\w|\]\(|[_~`<|]", (said["title"] + said["body"]).replace("`veille ledger`", ""))
+        text = (said["title"] + said["body"]).replace("`veille ledger --titles`", "")
+        assert not re.search(r"@\w|\]\(|[_~`<|]", text)
 
 
 def test_n17_apprise_lines_are_no_headings() -> None:

@@ -164,7 +164,7 @@ def test_slack_names_the_first_message_elsewhere(to: Target, ref: str) -> None:
     payload = json.loads(follow_up(FOLLOW_UP, to=to, thread=replace(THREAD, ref=ref)).content)
     assert "thread_ts" not in payload
     assert slack_texts(payload)[0] == (
-        f"Suite de « {SUBJECT} » (mercredi 11 mars 2026 à 09:00 (UTC+07:00))"
+        f"Suite de «\u00a0{SUBJECT}\u00a0» (mercredi 11 mars 2026 à 09:00 (UTC+07:00))"
         " · <https://courrier.example/a?x=1&amp;y=2|Lire l’article>"
     )
     assert payload["text"] == "Suite : [high] Visite de Hun Sen: Hun Sen due in Hanoi"
@@ -174,7 +174,7 @@ def test_apprise_says_that_it_follows() -> None:
     """The title says so, and the body names the first message."""
     said = json.loads(follow_up(FOLLOW_UP, to=target(Channel.APPRISE)).content)
     assert said["title"] == "Suite : [high] Visite de Hun Sen: Hun Sen due in Hanoi"
-    assert f"\nSuite de « {SUBJECT} » (mercredi 11 mars 2026 à 09:00 (UTC+07:00))\n" in said["body"]
+    assert f"\nSuite de «\u00a0{SUBJECT}\u00a0» (mercredi 11 mars 2026 à 09:00 (UTC+07:00))\n" in said["body"]
     english = follow_up(FOLLOW_UP, to=target(Channel.APPRISE, "en"))
     assert english.subject == "Follow-up: [high] Visite de Hun Sen: Hun Sen due in Hanoi"
 
@@ -212,7 +212,7 @@ def test_apprise_says_that_it_follows() -> None:
         ),
         pytest.param(
             ITEM,
-            "Mots trouvés : « Hun Sen », « visite » (Visite de Hun Sen, Accord frontalier)",
+            "Mots trouvés : «\u00a0Hun Sen\u00a0», «\u00a0visite\u00a0» (Visite de Hun Sen, Accord frontalier)",
             "Words found: “Hun Sen”, “visite” (Visite de Hun Sen, Accord frontalier)",
             id="why",
         ),
@@ -395,7 +395,7 @@ def test_n18_slack_digest_says_how_many_more() -> None:
     shown = order("\n".join(texts))
     assert shown == list(range(len(shown)))
     assert 80 < len(shown) < 500
-    assert f"… et {500 - len(shown)} autres : voir `veille ledger`." in texts
+    assert f"… et {500 - len(shown)} autres : voir `veille ledger --titles`." in texts
     assert texts[-1] == "Rien n’a été retenu depuis la dernière synthèse."
     assert len(payload["blocks"]) <= 50
     assert sum(map(len, texts)) < 13_000
@@ -408,7 +408,7 @@ def test_an_alert_of_too_many_says_how_many_more() -> None:
     texts = slack_texts(json.loads(told(Alert(items=items), to=target(Channel.SLACK)).content))
     shown = order("\n".join(texts))
     assert texts[0].startswith("500 articles")
-    assert texts[-1] == f"… et {500 - len(shown)} autres : voir `veille ledger`."
+    assert texts[-1] == f"… et {500 - len(shown)} autres : voir `veille ledger --titles`."
 
 
 def test_messages_are_stable() -> None:

@@ -44,10 +44,10 @@ def test_the_same_moment_gives_the_same_bytes() -> None:
     assert sample.document(NOW) != sample.document(NOW + timedelta(minutes=1))
 
 
-def test_about_25_entries_each_known_by_guid_and_link() -> None:
+def test_entries_are_each_known_by_guid_and_link() -> None:
     """Guids and links are stable and unlike, and on a domain that nobody can own."""
     read = entries()
-    assert 23 <= len(read) <= 28
+    assert len(read) == len(ARTICLES)
     assert len({one.id for one in read}) == len({one.link for one in read}) == len(read)
     assert all(re.fullmatch(r"veille-sample-\d{6}", one.id) for one in read)
     assert all(re.fullmatch(r"https://veille\.example/[a-z0-9-]+-post\d{6}\.html", one.link) for one in read)
@@ -81,11 +81,11 @@ def test_the_manner_of_an_agency_feed() -> None:
     """Some items carry the whole text beside a summary, others a description alone; there are captions and links."""
     read = items()
     full = [one for one in read if one.find(CONTENT) is not None]
-    assert 8 <= len(full) <= len(read) - 8
+    assert 5 <= len(full) <= len(read) - 5
     assert all(len(one.findtext("description") or "") < len(one.findtext(CONTENT) or "") / 2 for one in full)
     bodies = "\n".join(text(one) for one in read)
-    assert len(re.findall(r"(?:&gt;|>){2} ", bodies)) >= 4
-    assert len(re.findall(r"Photo(?: d'archives)? : VNA", bodies)) >= 5
+    assert len(re.findall(r"(?:&gt;|>){2} ", bodies)) >= 2
+    assert len(re.findall(r"Photo(?: d'archives)? : VNA", bodies)) >= 3
     assert {one.findtext("{http://purl.org/dc/elements/1.1/}creator") for one in read} == {
         "VNA",
         "AKP",

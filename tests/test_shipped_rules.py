@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def test_the_shipped_rules_hold_their_own_tests():
     for rule in ruleset.rules:
         assert {case.match for case in rule.tests} == {True, False}, rule.id
         assert len(rule.tests) >= 6, rule.id
+
+
+def test_the_sample_gives_three_alerts():
+    """A visit and an agreement, each with a copy, and a crossing: nothing else of the sample matches."""
+    found = tomllib.loads((ROOT / "worker" / "sample" / "articles.toml").read_text("utf-8"))["article"]
+    source = Source(feed="Fil d'exemple", tags=("sample",), published=DAY, first_seen=DAY)
+    ruleset = _shipped()
+    # Links to other articles, and other articles behind a sign-off, are cut from a text before rules read it.
+    texts = {one["id"]: (one["title"], re.sub(r"(?m)^>> .*$|(?s:\s- ?VNA\b.*)", "", one["text"])) for one in found}
+    matching = {name for name, (title, body) in texts.items() if match(analyse(title, body, "fr"), ruleset, source)}
+    assert matching == {410201, 410202, 410205, 410206, 410212}
 
 
 @pytest.mark.skipif(not CORPUS.is_file(), reason="the shared data is not here")

@@ -246,3 +246,23 @@ def test_no_link_raises(link: str, base: str) -> None:
 def test_requestable(url: str, asked: str) -> None:
     """What browsers escape before they ask, and no more."""
     assert urls.requestable(url) == asked
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h.example/rss?author=desk", "https://h.example/rss?author=desk"),
+        ("https://h.example/rss?keywords=Hun+Sen", "https://h.example/rss?keywords=Hun+Sen"),
+        ("https://h.example/rss?passage=2&tokenize=yes", "https://h.example/rss?passage=2&tokenize=yes"),
+        ("https://h.example/a/Vietnam-Cambodge-Frontieres-2026/", "https://h.example/a/Vietnam-Cambodge-Frontieres-2026/"),
+        ("https://h.example/v.xml?channel_id=UCknLrEdhRCp1aegoMqRaCZg", "https://h.example/v.xml?channel_id=UCknLrEdhRCp1aegoMqRaCZg"),
+        ("https://h.example/rss?feed_key=desk", "https://h.example/rss?feed_key=***"),
+        ("https://h.example/rss?authtoken=desk&a=1", "https://h.example/rss?authtoken=***&a=1"),
+        ("https://h.example/rss?X-Amz-Credential=desk", "https://h.example/rss?X-Amz-Credential=***"),
+        ("https://h.example/rss?PHPSESSID=desk", "https://h.example/rss?PHPSESSID=***"),
+        ("https://h.example/s/xR4t-9Kq_LmZ27bVw0Pc/", "https://h.example/s/***/"),
+    ],
+)  # fmt: skip
+def test_masks_secrets_alone(url: str, shown: str) -> None:
+    """A harmless word that begins like a secret's name, a title with its year and a public number stay readable."""
+    assert urls.masked(url) == shown

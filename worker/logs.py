@@ -1,23 +1,31 @@
-"""The log: structured, to standard error, with every known secret masked and no character that a terminal obeys."""
+"""The log, to standard error: lines for people, or JSON for programs.
 
+Every known secret in it is masked, and no character is left that a terminal obeys.
+"""
+
+import atexit
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from worker.screen import Screen, inert
 
 #: A shorter text is no secret worth the name, and masking it would take the log apart.
 _SHORTEST = 4
+#: What is shorter may be a word: `hunter` stands in `hunters`, and a name that is ours in every line of the log.
+_LONG = 8
+#: Ours, and free of secrets.
+_OWN = frozenset({"level", "timestamp"})
 _secrets: set[str] = set()
-#: What a terminal obeys (C0, DEL, C1), what turns a line around (Unicode's Bidi_Control) or breaks it, and what is no
-#: character at all.
-UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_WHITE: Final = "\t\n\v\f\r\x85\u2028\u2029"
 #: These write whole URLs, tokens and all, at DEBUG and INFO.
 _TALKATIVE: Final = (
     "apprise",
@@ -40,43 +48,54 @@ def hide(secrets: Iterable[str]) -> None:
             _secrets.update((quote(secret), quote(secret, safe="")))
 
 
-def masked(text: str) -> str:
-    """`text` without any known secret."""
+def masked(text: str, *, shortest: int = _SHORTEST) -> str:
+    """`text` without any known secret of at least `shortest` characters.
+
+    One that may be an ordinary word or a year is masked where it stands alone, not inside of other words.
+    """
     for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        if len(secret) < shortest or secret not in text:
+            continue
+        if len(secret) < _LONG and secret.isalnum():
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+        else:
+            text = text.replace(secret, "***")
     return text
 
 
-def inert(text: str, keep: str = "\n\t") -> str:
-    """`text` with a harmless sign for each character that is `UNSAFE` and not in `keep`; its length stays."""
-    return UNSAFE.sub(lambda found: found[0] if found[0] in keep else _sign(found[0]), text)
+class Form(StrEnum):
+    """The log's form."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
-def _sign(char: str) -> str:
-    if char in _WHITE:
-        return " "
-    # Unicode's pictures of control characters: U+241B for ESC.
-    return chr(0x2400 + ord(char)) if char < " " else "\u2421" if char == "\x7f" else "\ufffd"
+def configure(level: int = logging.INFO, form: Form | None = None) -> Form:
+    """Text for people where standard error is a terminal and `form` does not say otherwise, else JSON; returns which.
 
-
-def configure(level: int = logging.INFO) -> None:
-    """Colours on a terminal, JSON lines elsewhere; what libraries log comes out the same way."""
+    What libraries log comes out the same way. Colours are left out where NO_COLOR is set (no-color.org) or the
+    terminal is `dumb`.
+    """
+    form = form or (Form.TEXT if _is_terminal() else Form.JSON)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
-    shown = structlog.dev.ConsoleRenderer() if _is_terminal() else structlog.processors.JSONRenderer(ensure_ascii=False)
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not _is_terminal()
+    screen = Screen(lambda line: _Stderr().msg(masked(line, shortest=_LONG)), colours=not plain)
+    atexit.register(screen.flush)
+    rendered: list[Processor] = [structlog.processors.JSONRenderer(ensure_ascii=False), _mask_line]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             _mask,
-            shown,
-            _mask_line,
+            *(rendered if form is Form.JSON else ()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_Stderr,
+        logger_factory=_Stderr if form is Form.JSON else lambda *_: screen,
     )
+    return form
 
 
 class _Stderr:
@@ -116,7 +135,7 @@ def _is_terminal() -> bool:
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     # Before they are rendered: afterwards a secret may stand there in a form that nobody foresaw.
-    return {key: _masked_value(value) for key, value in event.items()}
+    return {masked(key, shortest=_LONG): value if key in _OWN else _masked_value(value) for key, value in event.items()}
 
 
 def _masked_value(value: Any) -> Any:
@@ -134,4 +153,4 @@ def _masked_value(value: Any) -> Any:
 
 
 def _mask_line(_logger: WrappedLogger, _method: str, line: Any) -> str:
-    return masked(str(line))
+    return masked(str(line), shortest=_LONG)

@@ -51,12 +51,23 @@ _ORIGINS = re.compile(
     re.IGNORECASE,
 )
 
-_SECRET_KEY = re.compile(
-    r"token|key|secret|sig(?:nature)?$|pass|pwd|auth|session|credential|jwt|bearer|^(?:sid|hash|code|hmac|access)$",
-    re.IGNORECASE,
+#: A parameter's name that says so, by a word of its own (`feed_key`) or at its end (`authtoken`): `author`, `keywords`
+#: and `passage` say nothing of the kind.
+_SECRET_NAME = re.compile(
+    r"""(?:.*[-_.])?(?: key | pwd | pass | auth | sig | signature | session | sid | hash | code | hmac | access | jwt
+                      | bearer | authorization | authentication )
+      | .*(?: token | secret | password | passwd | passphrase | passcode | credentials? | sess(?:ion)?[-_]?id )
+      | .*(?: api | auth | access | user | feed | rss | private | public | client | app | license )key(?:id)?
+      | .*[-_.]key[-_]?id
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+#: Names of what anybody may see, however it looks.
+_OPEN_NAME = re.compile(r"(?:channel|playlist)_id", re.IGNORECASE)
 #: A path's segment that looks drawn at random, as the webhooks of chat services have it.
 _SECRET_SEGMENT = re.compile(r"(?=[^/]*\d)(?=[^/]*[a-z])(?=[^/]*[A-Z])[\w:~-]{16,}|[0-9a-f]{32,}|[A-Z0-9]{20,}")
+#: Words and numbers, as titles of articles stand in addresses.
+_SLUG = re.compile(r"(?:[A-Z]?[a-z]+|[A-Z]+|\d+)(?:[-_](?:[A-Z]?[a-z]+|[A-Z]+|\d+))+")
 MASK = "***"
 
 
@@ -90,13 +101,22 @@ def masked(url: str, *, values: bool = False) -> str:
     except ValueError:
         return MASK
     netloc = MASK + "@" + parts.netloc.rpartition("@")[2] if "@" in parts.netloc else parts.netloc
-    path = "/".join(MASK if _SECRET_SEGMENT.fullmatch(part) else part for part in parts.path.split("/"))
+    path = "/".join(MASK if _random(part) else part for part in parts.path.split("/"))
     text = parts.query
-    secret = [values or bool(_SECRET_KEY.search(name) or _SECRET_SEGMENT.fullmatch(value)) for name, value in query]
+    secret = [values or _secret(name, value) for name, value in query]
     if any(secret):
         pairs = zip(query, secret, strict=True)
         text = "&".join(f"{quote(name)}={MASK if hidden else quote(value)}" for (name, value), hidden in pairs)
     return urlunsplit((parts.scheme, netloc, path, text, MASK if "=" in parts.fragment else parts.fragment))
+
+
+def _secret(name: str, value: str) -> bool:
+    """Whether a parameter of a query is to be masked."""
+    return bool(_SECRET_NAME.fullmatch(name)) or (_random(value) and not _OPEN_NAME.fullmatch(name))
+
+
+def _random(text: str) -> bool:
+    return bool(_SECRET_SEGMENT.fullmatch(text)) and not _SLUG.fullmatch(text)
 
 
 def absolute(url: str, base: str) -> str:

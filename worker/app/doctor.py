@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from worker import vigil
+from worker import times, vigil
 from worker.app.clock import LATE_AFTER, SET_BACK, age_of, clock
 from worker.app.load import load, load_readable, open_for
 from worker.app.vigil import gathered
@@ -13,6 +13,7 @@ from worker.deliver import check
 from worker.errors import StoreError, StoreMissingError, UserError
 from worker.pipeline.live import Live
 from worker.rules import compile_rules
+from worker.screen import counted
 from worker.store import Store, conditions, feeds, quarantine, upkeep
 from worker.store.files import open_to_others
 
@@ -24,7 +25,8 @@ _MOST = 10
 class Finding:
     """One thing that was looked at."""
 
-    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `feeds`, `quarantine`, `conditions` ...
+    #: `configuration`, `rules`, `store`, `worker`, `clock`, `disk`, `targets`, `sending`, `feeds`,
+    #: `quarantine`, `conditions` ...
     what: str
     ok: bool
     #: What was found, free of secrets.
@@ -48,7 +50,8 @@ def _all(path: Path) -> Iterator[Finding]:
         except UserError:
             return
     else:
-        words = f"{len(conf.feeds)} feeds, {len(live.ruleset.rules)} rules, {len(conf.alerts.targets)} targets"
+        counts = {"feed": len(conf.feeds), "rule": len(live.ruleset.rules), "target": len(conf.alerts.targets)}
+        words = ", ".join(counted(number, what) for what, number in counts.items())
         yield Finding(what="configuration", ok=True, words=words)
     yield from _targets(conf)
     try:
@@ -68,7 +71,8 @@ def _all(path: Path) -> Iterator[Finding]:
 
 def _targets(conf: Config) -> Iterator[Finding]:
     wrong = [f"{target.id}: {problem}" for target in conf.alerts.targets for problem in check(target)]
-    words = "\n".join(wrong) or f"{len(conf.alerts.targets)}, as far as can be seen without sending anything"
+    count = counted(len(conf.alerts.targets), "target")
+    words = "\n".join(wrong) or f"{count}, right as far as can be seen without sending anything"
     yield Finding(what="targets", ok=not wrong, words=words)
     if not conf.operators:
         yield Finding(what="operators", ok=True, words="[operators] names no target: nobody is told of what is wrong")
@@ -99,14 +103,17 @@ def _of_store(store: Store, live: Live) -> Iterator[Finding]:
         yield Finding(what="files", ok=not loose, words=words)
     yield from _worker(beat)
     if in_force is not None:
-        words = "\n".join(str(problem) for problem in in_force.problems) or f"{in_force.rules} are in force"
+        count = counted(in_force.rules, "rule")
+        words = "\n".join(str(problem) for problem in in_force.problems) or f"{count} in force"
         yield Finding(what="rules", ok=not in_force.problems, words=words)
     free = "it is elsewhere" if facts.free is None else f"{facts.free // 1_000_000} MB are left"
     found = {one.key: one for one in vigil.conditions(facts, now, frozenset(one.key for one in on))}
     yield Finding(what="disk", ok=f"{vigil.Kind.DISK_LOW}:" not in found, words=free)
+    parked = [f"{target}: {reason}" for target, reason in facts.parked]
+    yield Finding(what="sending", ok=not parked, words=_listed(parked) or "every target takes what it is sent")
     yield Finding(what="feeds", ok=not failing, words=_listed(failing) or "none fails")
     yield Finding(what="quarantine", ok=not aside, words=f"{aside} put aside" + ": `veille quarantine`" * bool(aside))
-    wrong = {one.key: f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in on}
+    wrong = {one.key: f"{one.words} (since {times.say(one.since)})" for one in on}
     wrong |= {key: one.subject for key, one in found.items() if key not in wrong}
     yield Finding(what="conditions", ok=not wrong, words=_listed(list(wrong.values())) or "none is on")
 
@@ -117,10 +124,10 @@ def _worker(beat: upkeep.Heartbeat | None) -> Iterator[Finding]:
         yield Finding(what="worker", ok=True, words="none runs on this store; the last one ended in order")
         return
     is_late = age_of(beat, now) >= LATE_AFTER
-    words = f"process {beat.pid} on {beat.host}, last tick {beat.tick:%Y-%m-%d %H:%M:%S} UTC"
+    words = f"process {beat.pid} on {beat.host}, last tick {times.say(beat.tick)}"
     yield Finding(what="worker", ok=not is_late, words=words + (": it hangs, or died" * is_late))
     right = now - beat.tick > -SET_BACK
-    said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    said = times.say(now)
     yield Finding(what="clock", ok=right, words=said if right else f"{said}: the worker ticked later, it was set back")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker import config, match, render, rules
+from worker import config, match, render, rules, times
 from worker.app.clock import clock
 from worker.child import ChildFailed, ChildReason, Children
 from worker.errors import Problem, UserError
@@ -45,7 +45,7 @@ def load(path: Path, folder: Path | None = None) -> Live:
         problems += config.check_references(conf, ruleset.rules)
     if problems or conf is None or ruleset is None:
         raise UserError(problems)
-    hide(conf.secrets)
+    _adopt(conf)
     return Live(config=conf, ruleset=ruleset, seen=seen)
 
 
@@ -130,7 +130,7 @@ def _empty(files: Mapping[str, bytes]) -> list[Problem]:
 def load_config(path: Path) -> config.Config:
     """The configuration alone, for what needs no rules; raises UserError with every mistake of that file."""
     conf = config.load(path, os.environ)
-    hide(conf.secrets)
+    _adopt(conf)
     return conf
 
 
@@ -155,7 +155,7 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
     Raises UserError if not even the store's address can be known.
     """
     conf, problems = config.load_readable(path, os.environ)
-    hide(conf.secrets)
+    _adopt(conf)
     ruleset = None
     if with_rules:
         try:
@@ -163,6 +163,12 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
         except UserError as e:
             problems += e.problems
     return Readable(config=conf, ruleset=ruleset, problems=problems)
+
+
+def _adopt(conf: config.Config) -> None:
+    """What is printed and logged from now on hides this configuration's secrets, and is in its desk's zone."""
+    hide(conf.secrets)
+    times.use(conf.timezone)
 
 
 def target_named(live: Live, target_id: str) -> Target:

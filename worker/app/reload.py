@@ -24,6 +24,7 @@ from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
+from worker.screen import counted
 from worker.store import deliveries, feeds, upkeep
 
 _log = structlog.get_logger()
@@ -188,7 +189,7 @@ class Reloads:
             named = " and the ".join(mended)
             _log.info(f"the {named} on disk can be used again")
             count = len(self._edges.live.ruleset.rules)
-            self._notices.append((f"the {named} on disk can be used again", f"{count} rules are in force now."))
+            self._notices.append((f"the {named} on disk can be used again", f"{counted(count, 'rule')} in force now."))
         left = self._refused.get(_What.CONFIGURATION, ())
         if left and not any(problem.file == str(self._path) for problem in left):
             # The rules that SIGHUP was refused for are good by now; the configuration it asked for is not in force.

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +25,7 @@ from worker.app.names import user_agent
 from worker.child import Children
 from worker.deliver import send
 from worker.errors import StoreError, VeilleError
-from worker.logs import configure
+from worker.logs import Form, configure
 from worker.model import Claimed, Notice, Receipt
 from worker.net import Client
 from worker.pipeline.edges import Edges
@@ -196,9 +197,13 @@ async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> 
     return receipts
 
 
-async def run(path: Path, echo: Callable[[str], None]) -> None:
-    """Watch until SIGTERM or SIGINT; SIGHUP reads the configuration again. Within 10 s of the signal it has ended."""
-    configure()
+async def run(path: Path, echo: Callable[[str], None], form: Form | None = None) -> None:
+    """Watch until SIGTERM or SIGINT; SIGHUP reads the configuration again. Within 10 s of the signal it has ended.
+
+    `form` is the log's, as `configure` takes it.
+    """
+    if configure(form=form) is Form.TEXT and sys.stdout.isatty():
+        echo = _unheard  # the log has a line for each alert there, and the alert itself lies in its folder
     make_threads()
     stop, again = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -220,6 +225,10 @@ async def run(path: Path, echo: Callable[[str], None]) -> None:
             await Worker(made, path).run(stop, again)
     finally:
         store.close()
+
+
+def _unheard(_text: str) -> None:
+    """Print nothing."""
 
 
 def _stopper(stop: asyncio.Event) -> Callable[[], None]:

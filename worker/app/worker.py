@@ -15,6 +15,7 @@ import structlog
 
 from worker.alert import PARKED_FOR
 from worker.app.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, boot, elapsed
+from worker.app.firstpass import announce
 from worker.app.measure import measure
 from worker.app.others import Others
 from worker.app.reload import Reloads
@@ -93,6 +94,7 @@ class Worker:
         ]
         self._timetable.every(_FORGET_EVERY, self._forget, first=await self._edges.in_thread(self._forgets_after))
         self._timetable.start()
+        self._spawn(announce(self._edges, lambda: engine.idle))
         _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
         running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
         try:
@@ -117,8 +119,11 @@ class Worker:
 
     def _answering(self) -> tuple[Read, Take]:
         """What one-click links do; without a `public_url` none is signed, so none is valid."""
-        store, clock = self._edges.store, self._edges.clock
-        return lambda token: answering.read(store, token, clock()), lambda said: answering.take(store, said, clock())
+        edges = self._edges
+        return (
+            lambda token: answering.read(edges.store, edges.live, token, edges.clock()),
+            lambda said: answering.take(edges.store, edges.live, said, edges.clock()),
+        )
 
     def _is_alive(self) -> bool:
         turned = self._turned

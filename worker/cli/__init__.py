@@ -32,6 +32,7 @@ from worker.cli.frame import (
     EX_SOFTWARE,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
+    EX_USAGE,
     HERE,
     ConfigFile,
     Json,
@@ -44,6 +45,7 @@ from worker.cli.frame import (
     write,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
+from worker.screen import counted
 
 #: The commands of `--help` by their use, in the order in which they are listed.
 _PANELS = {
@@ -145,11 +147,21 @@ def veille(
 
 
 @app.command()
-def run(config: ConfigFile = HERE) -> None:
+def run(
+    config: ConfigFile = HERE,
+    *,
+    log: Annotated[
+        str, typer.Option("--log", metavar="text|json", help="The log's form; text at a terminal, json elsewhere.")
+    ] = "",
+) -> None:
     """Watch feeds, send alerts, read changed rules, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     import asyncio
     import signal
 
+    from worker.logs import Form
+
+    if log and log not in list(Form):
+        fail(f"{log!r} is no form of the log: text or json", EX_USAGE)
     # Before the second that the imports take: as PID 1 of a container a process without a handler ignores SIGTERM, and
     # elsewhere SIGHUP ends it. Nothing has begun yet that would have to end in order, or to be read again.
     early = dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: os._exit(0)) | {signal.SIGHUP: signal.SIG_IGN}
@@ -157,7 +169,7 @@ def run(config: ConfigFile = HERE) -> None:
     try:
         from worker.app.run import run as run_worker
 
-        asyncio.run(run_worker(config, say))
+        asyncio.run(run_worker(config, say, Form(log) if log else None))
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)
@@ -212,7 +224,8 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     if wrong:
         fail("\n".join(wrong), EX_CONFIG)
     if not as_json:
-        say(f"{config}: {', '.join(f'{number} {what}' for what, number in counts.items())}; all is well")
+        counted_ = ", ".join(counted(number, what.removesuffix("s")) for what, number in counts.items())
+        say(f"{config}: {counted_}; all is well")
 
 
 @app.command()
@@ -246,7 +259,8 @@ def import_(
     if as_json:
         print_json(done)
     else:
-        say(f"{done['read']} read: {done['new']} new, {done['duplicate']} copies, {done['known']} known before")
+        copies = counted(done["duplicate"], "copy")
+        say(f"{done['read']} read: {done['new']} new, {copies}, {done['known']} known before")
 
 
 @feeds_app.command(name="list")
@@ -291,7 +305,7 @@ def feeds_add(
     try:
         found = asyncio.run(discover(load_config(config), url, pick)) if asks else Found(feeds=(url,))
     except IndexError:
-        fail(f"the page does not name {pick} feeds", 1)
+        fail(f"the page names fewer than {counted(pick or 0, 'feed')}", 1)
     added = found.feeds[0] if len(found.feeds) == 1 else None
     if added is not None:
         add(config, added, name or " ".join(found.title.split()), language=language, tags=tag or ())
@@ -324,10 +338,10 @@ def feeds_import(file: Path, config: ConfigFile = HERE, *, as_json: Json = False
     else:
         known = len(found.feeds) - len(added) + found.repeated
         there = f" ({known} were there already)" if known else ""
-        say(f"{len(added)} feeds added to {config}{there}; a running worker reads it at SIGHUP")
+        say(f"{counted(len(added), 'feed')} added to {config}{there}; a running worker reads it at SIGHUP")
     if refused:
         lines = str(UserError(refused)).split("\n")
-        fail("\n".join([f"{len(refused)} feeds cannot be taken:", *map(inert, lines)]), 1)
+        fail("\n".join([f"{counted(len(refused), 'feed')} cannot be taken:", *map(inert, lines)]), 1)
 
 
 @feeds_app.command(name="export")

@@ -90,15 +90,17 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
 @app.command()
 def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_json: Json = False) -> None:
     """Say that somebody takes care of an article's story: no reminder goes out."""
+    from worker.answers import Action, Answer
     from worker.app.clock import clock
-    from worker.store import silences
+    from worker.pipeline.answering import acknowledge, tell_readers
 
-    with opened(config) as (_, store):
+    with opened(config) as (conf, store):
         article_id = one_article(store, article)
+        said_so = Answer(action=Action.ACKNOWLEDGE, article_id=article_id, recipient=by or getpass.getuser(), rules=())
         with store.write() as tx:
-            before = silences.acknowledged(tx, article_id)
+            before = acknowledge(tx, article_id, said_so.recipient, clock())
             if before is None:
-                silences.acknowledge(tx, article_id, by or getpass.getuser(), clock())
+                tell_readers(tx, conf.alerts.targets, said_so, clock())
     said = f"acknowledged before, by {before[0]}" if before else f"article {article_id} is acknowledged"
     _told({"article": article_id, "before": before[0] if before else None}, said, as_json=as_json)
 
@@ -114,16 +116,20 @@ def mute_story(
     as_json: Json = False,
 ) -> None:
     """Tell no more of the story that an article tells, for a week or as long as --for says; lists what it covers."""
+    from worker.answers import Action, Answer
     from worker.app.clock import clock
-    from worker.pipeline.answering import mute
+    from worker.pipeline.answering import mute, tell_readers
     from worker.store import stories
 
     now = clock()
-    with opened(config) as (_, store):
+    with opened(config) as (conf, store):
         article_id = one_article(store, article)
         with store.write() as tx:
             author = by or getpass.getuser()
             muted = mute(tx, article_id, now, author=author, reason=reason, lasting=lasting_of(lasting))
+            if muted and muted.new:
+                said_so = Answer(action=Action.MUTE, article_id=article_id, recipient=author, rules=())
+                tell_readers(tx, conf.alerts.targets, said_so, now)
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
         fail(f"article {article_id} tells no story", 1)
@@ -139,8 +145,17 @@ def mute_story(
 
 
 @app.command()
-def ledger(config: ConfigFile = HERE, *, since: Since = "7d", as_json: Json = False) -> None:
-    """Sum the ledger: by rule and target, how much was told, waits, was not told and why; and whether it adds up."""
+def ledger(
+    config: ConfigFile = HERE,
+    *,
+    since: Since = "7d",
+    titles: Annotated[
+        bool, typer.Option("--titles", help="List the articles too, which a long digest counts.")
+    ] = False,
+    target: Annotated[str, typer.Option("--target", help="With --titles: of this target alone.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Sum the ledger: by rule and target, how much was sent, waits, was not sent and why; and whether it adds up."""
     from worker.cli import show
     from worker.store import ledger as stored
     from worker.store import standing
@@ -149,13 +164,16 @@ def ledger(config: ConfigFile = HERE, *, since: Since = "7d", as_json: Json = Fa
     with opened(config) as (_, store), store.read() as tx:
         lines = standing.summary(tx, begin)
         breaches = stored.audit(tx)
+        told = standing.told_articles(tx, begin, target) if titles else ()
     keys = ("rule", "target", "state", "why", "obligations")
     rows = [dict(zip(keys, line, strict=True)) for line in lines]
     total = sum(line[-1] for line in lines)
+    articles = [dict(zip(("target", "state", "article", "title"), line, strict=True)) for line in told]
     if as_json:
-        print_json({"since": begin, "obligations": total, "lines": rows, "breaches": list(breaches)})
+        found = {"since": begin, "obligations": total, "lines": rows, "breaches": list(breaches)}
+        print_json(found | ({"articles": articles} if titles else {}))
     else:
-        show.ledger(rows, total, breaches)
+        show.ledger(rows, total, breaches, articles)
     if breaches:
         raise typer.Exit(1)
 
@@ -212,7 +230,9 @@ def _said(one: "Silence") -> str:
 
 
 def _day(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M} UTC"
+    from worker import times
+
+    return times.say(when)
 
 
 def _told(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:

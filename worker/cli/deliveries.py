@@ -1,6 +1,6 @@
 """`veille deliveries`: what is not sent and why, and another chance for what was given up."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,13 +32,15 @@ def deliveries(
     """List the deliveries that are not sent, the oldest first, each with its reason."""
     if context.invoked_subcommand is not None:
         return
-    from worker.cli import show
+    from worker.app.clock import clock
+    from worker.cli import show, waits
     from worker.store import deliveries as stored
 
     if wrong := [one for one in state or () if one not in _STATES]:
         fail(f"{wrong[0]!r} is no state of a delivery that is not sent: {', '.join(_STATES)}", 1)
     with opened(config) as (_, store), store.read() as tx:
-        found = [_facts(line) for line in stored.unsent(tx, limit=limit, states=state or (), target_id=target)]
+        lines = stored.unsent(tx, limit=limit, states=state or (), target_id=target)
+        found = waits.waiting(tx, lines, clock())
     if as_json:
         print_json(found)
     else:
@@ -74,36 +76,6 @@ def retry(
         say("nothing was given up")
     if set(ids or ()) - set(revived):
         raise SystemExit(1)
-
-
-def _facts(line: "DeliveryLine") -> dict[str, Any]:
-    return {
-        "delivery": line.id,
-        "target": line.target_id,
-        "recipient": line.recipient,
-        "state": line.state,
-        "due": line.due,
-        "attempts": line.attempts,
-        "subject": line.subject,
-        "reason": line.reason or line.detail,
-        "sentence": _sentence(line),
-    }
-
-
-def _sentence(line: "DeliveryLine") -> str:
-    tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
-    why = line.reason or line.detail
-    match line.state:
-        case "dead":
-            return f"Given up after {tries}: {why}. `veille deliveries retry {line.id}` tries it again."
-        case "parked":
-            return f"Waits until the configuration is mended and read again: {why}."
-        case "retry":
-            return f"Tried again at {line.due:%Y-%m-%d %H:%M:%S} UTC, after {tries}: {why}."
-        case "sealed":
-            return f"On its way: attempt {line.attempts} runs, or was cut short."
-        case _:
-            return f"Collects until {line.due:%Y-%m-%d %H:%M:%S} UTC; then its turn comes."
 
 
 def _answer(line: "DeliveryLine", target: str, *, revived: bool) -> str:

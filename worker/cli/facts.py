@@ -4,9 +4,9 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from worker import text, urls
+from worker import text, times, urls
 from worker.app.clock import LATE_AFTER, age_of, clock
-from worker.cli import explained, texts
+from worker.cli import explained, texts, waits
 from worker.cli.told import place
 from worker.config import Config
 from worker.errors import Problem, UserError
@@ -128,19 +128,7 @@ def status(conf: Config, store: Store) -> Facts:
                 {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
                 for q in quarantine.put_aside(tx, limit=50)
             ],
-            "unsent": [
-                {
-                    "delivery": line.id,
-                    "target": line.target_id,
-                    "recipient": line.recipient,
-                    "state": line.state,
-                    "due": line.due,
-                    "attempts": line.attempts,
-                    "reason": line.reason or line.detail,
-                    "subject": line.subject,
-                }
-                for line in deliveries.unsent(tx, limit=50)
-            ],
+            "unsent": waits.waiting(tx, deliveries.unsent(tx, limit=50), now),
             "ledger": list(ledger.audit(tx)),
             "conditions": [
                 {"kind": str(one.kind), "words": one.words, "since": one.since} for one in conditions.on(tx)
@@ -215,10 +203,11 @@ def why(live: Live | None, store: Store, asked: str, rule_id: str = "", target_i
             "story": place(tx, one.id),
             "matches": matches,
             "acknowledged": _acknowledged(tx, one.id),
+            "mutes": _mutes(tx, one.id),
             "labels": [
-                {"rule": rule, "judgement": str(said), "at": at}
-                for rule, said, at in judgements.of_article(tx, one.id)
-                if rule_id in ("", rule)
+                {"rule": said.rule_id, "judgement": str(said.judgement), "by": said.author, "at": said.at}
+                for said in judgements.of_article(tx, one.id)
+                if rule_id in ("", said.rule_id)
             ],
             "ledger": [
                 _line(line)
@@ -233,6 +222,16 @@ def why(live: Live | None, store: Store, asked: str, rule_id: str = "", target_i
 def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
     found = silences.acknowledged(tx, article_id)
     return None if found is None else {"by": found[0], "at": found[1]}
+
+
+def _mutes(tx: Tx, article_id: int) -> list[Facts]:
+    """Who muted an article's story, for whom (empty: for all) and until when."""
+    story_id = stories.story_of(tx, article_id)
+    return [
+        {"by": one.author, "for": one.recipient, "at": one.created, "until": one.until, "reason": one.reason}
+        for one in silences.of_stories(tx)
+        if one.story_id == story_id
+    ]
 
 
 def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
@@ -293,22 +292,21 @@ def _sentence(line: ledger.LedgerLine) -> str:
             why = f" ({line.why})" if line.why else ""
             return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}{wave}."
         case _, "sent":
-            return f"{who} was told at {line.finished:%Y-%m-%d %H:%M:%S} UTC, after {tries}{wave}."
+            return f"{who} was told at {times.say(line.finished)}, after {tries}{wave}."
         case _, "dead":
             return f"{who} could not be told, after {tries}: {line.reason}."
         case _, "parked":
             return f"{who} waits until the target is mended: {line.reason}."
         case _, state:
             reason = line.detail or _HELD.get(line.hold, "its turn comes")
-            due = f"due {line.due:%Y-%m-%d %H:%M:%S} UTC"
-            return f"{who} is to be told ({state}, {due}, {tries} so far): {reason}{wave}."
+            return f"{who} is to be told ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
 
 
 def _wave(line: ledger.LedgerLine) -> str:
     """The wave that it belongs to, by its time and the article that completed it."""
     if line.wave is None:
         return ""
-    said = f"; wave of {line.wave.began:%Y-%m-%d %H:%M} UTC, article {line.wave.article_id}"
+    said = f"; wave of {times.say(line.wave.began)}, article {line.wave.article_id}"
     return f"{said}: {line.why}" if line.verdict == "owed" and line.why else said
 
 

@@ -44,14 +44,15 @@ def fail(message: str, code: int) -> NoReturn:
 
 def warn(message: str) -> None:
     """Say on standard error what is wrong, without secrets and with nothing that a terminal obeys."""
-    from worker.logs import inert, masked
+    from worker.logs import masked
+    from worker.screen import inert
 
     print(f"veille: {inert(masked(message))}", file=sys.stderr)  # noqa: T201 - the command line's own voice
 
 
 def say(text: str) -> None:
     """Print a line at once, with nothing in it that a terminal obeys."""
-    from worker.logs import inert
+    from worker.screen import inert
 
     print(inert(text), flush=True)  # noqa: T201 - the command line's own voice
 
@@ -70,7 +71,7 @@ def _as_text(value: object) -> str:
 
 def print_json(value: object) -> None:
     """Print one JSON value; times as ISO 8601."""
-    from worker.logs import UNSAFE
+    from worker.screen import UNSAFE
 
     text = json.dumps(value, ensure_ascii=False, indent=2, default=_as_text)
     # JSON may hold them as numbers; what is left below U+0020 are its own line breaks.

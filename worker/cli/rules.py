@@ -1,5 +1,6 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
+import getpass
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from worker.cli.frame import (
     say,
 )
 from worker.errors import UserError
+from worker.screen import counted
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -52,8 +54,9 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Jso
         say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
     for remark in ruleset.remarks():
         say(str(remark))
-    patterns = f"{len(ruleset.patterns)} patterns, " if ruleset.patterns else ""
-    say(f"{len(ruleset.rules)} rules, {patterns}{len(ruleset.sets)} sets, {tests} tests; all is well")
+    counts = {"rule": len(ruleset.rules), "pattern": len(ruleset.patterns), "set": len(ruleset.sets), "test": tests}
+    said = ", ".join(counted(number, what) for what, number in counts.items() if number or what != "pattern")
+    say(f"{said}; all is well")
 
 
 @app.command(name="test")
@@ -88,8 +91,9 @@ def run_tests(
     elif as_json:
         print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
     else:
-        what = "rules and patterns" if ruleset.patterns else "rules"
-        say(f"{sum(len(rule.tests) for rule in chosen)} tests of {len(ids)} {what} hold")
+        what = "rules and patterns" if ruleset.patterns and len(ids) != 1 else "rule" + "s" * (len(ids) != 1)
+        tests = sum(len(rule.tests) for rule in chosen)
+        say(f"{counted(tests, 'test')} of {len(ids)} {what} {'holds' if tests == 1 else 'hold'}")
 
 
 def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:
@@ -239,6 +243,7 @@ def label(
     judgement: Annotated[str, typer.Argument(metavar="relevant|noise", help="Should the rule match it?")],
     config: ConfigFile = HERE,
     *,
+    by: Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")] = "",
     as_json: Json = False,
 ) -> None:
     """Say whether an article is what a rule is for; `stats` counts it, and the last word counts."""
@@ -253,7 +258,7 @@ def label(
     with opened(config) as (_, store):
         article_id = one_article(store, article)
         with store.write() as tx:
-            judgements.judge(tx, article_id, rule, Judgement(judgement), clock())
+            judgements.judge(tx, article_id, rule, Judgement(judgement), clock(), author=by or getpass.getuser())
             found = articles.get(tx, article_id)
     title = found.article.title if found else ""
     if as_json:

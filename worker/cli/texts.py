@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from worker import text
+from worker import text, times
 from worker.match import Silence, Source, judge
 from worker.model import Cut, CutKind, Match, PageReason
 from worker.rules import RuleSet
@@ -58,7 +58,7 @@ def page(tx: Tx, article_id: int) -> dict[str, Any] | None:
         sentence = "The text is that of its page."
     else:
         more = f" ({found.detail})" if found.detail else ""
-        again = f" It is asked for again at {found.again_at:%Y-%m-%d %H:%M} UTC." if found.again_at else ""
+        again = f" It is asked for again at {times.say(found.again_at)}." if found.again_at else ""
         sentence = f"The text is the feed's own: {_PAGE[PageReason(found.reason)]}{more}.{again}"
     return {
         "taken": found.taken,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from worker import times
 from worker.store import Tx, stories
 
 Facts = dict[str, Any]
@@ -50,7 +51,7 @@ def _hands(tx: Tx, story_id: int) -> list[str]:
     """The decisions of people on a story, each in a sentence."""
     return [
         _HANDS[hand.kind].format(article=hand.article_id, from_id=hand.from_id, to_id=hand.to_id)
-        + f" by {hand.author} at {hand.created:%Y-%m-%d %H:%M} UTC"
+        + f" by {hand.author} at {times.say(hand.created)}"
         + (f": {hand.note}" if hand.note else "")
         for hand in stories.of_story(tx, story_id)
     ]

@@ -80,6 +80,12 @@ class Config:
     #: Line of each route, and the line itself.
     route_lines: tuple[tuple[int, str], ...] = ()
 
+    @property
+    def timezone(self) -> str:
+        """The desk's zone: that of the operators' target, else of the first one (IANA name)."""
+        desk = sorted(self.alerts.targets, key=lambda target: target.id != self.operators)
+        return desk[0].timezone if desk else "UTC"
+
     def __repr__(self) -> str:
         """The file and its size: nothing that could hold a secret."""
         return f"Config(path={str(self.path)!r}, feeds={len(self.feeds)}, targets={len(self.alerts.targets)})"

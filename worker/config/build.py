@@ -27,7 +27,19 @@ _SECRET_PARAMETER = re.compile(
 )
 _PARAMETER = re.compile(r"([?&;])([^=&;#]+)=([^&;#]*)")
 #: Headers that say how to answer, not who asks.
-_OPEN_HEADERS = frozenset({"accept", "accept-language", "cache-control", "from", "origin", "referer", "user-agent"})
+_OPEN_HEADERS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "content-type",
+        "from",
+        "origin",
+        "referer",
+        "user-agent",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,15 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEPTH = 8
 #: The `user:password` of a URL as written. A `${file:/path}` may hold the slashes that would end it.
 USERINFO = re.compile(r"(\s*[A-Za-z][A-Za-z0-9+.-]*://)((?:\$\{[^}]*\}|[^/?#])*)@")
+#: What a URL shows to everybody: its host and port, and the user of a mail server, who has a password beside the name.
+#: Of other schemes the host may be the secret, as Apprise has it.
+_REFERENCE_OR = r"\$\{[^}]*\}|\$(?!\{)|"
+_OPEN = re.compile(
+    rf"""\s*(?: https?:// (?: (?:{_REFERENCE_OR}[^$/?\#])*@ )?
+             | smtps?:// (?: (?P<user> (?:{_REFERENCE_OR}[^$:/?\#@])+ ) : (?:{_REFERENCE_OR}[^$/?\#])*@ )? )
+        (?P<host> (?:{_REFERENCE_OR}[^$/?\#@])* ) (?:[/?\#]|\s*\Z)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +37,7 @@ class References:
     environ: Mapping[str, str]
     #: Relative file names are relative to it.
     folder: Path
-    #: (path of the string, the text that a reference gave).
+    #: (path of the string, the text that a reference gave), but for hosts, ports and users of mail servers.
     found: list[tuple[KeyPath, str]] = field(default_factory=list, repr=False)
     #: (path of the string, what is wrong, the mend).
     failed: list[tuple[KeyPath, str, str]] = field(default_factory=list)
@@ -46,12 +55,16 @@ class References:
         return value
 
     def _text(self, text: str, path: KeyPath) -> str:
-        userinfo = USERINFO.match(text)
+        userinfo, shown = USERINFO.match(text), _OPEN.match(text)
 
         def one(reference: re.Match[str]) -> str:
             if reference[0] == "$$":
                 return "$"
-            value = self._value(reference[1], path)
+            # One that is the whole URL holds whatever stands in it.
+            is_open = shown is not None and any(
+                shown.start(part) <= reference.start() < shown.end(part) for part in ("user", "host")
+            )
+            value = self._value(reference[1], path, secret=not is_open)
             if userinfo is None or not userinfo.start(2) <= reference.start() < userinfo.end(2):
                 return value
             # A password is taken as it is; quoted, none of its characters can end the user, the host or the URL.
@@ -60,7 +73,7 @@ class References:
 
         return REFERENCE.sub(one, text)
 
-    def _value(self, name: str | None, path: KeyPath) -> str:
+    def _value(self, name: str | None, path: KeyPath, *, secret: bool) -> str:
         if name is None:
             self.failed.append((path, "`${` is not closed", "write ${NAME}, or $$ for a dollar sign"))
             return ""
@@ -72,7 +85,7 @@ class References:
             mend = "write ${NAME} for an environment variable, ${file:/path} for a file"
             self.failed.append((path, "`${...}` holds no name of a variable", mend))
             return ""
-        if value:
+        if value and secret:
             self.found.append((path, value))
         return value
 

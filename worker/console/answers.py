@@ -1,6 +1,7 @@
 """The page behind a one-click link: it says what will be done, and does it at a POST alone.
 
-Programs that follow every link of a mail (virus scanners, previews) make GETs; nothing comes of them.
+Programs that follow every link of a mail (virus scanners, previews) make GETs; nothing comes of them. The words are
+those of the message that the link stood in, in its language.
 """
 
 import asyncio
@@ -11,46 +12,50 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from worker.answers import Action, Answer
+from worker.answers import Answer
 from worker.errors import StoreError
+from worker.pipeline.answering import Asked
+from worker.render.wording import wording
 
-#: What a token says, with its article's title; None: it is not valid.
-Read = Callable[[str], tuple[Answer, str] | None]
-Take = Callable[[Answer], None]
-
-_ASKED = {
-    Action.ACKNOWLEDGE: ("Prendre en charge / Acknowledge", "C’est noté. / Acknowledged."),
-    Action.MUTE: (
-        "Ne plus suivre ce sujet / Mute this story",
-        "Ce sujet est mis en sourdine pour une semaine. / Muted for a week.",
-    ),
-    Action.NOISE: ("Signaler comme hors sujet / Report as noise", "Merci, c’est noté. / Noted as noise."),
-}
-_GONE = "Ce lien n’est pas valable, ou ne l’est plus. / This link is not valid, or not any more."
-_BUSY = "Le service ne répond pas ; réessayez. / The service does not answer; try again."
+#: What a token asks; None: it is not valid.
+Read = Callable[[str], Asked | None]
+#: Does it, and returns what the other readers are told.
+Take = Callable[[Answer], str]
 
 
 def routes(read: Read, take: Take) -> list[Route]:
     """`/answer/TOKEN`; both functions are called in a thread, and may raise StoreError."""
 
     async def answer(request: Request) -> HTMLResponse:
+        language = _preferred(request.headers.get("accept-language", ""))
         try:
             found = await asyncio.to_thread(read, request.path_params["token"])
             if found is None:
-                return _page(_GONE, status=404)
-            said, title = found
-            asked, done = _ASKED[said.action]
+                return _page(language, wording(language).link_gone, status=404)
+            language = found.language
+            if found.before:
+                return _page(language, found.title, found.before)
             if request.method != "POST":
-                return _page(title, button=asked)
-            await asyncio.to_thread(take, said)
-            return _page(done)
+                return _page(language, found.title, button=found.label)
+            return _page(language, found.title, await asyncio.to_thread(take, found.answer))
         except StoreError:
-            return _page(_BUSY, status=503)
+            return _page(language, wording(language).try_again, status=503)
 
     return [Route("/answer/{token}", answer, methods=["GET", "POST"])]
 
 
-def _page(text: str, *, button: str = "", status: int = 200) -> HTMLResponse:
+def _preferred(header: str) -> str:
+    """English where the browser asks for it before French, else French (RFC 9110 12.5.4); weights are left aside."""
+    asked = (part.strip()[:2].lower() for part in header.split(","))
+    return next((one for one in asked if one in {"fr", "en"}), "fr")
+
+
+def _page(language: str, *lines: str, button: str = "", status: int = 200) -> HTMLResponse:
+    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
     form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
-    head = '<!doctype html><meta charset="utf-8"><meta name="robots" content="noindex"><title>Veille</title>'
-    return HTMLResponse(f"{head}<p>{escape(text)}</p>{form}", status_code=status)
+    head = (
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="robots" content="noindex"><title>Veille</title>'
+    )
+    return HTMLResponse(head + text + form, status_code=status)

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 import aiosmtplib
 
+from worker.deliver.fixes import smtp_fix
 from worker.deliver.receipt import receipt
 from worker.model import Claimed, EmailSettings, Outcome, Receipt, Secret
 from worker.render.email import mailbox
@@ -40,15 +41,16 @@ class _Refused(Exception):  # noqa: N818 - it carries an expected answer within 
 
 async def send(claimed: Claimed, settings: EmailSettings) -> Receipt:
     """One attempt to hand the mail to the server."""
-    attempt = _Attempt(claimed, settings)
+    attempt, fix = _Attempt(claimed, settings), ""
     try:
         async with asyncio.timeout(_SECONDS):
             answer = await attempt.run()
     except TimeoutError:
         outcome, detail = attempt.silent(), f"{settings.host} did not answer within {_SECONDS} s"
-        attempt.shared = True
+        attempt.shared, fix = True, smtp_fix(None, settings, greeted=attempt.greeted)
     except (OSError, aiosmtplib.SMTPException, _Refused, ValueError) as error:
         outcome, detail = attempt.judge(error), _words(error)
+        fix = smtp_fix(error, settings, greeted=attempt.greeted)
     else:
         outcome, detail = Outcome.SENT, answer
     finally:
@@ -57,7 +59,7 @@ async def send(claimed: Claimed, settings: EmailSettings) -> Receipt:
     if settings.password is not None:  # as AUTH PLAIN sends them
         credentials.append(Secret(f"\0{settings.username}\0{settings.password.reveal()}"))
     after = _PATIENCE if attempt.deferred else None
-    return receipt(outcome, detail, secrets=credentials, after=after, shared=attempt.shared)
+    return receipt(outcome, detail, secrets=credentials, after=after, shared=attempt.shared, fix=fix)
 
 
 class _Attempt:
@@ -68,6 +70,8 @@ class _Attempt:
         self._settings = settings
         self._stage = _Stage.TARGET
         self._accepted = False
+        #: The server has spoken.
+        self.greeted = False
         #: The server asked for patience (a 4xx answer).
         self.deferred = False
         #: What went wrong was said of no message: any other would have fared the same.
@@ -95,6 +99,7 @@ class _Attempt:
 
     async def _log_in(self) -> None:
         await self._smtp.connect()
+        self.greeted = True
         if self._settings.tls == "starttls":
             await self._smtp.starttls()
         await self._greet()

@@ -8,6 +8,8 @@ from urllib.parse import quote, unquote, urlsplit
 from worker.model import Outcome, Receipt, Secret
 
 _DETAIL = 300
+#: What is shorter stands in too many words to be taken for a secret.
+_SHORTEST = 4
 
 
 def receipt(
@@ -18,12 +20,17 @@ def receipt(
     after: timedelta | None = None,
     ref: str = "",
     shared: bool = False,
+    fix: str = "",
 ) -> Receipt:
-    """A receipt; wherever a server's words repeat a secret, or a telling part of one, they are masked."""
+    """A receipt; wherever a server's words repeat a secret, or a telling part of one, they are masked.
+
+    `fix` stands behind them: what a person can do about it.
+    """
     for needle in _needles(secret.reveal() for secret in secrets if secret is not None):
         detail = detail.replace(needle, "***")
     printable = "".join(char if char.isprintable() else " " for char in detail)
-    return Receipt(outcome=outcome, detail=" ".join(printable.split())[:_DETAIL], after=after, ref=ref, shared=shared)
+    said = " ".join(printable.split())[:_DETAIL]
+    return Receipt(outcome=outcome, detail=f"{said} (fix: {fix})" if fix else said, after=after, ref=ref, shared=shared)
 
 
 def _needles(secrets: Iterable[str]) -> list[str]:
@@ -33,7 +40,7 @@ def _needles(secrets: Iterable[str]) -> list[str]:
         found |= {secret, quote(secret, safe=""), unquote(secret), base64.b64encode(secret.encode()).decode()}
         if "://" in secret:
             found |= _url_parts(secret)
-    return sorted((needle for needle in found if needle), key=len, reverse=True)
+    return sorted((needle for needle in found if len(needle) >= _SHORTEST), key=len, reverse=True)
 
 
 def _url_parts(url: str) -> set[str]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 from worker import net
+from worker.deliver.fixes import slack_fix
 from worker.deliver.receipt import receipt
 from worker.model import Claimed, FetchReason, Outcome, Receipt, SlackSettings
 
@@ -73,9 +74,9 @@ async def send(claimed: Claimed, settings: SlackSettings, client: net.Client, re
         after = _patience(answer, detail) if outcome is Outcome.RETRY else None
     # What is not about the message is about the service, and holds for all that it is sent.
     shared = outcome in {Outcome.RETRY, Outcome.UNCERTAIN}
-    return receipt(
-        outcome, detail, secrets=[settings.webhook, settings.token], after=after, ref=ref[:_REF], shared=shared
-    )
+    fix = "" if outcome is Outcome.SENT else slack_fix(detail)
+    secrets = [settings.webhook, settings.token]
+    return receipt(outcome, detail, secrets=secrets, after=after, ref=ref[:_REF], shared=shared, fix=fix)
 
 
 def _with_remark(content: bytes, remark: str) -> bytes:

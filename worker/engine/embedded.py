@@ -71,6 +71,11 @@ class Embedded:
         """The store refused something a moment ago, and is left alone; may be asked from any thread."""
         return time.monotonic() < self._rested
 
+    @property
+    def idle(self) -> bool:
+        """No job is under way."""
+        return not (self._polls or self._pages or self._deliveries or self._ingest)
+
     async def run(self) -> None:
         """Sweep at every tick, and at once when a job has ended, since it may have made work for the next."""
         self._edges.ending.clear()

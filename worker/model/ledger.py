@@ -213,12 +213,14 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What Veille tells its operators about itself."""
+    """What Veille tells its operators about itself, or the readers of an alert of what one of them answered."""
 
     subject: str
     body: str
     #: Notices of one kind are gathered; empty: it goes by itself.
     kind: str = ""
+    #: The message that was answered; None: it is about Veille.
+    thread: Thread | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

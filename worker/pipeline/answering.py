@@ -1,11 +1,15 @@
 """What people answer, written down: by a command, or by a click on a link of a message."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from worker.answers import Action, Answer, sign, verify
-from worker.model import AlertItem, Answers, Judgement
-from worker.store import Store, Tx, articles, judgements, silences, stories
+from worker.model import AlertItem, Answers, Hold, Judgement, Notice, Target
+from worker.pipeline.live import Live
+from worker.render.wording import Wording, say_date, wording
+from worker.schedule import quiet_until
+from worker.store import Store, Tx, articles, collecting, judgements, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.
 MUTED_FOR = timedelta(days=7)
@@ -30,27 +34,113 @@ def links(tx: Tx, item: AlertItem, recipient: str, *, public_url: str, now: date
     )
 
 
-def read(store: Store, token: str, now: datetime) -> tuple[Answer, str] | None:
-    """What a token says, and the title of its article; None where it is not valid, or the article is gone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a link asks, as its page shows it, in the words and the language of the message that it stood in."""
+
+    answer: Answer
+    language: str
+    title: str
+    #: What the link was called.
+    label: str
+    #: Who acknowledged before, in a sentence; empty: nobody, or it asks for something else.
+    before: str = ""
+
+
+def read(store: Store, live: Live, token: str, now: datetime) -> Asked | None:
+    """What a token asks; None where it is not valid, or its article is gone."""
     with store.read() as tx:
         key = silences.signing_key(tx)
         answer = None if key is None else verify(token, key, now)
         stored = None if answer is None else articles.get(tx, answer.article_id)
-    return None if answer is None or stored is None else (answer, stored.article.title)
+        if answer is None or stored is None:
+            return None
+        reader = live.target("", answer.recipient)
+        words = wording(reader.language if reader else "")
+        before = silences.acknowledged(tx, answer.article_id) if answer.action is Action.ACKNOWLEDGE else None
+    return Asked(
+        answer=answer,
+        language=words.language,
+        title=stored.article.title,
+        label=_labels(words)[answer.action],
+        before=_sentence(answer.action, before[0], before[1], reader, words) if before else "",
+    )
 
 
-def take(store: Store, answer: Answer, now: datetime) -> None:
-    """Write down an answer; the same one again changes nothing."""
+def take(store: Store, live: Live, answer: Answer, now: datetime) -> str:
+    """Write down an answer and tell the article's other readers; the same one again changes nothing.
+
+    Returns the sentence that they are told, in the language of whoever answered.
+    """
     with store.write() as tx:
-        match answer.action:
-            case Action.ACKNOWLEDGE:
-                if silences.acknowledged(tx, answer.article_id) is None:
-                    silences.acknowledge(tx, answer.article_id, answer.recipient, now)
-            case Action.MUTE:
-                mute(tx, answer.article_id, now, author=answer.recipient, recipient=answer.recipient)
-            case Action.NOISE:
-                for rule_id in answer.rules:
-                    judgements.judge(tx, answer.article_id, rule_id, Judgement.NOISE, now)
+        if _write(tx, answer, now):
+            tell_readers(tx, live.config.alerts.targets, answer, now)
+    reader = live.target("", answer.recipient)
+    return _sentence(answer.action, answer.recipient, now, reader, wording(reader.language if reader else ""))
+
+
+def _write(tx: Tx, answer: Answer, now: datetime) -> bool:
+    """Write an answer down; False where it was given before."""
+    match answer.action:
+        case Action.ACKNOWLEDGE:
+            return acknowledge(tx, answer.article_id, answer.recipient, now) is None
+        case Action.MUTE:
+            muted = mute(tx, answer.article_id, now, author=answer.recipient, recipient=answer.recipient)
+            return muted is not None and muted.new
+        case Action.NOISE:
+            before = {one.rule_id: one.judgement for one in judgements.of_article(tx, answer.article_id)}
+            new = [rule for rule in answer.rules if before.get(rule) is not Judgement.NOISE]
+            for rule_id in new:
+                judgements.judge(tx, answer.article_id, rule_id, Judgement.NOISE, now, author=answer.recipient)
+            return bool(new)
+
+
+def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[str, datetime] | None:
+    """Write down that somebody takes care of an article's story; returns who had said so before, and when."""
+    before = silences.acknowledged(tx, article_id)
+    if before is None:
+        silences.acknowledge(tx, article_id, author, now)
+    return before
+
+
+def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
+    """Open a line to everybody else who was sent an alert of the story, below that alert, outside their quiet hours."""
+    for delivery_id, target_id, recipient in collecting.readers(tx, _story_of(tx, answer.article_id)):
+        reach = [target for target in targets if recipient in target.recipients]
+        target = next((one for one in reach if one.id == target_id), reach[0] if reach else None)
+        if target is None or recipient == answer.recipient:
+            continue
+        words = wording(target.language)
+        sentence = _sentence(answer.action, answer.recipient, now, target, words)
+        due = quiet_until(target.quiet, target.timezone, now)
+        collecting.follow(
+            tx,
+            target.id,
+            recipient,
+            Notice(subject=sentence, body=sentence),
+            after=delivery_id,
+            due=due,
+            hold=Hold.QUIET_HOURS if due > now else "",
+            now=now,
+        )
+
+
+def _story_of(tx: Tx, article_id: int) -> tuple[int, ...]:
+    """The articles of an article's story, itself among them."""
+    story_id = stories.story_of(tx, article_id)
+    found = stories.lines(tx, story_id) if story_id is not None else ()
+    return tuple({article_id, *(line.article_id for line in found)})
+
+
+def _labels(words: Wording) -> Mapping[Action, str]:
+    return {Action.ACKNOWLEDGE: words.acknowledge, Action.MUTE: words.mute, Action.NOISE: words.noise}
+
+
+def _sentence(action: Action, who: str, at: datetime, reader: Target | None, words: Wording) -> str:
+    said = {Action.ACKNOWLEDGE: words.acknowledged, Action.MUTE: words.muted, Action.NOISE: words.noted}[action]
+    # `mailto:desk@example.org`, `slack:desk`: the name alone is for people.
+    name = who.partition(":")[2] or who
+    return said.format(who=name, date=say_date(at, reader.timezone if reader else "UTC", words))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +151,8 @@ class Muted:
     #: Of the silence, by which it can be ended.
     number: int
     until: datetime | None
+    #: It was not muted before, or for a shorter time.
+    new: bool
 
 
 def mute(
@@ -84,8 +176,8 @@ def mute(
     for one in silences.active(tx, now):
         covers = one.story_id == story_id and one.recipient in ("", recipient)
         if covers and not (one.rule_id or one.set_name or one.feed) and (one.until is None or one.until >= until):
-            return Muted(story_id=story_id, number=one.id, until=one.until)
+            return Muted(story_id=story_id, number=one.id, until=one.until, new=False)
     made = silences.Silence(
         story_id=story_id, recipient=recipient, until=until, author=author, reason=reason, created=now
     )
-    return Muted(story_id=story_id, number=silences.add(tx, made), until=until)
+    return Muted(story_id=story_id, number=silences.add(tx, made), until=until, new=True)

@@ -24,7 +24,8 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
     Of a wave that has grown since the message was begun, the newest report stands.
     """
     if draft.notice is not None:
-        return draft.notice
+        thread = _threaded(collecting.thread_to(tx, draft.after)) if draft.after is not None else None
+        return replace(draft.notice, thread=thread)
     by_article: dict[int, list[_Found]] = defaultdict(list)
     belongs = waves.of_delivery(tx, draft.id)
     by_wave: dict[tuple[str, int], AlertItem] = {}
@@ -47,9 +48,31 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
 
 
+def headline(tx: Tx, delivery_id: int, subject: str) -> dict[str, str | int]:
+    """A delivery in the log: its kind or occasion, and the severity, title and outlet of its most severe article."""
+    draft = deliveries.draft(tx, delivery_id)
+    carried = ledger.matches_of_delivery(tx, delivery_id)
+    collects = draft.collects if draft else ""
+    if not carried:
+        return {"kind": collects.partition(":")[0], "severity": "", "title": subject, "source": "", "articles": 0}
+    article_id, occasion, found = max(carried, key=lambda one: one[2].severity.rank)
+    stored = articles.get(tx, article_id)
+    alone = collects.startswith((*THREADS, ESCALATION))
+    return {
+        "kind": occasion if alone else "digest",
+        "severity": str(found.severity) if alone else "",
+        "title": found.title or subject,
+        "source": stored.article.source if stored else "",
+        "articles": len({one for one, _, _ in carried}),
+    }
+
+
 def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
     """What was sent before of the same; None where nothing was, or all of it was given up."""
-    sent = collecting.sent_before(tx, draft.id)
+    return _threaded(collecting.sent_before(tx, draft.id))
+
+
+def _threaded(sent: Sequence[collecting.Sent]) -> Thread | None:
     if not sent:
         return None
     first, last = sent[0], sent[-1]

@@ -22,7 +22,7 @@ from worker.model import (
     Target,
     TargetState,
 )
-from worker.pipeline.content import content
+from worker.pipeline.content import content, headline
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import Gathered, tell, words
@@ -260,6 +260,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
         if settled.state is DeliveryState.DEAD and is_mine:
             _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
+        named = headline(tx, claimed.id, claimed.message.subject)
     said = _log.info if settled.state is DeliveryState.SENT else _log.warning
     said(
         "delivery",
@@ -268,6 +269,9 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         state=settled.state,
         attempt=claimed.attempt,
         detail=receipt.detail,
+        reason=settled.reason,
+        due=settled.due,
+        **named,
     )
     return settled.state
 

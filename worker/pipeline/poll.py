@@ -150,6 +150,8 @@ async def _parsed(edges: Edges, fetched: Fetched) -> ParsedFeed | ParseFailed | 
 
 
 def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: datetime) -> None:
+    if state.last_result not in {"", "ok", "not_modified"}:
+        _log.info("a feed answers again", feed=feed.name)
     if state.failures >= TELL_AFTER:
         body = f"It failed {state.failures} times in a row. What stood in it only meanwhile was not seen."
         tell(tx, edges.live, f"{feed.name}: the feed answers again", body, now=now)

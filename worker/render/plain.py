@@ -64,7 +64,8 @@ def notice(content: Notice, words: Wording, *, form: Form = MAIL) -> str:
         " " * (len(text) - len(text.lstrip(" "))) + form.text(tidy(Passage(text=text)).text)
         for text in content.body.splitlines()
     )
-    return "\n".join(lines).strip() + f"\n\n{words.notice}\n"
+    end = f"\n\n{words.notice}" if content.thread is None else ""
+    return "\n".join(lines).strip() + f"{end}\n"
 
 
 def _item(view: View, words: Wording, form: Form, follows: str = "") -> Iterator[str]:

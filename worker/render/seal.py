@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -102,7 +102,7 @@ def page(content: Content, *, target: Target, now: datetime, templates: Template
 def _text(content: Content, target: Target, words: Wording, templates: Templates, now: datetime) -> _Text:
     match content:
         case Notice():
-            return _notice(content, words, templates)
+            return _notice(content, target, words, templates)
         case Digest():
             return _digest(content, target, words, templates, now)
         case Alert():
@@ -113,14 +113,11 @@ def _alert(alert: Alert, target: Target, words: Wording, templates: Templates) -
     views = tuple(view(item, target, words) for item in alert.items)
     subject, thread, follows = _alert_subject(views), alert.thread, ""
     if thread is not None and target.channel in {Channel.EMAIL, Channel.LOG}:
-        # Mail programs keep together what has one subject.
-        subject = f"Re: {line(_REPLY.sub('', thread.subject, count=1) or subject, _SUBJECT)}"
+        subject = _reply(thread, subject)
     elif thread is not None:
         subject = line(words.follow_up + subject, _SUBJECT)
-        if not _threaded(target, thread):
-            first, told = line(thread.subject, _SUBJECT), say_date(thread.told, target.timezone, words)
-            follows = words.follows.format(subject=first, date=told)
-    ref = line(thread.ref, _REF) if thread and _threaded(target, thread) else ""
+        follows = _follows(target, thread, words)
+    ref = _ref(target, thread)
     return _Text(
         subject=subject,
         plain=lambda form: plain.alert(views, words, follows=follows, form=form),
@@ -128,6 +125,23 @@ def _alert(alert: Alert, target: Target, words: Wording, templates: Templates) -
         slack=lambda key: slack.alert(subject, key, views, words, follows=follows, thread_ts=ref),
         thread=thread,
     )
+
+
+def _reply(thread: Thread, subject: str) -> str:
+    """The first message's subject, by which mail programs keep a thread together; `subject` where it had none."""
+    return f"Re: {line(_REPLY.sub('', thread.subject, count=1) or subject, _SUBJECT)}"
+
+
+def _follows(target: Target, thread: Thread, words: Wording) -> str:
+    """Which message it follows, where the channel has no threads; else nothing."""
+    if target.channel in {Channel.EMAIL, Channel.LOG} or _threaded(target, thread):
+        return ""
+    told = say_date(thread.told, target.timezone, words)
+    return words.follows.format(subject=line(thread.subject, _SUBJECT), date=told)
+
+
+def _ref(target: Target, thread: Thread | None) -> str:
+    return line(thread.ref, _REF) if thread and _threaded(target, thread) else ""
 
 
 def _threaded(target: Target, thread: Thread) -> bool:
@@ -146,13 +160,20 @@ def _digest(digest: Digest, target: Target, words: Wording, templates: Templates
     )
 
 
-def _notice(notice: Notice, words: Wording, templates: Templates) -> _Text:
+def _notice(notice: Notice, target: Target, words: Wording, templates: Templates) -> _Text:
+    thread = notice.thread
     subject = line(f"[Veille] {notice.subject}", _SUBJECT)
+    if thread is not None:
+        is_mail = target.channel in {Channel.EMAIL, Channel.LOG}
+        subject = _reply(thread, subject) if is_mail else line(words.follow_up + thread.subject, _SUBJECT)
+        if follows := _follows(target, thread, words):
+            notice = replace(notice, body=f"{notice.body}\n{follows}")
     return _Text(
         subject=subject,
         plain=lambda form: plain.notice(notice, words, form=form),
         html=lambda: email.notice(subject, plain.notice(notice, words), words, templates),
-        slack=lambda key: slack.notice(subject, key, plain.notice(notice, words)),
+        slack=lambda key: slack.notice(subject, key, plain.notice(notice, words), thread_ts=_ref(target, thread)),
+        thread=thread,
     )
 
 

@@ -58,9 +58,12 @@ def digest(subject: str, key: str, summary: Summary, words: Wording) -> dict[str
     return _payload(subject, key, _listed(forms, words, head=[heading], tail=tail))
 
 
-def notice(subject: str, key: str, text: str) -> dict[str, object]:
-    """The payload of a notice."""
-    return _payload(subject, key, [_section(f"*{_inert(subject)}*"), _section(_marked(Passage(text=text), _SECTION))])
+def notice(subject: str, key: str, text: str, *, thread_ts: str = "") -> dict[str, object]:
+    """The payload of a notice; one of what somebody answered is a line below the message, by `thread_ts`."""
+    said = _section(_marked(Passage(text=text), _SECTION))
+    if thread_ts:
+        return _payload(subject, key, [said]) | {"thread_ts": thread_ts, "reply_broadcast": False}
+    return _payload(subject, key, [_section(f"*{_inert(subject)}*"), said])
 
 
 def _payload(subject: str, key: str, blocks: Sequence[Block]) -> dict[str, object]:

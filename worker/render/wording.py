@@ -54,6 +54,13 @@ class Wording:
     acknowledge: str
     mute: str
     noise: str
+    #: `{who}`, `{date}`: that somebody answered so, as the page says it and the others are told.
+    acknowledged: str
+    muted: str
+    noted: str
+    #: Of a link that is signed by nobody, changed or too old; and where the store does not answer.
+    link_gone: str
+    try_again: str
     read: str
     #: `{rules}`
     because: str
@@ -114,7 +121,7 @@ _FRENCH = Wording(
             Occasion.WAVE: "La vague déjà signalée grandit.",
         }
     ),
-    follows="Suite de « {subject} » ({date})",
+    follows="Suite de «\N{NO-BREAK SPACE}{subject}\N{NO-BREAK SPACE}» ({date})",
     follow_up="Suite : ",
     untitled="Sans titre",
     published="Publié le {date}",
@@ -125,7 +132,7 @@ _FRENCH = Wording(
     others=("{count} autre", "{count} autres"),
     matched="Mots trouvés : {words} ({rules})",
     matched_rules="Règle : {rules}",
-    quoted="« {word} »",
+    quoted="«\N{NO-BREAK SPACE}{word}\N{NO-BREAK SPACE}»",
     before="Avant",
     after="Après",
     removed="Retiré",
@@ -133,6 +140,11 @@ _FRENCH = Wording(
     acknowledge="Accuser réception",
     mute="Ne plus suivre cette affaire",
     noise="Sans intérêt",
+    acknowledged="{who} a accusé réception ({date}).",
+    muted="{who} ne suit plus cette affaire ({date}).",
+    noted="{who} : sans intérêt ({date}).",
+    link_gone="Ce lien n’est pas valable, ou ne l’est plus.",
+    try_again="Le service ne répond pas ; réessayez.",
     read="Lire l’article",
     because="Vous recevez cette alerte de Veille au titre de : {rules}.",
     articles=("{count} article", "{count} articles"),
@@ -143,7 +155,10 @@ _FRENCH = Wording(
     more_stories=("… et {count} autre affaire", "… et {count} autres affaires"),
     digest="Synthèse du {date} : {alerts}",
     listed="Et aussi",
-    more=("… et {count} autre : voir `veille ledger`.", "… et {count} autres : voir `veille ledger`."),
+    more=(
+        "… et {count} autre : voir `veille ledger --titles`.",
+        "… et {count} autres : voir `veille ledger --titles`.",
+    ),
     held_back="Retenu depuis la dernière synthèse : {reasons}.",
     nothing_held_back="Rien n’a été retenu depuis la dernière synthèse.",
     suppressions=MappingProxyType(
@@ -240,6 +255,11 @@ _ENGLISH = Wording(
     acknowledge="Acknowledge",
     mute="Mute this story",
     noise="Not relevant",
+    acknowledged="{who} acknowledged this alert ({date}).",
+    muted="{who} muted this story ({date}).",
+    noted="{who}: not relevant ({date}).",
+    link_gone="This link is not valid, or not any more.",
+    try_again="The service does not answer; try again.",
     read="Read the article",
     because="Veille sent you this alert for: {rules}.",
     articles=("{count} article", "{count} articles"),
@@ -250,7 +270,7 @@ _ENGLISH = Wording(
     more_stories=("… and {count} more story", "… and {count} more stories"),
     digest="Digest of {date}: {alerts}",
     listed="And also",
-    more=("… and {count} more: see `veille ledger`.", "… and {count} more: see `veille ledger`."),
+    more=("… and {count} more: see `veille ledger --titles`.", "… and {count} more: see `veille ledger --titles`."),
     held_back="Held back since the last digest: {reasons}.",
     nothing_held_back="Nothing was held back since the last digest.",
     suppressions=MappingProxyType(

@@ -9,7 +9,7 @@ as they were decided then.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from worker import text
@@ -45,6 +45,10 @@ class Replayed:
     hits: dict[str, dict[int, Hit]] = field(default_factory=dict)
     #: (day, target id) -> messages; rules that match one article share them.
     alerts: Counter[tuple[date, str]] = field(default_factory=Counter)
+    #: What would have been owed: one for each rule, article and recipient.
+    obligations: int = 0
+    #: (recipient, what its delivery collects, when that is due): what is due together is one message.
+    messages: set[tuple[str, str, datetime | None]] = field(default_factory=set)
     #: Why others would not have been sent.
     suppressed: Counter[str] = field(default_factory=Counter)
     #: By rule, of rules with a volume: their waves, in the order in which they began.
@@ -115,8 +119,7 @@ class _Replay:
     def __init__(self, live: Live, originals: Callable[[int], Sequence[Fingerprint]]) -> None:
         self._live, self._originals = live, originals
         self._decided = _Decided()
-        targets = live.config.alerts.targets
-        self._zone = ZoneInfo(targets[0].timezone if targets else "UTC")
+        self._zone = ZoneInfo(live.config.timezone)
         self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules}, waves=self._decided.volumes.waves)
 
     def again(self, one: PastText) -> None:
@@ -145,6 +148,9 @@ class _Replay:
                 day=day,
             )
             self.done.hits[found.rule_id].setdefault(one.article_id, hit)
+        due = [o for o in owed if o.verdict is Verdict.OWED]
+        self.done.obligations += len(due)
+        self.done.messages.update((o.recipient, o.collects, o.due) for o in due)
         told = {(o.target_id, o.recipient) for o in owed if o.verdict is Verdict.OWED}
         self.done.alerts.update((day, target_id) for target_id, _ in told)
         self.done.suppressed.update(str(o.suppression) for o in owed if o.suppression)

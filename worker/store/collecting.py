@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.alert import THREADS
+from worker.alert import ESCALATION, THREADS
 from worker.model import DeliveryState, Hold, Notice, Obligation
 from worker.store import events
 from worker.store.database import Tx
@@ -55,7 +55,7 @@ def collect(tx: Tx, obligation: Obligation, collects: str, due: datetime, now: d
     return int(found.id), False
 
 
-def open_delivery(
+def open_delivery(  # noqa: PLR0913 - each is a column of the row that it makes
     tx: Tx,
     target_id: str,
     recipient: str,
@@ -65,6 +65,7 @@ def open_delivery(
     now: datetime,
     hold: str = "",
     notice: Notice | None = None,
+    after: int | None = None,
 ) -> int:
     """A delivery that collects until it is due; its key is never used again, here or elsewhere.
 
@@ -82,7 +83,7 @@ def open_delivery(
         "state": DeliveryState.OPEN,
         "due": due,
         "hold": hold,
-        "after_id": _before(tx, recipient, collects) if collects.startswith(THREADS) else None,
+        "after_id": _before(tx, recipient, collects) if collects.startswith(THREADS) else after,
         "ref": "",
         "created": now,
         "attempts": 0,
@@ -119,6 +120,28 @@ def sent_before(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
     return tuple(
         Sent(message_id=r.message_id, subject=r.subject, finished=r.finished, ref=r.ref) for r in tx.execute(query)
     )
+
+
+def thread_to(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
+    """A message that was sent, behind what its recipient was sent before of the same thread."""
+    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
+    if row is None or row.state != DeliveryState.SENT:
+        return ()
+    this = Sent(message_id=row.message_id, subject=row.subject, finished=row.finished, ref=row.ref)
+    return (*(one for one in sent_before(tx, delivery_id) if one.finished < this.finished), this)
+
+
+def readers(tx: Tx, article_ids: Collection[int]) -> tuple[tuple[int, str, str], ...]:
+    """Whoever was sent an alert on one of the articles: (the last such delivery, target, recipient)."""
+    carries = sa.exists().where(
+        _obligation.c.delivery_id == _delivery.c.id, _obligation.c.article_id.in_(list(article_ids))
+    )
+    alone = sa.or_(*(_delivery.c.collects.startswith(prefix) for prefix in (*THREADS, ESCALATION)))
+    query = sa.select(_delivery.c.id, _delivery.c.target_id, _delivery.c.recipient).where(
+        _delivery.c.state == DeliveryState.SENT, alone, carries
+    )
+    last = {r.recipient: (int(r.id), r.target_id, r.recipient) for r in tx.execute(query.order_by(_delivery.c.id))}
+    return tuple(last.values())
 
 
 def is_open(tx: Tx, delivery_id: int) -> bool:
@@ -180,6 +203,13 @@ def rename(tx: Tx, gone: str, into: str, now: datetime) -> None:
         tx.execute(sa.update(_delivery).where(*sooner).values(due=due, hold=why))
         drop(tx, delivery_id, now)
     tx.execute(sa.update(_delivery).where(_delivery.c.collects == gone).values(collects=into))
+
+
+def follow(
+    tx: Tx, target_id: str, recipient: str, notice: Notice, *, after: int, due: datetime, hold: str, now: datetime
+) -> None:
+    """Open a delivery of a notice that stands below a message that was sent."""
+    open_delivery(tx, target_id, recipient, NOTICE, due=due, hold=hold, now=now, notice=notice, after=after)
 
 
 def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, now: datetime) -> None:

@@ -58,6 +58,8 @@ class Draft:
     crashes: int
     #: When it was first attempted.
     first_attempt: datetime | None
+    #: The delivery that it follows, which may be forgotten.
+    after: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,12 @@ class DeliveryLine:
     attempts: int
     reason: str
     subject: str
+    #: Of its last attempt.
     detail: str
+    #: Why it waits while it is open (`Hold`), or empty.
+    hold: str
+    #: The delivery that it waits for, as a follow-up for its first message, while that is not at its end.
+    after: int | None
 
 
 def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
@@ -133,6 +140,7 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
         attempts=r.attempts,
         crashes=crashes,
         first_attempt=r.first_attempt,
+        after=r.after_id,
         notice=Notice(subject=r.subject, body=r.content.decode()) if is_open_notice else None,
     )
 
@@ -378,7 +386,8 @@ def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | No
         .scalar_subquery()
     )
     query = (
-        sa.select(_delivery, sa.func.coalesce(last, "").label("detail"))
+        sa.select(_delivery, sa.func.coalesce(last, "").label("detail"), _first.c.id.label("after"))
+        .outerjoin(_first, sa.and_(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(_ENDED)))
         .where(*conditions)
         .order_by(_delivery.c.id)
         .limit(limit)
@@ -394,6 +403,8 @@ def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | No
             reason=r.reason,
             subject=r.subject,
             detail=r.detail,
+            hold=r.hold or "",
+            after=r.after,
         )
         for r in tx.execute(query)
     )

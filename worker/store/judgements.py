@@ -28,19 +28,32 @@ class Tally:
     missed: int = 0
 
 
-def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: datetime) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an analyst said of an article for a rule."""
+
+    rule_id: str
+    judgement: Judgement
+    #: Empty where that was not written down.
+    author: str
+    at: datetime
+
+
+def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: datetime, *, author: str = "") -> None:
     """Write down what an analyst says; an earlier word on the same article and rule is replaced."""
-    values = {"article_id": article_id, "rule_id": rule_id, "judgement": judgement, "created": now}
-    statement = insert(tx, _judgement).values(values)
-    said = {"judgement": judgement, "created": now}
+    said = {"judgement": judgement, "author": author, "created": now}
+    statement = insert(tx, _judgement).values({"article_id": article_id, "rule_id": rule_id} | said)
     tx.execute(statement.on_conflict_do_update(index_elements=["article_id", "rule_id"], set_=said))
 
 
-def of_article(tx: Tx, article_id: int) -> tuple[tuple[str, Judgement, datetime], ...]:
-    """Returns what was said of an article: the rule, the judgement and when, by rule."""
-    statement = sa.select(_judgement.c.rule_id, _judgement.c.judgement, _judgement.c.created)
-    found = tx.execute(statement.where(_judgement.c.article_id == article_id).order_by(_judgement.c.rule_id))
-    return tuple((r.rule_id, Judgement(r.judgement), r.created) for r in found)
+def of_article(tx: Tx, article_id: int) -> tuple[Said, ...]:
+    """What was said of an article, by rule."""
+    found = tx.execute(
+        sa.select(_judgement).where(_judgement.c.article_id == article_id).order_by(_judgement.c.rule_id)
+    )
+    return tuple(
+        Said(rule_id=r.rule_id, judgement=Judgement(r.judgement), author=r.author, at=r.created) for r in found
+    )
 
 
 def tallies(tx: Tx, since: datetime) -> Mapping[str, Tally]:

@@ -240,6 +240,12 @@ def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
     return _stored(tx, _match.c.article_id == article_id)
 
 
+def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
+    """The articles that a delivery carries, in the order in which they came."""
+    query = sa.select(_obligation.c.article_id).where(_obligation.c.delivery_id == delivery_id)
+    return tuple(dict.fromkeys(tx.execute(query.order_by(_obligation.c.id)).scalars()))
+
+
 def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch], ...]:
     """(article id, occasion, match) of each obligation that a delivery carries; the match of the rule's newest text."""
     rows = tx.execute(

@@ -113,3 +113,21 @@ def summary(tx: Tx, since: datetime) -> tuple[tuple[str, str, str, str, int], ..
         .order_by(_obligation.c.rule_id, _obligation.c.target_id, state, why)
     )
     return tuple((r.rule_id, r.target_id, r.state, r.why, int(r.many)) for r in tx.execute(query))
+
+
+def told_articles(tx: Tx, since: datetime, target_id: str = "") -> tuple[tuple[str, str, int, str], ...]:
+    """(target id, what became of it, article id, title) of what was decided since then, each article once, in order."""
+    state = sa.func.coalesce(_delivery.c.state, "suppressed").label("state")
+    query = (
+        sa.select(_obligation.c.target_id, state, _article.c.id, _article.c.title)
+        .select_from(
+            _obligation.join(_article, _article.c.id == _obligation.c.article_id).outerjoin(
+                _delivery, _delivery.c.id == _obligation.c.delivery_id
+            )
+        )
+        .where(_obligation.c.created >= since)
+        .order_by(_obligation.c.target_id, _obligation.c.id)
+    )
+    if target_id:
+        query = query.where(_obligation.c.target_id == target_id)
+    return tuple(dict.fromkeys((r.target_id, r.state, int(r.id), r.title) for r in tx.execute(query)))

@@ -189,6 +189,12 @@ def held(tx: Tx, now: datetime) -> tuple[TargetLine, ...]:
     )
 
 
+def next_turns(tx: Tx, now: datetime) -> dict[str, datetime]:
+    """When each target that has a rate takes its next message, where that is still to come."""
+    query = sa.select(_target.c.id, _target.c.next_at).where(_target.c.next_at > now)
+    return {row.id: row.next_at for row in tx.execute(query)}
+
+
 def _set(tx: Tx, target_id: str, values: dict[str, object]) -> None:
     tx.execute(
         insert(tx, _target)

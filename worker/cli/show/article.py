@@ -1,17 +1,19 @@
 """Articles, stories, and why a rule matches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.screen import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:
     """A line an article."""
-    table = table_of("no", "published", "source", "title", "")
+    table = table_of("no", column("published"), "source", "title", "")
     for row in inert(rows):
         note = (
             f"copy of {row['duplicate_of']}"
@@ -20,7 +22,7 @@ def articles(rows: Sequence[Facts]) -> None:
             if row["origin"] != "feed"
             else ""
         )
-        table.add_row(str(row["id"]), row["published"][:16], escape(row["source"]), escape(_called(row)), note)
+        table.add_row(str(row["id"]), _date(row["published"]), escape(row["source"]), escape(_called(row)), note)
     out.print(table)
 
 
@@ -31,14 +33,19 @@ def _called(row: Facts) -> str:
     return f"article {row['name']} of the archive, without a title" if row["origin"] == "archive" else row["name"]
 
 
+def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
+    """An article's date, which may be known to the year, month or day alone."""
+    return form(datetime.fromisoformat(said)) if "T" in said else said
+
+
 def stories(rows: Sequence[Facts]) -> None:
     """A line a story."""
-    table = table_of("story", "last (UTC)", "articles", "outlets", "title", "")
+    table = table_of("story", column("last"), "articles", "outlets", "title", "")
     for row in inert(rows):
         outlets = escape(", ".join(row["outlets"]))
         perhaps = f"perhaps {row['perhaps']['story']}" if row["perhaps"] else ""
         title = escape(row["title"])
-        table.add_row(str(row["id"]), utc(row["last_seen"]), str(row["articles"]), outlets, title, perhaps)
+        table.add_row(str(row["id"]), cell(row["last_seen"]), str(row["articles"]), outlets, title, perhaps)
     out.print(table)
 
 
@@ -49,8 +56,8 @@ def story(found: Facts) -> None:
     if found["merged_into"]:
         out.print(f"it turned out to be story {found['merged_into']}")
     outlets = f" in {', '.join(found['outlets'])}" if found["outlets"] else ""
-    times = f"{utc(found['first_seen'])} to {utc(found['last_seen'])} UTC"
-    out.print(escape(f"story {found['id']}, {found['articles']} articles{outlets}, {times}"))
+    span = f"{cell(found['first_seen'])} to {at(found['last_seen'])}"
+    out.print(escape(f"story {found['id']}, {counted(found['articles'], 'article')}{outlets}, {span}"))
     if found["perhaps"]:
         out.print(escape(_perhaps(found["perhaps"])))
     for other in found["pointing"]:
@@ -59,7 +66,9 @@ def story(found: Facts) -> None:
         out.print(escape(hand))
     for line in found["timeline"]:
         out.print(
-            Text(f"\n{utc(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}")
+            Text(
+                f"\n{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}"
+            )
         )
         out.print(Text(f"    {line['why']}", style="dim"))
 
@@ -101,7 +110,7 @@ def _branch(node: Facts, head: str = "") -> Tree:
 
 def _place(story: Facts) -> str:
     outlets = f" in {', '.join(story['outlets'])}" if story["outlets"] else ""
-    return f"story {story['id']} ({story['articles']} article{'s' * (story['articles'] != 1)}{outlets}): {story['why']}"
+    return f"story {story['id']} ({counted(story['articles'], 'article')}{outlets}): {story['why']}"
 
 
 def _placed(story: Facts) -> None:
@@ -120,7 +129,7 @@ def _perhaps(other: Facts) -> str:
 
 def _texts(found: Facts) -> None:
     """When each text came, and what the newest changed."""
-    out.print(f"{found['revision']} texts: " + ", ".join(utc(moment) for moment in found["revisions"]))
+    out.print(f"{found['revision']} texts: " + ", ".join(at(moment) for moment in found["revisions"]))
     for change in found["changes"]:
         for sign, side, style in (("-", "before", "red"), ("+", "after", "green")):
             if change[side]["text"]:
@@ -150,10 +159,10 @@ def _head(found: Facts) -> None:
         named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
         out.print(escape(f"of {len(found['others']) + 1} articles that fit, this is {found['id']}; others: {named}\n"))
     out.print(f"[bold]{escape(_called(found))}[/]")
-    facts = f"article {found['id']}, {found['source']}, published {found['published']}, language {found['language']}"
-    out.print(escape(facts))
+    date = _date(found["published"], at)
+    out.print(escape(f"article {found['id']}, {found['source']}, published {date}, language {found['language']}"))
     if found["link"]:
-        out.print(Text(found["link"], style="blue"))
+        out.print(Text(found["link"], style="blue"), soft_wrap=True)
     if found["page"]:
         out.print(escape(found["page"]["sentence"]), style="dim")
 
@@ -196,11 +205,16 @@ def why(found: Facts, *, everything: bool = False) -> None:
 
 
 def _answers(found: Facts) -> None:
-    """Prints acknowledgements and labels."""
+    """Print acknowledgements, mutes and labels, each with who said so."""
     if said := found["acknowledged"]:
-        out.print(escape(f"\nacknowledged by {said['by']} at {utc(said['at'])} UTC"))
+        out.print(escape(f"\nacknowledged by {said['by']} at {at(said['at'])}"))
+    for mute in found["mutes"]:
+        whom = f" for {mute['for']}" if mute["for"] else ""
+        until = f"until {at(mute['until'])}" if mute["until"] else "for good"
+        out.print(escape(f"\nmuted{whom} by {mute['by']} at {at(mute['at'])} {until}"))
     for label in found["labels"]:
-        out.print(escape(f"\njudged {label['judgement']} for {label['rule']} at {utc(label['at'])} UTC"))
+        by = f" by {label['by']}" if label["by"] else ""
+        out.print(escape(f"\njudged {label['judgement']} for {label['rule']}{by} at {at(label['at'])}"))
 
 
 def _silent(rules: Sequence[Facts], *, everything: bool) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from rich.markup import escape
 
-from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
 
 
 def quarantine(rows: Sequence[Facts]) -> None:
@@ -13,10 +13,10 @@ def quarantine(rows: Sequence[Facts]) -> None:
     if not rows:
         out.print("nothing was put aside")
         return
-    table = table_of("number", "feed", "since (UTC)", "reason", "title")
+    table = table_of("number", "feed", column("since"), "reason", "title")
     for row in inert(rows):
         table.add_row(
-            row["id"], escape(row["feed"]), utc(row["at"]), escape(short(row["reason"])), escape(short(row["title"]))
+            row["id"], escape(row["feed"]), cell(row["at"]), escape(short(row["reason"])), escape(short(row["title"]))
         )
     out.print(table)
 
@@ -34,5 +34,5 @@ def quarantined(found: Facts) -> None:
 
 
 def _line(name: str, value: object) -> None:
-    said = utc(value) if isinstance(value, datetime) else "" if value is None else str(value)
+    said = at(value) if isinstance(value, datetime) else "" if value is None else str(value)
     out.print(f"[bold]{escape(name):18}[/] {escape(said[:2000])}")

@@ -6,7 +6,8 @@ from typing import Any
 from rich.markup import escape
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, inert, out, passages, table_of, utc
+from worker.cli.show.terminal import Facts, at, cell, column, inert, out, passages, table_of
+from worker.screen import counted
 
 
 def scores(rows: Sequence[Facts]) -> None:
@@ -88,7 +89,7 @@ def survey(found: Facts) -> None:
     for rule, one in found["rules"].items():
         table.add_row(rule, str(one["fired"]), str(one["right"]), str(one["wrong"]))
     out.print(table)
-    out.print(f"{found['articles']} articles")
+    out.print(counted(found["articles"], "article"))
     for rule, one in found["rules"].items():
         if one["sample"]:
             out.print(f"\n[bold]{escape(rule)}[/]")
@@ -98,33 +99,39 @@ def survey(found: Facts) -> None:
 
 
 def _found(one: Facts, sign: str = " ") -> None:
-    silent = f" [not sent: {', '.join(one['suppressed'])}]" if one["suppressed"] else ""
+    why = one["suppressed"] if one["origin"] == "feed" else ["imported"]
+    silent = f" [not sent: {', '.join(why)}]" if why else ""
     out.print(Text(f"{sign} {one['day']}  {one['article']:>6}  {one['title']}{silent}"))
     passages(one)
 
 
 def backtest(found: Facts) -> None:
-    """The articles, then the days, then the sums."""
+    """The sums, then the days, then the articles."""
     found = inert(found)
-    for one in found["articles"]:
-        _found(one)
+    out.print(
+        f"[bold]{escape(found['rule'])}[/] matches {counted(found['matched'], 'article')} among "
+        f"{counted(found['texts'], 'text')} since {at(found['since'])}"
+    )
+    owed = f"{counted(found['obligations'], 'obligation')}: one for each rule, article and recipient"
+    out.print(f"it would have sent {counted(found['messages'], 'message')} ({owed})")
+    if found["suppressed"]:
+        held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
+        out.print(f"not sent: {held}")
+    if imported := found["imported"]:
+        are = "is an import" if imported == 1 else "are imports"
+        out.print(f"{imported} of the articles {are}, known before the first poll: nothing is ever sent on these")
     if found["days"]:
         most = max(found["days"].values())
         out.print()
         for day, count in found["days"].items():
             out.print(Text(f"{day} {'█' * max(1, round(30 * count / most))} {count}"))
     for wave in found["waves"]:
-        alerts = f"{wave['alerts']} alert{'s' * (wave['alerts'] != 1)}"
-        began = f"wave of {utc(wave['began'])} UTC, article {wave['article']}"
-        out.print(Text(f"{began}: at most {wave['most']} stories, {alerts}"))
-    held = ", ".join(f"{count} {reason}" for reason, count in found["suppressed"].items())
-    number = len(found["waves"])
-    waves = f" in {number} wave{'s' * (number != 1)}" if number else ""
-    sent = f"{found['alerts']} alerts{waves}{held and f' (not sent: {held})'}"
-    out.print(
-        f"\n[bold]{escape(found['rule'])}[/] matches {found['matched']} articles among {found['texts']} texts since "
-        f"{utc(found['since'])} UTC; it would have sent {sent}"
-    )
+        began = f"wave of {at(wave['began'])}, article {wave['article']}"
+        out.print(Text(f"{began}: at most {counted(wave['most'], 'story')}, {counted(wave['alerts'], 'alert')}"))
+    if found["articles"]:
+        out.print()
+    for one in found["articles"]:
+        _found(one)
 
 
 def diff(found: Facts) -> None:
@@ -157,15 +164,15 @@ def diff(found: Facts) -> None:
 
 def stats(found: Facts) -> None:
     """A line a rule."""
-    table = table_of("rule", "µs/article", "matched", "last (UTC)", "relevant", "noise", "missed", "precision")
+    table = table_of("rule", "µs/article", "matched", column("last"), "relevant", "noise", "missed", "precision")
     for rule, one in inert(found["rules"]).items():
         table.add_row(
             rule,
             "-" if one["microseconds"] is None else f"{one['microseconds']:.0f}",
             str(one["matched"]),
-            utc(one["last"]),
+            cell(one["last"]),
             *[str(one[name]) for name in ("relevant", "noise", "missed")],
             "-" if one["precision"] is None else f"{one['precision']:.0%}",
         )
     out.print(table)
-    out.print(f"since {utc(found['since'])} UTC; cost of each rule alone, on {found['articles']} articles")
+    out.print(f"since {at(found['since'])}; cost of each rule alone, on {counted(found['articles'], 'article')}")

@@ -2,7 +2,8 @@
 
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+from worker.cli.show.terminal import Facts, at, inert, out, short, table_of
+from worker.screen import counted
 
 _SIGNS = {"more": "+", "less": "-", "other": "~"}
 #: What the replay says of what it could not do, by the key of `not_replayed`.
@@ -57,7 +58,7 @@ def _sums(found: Facts) -> None:
     else:
         ran = ", ".join(f"{number} {kind}" for kind, number in found["events"].items())
         known = found["articles_known"]
-        out.print(Text(f"from {utc(found['start'])} UTC, {known} articles known before; ran {ran}"))
+        out.print(Text(f"from {at(found['start'])}, {counted(known, 'article')} known before; ran {ran}"))
     for key, words in _LEFT_OUT.items():
         if found["not_replayed"][key]:
             out.print(Text(f"{found['not_replayed'][key]} {words}"))

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
+from rich.padding import Padding
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, inert, out, short, table_of, utc
+from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.screen import counted
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
@@ -34,13 +36,11 @@ def status(found: Facts) -> None:
         out.print("[yellow]no worker runs on this store[/]")
     else:
         said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
-        out.print(
-            f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {utc(worker['tick'])} UTC"
-        )
+        out.print(f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {at(worker['tick'])}")
     if rules := found["rules"]:
         out.print(
-            f"[bold]rules      [/] {rules['count']} in force since {utc(rules['since'])} UTC, "
-            f"{rules['hash'][:12]}; last read {utc(rules['read'])} UTC"
+            f"[bold]rules      [/] {rules['count']} in force since {at(rules['since'])}, "
+            f"{rules['hash'][:12]}; last read {at(rules['read'])}"
         )
         for problem in rules["problems"]:
             place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
@@ -52,88 +52,84 @@ def status(found: Facts) -> None:
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for one in found["conditions"]:
-        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {utc(one['since'])} UTC)")
+        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {at(one['since'])})")
     for target, reason in found["parked_targets"].items():
         out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
     for held in found["held_targets"]:
         since = held["failing_since"]
-        why = f"fails since {utc(since)} UTC" if since else "asked for time"
-        then = f", tried again at {utc(held['until'])} UTC" if held["until"] else ""
+        why = f"fails since {at(since)}" if since else "asked for time"
+        then = f", tried again at {at(held['until'])}" if held["until"] else ""
         out.print(f"[yellow]held up[/]     {escape(held['target'])}: {why}{then}")
     for quarantined in found["quarantine"]:
         which = f"entry {quarantined['entry']} of {quarantined['feed']}"
         out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
     feeds(found["feeds"])
     if found["unsent"]:
-        table = table_of("unsent", "target", "state", "due (UTC)", "tries", "reason")
-        for line in found["unsent"]:
-            state = Text(line["state"], style=_STATES.get(line["state"], ""))
-            table.add_row(
-                str(line["delivery"]),
-                escape(line["target"]),
-                state,
-                utc(line["due"]),
-                str(line["attempts"]),
-                escape(line["reason"]),
-            )
-        out.print(table)
+        out.print("\n[bold]not sent[/]")
+        deliveries(found["unsent"])
 
 
-def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str]) -> None:
-    """The ledger's sums."""
+def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles: Sequence[Facts] = ()) -> None:
+    """The ledger's sums, then the articles where they are asked for."""
     table = table_of("rule", "target", "state", "why", "obligations")
     for row in inert(rows):
         table.add_row(*(escape(str(row[key])) for key in ("rule", "target", "state", "why", "obligations")))
     out.print(table)
-    out.print(f"{total} obligations; the ledger {'does not add up' if breaches else 'adds up'}")
+    out.print(f"{counted(total, 'obligation')}; the ledger {'does not add up' if breaches else 'adds up'}")
     for breach in breaches:
         out.print(escape(breach), style="red")
+    for one in inert(articles):
+        out.print(Text(f"{one['article']:>6}  {one['target']}, {one['state']}: {one['title'] or '(no title)'}"))
 
 
 def deliveries(rows: Sequence[Facts]) -> None:
-    """What is not sent, with its reason in a sentence."""
+    """What is not sent: whom it is for, what it says, and what it waits for."""
     if not rows:
         out.print("everything is sent")
         return
-    table = table_of("delivery", "target", "recipient", "state", "subject", "why")
     for row in inert(rows):
         state = Text(row["state"], style=_STATES.get(row["state"], ""))
-        said = (escape(text) for text in (short(row["subject"], 60), row["sentence"]))
-        table.add_row(str(row["delivery"]), escape(row["target"]), escape(row["recipient"]), state, *said)
-    out.print(table)
-
-
-def _every(row: Facts) -> str:
-    """How often the feed is asked, and why if that was learnt."""
-    minutes = f"{row['interval'] / 60:.0f} min"
-    return f"{minutes}: {row['interval_why']}" if row["interval_why"] else minutes
+        recipient = "" if row["recipient"].partition(":")[2] == row["target"] else f" ({row['recipient']})"
+        out.print(Text(f"{row['delivery']:>5}  {row['target']}{recipient}  ") + state)
+        carried = ", ".join(map(str, row["articles"]))
+        articles = f" (article{'s' * (len(row['articles']) > 1)} {carried})" if carried else ""
+        lines = (short(row["subject"], 120) + articles, row["sentence"])
+        for line in filter(None, lines):
+            out.print(Padding(Text(line), (0, 0, 0, 7), expand=False))
 
 
 def doctor(rows: Sequence[Facts]) -> None:
-    """A line a finding, and what is wrong last."""
-    for row in sorted(inert(rows), key=lambda row: not row["ok"]):
+    """A line a finding, and what is wrong last; where there are several of a kind, a line each."""
+    for row in sorted(rows, key=lambda row: not row["ok"]):
         mark = "[green]well [/]" if row["ok"] else "[red]wrong[/]"
-        out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(row['words'])}")
+        first, *others = (inert(line) for line in row["words"].splitlines() or [""])
+        head = f"{len(others) + 1}:" if others else first
+        out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(head)}")
+        for line in (first, *others) if others else ():
+            out.print(Padding(Text(line), (0, 0, 0, 4), expand=False))
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
-    """A line a feed."""
-    columns = ["feed", "entries", "last result", "failures", "next poll (UTC)", "every"]
-    table = table_of(*columns, *["address"] * addresses)
+    """A line a feed; below them what no column has room for: failures in words, rhythms, pages, addresses."""
+    table = table_of("feed", "entries", "last result", column("next poll"), "every")
     for row in inert(rows):
-        result = row["result"] + (f": {row['detail']}" if row["detail"] else "")
-        style = "red" if row["failures"] else ""
+        times = f" ({row['failures']} times)" if row["failures"] > 1 else ""
         table.add_row(
             escape(row["name"]),
             str(row["entries"]),
-            Text(result or "not polled yet", style=style),
-            str(row["failures"]),
-            utc(row["due"]),
-            escape(_every(row)),
-            *[escape(row["url"])] * addresses,
+            Text((row["result"] or "not polled yet") + times, style="red" if row["failures"] else ""),
+            cell(row["due"]),
+            f"{row['interval'] / 60:.0f} min",
         )
     out.print(table)
     for row in inert(rows):
+        if row["detail"]:
+            out.print(Text(f"{row['name']}: ", style="red" if row["failures"] else "") + Text(row["detail"]))
+        if row["interval_why"]:
+            minutes = f"{row['interval'] / 60:.0f} min"
+            out.print(Text(f"{row['name']} is asked every {minutes}: {row['interval_why']}", style="dim"))
         if row["pages"]:
-            counted = ", ".join(f"{count} {was}" for was, count in row["pages"].items())
-            out.print(escape(f"pages of {row['name']} in the last week: {counted}"), style="dim")
+            pages = ", ".join(f"{count} {was}" for was, count in row["pages"].items())
+            out.print(Text(f"pages of {row['name']} in the last week: {pages}", style="dim"))
+    for row in inert(rows) if addresses else ():
+        out.print(Text(f"{row['name']}: {row['url']}"), soft_wrap=True)

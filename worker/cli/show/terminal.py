@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -14,7 +13,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from worker import logs
+from worker import screen, times
+from worker.app.clock import clock
 
 Facts = dict[str, Any]
 
@@ -25,7 +25,7 @@ class _Harmless(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a renderable; those that move the cursor are Rich's own."""
         for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else logs.inert(text), style, control)
+            yield Segment(text if control else screen.inert(text), style, control)
 
 
 # What feeds write is shown as they wrote it: no `:smile:` becomes a picture.
@@ -47,7 +47,7 @@ def inert(value: Any) -> Any:
     """`value` with a sign for every character that a terminal obeys, line breaks too: marks keep their places."""
     match value:
         case str():
-            return logs.inert(value, keep="")
+            return screen.inert(value, keep="")
         case dict():
             return {inert(key): inert(one) for key, one in value.items()}
         case list() | tuple():
@@ -63,8 +63,13 @@ def table_of(*columns: str) -> Table:
     return table
 
 
-def utc(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+#: A moment in a sentence, with its zone; and below a `column`'s head, which names the zone.
+at, cell = times.say, times.bare
+
+
+def column(what: str) -> str:
+    """The head of a column of moments."""
+    return times.column(what, clock())
 
 
 def short(text: str, most: int = 90) -> str:

@@ -209,4 +209,6 @@ class JudgementRow(SQLModel, table=True):
     rule_id: str = text_column(primary_key=True)
     #: `relevant` or `noise`.
     judgement: str = text_column()
+    #: Who said it, where that is known.
+    author: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     created: datetime = time_column()

@@ -1,0 +1,43 @@
+"""Moments as people at the desk read them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from worker import times
+
+SUMMER, WINTER = datetime(2026, 7, 1, 3, 6, 9, tzinfo=UTC), datetime(2026, 12, 1, 3, 6, 9, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Other tests find the zone of a process that has read no configuration."""
+    yield
+    times.use("UTC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "said", "head"),
+    [
+        ("UTC", WINTER, "2026-12-01 03:06 UTC", "due (UTC)"),
+        ("Asia/Ho_Chi_Minh", WINTER, "2026-12-01 10:06 UTC+07", "due (UTC+07)"),
+        ("Asia/Kathmandu", WINTER, "2026-12-01 08:51 UTC+05:45", "due (UTC+05:45)"),
+        ("Europe/Paris", WINTER, "2026-12-01 04:06 CET", "due (Europe/Paris)"),
+        ("Europe/Paris", SUMMER, "2026-07-01 05:06 CEST", "due (Europe/Paris)"),
+        ("America/Caracas", WINTER, "2026-11-30 23:06 UTC-04", "due (UTC-04)"),
+    ],
+)
+def test_a_moment_has_its_zone(zone: str, moment: datetime, said: str, head: str) -> None:
+    """By its letters where it has some; a column of a zone with summer time has the zone's own name."""
+    times.use(zone)
+    assert times.say(moment) == said
+    assert times.bare(moment) == said[:16]
+    assert times.column("due", moment) == head
+
+
+def test_what_is_no_moment_or_no_local_one() -> None:
+    """Nothing is said of none; the calendar's ends, which feeds do name, raise nothing."""
+    times.use("Asia/Ho_Chi_Minh")
+    assert times.say(None) == times.bare(None) == ""
+    assert times.say(datetime.max.replace(tzinfo=UTC)).startswith("9999-12-31")

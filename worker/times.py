@@ -1,0 +1,54 @@
+"""Moments as people at the desk read them: in the desk's zone, with that zone's name.
+
+The zone is the process's own: whoever reads the configuration names it with `use`, and until then it is UTC.
+"""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+_MINUTES = "%Y-%m-%d %H:%M"
+SECONDS = "%Y-%m-%d %H:%M:%S"
+#: Between two moments of which one has summer time, where there is any.
+_HALF_A_YEAR = timedelta(days=182)
+
+_zone: tzinfo = UTC
+
+
+def use(name: str) -> None:
+    """Show every moment in this zone (IANA name) from now on."""
+    global _zone  # noqa: PLW0603 - one desk reads what one process prints
+    _zone = UTC if name == "UTC" else ZoneInfo(name)
+
+
+def say(moment: datetime | None, form: str = _MINUTES) -> str:
+    """`2026-11-30 10:13 UTC+07`; empty where there is no moment."""
+    return "" if moment is None else f"{bare(moment, form)} {zone(moment)}"
+
+
+def bare(moment: datetime | None, form: str = _MINUTES) -> str:
+    """`2026-11-30 10:13`: for where the zone stands beside it, as at the head of a column."""
+    return "" if moment is None else f"{_local(moment):{form}}"
+
+
+def zone(moment: datetime) -> str:
+    """The zone's usual letters at that moment, or its distance from UTC: `CET`, `UTC+07`, `UTC+05:45`."""
+    local = _local(moment)
+    letters = local.tzname() or ""
+    if letters.isalpha():
+        return letters
+    hours = f"{local:%z}"
+    return f"UTC{hours[:3]}" + (f":{hours[3:5]}" if hours[3:5] != "00" else "")
+
+
+def column(what: str, now: datetime) -> str:
+    """A column's head: `due (UTC+07)`; by the zone's own name where half a year makes a difference."""
+    changes = _local(now).utcoffset() != _local(now - _HALF_A_YEAR).utcoffset()
+    return f"{what} ({getattr(_zone, 'key', 'UTC') if changes else zone(now)})"
+
+
+def _local(moment: datetime) -> datetime:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    try:
+        return aware.astimezone(_zone)
+    except OverflowError:  # the calendar's first or last day, which feeds do name
+        return aware
