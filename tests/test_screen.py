@@ -153,5 +153,5 @@ def test_counted(number: int, what: str, said: str) -> None:
 
 
 def test_inert_keeps_places() -> None:
-    """One blank for each sign."""
-    assert inert("a\x1bb\u202ec") == "a b c"
+    """One sign for each character."""
+    assert inert("a\x1bb\u202ec") == "a\u241bb\ufffdc"
