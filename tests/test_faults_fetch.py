@@ -456,7 +456,7 @@ def test_f18_an_empty_document(day: Day) -> None:
 def test_f19_statuses(day: Day, name: str) -> None:
     """Each its reason and its patience, never more than a day, whatever is said; and then its news is told."""
     assert_refused(day, name, FAULTS[name][1])
-    hours = {"f19-date": 0.99, "f19-400": 24, "f19-5000": 24, "f19-410": 24}.get(name, 0.25)
+    hours = {"f19-date": 0.99, "f19-400": 24, "f19-5000": 24}.get(name, 0.25)
     assert hours <= day.fault[name].due + 1e-6 < hours + 0.1
 
 
