@@ -83,7 +83,7 @@ async def test_c15_a_fault_of_this_process(
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, routes=routes, operators="ops")) as desk:
         desk.web.feed(FEED, NEWS)
         worker, sight = Worker(desk.edges, tmp_path / "config.toml"), Vigil(desk.edges)
-        worker._beat(desk.now, 0.0)
+        worker._beat(desk.now)
         await desk.poll()
         own = desk.edges.children
         with monkeypatch.context() as patch:

@@ -78,7 +78,7 @@ def test_from_silence_to_an_alert_and_again(street: Street) -> None:
     assert [line["wave"]["article"] for line in (below, told, within, again)] == [wave] * 4
     assert [line["reason"] for line in (below, within)] == ["below-volume", "in-wave"]
     assert "below-volume, too few stories for a wave of its rule (3 of 5 stories in 6 h); wave of" in below["sentence"]
-    assert f"UTC, article {wave}" in within["sentence"]
+    assert f"UTC+07, article {wave}" in within["sentence"]
     assert [line["occasion"] for line in (told, again)] == ["wave", "wave-2"]
     assert "below-volume" in site.veille("why", "https://a.example/2").stdout
 

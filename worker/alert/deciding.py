@@ -146,7 +146,9 @@ class _Deciding:
         if suppression:
             return made
         last, realert = self._last_told(pair, to), to.telling.realert
-        again = last + realert if realert and last is not None and self._is_left_out(pair, to, occasion) else None
+        is_left_out = last is not None and self._is_left_out(pair, to, occasion)
+        # The last one may be of a clock that was ahead.
+        again = min(last, self._about.now) + realert if realert and last is not None and is_left_out else None
         return self._placed(made, to, match, again=again)
 
     def _placed(

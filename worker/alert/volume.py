@@ -70,7 +70,8 @@ def needed(volume: Volume, weeks: Sequence[int]) -> int | None:
 
 def measure(volume: Volume, level: Level, *, story: int, article_id: int, now: datetime) -> Measured:
     """Measure the window that ends with an article of `story`, which counts."""
-    window = {one.story for one in level.arrivals if one.at > now - volume.per} | {story}
+    # What is of a clock that was ahead by more than the window does not count until its time has come.
+    window = {one.story for one in level.arrivals if now - volume.per < one.at <= now + volume.per} | {story}
     enough = needed(volume, level.weeks)
     holds = enough is not None and len(window) >= enough
     wave = level.wave if holds else None

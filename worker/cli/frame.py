@@ -133,14 +133,11 @@ def readable(path: Path, *, with_rules: bool = False) -> "Readable":
 
 def remark(problems: Sequence["Problem"]) -> None:
     """Say on standard error, in one line, what is wrong beside an answer."""
-    from worker.logs import masked
-
     first = problems[0]
     place = f"{first.file}:{first.line}" if first.line else first.file
     fix = first.mend or "correct it as `veille check` shows"
     more = f" (and {len(problems) - 1} more: `veille check`)" if len(problems) > 1 else ""
-    line = " ".join(f"veille: {place}: {first.message}; fix: {fix}{more}".split())
-    print(masked(line), file=sys.stderr)  # noqa: T201 - the command line's own voice
+    warn(" ".join(f"{place}: {first.message}; fix: {fix}{more}".split()))
 
 
 @contextmanager

@@ -16,8 +16,9 @@ _FAULT = "worker_fault"
 
 
 class Beat(NamedTuple):
-    """When the worker last ticked, its process and its host; see `upkeep.Heartbeat`."""
+    """When a worker last ticked, its process and its host; see `upkeep.Heartbeat`."""
 
+    owner: str
     tick: datetime
     pid: int
     host: str
@@ -32,7 +33,7 @@ def tick(path: Path) -> tuple[bool, str]:
     if beat is None:
         return False, "no worker runs on this store"
     old = age(beat.tick, clock(), turned=beat.turned, booted=beat.boot)
-    if old < LATE_AFTER and (words := _fault(url)):
+    if old < LATE_AFTER and (words := _fault(url, beat.owner)):
         return False, words
     return old < LATE_AFTER, f"the last tick is {old.total_seconds():.0f} s old (process {beat.pid} on {beat.host})"
 
@@ -47,32 +48,33 @@ def ask(url: str) -> Beat | None:
             beat = upkeep.heartbeat(tx)
     finally:
         store.close()
-    return None if beat is None else Beat(beat.tick, beat.pid, beat.host, beat.boot, beat.turned)
+    return None if beat is None else Beat(beat.owner, beat.tick, beat.pid, beat.host, beat.boot, beat.turned)
 
 
 def glance(url: str) -> Beat | None:
     """The same from a SQLite file, without the store's libraries, whose import is a second of CPU; None: ask."""
-    rows = _select(url, "SELECT tick, pid, host, boot, turned FROM heartbeat ORDER BY tick DESC LIMIT 1")
+    rows = _select(url, "SELECT owner, tick, pid, host, boot, turned FROM heartbeat ORDER BY tick DESC LIMIT 1")
     try:
-        found = [Beat(datetime.fromisoformat(tick).replace(tzinfo=UTC), *others) for tick, *others in rows or ()]
+        ticks = [(who, datetime.fromisoformat(tick).replace(tzinfo=UTC), *others) for who, tick, *others in rows or ()]
     except ValueError:
         return None
-    return found[0] if found else None
+    return Beat(*ticks[0]) if ticks else None
 
 
-def _fault(url: str) -> str:
-    """Why a worker on the store cannot do its work, as it wrote down; empty where it can."""
-    rows = _select(url, "SELECT words FROM condition WHERE kind = ?", _FAULT)
-    return "; ".join(row[0] for row in rows) if rows is not None else _ask_fault(url)
+def _fault(url: str, owner: str) -> str:
+    """Why that worker cannot do its work, as it wrote down; empty where it can."""
+    key = f"{_FAULT}:{owner}"
+    rows = _select(url, "SELECT words FROM condition WHERE key = ?", key)
+    return "; ".join(row[0] for row in rows) if rows is not None else _ask_fault(url, key)
 
 
-def _ask_fault(url: str) -> str:
+def _ask_fault(url: str, key: str) -> str:
     from worker.store import conditions, open_store
 
     store = open_store(url, create=False)
     try:
         with store.read() as tx:
-            return "; ".join(one.words for one in conditions.on(tx) if one.kind == _FAULT)
+            return "; ".join(one.words for one in conditions.on(tx) if one.key == key)
     finally:
         store.close()
 

@@ -69,15 +69,16 @@ async def _written_down(
     for number, pause in enumerate(chain(_PAUSES, repeat(_PAUSES[-1]))):
         try:
             return await edges.in_thread(finish)
-        except StoreError as e:
+        except Exception as e:  # whatever it is: what is not written down would be sent again
             if patience is not None and asyncio.get_running_loop().time() - sent >= patience:
                 raise
             if number < len(_PAUSES):
-                _log.warning("the outcome cannot be stored yet", delivery=delivery_id, error=str(e))
+                error = f"{type(e).__name__}: {e}"
+                _log.warning("the outcome cannot be stored yet", delivery=delivery_id, error=error)
         try:
             await asyncio.sleep(pause)
         except asyncio.CancelledError:  # the worker stops: this is the last chance
-            with contextlib.suppress(StoreError):
+            with contextlib.suppress(Exception):
                 await edges.in_thread(finish)
             raise
     raise AssertionError("the pauses have no end")
@@ -156,6 +157,7 @@ def _rechecked(
         events.note(tx, events.Kind.RECHECKED, now, key=draft.key)
     _log.info("delivery rechecked", delivery=draft.id, taken_out=len(found.gone), due=found.due)
     if found.due is not None or found.merged or not found.stays:
+        edges.faults.pop("deliver", None)  # it may have been the only one that could not be made
         return None  # or it is another delivery now, which is due as well
     with edges.store.read() as tx:
         return deliveries.draft(tx, draft.id)
@@ -260,6 +262,9 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
         if settled.state is DeliveryState.DEAD and is_mine:
             _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
+    named = {}
+    # For the log alone: nothing may fail for it once the message is sent.
+    with contextlib.suppress(Exception), edges.store.read() as tx:
         named = headline(tx, claimed.id, claimed.message.subject)
     said = _log.info if settled.state is DeliveryState.SENT else _log.warning
     said(

@@ -7,7 +7,7 @@ not say it, a known good text does: if that fails as well, the fault is not in w
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.child import ChildFailed, Children
+from worker.child import Children
 from worker.errors import OWN_FAULTS
 from worker.model import ParsedEntry, ParsedFeed, StoredEntry
 from worker.parse import parse
@@ -45,8 +45,3 @@ async def reads_documents(children: Children) -> bool:
     """Tell whether a document that nothing is wrong with can be read."""
     url, kind = "https://feed.invalid/", "application/rss+xml"
     return isinstance(await children.run(parse, _DOCUMENT, url, kind, seconds=_SECONDS), ParsedFeed)
-
-
-async def would_strike_any(children: Children, failed: ChildFailed) -> bool:
-    """Tell whether a document's failure in a child is this process's own."""
-    return failed.any_job or not await reads_documents(children)

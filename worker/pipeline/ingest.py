@@ -89,8 +89,10 @@ async def _blame(
 ) -> None:
     """Count a failure against its entry, unless it would have struck any: then that entry waits."""
     any_entry = {entry_id for entry_id, one in failed.items() if one.any_entry}
-    if len(any_entry) < len(failed) and not made and not await _works(edges, live, batch):
-        any_entry = set(failed)
+    if any_entry or not made:
+        # A child may have read anything: what it says of its failure is believed where a good entry fails as well.
+        works = await _works(edges, live, batch)
+        any_entry = set() if works else any_entry if made else set(failed)
     if any_entry:
         fault = next(failed[entry_id].error for entry_id in sorted(any_entry))
         edges.faults[_JOB] = fault
@@ -127,8 +129,10 @@ async def _works(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> bool
     good = good_entry(batch[0].feed if batch else "", edges.clock())
     try:
         (found,) = await _articles(edges, live, [good])
-        if isinstance(found, Failed) or not batch:
+        if isinstance(found, Failed):
             return False
+        if not batch:  # they cannot even be read from the store
+            return True
         prepared = replace(_prepare(good, found, live), entry=replace(good, id=batch[0].id))
         await edges.in_thread(lambda: _try_to_store(edges, live, prepared))
     except StoreError:

@@ -25,7 +25,7 @@ from worker.model import (
 from worker.parse import ParseFailed, parse
 from worker.pipeline import moves
 from worker.pipeline.edges import Edges
-from worker.pipeline.fault import would_strike_any
+from worker.pipeline.fault import reads_documents
 from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
 from worker.schedule import next_poll, next_poll_of_retired
@@ -97,7 +97,7 @@ async def _read_and_store(edges: Edges, feed: Feed, state: FeedState, fetched: F
         else:
             edges.faults.pop("poll", None)
             return stored
-    if isinstance(parsed, ChildFailed) and await would_strike_any(edges.children, parsed):
+    if isinstance(parsed, ChildFailed) and not await reads_documents(edges.children):
         return await _put_off(edges, feed, state, parsed.detail)
     failure = FetchFailed(reason=_reason(parsed), detail=parsed.detail, freshness=fetched.freshness)
     return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))

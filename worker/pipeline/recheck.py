@@ -37,13 +37,10 @@ def recheck(tx: Tx, live: Live, draft: deliveries.Draft, target: Target, now: da
     gone: list[tuple[int, Suppression, str]] = []
     left: list[Severity] = []
     for one in ledger.carried(tx, draft.id):
+        # A wave is of many stories and feeds: one of them that is silenced does not silence the others.
+        story_id, feed = (one.story_id, one.feed) if one.wave is None else (None, "")
         quiet = next(
-            (
-                s
-                for s in in_force
-                if s.covers(one.rule_id, draft.recipient, story_id=one.story_id, feed=one.feed, now=now)
-            ),
-            None,
+            (s for s in in_force if s.covers(one.rule_id, draft.recipient, story_id=story_id, feed=feed, now=now)), None
         )
         is_reminder = one.occasion == Occasion.ESCALATION
         answered = silences.acknowledged(tx, one.article_id) if is_reminder else None

@@ -222,7 +222,8 @@ def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, no
         if last is not None and last.state == DeliveryState.OPEN:
             _add_notice(tx, last, notice)
             continue
-        due = now if last is None else max(now, (last.finished or last.due) + GATHERED_FOR)
+        # The last one may be of a clock that was ahead.
+        due = now if last is None else min(max(now, (last.finished or last.due) + GATHERED_FOR), now + GATHERED_FOR)
         open_delivery(tx, target_id, recipient, NOTICE, due=due, now=now, notice=notice)
 
 

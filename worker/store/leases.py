@@ -6,13 +6,14 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model import EntryState
-from worker.store import deliveries, upkeep
+from worker.store import deliveries
 from worker.store.database import Tx
-from worker.store.tables import DeliveryRow, EntryRow, FeedRow
+from worker.store.tables import DeliveryRow, EntryRow, FeedRow, HeartbeatRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
+_heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: An index finds these; entries that are done hold no lease.
 _UNDER_WAY = [EntryState.NEW, EntryState.READY]
@@ -41,6 +42,5 @@ def take_over(tx: Tx, owners: Collection[str]) -> int:
         held = (where, table.c.owner.in_(dead), table.c.lease_until.is_not(None))
         freed += tx.execute(sa.update(table).where(*held).values(lease_until=None, owner="")).rowcount
     tx.execute(sa.update(_feed).where(_feed.c.owner.in_(dead)).values(lease_until=None, owner=""))
-    for owner in dead:
-        upkeep.rest(tx, owner)
+    tx.execute(sa.delete(_heartbeat).where(_heartbeat.c.owner.in_(dead)))
     return freed

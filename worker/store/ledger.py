@@ -83,6 +83,8 @@ class Carried:
     feed: str
     occasion: str
     severity: Severity
+    #: The article that completed the wave that it tells of; None: it tells of its own article.
+    wave: int | None
 
 
 def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
@@ -107,6 +109,7 @@ def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
             feed=r.source,
             occasion=r.occasion,
             severity=Severity(r.severity),
+            wave=r.wave,
         )
         for r in tx.execute(query)
     )
@@ -138,10 +141,10 @@ def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None
     firsts = sa.select(_obligation).where(
         _obligation.c.rule_id == rule_id,
         _obligation.c.article_id == article_id,
-        _obligation.c.occasion.in_([Occasion.FIRST, Occasion.FOLLOW_UP]),
+        _obligation.c.occasion.in_([Occasion.FIRST, Occasion.FOLLOW_UP, Occasion.WAVE]),
     )
     rows = tx.execute(firsts.order_by(_obligation.c.id)).all()
-    if not rows or any(r.occasion == Occasion.FIRST and r.verdict == Verdict.OWED for r in rows):
+    if not rows or any(r.occasion != Occasion.FOLLOW_UP and r.verdict == Verdict.OWED for r in rows):
         return None
     gone = next((r for r in rows if r.verdict == Verdict.SUPPRESSED), None)
     if gone is None:

@@ -14,7 +14,7 @@ _feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # as above
 _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
-#: What waits for a time of day, which is what it was.
+#: What waits for a time of day, which is what it was: it is moved by whole days.
 _TOLD_BY_THE_CLOCK = [Hold.QUIET_HOURS, Hold.DIGEST]
 _WAITING = [DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY]
 
@@ -42,6 +42,10 @@ def set_back(tx: Tx, by: timedelta, *, now: datetime, lease: timedelta) -> None:
         (_target.c.next_at, ()),
     ):
         _earlier(tx, column, where, by, now)
+    # Otherwise what was held by a clock of another year would wait for that year.
+    if whole := timedelta(days=by.days):
+        by_the_clock = (_delivery.c.state.in_(_WAITING), _delivery.c.hold.in_(_TOLD_BY_THE_CLOCK))
+        _earlier(tx, _delivery.c.due, by_the_clock, whole, now)
     for column in (_feed.c.lease_until, _entry.c.lease_until, _entry.c.page_lease_until, _delivery.c.lease_until):
         table = column.table
         tx.execute(sa.update(table).where(column > now + lease).values({column.name: now + lease}))

@@ -69,12 +69,12 @@ def note(tx: Tx, obligations: Iterable[Obligation], level_of: Mapping[str, Level
                     per=int(found.wave.per.total_seconds()),
                 )
             )
-            _name(tx, rule_id, found.wave, mine, now)
+            _name(tx, rule_id, found.wave, now)
 
 
-def _name(tx: Tx, rule_id: str, wave: Wave, known: Level, now: datetime) -> None:
+def _name(tx: Tx, rule_id: str, wave: Wave, now: datetime) -> None:
     """Let what stayed below the volume, and stands in the window of a wave that begins, name that wave."""
-    window = [one.number for one in known.arrivals if one.at > now - wave.per]
+    window = sa.select(_match.c.id).where(_match.c.rule_id == rule_id, _match.c.created > now - wave.per)
     before = (
         _obligation.c.match_id.in_(window),
         _obligation.c.rule_id == rule_id,
