@@ -114,8 +114,10 @@ class Inline:
         return function(*args) if found is None else found
 
     @staticmethod
-    def failing(reason: Any) -> Callable[..., ChildFailed]:
-        return lambda *_: ChildFailed(reason=reason, detail="as the test says")
+    def failing(reason: Any, url: str = "") -> Callable[..., ChildFailed | None]:
+        """Fail every job or, with `url`, what was got from there alone."""
+        failed = ChildFailed(reason=reason, detail="as the test says")
+        return lambda *given: failed if not url or url in given else None
 
 
 def new_store(folder: Path) -> Store:

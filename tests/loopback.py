@@ -320,9 +320,9 @@ class Loopback:
             await self.rest()
 
     async def rest(self) -> None:
-        """Return once nothing is left to do; pages that do not come are tried again, as time passes."""
+        """Return once nothing is left to do; what failed is tried again, as time passes: a page, a child that was slow."""
         await self._quiet()
-        while self.desk.one("SELECT count(*) FROM entry WHERE state = 'new'"):
+        while self.desk.one("SELECT count(*) FROM entry WHERE state IN ('new', 'ready')"):
             self.desk.later(seconds=15)
             await self._quiet()
 

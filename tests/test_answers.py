@@ -77,7 +77,8 @@ def client(desk: Desk) -> httpx.AsyncClient:
         lambda token: answering.read(desk.store, desk.edges.live, token, desk.now),
         lambda said: answering.take(desk.store, desk.edges.live, said, desk.now),
     )
-    transport = httpx.ASGITransport(application(lambda: True, lambda: None, answering=pages))  # type: ignore[arg-type, return-value]
+    console = application(lambda: True, lambda: None, answering=pages, hosts=lambda: ["veille.example.org"])  # type: ignore[arg-type, return-value]
+    transport = httpx.ASGITransport(console)
     return httpx.AsyncClient(transport=transport, base_url="https://veille.example.org")
 
 

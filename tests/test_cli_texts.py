@@ -12,7 +12,7 @@ from rig import Item, Site
 LEAD = "Une délégation de la province a visité lundi le marché flottant."
 TAIL = f"Hun Sen attendu au palais\n\n{VISIT}"
 LINK = "https://a.example/marche"
-HOSTILE = "Le \x1b[31mmarché [red]rouge[/red]"
+HOSTILE = "Le \x1b[31m marché [red]rouge[/red]"
 
 
 @pytest.fixture

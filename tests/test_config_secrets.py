@@ -65,6 +65,12 @@ def test_no_repr_shows_a_secret_and_the_log_knows_it(tmp_path: Path, text: str) 
     assert CANARY not in line
 
 
+def test_more_than_a_host_where_a_host_stands_is_a_secret(tmp_path: Path) -> None:
+    """A reference that brings a path along is masked: it may be what opens the feed."""
+    address = "h.example/private/9f8e7d6c5b4a/feed.xml"
+    assert load(tmp_path, feed(url='"https://${WHERE}"'), WHERE=address).secrets == (address,)
+
+
 def test_what_is_shown_by_design_is_no_secret(tmp_path: Path) -> None:
     """A reference in a name, an address or a path does not blank ordinary words out of every log."""
     text = feed(name='"${WORD}"') + '[rules]\nfolder = "${WORD}"\n[http]\nlisten = "${HOST}:80"\n'

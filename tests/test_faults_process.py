@@ -46,6 +46,7 @@ from worker.store.tables import DeliveryRow, FeedRow
 
 ROOT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
+DAY = 24 * HOUR
 #: As SQLite keeps times.
 TIME = "%Y-%m-%d %H:%M:%S.%f"
 
@@ -121,7 +122,7 @@ def test_c01_a_store_that_was_written_later_than_it_is_now(tmp_path: Path) -> No
 
 
 def test_c01_what_is_moved_when_a_clock_is_set_back(store) -> None:
-    """Every wait but one for a time of day; leases end within their length; what is due stays due."""
+    """Every wait, one for a time of day by whole days; leases end within their length; what is due stays due."""
     from stored import NOW, feed, open_one, state_of
 
     open_one(store, due=NOW + 3 * HOUR)
@@ -137,6 +138,10 @@ def test_c01_what_is_moved_when_a_clock_is_set_back(store) -> None:
         told = dict(tx.execute(sa.select(messages.c.recipient, messages.c.due)).all())
         setback.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
         again = tx.execute(sa.select(fields.c.due)).scalar_one()
+        tx.execute(sa.update(messages).values(due=NOW + 730 * DAY + 3 * HOUR))
+        setback.set_back(tx, 730 * DAY + 2 * HOUR, now=NOW, lease=LEASE)
+        years = dict(tx.execute(sa.select(messages.c.recipient, messages.c.due)).all())
+    assert years == {"log:a": NOW + HOUR, "log:b": NOW + 3 * HOUR}
     assert tuple(moved) == (NOW + HOUR, NOW + LEASE, NOW + HOUR)
     assert told == {"log:a": NOW + HOUR, "log:b": NOW + 3 * HOUR}
     assert again == NOW

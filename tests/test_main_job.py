@@ -241,7 +241,7 @@ def freeze_and_age(site: Site, worker: Worker) -> bool:
     worker.send_signal(signal.SIGSTOP)
     try:
         with contextlib.closing(sqlite3.connect(site.folder / "veille.db", timeout=0.2)) as db, db:
-            db.execute("UPDATE heartbeat SET tick = datetime('now', '-1 minute')")
+            db.execute("UPDATE heartbeat SET tick = datetime('now', '-1 minute'), turned = turned - 60")
     except sqlite3.OperationalError:
         worker.send_signal(signal.SIGCONT)
         return False

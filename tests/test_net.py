@@ -431,14 +431,22 @@ async def test_f26_a_cookie_that_a_redirect_wants(feedserver: FeedServer, client
         ("https://a.site.test/", "ok=1; Secure", "https://a.site.test/x", True),
         ("http://127.0.0.1/", "ok=1", "http://127.0.0.1/x", True),
         ("http://a.site.test/", "ok=" + "1" * 5000, "http://a.site.test/x", False),
+        ("http://a.site.test/", b"ok=\xe9", "http://a.site.test/x", False),
+        ("http://a.site.test/", "ok=1; Path=/中".encode(), "http://a.site.test/x", False),
     ],
 )
-async def test_w06_cookies_go_to_those_that_set_them(first: str, said: str, second: str, sent: bool) -> None:
+async def test_w06_cookies_go_to_those_that_set_them(first: str, said: str | bytes, second: str, sent: bool) -> None:
     """To the host, or to the domain that it belongs to and names; nowhere else."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if str(request.url) == first:
-            return httpx.Response(302, headers={"location": second, "set-cookie": said})
+            return httpx.Response(
+                302,
+                headers=[
+                    (b"location", second.encode()),
+                    (b"set-cookie", said if isinstance(said, bytes) else said.encode()),
+                ],
+            )
         return httpx.Response(200, content=request.headers.get("cookie", "none"))
 
     client = net.Client(user_agent="t", transport=httpx.MockTransport(answer))

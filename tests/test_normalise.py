@@ -456,9 +456,14 @@ def test_labelled_articles(name: str):
         ("Le pont de Hué ouvre lundi matin.", "Le pont de Hué ouvre lundi matin.\n\nLes ouvriers partent tous.", None),
         ("Le pont de Hué ouvre lundi mat […]", "Le pont de Hué ouvre lundi matin, dit le maire.", None),
         ("Lundi, Hué ouvre un pont.", "Un pont de Hué ouvre.", "Lundi, Hué ouvre un pont.\n\nUn pont de Hué ouvre."),
+        (
+            "Le pont de Hué ouvre lundi matin, en présence de Tô Lâm.",
+            "Le pont de Hué ouvre lundi matin. Oui.",
+            "Le pont de Hué ouvre lundi matin, en présence de Tô Lâm.\n\nLe pont de Hué ouvre lundi matin. Oui.",
+        ),
         ("新桥今天通车了。", "新桥今天通车了。总理出席了典礼。", None),
     ],
-    ids=["a standfirst", "the first paragraph", "a teaser", "the same words", "without spaces"],
+    ids=["a standfirst", "the first paragraph", "a teaser", "the same words", "more at its end", "without spaces"],
 )  # fmt: skip
 def test_p21_a_standfirst_is_said_once(summary: str, content: str, expected: str | None):
     """It goes before the content, unless that holds it."""

@@ -606,6 +606,29 @@ def test_p22_a_type_that_nobody_knows(attributes: str):
     assert only(atom(f"<id>1</id><content {attributes}>Le pont ouvre.</content>")).content == "Le pont ouvre."
 
 
+def test_what_xhtml_escapes_is_text():
+    """A tag that a sentence of XHTML speaks of swallows nothing behind it."""
+    markup = "<div xmlns='http://www.w3.org/1999/xhtml'><p>La page a un &lt;script&gt;.</p><p>Le pont ouvre.</p></div>"
+    content = only(atom(f"<id>1</id><content type='xhtml'>{markup}</content>")).content
+    assert "&lt;script&gt;" in content
+    assert "Le pont ouvre." in content
+
+
+def test_letters_without_a_type_are_no_base64():
+    """What no type calls coded is text, whatever it looks like."""
+    assert (
+        only(rss("<title>T</title><description>AABBCCDDEEFFAABBCCDD</description>")).summary == "AABBCCDDEEFFAABBCCDD"
+    )
+
+
+def test_the_end_of_an_item_in_its_own_text():
+    """In a broken feed, the last item ends behind what it quotes."""
+    quoted = "<description><![CDATA[Début </item> et suite.]]></description><pubDate>2026-02-18T10:30:00Z</pubDate>"
+    *_, last = read(rss("<title>x < y</title>", f"<title>T</title>{quoted}")).entries
+    assert "suite" in last.summary
+    assert last.published == datetime(2026, 2, 18, 10, 30, tzinfo=UTC)
+
+
 def test_content_in_base64():
     """Text in base64 is read (RFC 4287 section 4.1.3.3), and a picture in it is none."""
     assert only(atom("<id>1</id><content mode='base64'>TGUgcG9udCBvdXZyZS4=</content>")).content == "Le pont ouvre."

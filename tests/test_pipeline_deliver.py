@@ -547,13 +547,18 @@ async def test_two_workers_send_once(desk: Desk) -> None:
     assert len(desk.attempts) == 1
 
 
+@pytest.mark.parametrize(
+    "error",
+    [StoreBusyError("busy"), MemoryError(), RuntimeError("can't start new thread"), KeyError("a bug")],
+    ids=lambda error: type(error).__name__,
+)
 async def test_s03_what_was_sent_is_written_down_when_the_store_is_free(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    error: Exception, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that is busy after the send is asked again, instead of the recipient being told again."""
+    """What fails after the send is done again, the send is not: the store is busy, or this process at fault."""
     (one,) = await owe(desk)
     real = job.deliveries.finish
-    refusals = [StoreBusyError("busy")] * 3
+    refusals = [error] * 3
 
     def finish(*args, **kwargs):
         if refusals:

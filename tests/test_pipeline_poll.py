@@ -100,7 +100,7 @@ async def test_what_is_no_feed(desk: Desk, body: bytes, reason: str) -> None:
 )
 async def test_p04_a_document_that_kills_its_child(desk: Desk, child: ChildReason, reason: str) -> None:
     """A parser that ends is a failure of this feed, with the document kept."""
-    desk.children.instead = Inline.failing(child)
+    desk.children.instead = Inline.failing(child, FEED)
     desk.web.feed(FEED, ITEMS)
     assert (await desk.poll()).result == reason
     assert desk.one("SELECT count(*) FROM raw") == 1

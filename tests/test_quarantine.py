@@ -3,11 +3,13 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk import FEED, VISIT, Desk, log_target, scripted
 from rig import Item, Site, rss
 
+from worker.model import StoredEntry
 from worker.pipeline import ingest as ingest_job
 from worker.store import entries
 from worker.store.entries import MAX_ATTEMPTS
@@ -19,8 +21,12 @@ BROKEN = b"<html><body>This is no feed at all.</body></html>"
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A store with an entry that failed until it was put aside, and a document that is no feed."""
 
-    def fail(entry: object, *_: object) -> None:
-        raise ValueError("as the test says")
+    def fail(entry: StoredEntry, *given: Any) -> Any:
+        if entry.parsed.guid == "1":
+            raise ValueError("as the test says")
+        return prepare(entry, *given)
+
+    prepare = ingest_job._prepare
 
     site = Site(tmp_path, feeds=[FEED])
     with scripted(monkeypatch, Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")])) as desk:
@@ -45,7 +51,7 @@ def test_it_is_listed_with_feed_reason_and_time(veille, site: Site) -> None:
     assert (document["id"], document["feed"], document["at"]) == ("d2", FEED, "2026-02-06T08:35:00+00:00")
     assert document["reason"].startswith("not_a_feed")
     said = veille("quarantine", site=site).out
-    for word in ("as the test says", "not_a_feed", "2026-02-06 08:34"):
+    for word in ("as the test says", "not_a_feed", "2026-02-06 15:34"):
         assert word in said
 
 

@@ -119,6 +119,7 @@ TIME = "2026-02-06 08:00:00.000000"
 TABLE = [
     ("status", True),
     ("articles", True),
+    ("search MARK", True),
     ("why 6", True),
     ("why 6 --rule visit", True),
     ("why MARK --all", True),
@@ -206,6 +207,7 @@ def test_w11_every_command_is_tried() -> None:
 def test_w11_nothing_goes_around_the_gate() -> None:
     """Only the command line's voice and its screen write to a stream; the log writes what it made harmless."""
     may = {
+        "app/run.py": {"stdout"},  # asked whether it is a terminal
         "cli/frame.py": {"print", "stdout", "stderr"},
         "cli/show/terminal.py": {"Console", "stdout"},
         "cli/__init__.py": {"stdout", "stderr"},  # opened and reconfigured

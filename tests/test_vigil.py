@@ -612,7 +612,10 @@ def test_doctor_finds_all_that_is_wrong(veille, tmp_path: Path, monkeypatch: pyt
     with closing(sqlite3.connect(tmp_path / "veille.db")) as db, db:
         db.execute("UPDATE entry SET state = 'quarantined' WHERE id = 1")
         db.execute("UPDATE obligation SET delivery_id = NULL WHERE id = (SELECT min(id) FROM obligation)")
-        db.execute("INSERT INTO heartbeat VALUES (1, 'o', 'h', 1, '2026-01-01', '2026-01-01 00:00:00.000000')")
+        db.execute(
+            "INSERT INTO heartbeat (owner, host, pid, started, tick)"
+            " VALUES ('o', 'h', 1, '2026-01-01', '2026-01-01 00:00:00.000000')"
+        )
     store = open_store(f"sqlite:///{tmp_path / 'veille.db'}", create=False)
     with store.write() as tx:
         targets.park(tx, "log", "535")
@@ -623,7 +626,7 @@ def test_doctor_finds_all_that_is_wrong(veille, tmp_path: Path, monkeypatch: pyt
     (tmp_path / "alerts").write_text("in the way")
     done = veille("doctor", "--json", site=site)
     assert done.code == 1
-    assert wrong(done) == {"configuration", "targets", "worker", "feeds", "quarantine", "conditions"}
+    assert wrong(done) == {"configuration", "targets", "worker", "sending", "feeds", "quarantine", "conditions"}
     assert "the ledger does not add up" in done.out
     assert "log: nothing can be sent" in done.out
 

@@ -223,6 +223,21 @@ async def test_two_alerts_that_wait_are_one_message(desk: Desk) -> None:
     assert breaches(desk) == ()
 
 
+async def test_a_wave_that_waits_outlives_a_mute_of_one_of_its_stories(desk: Desk) -> None:
+    """The story of the article that completed it is muted in the night: the wave is told in the morning."""
+    night = replace(
+        email_target("desk", "a@example.org"), quiet=(Quiet(since=time(8), until=time(23)),), timezone="UTC"
+    )
+    desk.reload(targets=[night])
+    await one_by_one(desk, range(5))
+    story = desk.one("SELECT story_id FROM story_article ORDER BY article_id DESC LIMIT 1")
+    with desk.store.write() as tx:
+        silences.add(tx, silences.Silence(story_id=story, author="me", created=desk.now))
+    desk.later(hours=14)
+    await desk.pass_()
+    assert [mail["Subject"] for mail in mails(desk)] == ["[high] Crues: Vague de 5 affaires en 6 heures"]
+
+
 async def test_a_digest_tells_waves_among_the_rest(desk: Desk) -> None:
     """By title, with the first stories; what was held back is counted."""
     daily = replace(
@@ -256,6 +271,24 @@ async def test_a_wave_escalates_once(desk: Desk) -> None:
     reminder = mails(desk)[2]
     assert reminder["Subject"] == "[high] Crues: Wave of 5 stories in 6 hours"
     assert plain(reminder).startswith("Reminder: nobody has acknowledged this alert yet.")
+
+
+async def test_a_reminder_goes_with_the_wave_that_it_reminds_of(desk: Desk) -> None:
+    """The desk sleeps, and silences the rule for itself before it heard of the wave: nobody is reminded of it."""
+    night = replace(
+        email_target("desk", "a@example.org"), quiet=(Quiet(since=time(8), until=time(23)),), timezone="UTC"
+    )
+    boss = replace(email_target("boss", "c@example.org"), timezone="UTC")
+    escalation = Escalation(targets=("boss",), after=timedelta(hours=20))
+    desk.reload(targets=[night, boss], routes=[Route(targets=("desk",), telling=Telling(escalation=escalation))])
+    await one_by_one(desk, range(5))
+    with desk.store.write() as tx:
+        silences.add(tx, silences.Silence(rule_id="flood", recipient=DESK, author="me", created=desk.now))
+    for _ in range(3):
+        desk.later(hours=14)
+        await desk.pass_()
+    assert desk.told == []
+    assert [line.split()[1:3] for line in lines(desk)][-2:] == [["wave", "silenced"], ["escalation", "silenced"]]
 
 
 async def test_a_throttle_postpones_waves(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.child import Children
+from worker.child import ChildFailed, Children, answer
 
 #: In the path of a file that nothing may open.
 FORBIDDEN = "forbidden"
@@ -24,16 +24,19 @@ class Watched(Children):
     """As `Children`, for jobs of hostile tests."""
 
     async def run(self, function: Callable[..., Any], *args: Any, seconds: float = 20) -> Any:
-        return await super().run(watched, function, args, seconds=seconds)
+        found = await super().run(watched, function, args, seconds=seconds)
+        if isinstance(found, ChildFailed):
+            return found
+        return answer.received(function, found.encode())[0]
 
 
-def watched(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """What `function` makes of `args`."""
+def watched(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """What `function` makes of `args`, in the form that a child's answer has, as only `function` says of which type."""
     if not _watched:
         _watched.append(True)
         sys.addaudithook(_judge)
         _shorten()
-    return function(*args)
+    return answer.sent(function, function(*args)).decode()
 
 
 def _judge(event: str, args: tuple[Any, ...]) -> None:

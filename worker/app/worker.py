@@ -114,8 +114,10 @@ class Worker:
         _log.info("stopped")
 
     def _console(self, listen: tuple[str, int]) -> Console:
-        public_url = self._edges.live.config.public_url
-        return Console(listen, self._is_alive, self._measured, self._unready, self._answering(), public_url)
+        answering = self._answering()
+        return Console(
+            listen, self._is_alive, self._measured, self._unready, answering, lambda: self._edges.live.config.public_url
+        )
 
     def _answering(self) -> tuple[Read, Take]:
         """What one-click links do; without a `public_url` none is signed, so none is valid."""

@@ -85,7 +85,8 @@ class References:
             mend = "write ${NAME} for an environment variable, ${file:/path} for a file"
             self.failed.append((path, "`${...}` holds no name of a variable", mend))
             return ""
-        if value and secret:
+        # More than a host may stand in what is written where a host does.
+        if value and (secret or re.search("[/?#]", value)):
             self.found.append((path, value))
         return value
 

@@ -37,7 +37,7 @@ def application(
     measured: Callable[[], Measured],
     unready: Callable[[], str] = lambda: "",
     answering: Sequence[Route] = (),
-    hosts: Sequence[str] = (),
+    hosts: Callable[[], Sequence[str]] = tuple,
 ) -> ASGIApp:
     """The endpoint's pages; all are asked at every request, in a thread, and may raise StoreError.
 
@@ -101,10 +101,13 @@ class Console:
         measured: Callable[[], Measured],
         unready: Callable[[], str] = lambda: "",
         answering: tuple[Read, Take] | None = None,
-        public_url: str = "",
+        public_url: Callable[[], str] = str,
     ) -> None:
         host, port = listen
-        hosts = [host, urlsplit(public_url).hostname or ""]
+
+        def hosts() -> Sequence[str]:
+            return [host, urlsplit(public_url()).hostname or ""]
+
         try:
             # Here, because uvicorn would end the process where the port is taken.
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]

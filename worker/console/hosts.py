@@ -1,6 +1,6 @@
 """The Host of a request: a page of the web must not read the worker's port under a name of its own (DNS rebinding)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -14,16 +14,19 @@ _RESERVED = (".localhost", ".local", ".internal", ".home.arpa")
 class Hosts:
     """Answers 400 to a Host that a stranger may have registered.
 
-    Let through are addresses, names without a dot (of containers), names of a house, and those that are given.
+    Let through are addresses, names without a dot (of containers), names of a house, and those that are given; and what
+    names no host, as HTTP/1.0 allows: browsers always name one.
     """
 
-    def __init__(self, inner: ASGIApp, names: Sequence[str]) -> None:
+    def __init__(self, inner: ASGIApp, names: Callable[[], Sequence[str]]) -> None:
         self._inner = inner
-        self._names = frozenset(name.lower() for name in names if name)
+        #: Asked for each request: a reload may change them.
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and not self._is_ours(Headers(scope=scope).get("host", "")):
+        host = Headers(scope=scope).get("host", "")
+        if scope["type"] == "http" and host and not self._is_ours(host):
             refusal = PlainTextResponse("not a name of this worker; [http] public_url gives it one\n", status_code=400)
             await refusal(scope, receive, send)
             return
@@ -31,7 +34,9 @@ class Hosts:
 
     def _is_ours(self, host: str) -> bool:
         name = _name(host)
-        return bool(name) and (name in self._names or "." not in name or name.endswith(_RESERVED) or _is_address(name))
+        if not name or "." not in name or name.endswith(_RESERVED) or _is_address(name):
+            return bool(name)
+        return name in (one.lower() for one in self._names())
 
 
 def _name(host: str) -> str:

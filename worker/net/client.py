@@ -216,7 +216,11 @@ class _Exchange:
             request.headers["Cookie"] = "; ".join(both)
 
     def _keep_cookies(self, request: httpx.Request, answer: httpx.Response) -> None:
-        said = [("Set-Cookie", one) for one in answer.headers.get_list("set-cookie") if len(one) <= _COOKIE]
+        said = [
+            ("Set-Cookie", one)
+            for one in answer.headers.get_list("set-cookie")
+            if len(one) <= _COOKIE and one.isascii()
+        ]
         if said and answer.status_code in _REDIRECTS:
             if self._cookies is None:
                 # Strict: nobody sets cookies for all names that are registered under a suffix such as `.co.uk`.

@@ -9,8 +9,8 @@ from worker.text import fold
 _WORD = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+")
 #: Sequences of so many words are compared, so that a standfirst made of an article's words is not taken for a part.
 _RUN = 3
-#: A paragraph of whose sequences so many stand in the other text is there: teasers end within a word, and add dots.
-_HELD = 0.7
+#: A teaser ends so, and within a word.
+_CUT = re.compile(r"(?:…|\.\.\.)\W*$")
 
 
 def with_standfirst(summary: str, content: str) -> str:
@@ -32,8 +32,10 @@ def _missing(text: str, other: str) -> Iterator[str]:
         runs = _runs(own)
         if not own:
             continue
-        held = sum(run in there for run in runs) / len(runs) if runs else float(words.issuperset(own))
-        if held < _HELD:
+        if _CUT.search(paragraph):
+            own, runs = own[:-1], runs[:-1]
+        # Whole, since one new word may be the news: what is said twice costs less than what is lost.
+        if not (there.issuperset(runs) if runs else words.issuperset(own)):
             yield paragraph
 
 

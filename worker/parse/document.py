@@ -228,6 +228,8 @@ def cut(text: str) -> Items:
     if not starts:
         return Items(text, (), "")
     end = text.find(f"</{starts[-1][1]}", starts[-1].start())
+    while end >= 0 and _is_within(end, quoted):
+        end = text.find(f"</{starts[-1][1]}", end + 1)
     end = text.find(">", end) + 1 if end >= 0 else len(text)
     edges = [*(match.start() for match in starts), end or len(text)]
     items = tuple(text[a:b] for a, b in pairwise(edges))

@@ -130,7 +130,7 @@ def _entry(item: Mapping[str, Any], language: str, url: str, dates: Dates) -> Pa
         link=_link(item, url),
         title=texts.plain(_text(item, "title"), markup=False),
         summary=texts.body(_text(item, "summary"), markup=False),
-        content=texts.body(markup) if markup else texts.body(_text(item, "content_text"), markup=False),
+        content=texts.body(markup) if markup.strip() else texts.body(_text(item, "content_text"), markup=False),
         published=dates.read(_text(item, "date_published")),
         updated=dates.read(_text(item, "date_modified")),
         author=_author(item),

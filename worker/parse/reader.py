@@ -123,12 +123,13 @@ class _Open:
         """The text, markup within it as HTML."""
         is_nested = any(is_tag for is_tag, _ in self._pieces)
         value = "".join(piece for is_tag, piece in self._pieces if not is_tag)
-        if is_nested and not _TAG.search(value):
+        if is_nested and ("xhtml" in self.kind or not _TAG.search(value)):
             value = "".join(piece if is_tag else html.escape(piece, quote=False) for is_tag, piece in self._pieces)
         elif is_nested:  # HTML as text, and some as elements
             value = "".join(piece for _, piece in self._pieces)
         value = value.strip()
-        if self.mode == "base64" or not (self.kind in _PLAIN or "html" in self.kind or "xml" in self.kind):
+        is_unknown = self.kind and self.kind not in _PLAIN and "html" not in self.kind and "xml" not in self.kind
+        if self.mode == "base64" or is_unknown:
             value = _unpacked(value, certain=self.mode == "base64")
         return Text(
             part=_PARTS[self.name], value=value, markup=is_nested or self.kind not in _PLAIN, direct=self._direct

@@ -71,6 +71,8 @@ def said(error: Exception) -> str:
 
     if isinstance(error, TemplateNotFound):
         return f"there is no template {error.name}"
+    if isinstance(error, MemoryError):
+        return "it takes too much memory"
     words = _CLASS.sub(r"\1", str(error)) or type(error).__name__
     return " ".join(words.split())[:300]
 
@@ -90,4 +92,5 @@ def _problem(name: str, error: Exception, templates: Templates) -> Problem:
             file, line = frame.filename, frame.lineno or 0
     if isinstance(error, TemplateSyntaxError):
         file, line = error.filename or file, error.lineno
-    return Problem(file=file, line=line, message=f"the template fails: {said(error)}")
+    mend = "look for a text that grows" if isinstance(error, MemoryError) else ""
+    return Problem(file=file, line=line, message=f"the template fails: {said(error)}", mend=mend)

@@ -176,4 +176,4 @@ def _meant(name: str) -> str:
 def _hinted(problem: Problem) -> Problem:
     named = _NAMED.search(problem.message)
     word = next(filter(None, named.groups()), "") if named else ""
-    return replace(problem, mend=suggestion(word, _FIELDS | _ALWAYS) if word else "")
+    return replace(problem, mend=suggestion(word, _FIELDS | _ALWAYS) if word else problem.mend)
