@@ -320,7 +320,7 @@ class Loopback:
             await self.rest()
 
     async def rest(self) -> None:
-        """Return once nothing is left to do; a page that did not come, a child that was slow are tried again meanwhile."""
+        """Return once nothing is left to do; pages that do not come and children that are slow are tried again."""
         await self._quiet()
         while self.desk.one("SELECT count(*) FROM entry WHERE state IN ('new', 'ready')"):
             self.desk.later(seconds=15)
