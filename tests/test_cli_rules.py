@@ -59,6 +59,15 @@ def test_check(veille, site: Site) -> None:
     assert "rules.toml:13: a test of `visit` fails: the rule does not match" in done.err
 
 
+def test_check_of_what_the_configuration_does_not_have(veille, site: Site) -> None:
+    """A draft that reads a feed which nobody polls is refused before the worker refuses it."""
+    wrong = folder(site, TESTED.replace('id = "visit"', 'id = "visit"\nfeeds = ["nosuch"]', 1))
+    done = veille("rules", "check", "--rules", wrong, site=site)
+    assert done.code == 78
+    assert "the rule `visit` reads the feed `nosuch`" in done.err
+    assert veille("rules", "check", "--config", site.folder / "none.toml", "--rules", wrong).code == 0
+
+
 def test_rules_need_no_configuration(veille, tmp_path: Path) -> None:
     """A folder of rules is enough."""
     rules = tmp_path / "rules"

@@ -104,12 +104,18 @@ def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
 def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> rules.RuleSet:
     """The rules of `folder` alone, else those of the configuration at `path` or, without one, of `rules` beside it.
 
-    Raises UserError with every mistake; with `tested`, also with every `[[rule.test]]` that fails.
+    Raises UserError with every mistake; with `tested`, also with every `[[rule.test]]` that fails, and every feed
+    or tag that a rule reads and the configuration does not have.
     """
+    readable = load_readable(path) if path.exists() else None
     if folder is None:
-        folder = load_readable(path).config.rules_folder if path.exists() else path.parent / "rules"
+        folder = path.parent / "rules" if readable is None else readable.config.rules_folder
     ruleset = rules.compile_rules(config.read_rules(folder))
-    if tested and (failures := match.failing_tests(ruleset, clock())):
+    failures = match.failing_tests(ruleset, clock()) if tested else ()
+    # Half a configuration does not say which feeds there are.
+    if tested and readable is not None and not readable.problems:
+        failures = (*failures, *config.check_readings(readable.config, ruleset.rules))
+    if failures:
         raise UserError(failures)
     return ruleset
 

@@ -190,10 +190,10 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
         for target in rule.to
         if target not in known
     )
-    return (*problems, *_readings(config, rules))
+    return (*problems, *check_readings(config, rules))
 
 
-def _readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]:
+def check_readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]:
     """Feeds, tags and languages that a rule asks for and no configured feed has: it would never read anything."""
     feeds = {feed.name for feed in config.feeds}
     tags = {tag for feed in config.feeds for tag in feed.tags}
