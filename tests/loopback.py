@@ -335,11 +335,12 @@ class Loopback:
     def is_quiet(self) -> bool:
         """Nothing is due and nothing is under way."""
         now, soon = (f"'{self.desk.now + wait:%Y-%m-%d %H:%M:%S.%f}'" for wait in (timedelta(0), timedelta(minutes=1)))
-        # A page that is being fetched has a lease of minutes, one that is to be tried again waits for seconds.
+        # What is under way has a lease of minutes, what is to be tried again waits for seconds.
+        ready = f"state = 'ready' AND (lease_until IS NULL OR lease_until <= {now} OR lease_until > {soon})"
         pages = f"state = 'new' AND (page_due <= {now} OR page_lease_until > {soon} OR page_lease_until <= {now})"
         return not self.desk.one(
             f"SELECT (SELECT count(*) FROM feed WHERE due <= {now} OR lease_until IS NOT NULL)"
-            f" + (SELECT count(*) FROM entry WHERE state = 'ready' OR {pages})"
+            f" + (SELECT count(*) FROM entry WHERE {ready} OR {pages})"
             f" + (SELECT count(*) FROM delivery WHERE state IN ('open', 'sealed', 'retry') AND due <= {now})"
         )
 

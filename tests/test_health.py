@@ -24,7 +24,7 @@ def beat(url: str, ticked: datetime, **more: Any) -> None:
 
 def told(ticked: datetime) -> Beat:
     """What such a store says."""
-    return Beat(ticked, 7, "desk", "", None)
+    return Beat("o", ticked, 7, "desk", "", None)
 
 
 @pytest.mark.parametrize("ticked", [datetime(2026, 2, 6, 8, tzinfo=UTC), datetime(2026, 2, 6, 8, 0, 0, 5, tzinfo=UTC)])
