@@ -162,7 +162,7 @@ class _Deciding:
         return placed(made, to, match.severity, about=self._about, throttled=throttled, again=again, thread=thread)
 
     def _last_told(self, pair: Pair, to: Addressee) -> datetime | None:
-        """When the recipient was last told of the story, or of the article where that is told by itself."""
+        """The moment of the recipient's last alert on the story, or on the article alone."""
         standing = self._history.standing.get(pair) if self._by_story(to) else None
         return standing.last if standing else self._history.told_at.get(pair)
 

@@ -43,7 +43,7 @@ class LastAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """What is known of a rule's volume before an article is decided."""
+    """Everything known of a rule's volume before an article is decided."""
 
     #: In order, as far back as a window before the oldest of `last_alerts`, and at least one window.
     arrivals: Sequence[Arrival] = ()

@@ -52,7 +52,7 @@ def age_of(beat: "Heartbeat", now: datetime) -> timedelta:
 
 
 def is_alive(store: "Store", now: datetime) -> bool:
-    """Whether a worker ticked a moment ago. A clock that was stepped does not make it dead."""
+    """True where a worker ticked a moment ago. A clock that was stepped does not make it dead."""
     # Here, because health reads the clock every half minute and has no other use for the store's libraries.
     from worker.store import upkeep
 
@@ -84,7 +84,7 @@ class Steps:
         return step if abs(step) > SET_BACK else timedelta()
 
     def ahead(self) -> timedelta:
-        """How far the clock was stepped forward and is not trusted yet."""
+        """The part of a step forward of the clock that is not trusted yet."""
         with self._lock:
             self._update()
             return self._seen - self._trusted

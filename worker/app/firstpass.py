@@ -59,14 +59,14 @@ def _facts(edges: Edges) -> dict[str, Any]:
 
 
 def _places(targets: Sequence[Target]) -> list[str]:
-    """Where alerts lie or go: a folder as seen from here, else a target's id."""
+    """The places of alerts: a folder as seen from here, else a target's id."""
     return [
         os.path.relpath(one.settings.folder) if isinstance(one.settings, LogSettings) else one.id for one in targets
     ]
 
 
 def _command() -> str:
-    """What to type for this very program."""
+    """The command that starts this very program."""
     typed = Path(sys.argv[0])
     if shutil.which(typed.name) == str(typed):
         return typed.name

@@ -142,7 +142,7 @@ def load_config(path: Path) -> config.Config:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readable:
-    """What can be read of a configuration and its rules, for what answers from the store beside their mistakes."""
+    """The readable part of a configuration and its rules, for what answers from the store beside their mistakes."""
 
     config: config.Config
     #: None: they cannot be compiled.

@@ -1,6 +1,6 @@
 """Deliveries on their way: claimed under a lease, counted before sending, finished by their owner alone."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,30 @@ import sqlalchemy as sa
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
 from worker.store import events, targets
 from worker.store.database import Tx
+from worker.store.deliveries.listing import ENDED, DeliveryLine, lines, unsent
 from worker.store.tables import NOTICE, AttemptRow, DeliveryRow, ObligationRow, TargetRow
+
+__all__ = [
+    "CUT_OFF",
+    "DUE",
+    "DeliveryLine",
+    "Draft",
+    "Due",
+    "claim",
+    "counts",
+    "draft",
+    "due",
+    "expire_parked",
+    "finish",
+    "lines",
+    "release",
+    "release_own",
+    "revive",
+    "settle",
+    "started",
+    "unpark",
+    "unsent",
+]
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
@@ -18,7 +41,6 @@ _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as abov
 
 #: Of a delivery on its way, which may be leased.
 DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
-_ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
 _KEPT_ATTEMPTS = 20
 #: What is said of an attempt that its own worker cut off when it stopped.
 CUT_OFF = "cut off when the worker stopped"
@@ -62,26 +84,6 @@ class Draft:
     after: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryLine:
-    """A delivery that is not sent, for people."""
-
-    id: int
-    target_id: str
-    recipient: str
-    state: str
-    due: datetime
-    attempts: int
-    reason: str
-    subject: str
-    #: Of its last attempt.
-    detail: str
-    #: Why it waits while it is open (`Hold`), or empty.
-    hold: str
-    #: The delivery that it waits for, as a follow-up for its first message, while that is not at its end.
-    after: int | None
-
-
 def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
     """At most `limit` deliveries that are due and free, oldest first; what keeps being refused waits for the others.
 
@@ -107,7 +109,7 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
             sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
             _delivery.c.id.not_in(list(busy)),
             # A story's follow-up waits for its first message, and becomes the first if that one dies.
-            ~sa.exists().where(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(_ENDED)),
+            ~sa.exists().where(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(ENDED)),
         )
         .subquery()
     )
@@ -255,7 +257,7 @@ def finish(
         values["refused"] = _delivery.c.refused + 1
     if state is DeliveryState.SENT:
         values["ref"] = receipt.ref
-    if state in _ENDED:
+    if state in ENDED:
         values["finished"] = now
     mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
     if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
@@ -359,52 +361,3 @@ def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
     tx.execute(sa.update(_target).where(_target.c.id.in_(held), _target.c.parked != "").values(parked=""))
     events.note_deliveries(tx, found, now)
     return found
-
-
-def unsent(
-    tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = ""
-) -> tuple[DeliveryLine, ...]:
-    """Deliveries that wait, are parked or dead, oldest first; only of those states and that target, where given."""
-    wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
-    conditions: list[sa.ColumnElement[bool]] = [_delivery.c.state.in_(wanted)]
-    if target_id:
-        conditions.append(_delivery.c.target_id == target_id)
-    return _lines(tx, conditions, limit)
-
-
-def lines(tx: Tx, ids: Collection[int]) -> tuple[DeliveryLine, ...]:
-    """Those deliveries, whatever their state."""
-    return _lines(tx, [_delivery.c.id.in_(list(ids))], None)
-
-
-def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
-    last = (
-        sa.select(_attempt.c.detail)
-        .where(_attempt.c.delivery_id == _delivery.c.id)
-        .order_by(_attempt.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        sa.select(_delivery, sa.func.coalesce(last, "").label("detail"), _first.c.id.label("after"))
-        .outerjoin(_first, sa.and_(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(_ENDED)))
-        .where(*conditions)
-        .order_by(_delivery.c.id)
-        .limit(limit)
-    )
-    return tuple(
-        DeliveryLine(
-            id=r.id,
-            target_id=r.target_id,
-            recipient=r.recipient,
-            state=r.state,
-            due=r.due,
-            attempts=r.attempts,
-            reason=r.reason,
-            subject=r.subject,
-            detail=r.detail,
-            hold=r.hold or "",
-            after=r.after,
-        )
-        for r in tx.execute(query)
-    )

@@ -1,0 +1,86 @@
+"""Deliveries as people read them: those that wait, are parked or dead."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model import DeliveryState
+from worker.store.database import Tx
+from worker.store.tables import AttemptRow, DeliveryRow
+
+_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
+_first = _delivery.alias("first")
+#: Nothing more is done with a delivery of these.
+ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryLine:
+    """A delivery that is not sent, for people."""
+
+    id: int
+    target_id: str
+    recipient: str
+    state: str
+    due: datetime
+    attempts: int
+    reason: str
+    subject: str
+    #: Of its last attempt.
+    detail: str
+    #: Why it waits while it is open (`Hold`), or empty.
+    hold: str
+    #: The delivery that it waits for, as a follow-up for its first message, while that is not at its end.
+    after: int | None
+
+
+def unsent(
+    tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = ""
+) -> tuple[DeliveryLine, ...]:
+    """Deliveries that wait, are parked or dead, oldest first; only of those states and that target, where given."""
+    wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
+    conditions: list[sa.ColumnElement[bool]] = [_delivery.c.state.in_(wanted)]
+    if target_id:
+        conditions.append(_delivery.c.target_id == target_id)
+    return _lines(tx, conditions, limit)
+
+
+def lines(tx: Tx, ids: Collection[int]) -> tuple[DeliveryLine, ...]:
+    """Those deliveries, whatever their state."""
+    return _lines(tx, [_delivery.c.id.in_(list(ids))], None)
+
+
+def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
+    last = (
+        sa.select(_attempt.c.detail)
+        .where(_attempt.c.delivery_id == _delivery.c.id)
+        .order_by(_attempt.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(_delivery, sa.func.coalesce(last, "").label("detail"), _first.c.id.label("after"))
+        .outerjoin(_first, sa.and_(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(ENDED)))
+        .where(*conditions)
+        .order_by(_delivery.c.id)
+        .limit(limit)
+    )
+    return tuple(
+        DeliveryLine(
+            id=r.id,
+            target_id=r.target_id,
+            recipient=r.recipient,
+            state=r.state,
+            due=r.due,
+            attempts=r.attempts,
+            reason=r.reason,
+            subject=r.subject,
+            detail=r.detail,
+            hold=r.hold or "",
+            after=r.after,
+        )
+        for r in tx.execute(query)
+    )
