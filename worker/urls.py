@@ -111,7 +111,7 @@ def masked(url: str, *, values: bool = False) -> str:
 
 
 def _secret(name: str, value: str) -> bool:
-    """Whether a parameter of a query is to be masked."""
+    """True where a parameter of a query is to be masked."""
     return bool(_SECRET_NAME.fullmatch(name)) or (_random(value) and not _OPEN_NAME.fullmatch(name))
 
 

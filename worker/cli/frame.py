@@ -120,7 +120,7 @@ def loaded(path: Path) -> "Live":
 
 
 def readable(path: Path, *, with_rules: bool = False) -> "Readable":
-    """What can be read of the configuration, for a command that answers from the store; says what is wrong with it."""
+    """The readable part of the configuration, for a command that answers from the store; says what is wrong with it."""
     from worker.app.load import load_readable
     from worker.logs import configure
 

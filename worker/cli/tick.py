@@ -62,7 +62,7 @@ def glance(url: str) -> Beat | None:
 
 
 def _fault(url: str, owner: str) -> str:
-    """Why that worker cannot do its work, as it wrote down; empty where it can."""
+    """The reason why that worker cannot do its work, as it wrote down; empty where it can."""
     key = f"{_FAULT}:{owner}"
     rows = _select(url, "SELECT words FROM condition WHERE key = ?", key)
     return "; ".join(row[0] for row in rows) if rows is not None else _ask_fault(url, key)

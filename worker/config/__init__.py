@@ -126,7 +126,7 @@ _STORE = re.compile(r"""\s*(?:\[{0,2}\s*["']?store\b|\[{1,2}\s*["']?(?:s(?:t(?:o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """What can be read of a file."""
+    """The readable part of a file."""
 
     path: Path
     environ: Mapping[str, str]

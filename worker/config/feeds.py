@@ -39,7 +39,7 @@ class Listed(NamedTuple):
 
 
 class Reason(StrEnum):
-    """Why an outline's feed is not taken, as it is said to people."""
+    """The reason why an outline's feed is not taken, as it is said to people."""
 
     NO_ADDRESS = "it has no address"
     NOT_WEB = "its address is not one of the web"

@@ -21,7 +21,7 @@ _SAY_EVERY = 3600.0
 
 
 def most() -> int:
-    """How many connections are held at a time."""
+    """The number of connections that are held at a time."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST if files == resource.RLIM_INFINITY else max(1, min(_MOST, files // _SHARE))
 

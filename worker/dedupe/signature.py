@@ -134,7 +134,7 @@ class Originals:
         self._known = [unpacked(original.shingles) for original in originals]
 
     def hold(self, span: Span) -> bool:
-        """Whether every word of a span stands in words that one of them has too, three in a row."""
+        """True where every word of a span stands in words that one of them has too, three in a row."""
         hashes, starts = self._hashes[span.part], self._starts[span.part]
         words = {bisect_right(starts, start) - 1 for start, _ in span.words}
         shingles = [hashes[max(0, word - 2) : word + 1] for word in words]

@@ -55,12 +55,12 @@ SLACK_FIXES = {
 
 
 def slack_fix(detail: str) -> str:
-    """What to do about what Slack answered; empty where nothing but patience helps."""
+    """Advice on what Slack answered; empty where nothing but patience helps."""
     return next((fix for word in detail.split() if (fix := SLACK_FIXES.get(word.strip(".:,")))), "")
 
 
 def smtp_fix(error: BaseException | None, settings: EmailSettings, *, greeted: bool) -> str:
-    """What to do about a failed attempt to hand a mail over; None is silence, `greeted` that the server had spoken.
+    """Advice on a failed attempt to hand a mail over; None is silence, `greeted` that the server had spoken.
 
     Empty where nothing but patience helps.
     """

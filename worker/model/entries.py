@@ -79,7 +79,7 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """Where a feed's address was last said to have moved for good (301, 308); empty: nowhere."""
+    """The place where a feed's address was last said to have moved for good (301, 308); empty: nowhere."""
 
     #: For people: masked.
     shown: str = ""

@@ -237,7 +237,7 @@ def cut(text: str) -> Items:
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:
-    """Where comments and CDATA sections begin and end, in order; one that is never closed is none.
+    """The places where comments and CDATA sections begin and end, in order; one that is never closed is none.
 
     A CDATA section that would hold the end of an item and another section was never closed either.
     """

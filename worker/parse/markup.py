@@ -95,7 +95,7 @@ def _without_tags(text: str, *, bare: bool = False) -> str:
 
 
 def _pairs(text: str) -> frozenset[int]:
-    """Where HTML's tags stand that have a partner."""
+    """The places where HTML's tags stand that have a partner."""
     opened: defaultdict[str, list[int]] = defaultdict(list)
     found: list[int] = []
     for tag in _TAG.finditer(text):

@@ -44,6 +44,6 @@ def _paragraphs(body: str) -> str:
 
 
 def _words(body: str) -> str:
-    """What can be read of a body, in one line and one case, between blanks."""
+    """The readable part of a body, in one line and one case, between blanks."""
     plain = " ".join(html.unescape(_TAG.sub(" ", body)).casefold().split())
     return f" {plain.rstrip(_DOTS)} "

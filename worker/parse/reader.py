@@ -44,17 +44,17 @@ class Text:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is a summary or the content of the entry itself."""
+        """True where it is a summary or the content of the entry itself."""
         return self.direct and self.part in {Part.SUMMARY, Part.CONTENT}
 
     @property
     def is_content(self) -> bool:
-        """Whether it is content."""
+        """True where it is content."""
         return self.part is Part.CONTENT
 
     @property
     def is_title(self) -> bool:
-        """Whether it may head an entry that has no title."""
+        """True where it may head an entry that has no title."""
         return self.part is Part.TITLE
 
 

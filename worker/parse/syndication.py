@@ -99,7 +99,7 @@ def _feedparser(text: str) -> dict[str, Any]:
 
 
 def _damaged(found: Sequence[Mapping[str, Any]]) -> int:
-    """How many entries hold text, and nothing that can be made out."""
+    """The number of entries that hold text, and nothing that can be made out."""
     names = ("id", "link", "title", "texts")
     return sum(bool(raw.get("said")) and not any(raw.get(name) for name in names) for raw in found)
 

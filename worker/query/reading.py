@@ -192,7 +192,7 @@ class Reading:
         return tuple([tuple(range(start, start + length)) for start in first])
 
     def _positions(self, word: Word, language: str) -> Sequence[int]:
-        """Where the word, written for that language, stands within the scope, ascending."""
+        """The places where the word, written for that language, stands within the scope, ascending."""
         key = (word.how, word.text, language)
         found = self._words.get(key)
         if found is None:
@@ -223,7 +223,7 @@ class Reading:
         assert_never(word.how)
 
     def _inflected(self, word: Word, language: str) -> Sequence[int]:
-        """Where forms of the word stand: of names, only the word itself and its plural."""
+        """The places where forms of the word stand: of names, only the word itself and its plural."""
         family = kin(word.text, language, self.document.language)
         assert family is not None
         places, folded = self._places, family.word

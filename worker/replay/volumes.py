@@ -29,7 +29,7 @@ def _at(one: Arrival) -> datetime:
 
 @dataclass(slots=True)
 class _Rule:
-    """What is known of one rule by now."""
+    """Everything known of one rule by now."""
 
     #: By time.
     arrivals: list[Arrival] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Volumes:
         self.waves: defaultdict[str, list[Waved]] = defaultdict(list)
 
     def level(self, rule_id: str, volume: Volume, now: datetime) -> Level:
-        """What is known before a text is decided, as `store.waves.level` has it."""
+        """Everything known before a text is decided, as `store.waves.level` has it."""
         rule = self._rules[rule_id]
         rule.first = min(rule.first or now, now)
         since = min(now, *(one.at for one in rule.last_alerts.values())) if rule.last_alerts else now

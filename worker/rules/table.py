@@ -21,7 +21,7 @@ class Table:
     tests: tuple[KeyPath, ...] = ()
 
     def test_path(self, number: int) -> KeyPath:
-        """Where that test of it stands."""
+        """The line where that test of it stands."""
         return self.tests[number] if self.tests else (*self.path, "test", number)
 
     def at(self, key: str) -> list[tuple[KeyPath, str]]:

@@ -131,7 +131,7 @@ def prepare(path: Path, *, create: bool) -> bool:
 
 
 def _stays_empty(path: Path) -> bool:
-    """Whether a file is empty, and not because another process is making it this moment."""
+    """True where a file is empty, and not because another process is making it this moment."""
     for _ in range(20):
         if path.stat().st_size:
             return False

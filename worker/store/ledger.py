@@ -134,7 +134,7 @@ def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> 
 
 
 def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None:
-    """Why nobody is owed a first alert on an article for a rule any more, as a suppression and its words.
+    """The reason why nobody is owed a first alert on an article for a rule any more, as a suppression and its words.
 
     None while somebody is, or where none was ever decided: what reminds of it has a ground.
     """

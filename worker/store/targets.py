@@ -79,7 +79,7 @@ def fails() -> sa.ColumnElement[bool]:
 
 
 def may_go(tx: Tx, target_id: str, now: datetime) -> bool:
-    """Whether a message may go out to the target now; what it says holds until the transaction ends."""
+    """True where a message may go out to the target now; what it says holds until the transaction ends."""
     return _takes_now(_locked(tx, target_id), now)
 
 
@@ -115,7 +115,7 @@ def _locked(tx: Tx, target_id: str) -> Any:
 
 
 def _takes_now(row: Any, now: datetime) -> bool:
-    """Whether a target takes a message, as its row says; one without a row is held up by nothing."""
+    """True where a target takes a message, as its row says; one without a row is held up by nothing."""
     waits = () if row is None else (row.blocked_until, row.probe_at, row.next_at)
     return row is None or (not row.parked and all(time is None or time <= now for time in waits))
 

@@ -39,7 +39,7 @@ _STORY = sa.func.coalesce(_told.c.story_id, -_match.c.article_id)
 
 
 def level(tx: Tx, rule_id: str, volume: Volume, now: datetime) -> Level:
-    """What is known of a rule's volume before an article is decided; under the ingest lock."""
+    """Everything known of a rule's volume before an article is decided; under the ingest lock."""
     going_on = sa.select(_wave).where(_wave.c.rule_id == rule_id, _wave.c.ended.is_(None))
     r = tx.execute(going_on.order_by(_wave.c.began.desc(), _wave.c.article_id.desc()).limit(1)).one_or_none()
     wave = None if r is None else _read(r)

@@ -216,7 +216,7 @@ def _vietnamese_month(line: str) -> tuple[str, int | None]:
 
 
 def _zone_only(found: re.Match[str]) -> str:
-    """What stands in parentheses, if it is a zone."""
+    """The text in parentheses, if it is a zone."""
     inside = (found[1] or found[2] or "").strip()
     return f" {inside} " if len(inside) > 1 and zones.is_zone(inside) else " "
 
@@ -262,7 +262,7 @@ def _numbers(line: str) -> tuple[_Numbers | None, str]:
 
 
 def _words(line: str, *, is_zoned: bool) -> _Words | None:
-    """What is left of a line; None where a word in it means nothing, since it may be the zone or the month.
+    """The rest of a line; None where a word in it means nothing, since it may be the zone or the month.
 
     A word that may be a month or a day (`mar` is March, mardi and martes) is the day beside another month.
     """

@@ -93,7 +93,7 @@ class Calls(Terms):
         return given, named
 
     def _extent(self, token: Token) -> tuple[list[int], int]:
-        """Where the call's commas and its closing parenthesis stand; the next token is the one behind."""
+        """The places where the call's commas and its closing parenthesis stand; the next token is the one behind."""
         self._enter(token, "calls")
         self._depth -= 1
         level = 1

@@ -206,7 +206,7 @@ def claim(
 
 
 def _attempts(tx: Tx, delivery_id: int, *outcomes: str, detail: str = "") -> int:
-    """How many attempts came to one of them, with that `detail` where it is given."""
+    """The number of attempts that came to one of them, with that `detail` where it is given."""
     mine = (_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))
     query = sa.select(sa.func.count()).select_from(_attempt).where(*mine)
     return tx.execute(query.where(_attempt.c.detail == detail) if detail else query).scalar_one()
