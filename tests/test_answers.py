@@ -221,7 +221,8 @@ async def test_one_set_of_words(desk: Desk) -> None:
         assert '<html lang="fr">' in page
         assert 'name="viewport"' in page
         assert "<button>Accuser réception</button>" in page
-        assert "Accuser réception" in plain(mails(desk)[0])
+        first = next(mail for mail in mails(desk) if mail["To"] == "a@example.org")
+        assert "Accuser réception" in plain(first)
         await browser.post(link)
         again = (await browser.get(link)).text
         assert "a@example.org a accusé réception" in again
