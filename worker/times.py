@@ -1,9 +1,10 @@
-"""Moments as people at the desk read them: in the desk's zone, with that zone's name.
+"""Times: moments as people at the desk read them, and the jitter of a wait.
 
 The zone is the process's own: whoever reads the configuration names it with `use`, and until then it is UTC.
 """
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 _MINUTES = "%Y-%m-%d %H:%M"
@@ -52,3 +53,8 @@ def _local(moment: datetime) -> datetime:
         return aware.astimezone(_zone)
     except OverflowError:  # the calendar's first or last day, which feeds do name
         return aware
+
+
+def jitter(key: str) -> float:
+    """A number in [0, 1) that stays the same for `key`: the part of a wait by which those of different keys differ."""
+    return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big") / 2**48

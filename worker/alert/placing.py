@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from worker.alert.history import About
 from worker.alert.routing import Addressee
+from worker.alert.schedule import next_digest, quiet_until
 from worker.alert.volume import WAVE
 from worker.model import Hold, Obligation, Severity, Target
-from worker.schedule import next_digest, quiet_until
 
 #: What the messages of one thread collect begins with one of these.
 THREADS = ("story:", "article:", WAVE)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from worker.alert.schedule import next_attempt
 from worker.model import DeliveryState, Outcome, Receipt
-from worker.schedule import next_attempt
 
 #: A delivery that was never accepted is given up after this long; an outage of 72 h must lose nothing.
 GIVE_UP = timedelta(days=7)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from worker.alert.schedule import quiet_until
 from worker.answers import Action, Answer, sign, verify
 from worker.model import AlertItem, Answers, Hold, Judgement, Notice, Target
 from worker.pipeline.live import Live
 from worker.render.wording import Wording, say_date, wording
-from worker.schedule import quiet_until
 from worker.store import Store, Tx, articles, collecting, judgements, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.

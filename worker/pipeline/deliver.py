@@ -10,6 +10,7 @@ from itertools import chain, repeat
 import structlog
 
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
+from worker.alert.schedule import after_failure
 from worker.deliver import send
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
@@ -28,7 +29,6 @@ from worker.pipeline.live import Live
 from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
-from worker.schedule import after_failure
 from worker.store import Tx, collecting, deliveries, events, ledger, targets
 
 _log = structlog.get_logger()
