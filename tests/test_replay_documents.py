@@ -102,6 +102,7 @@ async def test_other_rules_match_more_and_less(desk: Desk) -> None:
     done = await again(desk, live=replace(desk.edges.live, ruleset=compile_rules({"r.toml": rules})))
     found = {rule: dict(counts) for rule, counts in done.differences.rules.items()}
     assert {key: found["rice"][key] for key in ("then", "now", "more")} == {"then": 0, "now": 1, "more": 1}
+    assert not any(isinstance(count, bool) for counts in found.values() for count in counts.values())
     assert {key: found["visit"][key] for key in ("then", "now", "less", "other")} == {
         "then": 4, "now": 1, "less": 3, "other": 1,
     }  # fmt: skip

@@ -63,7 +63,7 @@ class Differences:
             return
         kind = None if then == now else Kind.MORE if not then else Kind.LESS if not now else Kind.OTHER
         for counter in (self.counts[what], *([self.rules[rule]] if rule else [])):
-            counter.update(then=bool(then), now=bool(now))
+            counter.update(then=int(bool(then)), now=int(bool(now)))
             counter[kind or "same"] += 1
         if kind is not None:
             self.changes.append(
