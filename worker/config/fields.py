@@ -221,11 +221,14 @@ def web_url(text: str) -> str:
 
 
 def proxy_url(text: str) -> str:
-    """An HTTP proxy: an http(s) URL without a path, credentials percent-encoded; empty: none."""
+    """An HTTP proxy: an http URL without a path, credentials percent-encoded; empty: none.
+
+    Not https: asyncio's TLS within TLS breaks where a handshake fails (python/cpython#113214).
+    """
     mend = "http://proxy.example.org:3128, or http://user:${PASSWORD}@proxy.example.org:3128"
     if not text.strip():
         return ""
-    url = split_url(text, ("http", "https"), mend)
+    url = split_url(text, ("http",), mend)
     if url.path.strip("/") or url.query or url.fragment:
         raise Wrong("goes on after host and port", f"{mend}; write / ? # @ in a password as %2F %3F %23 %40")
     return text.strip()

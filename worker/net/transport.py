@@ -69,11 +69,8 @@ class Transport(httpx.AsyncBaseTransport):
         return answer
 
     def _made(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
-        through = None
-        if proxy is not None:
-            through = httpx.Proxy(proxy, ssl_context=self._tls if proxy.startswith("https:") else None)
         made = httpx.AsyncHTTPTransport(
-            verify=self._tls, trust_env=False, proxy=through, limits=httpx.Limits(max_connections=None)
+            verify=self._tls, trust_env=False, proxy=proxy, limits=httpx.Limits(max_connections=None)
         )
         # httpcore takes a network backend; httpx has no argument for it. `Client.guard_works` proves at each start
         # that this is where connections are made.
