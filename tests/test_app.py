@@ -25,7 +25,7 @@ from worker.app.clock import LATE_AFTER, is_alive
 from worker.app.load import load, open_for
 from worker.app.names import user_agent
 from worker.app.worker import Worker, forget
-from worker.config import Retention
+from worker.config import Config, Retention
 from worker.errors import StoreHeldError, UserError, VeilleError
 from worker.model import Secret
 from worker.net import Client
@@ -221,15 +221,15 @@ async def test_reload_swaps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
         import sqlalchemy as sa
 
         tx.execute(sa.text("UPDATE delivery SET state = 'parked'"))
-    made = []
-    monkeypatch.setattr(app_reload, "Client", lambda **what: made.append(what) or Client(user_agent="t"))
+    made: list[Config] = []
+    monkeypatch.setattr(app_reload, "client_of", lambda conf: made.append(conf) or Client(user_agent="t"))
     monkeypatch.setattr(app_reload, "_GRACE", 0)
     async with working(desk, site.config) as again:
         again.set()
         await until(lambda: desk.edges.live.config.feeds[0].id == "https://new.example/feed")
         await until(lambda: desk.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 1)
     await desk.edges.client.aclose()
-    assert [what["allow"] for what in made] == [("127.0.0.1:9",)]
+    assert [conf.allow for conf in made] == [("127.0.0.1:9",)]
     assert desk.one("SELECT count(*) FROM feed") == 2
 
 

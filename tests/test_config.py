@@ -246,6 +246,28 @@ def test_networks_are_canonical(tmp_path: Path, text: str, expected: str) -> Non
     assert load(tmp_path, f'[network]\nallow = ["{text}"]').allow == (expected,)
 
 
+@pytest.mark.parametrize(
+    ("text", "own", "general"),
+    [
+        ("", None, None),
+        ('[network]\nproxy = "http://proxy.example:3128/"', None, "http://proxy.example:3128/"),
+        (
+            '[[feed]]\nurl = "https://a.example/"\nproxy = "http://u:${KEY}@10.0.0.1"',
+            f"http://u:{CANARY}@10.0.0.1",
+            None,
+        ),
+        ('[[feed]]\nurl = "https://a.example/"\nproxy = "direct"', "direct", None),
+    ],
+    ids=["none", "general", "of a feed", "none for a feed"],
+)
+def test_proxies(tmp_path: Path, text: str, own: str | None, general: str | None) -> None:
+    """One for everything, one for a feed, or none for it; a password in it is a secret."""
+    made = load(tmp_path, text, KEY=CANARY)
+    found = made.feeds[0].proxy if made.feeds else None
+    assert (found and found.reveal(), made.proxy and made.proxy.reveal()) == (own, general)
+    assert (CANARY in made.secrets) == (CANARY in text.replace("${KEY}", CANARY))
+
+
 def test_the_rest_of_the_keys(tmp_path: Path) -> None:
     """Console, heartbeat, retention, contact."""
     text = """

@@ -31,6 +31,7 @@ _TALKATIVE: Final = (
     "apprise",
     "urllib3",
     "httpx",
+    "httpcore",
     "requests",
     "apscheduler",
     "trafilatura",

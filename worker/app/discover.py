@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from worker.app.clock import clock
-from worker.app.names import user_agent
+from worker.app.names import client_of
 from worker.child import ChildFailed, Children
 from worker.config import Config
 from worker.fetch import fetch_feed
@@ -36,7 +36,7 @@ async def discover(conf: Config, url: str, chosen: int | None = None) -> Found:
     The only one that a page names, or the `chosen` one (from 1; raises IndexError), is read for what it calls itself.
     Asked for with the configuration's address guard, and read in a child process.
     """
-    client, children = Client(allow=conf.allow, user_agent=user_agent(conf)), Children(size=1)
+    client, children = client_of(conf), Children(size=1)
     try:
         found = await _read(client, children, url)
         if found.feeds and (chosen is not None or len(found.feeds) == 1):

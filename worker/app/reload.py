@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from worker.app.load import load, reload_rules
-from worker.app.names import user_agent
+from worker.app.names import client_of, network_of
 from worker.app.watch import settled
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
@@ -120,9 +120,9 @@ class Reloads:
             _log.warning("another store takes a restart")
         if live.config.listen != old.config.listen:
             _log.warning("another address of the console takes a restart")
-        if (live.config.allow, user_agent(live.config)) != (old.config.allow, user_agent(old.config)):
+        if network_of(live.config) != network_of(old.config):
             self._spawn(_retire(self._edges.client))
-            self._edges.client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+            self._edges.client = client_of(live.config)
         self._judged = live.seen
         self._swap(live)
         _log.info("reloaded", feeds=len(live.config.feeds), rules=len(live.ruleset.rules))

@@ -75,6 +75,8 @@ class Config:
     retention: Retention = Retention()
     #: An address or URL that the User-Agent gives to the servers we poll, or empty.
     user_agent_contact: str = ""
+    #: URL of the HTTP proxy between us and feeds, pages, Slack and the heartbeat, if there is one.
+    proxy: Secret | None = None
     #: The text of every secret, for the log's redaction.
     secrets: tuple[str, ...] = ()
     #: Line of each route, and the line itself.
@@ -248,6 +250,7 @@ def _build(builder: "Builder", path: Path) -> Config:
     store_url = builder.store_url()
     network, http, kept = builder.table("network"), builder.table("http"), builder.table("retention")
     heartbeat = builder.table("watch").heartbeat_url
+    builder.hide_password(network.proxy)
     builder.hide(heartbeat or "", *opaque_parts(heartbeat or ""))
     alerts = builder.alerts(_beside(store_url, builder.folder) / "alerts")
     operators = builder.table("operators").target or ""
@@ -271,6 +274,7 @@ def _build(builder: "Builder", path: Path) -> Config:
         heartbeat_url=Secret(heartbeat) if heartbeat else None,
         retention=Retention(articles=kept.articles, raw=kept.raw, ledger=kept.ledger),
         user_agent_contact=network.contact,
+        proxy=Secret(network.proxy) if network.proxy else None,
         # Longest first, so that a secret inside another never leaves the rest of it behind.
         secrets=tuple(sorted(builder.secrets, key=lambda text: (-len(text), text))),
         route_lines=tuple(_route_lines(builder)),

@@ -146,6 +146,7 @@ class Builder:
             if name.lower() not in _OPEN_HEADERS:
                 self.hide(value, *(word for word in value.split() if len(word) > 2 * SHORTEST_SECRET))
         self.hide(password, url.password or "")
+        self.hide_password(table.proxy)
         identity = self._identity(self.toml.data["feed"][path[1]]["url"])
         return model.Feed(
             id=identity,
@@ -159,6 +160,7 @@ class Builder:
             headers=tuple((name, Secret(value)) for name, value in table.headers.items()),
             username=username,
             password=Secret(password) if password else None,
+            proxy=Secret(table.proxy) if table.proxy else None,
         )
 
     def _identity(self, written: str) -> str:
@@ -323,11 +325,7 @@ class Builder:
         """The store's URL, with an absolute path where it is a file."""
         url: str = self.table("store").url
         if not url.startswith("sqlite:"):
-            try:
-                password = urlsplit(url).password or ""
-            except ValueError:
-                password = ""
-            self.hide(password, unquote(password))
+            self.hide_password(url)
             return url
         name, mark, options = url.removeprefix("sqlite:///").partition("?")
         return f"sqlite:///{self.path(name)}{mark}{options}"
@@ -335,6 +333,14 @@ class Builder:
     def hide(self, *texts: str) -> None:
         """Notes secrets for the log's redaction."""
         self.secrets.update(text for text in texts if len(text) >= SHORTEST_SECRET)
+
+    def hide_password(self, url: str) -> None:
+        """Notes the password of a URL."""
+        try:
+            password = urlsplit(url).password or ""
+        except ValueError:
+            password = ""
+        self.hide(password, unquote(password))
 
     def hide_references(self) -> None:
         """Whatever a reference gave is a secret, unless it stands where Veille shows it by design."""

@@ -19,6 +19,8 @@ from worker.model import Secret, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 SAMPLE = "veille:sample"
+#: In place of a proxy's URL: none.
+DIRECT = "direct"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw]){1,9}")
@@ -216,6 +218,25 @@ def web_url(text: str) -> str:
     """An http or https URL."""
     split_url(text, ("https", "http"), 'write the whole address: "https://..."')
     return text.strip()
+
+
+def proxy_url(text: str) -> str:
+    """An HTTP proxy: an http URL without a path, credentials percent-encoded; empty: none.
+
+    Not https: asyncio's TLS within TLS breaks where a handshake fails (python/cpython#113214).
+    """
+    mend = "http://proxy.example.org:3128, or http://user:${PASSWORD}@proxy.example.org:3128"
+    if not text.strip():
+        return ""
+    url = split_url(text, ("http",), mend)
+    if url.path.strip("/") or url.query or url.fragment:
+        raise Wrong("goes on after host and port", f"{mend}; write / ? # @ in a password as %2F %3F %23 %40")
+    return text.strip()
+
+
+def proxy_or_direct(text: str) -> str:
+    """As `proxy_url`, or `direct`."""
+    return DIRECT if text.strip() == DIRECT else proxy_url(text)
 
 
 def public_url(text: str) -> str:

@@ -51,6 +51,7 @@ class MessagesTable(Table):
 class NetworkTable(Table):
     allow: list[Annotated[str, AfterValidator(fields.allowed)]] = []
     contact: Plain = ""
+    proxy: Annotated[str, AfterValidator(fields.proxy_url)] = ""
 
 
 class FeedTable(Table):
@@ -64,6 +65,7 @@ class FeedTable(Table):
     headers: dict[str, str] = {}
     username: Plain = ""
     password: str = ""
+    proxy: Annotated[str, AfterValidator(fields.proxy_or_direct)] = ""
 
 
 class EmailTable(Table):

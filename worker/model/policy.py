@@ -79,6 +79,8 @@ class Feed:
     headers: tuple[tuple[str, Secret], ...] = ()
     username: str = ""
     password: Secret | None = None
+    #: URL of the HTTP proxy it is fetched through, `direct` for none; None: the one of all feeds.
+    proxy: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
