@@ -150,7 +150,7 @@ class Week:
             silences.acknowledge(tx, self._article("b2"), "ana", desk.now)
         await self.wait(times=24)
         with desk.store.write() as tx:
-            dead = [line.id for line in deliveries.unsent(tx, states=["dead"])]
+            dead = [line.id for line in deliveries.unsent(tx, states=["failed"])]
             deliveries.revive(tx, dead, desk.now)
         await self.wait(times=4)
 

@@ -189,7 +189,7 @@ def test_poll_json(veille, site: Site) -> None:
     assert set(found) == {"feeds", "entries", "articles", "matches", "deliveries"}
     assert set(found["feeds"]) == {"polled", "new", "not_modified", "failed", "waiting"}
     assert set(found["articles"]) == {"new", "update", "duplicate"}
-    assert set(found["deliveries"]) == {"open", "sealed", "retry", "parked", "sent", "dead"}
+    assert set(found["deliveries"]) == {"open", "sealed", "retry", "parked", "sent", "failed"}
     assert found["feeds"]["polled"] == 1
     assert found["entries"] == sum(found["articles"].values()) > 10
 
@@ -408,7 +408,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
         with desk.store.write() as tx:
             tx.execute(sa.text("UPDATE article SET title = :t, source = :t, why = :t, name = :t"), {"t": HOSTILE})
-            tx.execute(sa.text("UPDATE delivery SET reason = :t, state = 'dead', subject = :t"), {"t": HOSTILE})
+            tx.execute(sa.text("UPDATE delivery SET reason = :t, state = 'failed', subject = :t"), {"t": HOSTILE})
             tx.execute(sa.text("UPDATE feed SET last_detail = :t, name = :t"), {"t": HOSTILE})
             tx.execute(sa.text("UPDATE attempt SET detail = :t"), {"t": HOSTILE})
             tx.execute(

@@ -108,7 +108,7 @@ def test_a_wrong_call_has_its_place_and_the_pattern_s(when, column, words):
     problems = _faults(f"[[rule]]\nid = 'r'\nwhen = '{when}'")
     (problem,) = [problem for problem in problems if words in problem.message]
     assert (problem.file, problem.line, problem.column) == ("mine.toml", 3, column + 2), problem
-    assert problem.mend
+    assert problem.fix
 
 
 PATTERNS = [

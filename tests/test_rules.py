@@ -169,14 +169,14 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "words", "mend"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES]
+    ("source", "line", "words", "fix"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES]
 )
-def test_mistakes(source, line, words, mend):
-    """Each is told with its line, what is wrong and, where there is one, the mend."""
+def test_mistakes(source, line, words, fix):
+    """Each is told with its line, what is wrong and, where there is one, the fix."""
     (told,) = _problems(source)
     assert told.startswith(f"0.toml:{line}")
     assert words in told
-    assert mend in told
+    assert fix in told
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_mistake_shows_line_and_caret():
         "0.toml:7:3: no set is called @hun_senn",
         "      @hun_senn",
         "      ^",
-        "    mend: did you mean @hun_sen?",
+        "    fix: did you mean @hun_sen?",
     ]
 
 

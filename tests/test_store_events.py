@@ -78,7 +78,7 @@ def test_what_became_of_messages(store: Store) -> None:
     finish(store, claimed, Outcome.RETRY, state="retry")
     again = claim(store, one, now=NOW + LEASE)
     assert again is not None
-    finish(store, again, Outcome.PERMANENT, state="dead", now=NOW + LEASE)
+    finish(store, again, Outcome.PERMANENT, state="failed", now=NOW + LEASE)
     with store.write() as tx:
         deliveries.revive(tx, [one], NOW + HOUR)
     last = claim(store, one, now=NOW + HOUR)
@@ -89,10 +89,10 @@ def test_what_became_of_messages(store: Store) -> None:
     with store.read() as tx:
         (notice,) = (line.id for line in deliveries.unsent(tx))
     with store.write() as tx:
-        deliveries.settle(tx, notice, DeliveryState.DEAD, "why", now=NOW)
+        deliveries.settle(tx, notice, DeliveryState.FAILED, "why", now=NOW)
     assert [data["state"] for kind, data in noted(store) if kind is Kind.DELIVERY] == [
         "sealed",
-        "dead",
+        "failed",
         "retry",
         "sent",
     ]

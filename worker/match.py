@@ -194,10 +194,10 @@ def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iter
     published = (case.published or today).date()
     reading = Reading(document, published=published, sets=ruleset.sets)
     judged = Silence.EXCLUDED if rule.id in excluded(ruleset, reading) else _verdict(rule, reading)
-    for message, mend in _against(rule, case, judged, document):
+    for message, fix in _against(rule, case, judged, document):
         missed = judged is Silence.QUERY and rule.query is not None
         near = nearest(explain(rule.query, reading, ruleset.sets, published))[:3] if missed and rule.query else ()
-        yield _failure(rule, case, message, mend or "; ".join(miss(leaf, document) for leaf in near))
+        yield _failure(rule, case, message, fix or "; ".join(miss(leaf, document) for leaf in near))
 
 
 def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
@@ -207,14 +207,14 @@ def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
 
 
 def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Document) -> Iterator[tuple[str, str]]:
-    """What speaks against a test that expects otherwise, with the mend."""
+    """What speaks against a test that expects otherwise, with the fix."""
     verdict = judged if isinstance(judged, _Verdict) else None
     found = [] if verdict is None else [_passage(span, document) for span in verdict.spans]
     if case.match and verdict is None:
-        mend = ""
+        fix = ""
         if judged is Silence.LANGUAGE:
-            mend = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
-        yield "the rule does not match, and should", mend
+            fix = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
+        yield "the rule does not match, and should", fix
     elif not case.match and verdict is not None:
         yield "the rule matches, and should not", f"it finds {_shown(found)}"
     elif verdict is not None:
@@ -223,12 +223,12 @@ def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Docum
                 yield f'there is no span "{passage}"', f"it finds {_shown(found)}"
 
 
-def _failure(rule: Rule, case: Test, message: str, mend: str) -> Problem:
+def _failure(rule: Rule, case: Test, message: str, fix: str) -> Problem:
     return Problem(
         file=case.file,
         line=case.line,
         message=f"a test of `{rule.id}` fails: {message}: {_named(case)}",
-        mend=mend,
+        fix=fix,
         source=case.source,
     )
 

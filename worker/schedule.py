@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from worker.model import Freshness, Quiet, Rhythm, TargetState
+from worker.times import counted
 
 DAY = timedelta(days=1)
 #: A server may ask for patience: so far we follow what it says of freshness. Content networks add a day unasked, and
@@ -96,10 +97,10 @@ def learnt(moments: Iterable[datetime], every: timedelta, *, now: datetime) -> t
 
 def _said(span: timedelta) -> str:
     minutes = span.total_seconds() / 60
-    for size, unit in ((1440, "days"), (60, "hours")):
+    for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= 2 * size:
-            return f"{minutes / size:.0f} {unit}"
-    return f"{minutes:.0f} minutes"
+            return counted(round(minutes / size), unit)
+    return counted(round(minutes), "minute")
 
 
 def _not_skipped(due: datetime, rhythm: Rhythm) -> datetime:

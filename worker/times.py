@@ -1,8 +1,9 @@
-"""Moments as people at the desk read them: in the desk's zone, with that zone's name.
+"""Moments and numbers as people at the desk read them: moments in the desk's zone, with that zone's name.
 
 The zone is the process's own: whoever reads the configuration names it with `use`, and until then it is UTC.
 """
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -52,3 +53,12 @@ def _local(moment: datetime) -> datetime:
         return aware.astimezone(_zone)
     except OverflowError:  # the calendar's first or last day, which feeds do name
         return aware
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun in English: `1 feed`, `2 feeds`, `2 copies`, `2 matches`."""
+    if number == 1:
+        return f"1 {what}"
+    if re.search("[^aeiou]y$", what):
+        return f"{number} {what[:-1]}ies"
+    return f"{number} {what}{'es' if what.endswith(('s', 'x', 'ch', 'sh')) else 's'}"

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from worker.model import DeliveryState, Outcome, Receipt
 from worker.schedule import next_attempt
+from worker.times import counted
 
 #: A delivery that was never accepted is given up after this long; an outage of 72 h must lose nothing.
 GIVE_UP = timedelta(days=7)
-#: A parked delivery whose target nobody mends is given up after this long.
+#: A parked delivery whose target nobody fixes is given up after this long.
 PARKED_FOR = timedelta(days=30)
 #: Attempts that took the process down before the delivery is taken for the cause.
 MAX_CRASHES = 5
@@ -45,17 +46,17 @@ def settle(  # noqa: PLR0911 - one return a case reads best
         case Outcome.SENT:
             return Settled(state=DeliveryState.SENT)
         case Outcome.PERMANENT:
-            return Settled(state=DeliveryState.DEAD, reason=f"refused: {receipt.detail}")
+            return Settled(state=DeliveryState.FAILED, reason=f"refused: {receipt.detail}")
         case Outcome.BROKEN:
             return Settled(state=DeliveryState.PARKED, reason=receipt.detail)
         case Outcome.UNCERTAIN if uncertain + 1 >= most_uncertain:
-            reason = f"uncertain: tried {uncertain + 1} times, may have arrived: {receipt.detail}"
-            return Settled(state=DeliveryState.DEAD, reason=reason)
+            reason = f"uncertain: tried {counted(uncertain + 1, 'time')}, may have arrived: {receipt.detail}"
+            return Settled(state=DeliveryState.FAILED, reason=reason)
         case Outcome.UNCERTAIN:
             pause = UNCERTAIN_PAUSE * 4**uncertain
             return Settled(state=DeliveryState.RETRY, reason="may have arrived", due=now + pause)
         case Outcome.RETRY if now - first_attempt > GIVE_UP:
-            return Settled(state=DeliveryState.DEAD, reason=f"expired: {receipt.detail}")
+            return Settled(state=DeliveryState.FAILED, reason=f"expired: {receipt.detail}")
         case Outcome.RETRY:
             due = next_attempt(key, attempt, after=receipt.after, now=now)
             return Settled(state=DeliveryState.RETRY, reason=receipt.detail, due=due)

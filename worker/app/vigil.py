@@ -147,4 +147,4 @@ def _headed(subjects: Sequence[str]) -> str:
 
 def _doctor(new: Sequence[Condition]) -> str:
     more = f"{len(new) - _MOST} more. " if len(new) > _MOST else ""
-    return f"{more}`veille doctor` shows what is wrong; you are told when it is over."
+    return f"{more}`veille doctor` shows what is wrong; a notice follows when it is over."

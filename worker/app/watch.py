@@ -81,4 +81,6 @@ async def _ring(folder: Path, bell: asyncio.Event) -> None:
             async for _ in news:
                 bell.set()
     except Exception as e:  # noqa: BLE001 - no folder, too many watches, or none on this file system: looking will do
-        _log.info("the system does not tell of changes; the folder is looked at", folder=str(folder), error=str(e))
+        _log.info(
+            "the system reports no changes of files; the folder is read at intervals", folder=str(folder), error=str(e)
+        )

@@ -255,7 +255,9 @@ class Worker:
             upkeep.beat(tx, beat)
             if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
                 freed = leases.take_over(tx, dead)
-                _log.warning("a worker died; its work is taken over", owners=dead, entries_and_deliveries=freed)
+                _log.warning(
+                    "a worker ended without stopping; its work is taken over", owners=dead, entries_and_deliveries=freed
+                )
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()

@@ -45,7 +45,7 @@ from worker.cli.frame import (
     write,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
-from worker.screen import counted
+from worker.times import counted
 
 #: The commands of `--help` by their use, in the order in which they are listed.
 _PANELS = {
@@ -194,7 +194,7 @@ def poll(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
 
 @app.command()
 def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
-    """Read the configuration and the rules, and report every mistake with its place and its mend."""
+    """Read the configuration and the rules, and report every mistake with its place and its fix."""
     from dataclasses import asdict
 
     from worker.config.advice import advise

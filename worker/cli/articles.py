@@ -109,7 +109,7 @@ def why(
     rule: Annotated[
         str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
     ] = "",
-    target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
+    target: Annotated[str, typer.Option("--target", help="Only alerts to this target, sent or not.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Every rule that did not match, not only the three that came nearest.")
     ] = False,

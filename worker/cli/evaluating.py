@@ -52,7 +52,7 @@ def rules(
         try:
             called(ruleset, call)
         except QueryError as e:
-            fail("\n".join(f"{call}: {fault.message}; {fault.mend}" for fault in e.faults), 1)
+            fail("\n".join(f"{call}: {fault.message}; {fault.fix}" for fault in e.faults), 1)
         labelled = relabelled(labelled, label or call, call)
         if not labelled:
             fail(f"no article of the corpus has a label {label or call!r}", 1)

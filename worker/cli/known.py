@@ -88,7 +88,7 @@ def _read(file: Path) -> Iterator[Known | Problem]:
     if file.suffix == ".jsonl":
         yield from _lines(file, lambda line, _: from_jsonl_line(line))
     elif file.suffix != ".txt":
-        yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", mend="rename it, or convert it")
+        yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", fix="rename it, or convert it")
     elif isinstance(text := _text(file), Problem):
         yield text
     elif not (known := from_txt(text)).body:
@@ -130,7 +130,7 @@ def _text(file: Path) -> str | Problem:
 def _unread(file: Path, error: OSError | UnicodeDecodeError) -> Problem:
     if isinstance(error, OSError):
         return Problem(file=str(file), line=0, message=f"cannot be read: {error.strerror}")
-    return Problem(file=str(file), line=0, message="the file is not UTF-8", mend="save it as UTF-8")
+    return Problem(file=str(file), line=0, message="the file is not UTF-8", fix="save it as UTF-8")
 
 
 def _empty(file: Path) -> Problem:

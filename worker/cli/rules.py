@@ -22,7 +22,7 @@ from worker.cli.frame import (
     say,
 )
 from worker.errors import UserError
-from worker.screen import counted
+from worker.times import counted
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -36,7 +36,7 @@ RulesFolder = Annotated[
 
 @app.command()
 def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Json = False) -> None:
-    """Read the rules and run their tests, and report every mistake with its place and its mend."""
+    """Read the rules and run their tests, and report every mistake with its place and its fix."""
     from worker.app.load import load_rules
 
     try:
@@ -51,7 +51,7 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Jso
         print_json(counts | {"tests": tests, "problems": []})
         return
     if not ruleset.rules:
-        say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
+        say("there is no rule, so no alert is sent: add a *.toml file with a [[rule]]")
     for remark in ruleset.remarks():
         say(str(remark))
     counts = {"rule": len(ruleset.rules), "pattern": len(ruleset.patterns), "set": len(ruleset.sets), "test": tests}

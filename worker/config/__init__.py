@@ -144,8 +144,8 @@ class _Read:
         builder = self.builder(only="store")
         url = builder.store_url()
         if self.problems and (any(map(_STORE.match, self.left_out)) or "\ufffd" in url):
-            mend = "correct it first: where the store is cannot be known before"
-            raise UserError([replace(problem, mend=problem.mend or mend) for problem in self.problems])
+            fix = "correct it first: where the store is cannot be known before"
+            raise UserError([replace(problem, fix=problem.fix or fix) for problem in self.problems])
         if builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict):
             whole = self.builder()
             _build(whole, self.path)
@@ -173,7 +173,7 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
                 file=str(config.path),
                 line=line,
                 message=f"the route names the rule `{rule}`, which does not exist",
-                mend=fields.nearest(rule, ids),
+                fix=fields.nearest(rule, ids),
                 source=source,
             )
             for rule in sorted(route.rules.difference(ids))
@@ -184,7 +184,7 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
             file=rule.file,
             line=rule.line,
             message=f"the rule `{rule.id}` is sent to `{target}`, which is no target or group of {config.path.name}",
-            mend=fields.nearest(target, known),
+            fix=fields.nearest(target, known),
         )
         for rule in rules
         for target in rule.to
@@ -201,12 +201,12 @@ def check_readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]
     for rule in rules:
         for (what, there), asked in zip(known, (rule.feeds, rule.tags, rule.languages), strict=True):
             for name in sorted(asked - there):
-                where = "that articles are told to be in" if what == "language" else f"of {config.path.name}"
+                where = "that articles are written in" if what == "language" else f"of {config.path.name}"
                 yield Problem(
                     file=rule.file,
                     line=rule.line,
                     message=f"the rule `{rule.id}` reads the {what} `{name}`, which is none {where}",
-                    mend=_named_like(name, there) if there else f"no {what} is configured",
+                    fix=_named_like(name, there) if there else f"no {what} is configured",
                 )
 
 

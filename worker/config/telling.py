@@ -7,7 +7,7 @@ from worker.config import schema
 from worker.config.fields import nearest
 from worker.toml import KeyPath
 
-#: Records a problem: where, what, the mend.
+#: Records a problem: where, what, the fix.
 Wrong = Callable[[KeyPath, str, str], None]
 
 
@@ -37,8 +37,8 @@ def quiet(tables: Collection[schema.QuietTable], path: KeyPath, wrong: Wrong) ->
     """When a target is told only what is critical."""
     for place, one in enumerate(tables):
         if one.since == one.until:
-            mend = "for a target that is never told at once, write digest = { at = ... }"
-            wrong((*path, "quiet", place), "the quiet hours end when they begin", mend)
+            fix = "for a target that never gets an alert at once, write digest = { at = ... }"
+            wrong((*path, "quiet", place), "the quiet hours end when they begin", fix)
     return tuple(model.Quiet(since=one.since, until=one.until, days=frozenset(one.days)) for one in tables)
 
 

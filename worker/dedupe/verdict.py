@@ -15,6 +15,7 @@ from worker.dedupe.pair import Pair, Text
 from worker.dedupe.signature import Fingerprint, Originals
 from worker.model import Match, Novelty, NoveltyKind
 from worker.text import Document
+from worker.times import counted
 
 #: The part of the shorter text's shingles that makes a copy. A changed word breaks three: (10/11)^3 is 0.75, so this
 #: is one word in eleven.
@@ -109,6 +110,7 @@ class _Case:
         self.pair = Pair(new, earlier.fingerprint, earlier.title)
         self._new, self._name = new, f"article {earlier.article_id}"
         self._apart = abs(published - earlier.published)
+        self._days = counted(self._apart.days, "day")
         self._same_url = earlier.same_url
         self._same_source = earlier.same_url or not sources.isdisjoint(earlier.sources)
         self._is_short = self.pair.shorter < _SHORT
@@ -175,13 +177,13 @@ class _Case:
         goes_on = pair.inside < _MOSTLY or (pair.inside < _COPY and bool(pair.added))
         if pair.old.words < _SHORT and goes_on:
             added = f", and adds {_quoted(pair.added)}" if pair.added else ""
-            return f"Has the {pair.old.words} words of {self._name}, and goes on{added}."
+            return f"Has the {counted(pair.old.words, 'word')} of {self._name}, and goes on{added}."
         return ""
 
     def _another_issue(self) -> str:
         """Returns what speaks against a text under the same title that is not the same in every word."""
         if self.pair.is_its_title and self._apart > _SAME_TIME:
-            return f"Has the title of {self._name}, but no text, and came {self._apart.days} days apart from it."
+            return f"Has the title of {self._name}, but no text, and came {self._days} apart from it."
         is_rubric = self._new.title_recurs or (self._new.has_document and self._new.title.is_rubric)
         if is_rubric and self._apart > _SAME_ISSUE and (self.pair.whole < _WHOLE or self._is_short):
             return f"Has the title of {self._name}, as each issue of a rubric has, and came at another time."
@@ -190,7 +192,7 @@ class _Case:
     def _unproven(self) -> str:
         """Returns what speaks against a short text under another title."""
         if self._is_short and not self._same_url and self._apart > _SAME_TIME:
-            return f"Reads like {self._name}, but is short, and came {self._apart.days} days apart from it."
+            return f"Reads like {self._name}, but is short, and came {self._days} apart from it."
         return ""
 
     def _not_enough(self) -> str:
@@ -244,7 +246,7 @@ class _Case:
             return ""
         by = " and ".join(self._new.repeated_by[:2])
         said = f"standing text of {by}, which stands under other titles too" if by else "addressed to the reader"
-        return f" Left out: {count} words, {said}."
+        return f" Left out: {counted(count, 'word')}, {said}."
 
 
 def _percent(part: float) -> str:

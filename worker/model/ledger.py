@@ -83,7 +83,7 @@ class DeliveryState(StrEnum):
     #: Its target is broken or gone; waits for the configuration to change.
     PARKED = "parked"
     SENT = "sent"
-    DEAD = "dead"
+    FAILED = "failed"
 
 
 class Outcome(StrEnum):

@@ -98,7 +98,7 @@ def embedded(text: str) -> str:
     return text[start.start() : text.find(">", end) + 1 if end > start.start() else len(text)]
 
 
-def mend(text: str) -> str:
+def repair(text: str) -> str:
     """The document from its root on, without what makes XML parsers give up.
 
     That is junk before it, comments, bad references, ampersands that begin none, HTML's entities and the DOCTYPE's;
@@ -113,11 +113,11 @@ def mend(text: str) -> str:
     for begin, end in quoted:
         if begin < start:
             continue
-        pieces.append(references.mended(text[start:begin]))
+        pieces.append(references.resolved(text[start:begin]))
         if text.startswith(_CDATA, begin):
             pieces.append(text[begin:end])
         start = end
-    pieces.append(references.mended(text[start:]))
+    pieces.append(references.resolved(text[start:]))
     return "".join(pieces)
 
 
@@ -134,7 +134,7 @@ class _References:
         #: Characters that entities may still add.
         self._left = _ENTITIES_ADD
 
-    def mended(self, text: str) -> str:
+    def resolved(self, text: str) -> str:
         text = text.replace(_CDATA, "").replace("<!--", "")  # what is never closed
         return _REFERENCE.sub(self._reference, _INSTRUCTION.sub("", text))
 

@@ -42,7 +42,7 @@ _NAMESPACES = {
 
 
 def repaired(broken: Items) -> str:
-    """A well-formed document with all that `broken` holds, its references and comments mended before."""
+    """A well-formed document with all that `broken` holds, its references and comments repaired before."""
     writer = _Writer()
     writer.write(broken.head)
     writer.frame(broken.items[0] if broken.items else "")

@@ -30,6 +30,7 @@ from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
 from worker.schedule import next_poll, next_poll_of_retired
 from worker.store import Tx, entries, events, feeds, quarantine
+from worker.times import counted
 from worker.urls import masked
 
 _log = structlog.get_logger()
@@ -163,7 +164,7 @@ def _states(edges: Edges, keys: Sequence[str]) -> Sequence[FeedState]:
 
 
 def _trusted(state: FeedState, now: datetime) -> FeedState:
-    """A server that lied long ago is believed once more: it may have been mended, and a 304 spares both sides."""
+    """A server that lied long ago is believed once more: it may have been fixed, and a 304 spares both sides."""
     forgiven = state.lies and state.lied is not None and now - state.lied >= _LIES_KEPT
     return replace(state, lies=False) if forgiven else state
 
@@ -302,12 +303,12 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
     if judged.lies:
         yield "its 304s hid new items: it is asked without validators"
     if judged.churns:
-        yield "guid_churn: its items change their guids, and are told by link and text"
+        yield "guid_churn: its items change their guids, and are known by link and text"
     if document.dates_unread:
         count = "1 date" if document.dates_unread == 1 else f"{document.dates_unread} dates"
         yield f"{count} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
     if document.dropped:
-        yield f"{document.dropped} older entries were left out"
+        yield f"{counted(document.dropped, 'older entry')} left out"
     if moved:
         yield moved
     yield from document.problems

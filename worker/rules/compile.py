@@ -92,11 +92,11 @@ class _Compiler:
                 case (("set" | "pattern"), _):
                     self._say(toml, (key,), f"`{key}` holds named {key}s", f"write [{key}.name]")
                 case _:
-                    mend = (
+                    fix = (
                         suggestion(key, ("set", "pattern", "rule", "exclusion"))
                         or "expected [set.name], [pattern.name], [[rule]], [[exclusion]]"
                     )
-                    self._say(toml, (key,), f"unknown key `{key}`", mend)
+                    self._say(toml, (key,), f"unknown key `{key}`", fix)
 
     def ruleset(self) -> RuleSet:
         """Everything compiled; raises UserError if anything is wrong."""
@@ -120,8 +120,8 @@ class _Compiler:
             hash=_sha256([[rule.id, rule.hash] for rule in compiled]),
         )
 
-    def _say(self, toml: Toml, path: KeyPath, message: str, mend: str = "") -> None:
-        self.problems.append(toml.pointed(path, message, mend))
+    def _say(self, toml: Toml, path: KeyPath, message: str, fix: str = "") -> None:
+        self.problems.append(toml.pointed(path, message, fix))
 
     def _add_set(self, table: Table, name: str) -> None:
         if not re.fullmatch(SET_NAME, name):
@@ -168,7 +168,7 @@ class _Compiler:
             return None
 
     def _faults(self, toml: Toml, path: KeyPath, error: QueryError) -> None:
-        self.problems.extend(toml.problem(path, f.message, f.mend, at=f.start) for f in error.faults)
+        self.problems.extend(toml.problem(path, f.message, f.fix, at=f.start) for f in error.faults)
 
     def _items(self, table: Table, key: str) -> list[Node]:
         return [node for path, text in table.at(key) if (node := self._item(table, path, text)) is not None]
@@ -243,7 +243,7 @@ class _Compiler:
             return shared(parse(call, self._known), self._pool)
         except QueryError as e:
             for fault in e.faults:
-                self._say(table.toml, path, f"{fault.message} (in {call})", fault.mend)
+                self._say(table.toml, path, f"{fault.message} (in {call})", fault.fix)
             return None
 
     def _set(self, table: Table) -> TermSet:
@@ -323,8 +323,8 @@ class _Compiler:
             for at, language in languages(source):
                 if read_in and language not in read_in:
                     message = f"{language}: can never match: the rule reads only {', '.join(read_in)}"
-                    mend = f'add "{language}" to languages, or drop the term'
-                    self.problems.append(table.toml.problem(path, message, mend, at=at))
+                    fix = f'add "{language}" to languages, or drop the term'
+                    self.problems.append(table.toml.problem(path, message, fix, at=at))
 
     def _weight(self, table: Table, number: int, data: Any) -> Node | None:
         source = data.get("when") if isinstance(data, dict) else None

@@ -57,7 +57,7 @@ class Alerting:
     #: One first alert per `story` or per `article`.
     key: str | None = None
     realert: timedelta | None = None
-    #: What is told in the first alert's thread: `correction`, `new-source`, `development`.
+    #: What is sent in the first alert's thread: `correction`, `new-source`, `development`.
     follow_up: tuple[str, ...] | None = None
 
 
@@ -131,8 +131,8 @@ class RuleSet:
             Problem(
                 file=rule.file,
                 line=rule.line,
-                message=f"`{rule.id}` tells no single article: it alerts {rule.volume}{_idle(rule.alert)}",
-                mend=f"`veille rules backtest {rule.id}` shows its waves",
+                message=f"`{rule.id}` sends no alert for a single article: it alerts {rule.volume}{_idle(rule.alert)}",
+                fix=f"`veille rules backtest {rule.id}` shows its waves",
             )
             for rule in self.rules
             if rule.volume is not None

@@ -247,14 +247,14 @@ def _problem(shape: type[Shape], toml: Toml, path: KeyPath, error: Mapping[str, 
     known = sorted(_keys(shape, where[:-1]))
     match error["type"]:
         case "extra_forbidden":
-            mend = suggestion(name, known) or f"expected one of: {', '.join(known)}"
-            return toml.pointed((*path, *where), f"unknown key `{name}`", mend, key=name)
+            fix = suggestion(name, known) or f"expected one of: {', '.join(known)}"
+            return toml.pointed((*path, *where), f"unknown key `{name}`", fix, key=name)
         case "missing":
             return toml.pointed((*path, *where), f"`{name}` is missing", f"add {name} = ...")
         case "literal_error" | "enum":
             expected = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-            mend = suggestion(str(error["input"]), expected) or f"expected one of: {', '.join(expected)}"
-            return toml.pointed((*path, *_without_key_mark(where)), f"{error['input']!r} is no `{name}`", mend)
+            fix = suggestion(str(error["input"]), expected) or f"expected one of: {', '.join(expected)}"
+            return toml.pointed((*path, *_without_key_mark(where)), f"{error['input']!r} is no `{name}`", fix)
         case "string_pattern_mismatch":
             return toml.pointed(
                 (*path, *where), f"{error['input']!r} is no `{name}`", _pattern(error["ctx"]["pattern"])

@@ -190,7 +190,7 @@ def decided_for_text(tx: Tx, original: int) -> frozenset[tuple[str, str]]:
     A feed that is added to a watch brings what others already carry; it must not silence them.
     """
     copies = sa.select(_article.c.id).where(_article.c.of_id == original)
-    given_up = sa.exists().where(_delivery.c.id == _obligation.c.delivery_id, _delivery.c.state == DeliveryState.DEAD)
+    given_up = sa.exists().where(_delivery.c.id == _obligation.c.delivery_id, _delivery.c.state == DeliveryState.FAILED)
     query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(
         sa.or_(_obligation.c.article_id == original, _obligation.c.article_id.in_(copies)),
         _obligation.c.suppression != Suppression.BACKLOG,
@@ -340,7 +340,7 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
 
 
 def audit(tx: Tx) -> tuple[str, ...]:
-    """Every breach of the conservation law: matched = sent + in delivery + suppressed + dead. Empty when it holds."""
+    """Every breach of the conservation law: matched = sent + in delivery + suppressed + failed. Empty when it holds."""
     owed = _obligation.c.verdict == Verdict.OWED
     sent_without = ~sa.exists().where(_attempt.c.delivery_id == _delivery.c.id, _attempt.c.outcome == "sent")
     laws = {

@@ -166,7 +166,7 @@ def keys(tx: Tx) -> frozenset[str]:
 
 def waiting(tx: Tx, until: datetime) -> tuple[Waiting, ...]:
     """The open deliveries that are due before then, in the order in which they are; none waits for another one."""
-    ended = (DeliveryState.SENT, DeliveryState.DEAD)
+    ended = (DeliveryState.SENT, DeliveryState.FAILED)
     first = _delivery.alias("first")
     query = sa.select(_delivery.c.id, _delivery.c.key, _delivery.c.due).where(
         _delivery.c.state == DeliveryState.OPEN,
@@ -191,6 +191,6 @@ def reach(tx: Tx, delivery_id: int) -> tuple[str, str] | None:
 
 def become(tx: Tx, key: str, state: DeliveryState, at: datetime, ref: str = "") -> None:
     """Let a delivery be in the state to which the world brought it."""
-    finished = at if state in (DeliveryState.SENT, DeliveryState.DEAD) else None
+    finished = at if state in (DeliveryState.SENT, DeliveryState.FAILED) else None
     values = {"state": state, "finished": finished, "ref": ref, "lease_until": None, "owner": ""}
     tx.execute(sa.update(_delivery).where(_delivery.c.key == key).values(values))

@@ -115,7 +115,7 @@ def _last_alerts(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastAlert]:
             _obligation.c.wave == wave.article_id,
             _obligation.c.verdict == Verdict.OWED,
             _obligation.c.occasion != Occasion.ESCALATION,
-            _delivery.c.state != DeliveryState.DEAD,
+            _delivery.c.state != DeliveryState.FAILED,
         )
         .order_by(_obligation.c.match_id)
     )

@@ -8,7 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
-from worker.screen import counted
+from worker.times import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:
@@ -224,4 +224,4 @@ def _silent(rules: Sequence[Facts], *, everything: bool) -> None:
     for silent in shown:
         out.print(escape(silent["sentence"]), style="dim")
     if more := len(rules) - len(shown):
-        out.print(f"{more} more rule{'s' * (more != 1)} did not match: --all shows why", style="dim")
+        out.print(f"{counted(more, 'more rule')} did not match: --all shows why", style="dim")

@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from worker.cli.show.terminal import Facts, at, inert, out, short, table_of
-from worker.screen import counted
+from worker.times import counted
 
 _SIGNS = {"more": "+", "less": "-", "other": "~"}
 #: What the replay says of what it could not do, by the key of `not_replayed`.
@@ -37,7 +37,7 @@ def replay(found: Facts) -> None:
             out.print(Text(f"{_SIGNS[one['kind']]} message {one['delivery']}: {one['then'] or one['now']}"))
     for rule, one in found["rules"].items():
         if one["rewritten"] and not found["tried"]:
-            out.print(Text(f"{rule}: {one['rewritten']} matches are of another text of the rule than today's"))
+            out.print(Text(f"{rule}: of another text of the rule than today's: {counted(one['rewritten'], 'match')}"))
     _sums(found)
 
 

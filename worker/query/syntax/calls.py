@@ -30,12 +30,12 @@ class Calls(Terms):
         if pattern is None:
             if name not in self._known.unread:
                 near = difflib.get_close_matches(name, sorted(self._known.patterns), n=1, cutoff=0.6)
-                mend = (
+                fix = (
                     f"did you mean {near[0]}?"
                     if near
                     else f"add [pattern.{name}], or put a space before the parenthesis"
                 )
-                self._fault(token, f"no pattern is called {name}", mend)
+                self._fault(token, f"no pattern is called {name}", fix)
             return SetRef(name)
         arguments = self._bound(token, pattern, given, named)
         if len(arguments) < len(pattern.params):
@@ -55,8 +55,8 @@ class Calls(Terms):
             self._fault(place, f"an argument too many for {called}", "take it away")
         for name, (place, node) in named.items():
             if name not in pattern.params:
-                mend = suggestion(name, pattern.params) or f"one of: {', '.join(pattern.params)}"
-                self._fault(place, f"{called} has no parameter `{name}`", mend)
+                fix = suggestion(name, pattern.params) or f"one of: {', '.join(pattern.params)}"
+                self._fault(place, f"{called} has no parameter `{name}`", fix)
             elif name in arguments:
                 self._fault(place, f"`{name}` of {called} is given twice", "take one away")
             else:

@@ -165,8 +165,8 @@ class _Parser(Calls):
             self._next += 1
             name = token.text[:-1]
             if name not in list(Scope):
-                mend = suggestion(name.lower(), list(Scope)) or "expected title:, lead: or body:"
-                self._fault(token, f"unknown part {token.text}", mend)
+                fix = suggestion(name.lower(), list(Scope)) or "expected title:, lead: or body:"
+                self._fault(token, f"unknown part {token.text}", fix)
             self._enter(token, "parts")
             node = self._restricted()
             self._depth -= 1

@@ -40,11 +40,11 @@ class Reader:
         self._next += 1
         return token
 
-    def _fault(self, token: Token, message: str, mend: str) -> None:
-        self._faults.append(Fault(token.start, token.end, message, mend))
+    def _fault(self, token: Token, message: str, fix: str) -> None:
+        self._faults.append(Fault(token.start, token.end, message, fix))
 
-    def _error(self, token: Token, message: str, mend: str) -> QueryError:
-        self._fault(token, message, mend)
+    def _error(self, token: Token, message: str, fix: str) -> QueryError:
+        self._fault(token, message, fix)
         return QueryError(self._source, self._faults)
 
     def _not_expression(self, token: Token, operator: str) -> QueryError:

@@ -47,7 +47,7 @@ class DeliveryRow(SQLModel, table=True):
     lease_until: datetime | None = time_column(default=None, nullable=True)
     first_attempt: datetime | None = time_column(default=None, nullable=True)
     finished: datetime | None = time_column(default=None, nullable=True, index=True)
-    #: Why it is parked or dead.
+    #: Why it is parked or failed.
     reason: str = text_column(default="")
     message_id: str = text_column(default="")
     subject: str = text_column(default="")
