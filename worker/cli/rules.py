@@ -100,11 +100,11 @@ def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json
     from worker.app.clock import clock
     from worker.cli import show
     from worker.cli.known import read_corpus
-    from worker.evaluate import document_of, mutate, read_labelled
+    from worker.evaluate import count_changes, document_of, mutate, read_labelled
 
     now = clock()
     read = [document_of(one.known, now) for one in read_corpus(corpus, read_labelled)] if corpus else []
-    with show.progress("changing", len(ids)) as step:
+    with show.progress("changing", count_changes(ruleset, ids)) as step:
         done = mutate(ruleset, [(document, day.date()) for document, day in read], now, ids=ids, step=step)
     caught = sum(one.caught for one in done.values())
     real = caught + sum(len(one.missed) for one in done.values())

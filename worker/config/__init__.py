@@ -180,9 +180,10 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
         )
     known = {target.id for target in config.alerts.targets} | {name for name, _ in config.alerts.groups}
     problems += (
-        Problem(
-            file=rule.file,
-            line=rule.line,
+        _at(
+            rule,
+            "target",
+            target,
             message=f"the rule `{rule.id}` is sent to `{target}`, which is no target or group of {config.path.name}",
             fix=fields.nearest(target, known),
         )
@@ -202,12 +203,19 @@ def check_readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]
         for (what, there), asked in zip(known, (rule.feeds, rule.tags, rule.languages), strict=True):
             for name in sorted(asked - there):
                 where = "that articles are written in" if what == "language" else f"of {config.path.name}"
-                yield Problem(
-                    file=rule.file,
-                    line=rule.line,
+                yield _at(
+                    rule,
+                    what,
+                    name,
                     message=f"the rule `{rule.id}` reads the {what} `{name}`, which is none {where}",
                     fix=_named_like(name, there) if there else f"no {what} is configured",
                 )
+
+
+def _at(rule: "Rule", what: str, name: str, *, message: str, fix: str) -> Problem:
+    """A problem with one of the names in a rule, with a caret under it."""
+    place = rule.places.get((what, name), Problem(file=rule.file, line=rule.line, message=""))
+    return replace(place, message=message, fix=fix)
 
 
 def _named_like(name: str, there: Collection[str]) -> str:

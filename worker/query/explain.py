@@ -111,6 +111,22 @@ def nearest(explained: Explained) -> tuple[Explained, ...]:
     return tuple(_leaves(explained))
 
 
+def decisive(explained: Explained) -> tuple[Explained, ...]:
+    """The terms, sets and regexes on which the answer rests: those that prove it, or those that came nearest."""
+    return tuple(_proofs(explained)) if explained.held else nearest(explained)
+
+
+def _proofs(explained: Explained) -> Iterator[Explained]:
+    parts = explained.parts
+    if isinstance(explained.node, Proximity) and explained.node.operator not in (Operator.NEAR, Operator.BEFORE):
+        parts = parts[:1]
+    if not parts and explained.held and explained.spans:
+        yield explained
+    for part in () if isinstance(explained.node, Not) else parts:
+        if part.held:
+            yield from _proofs(part)
+
+
 def _leaves(explained: Explained) -> Iterator[Explained]:
     if explained.held:
         return

@@ -10,6 +10,7 @@ from typing import Any
 from worker.errors import Problem, UserError
 from worker.model import Severity, Volume
 from worker.query import (
+    Call,
     DatedTerm,
     Known,
     Node,
@@ -22,6 +23,7 @@ from worker.query import (
     calls,
     languages,
     parse,
+    parse_calls,
     parse_term,
     suggestion,
 )
@@ -232,6 +234,7 @@ class _Compiler:
                 severity=Severity.MEDIUM,
                 query=query,
                 tests=tuple(tests[call]),
+                calls={query: Call(text=call, pattern=pattern, arguments={})},
                 sets=_named([query]),
                 hash=_sha256(table.without_tests()),
                 file=table.toml.file,
@@ -310,11 +313,30 @@ class _Compiler:
             query=query,
             score=score,
             tests=tuple(tests_of(table, shape.test)),
+            calls=self._calls_in(table),
+            places=_places(table),
             sets=_named(queries),
             hash=self._hash(table, shape.id, queries),
             file=table.toml.file,
             line=table.line,
         )
+
+    def _calls_in(self, table: Table) -> dict[Node, Call]:
+        """The calls of patterns in a rule's queries, by what they are written out as."""
+        terms = (term.get("when") for term in _score_terms(table) if isinstance(term, dict))
+        sources = [*(text for _, text in table.at("when")), *(text for text in terms if isinstance(text, str))]
+        return {
+            shared(node, self._pool): call
+            for source in sources
+            if calls(source)
+            for node, call in self._read_calls(source, table.language)
+        }
+
+    def _read_calls(self, source: str, language: str) -> Iterable[tuple[Node, Call]]:
+        try:
+            return parse_calls(source, self._known, language).items()
+        except QueryError:  # reported where the query is read
+            return ()
 
     def _check_languages(self, table: Table, shape: RuleShape | None) -> None:
         """Terms for a language that the rule does not read can never match."""
@@ -348,6 +370,15 @@ class _Compiler:
                 "exclusions": [exclusion.data for exclusion in naming],
             }
         )
+
+
+def _places(table: Table) -> dict[tuple[str, str], Problem]:
+    """Problems without words at what a rule reads, by what it is, and at the targets that it names."""
+    alert = table.data.get("alert")
+    own = Table(table.toml, (*table.path, "alert"), alert)
+    found = [(what, path, name) for what in ("feed", "tag", "language") for path, name in table.at(f"{what}s")]
+    found += [("target", path, name) for path, name in own.at("to")]
+    return {(what, name): table.toml.pointed(path, "") for what, path, name in found}
 
 
 def _named(queries: Iterable[Node | None]) -> frozenset[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from worker.errors import Problem
 from worker.model import Severity, Volume
 from worker.query import Node, Pattern, Presearch, TermSet
-from worker.query.nodes import And, Or
+from worker.query.nodes import And, Calls, Or
 from worker.text import Document
 
 
@@ -81,6 +81,10 @@ class Rule:
     query: Node | None
     score: Score | None = None
     tests: tuple[Test, ...] = ()
+    #: The calls of patterns in its queries, by what they are written out as.
+    calls: Calls = field(default_factory=dict, compare=False)
+    #: Where it says what it reads and where it is sent: by `feed`, `tag`, `language` or `target` and the name.
+    places: Mapping[tuple[str, str], Problem] = field(default_factory=dict, compare=False)
     #: Names of the sets that its queries name.
     sets: frozenset[str] = frozenset()
     #: sha256 hex of what the rule says, with the patterns and sets it uses and the exclusions that name it.
