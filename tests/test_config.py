@@ -311,7 +311,7 @@ def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
         (str(made.path), 9, "the route names the rule `bordr`, which does not exist", "did you mean `border`?"),
         (
             "b.toml",
-            3,
+            7,
             "the rule `visit` is sent to `dek`, which is no target or group of config.toml",
             "did you mean `desk`?",
         ),
@@ -327,7 +327,7 @@ def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
         ('tags = ["lao"]', "the rule `r` reads the tag `lao`, which is none of config.toml", "did you mean `laos`?"),
         (
             'languages = ["rf"]',
-            "the rule `r` reads the language `rf`, which is none that articles are told to be in",
+            "the rule `r` reads the language `rf`, which is none that articles are written in",
             "fr",
         ),
         ('feeds = ["Fil"]\ntags = ["laos"]\nlanguages = ["fr", "tl"]', "", ""),
@@ -341,6 +341,7 @@ def test_what_a_rule_reads_must_be_there(tmp_path: Path, more: str, message: str
     found = config.check_references(made, ruleset.rules)
     assert [one.message for one in found] == ([message] if message else [])
     assert all(fix in one.fix for one in found)
+    assert all((one.line, one.source, one.column) == (5, more, more.index('"') + 1) for one in found)
 
 
 def test_rules_are_the_toml_files_of_a_folder(tmp_path: Path) -> None:

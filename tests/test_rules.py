@@ -158,7 +158,7 @@ MISTAKES = [
     ("volume-text", VOLUME + 'at_least = "5"\nper = "6h"', 5, "a whole number", "write at_least = 5"),
     ("volume-per", VOLUME + 'at_least = 5\nper = "6 hours"', 6, "expected a duration", ""),
     ("volume-no-per", VOLUME + "at_least = 5", 4, "`per` is missing", 'add per = "6h"'),
-    ("volume-no-time", VOLUME + 'at_least = 5\nper = "0h"', 6, "longer than nothing", 'write per = "6h"'),
+    ("volume-no-time", VOLUME + 'at_least = 5\nper = "0h"', 6, "longer than 0", 'write per = "6h"'),
     ("volume-long", VOLUME + 'at_least = 5\nper = "29d"', 6, "at most 28 days", 'write per = "6h"'),
     ("volume-times", VOLUME + "times = 1", 5, "more than 1", "write times = 3"),
     ("volume-times-text", VOLUME + 'times = "3"', 5, "should be a number", "write times = 3"),
@@ -207,7 +207,7 @@ def test_a_volume_draws_a_remark(asked: str, volume: Volume, said: str) -> None:
     assert ruleset.rules[0].volume == volume
     (remark,) = ruleset.remarks()
     assert (remark.file, remark.line) == ("a.toml", 1)
-    assert remark.message == f"`r` tells no single article: it alerts {said}"
+    assert remark.message == f"`r` sends no alert for a single article: it alerts {said}"
     idle = f'{VOLUME}{asked}\n[rule.alert]\nto = ["desk"]\nkey = "story"\nrealert = "6h"\n'
     (remark,) = compile_rules({"a.toml": idle.encode()}).remarks()
     assert remark.message.endswith("; key and realert of its [rule.alert] do nothing")

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from worker.errors import Problem
 from worker.model import Match, Part, Severity, Span, Telling
 from worker.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans, nearest
 from worker.query import Span as Words
-from worker.query.wording import miss
+from worker.query.wording import clipped, miss
 from worker.rules import Rule, RuleSet, Test
-from worker.text import Document, analyse
+from worker.text import Document, analyse, detect
 
 
 class Silence(StrEnum):
@@ -195,9 +195,36 @@ def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iter
     reading = Reading(document, published=published, sets=ruleset.sets)
     judged = Silence.EXCLUDED if rule.id in excluded(ruleset, reading) else _verdict(rule, reading)
     for message, fix in _against(rule, case, judged, document):
-        missed = judged is Silence.QUERY and rule.query is not None
-        near = nearest(explain(rule.query, reading, ruleset.sets, published))[:3] if missed and rule.query else ()
-        yield _failure(rule, case, message, fix or "; ".join(miss(leaf, document) for leaf in near))
+        missed = ""
+        if judged is Silence.QUERY and rule.query is not None:
+            missed = _read_in(rule, case, ruleset, published)
+            missed = missed or _missed(rule, explain(rule.query, reading, ruleset.sets, published), document)
+        yield _failure(rule, case, message, fix or missed)
+
+
+def _read_in(rule: Rule, case: Test, ruleset: RuleSet, published: date) -> str:
+    """Advice on a test whose text is of another language than it says; empty where the rule misses that, too."""
+    language = detect(case.title, case.text, case.language)
+    document = analyse(case.title, case.text, language)
+    reading = Reading(document, published=published, sets=ruleset.sets)
+    if language == case.language or isinstance(_verdict(rule, reading), Silence):
+        return ""
+    return f'the text is in another language than the test says ({case.language}): write lang = "{language}"'
+
+
+def _missed(rule: Rule, explained: Explained, document: Document) -> str:
+    """The nearest misses; what a pattern looks for is said of the call, whose arguments the rule's author chose."""
+    folded = nearest(explained, rule.calls.keys())[:3]
+    return "; ".join(
+        f"{clipped(call.text)} does not hold, see {call.pattern.place}: {_missed_in(leaf, document)}"
+        if (call := rule.calls.get(leaf.node))
+        else miss(leaf, document)
+        for leaf in folded
+    )
+
+
+def _missed_in(call: Explained, document: Document) -> str:
+    return "; ".join(miss(leaf, document) for leaf in nearest(call)[:2])
 
 
 def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:

@@ -1,6 +1,6 @@
 """Why a query is true of a document, or what it came nearest to: the evaluator's own answers, node by node."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -106,9 +106,12 @@ def explain(node: Node, reading: Reading, sets: Mapping[str, TermSet], published
     return _Explainer(sets, published).explain(node, reading)
 
 
-def nearest(explained: Explained) -> tuple[Explained, ...]:
-    """The least that would have to be otherwise for it to hold: all misses of AND, the nearest alternative of OR."""
-    return tuple(_leaves(explained))
+def nearest(explained: Explained, whole: Collection[Node] = ()) -> tuple[Explained, ...]:
+    """The least that would have to be otherwise for it to hold: all misses of AND, the nearest alternative of OR.
+
+    What lies below the nodes of `whole` is left to them.
+    """
+    return tuple(_leaves(explained, whole))
 
 
 def decisive(explained: Explained) -> tuple[Explained, ...]:
@@ -127,10 +130,10 @@ def _proofs(explained: Explained) -> Iterator[Explained]:
             yield from _proofs(part)
 
 
-def _leaves(explained: Explained) -> Iterator[Explained]:
+def _leaves(explained: Explained, whole: Collection[Node] = ()) -> Iterator[Explained]:
     if explained.held:
         return
-    if explained.miss is not Miss.OPERAND:
+    if explained.miss is not Miss.OPERAND or explained.node in whole:
         yield explained
         return
     missing = [part for part in explained.parts if not part.held]
@@ -141,7 +144,7 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
             # What it must not be near to is not missed.
             missing = missing[:1]
     for part in missing:
-        yield from _leaves(part)
+        yield from _leaves(part, whole)
 
 
 def distance(explained: Explained) -> float:

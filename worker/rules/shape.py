@@ -59,7 +59,7 @@ def _factor(value: object) -> object:
 def _window(value: timedelta) -> timedelta:
     # Longer than a few weeks is no wave, and much to count at every article.
     if not timedelta(0) < value <= 4 * _WEEK:
-        raise ValueError("`per` should be between 1 second and 28 days", 'write per = "6h"')
+        raise ValueError("`per` should be longer than 0 and at most 28 days", 'write per = "6h"')
     return value
 
 
