@@ -55,7 +55,7 @@ class VeilleError(Exception):
 
 
 class UserError(VeilleError):
-    """What was written or asked cannot be used."""
+    """Raised for something a user wrote or asked that cannot be used."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

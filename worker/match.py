@@ -15,7 +15,7 @@ from worker.text import Document, analyse, detect
 
 
 class Silence(StrEnum):
-    """Why a rule does not match an article; the first that holds, in this order."""
+    """Reasons for which a rule does not match an article; the first that holds, in this order."""
 
     LANGUAGE = "language"
     FEED = "feed"
@@ -29,7 +29,7 @@ class Silence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where and when an article appeared, as far as rules ask."""
+    """An article's feed and dates, as far as rules ask for them."""
 
     #: The feed's name and tags.
     feed: str = ""
@@ -49,7 +49,7 @@ def match(document: Document, ruleset: RuleSet, source: Source) -> tuple[Match, 
 
 
 def judge(document: Document, ruleset: RuleSet, source: Source) -> dict[str, Match | Silence]:
-    """What each rule says of `document`, by id: its match, or why there is none."""
+    """Each rule's verdict on `document`, by id: its match, or the reason for none."""
     reading = Reading(document, published=source.published.date(), sets=ruleset.sets)
     kept_out = excluded(ruleset, reading)
     judged: dict[str, Match | Silence] = {}
@@ -69,7 +69,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a rule says of an article, with everything it rests on."""
+    """A rule's verdict on an article, with everything it rests on."""
 
     rule: Rule
     verdict: Match | Silence
@@ -86,7 +86,7 @@ class Explanation:
 
 
 def explain_rule(document: Document, ruleset: RuleSet, source: Source, rule_id: str) -> Explanation:
-    """Why the rule matches `document` or not, node by node; raises KeyError for an id that no rule has."""
+    """Explain node by node why the rule matches `document` or not; raises KeyError for an id that no rule has."""
     rule = next((rule for rule in ruleset.rules if rule.id == rule_id), None)
     if rule is None:
         raise KeyError(rule_id)
@@ -111,7 +111,7 @@ def explain_rule(document: Document, ruleset: RuleSet, source: Source, rule_id: 
 
 
 def _unread(rule: Rule, source: Source) -> Silence | None:
-    """Why the rule does not read what comes from there, if it does not."""
+    """The reason for which the rule does not read that source; None if it does."""
     if rule.feeds and source.feed not in rule.feeds:
         return Silence.FEED
     if rule.tags and rule.tags.isdisjoint(source.tags):
@@ -135,7 +135,7 @@ def failing_tests(ruleset: RuleSet, today: datetime, ids: Collection[str] | None
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a rule holds."""
+    """The proof of a rule that holds."""
 
     spans: tuple[Words, ...]
     severity: Severity
@@ -144,7 +144,7 @@ class _Verdict:
 
 
 def _verdict(rule: Rule, reading: Reading) -> _Verdict | Silence:
-    """What `rule` says of the text, were it not for exclusions."""
+    """The verdict of `rule` on the text, exclusions left aside."""
     if rule.languages and reading.document.language not in rule.languages:
         return Silence.LANGUAGE
     spans: tuple[Words, ...] = ()
@@ -228,13 +228,13 @@ def _missed_in(call: Explained, document: Document) -> str:
 
 
 def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
-    """Whether `rule` says of the test's article, which is `reading`, what the test expects."""
+    """Tells whether `rule` says of the test's article, which is `reading`, what the test expects."""
     judged = Silence.EXCLUDED if excluded else _verdict(rule, reading)
     return not any(True for _ in _against(rule, case, judged, reading.document))
 
 
 def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Document) -> Iterator[tuple[str, str]]:
-    """What speaks against a test that expects otherwise, with the fix."""
+    """Yields what speaks against a test that expects otherwise, with the fix."""
     verdict = judged if isinstance(judged, _Verdict) else None
     found = [] if verdict is None else [_passage(span, document) for span in verdict.spans]
     if case.match and verdict is None:

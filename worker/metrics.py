@@ -1,4 +1,4 @@
-"""What Prometheus reads. Names and units as prometheus.io/docs/practices/naming asks; labels are our own words only.
+"""Metrics for Prometheus. Names and units as prometheus.io/docs/practices/naming asks; labels are our own words only.
 
 The only owner of prometheus-client. Everything but this process's own time under the ingest lock is read from the store
 when it is asked for, so that several workers on one store say the same, and a restart sets nothing back.
@@ -17,7 +17,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the store says at one moment."""
+    """Figures of the store at one moment."""
 
     #: When the worker last ticked; None: none runs.
     tick: datetime | None

@@ -1,4 +1,4 @@
-"""When to try again: the next poll of a feed, the next attempt of a delivery, a target that fails.
+"""Times of the next try: the next poll of a feed, the next attempt of a delivery, a target that fails.
 
 Pure: what looks random is a hash of an id, so that the same history gives the same times, and feeds that fail
 together do not come back together.
@@ -51,7 +51,7 @@ def next_poll(
     now: datetime,
     rhythm: Rhythm = _UNKNOWN,
 ) -> datetime:
-    """When to poll the feed again, after a poll at `now` that left it with `failures` in a row.
+    """The time to poll the feed again, after a poll at `now` that left it with `failures` in a row.
 
     Never before `every`, nor before the server wants us back: a Retry-After counts for at most a day, freshness (by
     header, ttl or skipHours) for at most four hours. After a success a little later than that, and as its rhythm has
@@ -72,7 +72,7 @@ def next_poll(
 
 
 def next_poll_of_retired(feed_id: str, every: timedelta, *, now: datetime) -> datetime:
-    """When to ask once more for a feed that was said to be gone for good."""
+    """The time to ask once more for a feed that was said to be gone for good."""
     wait = max(every, _RETIRED)
     return now + wait + _fraction(feed_id) * min(_LATE * wait, _MAX_LATE)
 
@@ -114,7 +114,7 @@ def _not_skipped(due: datetime, rhythm: Rhythm) -> datetime:
 
 
 def next_attempt(key: str, attempt: int, *, after: timedelta | None, now: datetime) -> datetime:
-    """When to try the delivery `key` again, whose `attempt` (1 for the first) failed at `now`.
+    """The time to try the delivery `key` again, whose `attempt` (1 for the first) failed at `now`.
 
     30 seconds later at first, doubling to at most 15 minutes, and never before `after` from now, where the other
     side said so.
@@ -145,7 +145,7 @@ def quiet_until(hours: Sequence[Quiet], timezone: str, moment: datetime) -> date
 
 
 def _ends(hours: Sequence[Quiet], zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
-    """When the quiet hours end that `moment` falls into, by the clock on the wall."""
+    """The end of the quiet hours that `moment` falls into, by the clock on the wall."""
     wall = moment.astimezone(zone).replace(tzinfo=None)
     for quiet in hours:
         for day in (wall.date() - DAY, wall.date()):
@@ -158,7 +158,7 @@ def _ends(hours: Sequence[Quiet], zone: ZoneInfo, moment: datetime) -> Iterator[
 
 
 def _wished(seconds: int | None) -> timedelta:
-    """What the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
+    """The pause that the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
     return timedelta(seconds=min(max(0, seconds or 0), 86_400))
 
 
@@ -170,7 +170,7 @@ def _fraction(text: str) -> float:
 def after_failure(
     target_id: str, was: TargetState, *, delivery: int, started: datetime, after: timedelta | None, now: datetime
 ) -> TargetState:
-    """What a target's state becomes when the attempt of `delivery`, `started` then, failed as any message would have.
+    """A target's new state after the attempt of `delivery`, `started` then, failed as any message would have.
 
     After three in a row, of different deliveries, it is tried with one at a time, at pauses that grow to 15 minutes.
     `after`: it asked to be left alone so long, which holds for all that it is sent; the second time in a row for five

@@ -164,7 +164,7 @@ _SAID: Final[Mapping[str, Callable[[Event], str]]] = {
 
 
 def _deliveries(events: Sequence[Event]) -> Iterable[_Shown]:
-    """What was sent, the most severe first and all its targets in one line; then what was not, a line a reason."""
+    """Lines of what was sent, the most severe first, all its targets in one; then of what was not, a line a reason."""
     sent: defaultdict[tuple[Any, ...], list[Event]] = defaultdict(list)
     for event in events:
         if event["state"] == "sent":
@@ -192,7 +192,7 @@ def _sent(group: Sequence[Event]) -> str:
 
 
 def _unsent(group: Sequence[Event], target: str, state: str, why: str) -> str:
-    """What a target refused for one reason: the first by its title, and how many more."""
+    """A line of the messages that a target refused for one reason: the first title, and how many more."""
     match state:
         case "retry":
             due = min(datetime.fromisoformat(one["due"]) for one in group)

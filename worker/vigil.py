@@ -1,4 +1,4 @@
-"""Whether Veille itself is well: what is wrong at present, from what the store and the process know.
+"""Veille's own health: the conditions that are on at present, from the store's and the process's facts.
 
     (Facts, now) -conditions-> Condition...
 
@@ -40,7 +40,7 @@ LOG_LARGE = 256 * 1024 * 1024
 
 
 class Kind(StrEnum):
-    """What may be wrong; the same word in row, metric and screen."""
+    """Kinds of conditions; the same word in row, metric and screen."""
 
     FEED_FAILS = "feed_fails"
     FEED_SILENT = "feed_silent"
@@ -142,7 +142,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """What it is told apart by."""
+        """The key of the condition."""
         return f"{self.kind}:{self.about}"
 
 
@@ -161,7 +161,7 @@ class On:
 def conditions(
     facts: Facts, now: datetime, on: frozenset[str] = frozenset(), *, began: Mapping[str, datetime] = _NEVER
 ) -> tuple[Condition, ...]:
-    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin.
+    """Conditions that are on; `on` names by key those of before, since some need more to end than to begin.
 
     `began`: since when. A silence is over when something came, and not because the past that it was judged by is kept
     no longer.

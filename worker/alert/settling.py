@@ -1,4 +1,4 @@
-"""What becomes of a delivery after an attempt, or instead of one."""
+"""States of a delivery after an attempt, or instead of one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ UNCERTAIN_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What becomes of a delivery after an attempt, or instead of one."""
+    """A delivery's state after an attempt, or instead of one."""
 
     state: DeliveryState
     reason: str = ""
@@ -41,7 +41,7 @@ def settle(  # noqa: PLR0911 - one return a case reads best
     first_attempt: datetime,
     now: datetime,
 ) -> Settled:
-    """What an attempt's receipt makes of its delivery; `uncertain` counts earlier attempts that may have arrived."""
+    """A delivery's state after an attempt's receipt; `uncertain` counts earlier attempts that may have arrived."""
     match receipt.outcome:
         case Outcome.SENT:
             return Settled(state=DeliveryState.SENT)

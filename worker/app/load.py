@@ -1,4 +1,4 @@
-"""What users edit, read: the configuration and the rules."""
+"""Reads the files that users edit: the configuration and the rules."""
 
 import asyncio
 import os
@@ -65,7 +65,7 @@ def reload_rules(live: Live) -> Live:
 
 
 def _templates(templates: Templates) -> Sequence[Problem]:
-    """What is wrong with the user's own templates; a child tries them, as one that loops would never come back."""
+    """Mistakes in the user's own templates; a child tries them, as a template that loops would never come back."""
     if not templates.sources:
         return ()
 
@@ -170,7 +170,7 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
 
 
 def _adopt(conf: config.Config) -> None:
-    """What is printed and logged from now on hides this configuration's secrets, and is in its desk's zone."""
+    """Hide this configuration's secrets in all output and logs from now on, and show times in its desk's zone."""
     hide(conf.secrets)
     times.use(conf.timezone)
 

@@ -1,4 +1,4 @@
-"""What this program calls itself."""
+"""The program's name and version."""
 
 from importlib.metadata import version
 

@@ -38,7 +38,7 @@ _MOST, _LONGEST = 20, 500
 
 
 class _What(StrEnum):
-    """What is read again."""
+    """Files that are read again."""
 
     #: config.toml, and the rules with it.
     CONFIGURATION = "configuration"
@@ -135,7 +135,7 @@ class Reloads:
             deliveries.unpark(tx, now, live.paced)
 
     async def _read_rules(self) -> tuple[Live, Live | Exception]:
-        """What is in force, and that with the rules of the folder, or what speaks against them."""
+        """The active configuration with the rules of the folder, or the problems with these."""
         base = self._edges.live
         try:
             return base, await asyncio.to_thread(reload_rules, base)
@@ -157,7 +157,7 @@ class Reloads:
         self._edges.live = live
 
     def _problems(self, error: Exception, place: Path) -> tuple[Problem, ...]:
-        """What a failed reading is to be blamed on."""
+        """The problems that made a reading fail."""
         if isinstance(error, UserError):
             return error.problems
         if isinstance(error, VeilleError):
@@ -183,7 +183,7 @@ class Reloads:
         self._note()
 
     def _accept(self, *what: _What) -> None:
-        """What was refused is good again, and that is said."""
+        """Report that files which were refused can be used again."""
         mended = [one for one in what if self._refused.pop(one, ())]
         if mended:
             named = " and the ".join(mended)

@@ -18,7 +18,7 @@ from worker.story import WINDOW
 
 
 def many(live: Live, since: datetime) -> int:
-    """How many events a replay since then runs over again."""
+    """The number of events a replay since then runs over again."""
     store = open_for(live.config, create=False)
     try:
         with store.read() as tx:

@@ -35,7 +35,7 @@ _GATHERED = 100
 async def settled(
     folder: Callable[[], Path], known: Callable[[], Look | None], read: Callable[[], Awaitable[T]]
 ) -> tuple[Look, T]:
-    """How the folder looks and what was read in it, once it is not what is `known` and nobody writes to it any more.
+    """The folder's state and files, once it differs from `known` and nobody writes to it any more.
 
     What is read of a folder that changes meanwhile is dropped. `folder` and `known` are asked at each look, since a
     reload may change them.

@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """What was closed is opened on nothing: else the next file to be opened, the store, would be taken for it."""
+    """Open closed standard streams on nothing: else the next file to be opened, the store, would take their place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""What people answer, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
+"""Commands for answers, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
 
 import getpass
 from datetime import datetime

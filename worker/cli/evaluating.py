@@ -82,7 +82,7 @@ def copies(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """How well copies are told from articles that only look alike, on a fresh store of its own."""
+    """Measure how well copies are distinguished from articles that only look alike, on a fresh store of its own."""
     if itself == (file is not None):
         raise typer.BadParameter("give either a file of COPIES or --self")
     if each_its_own_host and not itself:
@@ -139,7 +139,7 @@ def stories(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """How well events are told apart, on a fresh store of its own."""
+    """Measure how well events are distinguished, on a fresh store of its own."""
     from dataclasses import asdict
 
     from worker.app.clock import clock

@@ -1,4 +1,4 @@
-"""Why a rule matches or not, as plain objects and in sentences: for `why`, `rules` and `eval`."""
+"""Explanations of a rule's match or miss, as plain objects and in sentences: for `why`, `rules` and `eval`."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def farness(explanation: Explanation) -> float:
 
 
 def sentence(explanation: Explanation, document: Document) -> str:
-    """Why the rule matches or not, in one sentence; for a miss, what came nearest."""
+    """The reason why the rule matches or not, in one sentence; for a miss, what came nearest."""
     verdict = explanation.verdict
     if not isinstance(verdict, Silence):
         found = explanation.query.spans if explanation.query is not None else ()

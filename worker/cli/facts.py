@@ -1,4 +1,4 @@
-"""What `status`, `articles`, `why` and `feeds` say, as plain objects: `--json` prints them, `show` draws them."""
+"""Answers of `status`, `articles`, `why` and `feeds` as plain objects: `--json` prints them, `show` draws them."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -171,7 +171,7 @@ def article(one: StoredArticle) -> Facts:
 
 
 def said_date(one: StoredArticle) -> str:
-    """When it was published, as precisely as known."""
+    """The time when it was published, as precisely as known."""
     moment = one.article.published
     formats = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
     return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
@@ -312,7 +312,7 @@ def _wave(line: ledger.LedgerLine) -> str:
 
 
 class _Now:
-    """What the live rules say of an article's newest text."""
+    """The verdicts of the live rules on an article's newest text."""
 
     def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
         self._rules, self._one = live.ruleset, one

@@ -1,4 +1,4 @@
-"""What every command shares: its options, its voice, and how it opens what it works on."""
+"""Parts that every command shares: options, output, and opening the store and the configuration."""
 
 import json
 import sys
@@ -99,7 +99,7 @@ def moment(since: str, option: str = "--since") -> datetime:
 
 
 def lasting_of(said: str) -> timedelta:
-    """How long `--for` says; raises UserError for what is no duration."""
+    """The length of time that `--for` gives; raises UserError for another text."""
     from worker.config.fields import Wrong, duration
     from worker.errors import Problem, UserError
 

@@ -143,7 +143,7 @@ def backtest(
     folder: RulesFolder = None,
     as_json: Json = False,
 ) -> None:
-    """What a rule would have matched in the store, day by day, and how many alerts it would have sent."""
+    """Show the matches that a rule would have had in the store, day by day, and the alerts that it would have sent."""
     from worker.app.load import load_rules, with_rules
     from worker.cli import show, trying
 
@@ -163,7 +163,7 @@ def diff(
     since: Since = "90d",
     as_json: Json = False,
 ) -> None:
-    """What another set of rules would gain and lose, rule by rule, and what that means in alerts a day."""
+    """Show the matches that another set of rules would gain and lose, rule by rule, and the alerts a day."""
     from worker.app.load import load_rules, with_rules
     from worker.cli import show, trying
 

@@ -51,7 +51,7 @@ def waiting(tx: Tx, lines: Iterable[DeliveryLine], now: datetime) -> list[Facts]
 
 
 def _title(tx: Tx, carried: tuple[int, ...]) -> str:
-    """What a delivery that is not sealed yet will be about: its first article, and how many more."""
+    """The subject of a delivery that is not sealed yet: its first article, and how many more."""
     stored = articles.get(tx, carried[0]) if carried else None
     more = f" (+{len(carried) - 1})" if len(carried) > 1 else ""
     return f"{stored.article.title}{more}" if stored else ""

@@ -1,4 +1,4 @@
-"""What users edit: config.toml and the environment, read at start and again at SIGHUP.
+"""The configuration: config.toml and the environment, read at start and again at SIGHUP.
 
     bytes -toml-> data -references-> expanded -schema-> tables -build-> Config
 
@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long things are kept; None: for ever. What is owed and what was seen stays regardless."""
+    """Times for which things are kept; None: for ever. Obligations that are not sent, and seen keys, stay anyway."""
 
     articles: timedelta | None = None
     #: Raw feed bodies.
@@ -136,7 +136,7 @@ class _Read:
     left_out: tuple[str, ...] = ()
 
     def builder(self, only: str = "") -> "Builder":
-        """What the file says, unchecked; of one table, if `only` names it."""
+        """The file's values, unchecked; of one table, if `only` names it."""
         return _builder(self.parsed, self.path, self.environ, only)
 
     def url(self) -> str:
@@ -163,7 +163,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> _Read:
 
 
 def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, ...]:
-    """What config and rules say of each other and get wrong: routes of unknown rules, rules to unknown targets."""
+    """Names that config or rules use and the other does not know: rules in routes; targets, feeds, tags in rules."""
     problems: list[Problem] = []
     ids = {rule.id for rule in rules}
     for number, route in enumerate(config.alerts.routes):
@@ -238,7 +238,7 @@ def _parse(path: Path, raw: bytes) -> toml.Toml:
 
 
 def _builder(parsed: toml.Toml, path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
-    """What the file says, unchecked; of one table, if `only` names it."""
+    """The file's values, unchecked; of one table, if `only` names it."""
     # Here, because pydantic takes a fifth of a second that `--help` has no use for.
     from worker.config.build import Builder
 

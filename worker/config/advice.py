@@ -1,4 +1,4 @@
-"""What is allowed and yet probably not meant; `veille check` shows it, nothing is refused for it."""
+"""Remarks on settings that are allowed and probably not meant; `veille check` shows them, nothing is refused."""
 
 from collections.abc import Iterator
 

@@ -369,7 +369,7 @@ def _log_target(name: str, folder: Path) -> model.Target:
 
 
 def _host(identity: str) -> str:
-    """What to call a feed that has no name: its host as written."""
+    """The name of a feed that has none: its host as written."""
     return re.sub(r"^[a-z]+://(?:www\.)?([^/?#]+).*", r"\1", identity, flags=re.IGNORECASE | re.DOTALL)
 
 

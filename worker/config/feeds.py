@@ -171,7 +171,7 @@ class _DoctypeError(Exception):
 
 
 class _Outlines:
-    """What a parser meets, kept without a tree, so that depth costs nothing."""
+    """Outlines of an OPML document, kept without a tree, so that depth costs nothing."""
 
     def __init__(self, parser: expat.XMLParserType) -> None:
         self.root = ""
@@ -298,7 +298,7 @@ def _append(path: Path, tables: Sequence[dict[str, Any]]) -> None:
 
 
 def _keeps_lines(before: str, after: str) -> bool:
-    """Whether every line of `before` is in `after`, in its order."""
+    """Tells whether every line of `before` is in `after`, in its order."""
     lines = iter(after.splitlines())
     return all(line in lines for line in before.splitlines())
 

@@ -113,7 +113,7 @@ def duration(text: object) -> timedelta:
 
 
 def interval(text: object) -> timedelta:
-    """How often a feed is polled: a minute or more."""
+    """An interval between polls: a minute or more."""
     every = duration(text)
     if every < timedelta(minutes=1):
         raise Wrong("is under one minute", 'feeds are polled at most once a minute: every = "1m" or more')
@@ -121,7 +121,7 @@ def interval(text: object) -> timedelta:
 
 
 def lasting(text: object) -> timedelta:
-    """How long something is kept: a day or more."""
+    """A retention time: a day or more."""
     kept = duration(text)
     if kept < timedelta(days=1):
         raise Wrong("is under one day", 'keep it for "1d" or more')
@@ -219,7 +219,7 @@ def web_url(text: str) -> str:
 
 
 def public_url(text: str) -> str:
-    """Where people reach the console: an http(s) URL without query, fragment or final slash."""
+    """The console's public address: an http(s) URL without query, fragment or final slash."""
     url = split_url(text, ("https", "http"), 'for example "https://veille.example.org"')
     if url.query or url.fragment or "@" in url.netloc:
         raise Wrong("has a query, a fragment or credentials", 'for example "https://veille.example.org"')

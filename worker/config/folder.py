@@ -15,7 +15,7 @@ LISTED_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a folder of rules looks from outside: equal for as long as nobody writes what `read_rules` reads."""
+    """A folder of rules seen from outside: equal for as long as nobody writes the files that `read_rules` reads."""
 
     #: Of each file its name, mode, size and times, or the error that the system gives instead. Not its inode: some
     #: network shares give a new number at every look.
@@ -88,7 +88,7 @@ def read_templates(folder: Path) -> Templates:
 
 
 def look(folder: Path) -> Look:
-    """How `folder` looks now; whatever is the matter with it, that is a look like any other."""
+    """The present state of `folder`; a folder that cannot be read has a state like any other."""
     try:
         return Look(files=tuple(_outside(path) for path in _paths(folder)))
     except (OSError, RuntimeError, ValueError) as e:
@@ -108,7 +108,7 @@ def _paths(folder: Path) -> Sequence[Path]:
 
 
 def _fault(path: Path, inside: Path) -> str:
-    """Why `path` is not to be opened; empty if it may be, or if opening it will say why not."""
+    """The reason for not opening `path`; empty if it may be opened, or if opening it will give the reason."""
     try:
         target = path.resolve(strict=True)
         mode = target.stat().st_mode

@@ -1,4 +1,4 @@
-"""When people are told: hours of the day, cron expressions, days of the week, how much in a time."""
+"""Times of sending: hours of the day, cron expressions, days of the week, and throttles."""
 
 import re
 from datetime import UTC, datetime, time

@@ -96,7 +96,7 @@ def news(
 
 
 def compare_revision(old: Fingerprint, new: Fingerprint) -> bool:
-    """Whether a text under a known identity changed in any word of its title or body.
+    """Tells whether a text under a known identity changed in any word of its title or body.
 
     Case, accents and punctuation are no words. One changed word is enough: it may be the one that a rule waits for.
     """
@@ -117,7 +117,7 @@ class _Case:
         self._carried: frozenset[str] = frozenset()
 
     def objection(self) -> str | None:
-        """Why it is no copy, in words; empty if the texts have nothing to do with each other, None if it is one."""
+        """The reason why it is no copy, in words; empty if the texts are unrelated, None if it is a copy."""
         pair = self.pair
         if pair.is_same_title and pair.is_same_text and self._new.has_body:
             return None
@@ -133,7 +133,7 @@ class _Case:
         )
 
     def why(self) -> str:
-        """Why it is a copy, in words."""
+        """The reason why it is a copy, in words."""
         pair, name = self.pair, self._name
         if pair.is_same_text and pair.is_same_title:
             return f"Its title and text are word for word those of {name}."

@@ -19,7 +19,7 @@ from worker.text import Document, analyse
 
 @dataclass(slots=True, kw_only=True)
 class Mutation:
-    """What a rule's tests made of its changes."""
+    """Counts of a rule's mutants that its tests notice, miss, or that change nothing."""
 
     #: Changes that the tests notice.
     caught: int = 0
@@ -80,7 +80,7 @@ def mutate(
 
 
 def count_changes(ruleset: RuleSet, ids: Sequence[str] = ()) -> int:
-    """How often `mutate` calls `step`: the number of mutants of all rules, or of those of `ids`."""
+    """The number of mutants of all rules, or of those of `ids`: `mutate` calls `step` so often."""
     return sum(1 for rule in _chosen(ruleset, ids) for _ in _changes(rule, ruleset.sets))
 
 
@@ -139,7 +139,7 @@ class _Rule:
         )
 
     def _differs(self, changed: _Changed, sets: Mapping[str, TermSet] | None) -> bool:
-        """Whether it finds other words in any text."""
+        """Tells whether it finds other words in any text."""
         for text, reading in self._readings:
             if changed.lost is not None and reading.answer(changed.lost[1].term) is None:
                 continue  # what the set lost does not stand here
@@ -181,7 +181,7 @@ def _own(node: Node, calls: Calls) -> Iterator[Node]:
 
 
 def _found(rule: Rule, reading: Reading) -> object:
-    """What the rule rests on in a text: the spans of its query, and the terms of its score that hold."""
+    """A rule's proof in a text: the spans of its query, and the terms of its score that hold."""
     spans = evaluate(rule.query, reading) if rule.query is not None else ()
     return spans, [term for term in (rule.score.terms if rule.score else ()) if _holds(term.query, reading)]
 

@@ -63,7 +63,7 @@ def decode(body: bytes, content_type: str) -> str:
 
 
 def not_a_feed(text: str) -> str | None:
-    """What the document is, if it is plainly no feed."""
+    """The kind of a document that is plainly no feed; None for others."""
     if not text:
         return "an empty document"
     if text.startswith("{"):
@@ -85,7 +85,7 @@ def first_element(text: str) -> str:
 
 
 def is_feed_root(element: str) -> bool:
-    """Whether an element is the root of a feed, or of an Atom entry document (RFC 4287 section 2)."""
+    """Tells whether an element is the root of a feed, or of an Atom entry document (RFC 4287 section 2)."""
     return _ROOT.match(f"<{element}>") is not None
 
 
@@ -162,7 +162,7 @@ def _character(digits: str, base: int) -> str:
 
 
 def is_cut(text: str) -> bool:
-    """Whether the root element is never closed: the document ends early."""
+    """Tells whether the root element is never closed: the document ends early."""
     root = _ROOT.search(text)
     return root is not None and re.search(rf"</{re.escape(root[1])}\s*>", text) is None
 

@@ -124,7 +124,7 @@ def _claim_one(
 def _made(
     edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
 ) -> tuple[Message | None, int] | None:
-    """What `_sealed` gives; None where no message can be made of it, which is parked, or of any, so that it waits."""
+    """The sealed delivery; None where no message can be made: of this one, which is parked, or of any: it waits."""
     try:
         made = _sealed(edges, live, draft, target, now)
     except StoreError:

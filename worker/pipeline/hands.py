@@ -18,7 +18,7 @@ from worker.story import Told
 
 
 class Refused(StrEnum):
-    """Why nothing was done."""
+    """Reasons for which nothing was done."""
 
     NO_STORY = "the article belongs to no story"
     ALONE = "the article is alone in its story, which points to no other and to which none points"

@@ -52,7 +52,7 @@ _GONE_AGAIN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """What a poll came to."""
+    """The result of a poll."""
 
     #: `ok`, `not_modified`, or a FetchReason.
     result: str
@@ -63,7 +63,7 @@ class Polled:
 
     @property
     def new(self) -> int:
-        """How many entries are new."""
+        """The number of new entries."""
         return len(self.entries)
 
 
@@ -170,7 +170,7 @@ def _trusted(state: FeedState, now: datetime) -> FeedState:
 
 
 def _asked(state: FeedState, now: datetime) -> FeedState:
-    """What to ask with: without validators where the server lies, and once a day to find out whether it does."""
+    """The validators to ask with: none where the server ignores changes, and once a day none at all, to find that out."""
     last = state.last_document
     if state.lies or last is None or now - last >= _WHOLE_EVERY:
         return replace(state, etag="", last_modified="")
@@ -265,7 +265,7 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
 
 
 def _still_said(state: FeedState) -> str:
-    """What was said of the document that a 304 stands for: what was cut of it stays in sight."""
+    """The detail of the document that a 304 stands for: what was cut of it stays in sight."""
     if state.last_result not in {"ok", "not_modified"}:
         return ""
     return "; ".join(part for part in state.last_detail.split("; ") if not moves.is_said(part))
@@ -288,14 +288,14 @@ def _document(
 
 
 def _read_whole(document: ParsedFeed) -> tuple[str, str]:
-    """What the document is kept for: `ok`, or as one of which entries could not be read, so that they can be seen."""
+    """The word under which the document is kept: `ok`, or that some of its entries could not be read."""
     if not document.unread:
         return quarantine.READ, ""
     return FetchReason.PARSE_ERROR, f"{document.unread} of its entries could not be read: {document.unread_why}"
 
 
 def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
-    """What a good poll should still be told with."""
+    """Yields what a good poll should still be told with."""
     if document.truncated:
         yield _CUT
     if judged.gap:
@@ -322,7 +322,7 @@ def _entries(document: ParsedFeed, *, whole: bool) -> tuple[ParsedEntry, ...]:
 def _sightings(
     edges: Edges, state: FeedState, found: Sequence[ParsedEntry]
 ) -> tuple[tuple[Sighting, ...], Mapping[str, Seen]]:
-    """What the document's items are to what is known, and that."""
+    """The document's items compared with the known ones, and these."""
     with edges.store.read() as tx:
         known = entries.known(tx, state.id, [key for entry in found for key in keys(entry)])
         sightings = identify(found, known)

@@ -1,4 +1,4 @@
-"""Why a query is true of a document, or what it came nearest to: the evaluator's own answers, node by node."""
+"""Explains why a query is true of a document, or what came nearest: the evaluator's own answers, node by node."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _SHOWN, _TRIED = 5, 300
 
 
 class Miss(StrEnum):
-    """Why a node does not hold."""
+    """Reasons for which a node does not hold."""
 
     ABSENT = "absent"
     #: The term is written for another language than the article's.
@@ -153,7 +153,7 @@ def distance(explained: Explained) -> float:
 
 
 class _Explainer:
-    """What all nodes of one query are read with."""
+    """Explains the nodes of one query with the same sets and day."""
 
     def __init__(self, sets: Mapping[str, TermSet], published: date) -> None:
         self._sets = sets
@@ -295,7 +295,7 @@ class _Nearest:
         return Miss.TOO_FAR, _between(nearest) - (most if isinstance(most, int) else 0), nearest
 
     def _forbidden(self) -> Callable[[tuple[Span, Span]], bool]:
-        """Whether `b` stands on the side of `a`, and in the unit, that the operator speaks of."""
+        """Tells whether `b` stands on the side of `a`, and in the unit, that the operator speaks of."""
         match self._node.operator:
             case Operator.NOT_BEFORE:
                 return lambda pair: pair[0][-1] < pair[1][0]

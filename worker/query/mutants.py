@@ -153,12 +153,12 @@ def _numbers(words: int) -> Iterator[tuple[str, int]]:
 
 
 def _fits(node: Node | None) -> TypeGuard[Node]:
-    """Whether it may stand inside a proximity."""
+    """Tells whether it may stand inside a proximity."""
     return node is not None and is_expression(node)
 
 
 def _stands_alone(node: Node | None) -> TypeGuard[Node]:
-    """Whether it may stand without an AND beside it."""
+    """Tells whether it may stand without an AND beside it."""
     return node is not None and not isinstance(node, Not)
 
 

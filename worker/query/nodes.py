@@ -1,4 +1,4 @@
-"""What a query is made of. `str(node)` writes it as the language does, and parses back to the same node.
+"""Nodes of a query. `str(node)` writes it as the language does, and parses back to the same node.
 
 Expressions yield spans: Term, SetRef, Regex, Proximity, and Or of expressions. Conditions are true or false: And, Not,
 InPart, AtLeast, and Or with a condition in it; they may not stand inside a proximity.
@@ -15,7 +15,7 @@ KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", 
 
 
 class How(StrEnum):
-    """How a word of a term is compared; the value is what stands before it."""
+    """Ways in which a word of a term is compared; the value is the mark before it."""
 
     INFLECTED = ""
     FOLDED = "="
@@ -27,7 +27,7 @@ class How(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a condition may be restricted to."""
+    """Parts of an article to which a condition may be restricted."""
 
     TITLE = "title"
     #: The title and the first paragraph.
@@ -200,7 +200,7 @@ class DatedTerm:
     until: date | None = None
 
     def holds(self, published: date) -> bool:
-        """Whether it counts in an article published on that day."""
+        """Tells whether it counts in an article published on that day."""
         return (self.since is None or self.since <= published) and (self.until is None or published <= self.until)
 
 
@@ -294,7 +294,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def depth(node: Node) -> int:
-    """How many nodes stand above one another. Asked before anything that recurses."""
+    """The number of levels of a query's tree. Asked before anything that recurses."""
     levels = 0
     level: Sequence[Node] = [node]
     while level:
@@ -352,14 +352,14 @@ def shared(node: Node, pool: dict[Node, Node]) -> Node:
 
 
 def is_expression(node: Node) -> bool:
-    """Whether `node` yields spans that a proximity can judge."""
+    """Tells whether `node` yields spans that a proximity can judge."""
     if isinstance(node, Or):
         return all(is_expression(part) for part in node.parts)
     return isinstance(node, Term | SetRef | Param | Regex | Proximity)
 
 
 def needs_words(node: Node) -> bool:
-    """Whether `node` can hold only where some positive term of it stands."""
+    """Tells whether `node` can hold only where some positive term of it stands."""
     match node:
         case Or(parts):
             return all(needs_words(part) for part in parts)

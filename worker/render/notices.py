@@ -10,7 +10,7 @@ _Counted = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeWording:
-    """What a notice says of its own in one language; `{target}` is a target's id."""
+    """A notice's own words in one language; `{target}` is a target's id."""
 
     given_up: str
     not_sent: str

@@ -66,7 +66,7 @@ def path(name: str, templates: Templates) -> str:
 
 
 def said(error: Exception) -> str:
-    """What is wrong, without the names of our own modules."""
+    """The problem in words, without the names of our own modules."""
     from jinja2 import TemplateNotFound
 
     if isinstance(error, TemplateNotFound):

@@ -132,7 +132,7 @@ def check(templates: Templates) -> tuple[Problem, ...]:
 
 
 def _read(name: str, source: str, templates: Templates) -> Iterator[Problem]:
-    """What can be said of one template without rendering it."""
+    """Yields what can be said of one template without rendering it."""
     from jinja2 import TemplateSyntaxError, meta, nodes
 
     made, file = environment(templates), path(name, templates)
@@ -154,7 +154,7 @@ def _read(name: str, source: str, templates: Templates) -> Iterator[Problem]:
 
 
 def _tried(templates: Templates) -> Iterator[Problem]:
-    """What fails with the samples, in either language."""
+    """Yields what fails with the samples, in either language."""
     settings = EmailSettings(to=(), sender="veille@example.org", host="", port=25, tls="none")
     for language in ("fr", "en"):
         target = Target(id="t", channel=Channel.EMAIL, settings=settings, recipients=(), language=language)

@@ -14,7 +14,7 @@ Counted = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """What a message says of its own in one language."""
+    """A message's own words in one language."""
 
     #: BCP 47 primary tag, and Babel's locale.
     language: str

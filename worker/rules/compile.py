@@ -63,7 +63,7 @@ def compile_rules(sources: Mapping[str, bytes]) -> RuleSet:
 
 @dataclass(slots=True)
 class _Compiler:
-    """What the files hold, and what is wrong with it."""
+    """Tables of all files, and the problems found in them."""
 
     problems: list[Problem] = field(default_factory=list)
     _sets: dict[str, Table] = field(default_factory=dict)

@@ -130,7 +130,7 @@ class RuleSet:
         return frozenset(rule.id for rule in self.rules if set_name in rule.sets)
 
     def remarks(self) -> tuple[Problem, ...]:
-        """What may surprise whoever wrote a rule, and is right all the same."""
+        """Remarks on rules that are right, and may surprise their author."""
         return tuple(
             Problem(
                 file=rule.file,
@@ -158,13 +158,13 @@ class RuleSet:
 
 
 def _idle(alert: Alerting) -> str:
-    """What a rule says of single articles that has no effect beside a volume."""
+    """A remark on settings for single articles that have no effect beside a volume."""
     idle = [name for name in ("key", "realert", "follow_up") if getattr(alert, name) is not None]
     return f"; {' and '.join(idle)} of its [rule.alert] do nothing" if idle else ""
 
 
 def _required(rule: Rule) -> Node | None:
-    """What must hold wherever `rule` does."""
+    """A query that holds wherever `rule` does."""
     if rule.score is None:
         return rule.query
     parts = [] if rule.query is None else [rule.query]

@@ -88,7 +88,7 @@ class Carried:
 
 
 def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
-    """What a delivery carries."""
+    """The obligations that a delivery carries."""
     joined = (
         _obligation.join(_match, _match.c.id == _obligation.c.match_id)
         .join(_article, _article.c.id == _obligation.c.article_id)
@@ -128,7 +128,7 @@ def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
 
 
 def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> None:
-    """What was owed is not any more; its delivery, which must be open, carries it no longer."""
+    """Suppress an obligation that was owed; its delivery, which must be open, carries it no longer."""
     values = {"verdict": Verdict.SUPPRESSED, "suppression": suppression, "why": why[:500], "delivery_id": None}
     tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
 
@@ -153,7 +153,7 @@ def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None
 
 
 def call_follow_up(tx: Tx, obligation_id: int) -> None:
-    """What was owed as a story's first is a follow-up of another, now that the two are one."""
+    """Make a story's first alert a follow-up of another story's, now that the two are one."""
     renamed = sa.update(_obligation).where(_obligation.c.id == obligation_id)
     tx.execute(renamed.values(occasion=Occasion.FOLLOW_UP))
 

@@ -1,4 +1,4 @@
-"""What recipients were told before: of a story, of an article, of a rule lately; and the ledger in figures."""
+"""Earlier alerts: of a story, of an article, of a rule lately; and the ledger in figures."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a rule's volume is measured by, and the waves that came of it."""
+"""Matches by which a rule's volume is measured, and its waves."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

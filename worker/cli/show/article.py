@@ -134,7 +134,7 @@ def _perhaps(other: Facts) -> str:
 
 
 def _texts(found: Facts) -> None:
-    """When each text came, and what the newest changed."""
+    """Print the time of each text, and the changes of the newest."""
     out.print(f"{found['revision']} texts: " + ", ".join(at(moment) for moment in found["revisions"]))
     for change in found["changes"]:
         for sign, side, style in (("-", "before", "red"), ("+", "after", "green")):

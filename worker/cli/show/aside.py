@@ -1,4 +1,4 @@
-"""What could not be read."""
+"""The quarantine: documents and entries that could not be read."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What was measured or tried: a line a rule, then the articles."""
+"""Measurements and trials of rules: a line a rule, then the articles."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -135,7 +135,7 @@ def backtest(found: Facts) -> None:
 
 
 def diff(found: Facts) -> None:
-    """What each rule gains and loses, then the alerts a day."""
+    """Print the matches that each rule gains and loses, then the alerts a day."""
     found = inert(found)
     for rule, one in found["rules"].items():
         if one["gained"] or one["lost"]:

@@ -83,7 +83,7 @@ def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles:
 
 
 def deliveries(rows: Sequence[Facts]) -> None:
-    """What is not sent: whom it is for, what it says, and what it waits for."""
+    """Print the deliveries that are not sent: their recipients, subjects, and reasons for waiting."""
     if not rows:
         out.print("everything is sent")
         return

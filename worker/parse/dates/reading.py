@@ -117,7 +117,7 @@ class _Numbers(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """What a line says beside its time and its date in numbers."""
+    """The words of a line beside its time and its date in numbers."""
 
     numbers: Sequence[str]
     months: Sequence[int]

@@ -75,7 +75,7 @@ def calls(source: str) -> set[str]:
 
 
 def languages(source: str) -> list[tuple[int, str]]:
-    """Where a text says that terms are written for a language, and for which; any text is accepted."""
+    """The places where a text says that terms are written for a language, and for which; any text is accepted."""
     return [(token.start, token.text[:-1]) for token in tokens(source) if token.kind is Kind.LANGUAGE]
 
 
@@ -228,7 +228,7 @@ class _Parser(CallReader):
         return operator, self._reach(operator, token, reach if slash else None)
 
     def _reach(self, operator: Operator, token: Token, reach: str | None) -> Reach | None:
-        """What stands behind the slash; a mistake there does not stop the reading."""
+        """The distance behind the slash; a mistake there does not stop the reading."""
         if operator is Operator.WITHOUT or operator is Operator.EXCEPT:
             if reach is not None:
                 self._fault(token, f"{operator} takes no distance", f"write A {operator} B")

@@ -124,7 +124,7 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
 
 
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
-    """What an attempt starts from; None if the delivery is there no more, as another took over what it carried."""
+    """The delivery as an attempt starts; None if it is gone, because another took over what it carried."""
     r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
     if r is None:
         return None
@@ -220,7 +220,7 @@ def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
 
 
 def started(tx: Tx, claimed: Claimed) -> datetime:
-    """When the attempt began."""
+    """The start of the attempt."""
     mine = (_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt)
     began: datetime = tx.execute(sa.select(_attempt.c.started).where(*mine)).scalar_one()
     return began
