@@ -55,7 +55,7 @@ async def discover(conf: Config, url: str, chosen: int | None = None) -> Found:
 
 
 async def _named(client: Client, children: Children, url: str) -> Found:
-    """The address of a feed that a page links to; None for other links."""
+    """The feed at an address that a page names, or the reason for none."""
     there = await _read(client, children, url)
     if there.feeds == (url,):
         return there

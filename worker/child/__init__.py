@@ -94,7 +94,7 @@ class Children:
         self._kill_all = weakref.finalize(self, _kill, self._all)
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts, seconds: float = 20) -> T | ChildFailed:
-        """Run `function(*args)` in a child: its result, or the reason for none within `seconds` from when a child was free.
+        """Run `function(*args)` in a child: its result, or why there is none `seconds` after a child was free.
 
         `function` stands at the top level of an importable module; its arguments are pickled, its result is sent as
         JSON and must be of its annotated type. If the caller is cancelled, the job's child is killed.

@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 def _nowhere(_point: str) -> None:
-    """A point at which tests kill the process."""
+    """Do nothing: tests kill the process here."""
 
 
 @dataclass(slots=True, kw_only=True)

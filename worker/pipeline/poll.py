@@ -170,7 +170,7 @@ def _trusted(state: FeedState, now: datetime) -> FeedState:
 
 
 def _asked(state: FeedState, now: datetime) -> FeedState:
-    """The validators to ask with: none where the server ignores changes, and once a day none at all, to find that out."""
+    """The validators to ask with: none where the server ignores changes, and none once a day to find that out."""
     last = state.last_document
     if state.lies or last is None or now - last >= _WHOLE_EVERY:
         return replace(state, etag="", last_modified="")
@@ -295,7 +295,7 @@ def _read_whole(document: ParsedFeed) -> tuple[str, str]:
 
 
 def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
-    """Yields what a good poll should still be told with."""
+    """Remarks on a poll that went well."""
     if document.truncated:
         yield _CUT
     if judged.gap:
@@ -305,8 +305,7 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
     if judged.churns:
         yield "guid_churn: its items change their guids, and are known by link and text"
     if document.dates_unread:
-        count = "1 date" if document.dates_unread == 1 else f"{document.dates_unread} dates"
-        yield f"{count} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
+        yield f"{counted(document.dates_unread, 'date')} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
     if document.dropped:
         yield f"{counted(document.dropped, 'older entry')} left out"
     if moved:

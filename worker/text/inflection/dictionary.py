@@ -48,7 +48,7 @@ class Lexicon:
 
     @classmethod
     def from_parts(cls, parts: Parts) -> "Lexicon":
-        """The text of which `parts` was taken."""
+        """Make a lexicon again from its `parts`."""
         headwords, forms, verbs = parts
         return cls(Table(*headwords), Table(*forms), verbs)
 
@@ -96,7 +96,7 @@ class Table:
         return cls(array("I", accumulate(map(len, ordered), initial=0)).tobytes(), b"".join(ordered))
 
     def parts(self) -> tuple[bytes, bytes]:
-        """The entries from which `Table` is made."""
+        """The two arguments from which the table is made again."""
         return self._starts.tobytes(), self._blob
 
     def values(self, key: str) -> Iterator[str]:
