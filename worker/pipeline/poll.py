@@ -305,7 +305,8 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
     if judged.churns:
         yield "guid_churn: its items change their guids, and are known by link and text"
     if document.dates_unread:
-        yield f"{counted(document.dates_unread, 'date')} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
+        more = ", ..." if document.dates_unread > 1 else ""
+        yield f"{counted(document.dates_unread, 'date')} could not be read: {document.date_unread!r}{more}"
     if document.dropped:
         yield f"{counted(document.dropped, 'older entry')} left out"
     if moved:
