@@ -189,7 +189,7 @@ def test_poll_json(veille, site: Site) -> None:
     assert set(found) == {"feeds", "entries", "articles", "matches", "deliveries"}
     assert set(found["feeds"]) == {"polled", "new", "not_modified", "failed", "waiting"}
     assert set(found["articles"]) == {"new", "update", "duplicate"}
-    assert set(found["deliveries"]) == {"open", "sealed", "retry", "parked", "sent", "dead"}
+    assert set(found["deliveries"]) == {"open", "sealed", "retry", "parked", "sent", "failed"}
     assert found["feeds"]["polled"] == 1
     assert found["entries"] == sum(found["articles"].values()) > 10
 
@@ -330,7 +330,7 @@ def test_why_finds(veille, polled: Site, asked: str) -> None:
 def test_why_of_the_silent(veille, polled: Site) -> None:
     """A copy was not told because its original was; a rule that did not match is named."""
     copy = veille("why", "Hun Sen attendu mardi à Hanoï", site=polled).out
-    assert "was not told: it is a copy" in " ".join(copy.split())
+    assert ": it is a copy, and its original was decided" in " ".join(copy.split())
     other = json.loads(veille("why", "bibliothèque", "--json", site=polled).out)
     assert [one["rule"] for one in other["silent"]] == ["visit"]
     assert not other["silent"][0]["now"]
@@ -408,7 +408,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
         with desk.store.write() as tx:
             tx.execute(sa.text("UPDATE article SET title = :t, source = :t, why = :t, name = :t"), {"t": HOSTILE})
-            tx.execute(sa.text("UPDATE delivery SET reason = :t, state = 'dead', subject = :t"), {"t": HOSTILE})
+            tx.execute(sa.text("UPDATE delivery SET reason = :t, state = 'failed', subject = :t"), {"t": HOSTILE})
             tx.execute(sa.text("UPDATE feed SET last_detail = :t, name = :t"), {"t": HOSTILE})
             tx.execute(sa.text("UPDATE attempt SET detail = :t"), {"t": HOSTILE})
             tx.execute(

@@ -27,7 +27,7 @@ FROM_THE_STORE = {
     ("silence",): (("--rule", "visit"), 0),
     ("mute-story",): (("1",), 0),
     ("deliveries",): ((), 0),
-    ("deliveries", "retry"): (("--all-dead",), 0),
+    ("deliveries", "retry"): (("--all-failed",), 0),
     ("ledger",): ((), 0),
     ("review",): ((), 0),
     ("quarantine",): ((), 0),
@@ -215,4 +215,4 @@ def test_without_the_address_nothing_is_answered(veille, tmp_path: Path, text: s
     (tmp_path / "config.toml").write_text(text)
     done = veille("status", "--config", tmp_path / "config.toml")
     assert done.code == 78
-    assert "mend: " in done.err
+    assert "fix: " in done.err

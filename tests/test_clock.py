@@ -148,7 +148,7 @@ async def test_c14_nothing_is_given_up_for_a_step(tmp_path: Path, monkeypatch: p
         desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
         desk.script["slow"] = [Receipt(outcome=Outcome.RETRY)] * 3
         await desk.pass_()
-        for ahead, state in ((30 * DAY, "retry"), (NOTHING, "dead")):
+        for ahead, state in ((30 * DAY, "retry"), (NOTHING, "failed")):
             desk.later(days=30 if ahead else 1)
             desk.edges.ahead = lambda ahead=ahead: ahead
             with desk.store.read() as tx:

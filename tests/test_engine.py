@@ -162,7 +162,7 @@ async def test_what_took_the_process_down_goes_alone(
         with sqlite3.connect(tmp_path / "veille.db") as db:
             db.executemany(
                 "INSERT INTO attempt (delivery_id, number, owner, started, outcome, detail) "
-                "VALUES (?, 1, 'dead', '2026-01-01 00:00:00.000000', '', '')",
+                "VALUES (?, 1, 'failed', '2026-01-01 00:00:00.000000', '', '')",
                 [(one,) for one in crashed],
             )
         desk.script["desk"] = [count] * 6
@@ -194,7 +194,7 @@ async def test_others_go_on_while_one_is_tried_alone(tmp_path: Path, monkeypatch
         with sqlite3.connect(tmp_path / "veille.db") as db:
             db.executemany(
                 "INSERT INTO attempt (delivery_id, number, owner, started, outcome, detail) "
-                "VALUES (?, 1, 'dead', '2026-01-01 00:00:00.000000', '', '')",
+                "VALUES (?, 1, 'failed', '2026-01-01 00:00:00.000000', '', '')",
                 died,
             )
         desk.script["slow"] = [hang]
@@ -439,7 +439,7 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             "entries": 2,
             "articles": {"new": 2, "update": 0, "duplicate": 0},
             "matches": {"visit": 1},
-            "deliveries": {"open": 0, "sealed": 0, "retry": 0, "parked": 0, "sent": 1, "dead": 0},
+            "deliveries": {"open": 0, "sealed": 0, "retry": 0, "parked": 0, "sent": 1, "failed": 0},
         }
         assert list(done.failures) == ["c"]
         assert "server_error" in done.failures["c"]

@@ -37,7 +37,7 @@ async def assert_nothing_lost(desk: Desk, served: list[Item]) -> None:
     assert guids >= {item.guid for item in served}
     visits = sum("Hun Sen" in item.title for item in served)
     assert desk.one("SELECT count(*) FROM obligation") == max(visits, 0) + 1
-    assert desk.one("SELECT count(*) FROM delivery WHERE state = 'dead'") == 0
+    assert desk.one("SELECT count(*) FROM delivery WHERE state = 'failed'") == 0
     assert desk.one("PRAGMA integrity_check") == "ok"
     assert desk.rows("PRAGMA foreign_key_check") == []
 

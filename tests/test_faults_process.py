@@ -375,7 +375,7 @@ async def test_c02_a_worker_that_slept_past_its_lease(tmp_path: Path, postgresql
 
             assert ledger.audit(tx) == ()
         ((sent,),) = ask("SELECT count(*) FROM delivery WHERE state = 'sent'")
-        assert ask("SELECT count(*) FROM delivery WHERE state = 'dead'") == [(0,)]
+        assert ask("SELECT count(*) FROM delivery WHERE state = 'failed'") == [(0,)]
     # O3: twice, the first time under a lease that was over; nothing else was.
     assert len(sink.received) == sent + 1
     assert b"visite" in sink.received[0].body

@@ -131,7 +131,7 @@ class Bench:
             )
             assert state != "sent" or times >= 1, f"O3: {title} for {who} is called sent"
             assert times <= 1 + doubts, f"O3: {title} for {who} arrived {times} times without a reason"
-            assert state != "dead" or reason, "O3: dead without a reason"
+            assert state != "failed" or reason, "O3: failed without a reason"
         with desk.store.read() as tx:
             assert ledger.audit(tx) == ()
         assert desk.rows("PRAGMA integrity_check") == [("ok",)]
@@ -220,8 +220,8 @@ async def test_n03_a_bad_message_is_dead_and_the_others_arrive(bench: Make) -> N
         it = bench(slack(http.url))
         await it.publish(3)
         await it.sweep()
-        assert it.states() == {"sent": 2, "dead": 1}
-        assert it.desk.one("SELECT reason FROM delivery WHERE state = 'dead'") == "refused: 400 invalid_payload"
+        assert it.states() == {"sent": 2, "failed": 1}
+        assert it.desk.one("SELECT reason FROM delivery WHERE state = 'failed'") == "refused: 400 invalid_payload"
         it.assert_nothing_lost(http=http, refused=1)
 
 
@@ -350,9 +350,9 @@ async def test_n08_deferred_mail_comes_back_after_five_minutes(bench: Make, scri
 @pytest.mark.parametrize(
     ("script", "after"),
     [
-        pytest.param({"RCPT": ["550 5.1.1 no such user"]}, {"dead": 1, "sent": 1}, id="550-at-RCPT"),
-        pytest.param({"DATA": ["554 5.5.1 no"]}, {"dead": 1, "sent": 1}, id="554-at-DATA"),
-        pytest.param({"TEXT": ["554 5.7.1 refused"]}, {"dead": 1, "sent": 1}, id="554-after-the-text"),
+        pytest.param({"RCPT": ["550 5.1.1 no such user"]}, {"failed": 1, "sent": 1}, id="550-at-RCPT"),
+        pytest.param({"DATA": ["554 5.5.1 no"]}, {"failed": 1, "sent": 1}, id="554-at-DATA"),
+        pytest.param({"TEXT": ["554 5.7.1 refused"]}, {"failed": 1, "sent": 1}, id="554-after-the-text"),
     ],
 )
 async def test_n09_refused_mail_is_dead_for_its_recipient(
@@ -394,7 +394,7 @@ async def test_n10_recipients_of_one_target_fare_apart(bench: Make) -> None:
         it = bench(email_target("desk", "a@example.org", "b@example.org", "c@example.org", port=smtp.port))
         await it.publish(1)
         await it.run(hours=1)
-        assert it.states() == {"sent": 2, "dead": 1}
+        assert it.states() == {"sent": 2, "failed": 1}
         arrived = it.assert_nothing_lost(smtp=smtp)
         assert arrived == {("Z0", "mailto:a@example.org"): 1, ("Z0", "mailto:c@example.org"): 1}
 

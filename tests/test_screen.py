@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from worker import times
-from worker.screen import Screen, counted, inert
+from worker.screen import Screen, inert
 
 AT = "2026-02-06T21:13:05+00:00"
 
@@ -92,12 +92,12 @@ def fails(feed: str, reason: str = "dns_error") -> dict[str, str]:
             [
                 {
                     "event": "reload refused; the rules of before stays",
-                    "problems": "r.toml:3:5: no rule\n    when = x\n        ^\n    mend: write one\nr.toml:9: other",
+                    "problems": "r.toml:3:5: no rule\n    when = x\n        ^\n    fix: write one\nr.toml:9: other",
                 }
             ],
             [
                 (
-                    "04:13 reload refused; the rules of before stays: r.toml:3:5: no rule (mend: write one); "
+                    "04:13 reload refused; the rules of before stays: r.toml:3:5: no rule (fix: write one); "
                     "1 more problem, `veille check` lists them"
                 )
             ],
@@ -141,15 +141,6 @@ def test_w11_a_title_writes_no_line_of_its_own() -> None:
     for event in (sent(title=hostile), fails(hostile), {"event": "x", "why": hostile}):
         (line,) = shown(event, colours=False)
         assert line.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("number", "what", "said"),
-    [(1, "feed", "1 feed"), (0, "feed", "0 feeds"), (2, "copy", "2 copies"), (2, "day", "2 days")],
-)
-def test_counted(number: int, what: str, said: str) -> None:
-    """One is one."""
-    assert counted(number, what) == said
 
 
 def test_inert_keeps_places() -> None:

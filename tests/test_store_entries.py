@@ -181,7 +181,7 @@ def test_release_ends_leases_and_forgets_no_try(store: Store) -> None:
 
 
 def test_five_failures_put_an_entry_aside_and_a_new_text_brings_it_back(store: Store) -> None:
-    """Tried five times, with a pause between; its bytes stay; its publisher may mend it."""
+    """Tried five times, with a pause between; its bytes stay; its publisher may fix it."""
     (entry_id,) = publish(store, sighting("a"))
     now = NOW
     for attempt in range(1, 6):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from worker import times
+from worker.times import counted
 
 SUMMER, WINTER = datetime(2026, 7, 1, 3, 6, 9, tzinfo=UTC), datetime(2026, 12, 1, 3, 6, 9, tzinfo=UTC)
 
@@ -41,3 +42,18 @@ def test_what_is_no_moment_or_no_local_one() -> None:
     times.use("Asia/Ho_Chi_Minh")
     assert times.say(None) == times.bare(None) == ""
     assert times.say(datetime.max.replace(tzinfo=UTC)).startswith("9999-12-31")
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "said"),
+    [
+        (1, "feed", "1 feed"),
+        (0, "feed", "0 feeds"),
+        (2, "copy", "2 copies"),
+        (2, "day", "2 days"),
+        (2, "match", "2 matches"),
+    ],
+)
+def test_counted(number: int, what: str, said: str) -> None:
+    """One has the singular, nought and two the plural."""
+    assert counted(number, what) == said

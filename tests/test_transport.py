@@ -31,7 +31,6 @@ class Proxy:
 @asynccontextmanager
 async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[Proxy]:
     """A running proxy, one connection after the other or several."""
-
     writers: list[asyncio.StreamWriter] = []
     tasks: set[asyncio.Task[None] | None] = set()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from worker.model import Freshness, Rhythm
-from worker.times import jitter
+from worker.times import counted, jitter
 
 DAY = timedelta(days=1)
 #: A server may ask for patience: so far we follow what it says of freshness. Content networks add a day unasked, and
@@ -37,7 +37,7 @@ def next_poll(
     now: datetime,
     rhythm: Rhythm = _UNKNOWN,
 ) -> datetime:
-    """When to poll the feed again, after a poll at `now` that left it with `failures` in a row.
+    """The time to poll the feed again, after a poll at `now` that left it with `failures` in a row.
 
     Never before `every`, nor before the server wants us back: a Retry-After counts for at most a day, freshness (by
     header, ttl or skipHours) for at most four hours. After a success a little later than that, and as its rhythm has
@@ -58,7 +58,7 @@ def next_poll(
 
 
 def next_poll_of_retired(feed_id: str, every: timedelta, *, now: datetime) -> datetime:
-    """When to ask once more for a feed that was said to be gone for good."""
+    """The time to ask once more for a feed that was said to be gone for good."""
     wait = max(every, _RETIRED)
     return now + wait + jitter(feed_id) * min(_LATE * wait, _MAX_LATE)
 
@@ -83,10 +83,10 @@ def learnt(moments: Iterable[datetime], every: timedelta, *, now: datetime) -> t
 
 def _said(span: timedelta) -> str:
     minutes = span.total_seconds() / 60
-    for size, unit in ((1440, "days"), (60, "hours")):
+    for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= 2 * size:
-            return f"{minutes / size:.0f} {unit}"
-    return f"{minutes:.0f} minutes"
+            return counted(round(minutes / size), unit)
+    return counted(round(minutes), "minute")
 
 
 def _not_skipped(due: datetime, rhythm: Rhythm) -> datetime:
@@ -100,5 +100,5 @@ def _not_skipped(due: datetime, rhythm: Rhythm) -> datetime:
 
 
 def _wished(seconds: int | None) -> timedelta:
-    """What the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
+    """The pause that the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
     return timedelta(seconds=min(max(0, seconds or 0), 86_400))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from worker import times
+from worker.times import counted
 
 Event = Mapping[str, Any]
 #: An event, the style of its line, and the line's words.
@@ -46,13 +47,6 @@ def _sign(char: str) -> str:
         return " "
     # Unicode's pictures of control characters: U+241B for ESC.
     return chr(0x2400 + ord(char)) if char < " " else "\u2421" if char == "\x7f" else "\ufffd"
-
-
-def counted(number: int, what: str) -> str:
-    """`1 feed`, `2 feeds`, `2 copies`."""
-    if number == 1:
-        return f"1 {what}"
-    return f"{number} {what[:-1]}ies" if re.search("[^aeiou]y$", what) else f"{number} {what}s"
 
 
 class Screen:
@@ -150,7 +144,7 @@ def _problems(event: Event) -> str:
         if not line.startswith("    "):
             count += 1
             said = said or line
-        elif count == 1 and line.strip().startswith(("mend:", "fix:")):
+        elif count == 1 and line.strip().startswith(("fix:", "fix:")):
             fixes = f" ({line.strip()})"
     more = f"; {counted(count - 1, 'more problem')}, `veille check` lists them" if count > 1 else ""
     return f"{event['event']}: {said}{fixes}{more}"
@@ -170,7 +164,7 @@ _SAID: Final[Mapping[str, Callable[[Event], str]]] = {
 
 
 def _deliveries(events: Sequence[Event]) -> Iterable[_Shown]:
-    """What was sent, the most severe first and all its targets in one line; then what was not, a line a reason."""
+    """Lines of what was sent, the most severe first, all its targets in one; then of what was not, a line a reason."""
     sent: defaultdict[tuple[Any, ...], list[Event]] = defaultdict(list)
     for event in events:
         if event["state"] == "sent":
@@ -198,7 +192,7 @@ def _sent(group: Sequence[Event]) -> str:
 
 
 def _unsent(group: Sequence[Event], target: str, state: str, why: str) -> str:
-    """What a target refused for one reason: the first by its title, and how many more."""
+    """A line of the messages that a target refused for one reason: the first title, and how many more."""
     match state:
         case "retry":
             due = min(datetime.fromisoformat(one["due"]) for one in group)

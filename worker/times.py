@@ -1,8 +1,9 @@
-"""Times: moments as people at the desk read them, and the jitter of a wait.
+"""Times and numbers as people at the desk read them, in the desk's zone; and the jitter of a wait.
 
 The zone is the process's own: whoever reads the configuration names it with `use`, and until then it is UTC.
 """
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
@@ -58,3 +59,12 @@ def _local(moment: datetime) -> datetime:
 def jitter(key: str) -> float:
     """A number in [0, 1) that stays the same for `key`: the part of a wait by which those of different keys differ."""
     return int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big") / 2**48
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun in English: `1 feed`, `2 feeds`, `2 copies`, `2 matches`."""
+    if number == 1:
+        return f"1 {what}"
+    if re.search("[^aeiou]y$", what):
+        return f"{number} {what[:-1]}ies"
+    return f"{number} {what}{'es' if what.endswith(('s', 'x', 'ch', 'sh')) else 's'}"

@@ -1,4 +1,4 @@
-"""Whether Veille itself is well: what is wrong at present, from what the store and the process know.
+"""Veille's own health: the conditions that are on at present, from the store's and the process's facts.
 
     (Facts, now) -conditions-> Condition...
 
@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
+
+from worker.times import counted
 
 _DAY = timedelta(days=1)
 _NEVER: Mapping[str, datetime] = MappingProxyType({})
@@ -38,7 +40,7 @@ LOG_LARGE = 256 * 1024 * 1024
 
 
 class Kind(StrEnum):
-    """What may be wrong; the same word in row, metric and screen."""
+    """Kinds of conditions; the same word in row, metric and screen."""
 
     FEED_FAILS = "feed_fails"
     FEED_SILENT = "feed_silent"
@@ -140,7 +142,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """What it is told apart by."""
+        """The key of the condition."""
         return f"{self.kind}:{self.about}"
 
 
@@ -159,7 +161,7 @@ class On:
 def conditions(
     facts: Facts, now: datetime, on: frozenset[str] = frozenset(), *, began: Mapping[str, datetime] = _NEVER
 ) -> tuple[Condition, ...]:
-    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin.
+    """Conditions that are on; `on` names by key those of before, since some need more to end than to begin.
 
     `began`: since when. A silence is over when something came, and not because the past that it was judged by is kept
     no longer.
@@ -219,7 +221,9 @@ def _still(began: Mapping[str, datetime], kind: Kind, about: str, times: Sequenc
 def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for feed in facts.feeds:
         if feed.failures >= feed.fails_at:
-            yield Condition(kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {feed.failures} polls failed")
+            yield Condition(
+                kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {counted(feed.failures, 'poll')} failed"
+            )
         known = f"{Kind.FEED_SILENT}:{feed.key}" in on
         usual = _longest(feed.arrivals)
         # One that begins to fail has not broken its silence.
@@ -252,7 +256,8 @@ def _of_names(facts: Facts, now: datetime) -> Iterator[Condition]:
     waiting = [feed for feed in facts.feeds if feed.unresolved]
     if any(feed.answered is None or now - feed.answered > NAMES_LOST for feed in waiting):
         names = ", ".join(feed.name for feed in waiting[:_NAMED]) + (", ..." if len(waiting) > _NAMED else "")
-        body = f"{len(waiting)} of {len(facts.feeds)} feeds cannot be polled: {names}. Their failures are not counted."
+        share = f"{len(waiting)} of {counted(len(facts.feeds), 'feed')}"
+        body = f"{share} cannot be polled: {names}. Their failures are not counted."
         yield Condition(kind=Kind.DNS_DOWN, subject="the name server does not answer", body=body)
 
 
@@ -280,7 +285,7 @@ def _of_rules(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[st
         if today >= SPIKE_MATCHES / (1 + known) and times[0] <= now - SPIKE_FEWEST:
             most = max(_in_day(times, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
             if today > SPIKE_TIMES / (1 + known) * most:
-                body = f"{today} matches in a day; {most} on the busiest day of the two weeks before."
+                body = f"{counted(today, 'match')} in a day; {most} on the busiest day of the two weeks before."
                 subject = f"rule {rule.id}: many more matches than ever"
                 yield Condition(kind=Kind.RULE_SPIKES, about=rule.id, subject=subject, body=body)
 

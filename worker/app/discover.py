@@ -19,7 +19,7 @@ _PARSE_SECONDS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What stands at an address."""
+    """The document at an address: a feed, or a page with feeds."""
 
     #: Addresses of feeds: the one that was asked for, if it is one.
     feeds: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ async def discover(conf: Config, url: str, chosen: int | None = None) -> Found:
 
 
 async def _named(client: Client, children: Children, url: str) -> Found:
-    """What a page calls a feed, if it is one."""
+    """The feed at an address that a page names, or the reason for none."""
     there = await _read(client, children, url)
     if there.feeds == (url,):
         return there

@@ -1,4 +1,4 @@
-"""What users edit, read: the configuration and the rules."""
+"""Reads the files that users edit: the configuration and the rules."""
 
 import asyncio
 import os
@@ -58,14 +58,14 @@ def reload_rules(live: Live) -> Live:
         # Whoever adds a target and a rule for it in one go is not to look for a slip in the names.
         late = f"({live.config.path.name} itself is read at SIGHUP)"
         unknown = config.check_references(live.config, ruleset.rules)
-        problems += [replace(problem, mend=f"{problem.mend} {late}".lstrip()) for problem in unknown]
+        problems += [replace(problem, fix=f"{problem.fix} {late}".lstrip()) for problem in unknown]
     if problems or ruleset is None:
         raise UserError(problems)
     return replace(live, ruleset=ruleset, seen=seen)
 
 
 def _templates(templates: Templates) -> Sequence[Problem]:
-    """What is wrong with the user's own templates; a child tries them, as one that loops would never come back."""
+    """Mistakes in the user's own templates; a child tries them, as a template that loops would never come back."""
     if not templates.sources:
         return ()
 
@@ -82,11 +82,11 @@ def _templates(templates: Templates) -> Sequence[Problem]:
     if not isinstance(found, ChildFailed):
         return found
     if found.reason is ChildReason.RAISED or found.reason is ChildReason.DIED:
-        message, mend = f"the templates could not be tried: {found.detail}", ""
+        message, fix = f"the templates could not be tried: {found.detail}", ""
     else:
         message = f"the templates take more than {_TEMPLATE_SECONDS} s, or too much memory, for messages of a few lines"
-        mend = "look for a loop within a loop, or a text that grows"
-    return [Problem(file=templates.folder, line=0, message=message, mend=mend)]
+        fix = "look for a loop within a loop, or a text that grows"
+    return [Problem(file=templates.folder, line=0, message=message, fix=fix)]
 
 
 def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
@@ -127,10 +127,8 @@ def with_rules(path: Path, ruleset: rules.RuleSet) -> Live:
 
 def _empty(files: Mapping[str, bytes]) -> list[Problem]:
     """An empty file is one that an editor is about to write, or that a full disk left behind: it says nothing."""
-    mend = "write it again, or remove it"
-    return [
-        Problem(file=name, line=0, message="the file is empty", mend=mend) for name, raw in files.items() if not raw
-    ]
+    fix = "write it again, or remove it"
+    return [Problem(file=name, line=0, message="the file is empty", fix=fix) for name, raw in files.items() if not raw]
 
 
 def load_config(path: Path) -> config.Config:
@@ -172,7 +170,7 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
 
 
 def _adopt(conf: config.Config) -> None:
-    """What is printed and logged from now on hides this configuration's secrets, and is in its desk's zone."""
+    """Hide this configuration's secrets in all output and logs from now on, and show times in its desk's zone."""
     hide(conf.secrets)
     times.use(conf.timezone)
 
@@ -182,8 +180,8 @@ def target_named(live: Live, target_id: str) -> Target:
     targets = live.config.alerts.targets
     target = next((one for one in targets if one.id == target_id), None)
     if target is None:
-        mend = f"one of: {', '.join(one.id for one in targets)}"
-        raise UserError([Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", mend=mend)])
+        fix = f"one of: {', '.join(one.id for one in targets)}"
+        raise UserError([Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", fix=fix)])
     return target
 
 

@@ -1,4 +1,4 @@
-"""The client of a configuration, and what it calls itself."""
+"""The client of a configuration, and the name it gives to servers."""
 
 from importlib.metadata import version
 

@@ -30,7 +30,7 @@ _MOST = 20
 
 
 class Vigil:
-    """What one process knows of its own health, and what the store says is wrong."""
+    """One process's health, and the conditions that the store shows."""
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
@@ -67,7 +67,7 @@ class Vigil:
             self.well = not any(self._concerns(one) for one in conditions.on(tx))
 
     def _concerns(self, one: On) -> bool:
-        """Whether it may make an alert late that this worker is to send; another's troubles are the other's."""
+        """Tells whether it may make an alert late that this worker is to send; another's troubles are the other's."""
         anothers = one.kind in vigil.OWN and one.key != f"{one.kind}:{self._edges.owner}"
         return one.kind in vigil.SEVERE and not anothers
 
@@ -86,7 +86,7 @@ class Vigil:
 
 
 def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:
-    """What can be known from outside the worker too; with `everything` also what takes longer to read."""
+    """Facts that any process can read from the store; with `everything` also those that take longer."""
     parked = tuple(sorted(targets.parked(tx).items()))
     free = None if store.path is None else shutil.disk_usage(store.path.parent).free
     if not everything:
@@ -147,4 +147,4 @@ def _headed(subjects: Sequence[str]) -> str:
 
 def _doctor(new: Sequence[Condition]) -> str:
     more = f"{len(new) - _MOST} more. " if len(new) > _MOST else ""
-    return f"{more}`veille doctor` shows what is wrong; you are told when it is over."
+    return f"{more}`veille doctor` shows what is wrong; a notice follows when it is over."

@@ -1,4 +1,4 @@
-"""What people answer, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
+"""Commands for answers, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
 
 import getpass
 from datetime import datetime
@@ -132,7 +132,7 @@ def mute_story(
                 tell_readers(tx, conf.alerts.targets, said_so, now)
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
-        fail(f"article {article_id} tells no story", 1)
+        fail(f"article {article_id} belongs to no story", 1)
     if as_json:
         articles = [{"id": one.article_id, "outlet": one.source, "title": one.title} for one in covered]
         print_json({"story": muted.story_id, "silence": muted.number, "until": muted.until, "articles": articles})

@@ -109,13 +109,14 @@ def why(
     rule: Annotated[
         str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
     ] = "",
-    target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
+    target: Annotated[str, typer.Option("--target", help="Only alerts to this target, sent or not.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Every rule that did not match, not only the three that came nearest.")
     ] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --rule: patterns with all that they look for.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
+    """Explain an article: new or copy and why, what matched in which words, what was sent to whom or not and why."""
     from worker.cli import show
     from worker.cli.facts import why as facts
 
@@ -127,4 +128,4 @@ def why(
     if as_json:
         print_json(found)
     else:
-        show.why(found, everything=everything)
+        show.why(found, everything=everything, full=full)

@@ -1,4 +1,4 @@
-"""What `status`, `articles`, `why` and `feeds` say, as plain objects: `--json` prints them, `show` draws them."""
+"""Answers of `status`, `articles`, `why` and `feeds` as plain objects: `--json` prints them, `show` draws them."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -33,6 +33,7 @@ from worker.store import (
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
+from worker.times import counted
 
 Facts = dict[str, Any]
 
@@ -40,7 +41,7 @@ _SUPPRESSED = {
     "copy": "it is a copy, and its original was decided for the same rule",
     "backlog": "it stood in the feed when the feed was first polled",
     "archive": "it was known before the first poll",
-    "same-story": "the story was told already",
+    "same-story": "the story was sent already",
     "often-corrected": "its text goes on being corrected",
     "old-news": "it was old when it was first seen",
     "silenced": "it was silenced",
@@ -53,8 +54,8 @@ _HELD = {
     "group-wait": "more on the same may come",
     "quiet-hours": "these are quiet hours",
     "digest": "it goes with the next digest",
-    "throttled": "its rule has told as much as the target wants in that time",
-    "realert": "the story was told lately",
+    "throttled": "its rule has sent as much as the target takes in that time",
+    "realert": "an alert of the story was sent lately",
     "escalation": "it is sent if nobody acknowledges the story until then",
 }
 
@@ -170,7 +171,7 @@ def article(one: StoredArticle) -> Facts:
 
 
 def said_date(one: StoredArticle) -> str:
-    """When it was published, as precisely as known."""
+    """The time when it was published, as precisely as known."""
     moment = one.article.published
     formats = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
     return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
@@ -285,21 +286,21 @@ def _line(line: ledger.LedgerLine) -> Facts:
 
 def _sentence(line: ledger.LedgerLine) -> str:
     who = f"{line.recipient} ({line.rule_id}, {line.occasion})"
-    tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    tries = counted(line.attempts, "attempt")
     wave = _wave(line)
     match line.verdict, line.state:
         case "suppressed", _:
             why = f" ({line.why})" if line.why else ""
-            return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}{wave}."
+            return f"not sent to {who}: {_SUPPRESSED[line.suppression]}{why}{wave}."
         case _, "sent":
-            return f"{who} was told at {times.say(line.finished)}, after {tries}{wave}."
-        case _, "dead":
-            return f"{who} could not be told, after {tries}: {line.reason}."
+            return f"sent to {who} at {times.say(line.finished)}, after {tries}{wave}."
+        case _, "failed":
+            return f"sending to {who} failed, after {tries}: {line.reason}."
         case _, "parked":
-            return f"{who} waits until the target is mended: {line.reason}."
+            return f"for {who}: waits until the target is fixed: {line.reason}."
         case _, state:
             reason = line.detail or _HELD.get(line.hold, "its turn comes")
-            return f"{who} is to be told ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
+            return f"to be sent to {who} ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
 
 
 def _wave(line: ledger.LedgerLine) -> str:
@@ -311,7 +312,7 @@ def _wave(line: ledger.LedgerLine) -> str:
 
 
 class _Now:
-    """What the live rules say of an article's newest text."""
+    """The verdicts of the live rules on an article's newest text."""
 
     def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
         self._rules, self._one = live.ruleset, one
@@ -326,8 +327,8 @@ class _Now:
         """One rule's tree; raises UserError for an id that no rule has."""
         known = [rule.id for rule in self._rules.rules]
         if rule_id not in known:
-            mend = suggestion(rule_id, known) or "`veille rules stats` lists them"
-            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", mend=mend)])
+            fix = suggestion(rule_id, known) or "`veille rules stats` lists them"
+            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", fix=fix)])
         found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
         return found | {"text": self._one.revision > 0}
 

@@ -1,4 +1,4 @@
-"""What every command shares: its options, its voice, and how it opens what it works on."""
+"""Parts that every command shares: options, output, and opening the store and the configuration."""
 
 import json
 import sys
@@ -94,20 +94,20 @@ def moment(since: str, option: str = "--since") -> datetime:
     try:
         return clock() - duration(since)
     except (Wrong, OverflowError) as e:
-        mend = "write 90d, 12h, or a day such as 2026-01-31"
-        raise UserError([Problem(file=option, line=0, message=f"{since!r} is no time", mend=mend)]) from e
+        fix = "write 90d, 12h, or a day such as 2026-01-31"
+        raise UserError([Problem(file=option, line=0, message=f"{since!r} is no time", fix=fix)]) from e
 
 
 def lasting_of(said: str) -> timedelta:
-    """How long `--for` says; raises UserError for what is no duration."""
+    """The length of time that `--for` gives; raises UserError for another text."""
     from worker.config.fields import Wrong, duration
     from worker.errors import Problem, UserError
 
     try:
         return duration(said)
     except (Wrong, OverflowError) as e:
-        mend = "write 6h, 2d"
-        raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", mend=mend)]) from e
+        fix = "write 6h, 2d"
+        raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", fix=fix)]) from e
 
 
 def loaded(path: Path) -> "Live":
@@ -135,7 +135,7 @@ def remark(problems: Sequence["Problem"]) -> None:
     """Say on standard error, in one line, what is wrong beside an answer."""
     first = problems[0]
     place = f"{first.file}:{first.line}" if first.line else first.file
-    fix = first.mend or "correct it as `veille check` shows"
+    fix = first.fix or "correct it as `veille check` shows"
     more = f" (and {len(problems) - 1} more: `veille check`)" if len(problems) > 1 else ""
     warn(" ".join(f"{place}: {first.message}; fix: {fix}{more}".split()))
 

@@ -149,5 +149,5 @@ def _told(done: "Done | Refused", *, as_json: bool) -> None:
     else:
         moved = ", ".join(map(str, done.moved))
         is_one = len(done.moved) == 1
-        said = f"article{'s' * (not is_one)} {moved} tell{'s' * is_one} story {done.to_id} now, and not {done.from_id}"
+        said = f"{'article' if is_one else 'articles'} {moved}: now of story {done.to_id}, no longer of {done.from_id}"
         say(f"{said}; `veille stories {done.to_id}` shows it")

@@ -9,7 +9,7 @@ from worker.model.waves import Volume
 
 
 class Origin(StrEnum):
-    """How an article came into the store."""
+    """Ways in which an article comes into the store."""
 
     FEED = "feed"
     #: Shipped with Veille: never alerts.
@@ -19,7 +19,7 @@ class Origin(StrEnum):
 
 
 class NoveltyKind(StrEnum):
-    """What an entry's text is to the articles already stored (topic detection's word: novelty)."""
+    """The relation of an entry's text to the articles already stored (topic detection's word: novelty)."""
 
     NEW = "new"
     #: Another text under a known identity: a new revision.
@@ -30,7 +30,7 @@ class NoveltyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Novelty:
-    """Whether an article is new, with the reason."""
+    """The novelty of an article, with the reason."""
 
     kind: NoveltyKind
     #: The earlier article's id: of an update, the same; of a duplicate, the original.
@@ -91,7 +91,7 @@ class Article:
 
 
 class Judgement(StrEnum):
-    """What an analyst says of an article for a rule."""
+    """An analyst's judgement of an article for a rule."""
 
     #: The rule should match it.
     RELEVANT = "relevant"

@@ -39,7 +39,7 @@ LEASE = timedelta(minutes=4)
 _PAUSES = (1, 2, 4, 8)
 #: Before a message is made again that this process could not make for a fault of its own.
 _OWN_FAULT_PAUSE = timedelta(minutes=1)
-#: A target that failed for so long is told of, since somebody may have to mend it.
+#: A target that failed for so long is told of, since somebody may have to fix it.
 _LONG = timedelta(hours=1)
 HOST = "veille"
 
@@ -95,7 +95,7 @@ def _claim_one(
 ) -> tuple[Claimed | None, Target | None]:
     target = live.target(draft.target_id, draft.recipient)
     if draft.crashes >= MAX_CRASHES:
-        _put_aside(edges, live, draft, DeliveryState.DEAD, "poison: its attempts never came back")
+        _put_aside(edges, live, draft, DeliveryState.FAILED, "poison: its attempts never came back")
         return None, None
     if target is None:
         with edges.store.write() as tx:
@@ -208,7 +208,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         said = words(live)
         if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
             _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
-        if settled.state is DeliveryState.DEAD and is_mine:
+        if settled.state is DeliveryState.FAILED and is_mine:
             _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     named = {}
     # For the log alone: nothing may fail for it once the message is sent.

@@ -18,9 +18,9 @@ from worker.story import Told
 
 
 class Refused(StrEnum):
-    """Why nothing was done."""
+    """Reasons for which nothing was done."""
 
-    NO_STORY = "the article tells no story"
+    NO_STORY = "the article belongs to no story"
     ALONE = "the article is alone in its story, which points to no other and to which none points"
     SAME = "it is one story already"
     NOT_THERE = "there is no such story"

@@ -1,4 +1,4 @@
-"""What a reload replaces."""
+"""The configuration and rules in force, which a reload replaces."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property

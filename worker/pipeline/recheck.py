@@ -17,7 +17,7 @@ from worker.store import Tx, collecting, deliveries, ledger, silences
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recheck:
-    """What is to be done with a delivery before it can be sealed."""
+    """Changes to a delivery before it can be sealed."""
 
     #: (obligation id, suppression, why) of what is not owed any more.
     gone: tuple[tuple[int, Suppression, str], ...]

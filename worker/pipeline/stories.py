@@ -30,7 +30,7 @@ def counted(document: Document) -> frozenset[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where an article stands among the stories."""
+    """An article's place among the stories."""
 
     #: None: a copy of an article that stands in none.
     story_id: int | None

@@ -10,7 +10,7 @@ _Counted = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeWording:
-    """What a notice says of its own in one language; `{target}` is a target's id."""
+    """A notice's own words in one language; `{target}` is a target's id."""
 
     given_up: str
     not_sent: str
@@ -87,7 +87,7 @@ _ENGLISH = NoticeWording(
     template="a template fails",
     shipped_instead="{problem}\n\nThe template that ships with Veille is used for the message instead.",
     expired=("a parked message was given up", "{count} parked messages were given up"),
-    not_mended="Nobody mended their targets within {days} days. `veille status` lists them.",
+    not_mended="Nobody fixed their targets within {days} days. `veille status` lists them.",
     over="over: ",
     is_over="This is over.",
     hint="`veille status` lists what waits and what was given up.",

@@ -72,7 +72,7 @@ class Named:
 
 
 def view(item: AlertItem, target: Target, words: Wording) -> View:
-    """What `target` is shown of `item`."""
+    """The content of `item` for `target`."""
     if item.wave is not None:
         return _wave(item, item.wave, target, words)
     title = clip(tidy(item.title), _TITLE)

@@ -1,4 +1,4 @@
-"""What recipients were told before: of a story, of an article, of a rule lately; and the ledger in figures."""
+"""Earlier alerts: of a story, of an article, of a rule lately; and the ledger in figures."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -20,7 +20,7 @@ _CARRIED = _obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_
 _COUNTS = (
     _obligation.c.verdict == Verdict.OWED,
     _obligation.c.occasion != Occasion.ESCALATION,
-    _delivery.c.state != DeliveryState.DEAD,
+    _delivery.c.state != DeliveryState.FAILED,
 )
 
 

@@ -8,12 +8,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
-from worker.screen import counted
+from worker.times import counted
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
 
-_STATES = {"sent": "green", "dead": "red", "parked": "yellow", "retry": "yellow"}
+_STATES = {"sent": "green", "failed": "red", "parked": "yellow", "retry": "yellow"}
 
 
 def poll(done: "Pass") -> None:
@@ -44,8 +44,8 @@ def status(found: Facts) -> None:
         )
         for problem in rules["problems"]:
             place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
-            mend = f" (mend: {problem['mend']})" if problem["mend"] else ""
-            out.print(f"[red]refused[/]     {escape(place)}: {escape(problem['message'])}{escape(mend)}")
+            fix = f" (fix: {problem['fix']})" if problem["fix"] else ""
+            out.print(f"[red]refused[/]     {escape(place)}: {escape(problem['message'])}{escape(fix)}")
     for name in ("entries", "articles", "stories", "deliveries"):
         said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
         out.print(f"[bold]{name:11}[/] {said}")
@@ -83,7 +83,7 @@ def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles:
 
 
 def deliveries(rows: Sequence[Facts]) -> None:
-    """What is not sent: whom it is for, what it says, and what it waits for."""
+    """Print the deliveries that are not sent: their recipients, subjects, and reasons for waiting."""
     if not rows:
         out.print("everything is sent")
         return
@@ -92,7 +92,7 @@ def deliveries(rows: Sequence[Facts]) -> None:
         recipient = "" if row["recipient"].partition(":")[2] == row["target"] else f" ({row['recipient']})"
         out.print(Text(f"{row['delivery']:>5}  {row['target']}{recipient}  ") + state)
         carried = ", ".join(map(str, row["articles"]))
-        articles = f" (article{'s' * (len(row['articles']) > 1)} {carried})" if carried else ""
+        articles = f" ({'article' if len(row['articles']) == 1 else 'articles'} {carried})" if carried else ""
         lines = (short(row["subject"], 120) + articles, row["sentence"])
         for line in filter(None, lines):
             out.print(Padding(Text(line), (0, 0, 0, 7), expand=False))
