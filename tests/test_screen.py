@@ -12,11 +12,9 @@ AT = "2026-02-06T21:13:05+00:00"
 
 
 @pytest.fixture(autouse=True)
-def zone() -> Iterator[None]:
+def zone() -> None:
     """A desk in Hanoi, where it is the next morning."""
     times.use("Asia/Ho_Chi_Minh")
-    yield
-    times.use("UTC")
 
 
 def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:

@@ -1,6 +1,5 @@
 """Moments as people at the desk read them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -8,13 +7,6 @@ import pytest
 from worker import times
 
 SUMMER, WINTER = datetime(2026, 7, 1, 3, 6, 9, tzinfo=UTC), datetime(2026, 12, 1, 3, 6, 9, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Other tests find the zone of a process that has read no configuration."""
-    yield
-    times.use("UTC")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -24,6 +24,8 @@ EX_CONFIG = 78
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 EX_TEMPFAIL = 75
+#: Of the greatest number that a store gives: a column of PostgreSQL's holds 2,147,483,647.
+_DIGITS = 9
 #: Of articles that words fit, as many are listed.
 _LISTED = 20
 
@@ -34,6 +36,13 @@ ConfigFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Since = Annotated[str, typer.Option("--since", help="How far back: 90d, 12h, or a day such as 2026-01-31.")]
 HERE = Path("config.toml")
+
+
+def row_number(said: str) -> int:
+    """The number of something stored; raises BadParameter for what is none, or too great for one."""
+    if not said.isascii() or not said.isdecimal() or len(said) > _DIGITS:
+        raise typer.BadParameter(f"{said!r} is no number that the store gives")
+    return int(said)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -79,16 +88,17 @@ def print_json(value: object) -> None:
 
 
 def moment(since: str, option: str = "--since") -> datetime:
-    """The moment that an option names, aware UTC; raises UserError for what is neither a duration nor a day."""
-    from datetime import UTC
+    """The moment (aware UTC) that an option names, for once the desk's zone is known.
 
+    Raises UserError for what is neither a duration nor a day.
+    """
+    from worker import times
     from worker.app.clock import clock
     from worker.config.fields import Wrong, duration
     from worker.errors import Problem, UserError
 
     try:
-        day = datetime.fromisoformat(since)
-        return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)
+        return times.read(since)
     except ValueError:
         pass
     try:
@@ -99,15 +109,14 @@ def moment(since: str, option: str = "--since") -> datetime:
 
 
 def lasting_of(said: str) -> timedelta:
-    """How long `--for` says; raises UserError for what is no duration."""
+    """How long `--for` says, more than nothing; raises UserError for what is no such duration."""
     from worker.config.fields import Wrong, duration
     from worker.errors import Problem, UserError
 
-    try:
-        return duration(said)
-    except (Wrong, OverflowError) as e:
-        mend = "write 6h, 2d"
-        raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", mend=mend)]) from e
+    with suppress(Wrong, OverflowError):
+        if lasting := duration(said):
+            return lasting
+    raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", mend="write 6h, 2d")])
 
 
 def loaded(path: Path) -> "Live":

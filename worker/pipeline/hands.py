@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from worker import text
+from worker import text, times
 from worker.model import Article
 from worker.pipeline.live import Live
 from worker.pipeline.redeciding import decide_again
@@ -36,7 +36,7 @@ class By:
 
     @property
     def why(self) -> str:
-        return f"by {self.author} at {self.now:%Y-%m-%d %H:%M} UTC" + (f": {self.note}" if self.note else "")
+        return f"by {self.author} at {times.say(self.now)}" + (f": {self.note}" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
