@@ -1,6 +1,5 @@
 """The log at a terminal: what people want to know, in one line each."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
