@@ -146,7 +146,7 @@ def mute_story(
     until = f"until {_day(muted.until)}" if muted.until else "for good"
     say(f"story {muted.story_id} is muted {until}: no alert on these articles, nor on later ones of the same story")
     for one in covered:
-        say(f"  {one.article_id}  {one.source}: {one.title or '(no title)'}")
+        say(f"  {one.article_id}  {one.source}: {one.title}")
     say(f"`veille silence --end {muted.number}` ends it; `veille stories split ARTICLE` takes an article out of it")
 
 

@@ -172,6 +172,7 @@ def opened(
 def one_article(store: "Store", asked: str) -> int:
     """The number of the article that is asked for; where words fit several, they are listed and none is taken."""
     from worker.cli.facts import find, said_date
+    from worker.model import called
 
     with store.read() as tx:
         found = find(tx, asked, limit=_LISTED + 1)
@@ -180,7 +181,7 @@ def one_article(store: "Store", asked: str) -> int:
     exact = [one for one in found if asked in (one.name, one.article.link)]
     if len(found) > 1 and len(exact) != 1:
         lines = [
-            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: {one.article.title or one.name}"
+            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: {called(one.article.title, one.origin, one.name)}"
             for one in found[:_LISTED]
         ]
         more = ["  ... and more"] if len(found) > _LISTED else []

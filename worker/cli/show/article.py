@@ -7,7 +7,8 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, out, short, table_of
+from worker.model import called
 from worker.screen import counted
 
 
@@ -22,15 +23,14 @@ def articles(rows: Sequence[Facts]) -> None:
             if row["origin"] != "feed"
             else ""
         )
-        table.add_row(str(row["id"]), _date(row["published"]), escape(row["source"]), escape(_called(row)), note)
+        table.add_row(
+            str(row["id"]),
+            _date(row["published"]),
+            escape(row["source"]),
+            escape(called(row["title"], row["origin"], row["name"])),
+            note,
+        )
     out.print(table)
-
-
-def _called(row: Facts) -> str:
-    """The title, or what an article without one is called."""
-    if row["title"]:
-        return str(row["title"])
-    return f"article {row['name']} of the archive, without a title" if row["origin"] == "archive" else row["name"]
 
 
 def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
@@ -65,12 +65,9 @@ def story(found: Facts) -> None:
     for hand in found["hands"]:
         out.print(escape(hand))
     for line in found["timeline"]:
-        out.print(
-            Text(
-                f"\n{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}"
-            )
-        )
-        out.print(Text(f"    {line['why']}", style="dim"))
+        out.print()
+        hanging(Text(f"{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"), 4)
+        hanging(Text(f"    {line['why']}", style="dim"), 4)
 
 
 def explained(found: Facts) -> None:
@@ -133,13 +130,13 @@ def _texts(found: Facts) -> None:
     for change in found["changes"]:
         for sign, side, style in (("-", "before", "red"), ("+", "after", "green")):
             if change[side]["text"]:
-                out.print(_highlighted(f"{sign} ", change[side], style))
+                hanging(_highlighted(f"{sign} ", change[side], style), 2)
 
 
 def _matched(one: Facts) -> None:
     out.print(f"\n[bold green]{escape(one['rule'])}[/] ({escape(one['name'])}, {one['severity']}) matched:")
     for passage in one["passages"]:
-        out.print(_highlighted("  ", passage))
+        hanging(_highlighted("  ", passage), 2)
 
 
 def _highlighted(head: str, passage: Facts, style: str = "") -> Text:
@@ -158,7 +155,7 @@ def _head(found: Facts) -> None:
     if found["others"]:
         named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
         out.print(escape(f"of {len(found['others']) + 1} articles that fit, this is {found['id']}; others: {named}\n"))
-    out.print(f"[bold]{escape(_called(found))}[/]")
+    out.print(f"[bold]{escape(called(found['title'], found['origin'], found['name']))}[/]")
     date = _date(found["published"], at)
     out.print(escape(f"article {found['id']}, {found['source']}, published {date}, language {found['language']}"))
     if found["link"]:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.padding import Padding
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.cli.show.terminal import Facts, at, cell, column, fact, hanging, inert, out, short, table_of
 from worker.screen import counted
 
 if TYPE_CHECKING:
@@ -23,9 +22,9 @@ def poll(done: "Pass") -> None:
         parts = found[name]
         if isinstance(parts, dict):
             said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.items() if n) or "none"
-            out.print(f"[bold]{name:11}[/] {said}")
+            fact(name, said)
     for name, reason in inert(done.failures).items():
-        out.print(f"[red]failed[/]      {escape(name)}: {escape(reason)}")
+        fact("failed", f"{name}: {reason}", "red")
 
 
 def status(found: Facts) -> None:
@@ -38,31 +37,29 @@ def status(found: Facts) -> None:
         said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
         out.print(f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {at(worker['tick'])}")
     if rules := found["rules"]:
-        out.print(
-            f"[bold]rules      [/] {rules['count']} in force since {at(rules['since'])}, "
-            f"{rules['hash'][:12]}; last read {at(rules['read'])}"
-        )
+        in_force = f"{rules['count']} in force since {at(rules['since'])}, {rules['hash'][:12]}"
+        fact("rules", f"{in_force}; last read {at(rules['read'])}")
         for problem in rules["problems"]:
             place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
             mend = f" (mend: {problem['mend']})" if problem["mend"] else ""
-            out.print(f"[red]refused[/]     {escape(place)}: {escape(problem['message'])}{escape(mend)}")
+            fact("refused", f"{place}: {problem['message']}{mend}", "red")
     for name in ("entries", "articles", "stories", "deliveries"):
         said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
-        out.print(f"[bold]{name:11}[/] {said}")
+        fact(name, said)
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for one in found["conditions"]:
-        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {at(one['since'])})")
+        fact("wrong", f"{one['words']} (since {at(one['since'])})", "red")
     for target, reason in found["parked_targets"].items():
-        out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
+        fact("parked", f"{target}: {reason}", "red")
     for held in found["held_targets"]:
         since = held["failing_since"]
         why = f"fails since {at(since)}" if since else "asked for time"
         then = f", tried again at {at(held['until'])}" if held["until"] else ""
-        out.print(f"[yellow]held up[/]     {escape(held['target'])}: {why}{then}")
+        fact("held up", f"{held['target']}: {why}{then}", "yellow")
     for quarantined in found["quarantine"]:
         which = f"entry {quarantined['entry']} of {quarantined['feed']}"
-        out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
+        fact("put aside", f"{which}: {quarantined['error'][:200]}", "yellow")
     feeds(found["feeds"])
     if found["unsent"]:
         out.print("\n[bold]not sent[/]")
@@ -79,7 +76,7 @@ def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles:
     for breach in breaches:
         out.print(escape(breach), style="red")
     for one in inert(articles):
-        out.print(Text(f"{one['article']:>6}  {one['target']}, {one['state']}: {one['title'] or '(no title)'}"))
+        out.print(Text(f"{one['article']:>6}  {one['target']}, {one['state']}: {one['title']}"))
 
 
 def deliveries(rows: Sequence[Facts]) -> None:
@@ -95,18 +92,18 @@ def deliveries(rows: Sequence[Facts]) -> None:
         articles = f" (article{'s' * (len(row['articles']) > 1)} {carried})" if carried else ""
         lines = (short(row["subject"], 120) + articles, row["sentence"])
         for line in filter(None, lines):
-            out.print(Padding(Text(line), (0, 0, 0, 7), expand=False))
+            hanging(Text(" " * 7 + line), 7)
 
 
 def doctor(rows: Sequence[Facts]) -> None:
     """A line a finding, and what is wrong last; where there are several of a kind, a line each."""
     for row in sorted(rows, key=lambda row: not row["ok"]):
-        mark = "[green]well [/]" if row["ok"] else "[red]wrong[/]"
+        mark = Text("well  ", style="green") if row["ok"] else Text("wrong ", style="red")
         first, *others = (inert(line) for line in row["words"].splitlines() or [""])
         head = f"{len(others) + 1}:" if others else first
-        out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(head)}")
+        hanging(mark + Text(f"{inert(row['what']):13} ", style="bold") + Text(head), 20)
         for line in (first, *others) if others else ():
-            out.print(Padding(Text(line), (0, 0, 0, 4), expand=False))
+            hanging(Text(" " * 4 + line), 6)
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
@@ -124,12 +121,12 @@ def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     out.print(table)
     for row in inert(rows):
         if row["detail"]:
-            out.print(Text(f"{row['name']}: ", style="red" if row["failures"] else "") + Text(row["detail"]))
+            hanging(Text(f"{row['name']}: ", style="red" if row["failures"] else "") + Text(row["detail"]), 4)
         if row["interval_why"]:
             minutes = f"{row['interval'] / 60:.0f} min"
-            out.print(Text(f"{row['name']} is asked every {minutes}: {row['interval_why']}", style="dim"))
+            hanging(Text(f"{row['name']} is asked every {minutes}: {row['interval_why']}", style="dim"), 4)
         if row["pages"]:
             pages = ", ".join(f"{count} {was}" for was, count in row["pages"].items())
-            out.print(Text(f"pages of {row['name']} in the last week: {pages}", style="dim"))
+            hanging(Text(f"pages of {row['name']} in the last week: {pages}", style="dim"), 4)
     for row in inert(rows) if addresses else ():
         out.print(Text(f"{row['name']}: {row['url']}"), soft_wrap=True)

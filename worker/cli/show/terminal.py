@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import Progress
 from rich.segment import Segment
 from rich.table import Table
@@ -72,6 +73,19 @@ def column(what: str) -> str:
     return times.column(what, clock())
 
 
+def hanging(text: Text, indent: int) -> None:
+    """Print a paragraph, its lines but the first indented by so many blanks."""
+    first, *others = text.wrap(out, max(out.width - indent, 20))
+    out.print(first)
+    for line in others:
+        out.print(Padding(line, (0, 0, 0, indent), expand=False))
+
+
+def fact(label: str, words: str, style: str = "bold") -> None:
+    """Print a label, and what there is to say beside it."""
+    hanging(Text(f"{label:11} ", style=style) + Text(words), 12)
+
+
 def short(text: str, most: int = 90) -> str:
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -82,4 +96,4 @@ def passages(one: Facts) -> None:
         line = Text("    " + passage["text"])
         for start, end in passage["marks"]:
             line.stylize("bold reverse", start + 4, end + 4)
-        out.print(line)
+        hanging(line, 4)
