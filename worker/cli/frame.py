@@ -181,7 +181,8 @@ def one_article(store: "Store", asked: str) -> int:
     exact = [one for one in found if asked in (one.name, one.article.link)]
     if len(found) > 1 and len(exact) != 1:
         lines = [
-            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: {called(one.article.title, one.origin, one.name)}"
+            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: "
+            + called(one.article.title, one.origin, one.name)
             for one in found[:_LISTED]
         ]
         more = ["  ... and more"] if len(found) > _LISTED else []

@@ -27,10 +27,14 @@ def articles(rows: Sequence[Facts]) -> None:
             str(row["id"]),
             _date(row["published"]),
             escape(row["source"]),
-            escape(called(row["title"], row["origin"], row["name"])),
+            escape(_called(row)),
             note,
         )
     out.print(table)
+
+
+def _called(row: Facts) -> str:
+    return called(row["title"], row["origin"], row["name"])
 
 
 def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
@@ -155,7 +159,7 @@ def _head(found: Facts) -> None:
     if found["others"]:
         named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
         out.print(escape(f"of {len(found['others']) + 1} articles that fit, this is {found['id']}; others: {named}\n"))
-    out.print(f"[bold]{escape(called(found['title'], found['origin'], found['name']))}[/]")
+    out.print(f"[bold]{escape(_called(found))}[/]")
     date = _date(found["published"], at)
     out.print(escape(f"article {found['id']}, {found['source']}, published {date}, language {found['language']}"))
     if found["link"]:

@@ -169,7 +169,7 @@ def pointing(tx: Tx, story_id: int) -> tuple[tuple[int, str], ...]:
     return tuple((r.id, titles[r.id]) for r in rows)
 
 
-def _titles(tx: Tx, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
+def _titles(tx: Tx, rows: Sequence[Any]) -> dict[int, str]:
     """By story: its title, else what its first article is called."""
     untitled = [r.id for r in rows if not r.title]
     query = sa.select(_told.c.story_id, *_OF_TITLE).join(_article, _article.c.id == _told.c.article_id)
@@ -178,7 +178,7 @@ def _titles(tx: Tx, rows: Sequence[sa.Row[Any]]) -> dict[int, str]:
     return {r.id: r.title or first.get(r.id, NO_TITLE) for r in rows}
 
 
-def _stored(r: sa.Row[Any], title: str, outlets: tuple[str, ...], perhaps: Perhaps | None) -> StoredStory:
+def _stored(r: Any, title: str, outlets: tuple[str, ...], perhaps: Perhaps | None) -> StoredStory:
     return StoredStory(
         id=r.id,
         title=title,
