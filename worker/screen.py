@@ -92,7 +92,7 @@ class Screen:
 
     def flush(self) -> None:
         """Show what is held."""
-        for kind in tuple(self._held):
+        for kind in _HELD:
             self._let_go(kind)
 
     def _let_go(self, kind: str) -> None:

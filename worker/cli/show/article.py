@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, out, short, table_of
+from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, keep_whole, out, short, table_of
 from worker.model import called
 from worker.screen import counted
 
@@ -15,6 +15,7 @@ from worker.screen import counted
 def articles(rows: Sequence[Facts]) -> None:
     """A line an article."""
     table = table_of("no", column("published"), "source", "title", "")
+    keep_whole(table, 2, (row["source"] for row in rows))
     for row in inert(rows):
         note = (
             f"copy of {row['duplicate_of']}"
@@ -45,6 +46,7 @@ def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
 def stories(rows: Sequence[Facts]) -> None:
     """A line a story."""
     table = table_of("story", column("last"), "articles", "outlets", "title", "")
+    keep_whole(table, 3, (outlet for row in rows for outlet in row["outlets"]))
     for row in inert(rows):
         outlets = escape(", ".join(row["outlets"]))
         perhaps = f"perhaps {row['perhaps']['story']}" if row["perhaps"] else ""

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, at, cell, column, fact, hanging, inert, out, short, table_of
+from worker.cli.show.terminal import Facts, at, cell, column, fact, hanging, inert, keep_whole, out, short, table_of
 from worker.screen import counted
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
 
+#: Of what is counted, the names that are plurals.
+_ONE = {"duplicates": "duplicate", "stories": "story"}
 _STATES = {"sent": "green", "dead": "red", "parked": "yellow", "retry": "yellow"}
 
 
@@ -44,8 +46,8 @@ def status(found: Facts) -> None:
             mend = f" (mend: {problem['mend']})" if problem["mend"] else ""
             fact("refused", f"{place}: {problem['message']}{mend}", "red")
     for name in ("entries", "articles", "stories", "deliveries"):
-        said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
-        fact(name, said)
+        said = ", ".join(f"{n} {_ONE.get(what, what) if n == 1 else what}" for what, n in found[name].items() if n)
+        fact(name, said or "none")
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for one in found["conditions"]:
@@ -109,6 +111,7 @@ def doctor(rows: Sequence[Facts]) -> None:
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     """A line a feed; below them what no column has room for: failures in words, rhythms, pages, addresses."""
     table = table_of("feed", "entries", "last result", column("next poll"), "every")
+    keep_whole(table, 0, (row["name"] for row in rows))
     for row in inert(rows):
         times = f" ({row['failures']} times)" if row["failures"] > 1 else ""
         table.add_row(
