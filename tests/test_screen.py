@@ -27,6 +27,19 @@ def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:
     return lines[1:]
 
 
+def test_lines_end_where_a_word_does() -> None:
+    """What follows stands below the first word, not below the hour; a word that is too long is left whole."""
+    lines: list[str] = []
+    screen = Screen(lines.append, colours=True, width=lambda: 48)
+    screen.warning("unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
+    *_, line = lines
+    assert "\x1b[33munheard\x1b[0m of: detail" in line
+    first, second, last = line.split("\n")
+    assert second.startswith("      of of ")
+    assert last == " " * 6 + "w" * 60
+    assert len(second) <= 48
+
+
 def sent(target: str = "desk", severity: str = "high", title: str = "Hun Sen attendu à Hanoï", **more: Any) -> dict:
     """An alert that was sent."""
     facts = {"kind": "first", "source": "VNA", "articles": 1, "detail": "ok", "reason": "", "due": None}

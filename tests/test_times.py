@@ -33,3 +33,26 @@ def test_what_is_no_moment_or_no_local_one() -> None:
     times.use("Asia/Ho_Chi_Minh")
     assert times.say(None) == times.bare(None) == ""
     assert times.say(datetime.max.replace(tzinfo=UTC)).startswith("9999-12-31")
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("2026-01-31", datetime(2026, 1, 30, 17, tzinfo=UTC)),
+        ("2026-01-31T10:00", datetime(2026, 1, 31, 3, tzinfo=UTC)),
+        ("2026-01-31T10:00+00:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+    ],
+    ids=["day", "hour", "hour with its zone"],
+)
+def test_a_day_begins_at_the_desk(said: str, moment: datetime) -> None:
+    """Midnight is the desk's; a zone that is named counts."""
+    times.use("Asia/Ho_Chi_Minh")
+    assert times.read(said) == moment
+
+
+@pytest.mark.parametrize("said", ["", "soon", "2026-02-31", "0001-01-01"])
+def test_what_names_no_moment(said: str) -> None:
+    """Nor does what lies beyond the calendar."""
+    times.use("Asia/Ho_Chi_Minh")
+    with pytest.raises(ValueError, match=""):
+        times.read(said)

@@ -113,7 +113,7 @@ def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     table = table_of("feed", "entries", "last result", column("next poll"), "every")
     keep_whole(table, 0, (row["name"] for row in rows))
     for row in inert(rows):
-        times = f" ({row['failures']} times)" if row["failures"] > 1 else ""
+        times = f" ({row['failures']}\N{NO-BREAK SPACE}times)" if row["failures"] > 1 else ""
         table.add_row(
             escape(row["name"]),
             str(row["entries"]),
