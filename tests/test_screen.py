@@ -34,7 +34,7 @@ def test_lines_end_where_a_word_does() -> None:
     screen.warning("unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
     *_, line = lines
     assert "\x1b[33munheard\x1b[0m of: detail" in line
-    first, second, last = line.split("\n")
+    _, second, last = line.split("\n")
     assert second.startswith("      of of ")
     assert last == " " * 6 + "w" * 60
     assert len(second) <= 48
