@@ -31,7 +31,7 @@ def test_lines_end_where_a_word_does() -> None:
     """What follows stands below the first word, not below the hour; a word that is too long is left whole."""
     lines: list[str] = []
     screen = Screen(lines.append, colours=True, width=lambda: 48)
-    screen.warning("unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
+    screen.warning(event="unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
     *_, line = lines
     assert "\x1b[33munheard\x1b[0m of: detail" in line
     _, second, last = line.split("\n")

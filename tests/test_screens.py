@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+@pytest.mark.timeout(1_200)
 def test_the_screens_are_up_to_date() -> None:
     """`python tests/screens.py > docs/screens.md` makes them, at a pseudo-terminal, in a process of its own."""
     path = os.pathsep.join([str(HERE), str(HERE.parent)])

@@ -50,7 +50,7 @@ def deliveries(
 @app.command()
 def retry(
     ids: Annotated[
-        list[int] | None, typer.Argument(parser=row_number, metavar="[ID]...", help="Numbers of deliveries.")
+        list[int] | None, typer.Argument(parser=row_number, metavar="ID", help="Numbers of deliveries.")
     ] = None,
     config: ConfigFile = HERE,
     *,

@@ -50,7 +50,7 @@ Note = Annotated[str, typer.Option("--note", help="What for; `why` repeats it.")
 def list_(
     number: Annotated[
         int | None,
-        typer.Argument(parser=row_number, metavar="[STORY]", help="A story's number; the newest stories, if left out."),
+        typer.Argument(parser=row_number, metavar="STORY", help="A story's number; the newest stories, if left out."),
     ] = None,
     config: ConfigFile = HERE,
     *,
