@@ -18,6 +18,7 @@ from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from worker import times
 from worker.store import Store, open_store
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
@@ -58,6 +59,13 @@ class _Whole(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """How tests are shared out, whatever `--dist` says."""
     return _Whole(config, log)
+
+
+@pytest.fixture(autouse=True)
+def no_desk() -> Iterator[None]:
+    """A process that has read no configuration shows its times in UTC; what a test reads is its own."""
+    yield
+    times.use("UTC")
 
 
 @pytest.fixture(scope="session")

@@ -697,3 +697,56 @@ def test_a_reader_that_leaves(site: Site) -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
+
+
+GREAT = "9" * 30
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stories", GREAT),
+        ("stories", "move", "1", GREAT),
+        ("stories", "merge", GREAT, "1"),
+        ("silence", "--story", GREAT),
+        ("silence", "--end", GREAT),
+        ("deliveries", "retry", "1", GREAT),
+        ("quarantine", "retry", GREAT),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_no_store_gives(veille, polled: Site, words: tuple[str, ...]) -> None:
+    """A sentence, whatever was meant."""
+    done = veille(*words, site=polled)
+    assert done.code == 2
+    assert f"{GREAT!r} is no number that the store gives" in " ".join(done.err.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", [("silence", "--rule", "visit"), ("mute-story", "1")], ids=" ".join)
+@pytest.mark.parametrize("lasting", ["0s", "0d", "3x", "999999999w"])
+def test_no_length_of_time(veille, polled: Site, command: tuple[str, ...], lasting: str) -> None:
+    """What would end as it begins is refused too, and nothing is silenced."""
+    done = veille(*command, "--for", lasting, site=polled)
+    assert done.code == 78
+    assert f"--for: {lasting!r} is no length of time" in done.err
+    assert json.loads(veille("silence", "--json", site=polled).out) == []
+
+
+def test_a_day_begins_at_the_desks_midnight(veille, polled: Site) -> None:
+    """The target's zone decides, and not UTC."""
+    found = json.loads(veille("ledger", "--since", "2026-02-06", "--json", site=polled).out)
+    assert found["since"] == "2026-02-05T17:00:00+00:00"
+
+
+def test_stories_of_the_archive_are_called_as_its_articles_are(veille, site: Site) -> None:
+    """By the number that the archive gives them, not by their outlet."""
+    site.poll()
+    articles = {one["id"]: one for one in json.loads(veille("articles", "--json", site=site).out)}
+    stories = json.loads(veille("stories", "--json", site=site).out)
+    untitled = {
+        f"article {one['name']} of the archive, without a title" for one in articles.values() if not one["title"]
+    }
+    assert len(untitled) == 3
+    assert len(untitled & {one["title"] for one in stories}) >= 2
+    assert "VNA" not in {one["title"] for one in stories}
+    assert "of the archive, without a title" in veille("stories", site=site).out

@@ -1,6 +1,5 @@
 """The log at a terminal: what people want to know, in one line each."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +11,9 @@ AT = "2026-02-06T21:13:05+00:00"
 
 
 @pytest.fixture(autouse=True)
-def zone() -> Iterator[None]:
+def zone() -> None:
     """A desk in Hanoi, where it is the next morning."""
     times.use("Asia/Ho_Chi_Minh")
-    yield
-    times.use("UTC")
 
 
 def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:
@@ -28,6 +25,19 @@ def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:
     screen.flush()
     assert "Saturday 2026-02-07, hours of UTC+07" in lines[0]
     return lines[1:]
+
+
+def test_lines_end_where_a_word_does() -> None:
+    """What follows stands below the first word, not below the hour; a word that is too long is left whole."""
+    lines: list[str] = []
+    screen = Screen(lines.append, colours=True, width=lambda: 48)
+    screen.warning(event="unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
+    *_, line = lines
+    assert "\x1b[33munheard\x1b[0m of: detail" in line
+    _, second, last = line.split("\n")
+    assert second.startswith("      of of ")
+    assert last == " " * 6 + "w" * 60
+    assert len(second) <= 48
 
 
 def sent(target: str = "desk", severity: str = "high", title: str = "Hun Sen attendu à Hanoï", **more: Any) -> dict:

@@ -74,8 +74,7 @@ async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[P
         server.close()
         for writer in writers:
             writer.transport.abort()
-        while any(task is not None and not task.done() for task in tasks):
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
 
 
 async def resolve(host: str, _port: int) -> Sequence[str]:

@@ -6,6 +6,7 @@ Programs read JSON instead (`worker.logs`).
 """
 
 import re
+import textwrap
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ _OF_THE_LOG: Final = {"event", "level", "timestamp", "exception", "logger"}
 #: The most severe first; with the style of each, as terminals number them (ECMA-48 8.3.117).
 _SEVERITIES: Final = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2"}
 _LEVELS: Final = {"warning": "33", "error": "31", "critical": "31"}
+#: Below an hour; and columns that are too few to break lines for.
+_INDENT, _NARROWEST = " " * 6, 34
 #: Feeds that one line names.
 _NAMED = 3
 
@@ -56,8 +59,10 @@ class Screen:
     that fail within three seconds are one line.
     """
 
-    def __init__(self, write: Callable[[str], object], *, colours: bool) -> None:
+    def __init__(self, write: Callable[[str], object], *, colours: bool, width: Callable[[], int] = lambda: 0) -> None:
         self._write, self._colours = write, colours
+        #: Columns of the terminal; 0 where nothing is to be broken.
+        self._width = width
         self._lock = threading.RLock()
         self._held: defaultdict[str, list[Event]] = defaultdict(list)
         self._day = ""
@@ -81,7 +86,7 @@ class Screen:
 
     def flush(self) -> None:
         """Show what is held."""
-        for kind in tuple(self._held):
+        for kind in _HELD:
             self._let_go(kind)
 
     def _let_go(self, kind: str) -> None:
@@ -107,7 +112,16 @@ class Screen:
             self._write(self._styled("2", day))
         # The first word alone has the style: a screen of red letters is read by nobody.
         first, blank, rest = inert(words, keep="").partition(" ")
-        self._write(f"{times.bare(at, '%H:%M')} {self._styled(style, first)}{blank}{rest}")
+        words = "\n".join(self._lines(f"{first}{blank}{rest}")).removeprefix(first)
+        self._write(f"{times.bare(at, '%H:%M')} {self._styled(style, first)}{words}")
+
+    def _lines(self, words: str) -> list[str]:
+        """The words in lines that end where a word does; all but the first are indented as far as the hour is wide."""
+        room = self._width() - len(_INDENT)
+        if room < _NARROWEST:
+            return [words]
+        lines = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+        return lines[:1] + [_INDENT + line for line in lines[1:]]
 
     def _styled(self, style: str, text: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._colours and style else text

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 _MINUTES = "%Y-%m-%d %H:%M"
+DAY = "%Y-%m-%d"
 SECONDS = "%Y-%m-%d %H:%M:%S"
 #: Between two moments of which one has summer time, where there is any.
 _HALF_A_YEAR = timedelta(days=182)
@@ -40,6 +41,18 @@ def zone(moment: datetime) -> str:
         return letters
     hours = f"{local:%z}"
     return f"UTC{hours[:3]}" + (f":{hours[3:5]}" if hours[3:5] != "00" else "")
+
+
+def read(said: str) -> datetime:
+    """The moment (aware UTC) that ISO 8601 names: a day begins, and an hour without a zone is, at the desk.
+
+    Raises ValueError for anything else, and for what lies beyond the calendar.
+    """
+    moment = datetime.fromisoformat(said)
+    try:
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=_zone)).astimezone(UTC)
+    except OverflowError as e:
+        raise ValueError(said) from e
 
 
 def column(what: str, now: datetime) -> str:

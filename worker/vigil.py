@@ -12,6 +12,7 @@ from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 
+from worker import times
 from worker.times import counted
 
 _DAY = timedelta(days=1)
@@ -210,12 +211,12 @@ def _unseen(one: On, now: datetime) -> bool:
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 
 
-def _still(began: Mapping[str, datetime], kind: Kind, about: str, times: Sequence[datetime]) -> Condition | None:
+def _still(began: Mapping[str, datetime], kind: Kind, about: str, came: Sequence[datetime]) -> Condition | None:
     """The silence that is on, while nothing came since it began; None where none is, or something did."""
     since = began.get(f"{kind}:{about}")
-    if since is None or (times and times[-1] >= since):
+    if since is None or (came and came[-1] >= since):
         return None
-    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {since:%Y-%m-%d %H:%M} UTC")
+    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {times.say(since)}")
 
 
 def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
@@ -233,7 +234,7 @@ def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[st
             silent = min(feed.answered, now) - feed.arrivals[-1]
             if silent > max(2 * usual, SHORTEST_SILENCE) - known * LEEWAY:
                 body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
-                subject = f"{feed.name}: nothing new since {feed.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
+                subject = f"{feed.name}: nothing new since {times.say(feed.arrivals[-1])}"
                 yield Condition(kind=Kind.FEED_SILENT, about=feed.key, subject=subject, body=body)
         if feed.gap:
             body = "Its last document held new items only, so that others may have come and gone: poll it more often."
@@ -270,28 +271,28 @@ def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
 
 def _of_rules(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for rule in facts.rules:
-        times = rule.matches
-        if still := _still(began, Kind.RULE_QUIET, rule.id, times):
+        matches = rule.matches
+        if still := _still(began, Kind.RULE_QUIET, rule.id, matches):
             yield still
-        elif len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
-            usual = max(after - before for before, after in pairwise(times))
+        elif len(matches) >= FEWEST_MATCHES and len({time.date() for time in matches}) >= FEWEST_DAYS:
+            usual = max(after - before for before, after in pairwise(matches))
             known = f"{Kind.RULE_QUIET}:{rule.id}" in on
-            if now - times[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
+            if now - matches[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
                 body = f"It was never quiet for longer than {_said(usual)} in the weeks before."
-                subject = f"rule {rule.id}: no match since {times[-1]:%Y-%m-%d}"
+                subject = f"rule {rule.id}: no match since {times.bare(matches[-1], times.DAY)}"
                 yield Condition(kind=Kind.RULE_QUIET, about=rule.id, subject=subject, body=body)
-        today = sum(time > now - _DAY for time in times)
+        today = sum(time > now - _DAY for time in matches)
         known = f"{Kind.RULE_SPIKES}:{rule.id}" in on
-        if today >= SPIKE_MATCHES / (1 + known) and times[0] <= now - SPIKE_FEWEST:
-            most = max(_in_day(times, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
+        if today >= SPIKE_MATCHES / (1 + known) and matches[0] <= now - SPIKE_FEWEST:
+            most = max(_in_day(matches, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
             if today > SPIKE_TIMES / (1 + known) * most:
                 body = f"{counted(today, 'match')} in a day; {most} on the busiest day of the two weeks before."
                 subject = f"rule {rule.id}: many more matches than ever"
                 yield Condition(kind=Kind.RULE_SPIKES, about=rule.id, subject=subject, body=body)
 
 
-def _in_day(times: Sequence[datetime], end: datetime) -> int:
-    return sum(end - _DAY < time <= end for time in times)
+def _in_day(matches: Sequence[datetime], end: datetime) -> int:
+    return sum(end - _DAY < time <= end for time in matches)
 
 
 def _of_targets(facts: Facts) -> Iterator[Condition]:

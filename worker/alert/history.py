@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from worker import times
 from worker.alert.volume import Level
 from worker.model import Occasion, Origin, Suppression
 
@@ -73,7 +74,7 @@ class Silenced:
     @property
     def why(self) -> str:
         """By whom, until when, what for."""
-        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        until = f" until {times.say(self.until)}" if self.until else ""
         return f"by {self.author}{until}" + (f": {self.reason}" if self.reason else "")
 
 

@@ -19,6 +19,7 @@ from xml.parsers import expat
 
 import structlog
 
+from worker import times
 from worker.app.clock import LATE_AFTER, SET_BACK, clock
 from worker.app.load import load, open_for, target_named
 from worker.app.names import client_of
@@ -132,7 +133,7 @@ def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
         upkeep.rest(tx, one.owner)
     for beat in beats[:1]:
         if now - beat.tick > LATE_AFTER:
-            body = f"It ended without saying so; its last tick was at {beat.tick:%Y-%m-%d %H:%M:%S} UTC."
+            body = f"It ended without saying so; its last tick was at {times.say(beat.tick, times.SECONDS)}."
             tell(tx, live, "the worker was not running", body, now=now)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker import vigil
+from worker import times, vigil
 from worker.app.clock import LATE_AFTER
 from worker.model import FetchReason
 from worker.pipeline.edges import Edges
@@ -136,7 +136,7 @@ def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[On], no
     ended = [one for one in over if one.kind not in vigil.RECOVERY_TOLD_ELSEWHERE]
     if ended:
         said = words(live)
-        lines = "\n".join(f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in ended[:_MOST])
+        lines = "\n".join(f"{one.words} (since {times.say(one.since)})" for one in ended[:_MOST])
         subject = said.over + _headed([one.words for one in ended])
         tell(tx, live, subject, f"{lines}\n\n{said.is_over}", now=now, kind=Gathered.OVER)
 

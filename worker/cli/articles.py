@@ -1,5 +1,6 @@
 """`veille articles`, `search` and `why`: which articles there are, and what became of each."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,8 +73,8 @@ def search(
 
     asked = " ".join(words)
     _check_words(asked, given=True)
-    begin, end = moment(since) if since else None, _until(until)
     with opened(config) as (_, store), store.read() as tx:
+        begin, end = moment(since) if since else None, _until(until)
         found = [article(one) for one in stored.holding(tx, asked, since=begin, until=end, limit=limit)]
     if as_json:
         print_json(found)
@@ -94,11 +95,9 @@ def _until(said: str) -> "datetime | None":
 
     if not said:
         return None
-    try:
-        date.fromisoformat(said)
-    except ValueError:
-        return moment(said, "--until")
-    return moment(said, "--until") + timedelta(days=1)
+    with suppress(ValueError, OverflowError):
+        said = (date.fromisoformat(said) + timedelta(days=1)).isoformat()
+    return moment(said, "--until")
 
 
 @app.command()

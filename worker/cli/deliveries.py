@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say
 
 if TYPE_CHECKING:
     from worker.store.deliveries import DeliveryLine
@@ -49,7 +49,9 @@ def deliveries(
 
 @app.command()
 def retry(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers of deliveries.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(parser=row_number, metavar="ID", help="Numbers of deliveries.")
+    ] = None,
     config: ConfigFile = HERE,
     *,
     all_failed: Annotated[bool, typer.Option("--all-failed", help="All that were given up.")] = False,

@@ -225,12 +225,12 @@ def proxy_url(text: str) -> str:
 
     Not https: asyncio's TLS within TLS breaks where a handshake fails (python/cpython#113214).
     """
-    mend = "http://proxy.example.org:3128, or http://user:${PASSWORD}@proxy.example.org:3128"
+    fix = "http://proxy.example.org:3128, or http://user:${PASSWORD}@proxy.example.org:3128"
     if not text.strip():
         return ""
-    url = split_url(text, ("http",), mend)
+    url = split_url(text, ("http",), fix)
     if url.path.strip("/") or url.query or url.fragment:
-        raise Wrong("goes on after host and port", f"{mend}; write / ? # @ in a password as %2F %3F %23 %40")
+        raise Wrong("goes on after host and port", f"{fix}; write / ? # @ in a password as %2F %3F %23 %40")
     return text.strip()
 
 

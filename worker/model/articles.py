@@ -18,6 +18,17 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+#: What an article is called of which nothing better is known.
+NO_TITLE = "(no title)"
+
+
+def called(title: str, origin: str, name: str) -> str:
+    """An article's title, or what people call it without one; `name`: its name in the archive or an imported file."""
+    if title or origin != Origin.ARCHIVE:
+        return title or name or NO_TITLE
+    return f"article {name} of the archive, without a title"
+
+
 class NoveltyKind(StrEnum):
     """The relation of an entry's text to the articles already stored (topic detection's word: novelty)."""
 
@@ -88,6 +99,11 @@ class Article:
     source: str
     #: What cleaning took out of the text, in the order of the passes.
     cut: tuple[Cut, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """The title, or how the text begins where there is none."""
+        return self.title or self.body[:200]
 
 
 class Judgement(StrEnum):

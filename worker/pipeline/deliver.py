@@ -9,6 +9,7 @@ from itertools import chain, repeat
 
 import structlog
 
+from worker import times
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
 from worker.alert.schedule import after_failure
 from worker.deliver import send
@@ -240,14 +241,14 @@ def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receip
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
         if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
-            silent = words(live).silent.format(target=target.id, since=f"{new.failing_since:%F %R}")
+            silent = words(live).silent.format(target=target.id, since=times.say(new.failing_since))
             _notify(tx, live, target.id, silent, receipt.detail, now, Gathered.TARGET)
             new = replace(new, told=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
         if was.told:
             said = words(live)
-            since = said.had_failed.format(since=f"{was.failing_since:%F %R}")
+            since = said.had_failed.format(since=times.say(was.failing_since))
             _notify(tx, live, target.id, said.works_again, since, now, Gathered.OVER)
         targets.keep(tx, target.id, TargetState(blocked_until=was.blocked_until))
 

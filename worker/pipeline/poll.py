@@ -47,6 +47,8 @@ _LIES_KEPT = timedelta(days=30)
 TELL_AFTER = 8
 #: A feed that says it is gone is asked again by then, before it is believed.
 _GONE_AGAIN = timedelta(hours=1)
+#: Said of its first 410.
+_ONCE_MORE = "; asked again within the hour"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +222,7 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
         due = next_poll(feed.id, every, freshness=failure.freshness, failures=max(failures, 1), now=now)
     detail = failure.detail
     if is_gone:
-        detail += "; retired: asked once a day" if is_retired else "; asked again within the hour"
+        detail += "; retired: asked once a day" if is_retired else _ONCE_MORE
     result = feeds.PollResult(
         result=failure.reason,
         detail=detail,
@@ -235,13 +237,14 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
             sha256 = entries.keep_raw(tx, unread.body, now)
             quarantine.note(tx, _document(feed, state, unread, sha256, now, failure.reason, failure.detail))
         feeds.record(tx, state, result, now=now)
-        if is_gone and not is_retired:
+        # The first of all failures, or amid others the second in a row: a server may take turns between 410 and 500.
+        if is_gone and (not state.failures or (state.failures > 1 and state.last_detail.endswith(_ONCE_MORE))):
             words = (
                 "Its server says that it is gone for good (410). It is asked again within the hour, and if it is still"
                 " gone, once a day. Remove it, or change its url."
             )
             tell(tx, edges.live, f"{feed.name}: the feed is gone", words, now=now)
-        elif failures == TELL_AFTER > state.failures and not is_gone:
+        elif failures == TELL_AFTER > state.failures and not is_retired:
             words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
             tell(tx, edges.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
     if (

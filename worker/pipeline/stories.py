@@ -117,7 +117,7 @@ def place(
         return Placed(story_id=_again(tx, told, weighed, own, touched, now))
     if verdict is None:
         verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published).candidates)
-    story_id = stories.tell(tx, told, verdict, title=_title(article), now=now)
+    story_id = stories.tell(tx, told, verdict, title=article.heading, now=now)
     touched.update(_touched(story_id, verdict))
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
@@ -152,10 +152,6 @@ def _is_apart(tx: Tx, own: int, of: int | None) -> bool:
 def _touched(story_id: int, verdict: StoryVerdict) -> set[int]:
     group = () if verdict.group is None else (verdict.group,)
     return {story_id, *verdict.merged, *group, *verdict.grouped}
-
-
-def _title(article: Article) -> str:
-    return article.title or article.body[:200] or article.source
 
 
 def count(tx: Tx, new: Sequence[Weighed]) -> None:

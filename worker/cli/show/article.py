@@ -7,13 +7,15 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, keep_whole, out, short, table_of
+from worker.model import called
 from worker.times import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:
     """A line an article."""
     table = table_of("no", column("published"), "source", "title", "")
+    keep_whole(table, 2, (row["source"] for row in rows))
     for row in inert(rows):
         note = (
             f"copy of {row['duplicate_of']}"
@@ -22,15 +24,18 @@ def articles(rows: Sequence[Facts]) -> None:
             if row["origin"] != "feed"
             else ""
         )
-        table.add_row(str(row["id"]), _date(row["published"]), escape(row["source"]), escape(_called(row)), note)
+        table.add_row(
+            str(row["id"]),
+            _date(row["published"]),
+            escape(row["source"]),
+            escape(_called(row)),
+            note,
+        )
     out.print(table)
 
 
 def _called(row: Facts) -> str:
-    """The title, or what an article without one is called."""
-    if row["title"]:
-        return str(row["title"])
-    return f"article {row['name']} of the archive, without a title" if row["origin"] == "archive" else row["name"]
+    return called(row["title"], row["origin"], row["name"])
 
 
 def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
@@ -41,6 +46,7 @@ def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
 def stories(rows: Sequence[Facts]) -> None:
     """A line a story."""
     table = table_of("story", column("last"), "articles", "outlets", "title", "")
+    keep_whole(table, 3, (outlet for row in rows for outlet in row["outlets"]))
     for row in inert(rows):
         outlets = escape(", ".join(row["outlets"]))
         perhaps = f"perhaps {row['perhaps']['story']}" if row["perhaps"] else ""
@@ -65,12 +71,9 @@ def story(found: Facts) -> None:
     for hand in found["hands"]:
         out.print(escape(hand))
     for line in found["timeline"]:
-        out.print(
-            Text(
-                f"\n{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}"
-            )
-        )
-        out.print(Text(f"    {line['why']}", style="dim"))
+        out.print()
+        hanging(Text(f"{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"), 4)
+        hanging(Text(f"    {line['why']}", style="dim"), 4)
 
 
 def explained(found: Facts, *, full: bool = False) -> None:
@@ -139,13 +142,13 @@ def _texts(found: Facts) -> None:
     for change in found["changes"]:
         for sign, side, style in (("-", "before", "red"), ("+", "after", "green")):
             if change[side]["text"]:
-                out.print(_highlighted(f"{sign} ", change[side], style))
+                hanging(_highlighted(f"{sign} ", change[side], style), 2)
 
 
 def _matched(one: Facts) -> None:
     out.print(f"\n[bold green]{escape(one['rule'])}[/] ({escape(one['name'])}, {one['severity']}) matched:")
     for passage in one["passages"]:
-        out.print(_highlighted("  ", passage))
+        hanging(_highlighted("  ", passage), 2)
 
 
 def _highlighted(head: str, passage: Facts, style: str = "") -> Text:
