@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,11 @@ hypothesis.settings.register_profile(
     "explore", max_examples=2_000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
+# A store waits for the disk at every commit, which is most of what the tests would wait for; memory is the same to them.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -70,7 +76,15 @@ def postgresql() -> Iterator[str]:
     # A folder of its own: pytest clears those of earlier sessions, one of which may still be running.
     with tempfile.TemporaryDirectory() as folder:
         server = get_server(Path(folder) / "data")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as tx:
+            # A database is made for each test, and none needs to outlive a power cut.
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                tx.execute(sa.text(f"ALTER SYSTEM SET {name} = off"))
+            tx.execute(sa.text("SELECT pg_reload_conf()"))
+        admin.dispose()
+        yield url
         server.cleanup()
 
 
