@@ -25,14 +25,14 @@ NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 
 # The same examples for the same code, so that a change is judged by what it changed; `make soak` looks for new ones.
 # A dictionary that loads takes longer than any deadline that would say something.
-hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("gate", max_examples=40, derandomize=True, deadline=None)
 hypothesis.settings.register_profile(
     "explore", max_examples=2_000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
-# A store waits for the disk at every commit, which is most of what the tests would wait for; memory is the same to them.
-_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+# A store waits for the disk at every commit; in memory the tests wait for none.
+_MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 

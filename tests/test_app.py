@@ -315,9 +315,15 @@ async def test_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await desk.poll()).new == 0, "its keys are kept"
 
 
-def test_forget_keeps_everything_by_default(desk: Desk) -> None:
+async def test_forget_keeps_everything_by_default(desk: Desk) -> None:
     """Without retention for articles and ledger nothing of them is ever dropped."""
+    desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
+    await desk.pass_()
+    kept = ("article", "match", "obligation", "delivery")
+    before = [desk.one(f"SELECT count(*) FROM {table}") for table in kept]
     forget(desk.store, desk.edges.live, START + timedelta(days=36_500))
+    assert [desk.one(f"SELECT count(*) FROM {table}") for table in kept] == before
+    assert all(before)
 
 
 # --- the process ---------------------------------------------------------------------------------------------------

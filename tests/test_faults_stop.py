@@ -26,7 +26,7 @@ from worker.model import Notice, Outcome, Receipt
 from worker.pipeline import deliver as deliver_job
 from worker.store import Store, collecting, open_store
 
-QUEUED, STOPS = 200, 5
+QUEUED, STOPS = 120, 5
 
 
 def slack(name: str, sink: HttpSink) -> str:
@@ -124,7 +124,7 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
             site = Site(tmp_path / name, feeds=[url], allow=allow, targets=slack("quick", sink), store=postgresql_url)
             sites.append(site)
         dies, lives = sites
-        other = lives.start()
+        other = lives.start(INSTEAD='{"worker.app.others.DEAD_AFTER": 8}')
         at_end.callback(other.wait)
         at_end.callback(other.kill)
         wait_for(lambda: '"started"' in lives.log(), what="a start")
