@@ -193,7 +193,7 @@ def kill_repeatedly(tmp_path: Path, kills: int, seed: int) -> None:
             worker = site.start()
             try:
                 # Once it has started it has let go of what the one before left in hand: what is held now is its own.
-                wait_for(lambda n=started: site.log().count('"started"') > n, what="a start", seconds=30)
+                wait_for(lambda n=started: site.log().count('"started"') > n, what="a start")
                 wait_for(lambda n=polled: len(server.log) > n, what="a poll")
                 point = WORK[counted % len(WORK)]
                 # It may be too short to be seen from outside.

@@ -409,7 +409,7 @@ async def test_n10_recipients_of_one_target_fare_apart(bench: Make) -> None:
 )
 async def test_n11_a_server_that_stalls(bench: Make, verb: str, again: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline ends it; only after the final dot it may have arrived, and is repeated under the same Message-ID."""
-    monkeypatch.setattr(channels.email, "_SECONDS", 0.3)
+    monkeypatch.setattr(channels.email, "_SECONDS", 1.0)
     with SmtpSink({verb: [Act.STALL]}) as smtp:
         it = bench(email_target("desk", "a@example.org", port=smtp.port))
         await it.publish(1)
@@ -487,7 +487,7 @@ def owe_notices(it: Bench, target: Target, count: int) -> None:
             collecting.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)
 
 
-@pytest.mark.parametrize("count", [1, 40], ids=["one-waits", "many-wait"])
+@pytest.mark.parametrize("count", [1, 12], ids=["one-waits", "many-wait"])
 @pytest.mark.parametrize("after", [1, 30, 400], ids="after-{}".format)
 async def test_n02_429_for_two_hours(bench: Make, count: int, after: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second answer on, Slack is asked once in five minutes at most, whoever waits; then all is sent."""
