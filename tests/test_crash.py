@@ -215,7 +215,7 @@ def kill_repeatedly(tmp_path: Path, kills: int, seed: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_s01_kills_in_the_middle_of_the_work(tmp_path: Path) -> None:
-    """One for each kind of work."""
+    """A kill for each kind of work that a process may have in hand."""
     kill_repeatedly(tmp_path, kills=len(WORK), seed=1)
 
 
@@ -408,7 +408,7 @@ def kill_at_points(tmp_path: Path, kills: int, seed: int) -> None:
 
 @pytest.mark.timeout(300)
 def test_n07_kills_between_match_and_receipt(tmp_path: Path) -> None:
-    """One at every point."""
+    """A kill at every point between a match and its receipt."""
     kill_at_points(tmp_path, kills=len(DELIVERING), seed=4)
 
 

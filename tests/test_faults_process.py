@@ -442,7 +442,7 @@ async def test_c10_a_child_that_wants_too_much_memory(tmp_path: Path) -> None:
         await it.round()
         bomb = rss([dispatch(3)]).replace(b"<channel>", b"<channel>" + b"<a>" * 60_000)
         it.server.put(it.path("bomb"), Document(body=bomb + b"</a>" * 60_000, items=()))
-        found = await it.children.run(hoard, 512, seconds=20)
+        found = await it.children.run(hoard, 512, seconds=100)
         assert found.reason.value == "memory"
         it.publish(dispatch(2, told=True), dispatch(4, told=True))
         await it.round(hours=1)
