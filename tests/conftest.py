@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -35,6 +36,25 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+# Half of a short test goes into compiling statements, anew for each engine: here all of a kind share theirs.
+_create_engine = sa.create_engine
+_engines: dict[tuple[str, object], sa.Engine] = {}
+
+
+def _sharing(url: str | sa.URL, **more: Any) -> sa.Engine:
+    """`create_engine`, with the dialect and the compiled statements of the first such engine that was connected."""
+    engine = _create_engine(url, **more)
+    kind = engine.url.drivername, more.get("isolation_level")
+    first = _engines.get(kind)
+    if first is None or getattr(first.dialect, "server_version_info", None) is None:
+        _engines[kind] = engine
+    else:
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+    return engine
+
+
+sa.create_engine = _sharing
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
