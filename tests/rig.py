@@ -135,7 +135,7 @@ class Site:
         finally:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGTERM)
-                worker.wait(timeout=15)
+                worker.wait(timeout=60)
 
     def start(self, **environ: str) -> Worker:
         """A worker that runs, for the caller to end."""

@@ -477,10 +477,10 @@ def test_import(veille, site: Site) -> None:
 def test_import_of_more_than_a_configuration_may_hold(veille, site: Site) -> None:
     """Two megabytes are read to the last line."""
     file = site.folder / "many.jsonl"
-    line = '{{"id": "m{n}", "lang": "fr", "text": "Numéro {n} : {rest}"}}\n'
-    file.write_text("".join(line.format(n=n, rest=f"mot{n} " * 2500) for n in range(150)), encoding="utf-8")
+    lines = (f'{{"id": "m{n}", "lang": "fr", "text": "Numéro {n}"}}' for n in range(30))
+    file.write_text("".join(line + " " * 80_000 + "\n" for line in lines), encoding="utf-8")
     assert file.stat().st_size > 2_000_000
-    assert json.loads(veille("import", file, "--json", site=site).out)["read"] == 150
+    assert json.loads(veille("import", file, "--json", site=site).out)["read"] == 30
 
 
 def test_import_reports_every_bad_line(veille, site: Site) -> None:
@@ -580,9 +580,9 @@ def test_feeds_are_found_where_a_page_names_them(
     assert (site.config.read_text() != before) is bool(added)
     if added:
         assert f'url = "{feedserver.url(added)}"' in site.config.read_text()
-    told = veille("feeds", "add", feedserver.url("/"), site=site)
-    assert told.code in (1, 78)
     if found == 2:
+        told = veille("feeds", "add", feedserver.url("/"), site=site)
+        assert told.code in (1, 78)
         assert feedserver.url("/a.xml") in told.err
         assert feedserver.url("/b.xml") in told.err
 
@@ -686,12 +686,11 @@ def test_health(veille, polled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         assert veille("health", site=polled).code == code
 
 
-def test_a_reader_that_leaves(site: Site) -> None:
+def test_a_reader_that_leaves(polled: Site) -> None:
     """`veille articles | head -1` ends without complaint."""
     import subprocess
 
-    site.veille("poll")
-    command = [sys.executable, "-m", "worker", "articles", "--json", "--config", str(site.config)]
+    command = [sys.executable, "-m", "worker", "articles", "--json", "--config", str(polled.config)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None

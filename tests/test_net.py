@@ -781,7 +781,7 @@ async def test_f22_look_ups_that_hang_do_not_hold_the_loops_threads(monkeypatch:
     hanging = [
         asyncio.create_task(get(client, f"http://h{n}.test/", limits=net.Limits(connect=0.2))) for n in range(40)
     ]
-    assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5) == "done"
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 15) == "done"
     assert {reason(answer) for answer in await asyncio.gather(*hanging)} == {FetchReason.DNS}
     release.set()
     await client.aclose()

@@ -797,6 +797,7 @@ def _plainly(name: str) -> str:
 
 
 @needs_feeds
+@pytest.mark.soak
 def test_no_entry_that_another_parser_finds_is_missed():
     """In every document of the shared data: feedparser alone, and lxml, find nothing that is not found here."""
     missed = {}

@@ -241,7 +241,7 @@ async def working(desk: Desk):
         yield again
     finally:
         stop.set()
-        await asyncio.wait_for(task, 12)
+        await asyncio.wait_for(task, 60)
 
 
 def in_force(desk: Desk) -> upkeep.InForce | None:

@@ -242,7 +242,8 @@ def test_w04_an_id_is_no_path(table, one):
 
 def test_w04_an_id_may_be_long():
     """The longest is one."""
-    compile_rules({"a.toml": f'[[rule]]\nid = "{"a" * 64}"\nname = "R"\nseverity = "low"\nwhen = "=a"\n'.encode()})
+    source = f'[[rule]]\nid = "{"a" * 64}"\nname = "R"\nseverity = "low"\nwhen = "=a"\n'
+    assert [rule.id for rule in compile_rules({"a.toml": source.encode()}).rules] == ["a" * 64]
 
 
 def test_a_mistake_shows_line_and_caret():

@@ -180,6 +180,7 @@ def test_every_schema_leads_to_this_one(store_url: str) -> None:
     store = open_store(store_url, create=True)
     with store.write() as tx:
         upkeep.beat(tx, upkeep.Heartbeat(owner="a", host="h", pid=1, started=NOW, tick=NOW))
+        assert tx.execute(sa.text("SELECT owner FROM heartbeat")).scalars().all() == ["a"]
     store.close()
 
 
