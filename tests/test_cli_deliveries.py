@@ -82,7 +82,7 @@ def test_what_cannot_be_retried_is_said(veille, site: Site) -> None:
     done = veille("deliveries", "retry", "1", "4", "5", "99", site=site)
     assert done.code == 1
     assert [line.partition(":")[2].strip().split(",")[0] for line in done.out.splitlines()] == [
-        "due again (was dead: expired: no room)",
+        "due again (was failed: expired: no room)",
         "was sent",
         f"is {listed(veille, site)[5]['state']}",
         "there is no such delivery",

@@ -1,22 +1,20 @@
 """Reads the files that users edit: the configuration and the rules."""
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker import config, match, render, rules, times
+from worker import config, times
 from worker.app.clock import clock
-from worker.child import ChildFailed, ChildReason, Children
 from worker.errors import Problem, UserError
 from worker.logs import hide
 from worker.model import Target, Templates
 from worker.pipeline.live import Live
 
 if TYPE_CHECKING:
+    from worker.rules import RuleSet
     from worker.store import Store
 
 #: Of processor time, for all samples of messages with the user's own templates.
@@ -69,7 +67,13 @@ def _templates(templates: Templates) -> Sequence[Problem]:
     if not templates.sources:
         return ()
 
-    async def tried() -> tuple[Problem, ...] | ChildFailed:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    from worker import render
+    from worker.child import ChildFailed, ChildReason, Children
+
+    async def tried() -> "tuple[Problem, ...] | ChildFailed":
         children = Children(size=1, cpu_seconds=_TEMPLATE_SECONDS)
         try:
             return await children.run(render.check, templates, seconds=2 * _TEMPLATE_SECONDS)
@@ -89,8 +93,10 @@ def _templates(templates: Templates) -> Sequence[Problem]:
     return [Problem(file=templates.folder, line=0, message=message, fix=fix)]
 
 
-def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
+def _checked(folder: Path) -> "tuple[RuleSet | None, list[Problem]]":
     """The rules of `folder`, if they can be compiled, and everything that speaks against them, failing tests too."""
+    from worker import match, rules
+
     problems: list[Problem] = []
     try:
         files = config.read_rules(folder)
@@ -101,12 +107,14 @@ def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
     return ruleset, [*problems, *match.failing_tests(ruleset, clock())]
 
 
-def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> rules.RuleSet:
+def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> "RuleSet":
     """The rules of `folder` alone, else those of the configuration at `path` or, without one, of `rules` beside it.
 
     Raises UserError with every mistake; with `tested`, also with every `[[rule.test]]` that fails, and every feed
     or tag that a rule reads and the configuration does not have.
     """
+    from worker import match, rules
+
     readable = load_readable(path) if path.exists() else None
     if folder is None:
         folder = path.parent / "rules" if readable is None else readable.config.rules_folder
@@ -120,7 +128,7 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
     return ruleset
 
 
-def with_rules(path: Path, ruleset: rules.RuleSet) -> Live:
+def with_rules(path: Path, ruleset: "RuleSet") -> Live:
     """The configuration at `path` with other rules than its own, to be tried; raises UserError."""
     return Live(config=load_config(path), ruleset=ruleset)
 
@@ -144,7 +152,7 @@ class Readable:
 
     config: config.Config
     #: None: they cannot be compiled.
-    ruleset: rules.RuleSet | None
+    ruleset: "RuleSet | None"
     problems: tuple[Problem, ...]
 
     @property
@@ -162,6 +170,8 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
     _adopt(conf)
     ruleset = None
     if with_rules:
+        from worker import rules
+
         try:
             ruleset = rules.compile_rules(config.read_rules(conf.rules_folder))
         except UserError as e:
