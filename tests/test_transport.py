@@ -32,7 +32,7 @@ class Proxy:
 async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[Proxy]:
     """A running proxy, one connection after the other or several."""
     writers: list[asyncio.StreamWriter] = []
-    tasks: set[asyncio.Task[None] | None] = set()
+    tasks: list[asyncio.Task[None]] = []
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, ssl.SSLError):
@@ -42,7 +42,7 @@ async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[P
         writer.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())
+        tasks.append(asyncio.current_task())  # type: ignore[arg-type]  # it runs in one
         writers.append(writer)
         with suppress(asyncio.IncompleteReadError, OSError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -74,7 +74,7 @@ async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[P
         server.close()
         for writer in writers:
             writer.transport.abort()
-        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+        await asyncio.gather(*tasks)
 
 
 async def resolve(host: str, _port: int) -> Sequence[str]:

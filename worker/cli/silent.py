@@ -20,7 +20,7 @@ _EXPLAINED = 200
 
 
 class Now:
-    """What the live rules say of an article's newest text."""
+    """The verdicts of the live rules on an article's newest text."""
 
     def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
         self._rules, self._one = live.ruleset, one
@@ -35,8 +35,8 @@ class Now:
         """One rule's tree; raises UserError for an id that no rule has."""
         known = [rule.id for rule in self._rules.rules]
         if rule_id not in known:
-            mend = suggestion(rule_id, known) or "`veille rules stats` lists them"
-            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", mend=mend)])
+            fix = suggestion(rule_id, known) or "`veille rules stats` lists them"
+            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", fix=fix)])
         found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
         return found | {"text": self._one.revision > 0}
 
