@@ -69,7 +69,6 @@ def queue(store: Store, target: str, count: int) -> None:
             collecting.notify(tx, target, [f"slack:{target}"], notice, datetime.now(UTC))
 
 
-@pytest.mark.timeout(300)
 def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
     """A send that each stop cuts off is in doubt, and never taken for what kills the process; others go on at once."""
     forever = threading.Event()
@@ -106,7 +105,6 @@ def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
         assert asked.one("SELECT count(*) FROM attempt WHERE outcome = ''") == 0
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("point", "held"),
     [

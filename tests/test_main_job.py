@@ -348,8 +348,8 @@ def import_beside_run(tmp_path: Path, articles: int) -> None:
 
 
 def test_import_beside_run(tmp_path: Path) -> None:
-    """Two hundred articles."""
-    import_beside_run(tmp_path, 200)
+    """A hundred articles."""
+    import_beside_run(tmp_path, 100)
 
 
 @pytest.mark.soak
