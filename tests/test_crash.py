@@ -168,7 +168,7 @@ def wait_while_it_works(site: Site) -> None:
     """Return once nothing is left to do; a busy machine may take long, but not without any progress."""
     while not quiet(site):
         before = left_to_do(site)
-        wait_for(lambda n=before: retry_now(site) or quiet(site) or left_to_do(site) != n, seconds=60, what="progress")
+        wait_for(lambda n=before: retry_now(site) or quiet(site) or left_to_do(site) != n, what="progress")
 
 
 #: Work that a process may have in hand: see `in_flight`.

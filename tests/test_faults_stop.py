@@ -141,7 +141,7 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
         other.send_signal(signal.SIGCONT)
         began = time.monotonic()
         taken = "a worker died; its work is taken over"
-        wait_for(lambda: taken in lives.log(), seconds=60, what="taking over")
+        wait_for(lambda: taken in lives.log(), what="taking over")
         wait_for(
             lambda: asked.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 6,
             seconds=120 - (time.monotonic() - began),
