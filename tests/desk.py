@@ -257,7 +257,7 @@ def examples(count: int) -> settings:
     )
 
 
-async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+async def until(condition: Callable[[], object], seconds: float = 120) -> None:
     """Return once it is true; a liveness bound, never a fixed sleep."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it asks the database, which sends no events

@@ -31,7 +31,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pytest", "worker.app.run", "worker.app.worker", "worker.cli"])
 
 
-def run(*words: str, environ: Mapping[str, str], timeout: float = 110) -> "subprocess.CompletedProcess[str]":
+def run(*words: str, environ: Mapping[str, str], timeout: float = 250) -> "subprocess.CompletedProcess[str]":
     """The command's end, and what it wrote; raises TimeoutExpired and ends it after `timeout` seconds."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"

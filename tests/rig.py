@@ -159,7 +159,7 @@ class Site:
         return {**os.environ, "COLUMNS": "200", **self.environ}
 
 
-def wait_for(condition, seconds: float = 60, what: str = "it"):
+def wait_for(condition, seconds: float = 120, what: str = "it"):
     """Ask again until `condition()` is true and return that; a liveness bound, never a fixed sleep."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -27,9 +27,6 @@ from worker import net
 from worker.model import Feed
 from worker.store import entries, quarantine
 
-#: Their shared fixtures do the work of all of them.
-pytestmark = pytest.mark.timeout(300)
-
 #: Bombs come compressed.
 LIMITS = net.Limits(seconds=10, connect=1, wire=2 << 20, decoded=12 << 20)
 SECRET_FILE = "CANARY_TOKEN_FILE"

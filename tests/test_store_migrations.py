@@ -201,7 +201,7 @@ def test_the_words_of_before_are_those_of_now(store_url: str) -> None:
                 column["name"]: 0 if "INT" in str(column["type"]) else "2026-01-01 00:00:00.000000"
                 for column in sa.inspect(tx).get_columns("delivery")
                 if not column["nullable"] and column["default"] is None
-            } | {"id": number, "state": state}
+            } | {"id": number, "key": f"k{number}", "state": state}
             names = ", ".join(f'"{name}"' for name in columns)
             tx.execute(
                 sa.text(f"INSERT INTO delivery ({names}) VALUES ({', '.join(':' + n for n in columns)})"), columns

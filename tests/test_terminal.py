@@ -173,7 +173,6 @@ TABLE = [
 ]
 
 
-@pytest.mark.timeout(300)
 def test_w11_no_text_commands_the_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes on a real terminal, for every command: signs for what it would obey, markup as it was written."""
     monkeypatch.chdir(site.folder)
