@@ -33,13 +33,13 @@ import numpy as np
 from dedupepeers import CONTAINED, PEERS, RESEMBLES, drawn_shingles
 from dedupetexts import KINDS, Text, edited, fresh
 
-from worker.dedupe import Fingerprint, decide, fingerprint
-from worker.dedupe.signature import unpacked
+from worker.analysis.copies import Fingerprint, decide, fingerprint
+from worker.analysis.copies.signature import unpacked
+from worker.analysis.text import Document, analyse
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.store import Store, articles, open_store, repeated
 from worker.store.articles import packed
 from worker.store.newer import newer, newest
-from worker.text import Document, analyse
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 #: Articles that come anew, and originals of which each kind of copy is made.

@@ -29,10 +29,10 @@ import sqlalchemy as sa
 import structlog
 from deliverloops import httpx_loop, nobody, smtplib_loop
 
-from worker.child import Children
+from worker.analysis.copies import fingerprint
+from worker.analysis.text import analyse
 from worker.config import Config
-from worker.dedupe import fingerprint
-from worker.engine.embedded import Embedded
+from worker.feeds.child import Children
 from worker.model import (
     AlertPolicy,
     Article,
@@ -52,11 +52,10 @@ from worker.model import (
     Verdict,
 )
 from worker.net import Client
-from worker.pipeline.edges import Edges
-from worker.pipeline.live import Live
+from worker.pipeline.context import Edges, Live
 from worker.rules import compile_rules
+from worker.runtime.embedded import Embedded
 from worker.store import Store, articles, ledger, open_store
-from worker.text import analyse
 
 RECIPIENTS = 50
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -285,7 +284,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
 def sealed(targets: Sequence[Target], count: int) -> list[bytes]:
     """The bytes of one message of Veille's, so many times: the loops send what Veille sends."""
     from worker.model import Alert, AlertItem, Passage
-    from worker.render import seal
+    from worker.notify.render import seal
 
     body = load.sentence(Random(7))
     item = AlertItem(

@@ -56,12 +56,11 @@ async def all_of(urls: Sequence[str], one: Callable[[str], Awaitable[int]]) -> C
 
 async def veille(urls: Sequence[str], tls: ssl.SSLContext, folder: Path) -> Pass:
     """The job itself, with its store on disk, guard and parser processes; no engine round it."""
-    from worker.child import Children
     from worker.config import Config
+    from worker.feeds.child import Children
     from worker.model import AlertPolicy, Feed, Secret
     from worker.net import Client
-    from worker.pipeline.edges import Edges
-    from worker.pipeline.live import Live
+    from worker.pipeline.context import Edges, Live
     from worker.pipeline.poll import poll
     from worker.rules import compile_rules
     from worker.store import feeds, open_store

@@ -20,9 +20,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from rig import RULES, Item, rss
 
-from worker.child import ChildFailed
 from worker.config import Config
-from worker.engine.once import Pass, run_once
+from worker.feeds.child import ChildFailed
 from worker.model import (
     AlertPolicy,
     Channel,
@@ -39,10 +38,10 @@ from worker.model import (
 )
 from worker.net import Client
 from worker.pipeline import deliver as deliver_job
-from worker.pipeline.edges import Edges
-from worker.pipeline.live import Live
+from worker.pipeline.context import Edges, Live
 from worker.pipeline.poll import Polled, poll
 from worker.rules import compile_rules
+from worker.runtime.single_pass import Pass, run_once
 from worker.store import Store, feeds, open_store
 
 START = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)

@@ -33,13 +33,13 @@ from typing import Any
 import structlog
 from rig import WORDS, Item, Site, rss
 
-from worker.app.load import load, open_for
-from worker.app.run import edges, make_threads
-from worker.app.worker import Worker
 from worker.model import Claimed, Outcome, Receipt
 from worker.net import Client
 from worker.net.client import Limits
 from worker.pipeline import deliver as job
+from worker.runtime.load import load, open_for
+from worker.runtime.run import edges, make_threads
+from worker.runtime.worker import Worker
 from worker.store import feeds as rows
 
 FACTOR = 20

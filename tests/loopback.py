@@ -37,9 +37,9 @@ from rig import WORDS, Item, rss
 from sinks import CERTIFICATE, HttpSink
 
 from worker import net
-from worker.child import Children
-from worker.engine.embedded import Embedded
+from worker.feeds.child import Children
 from worker.model import Channel, Feed, Route, Secret, SlackSettings, Target
+from worker.runtime.embedded import Embedded
 from worker.store import ledger
 
 SECRET = "CANARY_TOKEN_"

@@ -27,7 +27,7 @@ from worker.model import (
     Target,
     Templates,
 )
-from worker.render import seal
+from worker.notify.render import seal
 
 NOW = datetime(2026, 3, 12, 3, 0, tzinfo=UTC)
 PUBLISHED = datetime(2026, 3, 12, 2, 40, tzinfo=UTC)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from worker.alert import About, History, alert
-from worker.dedupe import Fingerprint, decide, fingerprint
-from worker.identify import Sighting, SightingKind
+from worker.alerts import About, History, alert
+from worker.analysis.copies import Fingerprint, decide, fingerprint
+from worker.analysis.text import analyse
+from worker.feeds.identify import Sighting, SightingKind
+from worker.feeds.normalise import Known
 from worker.model import (
     AlertPolicy,
     Article,
@@ -35,10 +37,8 @@ from worker.model import (
     Target,
     Verdict,
 )
-from worker.normalise import Known
-from worker.pipeline.known import store_known
+from worker.pipeline.imports import store_known
 from worker.store import Store, articles, deliveries, entries, feeds, ledger
-from worker.text import analyse
 
 TESTS = Path(__file__).parent
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)

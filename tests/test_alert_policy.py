@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import match, target
 
-from worker.alert import About, History, Silenced, Standing, alert
-from worker.alert.schedule import next_digest, quiet_until
+from worker.alerts import About, History, Silenced, Standing, alert
+from worker.alerts.schedule import next_digest, quiet_until
 from worker.model import (
     AlertPolicy,
     DigestPolicy,

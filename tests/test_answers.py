@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from rig import Item, Site, rss
 from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
 
-from worker.answers import LASTS, Action, Answer, sign, verify
+from worker.alerts.answers import LASTS, Action, Answer, sign, verify
 from worker.console import application
 from worker.console.answers import routes
 from worker.model import Channel, Notice, Quiet, Secret, SlackSettings, Target, Telling, Thread
+from worker.notify.render import seal
 from worker.pipeline import answering
-from worker.render import seal
 from worker.store import silences
 
 NOW = datetime(2026, 2, 6, 8, 0, tzinfo=UTC)

@@ -19,17 +19,16 @@ from feedserver import FeedServer
 from rig import Item, Site, rss, wait_for
 from structlog.testing import capture_logs
 
-from worker.app import load as app_load
-from worker.app import reload as app_reload
-from worker.app import run as app_run
-from worker.app.clock import LATE_AFTER, is_alive
-from worker.app.load import load, open_for
-from worker.app.names import user_agent
-from worker.app.worker import Worker, forget
 from worker.config import Config, Retention
 from worker.errors import StoreHeldError, UserError, VeilleError
 from worker.model import Secret
 from worker.net import Client
+from worker.runtime import load as app_load
+from worker.runtime import reload as app_reload
+from worker.runtime import run as app_run
+from worker.runtime.clock import LATE_AFTER, is_alive
+from worker.runtime.load import load, open_for, user_agent
+from worker.runtime.worker import Worker, forget
 from worker.store import deliveries, upkeep
 
 
@@ -71,7 +70,7 @@ def test_load_reports_everything_at_once(tmp_path: Path, more: str, rules: str, 
 
 def test_load(tmp_path: Path) -> None:
     """What is right is loaded, and its secrets are known to the log."""
-    from worker import logs
+    from worker.runtime import logs
 
     hook = "https://hooks.slack.com/services/T0/B0/CANARY-77"
     target = f'[[target]]\nid = "s"\nslack = {{ webhook = "{hook}" }}\n'
@@ -433,7 +432,7 @@ async def test_c03_a_worker_looks_at_what_it_began_with_once(desk: Desk) -> None
     """Modules and rules are no matter for the garbage collector while jobs run: a tenth of a second of the loop."""
     import gc
 
-    from worker.app.run import edges
+    from worker.runtime.run import edges
 
     before = gc.get_freeze_count()
     async with edges(desk.edges.live, desk.store, print):

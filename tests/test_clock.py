@@ -22,12 +22,11 @@ from feedserver import FeedServer
 from rig import Item, Site, rss, wait_for
 from test_app import scripted
 
-from worker.app.clock import Steps
-from worker.app.worker import Worker, forget
 from worker.config import Retention
-from worker.engine.timetable import Timetable
 from worker.model import Outcome, Receipt
 from worker.pipeline.deliver import deliver
+from worker.runtime.clock import Steps, Timetable
+from worker.runtime.worker import Worker, forget
 from worker.store import deliveries
 
 HERE = Path(__file__).parent

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from rig import Item
 from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B
 
-from worker.engine.once import _deliveries
 from worker.model import DigestPolicy, Outcome, Quiet, Receipt, Severity, Telling, Throttle
 from worker.pipeline import deliver as job
 from worker.pipeline import hands
+from worker.runtime.single_pass import _deliveries
 from worker.store import ledger, silences
 
 TEXTS = [*ACCOUNTS, ELSEWHERE, "Hun Sen annule sa visite de la halle aux poissons de Kep, fermée pour travaux."]

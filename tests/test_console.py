@@ -15,10 +15,10 @@ from desk import Desk, feed
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker import console
-from worker.app.measure import measure
 from worker.console import Console, application, connections
+from worker.console.metrics import Measured, exposition
 from worker.errors import StoreBusyError, VeilleError
-from worker.metrics import Measured, exposition
+from worker.runtime.worker import measure
 from worker.store import targets
 
 MEASURED = Measured(

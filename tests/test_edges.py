@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from desk import Desk
 
-from worker.pipeline.edges import Edges
+from worker.pipeline.context import Edges
 
 
 @pytest.fixture

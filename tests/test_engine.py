@@ -18,13 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rig import Item, rss
 
-from worker.engine import embedded, once
-from worker.engine.embedded import LEASE, PAGES_TAKEN, PER_TARGET, POLLS, Embedded
-from worker.engine.hosts import PER_HOST, Turns, choose, host_of
 from worker.errors import StoreBusyError
 from worker.model import Outcome, Receipt
 from worker.pipeline.ingest import ingest
-from worker.store import collecting, entries, feeds
+from worker.runtime import embedded, single_pass
+from worker.runtime.embedded import LEASE, PAGES_TAKEN, PER_HOST, PER_TARGET, POLLS, Embedded, Turns, choose, host_of
+from worker.store import entries, feeds, open_deliveries
 
 
 @pytest.fixture
@@ -237,7 +236,7 @@ async def test_a_backlog_needs_few_looks(desk: Desk, monkeypatch: pytest.MonkeyP
 
     with desk.store.write() as tx:
         for n in range(100):
-            collecting.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+            open_deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
     looks = []
     real = deliveries.due
     monkeypatch.setattr(embedded.deliveries, "due", lambda *a, **k: looks.append(1) or real(*a, **k))
@@ -432,7 +431,7 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         desk.web.feed(three[1].id, [])
         desk.web.answer(three[2].id, status=500)
         seen: list[str] = []
-        done = await once.run_once(desk.edges, seen.append)
+        done = await single_pass.run_once(desk.edges, seen.append)
         assert sorted(seen) == ["a", "b", "c"]
         assert done.as_json() == {
             "feeds": {"polled": 3, "new": 2, "not_modified": 0, "failed": 1, "waiting": 0},
@@ -448,14 +447,14 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 async def test_once_goes_on_past_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One feed's job that raises does not cost the pass the others."""
     bad, good = feed("https://bad.example/feed"), feed("https://good.example/feed")
-    real = once.poll
+    real = single_pass.poll
 
     async def poll(edges, key):
         if key == bad.id:
             raise ZeroDivisionError("as the test says")
         return await real(edges, key)
 
-    monkeypatch.setattr(once, "poll", poll)
+    monkeypatch.setattr(single_pass, "poll", poll)
     with scripted(monkeypatch, Desk(tmp_path, feeds=[bad, good])) as desk:
         desk.web.feed(good.id, [Item("1", "Hun Sen à Hanoï", VISIT)])
         done = await desk.pass_()
@@ -468,7 +467,7 @@ async def test_once_raises_what_the_store_refused(desk: Desk, monkeypatch: pytes
     async def poll(*_: object) -> None:
         raise StoreBusyError("busy")
 
-    monkeypatch.setattr(once, "poll", poll)
+    monkeypatch.setattr(single_pass, "poll", poll)
     with pytest.raises(StoreBusyError):
         await desk.pass_()
 
@@ -494,7 +493,7 @@ async def test_once_waits_for_turns_but_not_for_ever(
         desk.edges.clock = lambda: datetime.now(UTC)
         with desk.store.write() as tx:
             for n in range(4):
-                collecting.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+                open_deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
         await desk.pass_()
         assert [claimed.id for _, claimed in desk.attempts] == list(range(1, sent + 1))
 

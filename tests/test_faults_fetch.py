@@ -23,7 +23,7 @@ from loopback import Loopback, dispatch
 from rig import Item, rss
 from sinks import CERTIFICATE
 
-from worker.child import Children
+from worker.feeds.child import Children
 from worker.model import Feed
 from worker.net import Limits
 

@@ -11,13 +11,13 @@ from desk import FEED, VISIT, Desk, feed, log_target, scripted
 from rig import Item
 from structlog.testing import capture_logs
 
-from worker.app.vigil import Vigil
-from worker.app.worker import Worker
-from worker.child import MEBIBYTE, ChildFailed, ChildReason, Children
+from worker.feeds.child import MEBIBYTE, ChildFailed, ChildReason, Children
 from worker.model import Route
 from worker.pipeline import deliver as deliver_job
 from worker.pipeline import ingest as ingest_job
 from worker.pipeline.reading import read
+from worker.runtime.self_watch import Vigil
+from worker.runtime.worker import Worker
 from worker.store import quarantine
 
 NEWS = [

@@ -29,19 +29,19 @@ from loopback import Loopback, dispatch
 from rig import Site, rss, wait_for
 from sinks import HttpSink, Reply
 
-from worker.app import run as app_run
-from worker.app import worker as app_worker
-from worker.app.load import load
-from worker.app.worker import Worker
-from worker.child import MEBIBYTE, Children
-from worker.engine import embedded
-from worker.engine.embedded import LEASE
-from worker.metrics import exposition
+from worker.console.metrics import exposition
+from worker.feeds.child import MEBIBYTE, Children
 from worker.net import Client
+from worker.pipeline.context import Edges
 from worker.pipeline.deliver import deliver
-from worker.pipeline.edges import Edges
+from worker.runtime import embedded
+from worker.runtime import run as app_run
+from worker.runtime import worker as app_worker
+from worker.runtime.embedded import LEASE
+from worker.runtime.load import load
+from worker.runtime.worker import Worker
 from worker.store import database as store_database
-from worker.store import open_store, setback
+from worker.store import leases, open_store
 from worker.store.tables import DeliveryRow, FeedRow
 
 ROOT = Path(__file__).parents[1]
@@ -133,13 +133,13 @@ def test_c01_what_is_moved_when_a_clock_is_set_back(store) -> None:
     with store.write() as tx:
         tx.execute(sa.update(fields).values(later))
         tx.execute(sa.update(messages).where(messages.c.recipient == "log:b").values(hold="digest"))
-        setback.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
+        leases.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
         moved = tx.execute(sa.select(fields.c.due, fields.c.lease_until, fields.c.not_before)).one()
         told = dict(tx.execute(sa.select(messages.c.recipient, messages.c.due)).all())
-        setback.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
+        leases.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
         again = tx.execute(sa.select(fields.c.due)).scalar_one()
         tx.execute(sa.update(messages).values(due=NOW + 730 * DAY + 3 * HOUR))
-        setback.set_back(tx, 730 * DAY + 2 * HOUR, now=NOW, lease=LEASE)
+        leases.set_back(tx, 730 * DAY + 2 * HOUR, now=NOW, lease=LEASE)
         years = dict(tx.execute(sa.select(messages.c.recipient, messages.c.due)).all())
     assert years == {"log:a": NOW + HOUR, "log:b": NOW + 3 * HOUR}
     assert tuple(moved) == (NOW + HOUR, NOW + LEASE, NOW + HOUR)
@@ -324,7 +324,7 @@ def other_worker(site: Site, url: str, *, ahead: timedelta) -> Edges:
 
 def store_now():
     """Now, as the worker reads it."""
-    from worker.app.clock import clock
+    from worker.runtime.clock import clock
 
     return clock()
 

@@ -51,7 +51,7 @@ def test_a_mute_covers_strong_joins_alone(steps: list, muted: int, strong: float
             telling=Telling(follow_up=("new-source", "development") if follow_up else ()),
         ) as desk,
         mock.patch.object(job, "send", desk.send),
-        mock.patch("worker.story.verdict.STRONG", strong),
+        mock.patch("worker.analysis.stories.decide.STRONG", strong),
     ):
         asyncio.run(_publish(desk, steps, muted, strong))
 

@@ -20,14 +20,14 @@ from desk import FEED, VISIT, Desk, email_target, log_target
 from rig import Item
 from sinks import Act, HttpSink, Reply, SmtpSink, free_port
 
-from worker import deliver as channels
-from worker.engine.embedded import LEASE
 from worker.model import Channel, Claimed, DeliveryState, Notice, Outcome, Receipt, Secret, SlackSettings, Target
 from worker.net import Client
+from worker.notify import senders as channels
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
 from worker.pipeline.ingest import ingest
-from worker.store import collecting, deliveries, entries, ledger
+from worker.runtime.embedded import LEASE
+from worker.store import deliveries, entries, ledger, open_deliveries
 from worker.store import targets as target_states
 
 MORE = "Le calendrier du bureau {n} prévoit {n} autres rencontres, dont {n} à Paksé et {n} à Savannakhet."
@@ -484,7 +484,7 @@ def owe_notices(it: Bench, target: Target, count: int) -> None:
     """What needs no article and no feed."""
     with it.desk.store.write() as tx:
         for n in range(count):
-            collecting.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)
+            open_deliveries.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)
 
 
 @pytest.mark.parametrize("count", [1, 12], ids=["one-waits", "many-wait"])

@@ -15,14 +15,14 @@ from desk import FEED, VISIT, Desk, email_target, log_target, scripted, slack_ta
 from rig import Item
 from sinks import SmtpSink
 
-from worker.alert import MAX_CRASHES, PARKED_FOR
-from worker.app.worker import forget
-from worker.engine.embedded import LEASE
+from worker.alerts import MAX_CRASHES, PARKED_FOR
 from worker.errors import StoreBusyError
 from worker.model import DeliveryState, Notice, Outcome, Receipt, Route, Templates
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
-from worker.store import collecting, deliveries
+from worker.runtime.embedded import LEASE
+from worker.runtime.worker import forget
+from worker.store import deliveries, open_deliveries
 from worker.store import targets as target_states
 
 MORE = "Le calendrier du bureau {n} prévoit {n} autres rencontres, dont {n} à Paksé et {n} à Savannakhet."
@@ -422,7 +422,7 @@ async def test_a_notice_that_grows_while_it_is_sealed_loses_nothing(
         def tell(subject: str) -> None:
             with desk.store.write() as tx:
                 notice = Notice(subject=subject, body="Une ligne.", kind="message")
-                collecting.notify(tx, "ops", ["log:ops"], notice, desk.now)
+                open_deliveries.notify(tx, "ops", ["log:ops"], notice, desk.now)
 
         tell("un")
         made = job._sealed

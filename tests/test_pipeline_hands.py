@@ -11,17 +11,17 @@ from stored import NOW, add, article
 from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B, C, mails, occasions, publish
 
+from worker.analysis.copies import fingerprint
+from worker.analysis.text import analyse
 from worker.config import Config
-from worker.dedupe import fingerprint
-from worker.engine.once import _deliveries
 from worker.model import AlertPolicy, Telling
 from worker.pipeline import answering, hands
+from worker.pipeline.context import Live
 from worker.pipeline.hands import By, Done, Refused
 from worker.pipeline.lane import Lane, Subject, look
-from worker.pipeline.live import Live
 from worker.rules import compile_rules
+from worker.runtime.single_pass import _deliveries
 from worker.store import Store, ledger, stories
-from worker.text import analyse
 
 BY = By(author="ana", note="autre affaire", now=NOW)
 THIRD = (
@@ -39,7 +39,7 @@ LIVE = Live(
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From then on, nothing is like enough to join."""
-    return lambda: monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    return lambda: monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
 
 
 def split(store: Store, article_id: int) -> Done | Refused:
@@ -109,7 +109,7 @@ def test_what_was_split_is_not_joined_by_a_merge_of_others(store: Store, weak: C
     one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
     split(store, two)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("worker.story.verdict.STRONG", 1000)
+        patched.setattr("worker.analysis.stories.decide.STRONG", 1000)
         third = tell(store, "Trois", THIRD)
     assert of(store, third) not in (of(store, one), of(store, two))
     merge(store, of(store, one), of(store, third))

@@ -10,13 +10,13 @@ import pytest
 from desk import FEED, START, VISIT, Desk, email_target, feed, log_target, scripted
 from rig import Item
 
-from worker.child import ChildFailed, ChildReason, Children
-from worker.engine.embedded import BATCH, LEASE
 from worker.errors import StoreBusyError
+from worker.feeds.child import ChildFailed, ChildReason, Children
 from worker.model import Match, NoveltyKind, ParsedEntry, Severity
 from worker.pipeline import ingest as ingest_job
 from worker.pipeline.ingest import Ingested, ingest
 from worker.pipeline.reading import read
+from worker.runtime.embedded import BATCH, LEASE
 from worker.store import entries, quarantine, upkeep
 
 OTHER = "https://b.example/feed"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import url_of
 
+from worker.feeds.normalise import Known
 from worker.model import NoveltyKind
-from worker.normalise import Known
-from worker.pipeline.known import store_in_order, store_known
+from worker.pipeline.imports import store_in_order, store_known
 from worker.pipeline.lane import Lane, look
 from worker.store import Store, open_store
 
@@ -129,7 +129,7 @@ def test_a_line_learnt_since_the_look_is_heard_under_the_lock(store: Store) -> N
     store_in_order(store, [item(0, 0, 0, f"{own(0)}\n\n{text}", "a")], NOW)
     # The new text says nothing but the standing line, which begins an article of another event.
     late = item(2, 0, 0, text, "a")
-    from worker.pipeline.known import _subject
+    from worker.pipeline.imports import _subject
 
     looked = look(store, [_subject(late, NOW)])
     store_in_order(store, [item(1, 1, 0, f"{own(1)}\n\n{text}", "a")], NOW)

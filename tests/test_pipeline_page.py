@@ -13,11 +13,11 @@ from feedserver import Document, FeedServer
 from rig import Item, rss
 
 from worker import net
-from worker.child import ChildReason
-from worker.engine.embedded import LEASE
+from worker.feeds.child import ChildReason
 from worker.model import PageReason
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
+from worker.runtime.embedded import LEASE
 from worker.store import entries, pages
 
 LINK = "https://a.example/article-1"

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from desk import FEED, START, Desk, Inline, feed
 from rig import Item, rss
 
-from worker.app.vigil import Vigil
-from worker.child import ChildReason
 from worker.errors import StoreBusyError
+from worker.feeds.child import ChildReason
+from worker.feeds.parse import parse
 from worker.model import NotModified
-from worker.parse import parse
 from worker.pipeline import poll as poll_job
 from worker.pipeline.poll import Polled, poll
+from worker.runtime.self_watch import Vigil
 from worker.store import entries
 from worker.store.feeds import OvertakenError
 

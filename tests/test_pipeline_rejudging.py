@@ -13,13 +13,13 @@ from test_pipeline_hands import LIVE, THIRD, merge, root, split
 from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, A, B, C, mails, occasions, publish
 
-from worker.engine.once import _deliveries
+from worker.analysis.stories import SCHEME
 from worker.model import Route, Telling
 from worker.pipeline import rejudging, reviewing
 from worker.pipeline.rejudging import rejudge
+from worker.runtime.single_pass import _deliveries
 from worker.store import Store, ledger, silences, stories
 from worker.store.stories import Judged
-from worker.story import SCHEME
 
 #: Another event, which the old scheme took for the same: an official and a day in common.
 OTHER = (

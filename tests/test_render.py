@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, part, sealed, slack, slack_texts, target
 
-from worker import text
+from worker.analysis import text
 from worker.model import Alert, Channel, Notice, Part, Passage, Severity, Span
-from worker.render import opening, passages, seal
-from worker.render.passages import clip, pieces, tidy
+from worker.notify.render import opening, passages, seal
+from worker.notify.render.passages import clip, pieces, tidy
 
 # --- passages ------------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.render import changes
+from worker.notify.render import changes
 
 #: The function has the name of its module.
-changes_module = sys.modules["worker.render.changes"]
+changes_module = sys.modules["worker.notify.render.changes"]
 
 BEFORE = (
     "La visite durera deux jours. L'accord porte sur 1 200 tonnes de riz.\n\n"

@@ -9,10 +9,10 @@ import pytest
 from desk import FEED, VISIT, Desk, feed, log_target, scripted
 from rig import RULES, Item
 
-from worker.dedupe import Fingerprint
-from worker.normalise import Known
-from worker.pipeline.known import store_known
-from worker.replay import Replayed, replay
+from worker.analysis.copies import Fingerprint
+from worker.evaluate.replay import Replayed, replay
+from worker.feeds.normalise import Known
+from worker.pipeline.imports import store_known
 from worker.rules import compile_rules
 from worker.store import history
 

@@ -10,9 +10,8 @@ import pytest
 from desk import FEED, START, VISIT, Desk, feed, log_target, scripted
 from rig import Item
 
-from worker.pipeline.live import Live
-from worker.replay import Rerun, rerun
-from worker.replay.differences import Kind, What
+from worker.evaluate.replay import Kind, Rerun, What, rerun
+from worker.pipeline.context import Live
 from worker.rules import compile_rules
 from worker.store import open_store, upkeep
 from worker.store.quarantine import forget_documents

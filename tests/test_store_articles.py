@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from stored import LEASE, NEW, NOW, add, article, mark, publish, sighting
 
-from worker.dedupe import Fingerprint, fingerprint
+from worker.analysis.copies import Fingerprint, fingerprint
+from worker.analysis.text import analyse
 from worker.model import Novelty, NoveltyKind, Origin
 from worker.store import Store, articles, entries
-from worker.text import analyse
 
 TEXT = (
     "Le pont de la rivière Sékong a été ouvert mardi à la circulation par le gouverneur de la province d'Attapeu. "

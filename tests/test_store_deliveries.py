@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
 
 from worker.model import DeliveryState, Notice, Outcome, TargetState
-from worker.store import Store, collecting, deliveries, targets
+from worker.store import Store, deliveries, open_deliveries, targets
 
 MINUTE = timedelta(minutes=1)
 
@@ -285,8 +285,8 @@ def test_a_notice_is_open_until_it_is_sealed_and_goes_to_each_recipient(store: S
     """Two notices are two messages."""
     notice = Notice(subject="Sujet", body="Le corps, accentué.")
     with store.write() as tx:
-        collecting.notify(tx, "ops", ["log:a", "log:b"], notice, NOW)
-        collecting.notify(tx, "ops", ["log:a"], notice, NOW)
+        open_deliveries.notify(tx, "ops", ["log:a", "log:b"], notice, NOW)
+        open_deliveries.notify(tx, "ops", ["log:a"], notice, NOW)
     first, second, third = due(store)
     with store.read() as tx:
         draft = deliveries.draft(tx, first)

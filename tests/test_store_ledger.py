@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stored import NOW, add, claim, finish, match, open_one, owe, owed, states, suppressed
 
 from worker.model import Outcome, Suppression
-from worker.store import Store, collecting, deliveries, ledger
+from worker.store import Store, deliveries, ledger, open_deliveries
 
 
 def owed_ids(store: Store) -> dict[tuple[str, str], int | None]:
@@ -98,7 +98,7 @@ def test_a_key_is_never_used_again(store: Store) -> None:
     with store.write() as tx:
         for now in (NOW, NOW, NOW + timedelta(seconds=1)):
             for recipient in ("log:a", "log:b"):
-                collecting.open_delivery(tx, "a", recipient, "notice", due=now, now=now)
+                open_deliveries.open_delivery(tx, "a", recipient, "notice", due=now, now=now)
         keys = {deliveries.draft(tx, n).key for n in range(1, 7)}
     assert len(keys) == 6
 

@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 from stored import NEW, NOW, add, article, claim, finish, mark, open_one, owe, owed, publish, sighting, state_of, states
 
-from worker.identify import SightingKind, identify, keys
+from worker.feeds.identify import SightingKind, identify, keys
 from worker.model import Novelty, NoveltyKind, Origin, Outcome, ParsedEntry
-from worker.store import Store, articles, collecting, entries, upkeep
+from worker.store import Store, articles, entries, open_deliveries, upkeep
 
 DAY = timedelta(days=1)
 LATER = NOW + DAY
@@ -147,7 +147,7 @@ def test_notices_are_forgotten_when_they_ended(store: Store) -> None:
     """They carry nothing, and are kept while they wait."""
     with store.write() as tx:
         for n in range(2):
-            collecting.open_delivery(tx, "ops", f"log:{n}", collecting.NOTICE, due=NOW, now=NOW)
+            open_deliveries.open_delivery(tx, "ops", f"log:{n}", open_deliveries.NOTICE, due=NOW, now=NOW)
     claimed = claim(store, 1)
     assert claimed is not None
     finish(store, claimed, Outcome.PERMANENT, state="failed")

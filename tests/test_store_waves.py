@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from stored import NOW, article, mark, match, target
 from test_alert_volume import EVENTS, Event, counted_apart
 
+from worker.analysis.stories import Told, Vector
 from worker.model import AlertPolicy, Novelty, NoveltyKind, Origin, Volume
-from worker.pipeline.owing import Came, owe
+from worker.pipeline.obligations import Came, owe
 from worker.store import Store, articles, ledger, stories, upkeep, waves
-from worker.story import Told, Vector
 
 FIVE = Volume(at_least=5, per=timedelta(hours=6))
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import story
-from worker.story import Candidate, StoryVerdict, Told, Vector
-from worker.story.places import CAPITALS, LONGEST, PLACES
-from worker.story.terms import Kind
-from worker.text import analyse, fold
+from worker.analysis import stories as story
+from worker.analysis.stories import Candidate, StoryVerdict, Told, Vector
+from worker.analysis.stories.places import CAPITALS, LONGEST, PLACES
+from worker.analysis.stories.terms import Kind
+from worker.analysis.text import analyse, fold
 
 DAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -243,7 +243,7 @@ BRIDGE_ENGLISH = (
 @pytest.fixture
 def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the likeness from which an article joins: what is decided at it, not how it was chosen, is tested here."""
-    return lambda value: monkeypatch.setattr("worker.story.verdict.STRONG", value)
+    return lambda value: monkeypatch.setattr("worker.analysis.stories.decide.STRONG", value)
 
 
 def test_two_accounts_of_one_event_are_one_story() -> None:
@@ -369,7 +369,7 @@ def test_an_article_without_words_begins_its_own_story() -> None:
 
 def test_what_ships_is_scaled_to_140_articles_of_a_language(tmp_path: Path) -> None:
     """A language with many articles does not make the words of another rare; what stands in one article is left out."""
-    from worker.story.generate import generate
+    from worker.analysis.stories.generate import generate
 
     lines = [
         ("fr", "un canal"),

@@ -12,10 +12,10 @@ import pytest
 from desk import Desk, email_target, feed, scripted
 from rig import Item
 
-from worker.engine.once import _deliveries
 from worker.model import DigestPolicy, Escalation, Outcome, Quiet, Receipt, Route, Telling, Throttle
 from worker.pipeline.redeciding import owe_again
-from worker.store import ledger, revisiting, silences, standing
+from worker.runtime.single_pass import _deliveries
+from worker.store import ledger, notification_history, revisiting, silences
 
 A, B, C = (f"https://{name}.example/feed" for name in "abc")
 MAIL = "mailto:a@example.org"
@@ -122,7 +122,7 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
 
 async def test_what_perhaps_is_the_same_is_a_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its own thread, with the other's title and outlet; "also in" names no outlet that only resembles."""
-    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, ACCOUNTS[1])
@@ -215,7 +215,7 @@ async def test_a_digest_says_what_was_held_back(desk: Desk) -> None:
     assert "Vientiane" in plain(digest)
     assert [row[0] for row in desk.rows("SELECT suppression FROM obligation WHERE verdict != 'owed'")] == ["same-story"]
     with desk.store.read() as tx:
-        assert standing.held_back(tx, MAIL) == {}
+        assert notification_history.held_back(tx, MAIL) == {}
     assert "1 " in plain(digest).rstrip().splitlines()[-1]
 
 

@@ -18,17 +18,28 @@ from hypothesis import strategies as st
 from rig import Item, Site
 from stored import sighting
 
-from worker.app import doctor as app_doctor
-from worker.app import run as app_run
-from worker.app import vigil as app_vigil
-from worker.app.vigil import Vigil
-from worker.app.worker import Worker
+from worker.alerts.self_watch import (
+    DISK_ENOUGH,
+    DISK_LOW,
+    LOG_LARGE,
+    Facts,
+    FeedFacts,
+    Kind,
+    On,
+    RuleFacts,
+    conditions,
+    ended,
+)
 from worker.errors import StoreBusyError
 from worker.model import FetchReason, Outcome, Receipt, Secret
 from worker.net.dial import NotDialled
-from worker.store import conditions as stored
+from worker.runtime import doctor as app_doctor
+from worker.runtime import run as app_run
+from worker.runtime import self_watch as app_vigil
+from worker.runtime.self_watch import Vigil
+from worker.runtime.worker import Worker
 from worker.store import deliveries, entries, feeds, open_store, targets, upkeep
-from worker.vigil import DISK_ENOUGH, DISK_LOW, LOG_LARGE, Facts, FeedFacts, Kind, On, RuleFacts, conditions, ended
+from worker.store import upkeep as stored
 
 NOW = datetime(2026, 2, 27, 8, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.alert.schedule import quiet_until
-from worker.answers import Action, Answer, sign, verify
+from worker.alerts.answers import Action, Answer, sign, verify
+from worker.alerts.schedule import quiet_until
 from worker.model import AlertItem, Answers, Hold, Judgement, Notice, Target
-from worker.pipeline.live import Live
-from worker.render.wording import Wording, say_date, wording
-from worker.store import Store, Tx, articles, collecting, judgements, silences, stories
+from worker.notify.render.wording import Wording, say_date, wording
+from worker.pipeline.context import Live
+from worker.store import Store, Tx, articles, judgements, open_deliveries, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.
 MUTED_FOR = timedelta(days=7)
@@ -105,7 +105,7 @@ def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[st
 
 def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
     """Open a line to everybody else who was sent an alert of the story, below that alert, outside their quiet hours."""
-    for delivery_id, target_id, recipient in collecting.readers(tx, _story_of(tx, answer.article_id)):
+    for delivery_id, target_id, recipient in open_deliveries.readers(tx, _story_of(tx, answer.article_id)):
         reach = [target for target in targets if recipient in target.recipients]
         target = next((one for one in reach if one.id == target_id), reach[0] if reach else None)
         if target is None or recipient == answer.recipient:
@@ -113,7 +113,7 @@ def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetim
         words = wording(target.language)
         sentence = _sentence(answer.action, answer.recipient, now, target, words)
         due = quiet_until(target.quiet, target.timezone, now)
-        collecting.follow(
+        open_deliveries.follow(
             tx,
             target.id,
             recipient,

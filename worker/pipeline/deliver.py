@@ -9,10 +9,8 @@ from itertools import chain, repeat
 
 import structlog
 
-from worker import times
-from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
-from worker.alert.schedule import after_failure
-from worker.deliver import send
+from worker.alerts import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
+from worker.alerts.schedule import after_failure
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
     Channel,
@@ -23,14 +21,15 @@ from worker.model import (
     Receipt,
     Target,
     TargetState,
+    times,
 )
+from worker.notify.render import seal
+from worker.notify.senders import send
+from worker.pipeline.before_seal import carry_out, recheck
 from worker.pipeline.content import content, headline
-from worker.pipeline.edges import Edges
-from worker.pipeline.live import Live
-from worker.pipeline.operators import Gathered, tell, words
-from worker.pipeline.recheck import carry_out, recheck
-from worker.render import seal
-from worker.store import Tx, collecting, deliveries, ledger, targets
+from worker.pipeline.context import Edges, Live
+from worker.pipeline.notices import Gathered, tell, words
+from worker.store import Tx, deliveries, ledger, open_deliveries, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -133,7 +132,7 @@ def _made(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now
         _log.exception("messages cannot be made now", delivery=draft.id)
         edges.faults["deliver"] = f"{type(e).__name__}: {e}"
         with edges.store.write() as tx:
-            collecting.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
+            open_deliveries.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
         return None
     except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
         _log.exception("a message cannot be made", delivery=draft.id, target=target.id)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from worker import text, times
-from worker.model import Article
-from worker.pipeline.live import Live
+from worker.analysis import text
+from worker.analysis.stories import Told
+from worker.model import Article, times
+from worker.pipeline.context import Live
 from worker.pipeline.redeciding import decide_again
 from worker.pipeline.stories import Weighing
 from worker.store import Tx, articles, stories
 from worker.store.stories import Hand, HandKind
-from worker.story import Told
 
 
 class Refused(StrEnum):

@@ -9,18 +9,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker import text
-from worker.child import ChildFailed
-from worker.dedupe import compare_revision, fingerprint, news
+from worker.analysis import text
+from worker.analysis.copies import compare_revision, fingerprint, news
 from worker.errors import StoreBusyError, StoreError
-from worker.match import Source, match
+from worker.feeds.child import ChildFailed
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
-from worker.pipeline.edges import Edges
-from worker.pipeline.fault import Failed, good_entry
+from worker.pipeline.context import Edges, Live
 from worker.pipeline.lane import Lane, Look, Subject, Thought, look
-from worker.pipeline.live import Live
-from worker.pipeline.owing import Came, changed, owe
-from worker.pipeline.reading import Unread, read
+from worker.pipeline.obligations import Came, changed, owe
+from worker.pipeline.reading import Failed, Unread, good_entry, read
+from worker.rules.match import Source, match
 from worker.store import Tx, articles, entries, savepoint
 
 _log = structlog.get_logger()

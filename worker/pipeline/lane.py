@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker.dedupe import Candidate, Fingerprint, decide
+from worker.analysis.copies import Candidate, Fingerprint, decide
+from worker.analysis.stories import WINDOW, StoryVerdict, keys
+from worker.analysis.text import Document
 from worker.model import Article, Novelty, NoveltyKind
 from worker.pipeline import stories as placing
 from worker.pipeline.stories import Weighed, Weighing
 from worker.store import Store, Tx, articles, repeated, stories
 from worker.store.newer import Newer, Newest, newer, newest
-from worker.story import WINDOW, StoryVerdict, keys
-from worker.text import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

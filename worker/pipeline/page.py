@@ -10,12 +10,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from worker import urls
-from worker.child import ChildFailed
-from worker.fetch import fetch_page
+from worker.feeds.child import ChildFailed
+from worker.feeds.fetch import fetch_page
+from worker.feeds.normalise.pages import (
+    FeedText,
+    PageVerdict,
+    alike,
+    carries,
+    is_front,
+    line_key,
+    line_keys,
+    own_lines,
+)
 from worker.model import Feed, FetchFailed, PageReason
-from worker.normalise.pages import FeedText, PageVerdict, alike, carries, is_front, line_key, line_keys, own_lines
-from worker.pipeline.edges import Edges
+from worker.net import urls
+from worker.pipeline.context import Edges
 from worker.pipeline.reading import ReadPage, read_page
 from worker.store import Tx, pages
 

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker.child import ChildFailed, ChildReason
 from worker.errors import OWN_FAULTS, StoreBusyError, StoreError
-from worker.fetch import fetch_feed
-from worker.identify import Seen, Sighting, SightingKind, edited, identify, is_bare, keys
+from worker.feeds.child import ChildFailed, ChildReason
+from worker.feeds.fetch import fetch_feed
+from worker.feeds.identify import Seen, Sighting, SightingKind, edited, identify, is_bare, keys
+from worker.feeds.parse import ParseFailed, parse
+from worker.feeds.schedule import next_poll, next_poll_of_retired
 from worker.model import (
     Feed,
     FeedState,
@@ -21,16 +23,14 @@ from worker.model import (
     ParsedEntry,
     ParsedFeed,
 )
-from worker.parse import ParseFailed, parse
-from worker.pipeline import moves
-from worker.pipeline.edges import Edges
-from worker.pipeline.fault import reads_documents
-from worker.pipeline.judging import Judged, judged, rhythm
-from worker.pipeline.operators import tell
-from worker.schedule import next_poll, next_poll_of_retired
+from worker.model.times import counted
+from worker.net.urls import masked
+from worker.pipeline import feed_assessment
+from worker.pipeline.context import Edges
+from worker.pipeline.feed_assessment import Judged, judged, rhythm
+from worker.pipeline.notices import tell
+from worker.pipeline.reading import reads_documents
 from worker.store import Tx, entries, feeds, quarantine
-from worker.times import counted
-from worker.urls import masked
 
 _log = structlog.get_logger()
 #: How long an entry waits for its page before the summary goes on alone.
@@ -108,17 +108,17 @@ async def _read_and_store(edges: Edges, feed: Feed, state: FeedState, fetched: F
 async def _fetched(edges: Edges, feed: Feed, state: FeedState) -> tuple[Fetched | NotModified | FetchFailed, FeedState]:
     """The feed's document from the first of its addresses that gives it, and the state with what they said of moves."""
     asked, now = _asked(state, edges.clock()), edges.clock()
-    first, *others = moves.addresses(feed, state, now)
+    first, *others = feed_assessment.addresses(feed, state, now)
     fetched = await fetch_feed(edges.client, feed, asked, now=now, url=first)
-    state, at = moves.asked(feed, state, first, now), first
+    state, at = feed_assessment.asked(feed, state, first, now), first
     # Where a server asks for patience, the other address may well lead to it.
     if others and isinstance(fetched, FetchFailed) and fetched.reason is not FetchReason.RATE_LIMITED:
         at = others[0]
         fetched = await fetch_feed(edges.client, feed, asked, now=now, url=at)
-        state = moves.asked(feed, state, at, now)
+        state = feed_assessment.asked(feed, state, at, now)
     if isinstance(fetched, FetchFailed):
         return fetched, state
-    return fetched, moves.seen(state, fetched.moved, at=at, now=now)
+    return fetched, feed_assessment.seen(state, fetched.moved, at=at, now=now)
 
 
 async def _put_off(edges: Edges, feed: Feed, state: FeedState, fault: str) -> Polled:
@@ -192,7 +192,7 @@ def _not_modified(
                 done.append(e)
                 continue
             _tell_recovery(tx, edges, feed, state, now)
-            moves.tell_moved(tx, edges.live, feed, state, now)
+            feed_assessment.tell_moved(tx, edges.live, feed, state, now)
             done.append(Polled(result="not_modified"))
     return done
 
@@ -206,7 +206,7 @@ def _unchanged(feed: Feed, state: FeedState, answer: NotModified, now: datetime)
         not_before=_patience(answer.freshness, now),
         lies=state.lies,
         move=state.move,
-        detail="; ".join(filter(None, (_still_said(state), moves.words(state, now)))),
+        detail="; ".join(filter(None, (_still_said(state), feed_assessment.words(state, now)))),
     )
 
 
@@ -258,7 +258,7 @@ def _still_said(state: FeedState) -> str:
     """The detail of the document that a 304 stands for: what was cut of it stays in sight."""
     if state.last_result not in {"ok", "not_modified"}:
         return ""
-    return "; ".join(part for part in state.last_detail.split("; ") if not moves.is_said(part))
+    return "; ".join(part for part in state.last_detail.split("; ") if not feed_assessment.is_said(part))
 
 
 def _document(
@@ -337,7 +337,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now, rhythm=learnt)
     result = feeds.PollResult(
         result="ok",
-        detail="; ".join(_remarks(document, found_out, moves.words(state, now))),
+        detail="; ".join(_remarks(document, found_out, feed_assessment.words(state, now))),
         validators=("", "") if document.truncated else (fetched.etag, fetched.last_modified),
         due=min(due, now + _SOON) if document.truncated and not cut_again else due,
         success=True,
@@ -365,7 +365,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         )
         feeds.record(tx, state, result, now=now)
         _tell_recovery(tx, edges, feed, state, now)
-        moves.tell_moved(tx, edges.live, feed, state, now)
+        feed_assessment.tell_moved(tx, edges.live, feed, state, now)
         edges.at("before_commit")
     edges.at("after_commit")
     return Polled(result="ok", detail=result.detail, entries=new, changed=changed)

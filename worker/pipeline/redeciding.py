@@ -6,7 +6,7 @@ That is what is not sealed, and what was kept back because of a story that is no
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from worker.alert import ESCALATION, About, History, Silenced, alert, recipients
+from worker.alerts import ESCALATION, About, History, Silenced, alert, recipients
 from worker.model import (
     DeliveryState,
     Hold,
@@ -20,10 +20,10 @@ from worker.model import (
     Telling,
     Verdict,
 )
-from worker.pipeline.live import Live
-from worker.pipeline.merging import join, settle_open
-from worker.pipeline.owing import silenced
-from worker.store import Tx, articles, collecting, entries, ledger, revisiting, standing
+from worker.pipeline.context import Live
+from worker.pipeline.obligations import silenced
+from worker.pipeline.story_merge import join, settle_open
+from worker.store import Tx, articles, entries, ledger, notification_history, open_deliveries, revisiting
 from worker.store.revisiting import Decided
 
 #: So long what was kept back may be sent after all.
@@ -55,7 +55,7 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
     """Let what an open delivery of a story carries of other stories' articles go with those."""
     for prefix in ("story:", f"{ESCALATION}story:"):
         left: set[int] = set()
-        collecting.open_of(tx, f"{prefix}{story_id}")  # under a lock, so that nobody seals them meanwhile
+        open_deliveries.open_of(tx, f"{prefix}{story_id}")  # under a lock, so that nobody seals them meanwhile
         for number, delivery_id, recipient, target_id, due, hold, other in revisiting.waiting(
             tx, f"{prefix}{story_id}"
         ):
@@ -66,12 +66,12 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
                 rule_id="", target_id=target_id, recipient=recipient, occasion="", verdict=Verdict.OWED, hold=held
             )
             sooner = now if hold == Hold.REALERT else due
-            into, _ = collecting.collect(tx, owed, f"{prefix}{other}", sooner, now)
+            into, _ = open_deliveries.collect(tx, owed, f"{prefix}{other}", sooner, now)
             revisiting.carry(tx, number, into)
             left.add(delivery_id)
         for delivery_id in sorted(left):
             if not ledger.carried(tx, delivery_id):
-                collecting.drop(tx, delivery_id)
+                open_deliveries.drop(tx, delivery_id)
 
 
 def _call_first(tx: Tx, story_id: int) -> None:
@@ -120,9 +120,9 @@ def owe_again(tx: Tx, live: Live, one: Decided, now: datetime) -> bool:
     targets = [to.target for to in recipients(match, live.config.alerts, about) if to.target.throttle]
     since = {target.id: now - target.throttle.per for target in targets if target.throttle}
     history = History(
-        standing={} if one.story_id is None else standing.of_story(tx, one.story_id),
+        standing={} if one.story_id is None else notification_history.of_story(tx, one.story_id),
         silences=silenced(tx, live, now),
-        recent=standing.recent(tx, [one.rule_id], since) if since else {},
+        recent=notification_history.recent(tx, [one.rule_id], since) if since else {},
     )
     found = alert([match], Novelty(kind=NoveltyKind.NEW), history, live.config.alerts, about)
     mine = next((o for o in found if o.recipient == one.recipient and o.occasion != Occasion.ESCALATION), None)

@@ -9,17 +9,17 @@ from datetime import datetime
 
 import structlog
 
-from worker import text
+from worker.analysis import text
+from worker.analysis.stories import SCHEME, WINDOW, Told, decide
 from worker.pipeline.answering import MUTED_FOR
-from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
+from worker.pipeline.context import Live
+from worker.pipeline.notices import tell
 from worker.pipeline.redeciding import KEPT, rearrange
 from worker.pipeline.reviewing import notice
 from worker.pipeline.stories import Placed, Weighed, Weighing, count
 from worker.store import Store, Tx, articles, silences, stories
 from worker.store.articles import StoredArticle
 from worker.store.stories import Judged
-from worker.story import SCHEME, WINDOW, Told, decide
 
 _log = structlog.get_logger()
 #: Articles that are placed in one transaction: other workers wait for it.

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker import text, times
-from worker.dedupe import Candidate, decide, fingerprint
-from worker.model import Notice, NoveltyKind, Occasion, Suppression
-from worker.pipeline.live import Live
+from worker.analysis import text
+from worker.analysis.copies import Candidate, decide, fingerprint
+from worker.model import Notice, NoveltyKind, Occasion, Suppression, times
+from worker.pipeline.context import Live
 from worker.pipeline.redeciding import KEPT, send_after_all
 from worker.store import Tx, articles, repeated, revisiting, silences, stories
 from worker.store.revisiting import Decided

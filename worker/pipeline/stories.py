@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from worker.dedupe import lines
+from worker.analysis.copies import lines
+from worker.analysis.stories import StoryVerdict, Told, Vector, bag, decide, hashes, weighted
+from worker.analysis.text import Document
 from worker.model import Article
 from worker.store import Tx, repeated, stories
-from worker.story import StoryVerdict, Told, Vector, bag, decide, hashes, weighted
-from worker.text import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

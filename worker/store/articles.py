@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.dedupe import Candidate, Fingerprint
+from worker.analysis.copies import Candidate, Fingerprint
+from worker.analysis.text import Document
 from worker.model import Article, Cut, CutKind, Novelty, Origin
 from worker.store import search
 from worker.store.database import Tx
 from worker.store.repeated import learn, sources_of
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
-from worker.text import Document
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above

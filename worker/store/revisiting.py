@@ -7,8 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model import DeliveryState, Obligation, Occasion, Suppression, Verdict
-from worker.store.collecting import collect
 from worker.store.database import Tx
+from worker.store.open_deliveries import collect
 from worker.store.tables import ArticleRow, DeliveryRow, MatchRow, ObligationRow, RevisionRow, StoryArticleRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from worker.analysis.stories import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate, Told, Vector, keys, unpacked
 from worker.store.database import Tx
 from worker.store.tables import StoryArticleRow
-from worker.story import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate, Told, Vector, keys, unpacked
 
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 

@@ -6,10 +6,10 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.analysis.stories import StoryVerdict, Told, Vector, keys
 from worker.store.database import Tx
 from worker.store.stories.joining import merge, point, stretch, unite
 from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow
-from worker.story import StoryVerdict, Told, Vector, keys
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above

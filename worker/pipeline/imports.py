@@ -1,0 +1,124 @@
+"""Articles known before the first poll: the shipped archive, and what `veille import` brings. They never alert."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from worker.analysis import archive, stories, text
+from worker.analysis.copies import fingerprint, from_archive
+from worker.feeds.normalise import Known
+from worker.model import Article, Novelty, NoveltyKind, Origin
+from worker.net.urls import canonical
+from worker.pipeline.lane import Lane, Subject, compare, look
+from worker.pipeline.stories import Weighed, count, place
+from worker.store import Store, Tx, articles
+
+
+def load_archive(store: Store, now: datetime) -> int:
+    """Store the shipped articles that the store does not have yet; returns how many."""
+    with store.ingest() as tx:
+        all_shipped = archive.load()
+        have = articles.names(tx, Origin.ARCHIVE, [shipped.id for shipped in all_shipped])
+        missing = [shipped for shipped in all_shipped if shipped.id not in have]
+        for shipped in missing:
+            article = Article(
+                title=shipped.title,
+                body="",
+                language=shipped.language,
+                published=shipped.published,
+                first_seen=now,
+                url="",
+                link="",
+                source=shipped.source,
+            )
+            article_id, _ = articles.add(
+                tx,
+                article,
+                from_archive(shipped),
+                Novelty(kind=NoveltyKind.NEW, why="shipped with Veille"),
+                origin=Origin.ARCHIVE,
+                name=shipped.id,
+                precision=shipped.precision,
+                now=now,
+            )
+            vector = stories.from_archive(shipped)
+            weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.weights))
+            place(tx, article_id, article, weighed, of=None, now=now)
+            count(tx, [weighed])
+    return len(missing)
+
+
+def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str, tuple[int, Novelty]]:
+    """Store imported articles, those that are copies as such; returns the number and novelty of each, by its id.
+
+    One that was imported before under the same id is left as it is, and left out.
+    """
+    done: dict[str, tuple[int, Novelty]] = {}
+    with store.read() as tx:
+        before = articles.names(tx, Origin.IMPORT, [known.id for known in batch])
+    # An import that is repeated, as one that broke off is, should not think all of it through again.
+    batch = [known for known in batch if known.id not in before]
+    if not batch:
+        return done
+    looked = look(store, [_subject(known, now) for known in batch])
+    with store.ingest() as tx:
+        lane = Lane(tx, looked)
+        have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
+        for known, thought in zip(batch, looked.thoughts, strict=True):
+            if known.id not in have:
+                have.add(known.id)
+                _, novelty = lane.novelty(thought)
+                article_id = _add(tx, known, thought.subject, novelty, now)
+                lane.place(article_id, thought, of=novelty.of, now=now)
+                done[known.id] = article_id, novelty
+        lane.count()
+    return done
+
+
+def store_in_order(store: Store, batch: Sequence[Known], now: datetime) -> list[tuple[int, Novelty]]:
+    """Store articles, each compared with all before it; number and novelty of each. They join no story.
+
+    For measuring copies: stories take most of the time that storing takes, and no copy depends on them.
+    """
+    subjects = [_subject(known, now) for known in batch]
+    done: list[tuple[int, Novelty]] = []
+    with store.ingest() as tx:
+        for known, subject in zip(batch, subjects, strict=True):
+            _, novelty = compare(tx, subject)
+            done.append((_add(tx, known, subject, novelty, now), novelty))
+    return done
+
+
+def _subject(known: Known, now: datetime) -> Subject:
+    article = _article(known, now)
+    document = text.analyse(article.title, article.body, article.language)
+    return Subject(article=article, document=document, fingerprint=fingerprint(document))
+
+
+def _article(known: Known, now: datetime) -> Article:
+    language = known.language or text.detect(known.title, known.body, "fr")
+    return Article(
+        title=known.title,
+        body=known.body,
+        language=language,
+        published=(known.published or now).astimezone(UTC),
+        first_seen=now,
+        url=canonical(known.url),
+        link=known.url,
+        source=known.source,
+        cut=known.cut,
+    )
+
+
+def _add(tx: Tx, known: Known, subject: Subject, novelty: Novelty, now: datetime) -> int:
+    article_id, _ = articles.add(
+        tx,
+        subject.article,
+        subject.fingerprint,
+        novelty,
+        origin=Origin.IMPORT,
+        name=known.id,
+        precision=known.precision,
+        document=subject.document,
+        now=now,
+    )
+    return article_id
