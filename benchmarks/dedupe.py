@@ -151,7 +151,7 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         with store.read() as tx:
             known = newest(tx)
             for mark, document in zip(marks, documents, strict=True):
-                found = articles.candidates(tx, mark, url="", but=None)
+                found = articles.candidates(tx, mark, url="", exclude=None)
                 sources = frozenset({"B"}).union(*(one.sources for one in found))
                 standing = repeated.standing(tx, sources, mark.all_lines) if found else {}
                 looked = time.process_time()

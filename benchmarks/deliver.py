@@ -52,7 +52,7 @@ from worker.model import (
     Verdict,
 )
 from worker.net import Client
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.rules import compile_rules
 from worker.runtime.embedded import Embedded
 from worker.store import Store, articles, ledger, open_store
@@ -171,7 +171,7 @@ def slack_targets(port: int) -> tuple[Target, ...]:
     )
 
 
-def owe(store: Store, targets: Sequence[Target], count: int) -> None:
+def create_obligations(store: Store, targets: Sequence[Target], count: int) -> None:
     """So many pending deliveries, one of an article to a recipient."""
     draw = Random(7)
     recipients = [(target.id, recipient) for target in targets for recipient in target.recipients]
@@ -234,7 +234,7 @@ def veille(targets: Sequence[Target], count: int, *, wait_for: str) -> Took:
     """All that is owed to `targets`, until the deliveries of those whose id begins with `wait_for` are sent."""
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/veille.db", create=True)
-        owe(store, targets, count)
+        create_obligations(store, targets, count)
         wanted = sa.text("SELECT count(*) FROM delivery WHERE state <> 'sent' AND target_id LIKE :like")
 
         def left() -> int:
@@ -257,7 +257,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
         allow=("127.0.0.0/8",),
     )
     client = Client(allow=["127.0.0.0/8"], user_agent="bench")
-    edges = Edges(
+    context = JobContext(
         store=store,
         client=client,
         children=Children(),
@@ -265,7 +265,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
         clock=lambda: datetime.now(UTC),
         owner="bench",
         echo=lambda _: None,
-        live=Live(config=config, ruleset=compile_rules({})),
+        live=ActiveConfig(config=config, ruleset=compile_rules({})),
     )
     checked = 0.0
 
@@ -276,7 +276,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
             if not left():
                 engine.stop()
 
-    engine = Embedded(edges, upkeep)
+    engine = Embedded(context, upkeep)
     await engine.run()
     await client.aclose()
 

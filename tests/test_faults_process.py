@@ -32,7 +32,7 @@ from sinks import HttpSink, Reply
 from worker.console.metrics import exposition
 from worker.feeds.child import MEBIBYTE, Children
 from worker.net import Client
-from worker.pipeline.context import Edges
+from worker.pipeline.context import JobContext
 from worker.pipeline.deliver import deliver
 from worker.runtime import embedded
 from worker.runtime import run as app_run
@@ -55,7 +55,7 @@ class Upkeep:
     """The worker's own upkeep, and how often it went through."""
 
     def __init__(self, it: Loopback) -> None:
-        self.worker = Worker(it.desk.edges, it.folder / "config.toml")
+        self.worker = Worker(it.desk.context, it.folder / "config.toml")
         self.times = 0
 
     async def __call__(self, now) -> None:
@@ -116,7 +116,7 @@ def test_c01_a_store_that_was_written_later_than_it_is_now(tmp_path: Path) -> No
                 sa.text("UPDATE feed SET last_polled = :polled, due = :due"),
                 {"polled": f"{now + 48 * HOUR:{TIME}}", "due": f"{now + 49 * HOUR:{TIME}}"},
             )
-        app_run._take_over(desk.store, desk.edges.live)
+        app_run._take_over(desk.store, desk.context.live)
         due = datetime.fromisoformat(desk.one("SELECT due FROM feed")).replace(tzinfo=UTC)
     assert abs(due - now - HOUR) < timedelta(minutes=1)
 
@@ -159,7 +159,7 @@ async def test_c03_a_loop_that_is_blocked(tmp_path: Path, monkeypatch: pytest.Mo
                 blocked.append(point)
                 time.sleep(1.2)
 
-        it.desk.edges.at = hook
+        it.desk.context.at = hook
         for number, name in enumerate(["good", "other"], 1):
             it.serve(name, [dispatch(number, told=True)])
         it.publish(dispatch(3, told=True))
@@ -194,11 +194,11 @@ async def test_c04_a_job_that_ends_in_any_way(
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     real, failed = embedded.poll, []
 
-    async def poll(edges: Edges, key: str) -> object:
+    async def poll(context: JobContext, key: str) -> object:
         if "good" in key and not failed:
             failed.append(key)
             raise error
-        return await real(edges, key)
+        return await real(context, key)
 
     monkeypatch.setattr(embedded, "poll", poll)
     with Loopback(tmp_path, ["good"]) as it:
@@ -307,10 +307,10 @@ def test_s13_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
 SLACK = '[[target]]\nid = "mekong"\nslack = {{ webhook = "http://127.0.0.1:{port}/hook" }}\n'
 
 
-def other_worker(site: Site, url: str, *, ahead: timedelta) -> Edges:
+def other_worker(site: Site, url: str, *, ahead: timedelta) -> JobContext:
     """Another worker on that store, whose clock is so much ahead."""
     live = load(site.config)
-    return Edges(
+    return JobContext(
         store=open_store(url, create=False),
         client=Client(allow=live.config.allow, user_agent="other"),
         children=Inline(),  # type: ignore[arg-type]  it only sends

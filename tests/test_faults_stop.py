@@ -17,7 +17,7 @@ from desk import Desk, email_target, log_target, scripted, until
 from feedserver import FeedServer
 from rig import WORDS, Item, Site, rss, wait_for
 from sinks import HttpSink, Reply
-from test_pipeline_deliver import owe
+from test_pipeline_deliver import create_obligations
 
 from worker.errors import StoreError
 from worker.model import Notice, Outcome, Receipt
@@ -162,7 +162,7 @@ async def test_s16_outcomes_while_the_store_takes_nothing(tmp_path: Path, monkey
         log_target("c"),
     ]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets)) as desk:
-        ids = await owe(desk)
+        ids = await create_obligations(desk)
         full, accepted = asyncio.Event(), []
 
         async def accept() -> Receipt:
@@ -185,7 +185,7 @@ async def test_s16_outcomes_while_the_store_takes_nothing(tmp_path: Path, monkey
         async def nothing(_: object) -> None:
             """No upkeep."""
 
-        engine = Embedded(desk.edges, nothing)
+        engine = Embedded(desk.context, nothing)
         run = asyncio.create_task(engine.run())
         await until(lambda: len(accepted) == len(ids) == 6)
         full.set()

@@ -227,7 +227,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         monkeypatch.setattr(reload, name, seconds)
     with Desk(tmp_path) as made:
         site = Site(tmp_path, feeds=[FEED], more=OPERATORS)
-        made.edges.live = load(site.config)
+        made.context.live = load(site.config)
         yield scripted(monkeypatch, made)
 
 
@@ -235,7 +235,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 async def working(desk: Desk):
     """A worker that runs; yields what SIGHUP sets."""
     stop, again = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(Worker(desk.edges, desk.folder / "config.toml").run(stop, again))
+    task = asyncio.create_task(Worker(desk.context, desk.folder / "config.toml").run(stop, again))
     try:
         await until(lambda: in_force(desk) is not None)
         yield again
@@ -329,7 +329,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
 ) -> None:
     """Everywhere with its place and fix; articles meet the rules of before; once mended, that is said once."""
     folder = desk.folder / "rules"
-    good, before = (folder / "rules.toml").read_bytes(), desk.edges.live.ruleset
+    good, before = (folder / "rules.toml").read_bytes(), desk.context.live.ruleset
     with capture_logs() as logged:
         async with working(desk):
             (folder / "good.toml").write_text(rule("good"))
@@ -339,7 +339,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
             assert (Path(problem.file).name, problem.line) == place
             assert message in problem.message
             assert fix in problem.fix
-            assert desk.edges.live.ruleset is before, "of a set with a mistake nothing is taken"
+            assert desk.context.live.ruleset is before, "of a set with a mistake nothing is taken"
             assert (state(desk).rules, state(desk).hash) == (1, before.hash)
             desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
             desk.later(hours=1)  # by more, the operators would be told of the clock
@@ -351,7 +351,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
             (folder / "rules.toml").write_bytes(good + b"# mended\n")
             await until(lambda: not state(desk).problems)
-            assert [one.id for one in desk.edges.live.ruleset.rules] == ["good", "visit"]
+            assert [one.id for one in desk.context.live.ruleset.rules] == ["good", "visit"]
             assert state(desk).rules == 2
             await until(lambda: len(notices(desk)) == 2)
     refused, mended = notices(desk)
@@ -423,7 +423,7 @@ async def test_r06_a_route_keeps_its_rule(desk: Desk) -> None:
     """A rule that a route names cannot be renamed away: the next start would fail."""
     route = '[[route]]\nrules = ["visit"]\ntargets = ["log"]\n'
     site = Site(desk.folder, feeds=[FEED], more=OPERATORS + route)
-    desk.edges.live = load(site.config)
+    desk.context.live = load(site.config)
     async with working(desk):
         (desk.folder / "rules/rules.toml").write_text(RULES.replace('"visit"', '"visits"'))
         await until(lambda: state(desk).problems)
@@ -542,7 +542,7 @@ async def test_the_state_is_of_a_worker_that_runs(desk: Desk) -> None:
     async with working(desk):
         began = desk.now
         assert state(desk) == upkeep.InForce(
-            owner="desk", hash=desk.edges.live.ruleset.hash, rules=1, since=began, read=began
+            owner="desk", hash=desk.context.live.ruleset.hash, rules=1, since=began, read=began
         )
         await read_again(desk, lambda: (desk.folder / "rules/rules.toml").write_text(RULES + "\n# the same\n"))
         assert (state(desk).since, state(desk).read) == (began, desk.now)

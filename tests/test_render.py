@@ -130,8 +130,8 @@ def test_passages_marks_lie_inside(data: st.DataObject) -> None:
     assert len(found) <= 3
     for passage in found:
         assert passage.text in content
-        edges = [edge for mark in passage.marks for edge in mark]
-        assert edges == sorted(edges)
+        context = [edge for mark in passage.marks for edge in mark]
+        assert context == sorted(context)
         assert all(0 <= start < end <= len(passage.text) for start, end in passage.marks)
 
 

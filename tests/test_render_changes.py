@@ -127,8 +127,8 @@ def test_marks_lie_inside(before: str, after: str) -> None:
     for change in changes(before, after):
         for side, whole in ((change.before, before), (change.after, after)):
             assert side.text in whole
-            edges = [edge for mark in side.marks for edge in mark]
-            assert edges == sorted(edges)
+            context = [edge for mark in side.marks for edge in mark]
+            assert context == sorted(context)
             assert all(0 <= start < end <= len(side.text) for start, end in side.marks)
         assert change.before.text or change.after.text
 

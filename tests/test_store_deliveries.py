@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
+from stored import LEASE, NOW, claim, create_obligations, finish, message, open_one, owed, states
 
 from worker.model import DeliveryState, Notice, Outcome, TargetState
 from worker.store import Store, deliveries, open_deliveries, targets
@@ -62,7 +62,7 @@ def test_what_joins_between_draft_and_claim_is_not_left_out(store: Store) -> Non
     delivery_id = open_one(store)
     with store.read() as tx:
         before = deliveries.draft(tx, delivery_id)
-    owe(store, 1, owed("trade", occasion="development"))
+    create_obligations(store, 1, owed("trade", occasion="development"))
     with store.write() as tx:
         assert deliveries.claim(tx, before, message(delivery_id), owner="one", now=NOW, lease=LEASE) is None
     assert states(store) == {"open": 1}

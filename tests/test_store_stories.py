@@ -188,12 +188,12 @@ def test_a_group_is_found_whole(store: Store, weak: None) -> None:
     assert found.roots == {of(store, first)}
 
 
-def told_of(store: Store, article_id: int) -> story.Told:
+def told_of(store: Store, article_id: int) -> story.StoryMember:
     with store.read() as tx:
         stored = articles.get(tx, article_id)
     assert stored is not None
     vector = weigh(store, stored.article.title, stored.article.body).vector
-    return story.Told(article_id=article_id, published=NOW, language="fr", vector=vector)
+    return story.StoryMember(article_id=article_id, published=NOW, language="fr", vector=vector)
 
 
 def test_a_new_text_points_elsewhere(store: Store, weak: None) -> None:

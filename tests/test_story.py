@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.analysis import stories as story
-from worker.analysis.stories import Candidate, StoryVerdict, Told, Vector
+from worker.analysis.stories import Candidate, StoryMember, StoryVerdict, Vector
 from worker.analysis.stories.places import CAPITALS, LONGEST, PLACES
 from worker.analysis.stories.terms import Kind
 from worker.analysis.text import analyse, fold
@@ -173,7 +173,7 @@ class Stream:
     """Articles one after the other, as ingest decides on them."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Told, int]] = []
+        self.told: list[tuple[StoryMember, int]] = []
         self.frequency: Counter[int] = Counter()
         self.last = 0
         #: By story that points to another: the root.
@@ -186,7 +186,9 @@ class Stream:
         own = story.hashes(found)
         frequency = {key: self.frequency[key] + 1 for key in own}
         vector, words = story.weighted(found, frequency, self.last + 1)
-        told = Told(article_id=len(self.told), published=DAY + timedelta(days=days), language=language, vector=vector)
+        told = StoryMember(
+            article_id=len(self.told), published=DAY + timedelta(days=days), language=language, vector=vector
+        )
         verdict = story.decide(told, words, self._candidates())
         number = verdict.story_id
         if number is None:
@@ -309,11 +311,13 @@ def test_time_parts_stories(days: float, same: bool) -> None:
     assert (verdict.group == 1) is same
 
 
-def same_texts(*numbers: int, roots: Mapping[int, int] | None = None) -> tuple[Told, dict[int, str], list[Candidate]]:
+def same_texts(
+    *numbers: int, roots: Mapping[int, int] | None = None
+) -> tuple[StoryMember, dict[int, str], list[Candidate]]:
     """An article, and stories of one article each that say the same; `roots` by story."""
     one = story.bag(analyse("Le pont", BRIDGE, "fr"))
     vector, words = story.weighted(one, {}, 1)
-    told = [Told(article_id=n, published=DAY, language="fr", vector=vector) for n in range(len(numbers) + 1)]
+    told = [StoryMember(article_id=n, published=DAY, language="fr", vector=vector) for n in range(len(numbers) + 1)]
     candidates = [
         Candidate(story_id=number, root=(roots or {}).get(number, number), articles=(told[n],))
         for n, number in enumerate(numbers)

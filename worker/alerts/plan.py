@@ -7,7 +7,7 @@ from worker.alerts.history import About
 from worker.alerts.routing import Addressee
 from worker.alerts.schedule import next_attempt, next_digest, quiet_until
 from worker.alerts.volume import WAVE
-from worker.model import DeliveryState, Hold, Obligation, Outcome, Receipt, Severity, Target
+from worker.model import DeliveryState, Obligation, Outcome, Receipt, Severity, Target, WaitReason
 from worker.model.times import counted
 
 #: What the messages of one thread collect begins with one of these.
@@ -38,28 +38,30 @@ def placed(
     """
     target, now = to.target, about.now
     if target.digest is not None and severity not in target.digest.but:
-        return _in_digest(owed, target, now, Hold.DIGEST)
+        return _in_digest(owed, target, now, WaitReason.DIGEST)
     if throttled and severity is not Severity.CRITICAL:
-        return _in_digest(owed, target, now, Hold.THROTTLED)
+        return _in_digest(owed, target, now, WaitReason.THROTTLED)
     wait = to.telling.group_wait or timedelta(0)
-    due, hold = now + wait, Hold.GROUP_WAIT if wait else None
+    due, hold = now + wait, WaitReason.GROUP_WAIT if wait else None
     if again is not None and again > due:
-        due, hold = again, Hold.REALERT
+        due, hold = again, WaitReason.REALERT
     due, hold = held(target, severity, due, hold)
     return replace(owed, collects=thread or thread_of(about, to.telling.key), due=due, hold=hold)
 
 
-def held(target: Target, severity: Severity, due: datetime, hold: Hold | None) -> tuple[datetime, Hold | None]:
+def held(
+    target: Target, severity: Severity, due: datetime, hold: WaitReason | None
+) -> tuple[datetime, WaitReason | None]:
     """The same, or the end of the target's quiet hours, which only what is critical breaks."""
     awake = due if severity is Severity.CRITICAL else quiet_until(target.quiet, target.timezone, due)
-    return (awake, Hold.QUIET_HOURS) if awake > due else (due, hold)
+    return (awake, WaitReason.QUIET_HOURS) if awake > due else (due, hold)
 
 
 def escalated(
     owed: Obligation, target: Target, recipient: str, severity: Severity, *, after: timedelta, now: datetime
 ) -> Obligation:
     """The escalation to one more recipient if nobody acknowledges `owed` in time."""
-    due, hold = held(target, severity, (owed.due or now) + after, Hold.ESCALATION)
+    due, hold = held(target, severity, (owed.due or now) + after, WaitReason.ESCALATION)
     return replace(
         owed,
         target_id=target.id,
@@ -71,7 +73,7 @@ def escalated(
     )
 
 
-def _in_digest(owed: Obligation, target: Target, now: datetime, hold: Hold) -> Obligation:
+def _in_digest(owed: Obligation, target: Target, now: datetime, hold: WaitReason) -> Obligation:
     if target.digest is not None:
         due = next_digest(target.digest.at, target.timezone, now)
     else:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from worker.alerts.history import About
-from worker.model import TELLING, AlertPolicy, Match, Route, Target, Telling
+from worker.model import TELLING, AlertPolicy, Match, NotificationPolicy, Route, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +14,7 @@ class Addressee:
     target: Target
     recipient: str
     #: Every field set.
-    telling: Telling
+    telling: NotificationPolicy
 
 
 def recipients(match: Match, policy: AlertPolicy, about: About) -> tuple[Addressee, ...]:
@@ -22,7 +22,7 @@ def recipients(match: Match, policy: AlertPolicy, about: About) -> tuple[Address
     found: dict[str, Addressee] = {}
     for target, telling in _targets(match, policy, about):
         for recipient in target.recipients:
-            full = _layered(match.telling or Telling(), telling, policy.telling, TELLING)
+            full = _layered(match.telling or NotificationPolicy(), telling, policy.telling, TELLING)
             found.setdefault(recipient, Addressee(target=target, recipient=recipient, telling=full))
     return tuple(found.values())
 
@@ -37,15 +37,15 @@ def expanded(names: tuple[str, ...], policy: AlertPolicy) -> Iterator[Target]:
                 yield targets[target_id]
 
 
-def _targets(match: Match, policy: AlertPolicy, about: About) -> Iterator[tuple[Target, Telling]]:
+def _targets(match: Match, policy: AlertPolicy, about: About) -> Iterator[tuple[Target, NotificationPolicy]]:
     if match.to:
-        yield from ((target, Telling()) for target in expanded(match.to, policy))
+        yield from ((target, NotificationPolicy()) for target in expanded(match.to, policy))
     elif policy.routes:
         for route in policy.routes:
             if _meets(route, match, about):
                 yield from ((target, route.telling) for target in expanded(route.targets, policy))
     else:
-        yield from ((target, Telling()) for target in policy.targets)
+        yield from ((target, NotificationPolicy()) for target in policy.targets)
 
 
 def _meets(route: Route, match: Match, about: About) -> bool:
@@ -58,10 +58,10 @@ def _meets(route: Route, match: Match, about: About) -> bool:
     )
 
 
-def _layered(*layers: Telling) -> Telling:
+def _layered(*layers: NotificationPolicy) -> NotificationPolicy:
     """The policy, each field from the first layer that sets it."""
     said = {
         field.name: next((value for layer in layers if (value := getattr(layer, field.name)) is not None), None)
-        for field in fields(Telling)
+        for field in fields(NotificationPolicy)
     }
-    return Telling(**said)
+    return NotificationPolicy(**said)

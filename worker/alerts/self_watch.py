@@ -148,7 +148,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class On:
+class ActiveCondition:
     """A condition that was written down, and that the operators were told of."""
 
     key: str
@@ -181,8 +181,13 @@ def conditions(
 
 
 def ended(
-    on: Iterable[On], found: Iterable[Condition], facts: Facts, *, looked_for: Collection[Kind], now: datetime
-) -> tuple[On, ...]:
+    on: Iterable[ActiveCondition],
+    found: Iterable[Condition],
+    facts: Facts,
+    *,
+    looked_for: Collection[Kind],
+    now: datetime,
+) -> tuple[ActiveCondition, ...]:
     """Those of `on` that are over: not found by a look that could judge them, or seen by nobody for long.
 
     Several workers share a store: none ends what is true of another process, nor what its own configuration lacks.
@@ -195,7 +200,7 @@ def ended(
     )
 
 
-def _judges(facts: Facts, one: On) -> bool:
+def _judges(facts: Facts, one: ActiveCondition) -> bool:
     about = one.key.removeprefix(f"{one.kind}:")
     if one.kind in OWN:
         return about == facts.owner
@@ -206,7 +211,7 @@ def _judges(facts: Facts, one: On) -> bool:
     return True
 
 
-def _unseen(one: On, now: datetime) -> bool:
+def _unseen(one: ActiveCondition, now: datetime) -> bool:
     # Seen in the future: a clock was set back since.
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 

@@ -16,7 +16,7 @@ from worker.cli import show
 from worker.cli.options import opened
 from worker.evaluate.replay import Hit, Replayed, replay
 from worker.notify.render import passages
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.rules import RuleSet
 from worker.rules.match import Source, match
 from worker.store import Tx, history, judgements
@@ -34,7 +34,7 @@ class Past:
     tx: Tx
     since: datetime
 
-    def run(self, live: Live) -> Replayed:
+    def run(self, live: ActiveConfig) -> Replayed:
         """Other rules over all of them."""
 
         def originals(article_id: int) -> Sequence[Fingerprint]:
@@ -51,7 +51,7 @@ def store(config: Path, *, since: datetime) -> Iterator[Past]:
         yield Past(tx=tx, since=since)
 
 
-def backtest(past: Past, live: Live, rule_id: str) -> Facts:
+def backtest(past: Past, live: ActiveConfig, rule_id: str) -> Facts:
     """The articles that one rule matches, newest first, and what would have been sent."""
     done = past.run(live)
     hits = sorted(done.hits[rule_id].values(), key=lambda hit: hit.past.article.published, reverse=True)
@@ -72,7 +72,7 @@ def backtest(past: Past, live: Live, rule_id: str) -> Facts:
     }
 
 
-def diff(past: Past, old: Live, new: Live) -> Facts:
+def diff(past: Past, old: ActiveConfig, new: ActiveConfig) -> Facts:
     """Per rule, what the new set gains and loses; per target, the alerts a day of both."""
     before, after = past.run(old), past.run(new)
     return {

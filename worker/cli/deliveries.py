@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.options import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say
-from worker.model import DeliveryState, Hold, times
+from worker.model import DeliveryState, WaitReason, times
 from worker.model.times import counted
 from worker.store import Tx, articles, ledger, targets
 from worker.store.deliveries import DeliveryLine
@@ -98,12 +98,12 @@ Facts = dict[str, Any]
 
 #: By what holds an open delivery; `{until}`.
 _HELD = {
-    Hold.GROUP_WAIT: "waits until {until} for more on the same",
-    Hold.QUIET_HOURS: "quiet hours until {until}",
-    Hold.DIGEST: "goes with the digest of {until}",
-    Hold.THROTTLED: "its rule has sent what the target takes in that time: goes with the digest of {until}",
-    Hold.REALERT: "an alert of the story was sent lately: the next at {until}",
-    Hold.ESCALATION: "a reminder: sent at {until} unless somebody acknowledges before",
+    WaitReason.GROUP_WAIT: "waits until {until} for more on the same",
+    WaitReason.QUIET_HOURS: "quiet hours until {until}",
+    WaitReason.DIGEST: "goes with the digest of {until}",
+    WaitReason.THROTTLED: "its rule has sent what the target takes in that time: goes with the digest of {until}",
+    WaitReason.REALERT: "an alert of the story was sent lately: the next at {until}",
+    WaitReason.ESCALATION: "a reminder: sent at {until} unless somebody acknowledges before",
 }
 
 
@@ -159,7 +159,7 @@ def _wait(  # noqa: PLR0911 - one return a case reads best
         until = times.say(line.due)
         if line.state == DeliveryState.RETRY:
             return "retry", f"tried again at {until}, after {tries}: {why}", line.due
-        said = _HELD[Hold(line.hold)].format(until=until) if line.hold else f"due at {until}"
+        said = _HELD[WaitReason(line.hold)].format(until=until) if line.hold else f"due at {until}"
         return line.hold or "due", said, line.due
     after = f" (after {tries}: {why})" if line.attempts else ""
     if target is not None and target.parked:

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from worker import config
     from worker.errors import Problem
-    from worker.pipeline.context import Live
+    from worker.pipeline.context import ActiveConfig
     from worker.runtime.load import Readable
     from worker.store import Store
 
@@ -119,7 +119,7 @@ def lasting_of(said: str) -> timedelta:
     raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", fix="write 6h, 2d")])
 
 
-def loaded(path: Path) -> "Live":
+def loaded(path: Path) -> "ActiveConfig":
     """The configuration and rules, for a command that needs both."""
     from worker.runtime.load import load
     from worker.runtime.logs import configure

@@ -6,7 +6,7 @@ from worker.analysis import text
 from worker.cli import articles, explained
 from worker.errors import Problem, UserError
 from worker.model import Match
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.rules.match import Explanation, Silence, Source, explain_rule, judge
 from worker.rules.query import suggestion
 from worker.store import Tx, entries
@@ -22,7 +22,7 @@ _EXPLAINED = 200
 class Now:
     """The verdicts of the live rules on an article's newest text."""
 
-    def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
+    def __init__(self, tx: Tx, live: ActiveConfig, one: StoredArticle) -> None:
         self._rules, self._one = live.ruleset, one
         self._document = text.analyse(one.article.title, one.article.body, one.article.language)
         entry = entries.of_article(tx, one.id)

@@ -29,7 +29,7 @@ from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
 
 if TYPE_CHECKING:
-    from worker.pipeline.context import Live
+    from worker.pipeline.context import ActiveConfig
 
 Facts = dict[str, Any]
 
@@ -176,7 +176,7 @@ def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
 
 
-def why(live: "Live | None", store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
+def why(live: "ActiveConfig | None", store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
     """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too.
 
     Without `live`, as the rules cannot be read: what the store knows.

@@ -11,7 +11,9 @@ from worker.config.toml import KeyPath
 Wrong = Callable[[KeyPath, str, str], None]
 
 
-def telling(table: schema.TellingTable, path: KeyPath, known: Collection[str], wrong: Wrong) -> model.Telling:
+def telling(
+    table: schema.NotificationTable, path: KeyPath, known: Collection[str], wrong: Wrong
+) -> model.NotificationPolicy:
     """The notification policy of one table; `known` are the ids of targets and groups."""
     escalation = None
     if table.escalate is not None:
@@ -19,7 +21,7 @@ def telling(table: schema.TellingTable, path: KeyPath, known: Collection[str], w
             if name not in known:
                 wrong((*path, "escalate", "to", place), f"`{name}` is no target or group", nearest(name, known))
         escalation = model.Escalation(targets=tuple(dict.fromkeys(table.escalate.to)), after=table.escalate.after)
-    return model.Telling(
+    return model.NotificationPolicy(
         key=table.key,
         group_wait=table.group_wait,
         realert=table.realert,

@@ -17,7 +17,7 @@ from worker.alerts import About, Arrival, History, LastAlert, Level, Standing, a
 from worker.analysis import text
 from worker.analysis.copies import Fingerprint, news
 from worker.model import WEEKS, Match, NoveltyKind, Obligation, Occasion, Origin, Suppression, Verdict, Volume, Wave
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.rules.match import Source, match
 from worker.store.history import PastText
 
@@ -145,7 +145,7 @@ class Replayed:
 
 def replay(
     past: Iterable[PastText],
-    live: Live,
+    live: ActiveConfig,
     originals: Callable[[int], Sequence[Fingerprint]],
     step: Callable[[str], None] = lambda _: None,
 ) -> Replayed:
@@ -204,7 +204,7 @@ class _Decided:
 class _Replay:
     """History, one text after the other."""
 
-    def __init__(self, live: Live, originals: Callable[[int], Sequence[Fingerprint]]) -> None:
+    def __init__(self, live: ActiveConfig, originals: Callable[[int], Sequence[Fingerprint]]) -> None:
         self._live, self._originals = live, originals
         self._decided = _Decided()
         self._zone = ZoneInfo(live.config.timezone)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from worker.analysis.stories import WINDOW
 from worker.evaluate.backtest import Hit, Replayed, replay
 from worker.model import Feed, Fetched, Secret
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.ingest import ingest
 from worker.pipeline.poll import read_again
 from worker.store import Store, entries, feeds, kept, pages
@@ -207,7 +207,7 @@ class Rerun:
     differences: Differences
 
 
-async def rerun(live_store: Store, edges: Edges, since: datetime, watch: Watch) -> Rerun:
+async def rerun(live_store: Store, context: JobContext, since: datetime, watch: Watch) -> Rerun:
     """Read the documents since then into the empty store of `edges`, and compare what came of them.
 
     It begins some days before, as far as documents are kept, so that copies and stories find what they are compared
@@ -219,18 +219,18 @@ async def rerun(live_store: Store, edges: Edges, since: datetime, watch: Watch) 
         documents = kept.documents(tx, since - WINDOW)
         then = kept.articles(tx, start)
     done = Rerun(start=None if first is None else start, differences=Differences())
-    gone = _gone(edges.live, documents)
+    gone = _gone(context.live, documents)
     done.feeds_gone = len(gone)
-    edges.live = _with_feeds(edges.live, gone)
-    with edges.store.write() as tx:
-        feeds.ensure(tx, edges.live.config.feeds, since)
+    context.live = _with_feeds(context.live, gone)
+    with context.store.write() as tx:
+        feeds.ensure(tx, context.live.config.feeds, since)
     with watch(len(documents)) as step:
         for document in documents:
-            is_kept = await _read(live_store, edges, document)
+            is_kept = await _read(live_store, context, document)
             done.documents += is_kept
             done.bytes_gone += not is_kept
             step(document.name)
-    with edges.store.read() as tx:
+    with context.store.read() as tx:
         now, known_by = kept.articles(tx), kept.known_by(tx)
     done.differences = compare(then, now, _known(live_store, known_by), start)
     return done
@@ -246,48 +246,48 @@ def _known(live_store: Store, known_by: Mapping[int, tuple[str, Collection[str]]
     return {number: [live[feed][key] for key in keys if key in live[feed]] for number, (feed, keys) in known_by.items()}
 
 
-def _gone(live: Live, documents: Sequence[KeptDocument]) -> tuple[Feed, ...]:
+def _gone(live: ActiveConfig, documents: Sequence[KeptDocument]) -> tuple[Feed, ...]:
     """The feeds of those documents that the configuration has no more."""
     named = {document.feed: document.name for document in documents if live.feed(document.feed) is None}
     return tuple(Feed(id=key, url=Secret(key), name=name) for key, name in named.items())
 
 
-def _with_feeds(live: Live, gone: Sequence[Feed]) -> Live:
+def _with_feeds(live: ActiveConfig, gone: Sequence[Feed]) -> ActiveConfig:
     """The configuration with those feeds too; no page is awaited, and no operator is told of anything."""
     every = tuple(replace(feed, full_text=False) for feed in (*live.config.feeds, *gone))
     return replace(live, config=replace(live.config, feeds=every, operators=""))
 
 
-async def _read(live_store: Store, edges: Edges, document: KeptDocument) -> bool:
+async def _read(live_store: Store, context: JobContext, document: KeptDocument) -> bool:
     """Read one document, and make articles of its entries; False if its bytes are not kept."""
     with live_store.read() as tx:
         body = entries.raw(tx, document.sha256)
-    feed = edges.live.feed(document.feed)
+    feed = context.live.feed(document.feed)
     if body is None or feed is None:
         return False
-    edges.clock = lambda: document.at
+    context.clock = lambda: document.at
     fetched = Fetched(body=body, url=document.url or feed.url.reveal(), content_type=document.content_type)
-    await read_again(edges, feed, fetched)
-    _give_pages(live_store, edges, feed)
-    while ids := _take(edges, document.at):
-        await ingest(edges, ids)
+    await read_again(context, feed, fetched)
+    _give_pages(live_store, context, feed)
+    while ids := _take(context, document.at):
+        await ingest(context, ids)
     return True
 
 
-def _give_pages(live_store: Store, edges: Edges, feed: Feed) -> None:
+def _give_pages(live_store: Store, context: JobContext, feed: Feed) -> None:
     """Give entries the text of their pages, where the live store has it."""
-    with edges.store.read() as tx:
+    with context.store.read() as tx:
         waiting = kept.waiting(tx, feed.id)
     with live_store.read() as tx:
         found = kept.pages(tx, feed.id, waiting)
     if found:
-        with edges.store.write() as tx:
+        with context.store.write() as tx:
             for number, page in {waiting[key]: page for key, page in found.items()}.items():
                 pages.page_came(tx, number, page.text, teasers=page.teasers)
 
 
-def _take(edges: Edges, now: datetime) -> tuple[int, ...]:
-    with edges.store.write() as tx:
+def _take(context: JobContext, now: datetime) -> tuple[int, ...]:
+    with context.store.write() as tx:
         return entries.take_ready(tx, now=now, lease=_LEASE, limit=_BATCH)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from worker.alerts.answers import Action, Answer, sign, verify
 from worker.alerts.schedule import quiet_until
-from worker.model import AlertItem, Answers, Hold, Judgement, Notice, Target
+from worker.model import AlertItem, Answers, Judgement, Notice, Target, WaitReason
 from worker.notify.render.wording import Wording, say_date, wording
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.store import Store, Tx, articles, judgements, open_deliveries, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.
@@ -47,7 +47,7 @@ class Asked:
     before: str = ""
 
 
-def read(store: Store, live: Live, token: str, now: datetime) -> Asked | None:
+def read(store: Store, live: ActiveConfig, token: str, now: datetime) -> Asked | None:
     """The question of a token; None where it is not valid, or its article is gone."""
     with store.read() as tx:
         key = silences.signing_key(tx)
@@ -67,7 +67,7 @@ def read(store: Store, live: Live, token: str, now: datetime) -> Asked | None:
     )
 
 
-def take(store: Store, live: Live, answer: Answer, now: datetime) -> str:
+def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str:
     """Write down an answer and tell the article's other readers; the same one again changes nothing.
 
     Returns the sentence that they are told, in the language of whoever answered.
@@ -120,7 +120,7 @@ def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetim
             Notice(subject=sentence, body=sentence),
             after=delivery_id,
             due=due,
-            hold=Hold.QUIET_HOURS if due > now else "",
+            hold=WaitReason.QUIET_HOURS if due > now else "",
             now=now,
         )
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from worker.alerts import DIGEST, held
-from worker.model import Hold, Occasion, Severity, Suppression, Target, times
-from worker.pipeline.context import Live
+from worker.model import Occasion, Severity, Suppression, Target, WaitReason, times
+from worker.pipeline.context import ActiveConfig
 from worker.pipeline.obligations import silenced
 from worker.pipeline.story_merge import is_merged, join_into
 from worker.store import Tx, deliveries, ledger, open_deliveries, silences
@@ -29,7 +29,7 @@ class Recheck:
     due: datetime | None
 
 
-def recheck(tx: Tx, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Recheck:
+def recheck(tx: Tx, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime) -> Recheck:
     """Look at each obligation that an open delivery carries once more."""
     if is_merged(tx, draft.collects):
         return Recheck(gone=(), stays=True, due=None, merged=True)
@@ -60,7 +60,7 @@ def recheck(tx: Tx, live: Live, draft: deliveries.Draft, target: Target, now: da
     return Recheck(gone=tuple(gone), stays=bool(left), due=awake if left and awake > now else None)
 
 
-def carry_out(tx: Tx, live: Live, draft: deliveries.Draft, found: Recheck) -> None:
+def carry_out(tx: Tx, live: ActiveConfig, draft: deliveries.Draft, found: Recheck) -> None:
     """Do it, under the ingest lock; nothing if another worker has sealed the delivery meanwhile."""
     if found.merged:
         join_into(tx, live, draft.collects)
@@ -72,4 +72,4 @@ def carry_out(tx: Tx, live: Live, draft: deliveries.Draft, found: Recheck) -> No
     if not ledger.carried(tx, draft.id):
         open_deliveries.drop(tx, draft.id)
     elif found.due is not None:
-        open_deliveries.hold(tx, draft.id, found.due, Hold.QUIET_HOURS)
+        open_deliveries.hold(tx, draft.id, found.due, WaitReason.QUIET_HOURS)

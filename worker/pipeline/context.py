@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Live:
+class ActiveConfig:
     """The configuration and rules in force."""
 
     config: Config
@@ -39,7 +39,7 @@ class Live:
         return {feed.id: feed for feed in self.config.feeds}
 
     @cached_property
-    def ageless(self) -> "Live":
+    def ageless(self) -> "ActiveConfig":
         """The same without any `max_age`, for while the clock may be wrong."""
         rules = tuple(replace(rule, max_age=None) for rule in self.ruleset.rules)
         alerts = replace(self.config.alerts, max_age=None)
@@ -65,7 +65,7 @@ def _nowhere(_point: str) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class Edges:
+class JobContext:
     """Everything a job reaches the world through."""
 
     store: Store
@@ -80,7 +80,7 @@ class Edges:
     owner: str
     #: Where the log target prints.
     echo: Callable[[str], None]
-    live: Live
+    live: ActiveConfig
     #: What is wrong with templates and was told already; a start tells it once more.
     told: set[str] = field(default_factory=set)
     #: How far the clock was stepped forward and is not trusted yet: nothing is given up for an age that it made.
@@ -90,7 +90,7 @@ class Edges:
     #: The worker's time is over: a thread, which nobody can cancel, gives up what it has not committed.
     ending: threading.Event = field(default_factory=threading.Event)
     #: Called at named points, for tests that kill the process there.
-    at: Callable[[str], None] = field(default=_nowhere)
+    fault_point: Callable[[str], None] = field(default=_nowhere)
     _batches: "dict[Callable[..., Any], _Batch]" = field(default_factory=dict, init=False, repr=False)
 
     async def in_thread(self, function: Callable[[], T]) -> T:
@@ -98,7 +98,7 @@ class Edges:
         return await asyncio.to_thread(function)
 
     def in_batch(
-        self, function: "Callable[[Edges, Sequence[Item]], Sequence[T | Exception]]", item: Item
+        self, function: "Callable[[JobContext, Sequence[Item]], Sequence[T | Exception]]", item: Item
     ) -> Awaitable[T]:
         """`function`'s result for `item`, from one run in a thread for all items that came while it ran before.
 

@@ -8,7 +8,7 @@ from worker.feeds.identify import Seen, Sighting, SightingKind, churns
 from worker.feeds.schedule import learnt
 from worker.model import Feed, FeedState, Fetched, Move, ParsedFeed, Rhythm
 from worker.net.urls import masked
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.pipeline.notices import tell
 from worker.store import Tx
 
@@ -123,7 +123,7 @@ def is_said(words: str) -> bool:
     return words.startswith(_SAID)
 
 
-def tell_moved(tx: Tx, live: Live, feed: Feed, state: FeedState, now: datetime) -> None:
+def tell_moved(tx: Tx, live: ActiveConfig, feed: Feed, state: FeedState, now: datetime) -> None:
     """Tell the operators, once, that a feed has moved."""
     move = state.move
     if move.times != TELL_AFTER:

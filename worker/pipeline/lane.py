@@ -85,7 +85,7 @@ def look(store: Store, subjects: Sequence[Subject]) -> Look:
 def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
     """Returns what may be the original of a text, and what the text is to it."""
     article, fingerprint = subject.article, subject.fingerprint
-    candidates = articles.candidates(tx, fingerprint, url=article.url, but=subject.known)
+    candidates = articles.candidates(tx, fingerprint, url=article.url, exclude=subject.known)
     sources = repeated.sources_of(article.source, article.url)
     standing: Mapping[int, str] = {}
     if candidates:

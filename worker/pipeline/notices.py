@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from worker.model import Notice, Target
 from worker.notify.render import NoticeWording, notice_wording
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.store import Tx, open_deliveries
 
 
@@ -18,7 +18,7 @@ class Gathered(StrEnum):
 
 
 def tell(
-    tx: Tx, live: Live, subject: str, body: str, *, now: datetime, about: str = "", kind: Gathered | None = None
+    tx: Tx, live: ActiveConfig, subject: str, body: str, *, now: datetime, about: str = "", kind: Gathered | None = None
 ) -> None:
     """Open a delivery of a notice to the operators, if the configuration names any, or add it to one of its kind.
 
@@ -30,11 +30,11 @@ def tell(
         open_deliveries.notify(tx, operators.id, operators.recipients, notice, now)
 
 
-def words(live: Live) -> NoticeWording:
+def words(live: ActiveConfig) -> NoticeWording:
     """The words in which the operators are told."""
     operators = _operators(live)
     return notice_wording(operators.language if operators else "")
 
 
-def _operators(live: Live) -> Target | None:
+def _operators(live: ActiveConfig) -> Target | None:
     return next((t for t in live.config.alerts.targets if t.id == live.config.operators), None)

@@ -8,13 +8,13 @@ from worker.alerts import About, History, Silenced, alert, recipients
 from worker.analysis.copies import Fingerprint, change
 from worker.analysis.text import Document
 from worker.model import Article, Match, Novelty, Occasion
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.pipeline.story_merge import join
 from worker.store import Tx, articles, ledger, notification_history, silences, stories, waves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Came:
+class StoredRevision:
     """A stored text of an article, and how it came."""
 
     article_id: int
@@ -33,7 +33,7 @@ class Came:
     page_only: bool = False
 
 
-def owe(tx: Tx, live: Live, came: Came, now: datetime) -> None:
+def create_obligations(tx: Tx, live: ActiveConfig, came: StoredRevision, now: datetime) -> None:
     """Store the matches of a text, what each owes whom, and the deliveries that will carry it."""
     ids = ledger.add_matches(tx, came.article_id, came.revision_id, came.matches, now)
     if not ids:
@@ -52,7 +52,7 @@ def changed(tx: Tx, article_id: int, new: Fingerprint, document: Document, *, ha
     return change(articles.fingerprint_of(tx, article_id), new, document, has_page=has_page)
 
 
-def silenced(tx: Tx, live: Live, now: datetime) -> tuple[Silenced, ...]:
+def silenced(tx: Tx, live: ActiveConfig, now: datetime) -> tuple[Silenced, ...]:
     """The silences in force; those of a set, by the rules that name it now."""
     return tuple(
         Silenced(
@@ -68,13 +68,13 @@ def silenced(tx: Tx, live: Live, now: datetime) -> tuple[Silenced, ...]:
     )
 
 
-def _rules(live: Live, found: silences.Silence) -> frozenset[str] | None:
+def _rules(live: ActiveConfig, found: silences.Silence) -> frozenset[str] | None:
     if found.rule_id:
         return frozenset({found.rule_id})
     return live.ruleset.naming(found.set_name) if found.set_name else None
 
 
-def _about(tx: Tx, came: Came, now: datetime) -> About:
+def _about(tx: Tx, came: StoredRevision, now: datetime) -> About:
     article = came.article
     stored = articles.get(tx, came.article_id)
     return About(
@@ -91,7 +91,7 @@ def _about(tx: Tx, came: Came, now: datetime) -> About:
     )
 
 
-def _history(tx: Tx, live: Live, came: Came, about: About) -> History:
+def _history(tx: Tx, live: ActiveConfig, came: StoredRevision, about: About) -> History:
     of, policy = came.novelty.of, live.config.alerts
     targets = {to.target.id: to.target for match in came.matches for to in recipients(match, policy, about)}
     since = {name: about.now - target.throttle.per for name, target in targets.items() if target.throttle}

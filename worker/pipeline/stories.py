@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.analysis.copies import lines
-from worker.analysis.stories import StoryVerdict, Told, Vector, bag, decide, hashes, weighted
+from worker.analysis.stories import StoryMember, StoryVerdict, Vector, bag, decide, hashes, weighted
 from worker.analysis.text import Document
 from worker.model import Article
 from worker.store import Tx, repeated, stories
@@ -74,7 +74,7 @@ def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
 
 def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:
     """The story of an article that is not stored yet, and what it was compared with."""
-    told = Told(article_id=0, published=article.published, language=article.language, vector=weighed.vector)
+    told = StoryMember(article_id=0, published=article.published, language=article.language, vector=weighed.vector)
     found = stories.candidates(tx, told.vector, told.published)
     return decide(told, weighed.words, found.candidates), found
 
@@ -96,7 +96,9 @@ def place(
     a new article, if it still holds. The stories whose articles are others now are put into `touched`.
     """
     touched = set() if touched is None else touched
-    told = Told(article_id=article_id, published=article.published, language=article.language, vector=weighed.vector)
+    told = StoryMember(
+        article_id=article_id, published=article.published, language=article.language, vector=weighed.vector
+    )
     own = None if verdict is not None else stories.story_of(tx, article_id)
     if own is not None:
         touched.update((own, stories.root(tx, own)))
@@ -122,12 +124,12 @@ def place(
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
-def _again(tx: Tx, told: Told, weighed: Weighed, own: int, touched: set[int], now: datetime) -> int:
+def _again(tx: Tx, told: StoryMember, weighed: Weighed, own: int, touched: set[int], now: datetime) -> int:
     """Place a changed text, whose story is `own`: if it is alone there, its story may turn out to be another one."""
     if len(stories.lines(tx, own)) > 1:
         stories.renew(tx, told)
         return own
-    found = stories.candidates(tx, told.vector, told.published, but=told.article_id)
+    found = stories.candidates(tx, told.vector, told.published, exclude=told.article_id)
     others = [candidate for candidate in found.candidates if candidate.story_id != own]
     verdict = decide(told, weighed.words, others, apart=stories.apart(tx, own))
     touched.update(_touched(own, verdict))

@@ -2,11 +2,11 @@
 
 from worker.alerts import ESCALATION
 from worker.model import TELLING, Occasion, Suppression
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.store import Tx, ledger, notification_history, open_deliveries, silences, stories
 
 
-def join(tx: Tx, live: Live, story_id: int) -> None:
+def join(tx: Tx, live: ActiveConfig, story_id: int) -> None:
     """Let the deliveries of every story that was merged into this one be this one's; under the ingest lock."""
     for gone in stories.merged(tx, story_id):
         # A story told by digest alone has no delivery of its own, and may be muted all the same.
@@ -21,7 +21,7 @@ def join(tx: Tx, live: Live, story_id: int) -> None:
             _decide(tx, live, story_id, delivery_id, recipient)
 
 
-def settle_open(tx: Tx, live: Live, story_id: int) -> None:
+def settle_open(tx: Tx, live: ActiveConfig, story_id: int) -> None:
     """Decide again what open deliveries of a story carry, after others were told of it."""
     for name in (f"story:{story_id}", f"{ESCALATION}story:{story_id}"):
         for delivery_id, recipient in open_deliveries.open_of(tx, name):
@@ -33,7 +33,7 @@ def is_merged(tx: Tx, collects: str) -> bool:
     return _into(tx, collects) is not None
 
 
-def join_into(tx: Tx, live: Live, collects: str) -> None:
+def join_into(tx: Tx, live: ActiveConfig, collects: str) -> None:
     """Join what a delivery collects to the story that its own turned out to be."""
     into = _into(tx, collects)
     if into is not None:
@@ -45,9 +45,9 @@ def _into(tx: Tx, collects: str) -> int | None:
     return stories.merged_into(tx, int(number)) if number.isdecimal() else None
 
 
-def _decide(tx: Tx, live: Live, story_id: int, delivery_id: int, recipient: str) -> None:
+def _decide(tx: Tx, live: ActiveConfig, story_id: int, delivery_id: int, recipient: str) -> None:
     """A first that is none any more becomes a follow-up, or is not owed where its rule tells none of that kind."""
-    told = notification_history.of_story(tx, story_id, but=delivery_id)
+    told = notification_history.of_story(tx, story_id, exclude=delivery_id)
     for one in ledger.carried(tx, delivery_id):
         if one.occasion != Occasion.FIRST or (one.rule_id, recipient) not in told:
             continue
@@ -60,7 +60,7 @@ def _decide(tx: Tx, live: Live, story_id: int, delivery_id: int, recipient: str)
         open_deliveries.drop(tx, delivery_id)
 
 
-def _follow_up(live: Live, rule_id: str) -> tuple[str, ...]:
+def _follow_up(live: ActiveConfig, rule_id: str) -> tuple[str, ...]:
     rule = next((rule for rule in live.ruleset.rules if rule.id == rule_id), None)
     said = (rule.alert.follow_up if rule else None, live.config.alerts.telling.follow_up, TELLING.follow_up)
     return next((kinds for kinds in said if kinds is not None), ())

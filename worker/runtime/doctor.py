@@ -10,7 +10,7 @@ from worker.errors import StoreError, StoreMissingError, UserError
 from worker.model import times
 from worker.model.times import counted
 from worker.notify.senders import check
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.rules import compile_rules
 from worker.runtime.clock import LATE_AFTER, SET_BACK, age_of, clock
 from worker.runtime.load import load, load_readable, open_for
@@ -40,7 +40,7 @@ def examine(path: Path) -> tuple[Finding, ...]:
 
 
 def _all(path: Path) -> Iterator[Finding]:
-    live: Live | None = None
+    live: ActiveConfig | None = None
     try:
         live = load(path)
         conf = live.config
@@ -65,7 +65,7 @@ def _all(path: Path) -> Iterator[Finding]:
         return
     try:
         # What the store says of feeds and disk stands whatever the rules are.
-        yield from _of_store(store, live or Live(config=conf, ruleset=compile_rules({})))
+        yield from _of_store(store, live or ActiveConfig(config=conf, ruleset=compile_rules({})))
     finally:
         store.close()
 
@@ -81,7 +81,7 @@ def _targets(conf: Config) -> Iterator[Finding]:
         )
 
 
-def _of_store(store: Store, live: Live) -> Iterator[Finding]:
+def _of_store(store: Store, live: ActiveConfig) -> Iterator[Finding]:
     now = clock()
     try:
         store.check_integrity()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from worker.errors import StoreError
-from worker.pipeline.context import Edges
+from worker.pipeline.context import JobContext
 from worker.pipeline.deliver import deliver
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
@@ -94,8 +94,8 @@ _WINDOW = 200
 class Embedded:
     """Runs the jobs until told to stop."""
 
-    def __init__(self, edges: Edges, upkeep: Callable[[datetime], Awaitable[None]]) -> None:
-        self._edges = edges
+    def __init__(self, context: JobContext, upkeep: Callable[[datetime], Awaitable[None]]) -> None:
+        self._context = context
         #: Called after every sweep that went through: heartbeat, retention, pings.
         self._upkeep = upkeep
         self._wake = asyncio.Event()
@@ -131,7 +131,7 @@ class Embedded:
 
     async def run(self) -> None:
         """Sweep at every tick, and at once when a job has ended, since it may have made work for the next."""
-        self._edges.ending.clear()
+        self._context.ending.clear()
         stopping = asyncio.create_task(self._stopping.wait())
         sweep = None
         try:
@@ -151,7 +151,7 @@ class Embedded:
     async def _sweep(self) -> None:
         if asyncio.get_running_loop().time() < self._rested:
             return
-        now = self._edges.clock()
+        now = self._context.clock()
         try:
             await self._claim(now)
             await self._upkeep(now)
@@ -166,19 +166,19 @@ class Embedded:
         self._rested = asyncio.get_running_loop().time() + REST_SECONDS
 
     async def _claim(self, now: datetime) -> None:
-        edges = self._edges
-        keys = [feed.id for feed in edges.live.config.feeds]
+        context = self._context
+        keys = [feed.id for feed in context.live.config.feeds]
         busy = frozenset(self._deliveries)
         # What ends during the look begins nothing from the old list, which the new one may name as well.
         self._owed = ()
 
         def look() -> tuple[tuple[str, ...], bool, bool, tuple[deliveries.Due, ...]]:
-            with edges.store.read() as tx:
+            with context.store.read() as tx:
                 ready, wanted = entries.waiting(tx, now=now)
                 due = feeds.due(tx, keys, now=now)
                 return due, ready, wanted, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
 
-        due, ready, wanted, owed = await edges.in_thread(look)
+        due, ready, wanted, owed = await context.in_thread(look)
         self._owed = owed
         self._start_deliveries()
         if ready and self._ingest is None and not self._stopping.is_set():
@@ -213,7 +213,7 @@ class Embedded:
         return len(self._deliveries) > before
 
     def _start_delivery(self, one: deliveries.Due) -> None:
-        task = self._start("deliver", deliver(self._edges, one.id), partial(self._delivered, one.id))
+        task = self._start("deliver", deliver(self._context, one.id), partial(self._delivered, one.id))
         self._deliveries[one.id] = (one.target_id, task)
 
     def _delivered(self, delivery_id: int) -> bool:
@@ -222,22 +222,22 @@ class Embedded:
         return self._start_deliveries()
 
     async def _start_ingest(self, now: datetime) -> None:
-        edges = self._edges
+        context = self._context
 
         def take() -> tuple[int, ...]:
-            with edges.store.write() as tx:
+            with context.store.write() as tx:
                 entries.quarantine_poisoned(tx, now=now)
-                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=edges.owner)
+                return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=context.owner)
 
-        if ids := await edges.in_thread(take):
-            self._ingest = self._start("ingest", ingest(edges, ids), self._ingested)
+        if ids := await context.in_thread(take):
+            self._ingest = self._start("ingest", ingest(context, ids), self._ingested)
 
     def _ingested(self) -> None:
         self._ingest = None
 
     async def _start_polls(self, due: tuple[str, ...], now: datetime) -> None:
-        edges = self._edges
-        host = {feed.id: host_of(feed.url.reveal()) for feed in edges.live.config.feeds}
+        context = self._context
+        host = {feed.id: host_of(feed.url.reveal()) for feed in context.live.config.feeds}
         waiting = {key: host[key] for key in due if key in host and key not in self._polls}
         load = Counter(host[key] for key in self._polls if key in host)
         chosen = choose(waiting, load, slots=POLLS - len(self._polls))
@@ -245,20 +245,20 @@ class Embedded:
             return
 
         def claim() -> tuple[str, ...]:
-            with edges.store.write() as tx:
-                return feeds.claim(tx, chosen, now=now, lease=LEASE, owner=edges.owner)
+            with context.store.write() as tx:
+                return feeds.claim(tx, chosen, now=now, lease=LEASE, owner=context.owner)
 
-        for key in await edges.in_thread(claim):
-            self._polls[key] = self._start("poll", poll(edges, key), partial(self._polls.pop, key, None))
+        for key in await context.in_thread(claim):
+            self._polls[key] = self._start("poll", poll(context, key), partial(self._polls.pop, key, None))
 
     async def _start_pages(self, now: datetime) -> None:
-        edges = self._edges
+        context = self._context
 
         def take() -> tuple[pages.PageWanted, ...]:
-            with edges.store.write() as tx:
+            with context.store.write() as tx:
                 return pages.take_pages(tx, now=now, lease=LEASE, limit=PAGES_TAKEN - len(self._pages))
 
-        for one in await edges.in_thread(take):
+        for one in await context.in_thread(take):
             if one.entry_id not in self._pages:
                 self._queued.add(one.entry_id)
                 task = self._start("page", self._page(one), partial(self._pages.pop, one.entry_id, None))
@@ -268,7 +268,7 @@ class Embedded:
         try:
             async with self._turns.take(host_of(one.link)):
                 self._queued.discard(one.entry_id)
-                await page(self._edges, one)
+                await page(self._context, one)
         finally:
             self._queued.discard(one.entry_id)
 
@@ -311,5 +311,5 @@ class Embedded:
             for task in late:
                 task.cancel()
             if late:
-                self._edges.ending.set()
+                self._context.ending.set()
                 await asyncio.wait(late, timeout=1)

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from worker.model import LogSettings, Target
-from worker.pipeline.context import Edges
+from worker.pipeline.context import JobContext
 from worker.store import articles, deliveries, entries, feeds, ledger
 
 _log = structlog.get_logger()
@@ -23,35 +23,35 @@ _LOOKED_AT = 100
 _GOOD = frozenset({"", "ok", "not_modified"})
 
 
-async def announce(edges: Edges, is_idle: Callable[[], bool]) -> None:
+async def announce(context: JobContext, is_idle: Callable[[], bool]) -> None:
     """Log `watching` once everything that was due at the start is done, or was waited for long enough."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _WAITED
     while loop.time() < end:
         await asyncio.sleep(_LOOK_EVERY)
-        if is_idle() and not await edges.in_thread(lambda: _is_due(edges)):
+        if is_idle() and not await context.in_thread(lambda: _is_due(context)):
             break
-    _log.info("watching", **await edges.in_thread(lambda: _facts(edges)))
+    _log.info("watching", **await context.in_thread(lambda: _facts(context)))
 
 
-def _is_due(edges: Edges) -> bool:
-    now, keys = edges.clock(), [feed.id for feed in edges.live.config.feeds]
-    with edges.store.read() as tx:
+def _is_due(context: JobContext) -> bool:
+    now, keys = context.clock(), [feed.id for feed in context.live.config.feeds]
+    with context.store.read() as tx:
         waits = any(entries.waiting(tx, now=now)) or bool(feeds.due(tx, keys, now=now))
         return waits or bool(deliveries.due(tx, now=now, limit=1))
 
 
-def _facts(edges: Edges) -> dict[str, Any]:
-    config = edges.live.config
+def _facts(context: JobContext) -> dict[str, Any]:
+    config = context.live.config
     keys = {feed.id for feed in config.feeds}
-    with edges.store.read() as tx:
+    with context.store.read() as tx:
         failing = sum(one.key in keys and one.last_result not in _GOOD for one in feeds.statuses(tx))
         newest = articles.newest(tx, limit=_LOOKED_AT)
         example = next((one.id for one in newest if ledger.matches(tx, one.id)), None)
     return {
         "feeds": len(config.feeds),
         "failing": failing,
-        "rules": len(edges.live.ruleset.rules),
+        "rules": len(context.live.ruleset.rules),
         "alerts": _places(config.alerts.targets),
         "command": _command(),
         "example": example,

@@ -12,7 +12,7 @@ from worker.config import Config
 from worker.errors import Problem, UserError
 from worker.model import Secret, Target, Templates, times
 from worker.net import Client
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.runtime.clock import clock
 from worker.runtime.logs import hide
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TEMPLATE_SECONDS = 10
 
 
-def load(path: Path, folder: Path | None = None) -> Live:
+def load(path: Path, folder: Path | None = None) -> ActiveConfig:
     """The configuration and its rules; raises UserError with every mistake of every file.
 
     With the configuration unreadable, the rules of `folder`, else of `rules` beside it, still show their mistakes in
@@ -48,10 +48,10 @@ def load(path: Path, folder: Path | None = None) -> Live:
     if problems or conf is None or ruleset is None:
         raise UserError(problems)
     _adopt(conf)
-    return Live(config=conf, ruleset=ruleset, seen=seen)
+    return ActiveConfig(config=conf, ruleset=ruleset, seen=seen)
 
 
-def reload_rules(live: Live) -> Live:
+def reload_rules(live: ActiveConfig) -> ActiveConfig:
     """`live` with the rules of its folder as they are now, checked as at a start; raises UserError."""
     folder = live.config.rules_folder
     seen = config.look(folder)
@@ -134,9 +134,9 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
     return ruleset
 
 
-def with_rules(path: Path, ruleset: "RuleSet") -> Live:
+def with_rules(path: Path, ruleset: "RuleSet") -> ActiveConfig:
     """The configuration at `path` with other rules than its own, to be tried; raises UserError."""
-    return Live(config=load_config(path), ruleset=ruleset)
+    return ActiveConfig(config=load_config(path), ruleset=ruleset)
 
 
 def _empty(files: Mapping[str, bytes]) -> list[Problem]:
@@ -162,9 +162,9 @@ class Readable:
     problems: tuple[Problem, ...]
 
     @property
-    def live(self) -> Live | None:
+    def live(self) -> ActiveConfig | None:
         """Configuration and rules together; None without rules."""
-        return None if self.ruleset is None else Live(config=self.config, ruleset=self.ruleset)
+        return None if self.ruleset is None else ActiveConfig(config=self.config, ruleset=self.ruleset)
 
 
 def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
@@ -191,7 +191,7 @@ def _adopt(conf: config.Config) -> None:
     times.use(conf.timezone)
 
 
-def target_named(live: Live, target_id: str) -> Target:
+def target_named(live: ActiveConfig, target_id: str) -> Target:
     """The target with that id; raises UserError that names those there are."""
     targets = live.config.alerts.targets
     target = next((one for one in targets if one.id == target_id), None)

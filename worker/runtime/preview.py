@@ -17,7 +17,7 @@ from worker.errors import VeilleError
 from worker.model import Alert, AlertItem, Digest, Match, Message, Occasion, Suppression, Target, Verdict
 from worker.notify.render import page, seal
 from worker.pipeline.content import item, wave_item
-from worker.pipeline.context import Live
+from worker.pipeline.context import ActiveConfig
 from worker.rules.match import Source, match
 from worker.runtime.clock import clock
 from worker.runtime.load import target_named
@@ -61,7 +61,7 @@ class Preview:
     problem: str
 
 
-def of_article(tx: Tx, live: Live, article: StoredArticle, target_id: str) -> Preview | None:
+def of_article(tx: Tx, live: ActiveConfig, article: StoredArticle, target_id: str) -> Preview | None:
     """The first alert on an article, whatever the routes say; None where no rule matches it, then or now.
 
     For a rule with a volume, the alert of the wave that the article belongs to, or of one that it would complete.
@@ -74,7 +74,7 @@ def of_article(tx: Tx, live: Live, article: StoredArticle, target_id: str) -> Pr
     return _preview(Alert(items=items), target, live) if items else None
 
 
-def of_digest(tx: Tx, live: Live, target_id: str) -> Preview | None:
+def of_digest(tx: Tx, live: ActiveConfig, target_id: str) -> Preview | None:
     """A digest of the newest articles that matched and are no copies that nobody is alerted of; None: there is none."""
     target = target_named(live, target_id)
     items: list[AlertItem] = []
@@ -127,7 +127,7 @@ def _height(shown: str) -> int:
 
 def _items(
     tx: Tx,
-    live: Live,
+    live: ActiveConfig,
     article: StoredArticle,
     found: Sequence[ledger.StoredMatch],
     *,
@@ -148,7 +148,7 @@ def _items(
     return tuple(items)
 
 
-def _matches(tx: Tx, live: Live, article: StoredArticle) -> Sequence[Match]:
+def _matches(tx: Tx, live: ActiveConfig, article: StoredArticle) -> Sequence[Match]:
     """The matches of the live rules in the article's newest text."""
     entry = entries.of_article(tx, article.id)
     feed = live.feed(entry) if entry else None
@@ -176,7 +176,7 @@ def _as_stored(one: Match, article: StoredArticle, now: datetime) -> ledger.Stor
     )
 
 
-def _preview(content: Alert | Digest, target: Target, live: Live) -> Preview:
+def _preview(content: Alert | Digest, target: Target, live: ActiveConfig) -> Preview:
     now, templates = clock(), live.config.templates
     message = seal(
         content,

@@ -23,7 +23,7 @@ from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
 from worker.model.times import counted
 from worker.net import Client
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import tell
 from worker.runtime.load import client_of, load, network_of, reload_rules
 from worker.runtime.logs import masked
@@ -123,8 +123,8 @@ class _What(StrEnum):
 class Reloads:
     """Three loops for the worker to run beside its engine."""
 
-    def __init__(self, made: Edges, path: Path, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
-        self._edges = made
+    def __init__(self, made: JobContext, path: Path, spawn: Callable[[Coroutine[Any, Any, None]], object]) -> None:
+        self._context = made
         self._path = path
         #: Starts what outlives a reload.
         self._spawn = spawn
@@ -160,7 +160,7 @@ class Reloads:
             seen, (base, found) = await settled(self._folder, lambda: self._judged, self._read_rules)
             async with self._turn:
                 # A reload that came between has read the rules as well, or changed what they are judged by.
-                if base is self._edges.live:
+                if base is self._context.live:
                     self._judge_rules(seen, found)
 
     async def write_down(self) -> None:
@@ -170,7 +170,7 @@ class Reloads:
             self._unwritten.clear()
             notices, state = tuple(self._notices), self._state()
             try:
-                await self._edges.in_thread(lambda: self._write(state, notices))  # noqa: B023 - awaited here
+                await self._context.in_thread(lambda: self._write(state, notices))  # noqa: B023 - awaited here
             except Exception as e:  # noqa: BLE001 - whatever the store says, the next reading is to be told as well
                 _log.warning("what came of a reload cannot be stored yet", error=str(e))
                 await asyncio.sleep(_REST)
@@ -181,43 +181,43 @@ class Reloads:
     # --- reading ---
 
     def _folder(self) -> Path:
-        return self._edges.live.config.rules_folder
+        return self._context.live.config.rules_folder
 
     async def _read_everything(self) -> None:
         try:
             live = await asyncio.to_thread(load, self._path, self._folder())
-            await self._edges.in_thread(lambda: self._adopt(live))
+            await self._context.in_thread(lambda: self._adopt(live))
         except Exception as e:  # noqa: BLE001 - logged with its trace; the next SIGHUP may bring a better file
             self._refuse(_What.CONFIGURATION, self._problems(e, self._path), asked=True)
             return
-        old = self._edges.live
+        old = self._context.live
         if live.config.store_url != old.config.store_url:
             _log.warning("another store takes a restart")
         if live.config.listen != old.config.listen:
             _log.warning("another address of the console takes a restart")
         if network_of(live.config) != network_of(old.config):
-            self._spawn(_retire(self._edges.client))
-            self._edges.client = client_of(live.config)
+            self._spawn(_retire(self._context.client))
+            self._context.client = client_of(live.config)
         self._judged = live.seen
         self._swap(live)
         _log.info("reloaded", feeds=len(live.config.feeds), rules=len(live.ruleset.rules))
         self._accept(_What.CONFIGURATION, _What.RULES)
 
-    def _adopt(self, live: Live) -> None:
-        now = self._edges.clock()
-        with self._edges.store.write() as tx:
+    def _adopt(self, live: ActiveConfig) -> None:
+        now = self._context.clock()
+        with self._context.store.write() as tx:
             feeds.ensure(tx, live.config.feeds, now)
             deliveries.unpark(tx, now, live.paced)
 
-    async def _read_rules(self) -> tuple[Live, Live | Exception]:
+    async def _read_rules(self) -> tuple[ActiveConfig, ActiveConfig | Exception]:
         """The active configuration with the rules of the folder, or the problems with these."""
-        base = self._edges.live
+        base = self._context.live
         try:
             return base, await asyncio.to_thread(reload_rules, base)
         except Exception as e:  # noqa: BLE001 - logged with its trace; the next change may bring better rules
             return base, e
 
-    def _judge_rules(self, seen: Look, found: Live | Exception) -> None:
+    def _judge_rules(self, seen: Look, found: ActiveConfig | Exception) -> None:
         self._judged = seen
         if isinstance(found, Exception):
             self._refuse(_What.RULES, self._problems(found, self._folder()))
@@ -226,10 +226,10 @@ class Reloads:
         _log.info("rules reloaded", rules=len(found.ruleset.rules), hash=found.ruleset.hash)
         self._accept(_What.RULES)
 
-    def _swap(self, live: Live) -> None:
-        if live.ruleset.hash != self._edges.live.ruleset.hash:
-            self._since = self._edges.clock()
-        self._edges.live = live
+    def _swap(self, live: ActiveConfig) -> None:
+        if live.ruleset.hash != self._context.live.ruleset.hash:
+            self._since = self._context.clock()
+        self._context.live = live
 
     def _problems(self, error: Exception, place: Path) -> tuple[Problem, ...]:
         """The problems that made a reading fail."""
@@ -263,7 +263,7 @@ class Reloads:
         if mended:
             named = " and the ".join(mended)
             _log.info(f"the {named} on disk can be used again")
-            count = len(self._edges.live.ruleset.rules)
+            count = len(self._context.live.ruleset.rules)
             self._notices.append((f"the {named} on disk can be used again", f"{counted(count, 'rule')} in force now."))
         left = self._refused.get(_What.CONFIGURATION, ())
         if left and not any(problem.file == str(self._path) for problem in left):
@@ -275,14 +275,14 @@ class Reloads:
         self._note()
 
     def _note(self) -> None:
-        self._read = self._edges.clock()
+        self._read = self._context.clock()
         self._unwritten.set()
 
     def _state(self) -> upkeep.InForce:
-        ruleset = self._edges.live.ruleset
+        ruleset = self._context.live.ruleset
         problems = dict.fromkeys(problem for one in self._refused.values() for problem in one)
         return upkeep.InForce(
-            owner=self._edges.owner,
+            owner=self._context.owner,
             hash=ruleset.hash,
             rules=len(ruleset.rules),
             since=self._since,
@@ -291,10 +291,10 @@ class Reloads:
         )
 
     def _write(self, state: upkeep.InForce, notices: Sequence[tuple[str, str]]) -> None:
-        with self._edges.store.write() as tx:
+        with self._context.store.write() as tx:
             upkeep.put_in_force(tx, state)
             for subject, body in notices:
-                tell(tx, self._edges.live, subject, body, now=self._edges.clock())
+                tell(tx, self._context.live, subject, body, now=self._context.clock())
 
 
 def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:

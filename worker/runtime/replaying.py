@@ -6,13 +6,13 @@ from pathlib import Path
 
 from worker.evaluate.replay import Rerun, Watch, rerun
 from worker.feeds.child import Children
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.runtime.clock import clock
 from worker.runtime.load import client_of, open_for
 from worker.store import open_store
 
 
-async def again(live: Live, since: datetime, watch: Watch) -> Rerun:
+async def again(live: ActiveConfig, since: datetime, watch: Watch) -> Rerun:
     """Read the documents kept since then once more under `live`; nothing is fetched, sent or stored.
 
     Raises StoreError.
@@ -22,7 +22,7 @@ async def again(live: Live, since: datetime, watch: Watch) -> Rerun:
     try:
         with tempfile.TemporaryDirectory(prefix="veille-replay-") as folder:
             thrown_away = open_store(f"sqlite:///{Path(folder) / 'replay.db'}", create=True)
-            edges = Edges(
+            context = JobContext(
                 store=thrown_away,
                 client=client,
                 children=children,
@@ -33,7 +33,7 @@ async def again(live: Live, since: datetime, watch: Watch) -> Rerun:
                 live=live,
             )
             try:
-                return await rerun(store, edges, since, watch)
+                return await rerun(store, context, since, watch)
             finally:
                 thrown_away.close()
     finally:

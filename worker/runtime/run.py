@@ -24,7 +24,7 @@ from worker.feeds.child import Children
 from worker.model import Claimed, Notice, Receipt, times
 from worker.notify.render import seal
 from worker.notify.senders import send
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import tell
 from worker.pipeline.rejudging import rejudge
 from worker.runtime.clock import LATE_AFTER, SET_BACK, clock
@@ -62,7 +62,7 @@ def kill_here(point: str) -> None:
 
 
 @asynccontextmanager
-async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncIterator[Edges]:
+async def context(live: ActiveConfig, store: Store, echo: Callable[[str], None]) -> AsyncIterator[JobContext]:
     """Everything that jobs work with; let go of at the end."""
     if expat.version_info < _EXPAT:
         found = ".".join(map(str, expat.version_info))
@@ -70,7 +70,7 @@ async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncI
     client = client_of(live.config)
     children, senders = Children(), Children(size=2)
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}"
-    made = Edges(
+    made = JobContext(
         store=store,
         client=client,
         children=children,
@@ -79,7 +79,7 @@ async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncI
         owner=owner,
         echo=echo,
         live=live,
-        at=kill_here,
+        fault_point=kill_here,
     )
     try:
         if not await client.guard_works():
@@ -94,7 +94,7 @@ async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncI
         await made.client.aclose()
 
 
-def _take_over(store: Store, live: Live) -> None:
+def _take_over(store: Store, live: ActiveConfig) -> None:
     """Make the store this process's: hold it, check it, and end what a dead process left in hand."""
     store.hold()
     store.check_integrity()
@@ -123,7 +123,7 @@ def _mind_the_clock(tx: Tx, now: datetime) -> None:
         leases.set_back(tx, newest - now, now=now, lease=timedelta())
 
 
-def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
+def _tell_of_the_dead(tx: Tx, live: ActiveConfig, now: datetime) -> None:
     """A worker that ended without saying so was not watching meanwhile: said once, by whoever comes next."""
     beats = upkeep.heartbeats(tx)
     for one in beats:
@@ -142,7 +142,7 @@ def make_threads() -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="job"))
 
 
-async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[[str], None]) -> "Pass":
+async def poll_once(live: ActiveConfig, echo: Callable[[str], None], progress: Callable[[str], None]) -> "Pass":
     """One pass over all feeds."""
     make_threads()
     from worker.runtime.single_pass import run_once
@@ -150,7 +150,7 @@ async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[
     store = open_for(live.config, create=True)
     try:
         _take_over(store, live)
-        async with edges(live, store, echo) as made:
+        async with context(live, store, echo) as made:
             try:
                 return await run_once(made, progress)
             finally:
@@ -160,7 +160,7 @@ async def poll_once(live: Live, echo: Callable[[str], None], progress: Callable[
         store.close()
 
 
-async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> dict[str, Receipt]:
+async def send_test(live: ActiveConfig, target_id: str, echo: Callable[[str], None]) -> dict[str, Receipt]:
     """Send a test message to each recipient of a target, past the ledger; what came of it, by recipient."""
     target = target_named(live, target_id)
     now = clock()
@@ -218,7 +218,7 @@ async def run(path: Path, echo: Callable[[str], None], form: Form | None = None)
     from worker.runtime.worker import Worker
 
     try:
-        async with edges(live, store, echo) as made:
+        async with context(live, store, echo) as made:
             await Worker(made, path).run(stop, again)
     finally:
         store.close()
@@ -244,7 +244,7 @@ def _stopper(stop: asyncio.Event) -> Callable[[], None]:
     return asked
 
 
-def _start(path: Path) -> tuple[Live, Store]:
+def _start(path: Path) -> tuple[ActiveConfig, Store]:
     live = load(path)
     store = open_for(live.config, create=True)
     try:

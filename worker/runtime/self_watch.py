@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from worker.alerts import self_watch
-from worker.alerts.self_watch import Condition, Facts, FeedFacts, Kind, On, RuleFacts
+from worker.alerts.self_watch import ActiveCondition, Condition, Facts, FeedFacts, Kind, RuleFacts
 from worker.model import FetchReason, times
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, tell, words
 from worker.pipeline.poll import TELL_AFTER
 from worker.runtime.clock import LATE_AFTER
@@ -32,11 +32,11 @@ _MOST = 20
 class Vigil:
     """One process's health, and the conditions that the store shows."""
 
-    def __init__(self, edges: Edges) -> None:
-        self._edges = edges
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
         self._ticked: float | None = None
         self._late: tuple[float, timedelta] | None = None
-        self._refused, self._refused_before = 0, edges.store.refused
+        self._refused, self._refused_before = 0, context.store.refused
         self._refused_at: float | None = None
         #: Nothing is wrong that may make an alert late; True until the first look.
         self.well = True
@@ -49,9 +49,9 @@ class Vigil:
 
     def look(self, at: float, now: datetime, *, everything: bool) -> None:
         """Look for what is wrong and tell what changed; also for what tells of days, with `everything`."""
-        live, looked_for = self._edges.live, frozenset(Kind) if everything else self_watch.OFTEN
-        with self._edges.store.read() as tx:
-            facts = gathered(tx, self._edges.store, live, now, everything=everything)
+        live, looked_for = self._context.live, frozenset(Kind) if everything else self_watch.OFTEN
+        with self._context.store.read() as tx:
+            facts = gathered(tx, self._context.store, live, now, everything=everything)
             on = upkeep.on(tx)
         facts = self._with_own(facts, at)
         keys = frozenset(one.key for one in on)
@@ -60,19 +60,19 @@ class Vigil:
         new = [one for one in found if one.key not in keys]
         old = upkeep.unwritten(on, found, now=now)
         if new or over or old:
-            with self._edges.store.write() as tx:
+            with self._context.store.write() as tx:
                 upkeep.see(tx, old, now=now)
                 _tell(tx, live, upkeep.begin(tx, new, now=now), upkeep.end(tx, over), now)
-        with self._edges.store.read() as tx:
+        with self._context.store.read() as tx:
             self.well = not any(self._concerns(one) for one in upkeep.on(tx))
 
-    def _concerns(self, one: On) -> bool:
+    def _concerns(self, one: ActiveCondition) -> bool:
         """Tells whether it may make an alert late that this worker is to send; another's troubles are the other's."""
-        anothers = one.kind in self_watch.OWN and one.key != f"{one.kind}:{self._edges.owner}"
+        anothers = one.kind in self_watch.OWN and one.key != f"{one.kind}:{self._context.owner}"
         return one.kind in self_watch.SEVERE and not anothers
 
     def _with_own(self, facts: Facts, at: float) -> Facts:
-        if (count := self._edges.store.refused) > self._refused_before:
+        if (count := self._context.store.refused) > self._refused_before:
             self._refused, self._refused_at = count - self._refused_before, at
             self._refused_before = count
         if self._refused_at is not None and at - self._refused_at > _LATELY:
@@ -81,11 +81,11 @@ class Vigil:
             self._late = None
         late = self._late[1] if self._late else None
         # From other threads they come and go.
-        faults = tuple(sorted(set(self._edges.faults.copy().values())))
-        return replace(facts, owner=self._edges.owner, late=late, refused=self._refused, faults=faults)
+        faults = tuple(sorted(set(self._context.faults.copy().values())))
+        return replace(facts, owner=self._context.owner, late=late, refused=self._refused, faults=faults)
 
 
-def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:
+def gathered(tx: Tx, store: Store, live: ActiveConfig, now: datetime, *, everything: bool) -> Facts:
     """Facts that any process can read from the store; with `everything` also those that take longer."""
     parked = tuple(sorted(targets.parked(tx).items()))
     free = None if store.path is None else shutil.disk_usage(store.path.parent).free
@@ -102,7 +102,7 @@ def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: boo
     )
 
 
-def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
+def _feeds(tx: Tx, live: ActiveConfig, now: datetime) -> list[FeedFacts]:
     states = {state.key: state for state in feeds.statuses(tx)}
     return [
         FeedFacts(
@@ -124,7 +124,9 @@ def _feeds(tx: Tx, live: Live, now: datetime) -> list[FeedFacts]:
     ]
 
 
-def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[On], now: datetime) -> None:
+def _tell(
+    tx: Tx, live: ActiveConfig, begun: Sequence[Condition], over: Sequence[ActiveCondition], now: datetime
+) -> None:
     for one in begun:
         _log.warning("something is wrong", kind=one.kind, about=one.about, subject=one.subject)
     for gone in over:

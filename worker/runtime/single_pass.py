@@ -10,7 +10,7 @@ import structlog
 
 from worker.errors import StoreError
 from worker.model import DeliveryState
-from worker.pipeline.context import Edges
+from worker.pipeline.context import JobContext
 from worker.pipeline.deliver import deliver
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
@@ -53,13 +53,13 @@ class Pass:
         }
 
 
-async def run_once(edges: Edges, progress: Callable[[str], None]) -> Pass:
+async def run_once(context: JobContext, progress: Callable[[str], None]) -> Pass:
     """One pass over all feeds, due or not, with a word of progress for each; who asked for patience is left alone."""
     done = Pass()
-    await _polls(edges, done, progress)
-    await _pages(edges)
-    await _ingests(edges, done)
-    done.deliveries = await _deliveries(edges)
+    await _polls(context, done, progress)
+    await _pages(context)
+    await _ingests(context, done)
+    done.deliveries = await _deliveries(context)
     return done
 
 
@@ -87,20 +87,20 @@ async def _bounded(jobs: Iterable[tuple[str, Callable[[], Awaitable[None]]]], *,
         raise refused[0]
 
 
-async def _polls(edges: Edges, done: Pass, progress: Callable[[str], None]) -> None:
+async def _polls(context: JobContext, done: Pass, progress: Callable[[str], None]) -> None:
     async def one(key: str, name: str) -> None:
-        polled = await poll(edges, key)
+        polled = await poll(context, key)
         if polled is not None:
             _count(done, name, polled)
             progress(name)
 
-    with edges.store.read() as tx:
-        waiting = feeds.waiting(tx, now=edges.clock())
-    configured = [feed for feed in edges.live.config.feeds if feed.id not in waiting]
-    done.feeds["waiting"] = len(edges.live.config.feeds) - len(configured)
+    with context.store.read() as tx:
+        waiting = feeds.waiting(tx, now=context.clock())
+    configured = [feed for feed in context.live.config.feeds if feed.id not in waiting]
+    done.feeds["waiting"] = len(context.live.config.feeds) - len(configured)
     jobs = [(host_of(f.url.reveal()), partial(one, f.id, f.name)) for f in configured]
-    with edges.store.write() as tx:
-        feeds.claim(tx, [f.id for f in configured], now=edges.clock(), lease=LEASE, owner=edges.owner)
+    with context.store.write() as tx:
+        feeds.claim(tx, [f.id for f in configured], now=context.clock(), lease=LEASE, owner=context.owner)
     await _bounded(jobs, total=POLLS, each=PER_HOST)
 
 
@@ -117,28 +117,28 @@ def _count(done: Pass, name: str, polled: Polled) -> None:
             done.failures[name] = f"{reason}: {polled.detail}"
 
 
-async def _pages(edges: Edges) -> None:
+async def _pages(context: JobContext) -> None:
     def take() -> tuple[pages.PageWanted, ...]:
-        with edges.store.write() as tx:
-            return pages.take_pages(tx, now=edges.clock(), lease=LEASE, limit=BATCH)
+        with context.store.write() as tx:
+            return pages.take_pages(tx, now=context.clock(), lease=LEASE, limit=BATCH)
 
     async def one(wanted: pages.PageWanted) -> None:
-        await page(edges, wanted)
+        await page(context, wanted)
 
-    while wanted := await edges.in_thread(take):
+    while wanted := await context.in_thread(take):
         await _bounded([(host_of(w.link), partial(one, w)) for w in wanted], total=PAGES, each=PER_HOST)
 
 
-async def _ingests(edges: Edges, done: Pass) -> None:
+async def _ingests(context: JobContext, done: Pass) -> None:
     def take() -> tuple[int, ...]:
-        now = edges.clock()
-        with edges.store.write() as tx:
+        now = context.clock()
+        with context.store.write() as tx:
             entries.quarantine_poisoned(tx, now=now)
-            return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=edges.owner)
+            return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=context.owner)
 
-    while ids := await edges.in_thread(take):
+    while ids := await context.in_thread(take):
         try:
-            came = await ingest(edges, ids)
+            came = await ingest(context, ids)
         except StoreError:
             raise
         except Exception:  # noqa: BLE001 - as above
@@ -148,34 +148,34 @@ async def _ingests(edges: Edges, done: Pass) -> None:
         done.matches.update(came.matches)
 
 
-async def _deliveries(edges: Edges) -> dict[str, int]:
+async def _deliveries(context: JobContext) -> dict[str, int]:
     """Deliver what is due, each delivery once; how many came to which state."""
     touched: set[int] = set()
     passed: Counter[int] = Counter()
     states: Counter[str] = Counter({str(state): 0 for state in DeliveryState})
 
     def due() -> tuple[deliveries.Due, ...]:
-        with edges.store.read() as tx:
-            return deliveries.due(tx, now=edges.clock(), limit=_WINDOW, busy=touched)
+        with context.store.read() as tx:
+            return deliveries.due(tx, now=context.clock(), limit=_WINDOW, busy=touched)
 
     def turn() -> float | None:
-        now = edges.clock()
-        with edges.store.read() as tx:
+        now = context.clock()
+        with context.store.read() as tx:
             at = targets.next_turn(tx, now=now, busy=touched)
         return None if at is None else max((at - now).total_seconds(), 0.01)
 
     async def one(delivery_id: int) -> None:
-        if await deliver(edges, delivery_id, patience=_PATIENCE) is None and passed[delivery_id] < _PASSED:
+        if await deliver(context, delivery_id, patience=_PATIENCE) is None and passed[delivery_id] < _PASSED:
             # Another had its target's turn: it may have one later in this pass.
             passed[delivery_id] += 1
             touched.discard(delivery_id)
 
     waited = 0.0
     while len(touched) < _MANY:
-        batch = await edges.in_thread(due)
+        batch = await context.in_thread(due)
         if not batch:
             # What waits for the turn of a target with a rate: a short burst is sent, a long one left to later passes.
-            wait = await edges.in_thread(turn)
+            wait = await context.in_thread(turn)
             if wait is None or waited + wait > PATIENCE_SECONDS:
                 break
             waited += wait
@@ -187,6 +187,6 @@ async def _deliveries(edges: Edges) -> dict[str, int]:
         await _bounded(company, total=DELIVERIES, each=PER_TARGET)
         # What took a process down goes alone, so that it is known whether it was the cause.
         await _bounded([("", partial(one, d.id)) for d in batch if d.crashed], total=1, each=1)
-        with edges.store.read() as tx:
+        with context.store.read() as tx:
             states.update(deliveries.counts(tx, touched.intersection(ids)))
     return dict(states)

@@ -21,7 +21,7 @@ from worker.console.answers import Read, Take
 from worker.console.metrics import Measured
 from worker.errors import StoreError
 from worker.pipeline import answering
-from worker.pipeline.context import Edges, Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, tell, words
 from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, Timetable, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
@@ -74,8 +74,8 @@ _LAG_EVERY, _LAG_SHOWN = 0.5, 60.0
 class Worker:
     """An engine, and what it needs to run for years."""
 
-    def __init__(self, made: Edges, path: Path) -> None:
-        self._edges = made
+    def __init__(self, made: JobContext, path: Path) -> None:
+        self._context = made
         self._path = path
         self._started = made.clock()
         #: When each part of the upkeep was last done, by the loop's clock: the wall's may be stepped.
@@ -101,12 +101,12 @@ class Worker:
         Rules are read anew also when their folder changes.
         Raises VeilleError if the console's address cannot be had.
         """
-        listen = self._edges.live.config.listen
+        listen = self._context.live.config.listen
         console = self._console(listen) if listen else None
         engine = self._engine
         if console is not None:
             self._spawn(console.serve())
-        reloads = Reloads(self._edges, self._path, self._spawn)
+        reloads = Reloads(self._context, self._path, self._spawn)
         reloading = [
             self._spawn(loop)
             for loop in (
@@ -117,10 +117,10 @@ class Worker:
                 self._watch_clock(),
             )
         ]
-        self._timetable.every(_FORGET_EVERY, self._forget, first=await self._edges.in_thread(self._forgets_after))
+        self._timetable.every(_FORGET_EVERY, self._forget, first=await self._context.in_thread(self._forgets_after))
         self._timetable.start()
-        self._spawn(announce(self._edges, lambda: engine.idle))
-        _log.info("started", feeds=len(self._edges.live.config.feeds), rules=len(self._edges.live.ruleset.rules))
+        self._spawn(announce(self._context, lambda: engine.idle))
+        _log.info("started", feeds=len(self._context.live.config.feeds), rules=len(self._context.live.ruleset.rules))
         running, stopping = asyncio.create_task(engine.run()), asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -135,34 +135,39 @@ class Worker:
                 task.cancel()
             await self._end_tasks()
             with contextlib.suppress(StoreError, TimeoutError):
-                await asyncio.wait_for(self._edges.in_thread(self._release), timeout=1.5)
+                await asyncio.wait_for(self._context.in_thread(self._release), timeout=1.5)
         _log.info("stopped")
 
     def _console(self, listen: tuple[str, int]) -> Console:
         answering = self._answering()
         return Console(
-            listen, self._is_alive, self._measured, self._unready, answering, lambda: self._edges.live.config.public_url
+            listen,
+            self._is_alive,
+            self._measured,
+            self._unready,
+            answering,
+            lambda: self._context.live.config.public_url,
         )
 
     def _answering(self) -> tuple[Read, Take]:
         """Answers one-click links; without a `public_url` none is signed, so none is valid."""
-        edges = self._edges
+        context = self._context
         return (
-            lambda token: answering.read(edges.store, edges.live, token, edges.clock()),
-            lambda said: answering.take(edges.store, edges.live, said, edges.clock()),
+            lambda token: answering.read(context.store, context.live, token, context.clock()),
+            lambda said: answering.take(context.store, context.live, said, context.clock()),
         )
 
     def _is_alive(self) -> bool:
         turned = self._turned
         is_late = turned is None or time.monotonic() - turned >= LATE_AFTER.total_seconds()
-        return not is_late and not self._edges.faults
+        return not is_late and not self._context.faults
 
     def _measured(self) -> Measured:
-        return measure(self._edges.store, self._edges.live.config, lag=self._lag[0])
+        return measure(self._context.store, self._context.live.config, lag=self._lag[0])
 
     def _unready(self) -> str:
         """The reason why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
-        if faults := self._edges.faults.copy():
+        if faults := self._context.faults.copy():
             return "it cannot do its work: " + "; ".join(sorted(set(faults.values())))
         if not self._is_alive():
             return "the tick is late"
@@ -191,9 +196,9 @@ class Worker:
             await asyncio.wait(self._tasks, timeout=0.5)
 
     def _release(self) -> None:
-        with self._edges.store.write() as tx:
-            leases.give_back(tx, self._edges.owner, self._edges.clock())
-            upkeep.rest(tx, self._edges.owner)
+        with self._context.store.write() as tx:
+            leases.give_back(tx, self._context.owner, self._context.clock())
+            upkeep.rest(tx, self._context.owner)
 
     def _spawn(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         async def guarded() -> None:
@@ -211,13 +216,13 @@ class Worker:
 
     async def _upkeep(self, now: datetime) -> None:
         if self._is_time("beat", _BEAT_EVERY):
-            await self._edges.in_thread(lambda: self._beat(now))
+            await self._context.in_thread(lambda: self._beat(now))
         self._turned = time.monotonic()
         self._vigil.tick(asyncio.get_running_loop().time())
         if not self._looking and self._is_time("look", _LOOK_EVERY):
             self._looking = True
             self._spawn(self._look(now, everything=self._is_time("look long", _LOOK_LONG_EVERY)))
-        url = self._edges.live.config.heartbeat_url
+        url = self._context.live.config.heartbeat_url
         # Its silence is the alarm where no notice would arrive.
         if url is not None and self._vigil.well and self._is_time("ping", _PING_EVERY):
             self._spawn(self._ping(url.reveal()))
@@ -240,12 +245,12 @@ class Worker:
             self._timetable.set_anew()
             self._unminded += seen
         if step := self._unminded:
-            now = self._edges.clock()
-            await self._edges.in_thread(lambda: self._stepped(step, now))
+            now = self._context.clock()
+            await self._context.in_thread(lambda: self._stepped(step, now))
             self._unminded -= step
 
     def _stepped(self, step: timedelta, now: datetime) -> None:
-        with self._edges.store.write() as tx:
+        with self._context.store.write() as tx:
             if step < timedelta():
                 # On PostgreSQL others may have done it, or have a clock that is right.
                 if len(upkeep.heartbeats(tx)) <= 1:
@@ -255,7 +260,7 @@ class Worker:
                     f"If that was wrong, set it right. Nothing is deleted or given up for its age until the new time "
                     f"has stood for {CONFIRMED_AFTER.days} day; a restart of the worker confirms it at once."
                 )
-                tell(tx, self._edges.live, f"the clock was set forward by {step}", body, now=now)
+                tell(tx, self._context.live, f"the clock was set forward by {step}", body, now=now)
         with contextlib.suppress(StoreError):  # the step is seen to, and must not be once more
             self._beat(now)
 
@@ -268,7 +273,7 @@ class Worker:
 
     def _beat(self, now: datetime) -> None:
         beat = upkeep.Heartbeat(
-            owner=self._edges.owner,
+            owner=self._context.owner,
             host=socket.gethostname(),
             pid=os.getpid(),
             started=self._started,
@@ -276,7 +281,7 @@ class Worker:
             boot=boot(),
             turned=elapsed(),
         )
-        with self._edges.store.write() as tx:
+        with self._context.store.write() as tx:
             upkeep.beat(tx, beat)
             if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
                 freed = leases.take_over(tx, dead)
@@ -287,30 +292,30 @@ class Worker:
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
         try:
-            await self._edges.in_thread(lambda: self._vigil.look(at, now, everything=everything))
+            await self._context.in_thread(lambda: self._vigil.look(at, now, everything=everything))
         finally:
             self._looking = False
 
     def _forgets_after(self) -> timedelta:
         """A day, where nothing was written for one: a machine that starts with a wrong clock must not delete by it."""
         try:
-            with self._edges.store.read() as tx:
+            with self._context.store.read() as tx:
                 newest = leases.newest(tx)
         except StoreError:
             return _FORGET_EVERY
-        rested = newest is not None and self._edges.clock() - newest > CONFIRMED_AFTER
+        rested = newest is not None and self._context.clock() - newest > CONFIRMED_AFTER
         return CONFIRMED_AFTER if rested else timedelta()
 
     async def _forget(self) -> None:
         """Beside the sweeps, which it must not hold up: after a change of retention there may be much to forget."""
-        edges, live = self._edges, self._edges.live
+        context, live = self._context, self._context.live
         try:
-            await edges.in_thread(lambda: forget(edges.store, live, edges.clock(), ahead=edges.ahead()))
+            await context.in_thread(lambda: forget(context.store, live, context.clock(), ahead=context.ahead()))
         except StoreError as e:
             _log.warning("nothing is forgotten for now", error=str(e))
 
     async def _ping(self, url: str) -> None:
-        answer = await self._edges.client.request("GET", url, redirects=True)
+        answer = await self._context.client.request("GET", url, redirects=True)
         _log.debug("pinged", answer=type(answer).__name__)
 
 
@@ -330,7 +335,7 @@ _MOST_LISTED = 50
 _STORY_KEYS_KEPT = 4 * WINDOW
 
 
-def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timedelta()) -> None:
+def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta = timedelta()) -> None:
     """Drop what the configuration no longer keeps, in small transactions, and give up what was parked too long.
 
     Ages are counted to the time that the clock would show without having been stepped `ahead`.
@@ -357,7 +362,7 @@ def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timede
                 more = bool(upkeep.forget_deliveries(tx, before=told_before))
 
 
-def _expire(store: Store, live: Live, before: datetime, now: datetime) -> None:
+def _expire(store: Store, live: ActiveConfig, before: datetime, now: datetime) -> None:
     with store.write() as tx:
         if expired := deliveries.expire_parked(tx, before=before, now=now):
             said = words(live)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.model import DeliveryState, EntryState, Hold
+from worker.model import DeliveryState, EntryState, WaitReason
 from worker.store import deliveries
 from worker.store.database import Tx
 from worker.store.tables import DeliveryRow, EntryRow, FeedRow, HeartbeatRow, TargetRow
@@ -52,7 +52,7 @@ def take_over(tx: Tx, owners: Collection[str]) -> int:
 _target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: What waits for a time of day, which is what it was: it is moved by whole days.
-_TOLD_BY_THE_CLOCK = [Hold.QUIET_HOURS, Hold.DIGEST]
+_TOLD_BY_THE_CLOCK = [WaitReason.QUIET_HOURS, WaitReason.DIGEST]
 _WAITING = [DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY]
 
 

@@ -24,7 +24,7 @@ _COUNTS = (
 )
 
 
-def of_story(tx: Tx, story_id: int, *, but: int = 0) -> dict[tuple[str, str], Standing]:
+def of_story(tx: Tx, story_id: int, *, exclude: int = 0) -> dict[tuple[str, str], Standing]:
     """By (rule id, recipient): what was told of a story, or is on its way; `but` leaves a delivery out."""
     query = (
         sa.select(_obligation.c.rule_id, _obligation.c.recipient, _obligation.c.created, _article.c.source)
@@ -33,7 +33,7 @@ def of_story(tx: Tx, story_id: int, *, but: int = 0) -> dict[tuple[str, str], St
                 _article, _article.c.id == _obligation.c.article_id
             )
         )
-        .where(_told.c.story_id == story_id, _delivery.c.id != but, *_COUNTS)
+        .where(_told.c.story_id == story_id, _delivery.c.id != exclude, *_COUNTS)
     )
     found: dict[tuple[str, str], Standing] = {}
     for r in tx.execute(query):

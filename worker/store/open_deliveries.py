@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.alerts import ESCALATION, THREADS
-from worker.model import DeliveryState, Hold, Notice, Obligation
+from worker.model import DeliveryState, Notice, Obligation, WaitReason
 from worker.store.database import Tx
 from worker.store.tables import NOTICE, DeliveryRow, ObligationRow
 
@@ -149,7 +149,7 @@ def is_open(tx: Tx, delivery_id: int) -> bool:
     return tx.execute(query).scalar() == DeliveryState.OPEN
 
 
-def hold(tx: Tx, delivery_id: int, due: datetime, why: Hold) -> None:
+def hold(tx: Tx, delivery_id: int, due: datetime, why: WaitReason) -> None:
     """Let an open delivery wait."""
     tx.execute(sa.update(_delivery).where(_delivery.c.id == delivery_id).values(due=due, hold=why))
 

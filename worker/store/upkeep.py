@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.alerts.self_watch import Condition, Kind, On
+from worker.alerts.self_watch import ActiveCondition, Condition, Kind
 from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
 from worker.store import search
@@ -259,10 +259,13 @@ _ENTRIES, _ARRIVALS = 1_000, 200
 _SEEN_EVERY = timedelta(minutes=3)
 
 
-def on(tx: Tx) -> tuple[On, ...]:
+def on(tx: Tx) -> tuple[ActiveCondition, ...]:
     """The conditions that are on, the longest first."""
     rows = tx.execute(sa.select(_condition).order_by(_condition.c.since, _condition.c.key))
-    return tuple(On(key=r.key, kind=Kind(r.kind), words=r.words, since=r.since, seen=r.seen or r.since) for r in rows)
+    return tuple(
+        ActiveCondition(key=r.key, kind=Kind(r.kind), words=r.words, since=r.since, seen=r.seen or r.since)
+        for r in rows
+    )
 
 
 def begin(tx: Tx, found: Iterable[Condition], *, now: datetime) -> list[Condition]:
@@ -282,13 +285,13 @@ def see(tx: Tx, keys: Iterable[str], *, now: datetime) -> None:
     tx.execute(sa.update(_condition).where(_condition.c.key.in_(list(keys))).values(seen=now))
 
 
-def unwritten(on: Iterable[On], found: Iterable[Condition], *, now: datetime) -> list[str]:
+def unwritten(on: Iterable[ActiveCondition], found: Iterable[Condition], *, now: datetime) -> list[str]:
     """The keys of what was found again and was last seen some minutes ago."""
     still = {one.key for one in found}
     return sorted(one.key for one in on if one.key in still and abs(now - one.seen) >= _SEEN_EVERY)
 
 
-def end(tx: Tx, over: Iterable[On]) -> list[On]:
+def end(tx: Tx, over: Iterable[ActiveCondition]) -> list[ActiveCondition]:
     """Strike out what is over; returns what no other worker had struck out, nor begun anew, before."""
     return [
         one

@@ -13,7 +13,7 @@ from worker.analysis.stories.decide import (
     StoryVerdict,
     decide,
 )
-from worker.analysis.stories.likeness import Told
+from worker.analysis.stories.likeness import StoryMember
 from worker.analysis.stories.terms import (
     Bag,
     Vector,
@@ -35,8 +35,8 @@ __all__ = [
     "WINDOW",
     "Bag",
     "Candidate",
+    "StoryMember",
     "StoryVerdict",
-    "Told",
     "Vector",
     "bag",
     "decide",

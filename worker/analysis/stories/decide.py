@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from worker.analysis.stories.likeness import Likeness, Told, Weighed, likeness, shared
+from worker.analysis.stories.likeness import Likeness, StoryMember, Weighed, likeness, shared
 
 #: Number of the way in which terms are weighed and stories decided; a store that was judged by an older one is judged
 #: again.
@@ -42,7 +42,7 @@ class Candidate:
     root: int
     #: Roots of the groups that a person put apart from its group.
     apart: frozenset[int] = frozenset()
-    articles: tuple[Told, ...]
+    articles: tuple[StoryMember, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class _Some:
 
 
 def decide(
-    new: Told, words: Mapping[int, str], candidates: Sequence[Candidate], *, apart: Collection[int] = ()
+    new: StoryMember, words: Mapping[int, str], candidates: Sequence[Candidate], *, apart: Collection[int] = ()
 ) -> StoryVerdict:
     """The story of `new`, whose terms are `words` by hash; it is the oldest of those that it shows to be one.
 
@@ -143,10 +143,10 @@ def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
     return {one.root: _RIVALRY * sum(scores[at + 1 : at + 1 + _RIVALS]) / _RIVALS for at, one in enumerate(ordered)}
 
 
-def _near(new: Told, article: Weighed, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
+def _near(new: StoryMember, article: Weighed, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
     """The stories and the groups that had an article within the window."""
     stories: list[_Some] = []
-    members: dict[int, list[tuple[Told, Weighed]]] = {}
+    members: dict[int, list[tuple[StoryMember, Weighed]]] = {}
     apart: dict[int, frozenset[int]] = {}
     for one in candidates:
         weighed = [(told, Weighed(told)) for told in one.articles]
@@ -164,7 +164,7 @@ def _near(new: Told, article: Weighed, candidates: Sequence[Candidate]) -> tuple
     return stories, groups
 
 
-def _is_near(told: Told, new: Told) -> bool:
+def _is_near(told: StoryMember, new: StoryMember) -> bool:
     return abs(told.published - new.published) <= WINDOW
 
 

@@ -36,7 +36,7 @@ _NAMED = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class StoryMember:
     """An article, as stories are decided on."""
 
     #: 0 for one that is not stored yet.
@@ -49,7 +49,7 @@ class Told:
 class Weighed:
     """A vector with its length."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: StoryMember) -> None:
         self.language = told.language
         self.published = told.published
         self.weights = told.vector.weights

@@ -233,9 +233,9 @@ def cut(text: str) -> Items:
     while end >= 0 and _is_within(end, quoted):
         end = text.find(f"</{starts[-1][1]}", end + 1)
     end = text.find(">", end) + 1 if end >= 0 else len(text)
-    edges = [*(match.start() for match in starts), end or len(text)]
-    items = tuple(text[a:b] for a, b in pairwise(edges))
-    return Items(text[: edges[0]], items, text[edges[-1] :])
+    context = [*(match.start() for match in starts), end or len(text)]
+    items = tuple(text[a:b] for a, b in pairwise(context))
+    return Items(text[: context[0]], items, text[context[-1] :])
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:

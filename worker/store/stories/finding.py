@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from worker.analysis.stories import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate, Told, Vector, keys, unpacked
+from worker.analysis.stories import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate, StoryMember, Vector, keys, unpacked
 from worker.store.database import Tx
 from worker.store.tables import StoryArticleRow
 
@@ -93,11 +93,11 @@ class Found:
     entry: int
 
 
-def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> Found:
+def candidates(tx: Tx, vector: Vector, published: datetime, *, exclude: int | None = None) -> Found:
     """The stories of the groups that share most of an article's heaviest terms in these days, and at least two."""
     wanted = list(keys(vector))
     since, until = _around(published)
-    asked = {"but": but or 0, "since": since, "until": until}
+    asked = {"but": exclude or 0, "since": since, "until": until}
     if tx.dialect.name == "sqlite":
         rows = tx.execute(_NEAR_SQLITE, {"keys": json.dumps(wanted), **asked})
     else:
@@ -107,7 +107,7 @@ def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None =
         near.setdefault(row.root, row.shared)
     roots = list(near)[:_MAX_GROUPS]
     entry = near[roots[-1]] if len(roots) == _MAX_GROUPS else _SHARED
-    return Found(candidates=_with_articles(tx, roots, but), roots=frozenset(roots), entry=entry)
+    return Found(candidates=_with_articles(tx, roots, exclude), roots=frozenset(roots), entry=entry)
 
 
 def _around(published: datetime) -> tuple[datetime, datetime]:
@@ -123,10 +123,10 @@ def _around(published: datetime) -> tuple[datetime, datetime]:
 class _Story:
     root: int
     apart: frozenset[int]
-    articles: list[Told] = field(default_factory=list)
+    articles: list[StoryMember] = field(default_factory=list)
 
 
-def _with_articles(tx: Tx, roots: Sequence[int], but: int | None) -> tuple[Candidate, ...]:
+def _with_articles(tx: Tx, roots: Sequence[int], exclude: int | None) -> tuple[Candidate, ...]:
     """The stories with their newest articles that have a vector; copies have none."""
     if not roots:
         return ()
@@ -136,8 +136,10 @@ def _with_articles(tx: Tx, roots: Sequence[int], but: int | None) -> tuple[Candi
         rows = tx.execute(_NEWEST_TOLD_POSTGRESQL, {"roots": list(roots)})
     found: dict[int, _Story] = {}
     for r in rows:
-        if r.article_id != but:
-            told = Told(article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector))
+        if r.article_id != exclude:
+            told = StoryMember(
+                article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector)
+            )
             if r.story_id not in found:
                 apart = frozenset(map(int, (r.apart or "").split(","))) if r.apart else frozenset()
                 found[r.story_id] = _Story(root=r.root, apart=apart)

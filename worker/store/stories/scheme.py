@@ -112,9 +112,9 @@ def next_to_judge(tx: Tx, after: int, since: datetime, *, limit: int) -> tuple[i
     return tuple(tx.execute(query.order_by(_article.c.id).limit(limit)).scalars())
 
 
-def is_taken(tx: Tx, story_id: int, since: datetime, *, but: int) -> bool:
+def is_taken(tx: Tx, story_id: int, since: datetime, *, exclude: int) -> bool:
     """Tells whether another article than `but`, come since that moment, tells a story by this scheme."""
     query = sa.select(_told.c.article_id).join(_article, _article.c.id == _told.c.article_id)
     judged = (sa.func.length(_told.c.vector) > 0, _article.c.first_seen >= since)
-    query = query.where(_told.c.story_id == story_id, _told.c.article_id != but, *judged)
+    query = query.where(_told.c.story_id == story_id, _told.c.article_id != exclude, *judged)
     return tx.execute(query.limit(1)).first() is not None

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.analysis.stories import StoryVerdict, Told, Vector, keys
+from worker.analysis.stories import StoryMember, StoryVerdict, Vector, keys
 from worker.store.database import Tx
 from worker.store.stories.joining import merge, point, stretch, unite
 from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow
@@ -33,7 +33,7 @@ _PUT = sa.text(
 ).bindparams(sa.bindparam("published", type_=_told.c.published.type), sa.bindparam("vector", type_=sa.LargeBinary))
 
 
-def tell(tx: Tx, told: Told, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
+def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
     """Store an article as part of the story that was decided; returns the story's id."""
     story_id = verdict.story_id
     if story_id is None:
@@ -59,7 +59,7 @@ def found(tx: Tx, title: str, published: datetime, now: datetime) -> int:
     return int(tx.execute(_ADD_STORY, values).scalar_one())
 
 
-def renew(tx: Tx, told: Told) -> None:
+def renew(tx: Tx, told: StoryMember) -> None:
     """Compare later articles with an article's new text; it stays in its story."""
     mine = _told.c.article_id == told.article_id
     tx.execute(sa.update(_told).where(mine).values(vector=told.vector.packed(), language=told.language))
@@ -78,7 +78,7 @@ def _drop_keys(tx: Tx, article_id: int) -> None:
     tx.execute(sa.delete(_key).where(_key.c.article_id == article_id))
 
 
-def _put_keys(tx: Tx, told: Told) -> None:
+def _put_keys(tx: Tx, told: StoryMember) -> None:
     values = list(keys(told.vector))
     if values and tx.dialect.name == "sqlite":
         tx.execute(_ADD_KEYS_SQLITE, {"article": told.article_id, "keys": json.dumps(values)})
@@ -94,7 +94,7 @@ def tell_copy(
     story_id = story_of(tx, original)
     if story_id is None:
         return None
-    told = Told(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
+    told = StoryMember(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
     why = f"It is a copy of article {original}."
     _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
     stretch(tx, story_id, published)
@@ -103,7 +103,7 @@ def tell_copy(
     return story_id
 
 
-def put(tx: Tx, told: Told, story_id: int, *, score: float, why: str) -> None:
+def put(tx: Tx, told: StoryMember, story_id: int, *, score: float, why: str) -> None:
     """Let an article tell that story, whatever it told before."""
     _put(tx, told.article_id, story_id, told, StoryVerdict(story_id=story_id, score=score, why=why))
     _drop_keys(tx, told.article_id)
@@ -148,7 +148,7 @@ def story_of(tx: Tx, article_id: int) -> int | None:
     return tx.execute(sa.select(_told.c.story_id).where(_told.c.article_id == article_id)).scalar()
 
 
-def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdict) -> None:
+def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: StoryVerdict) -> None:
     values = {
         "article_id": article_id,
         "story_id": story_id,
