@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 
 import httpx
 
-from worker import net
 from worker.analysis import copies
 from worker.analysis.stories import bag, weighted
 from worker.analysis.text import analyse
@@ -24,6 +23,7 @@ from worker.feeds.identify import Bare, edited, identify, keys
 from worker.feeds.normalise.pages import FeedText, alike, carries, is_front, line_keys, own_lines
 from worker.feeds.parse.texts import BODY, TITLE
 from worker.model import Feed, FeedState, Novelty, NoveltyKind, ParsedEntry, Part, Secret, Span
+from worker.net import client as net
 from worker.net import urls
 from worker.net.head import Head
 from worker.net.inflate import Inflater

@@ -51,7 +51,7 @@ from worker.model import (
     Target,
     Verdict,
 )
-from worker.net import Client
+from worker.net.client import Client
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.rules import compile_rules
 from worker.runtime.embedded import Embedded

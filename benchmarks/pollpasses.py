@@ -59,7 +59,7 @@ async def veille(urls: Sequence[str], tls: ssl.SSLContext, folder: Path) -> Pass
     from worker.config import Config
     from worker.feeds.child import Children
     from worker.model import AlertPolicy, Feed, Secret
-    from worker.net import Client
+    from worker.net.client import Client
     from worker.pipeline.context import ActiveConfig, JobContext
     from worker.pipeline.poll import poll
     from worker.rules import compile_rules

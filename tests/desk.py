@@ -36,7 +36,7 @@ from worker.model import (
     SlackSettings,
     Target,
 )
-from worker.net import Client
+from worker.net.client import Client
 from worker.pipeline import deliver as deliver_job
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.poll import Polled, poll

@@ -34,8 +34,7 @@ import structlog
 from rig import WORDS, Item, Site, rss
 
 from worker.model import Claimed, Outcome, Receipt
-from worker.net import Client
-from worker.net.client import Limits
+from worker.net.client import Client, Limits
 from worker.pipeline import deliver as job
 from worker.runtime.load import load, open_for
 from worker.runtime.run import context, make_threads

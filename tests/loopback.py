@@ -36,9 +36,9 @@ from feedserver import FeedServer
 from rig import WORDS, Item, rss
 from sinks import CERTIFICATE, HttpSink
 
-from worker import net
 from worker.feeds.child import Children
 from worker.model import Channel, Feed, Route, Secret, SlackSettings, Target
+from worker.net import client as net
 from worker.runtime.embedded import Embedded
 from worker.store import ledger
 

@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 from worker.config import Config, Retention
 from worker.errors import StoreHeldError, UserError, VeilleError
 from worker.model import Secret
-from worker.net import Client
+from worker.net.client import Client
 from worker.runtime import load as app_load
 from worker.runtime import reload as app_reload
 from worker.runtime import run as app_run

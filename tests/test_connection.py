@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sinks import CERTIFICATE
 
-from worker import net
 from worker.model import FetchReason
+from worker.net import client as net
 from worker.net.connection import Connection
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -36,7 +36,7 @@ from worker.model import (
     SlackSettings,
     Target,
 )
-from worker.net import Client
+from worker.net.client import Client
 from worker.notify import senders
 from worker.notify.render import seal
 from worker.notify.senders import apprise as apprise_channel

@@ -23,8 +23,8 @@ from loopback import Loopback, dispatch, is_told, name_of
 from rig import Item, rss
 from watched import ENTRIES, FORBIDDEN, POISON, Watched
 
-from worker import net
 from worker.model import Feed
+from worker.net import client as net
 from worker.store import entries, quarantine
 
 #: Bombs come compressed.

@@ -25,7 +25,7 @@ from sinks import CERTIFICATE
 
 from worker.feeds.child import Children
 from worker.model import Feed
-from worker.net import Limits
+from worker.net.client import Limits
 
 
 def bomb(size: int) -> bytes:

@@ -318,7 +318,7 @@ async def test_f22_a_name_server_that_is_down_for_hours(tmp_path: Path, monkeypa
     import socket
     from dataclasses import replace
 
-    from worker.net import Client
+    from worker.net.client import Client
 
     async def down(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")

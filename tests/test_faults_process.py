@@ -31,7 +31,7 @@ from sinks import HttpSink, Reply
 
 from worker.console.metrics import exposition
 from worker.feeds.child import MEBIBYTE, Children
-from worker.net import Client
+from worker.net.client import Client
 from worker.pipeline.context import JobContext
 from worker.pipeline.deliver import deliver
 from worker.runtime import embedded

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from feedserver import FeedServer
 
-from worker import net
 from worker.feeds import fetch
 from worker.model import Feed, FeedState, Fetched, FetchFailed, FetchReason, Freshness, NotModified, Secret
+from worker.net import client as net
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RSS = b"<rss version='2.0'><channel><title>t</title></channel></rss>"

@@ -20,8 +20,9 @@ from feedserver import OK, FeedServer, endless, once, silent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import net
 from worker.model import FetchReason
+from worker.net import client as net
+from worker.net.guard import Allow, is_public
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMITS = net.Limits(seconds=20, connect=10, wire=100_000, decoded=300_000)
@@ -81,19 +82,19 @@ PUBLIC = """
 @pytest.mark.parametrize("address", PRIVATE)
 def test_special_addresses_are_not_public(address: str) -> None:
     """Every block of IANA's special-purpose registries is refused, tunnels to IPv4 included."""
-    assert not net.is_public(address)
+    assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_ordinary_addresses_are_public(address: str) -> None:
     """The neighbours of special blocks and well-known servers are let through."""
-    assert net.is_public(address)
+    assert is_public(address)
 
 
 @pytest.mark.parametrize("word", ["", "localhost", "127.1", "0x7f.1", "1.1.1.1:80", "[::1]", "１.1.1.1"])
 def test_what_is_no_address_is_not_public(word: str) -> None:
     """Anything that is not written as an address is refused rather than guessed at."""
-    assert not net.is_public(word)
+    assert not is_public(word)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ def test_what_is_no_address_is_not_public(word: str) -> None:
 )
 def test_allow_list(entry: str, host: str, ip: str, port: int, permitted: bool) -> None:
     """Networks permit addresses, places permit one port of one host, and the public internet is always permitted."""
-    assert net.Allow([entry]).permits(host, ip, port) is permitted
+    assert Allow([entry]).permits(host, ip, port) is permitted
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_allow_list(entry: str, host: str, ip: str, port: int, permitted: bool) 
 def test_bad_allow_entries_are_refused(entry: str) -> None:
     """An entry that is neither a network nor a place is an error that quotes it."""
     with pytest.raises(ValueError, match="neither a network"):
-        net.Allow([entry])
+        Allow([entry])
 
 
 # --- F01 to F08: where a request may go --------------------------------------------------------------------------
@@ -311,7 +312,7 @@ async def test_the_guard_proves_itself() -> None:
 
 async def test_a_broken_guard_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The self-test fails when the decision says yes to everything."""
-    monkeypatch.setattr(net.Allow, "permits", lambda *_: True)
+    monkeypatch.setattr(Allow, "permits", lambda *_: True)
     client = net.Client(user_agent="t")
     assert not await client.guard_works()
     await client.aclose()

@@ -21,7 +21,7 @@ from rig import Item
 from sinks import Act, HttpSink, Reply, SmtpSink, free_port
 
 from worker.model import Channel, Claimed, DeliveryState, Notice, Outcome, Receipt, Secret, SlackSettings, Target
-from worker.net import Client
+from worker.net.client import Client
 from worker.notify import senders as channels
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver

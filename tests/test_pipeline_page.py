@@ -12,9 +12,9 @@ from desk import FEED, START, VISIT, Desk, Inline, feed, scripted
 from feedserver import Document, FeedServer
 from rig import Item, rss
 
-from worker import net
 from worker.feeds.child import ChildReason
 from worker.model import PageReason
+from worker.net import client as net
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
 from worker.runtime.embedded import LEASE

@@ -10,8 +10,8 @@ import pytest
 from feedserver import FeedServer
 from sinks import CERTIFICATE
 
-from worker import net
 from worker.model import FetchReason
+from worker.net import client as net
 
 #: Names as this machine knows them; the proxy itself knows every name as loopback.
 NAMES = {"feeds.test": "127.0.0.1", "other.test": "127.0.0.1", "inside.test": "10.0.0.7", "public.test": "192.0.9.1"}

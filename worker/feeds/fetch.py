@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from worker import net
 from worker.model import Feed, FeedState, Fetched, FetchFailed, FetchReason, Freshness, NotModified
+from worker.net.client import Client, NetFailure, Response, retry_after, seconds
 from worker.net.urls import requestable
 
 SAMPLE = "veille:sample"
@@ -33,7 +33,7 @@ _REASONS = {
 
 
 async def fetch_feed(
-    client: net.Client, feed: Feed, state: FeedState, *, now: datetime, url: str = ""
+    client: Client, feed: Feed, state: FeedState, *, now: datetime, url: str = ""
 ) -> Fetched | NotModified | FetchFailed:
     """The feed's document, unless it is still the one that `state`'s validators stand for (RFC 9110 13.1).
 
@@ -49,7 +49,7 @@ async def fetch_feed(
     ]
     headers = [("Accept", _FEEDS), *_headers_for(feed, url), *validators]
     answer = await client.request("GET", url, headers=headers, redirects=True, proxy=_proxy(feed))
-    if isinstance(answer, net.NetFailure):
+    if isinstance(answer, NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail, local=answer.local)
     freshness = _freshness(answer.headers, now)
     if answer.status == 304 and validators:
@@ -57,11 +57,11 @@ async def fetch_feed(
     return _fetched(answer, freshness)
 
 
-async def fetch_page(client: net.Client, feed: Feed, url: str) -> Fetched | FetchFailed:
+async def fetch_page(client: Client, feed: Feed, url: str) -> Fetched | FetchFailed:
     """The page of an entry of `feed`; the feed's credentials and headers go to the feed's own origin only."""
     headers = [("Accept", _PAGES), *_headers_for(feed, url)]
     answer = await client.request("GET", requestable(url), headers=headers, redirects=True, proxy=_proxy(feed))
-    if isinstance(answer, net.NetFailure):
+    if isinstance(answer, NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail)
     return _fetched(answer, Freshness())
 
@@ -70,7 +70,7 @@ def _proxy(feed: Feed) -> str | None:
     return feed.proxy.reveal() if feed.proxy else None
 
 
-def _fetched(answer: net.Response, freshness: Freshness) -> Fetched | FetchFailed:
+def _fetched(answer: Response, freshness: Freshness) -> Fetched | FetchFailed:
     # Any success may carry the document: of a proxy that changed it (203), of a cache that answers in part (206) ...
     if not 200 <= answer.status < 300 or answer.status in _BODILESS:
         return _refused(answer, freshness)
@@ -88,7 +88,7 @@ def _fetched(answer: net.Response, freshness: Freshness) -> Fetched | FetchFaile
     )
 
 
-def _refused(answer: net.Response, freshness: Freshness) -> FetchFailed:
+def _refused(answer: Response, freshness: Freshness) -> FetchFailed:
     """A status that carries no document; of its freshness only Retry-After speaks of failures."""
     detail = f"status {answer.status}"
     if "cf-mitigated" in answer.headers:
@@ -130,20 +130,20 @@ def _freshness(headers: Mapping[str, str], now: datetime) -> Freshness:
     for directive in headers.get("cache-control", "").split(","):
         name, _, value = directive.partition("=")
         if name.strip().lower() == "max-age":
-            max_age = net.seconds(value.strip().strip('"'))
+            max_age = seconds(value.strip().strip('"'))
     if max_age is None and "expires" in headers:
         max_age = _expires_in(headers, now)
     if max_age is not None:
         # The part of its life that it has spent in caches on the way (RFC 9111 4.2.3).
-        max_age = max(0, max_age - (net.seconds(headers.get("age", "")) or 0))
+        max_age = max(0, max_age - (seconds(headers.get("age", "")) or 0))
     after = headers.get("retry-after")
-    return Freshness(max_age=max_age, retry_after=net.retry_after(after, now) if after is not None else None)
+    return Freshness(max_age=max_age, retry_after=retry_after(after, now) if after is not None else None)
 
 
 def _expires_in(headers: Mapping[str, str], now: datetime) -> int | None:
     """Seconds that an answer stays fresh by Expires and Date (RFC 9111 4.2.1); `0` and other non-dates: none."""
-    date = net.retry_after(headers.get("date", ""), now)
-    expires = net.retry_after(headers["expires"], now) if not headers["expires"].strip().isdecimal() else 0
+    date = retry_after(headers.get("date", ""), now)
+    expires = retry_after(headers["expires"], now) if not headers["expires"].strip().isdecimal() else 0
     return None if expires is None else max(0, expires - (date or 0))
 
 

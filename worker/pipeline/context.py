@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from worker.config import Config, Look
 from worker.feeds.child import Children
 from worker.model import Feed, Target
-from worker.net import Client
+from worker.net.client import Client
 from worker.store import Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from worker.feeds.child import ChildFailed, Children
 from worker.feeds.fetch import fetch_feed
 from worker.feeds.parse import ParseFailed, parse
 from worker.model import Feed, FeedState, FetchFailed, FetchReason, NotModified, ParsedFeed, Secret
-from worker.net import Client
+from worker.net.client import Client
 from worker.runtime.clock import clock
 from worker.runtime.load import client_of
 

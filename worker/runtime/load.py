@@ -11,7 +11,7 @@ from worker import config
 from worker.config import Config
 from worker.errors import Problem, UserError
 from worker.model import Secret, Target, Templates, times
-from worker.net import Client
+from worker.net.client import Client
 from worker.pipeline.context import ActiveConfig
 from worker.runtime.clock import clock
 from worker.runtime.logs import hide

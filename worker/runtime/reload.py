@@ -22,7 +22,7 @@ from worker import config
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
 from worker.model.times import counted
-from worker.net import Client
+from worker.net.client import Client
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import tell
 from worker.runtime.load import client_of, load, network_of, reload_rules

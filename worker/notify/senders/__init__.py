@@ -15,7 +15,7 @@ from worker.notify.senders import email, log
 from worker.notify.senders.receipt import remark
 
 if TYPE_CHECKING:
-    from worker.net import Client
+    from worker.net.client import Client
 
 __all__ = ["check", "send"]
 

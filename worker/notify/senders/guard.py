@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
-from worker.net import Allow
+from worker.net.guard import Allow
 
 _active: "Guard | None" = None
 _hooked = False

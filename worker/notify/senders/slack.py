@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
-from worker import net
 from worker.model import Claimed, FetchReason, Outcome, Receipt, SlackSettings
+from worker.net.client import Client, Limits, NetFailure, Response, retry_after, seconds
 from worker.notify.senders.fixes import slack_fix
 from worker.notify.senders.receipt import receipt
 
@@ -50,7 +50,7 @@ _MESSAGE = {
 }
 
 
-async def send(claimed: Claimed, settings: SlackSettings, client: net.Client, remark: str = "") -> Receipt:
+async def send(claimed: Claimed, settings: SlackSettings, client: Client, remark: str = "") -> Receipt:
     """One POST, redirects refused; `remark` stands below the text."""
     content = _with_remark(claimed.message.content, remark) if remark else claimed.message.content
     if settings.webhook is not None:
@@ -61,10 +61,10 @@ async def send(claimed: Claimed, settings: SlackSettings, client: net.Client, re
         headers = [_JSON, ("authorization", f"Bearer {token}")]
         content = json.dumps(json.loads(content) | {"channel": settings.channel}).encode()
     answer = await client.request(
-        "POST", url, headers=headers, content=content, limits=net.Limits(seconds=_SECONDS), redirects=False
+        "POST", url, headers=headers, content=content, limits=Limits(seconds=_SECONDS), redirects=False
     )
     after, ref = None, ""
-    if isinstance(answer, net.NetFailure):
+    if isinstance(answer, NetFailure):
         outcome, detail = _judge_failure(answer), f"{answer.reason}: {answer.detail}"
     else:
         if settings.webhook is not None:
@@ -89,13 +89,13 @@ def _with_remark(content: bytes, remark: str) -> bytes:
     return json.dumps(payload, ensure_ascii=False).encode()
 
 
-def _judge_failure(failure: net.NetFailure) -> Outcome:
+def _judge_failure(failure: NetFailure) -> Outcome:
     if failure.sent:
         return Outcome.UNCERTAIN
     return Outcome.BROKEN if failure.reason is FetchReason.BAD_URL else Outcome.RETRY
 
 
-def _judge_webhook(answer: net.Response) -> tuple[Outcome, str]:
+def _judge_webhook(answer: Response) -> tuple[Outcome, str]:
     words = _text(answer)
     if answer.status == 200:
         # A proxy's login page answers 200 as well; only Slack says `ok`.
@@ -103,7 +103,7 @@ def _judge_webhook(answer: net.Response) -> tuple[Outcome, str]:
     return _judge_status(answer.status), f"{answer.status} {words}"
 
 
-def _judge_api(answer: net.Response) -> tuple[Outcome, str, str]:
+def _judge_api(answer: Response) -> tuple[Outcome, str, str]:
     """The outcome, its words, and the `ts` of what was posted."""
     if answer.status != 200:
         return _judge_status(answer.status), f"{answer.status} {_text(answer)}", ""
@@ -130,7 +130,7 @@ def _judge_status(status: int) -> Outcome:
     return Outcome.RETRY
 
 
-def _patience(answer: net.Response, detail: str) -> timedelta | None:
+def _patience(answer: Response, detail: str) -> timedelta | None:
     """The pause that the service asks for; half a minute where it only says that it is asked too often."""
     limited = answer.status == 429 or detail in _LIMITED
     return _retry_after(answer.headers) or (_PATIENCE if limited else None)
@@ -140,11 +140,11 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """RFC 9110 10.2.3: seconds, or a date, which is read against the answer's own; at most a day."""
     said = headers.get("retry-after", "")
     try:
-        wait = net.retry_after(said, parsedate_to_datetime(headers.get("date", "")))
+        wait = retry_after(said, parsedate_to_datetime(headers.get("date", "")))
     except (TypeError, ValueError):
-        wait = net.seconds(said)
+        wait = seconds(said)
     return None if wait is None else timedelta(seconds=wait)
 
 
-def _text(answer: net.Response) -> str:
+def _text(answer: Response) -> str:
     return answer.body[:200].decode(errors="replace")
