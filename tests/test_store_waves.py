@@ -41,7 +41,7 @@ class Watch:
             article_id, revision_id = articles.add(tx, one, mark(one.body), novelty, origin=Origin.FEED, now=now)
             if story not in self.stories:
                 self.stories[story] = stories.found(tx, one.title, now, now)
-            told = Told(article_id=article_id, published=now, language="fr", vector=Vector(weights={}))
+            told = Told(article_id=article_id, published=now, language="fr", vector=Vector.of({}))
             stories.put(tx, told, self.stories[story], score=0, why="")
             came = Came(
                 article_id=article_id,

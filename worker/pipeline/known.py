@@ -41,7 +41,7 @@ def load_archive(store: Store, now: datetime) -> int:
                 now=now,
             )
             vector = story.from_archive(shipped)
-            weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.weights))
+            weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.hashes.tolist()))
             place(tx, article_id, article, weighed, of=None, now=now)
             count(tx, [weighed])
         if missing:

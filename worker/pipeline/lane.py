@@ -155,7 +155,7 @@ class Lane:
         found, newer, published = thought.found, self._newer, thought.subject.article.published
         if found is None or newer.rearranged:
             return True
-        own = frozenset(keys(thought.weighed.vector))
+        own = frozenset(keys(thought.weighed.vector).tolist())
         return (
             not newer.stories.isdisjoint(found.roots)
             or any(story.story_id in newer.stories for story in found.candidates)
@@ -174,4 +174,4 @@ class Lane:
         if of is None:
             self._lines.update(fingerprint.all_lines)
             newer.bands.update(articles.band_keys(fingerprint.bands))
-            newer.keys.append((thought.subject.article.published, frozenset(keys(thought.weighed.vector))))
+            newer.keys.append((thought.subject.article.published, frozenset(keys(thought.weighed.vector).tolist())))

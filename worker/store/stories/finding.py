@@ -95,7 +95,7 @@ class Found:
 
 def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> Found:
     """The stories of the groups that share most of an article's heaviest terms in these days, and at least two."""
-    wanted = list(keys(vector))
+    wanted = keys(vector).tolist()
     since, until = _around(published)
     asked = {"but": but or 0, "since": since, "until": until}
     if tx.dialect.name == "sqlite":

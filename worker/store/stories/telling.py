@@ -79,7 +79,7 @@ def _drop_keys(tx: Tx, article_id: int) -> None:
 
 
 def _put_keys(tx: Tx, told: Told) -> None:
-    values = list(keys(told.vector))
+    values = keys(told.vector).tolist()
     if values and tx.dialect.name == "sqlite":
         tx.execute(_ADD_KEYS_SQLITE, {"article": told.article_id, "keys": json.dumps(values)})
     elif values:
@@ -94,7 +94,7 @@ def tell_copy(
     story_id = story_of(tx, original)
     if story_id is None:
         return None
-    told = Told(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
+    told = Told(article_id=article_id, published=published, language=language, vector=Vector.of({}))
     why = f"It is a copy of article {original}."
     _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
     stretch(tx, story_id, published)
