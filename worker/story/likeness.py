@@ -112,7 +112,7 @@ class _Common:
         self.products = self._sum(new.vector.weights[self._mine] * weights)
 
     def _sum(self, values: "NDArray[np.floating[Any]]") -> "NDArray[np.floating[Any]]":
-        return np.bincount(self._rows, values, len(self._vectors))
+        return np.bincount(self._rows, values, len(self._vectors)).astype(np.float64)
 
     def evidence(self) -> "tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]":
         """The evidence in common, in nats; and that beside the two names of several words that bring most of it."""
