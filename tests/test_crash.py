@@ -322,7 +322,7 @@ def test_s02_kill_during_a_migration(tmp_path: Path, version: str, made: int) ->
     store = open_store(f"sqlite:///{path}", create=True)
     store.check_integrity()
     store.close()
-    assert everything_in(path) > {"feed", "event"}
+    assert everything_in(path) > {"feed", "article"}
 
 
 def everything_in(path: Path) -> set[str]:

@@ -18,7 +18,7 @@ from worker.engine.embedded import LEASE
 from worker.model import PageReason
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
-from worker.store import entries, events, pages
+from worker.store import entries, pages
 
 LINK = "https://a.example/article-1"
 TITLE = "Une rencontre régionale"
@@ -351,14 +351,6 @@ async def test_the_memory_of_a_host_is_bounded(desk: Desk) -> None:
     desk.web.feed(FEED, items)
     await desk.pass_()
     assert desk.one("SELECT count(*) FROM page_seen") == 64
-
-
-async def test_a_page_given_up_is_an_event(desk: Desk) -> None:
-    """What the replay runs over again: the page that came, and the text that it was taken back for."""
-    await test_what_another_entry_got_is_nobodys(desk)
-    with desk.store.read() as tx:
-        kinds = [event.kind for event in events.after(tx, 0)]
-    assert kinds.count(events.Kind.PAGE) == 2
 
 
 # --- the kinds of pages, over a real server --------------------------------------------------------------------------

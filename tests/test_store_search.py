@@ -119,19 +119,6 @@ def test_what_is_forgotten_is_not_in_the_index(store: Store) -> None:
             tx.execute(sa.text("INSERT INTO search (search) VALUES ('integrity-check')"))
 
 
-def test_an_article_that_is_not_in_the_index_is_forgotten_all_the_same(store: Store) -> None:
-    """As a replay's store holds them."""
-    add(store, "Le pont", body="Il est ouvert.")
-    with store.write() as tx:
-        tx.execute(
-            sa.text("INSERT INTO search (search) VALUES ('delete-all')" if store.is_sqlite else "DELETE FROM search")
-        )
-        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), told_before=None) == 1
-    add(store, "Le tunnel", body="Il est ouvert.")
-    with store.read() as tx:
-        assert len(articles.newest(tx, limit=9, containing="ouvert")) == 1
-
-
 def test_a_store_of_before_is_indexed_by_the_migration(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page by page, as if each article had come since; what later steps made stands there already."""
     with filled.write() as tx:

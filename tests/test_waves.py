@@ -8,7 +8,6 @@ from random import Random
 
 import pytest
 from desk import FEED, Desk, email_target, feed, scripted
-from replaying import replayed
 from rig import Item
 from test_story_alerts import mails, plain
 
@@ -392,19 +391,6 @@ async def test_a_wave_is_acknowledged_not_muted(desk: Desk) -> None:
     assert "Accuser réception" in text
     assert "Ne plus suivre" not in text
     assert "Sans intérêt" not in text
-
-
-async def test_a_replay_from_the_middle_of_a_wave_is_the_same(desk: Desk) -> None:
-    """What was open before is taken over: no wave begins anew, none is told twice."""
-    await one_by_one(desk, range(7))
-    middle = desk.now
-    await one_by_one(desk, range(7, 11))
-    await one_by_one(desk, [11], minutes=400)
-    minute = timedelta(minutes=1)
-    _, compared = await replayed(desk.store, desk.edges.live, middle + minute, desk.now + minute, warm_up=timedelta(0))
-    assert compared.changes == []
-    assert compared.same
-    assert compared.obligations["then"] == 5
 
 
 async def test_two_rules_of_one_article_tell_two_waves(desk: Desk) -> None:

@@ -1,7 +1,6 @@
-"""`veille replay`: what was kept, run over again in a folder that is thrown away; the live store is only read."""
+"""`veille replay`: kept documents, read once more into a folder that is thrown away; the live store is only read."""
 
 import tempfile
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,23 +11,13 @@ from worker.child import Children
 from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
-from worker.replay import Again, run_again
-from worker.store import events, open_store
-from worker.story import WINDOW
+from worker.replay import Rerun, rerun
+from worker.replay.documents import Watch
+from worker.store import open_store
 
 
-def many(live: Live, since: datetime) -> int:
-    """How many events a replay since then runs over again."""
-    store = open_for(live.config, create=False)
-    try:
-        with store.read() as tx:
-            return events.count(tx, since - WINDOW)
-    finally:
-        store.close()
-
-
-async def again(live: Live, since: datetime, step: Callable[[str], None]) -> Again:
-    """Run what happened since then over again under the rules of `live`; nothing is fetched, sent or stored.
+async def again(live: Live, since: datetime, watch: Watch) -> Rerun:
+    """Read the documents kept since then once more under `live`; nothing is fetched, sent or stored.
 
     Raises StoreError.
     """
@@ -48,7 +37,7 @@ async def again(live: Live, since: datetime, step: Callable[[str], None]) -> Aga
                 live=live,
             )
             try:
-                return await run_again(store, edges, since, clock(), step=step)
+                return await rerun(store, edges, since, watch)
             finally:
                 thrown_away.close()
     finally:

@@ -30,7 +30,7 @@ from worker.pipeline import answering
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import Gathered, tell, words
-from worker.store import Store, deliveries, events, leases, ledger, quarantine, repeated, setback, stories, upkeep
+from worker.store import Store, deliveries, leases, ledger, quarantine, repeated, setback, stories, upkeep
 from worker.story import WINDOW
 
 _log = structlog.get_logger()
@@ -312,7 +312,6 @@ def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timede
     with store.write() as tx:
         upkeep.forget_raw(tx, before=until - keep.raw)
         quarantine.forget_documents(tx, before=until - keep.raw)
-        events.forget(tx, before=until - keep.raw)
         stories.forget_keys(tx, before=until - _STORY_KEYS_KEPT)
     _expire(store, live, until - PARKED_FOR, now)
     told_before = None if keep.ledger is None else until - keep.ledger
@@ -322,17 +321,13 @@ def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timede
             with store.write() as tx:
                 more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
                 stories.forget_empty(tx)
-                if more:
-                    events.note(tx, events.Kind.FORGOT_ARTICLES, now, before=before, told=told_before)
-                else:
+                if not more:
                     repeated.forget(tx)
     if told_before is not None:
         more = True
         while more:
             with store.write() as tx:
                 more = bool(upkeep.forget_deliveries(tx, before=told_before))
-                if more:
-                    events.note(tx, events.Kind.FORGOT_DELIVERIES, now, before=told_before)
 
 
 def _expire(store: Store, live: Live, before: datetime, now: datetime) -> None:

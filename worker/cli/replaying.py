@@ -1,4 +1,4 @@
-"""`veille replay`: what would have been told, had these rules been in force."""
+"""`veille replay`: what the documents that are kept would have come to."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, Since, fail, loaded, moment, print_json
+from worker.cli.frame import HERE, ConfigFile, Json, Since, loaded, moment, print_json
 
 if TYPE_CHECKING:
-    from worker.replay import Again, Compared
+    from worker.replay import Rerun
 
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", help="A folder of rules to try; the configuration's, if left out.")
@@ -21,70 +21,52 @@ def replay(
     *,
     since: Since,
     folder: RulesFolder = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Nothing is sent or stored: there is no other way.")
+    dry_run: Annotated[  # noqa: ARG001 - accepted, since it was asked for once
+        bool, typer.Option("--dry-run", hidden=True)
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run what was kept through everything once more, and compare it with the ledger.
+    """Read the documents that are kept once more, and compare what comes of them with the store.
 
-    With the rules in force every match, verdict and byte is the same again; exit 1 if one is not. With --rules: what
-    would have been told more, and what less.
+    Articles, copies, stories and matches, with the rules in force or those of --rules. Nothing is fetched, sent or
+    stored. Exit 1 if, with the rules in force, something differs.
     """
     import asyncio
     from dataclasses import replace
+    from functools import partial
 
     from worker.app.load import load_rules
-    from worker.app.replaying import again, many
+    from worker.app.replaying import again
     from worker.cli import show
-    from worker.replay import compare
 
-    if not dry_run:
-        fail("a replay only ever compares: say --dry-run", 2)
     live = loaded(config)
     if folder is not None:
         live = replace(live, ruleset=load_rules(config, folder, tested=True))
     begin = moment(since)
-    with show.progress("replaying", many(live, begin)) as step:
-        done = asyncio.run(again(live, begin, step))
-    found = facts(done, compare(done), tried=folder is not None)
-    found = {"since": begin, **found}
+    found = facts(asyncio.run(again(live, begin, partial(show.progress, "replaying"))), tried=folder is not None)
     print_json(found) if as_json else show.replay(found)
     if folder is None and not found["same"]:
         raise typer.Exit(1)
 
 
-def facts(done: "Again", compared: "Compared", *, tried: bool) -> dict[str, Any]:
+def facts(done: "Rerun", *, tried: bool) -> dict[str, Any]:
     """The documented object, every key present."""
+    from worker.replay.differences import What
+
+    keys = ("then", "now", "same", "more", "less", "other")
+    found = done.differences
+    sums = {"articles": What.ARTICLE, "copies": What.COPY, "stories": What.STORY, "matches": What.MATCH}
     return {
-        "start": done.start,
+        "since": done.start,
         "tried": tried,
-        "same": compared.same,
-        "events": dict(sorted(done.events.items())),
-        "articles_known": done.known,
-        **{
-            name: {key: counts[key] for key in ("then", "now", "same", "more", "less", "other")}
-            for name, counts in (
-                ("matches", compared.matches),
-                ("obligations", compared.obligations),
-                ("messages", compared.messages),
-            )
-        },
-        "rules": {
-            rule: {
-                "matches": {key: sums.matches[key] for key in ("then", "now", "more", "less", "other")},
-                "told": {key: sums.told[key] for key in ("then", "now", "more", "less")},
-                "rewritten": compared.rewritten[rule],
-            }
-            for rule, sums in sorted(compared.rules.items())
-        },
-        "changes": [asdict(change) for change in compared.changes],
-        "resealed": [
-            {"kind": kind, "delivery": key, "then": then, "now": now} for kind, key, then, now in compared.resealed
-        ],
-        "not_replayed": {
-            **asdict(done.skipped),
-            "lines_not_compared": compared.not_compared,
-            "messages_begun_before": compared.messages["begun"],
+        "same": not found.changes,
+        "documents": done.documents,
+        **{name: {key: found.counts[what][key] for key in keys} for name, what in sums.items()},
+        "rules": {rule: {key: counts[key] for key in keys} for rule, counts in sorted(found.rules.items())},
+        "changes": [asdict(change) for change in found.changes],
+        "not_compared": {
+            "bytes_gone": done.bytes_gone,
+            "feeds_gone": done.feeds_gone,
+            "copies_of_others": found.copies_of_others,
         },
     }

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 
@@ -29,7 +29,7 @@ from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
 from worker.schedule import after_failure
-from worker.store import Tx, collecting, deliveries, events, ledger, targets
+from worker.store import Tx, collecting, deliveries, ledger, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -106,14 +106,15 @@ def _claim_one(
         if still is None:
             return None, None
         draft = still
-    made = _made(edges, live, draft, target, now)
-    if made is None:
-        return None, None
-    message, seen = made
+    message = None
+    if draft.state is DeliveryState.OPEN:
+        message = _made(edges, live, draft, target, now)
+        if message is None:
+            return None, None
     with edges.store.write() as tx:
         if not targets.may_go(tx, target.id, now):
             return None, None
-        claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE, seen=seen)
+        claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE)
         if claimed is not None:
             targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE)
         edges.at("before_claim_commit")
@@ -121,12 +122,10 @@ def _claim_one(
     return claimed, target
 
 
-def _made(
-    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
-) -> tuple[Message | None, int] | None:
-    """What `_sealed` gives; None where no message can be made of it, which is parked, or of any, so that it waits."""
+def _made(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
+    """The message of an open delivery; None where none can be made of it, which is parked, or of any: then it waits."""
     try:
-        made = _sealed(edges, live, draft, target, now)
+        message = _sealed(edges, live, draft, target, now)
     except StoreError:
         raise
     except OWN_FAULTS as e:
@@ -139,9 +138,8 @@ def _made(
         _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
         _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
         return None
-    if made[0] is not None:
-        edges.faults.pop("deliver", None)
-    return made
+    edges.faults.pop("deliver", None)
+    return message
 
 
 def _rechecked(
@@ -153,8 +151,7 @@ def _rechecked(
     if not found.gone and found.due is None and not found.merged:
         return draft
     with edges.store.ingest() as tx:
-        carry_out(tx, live, draft, found, now)
-        events.note(tx, events.Kind.RECHECKED, now, key=draft.key)
+        carry_out(tx, live, draft, found)
     _log.info("delivery rechecked", delivery=draft.id, taken_out=len(found.gone), due=found.due)
     if found.due is not None or found.merged or not found.stays:
         edges.faults.pop("deliver", None)  # it may have been the only one that could not be made
@@ -163,57 +160,8 @@ def _rechecked(
         return deliveries.draft(tx, draft.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A message that was made and is not sealed yet."""
-
-    draft: deliveries.Draft
-    message: Message
-
-
-def make(edges: Edges, delivery_id: int) -> Made | None:
-    """The message of an open delivery as an attempt makes it now; None where something is to be taken out first."""
+def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Message:
     with edges.store.read() as tx:
-        draft = deliveries.draft(tx, delivery_id)
-        target = None if draft is None else edges.live.target(draft.target_id, draft.recipient)
-        if draft is None or target is None or draft.state is not DeliveryState.OPEN:
-            return None
-        found = recheck(tx, edges.live, draft, target, edges.clock())
-    if found.gone or found.due is not None or found.merged:
-        return None
-    message, _ = _sealed(edges, edges.live, draft, target, edges.clock())
-    return None if message is None else Made(draft=draft, message=message)
-
-
-def seal_again(edges: Edges, delivery_id: int, made: Made | None = None) -> bool:
-    """Seal an open delivery and send nothing, with what was `made` of it before if that holds; whether it is sealed."""
-    if made is None and look_again(edges, delivery_id):
-        made = make(edges, delivery_id)
-    if made is None:
-        return False
-    with edges.store.write() as tx:
-        claimed = deliveries.claim(tx, made.draft, made.message, owner=edges.owner, now=edges.clock(), lease=LEASE)
-    return claimed is not None
-
-
-def look_again(edges: Edges, delivery_id: int) -> bool:
-    """Take out of an open delivery what is not owed any more, as an attempt does first; whether it can be sealed."""
-    with edges.store.read() as tx:
-        draft = deliveries.draft(tx, delivery_id)
-    target = None if draft is None else edges.live.target(draft.target_id, draft.recipient)
-    if draft is None or target is None or draft.state is not DeliveryState.OPEN:
-        return False
-    return _rechecked(edges, edges.live, draft, target, edges.clock()) is not None
-
-
-def _sealed(
-    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
-) -> tuple[Message | None, int]:
-    """The message of an open delivery, None where one was sealed before; and the last event that it knows of."""
-    if draft.state is not DeliveryState.OPEN:
-        return None, 0
-    with edges.store.read() as tx:
-        seen = events.last(tx)
         found = content(tx, draft, public_url=live.config.public_url, now=now)
     sealed = seal(
         found,
@@ -231,7 +179,7 @@ def _sealed(
             with edges.store.write() as tx:
                 said = words(live)
                 tell(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
-    return sealed, seen
+    return sealed
 
 
 def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt: Receipt) -> DeliveryState:

@@ -21,7 +21,7 @@ from worker.pipeline.lane import Lane, Look, Subject, Thought, look
 from worker.pipeline.live import Live
 from worker.pipeline.owing import Came, changed, owe
 from worker.pipeline.reading import Unread, read
-from worker.store import Tx, articles, entries, events, savepoint
+from worker.store import Tx, articles, entries, savepoint
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -222,7 +222,7 @@ def _commit(
     now = edges.clock()
     with edges.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        made: list[int] = []
+        made = False
         lane = Lane(tx, looked)
         for one, thought in zip(prepared, looked.thoughts, strict=True):
             if edges.ending.is_set():  # the store is needed to end in order
@@ -238,16 +238,14 @@ def _commit(
                 _log.exception("entry failed", entry=one.entry.id, feed=one.entry.feed)
                 errors[one.entry.id] = Failed.of(e)
                 continue
-            made.append(one.entry.id)
+            made = True
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
         lane.count()
-        if made:
-            events.note(tx, events.Kind.INGESTED, now, entries=made, articles=entries.articles_of(tx, made))
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
-    return done, bool(made)
+    return done, made
 
 
 def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live, now: datetime) -> Novelty | None:

@@ -9,7 +9,7 @@ from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.normalise import Known
 from worker.pipeline.lane import Lane, Subject, compare, look
 from worker.pipeline.stories import Weighed, count, place
-from worker.store import Store, Tx, articles, events
+from worker.store import Store, Tx, articles
 from worker.urls import canonical
 
 
@@ -44,8 +44,6 @@ def load_archive(store: Store, now: datetime) -> int:
             weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.hashes.tolist()))
             place(tx, article_id, article, weighed, of=None, now=now)
             count(tx, [weighed])
-        if missing:
-            events.note(tx, events.Kind.ARCHIVE, now)
     return len(missing)
 
 
@@ -73,8 +71,6 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
                 lane.place(article_id, thought, of=novelty.of, now=now)
                 done[known.id] = article_id, novelty
         lane.count()
-        if done:
-            events.note(tx, events.Kind.IMPORTED, now, articles=[article_id for article_id, _ in done.values()])
     return done
 
 

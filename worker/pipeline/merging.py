@@ -1,14 +1,12 @@
 """Two stories that turn out to be one: what is not sealed yet is decided again, and threads go on as one."""
 
-from datetime import datetime
-
 from worker.alert import ESCALATION
 from worker.model import TELLING, Occasion, Suppression
 from worker.pipeline.live import Live
 from worker.store import Tx, collecting, ledger, silences, standing, stories
 
 
-def join(tx: Tx, live: Live, story_id: int, now: datetime) -> None:
+def join(tx: Tx, live: Live, story_id: int) -> None:
     """Let the deliveries of every story that was merged into this one be this one's; under the ingest lock."""
     for gone in stories.merged(tx, story_id):
         # A story told by digest alone has no delivery of its own, and may be muted all the same.
@@ -18,16 +16,16 @@ def join(tx: Tx, live: Live, story_id: int, now: datetime) -> None:
             continue
         again = [found for name in names for found in collecting.open_of(tx, name)]
         for name, into in zip(names, (f"story:{story_id}", f"{ESCALATION}story:{story_id}"), strict=True):
-            collecting.rename(tx, name, into, now)
+            collecting.rename(tx, name, into)
         for delivery_id, recipient in again:
-            _decide(tx, live, story_id, delivery_id, recipient, now)
+            _decide(tx, live, story_id, delivery_id, recipient)
 
 
-def settle_open(tx: Tx, live: Live, story_id: int, now: datetime) -> None:
+def settle_open(tx: Tx, live: Live, story_id: int) -> None:
     """Decide again what open deliveries of a story carry, after others were told of it."""
     for name in (f"story:{story_id}", f"{ESCALATION}story:{story_id}"):
         for delivery_id, recipient in collecting.open_of(tx, name):
-            _decide(tx, live, story_id, delivery_id, recipient, now)
+            _decide(tx, live, story_id, delivery_id, recipient)
 
 
 def is_merged(tx: Tx, collects: str) -> bool:
@@ -35,11 +33,11 @@ def is_merged(tx: Tx, collects: str) -> bool:
     return _into(tx, collects) is not None
 
 
-def join_into(tx: Tx, live: Live, collects: str, now: datetime) -> None:
+def join_into(tx: Tx, live: Live, collects: str) -> None:
     """Join what a delivery collects to the story that its own turned out to be."""
     into = _into(tx, collects)
     if into is not None:
-        join(tx, live, into, now)
+        join(tx, live, into)
 
 
 def _into(tx: Tx, collects: str) -> int | None:
@@ -47,7 +45,7 @@ def _into(tx: Tx, collects: str) -> int | None:
     return stories.merged_into(tx, int(number)) if number.isdecimal() else None
 
 
-def _decide(tx: Tx, live: Live, story_id: int, delivery_id: int, recipient: str, now: datetime) -> None:
+def _decide(tx: Tx, live: Live, story_id: int, delivery_id: int, recipient: str) -> None:
     """A first that is none any more becomes a follow-up, or is not owed where its rule tells none of that kind."""
     told = standing.of_story(tx, story_id, but=delivery_id)
     for one in ledger.carried(tx, delivery_id):
@@ -59,7 +57,7 @@ def _decide(tx: Tx, live: Live, story_id: int, delivery_id: int, recipient: str,
             why = f"its story turned out to be story {story_id}"
             ledger.suppress(tx, one.obligation_id, Suppression.SAME_STORY, why)
     if collecting.is_open(tx, delivery_id) and not ledger.carried(tx, delivery_id):
-        collecting.drop(tx, delivery_id, now)
+        collecting.drop(tx, delivery_id)
 
 
 def _follow_up(live: Live, rule_id: str) -> tuple[str, ...]:

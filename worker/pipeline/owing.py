@@ -40,7 +40,7 @@ def owe(tx: Tx, live: Live, came: Came, now: datetime) -> None:
         return
     about = _about(tx, came, now)
     if about.story_id is not None:
-        join(tx, live, about.story_id, now)
+        join(tx, live, about.story_id)
     history = _history(tx, live, came, about)
     owed = alert(came.matches, came.novelty, history, live.config.alerts, about)
     waves.note(tx, owed, history.levels, now)

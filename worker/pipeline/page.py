@@ -17,7 +17,7 @@ from worker.model import Feed, FetchFailed, PageReason
 from worker.normalise.pages import FeedText, PageVerdict, alike, carries, is_front, line_key, line_keys, own_lines
 from worker.pipeline.edges import Edges
 from worker.pipeline.reading import ReadPage, read_page
-from worker.store import Tx, entries, events, pages
+from worker.store import Tx, pages
 
 _EXTRACT_SECONDS = 20
 #: So much of a page's text that others of its host got makes it theirs, unless the rest carries the feed's words.
@@ -70,13 +70,7 @@ def _commit(edges: Edges, wanted: pages.PageWanted, read: ReadPage) -> bool:
             pages.page_failed(tx, wanted, verdict.reason, verdict.detail, now=now, again=True)
             return False
         pages.page_came(tx, wanted.entry_id, verdict.text, teasers=verdict.teasers)
-        _note(tx, wanted.entry_id, verdict.text, now)
     return True
-
-
-def _note(tx: Tx, entry_id: int, text: str, now: datetime) -> None:
-    sha256 = entries.keep_raw(tx, text.encode(), now)
-    events.note(tx, events.Kind.PAGE, now, about=entry_id, sha256=sha256)
 
 
 def _compared(tx: Tx, wanted: pages.PageWanted, read: ReadPage, now: datetime) -> PageVerdict:
@@ -125,4 +119,3 @@ def _give_up(tx: Tx, others: Sequence[pages.SeenPage], keys: Sequence[bytes], no
         if taken and theirs > _THEIRS and not carries(feed, rest):
             again_at = now + pages.AGAIN_AFTER[0]
             pages.page_came(tx, other.entry_id, "", reason=PageReason.REPEATED, again_at=again_at)
-            _note(tx, other.entry_id, "", now)

@@ -17,7 +17,6 @@ from worker.model import (
     FetchFailed,
     FetchReason,
     Freshness,
-    Move,
     NotModified,
     ParsedEntry,
     ParsedFeed,
@@ -29,7 +28,7 @@ from worker.pipeline.fault import reads_documents
 from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
 from worker.schedule import next_poll, next_poll_of_retired
-from worker.store import Tx, entries, events, feeds, quarantine
+from worker.store import Tx, entries, feeds, quarantine
 from worker.urls import masked
 
 _log = structlog.get_logger()
@@ -127,21 +126,9 @@ async def _put_off(edges: Edges, feed: Feed, state: FeedState, fault: str) -> Po
     return await edges.in_thread(lambda: _failed(edges, feed, state, failure))
 
 
-async def read_again(
-    edges: Edges, feed: Feed, fetched: Fetched, *, baseline: bool, again: bool, first_success: str | None = None
-) -> Polled | None:
-    """Read a document that was kept, as the poll that got it did; None if it cannot be read.
-
-    The others say what that poll started from: whether a first one with entries had committed, whether the poll before
-    it had found a document that ends early, and when one had first succeeded (ISO 8601).
-    """
-    state = await edges.in_batch(_states, feed.id)
-    since = datetime.fromisoformat(first_success) if first_success else None
-    state = replace(state, baseline=baseline, first_success=since, last_detail=_CUT if again else "", move=Move())
-    parsed = await _parsed(edges, fetched)
-    if not isinstance(parsed, ParsedFeed):
-        return None
-    return await edges.in_thread(lambda: _store(edges, feed, state, fetched, parsed))
+async def read_again(edges: Edges, feed: Feed, fetched: Fetched) -> Polled:
+    """Read a document that was kept, as a poll that got it now would."""
+    return await _read_and_store(edges, feed, await edges.in_batch(_states, feed.id), fetched)
 
 
 async def _parsed(edges: Edges, fetched: Fetched) -> ParsedFeed | ParseFailed | ChildFailed:
@@ -361,15 +348,13 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
     )
     with edges.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)
-        kept = _document(feed, state, fetched, sha256, now, *_read_whole(document))
-        is_other = quarantine.note(tx, kept)
-        backlog = not (state.baseline or feed.alert_backlog)
+        quarantine.note(tx, _document(feed, state, fetched, sha256, now, *_read_whole(document)))
         new, changed = entries.record(
             tx,
             state.id,
             sightings,
             raw_sha256=sha256,
-            backlog=backlog,
+            backlog=not (state.baseline or feed.alert_backlog),
             news_since=state.first_success,
             page_within=PAGE_WITHIN if feed.full_text else None,
             now=now,
@@ -377,21 +362,6 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         feeds.record(tx, state, result, now=now)
         _tell_recovery(tx, edges, feed, state, now)
         moves.tell_moved(tx, edges.live, feed, state, now)
-        if is_other or new or changed or not state.baseline:  # else nothing can follow from it
-            events.note(
-                tx,
-                events.Kind.DOCUMENT,
-                now,
-                about=state.id,
-                sha256=sha256,
-                url=kept.url,
-                content_type=kept.content_type,
-                baseline=state.baseline,
-                first_success=state.first_success,
-                again=cut_again,
-                backlog=backlog,
-                new=new,
-            )
         edges.at("before_commit")
     edges.at("after_commit")
     return Polled(result="ok", detail=result.detail, entries=new, changed=changed)

@@ -60,16 +60,16 @@ def recheck(tx: Tx, live: Live, draft: deliveries.Draft, target: Target, now: da
     return Recheck(gone=tuple(gone), stays=bool(left), due=awake if left and awake > now else None)
 
 
-def carry_out(tx: Tx, live: Live, draft: deliveries.Draft, found: Recheck, now: datetime) -> None:
+def carry_out(tx: Tx, live: Live, draft: deliveries.Draft, found: Recheck) -> None:
     """Do it, under the ingest lock; nothing if another worker has sealed the delivery meanwhile."""
     if found.merged:
-        join_into(tx, live, draft.collects, now)
+        join_into(tx, live, draft.collects)
         return
     if not collecting.is_open(tx, draft.id):
         return
     for obligation_id, suppression, why in found.gone:
         ledger.suppress(tx, obligation_id, suppression, why)
     if not ledger.carried(tx, draft.id):
-        collecting.drop(tx, draft.id, now)
+        collecting.drop(tx, draft.id)
     elif found.due is not None:
         collecting.hold(tx, draft.id, found.due, Hold.QUIET_HOURS)

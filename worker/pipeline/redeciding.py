@@ -46,8 +46,8 @@ def rearrange(tx: Tx, live: Live, story_ids: Collection[int], now: datetime) -> 
     for story_id in story_ids:
         part(tx, story_id, now)
     for story_id in story_ids:
-        join(tx, live, story_id, now)
-        settle_open(tx, live, story_id, now)
+        join(tx, live, story_id)
+        settle_open(tx, live, story_id)
         _call_first(tx, story_id)
 
 
@@ -71,7 +71,7 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
             left.add(delivery_id)
         for delivery_id in sorted(left):
             if not ledger.carried(tx, delivery_id):
-                collecting.drop(tx, delivery_id, now)
+                collecting.drop(tx, delivery_id)
 
 
 def _call_first(tx: Tx, story_id: int) -> None:

@@ -1,13 +1,12 @@
 """History again, without a word to anybody.
 
-texts       other rules over the stored texts: what they would have matched, and told (`veille rules`)
-again       the kept bytes through the whole pipeline, on the clock of then (`veille replay`)
-compared    what came of that, beside the ledger
+texts        other rules over the stored texts: what they would have matched, and told (`veille rules`)
+documents    the kept documents through the whole pipeline (`veille replay`)
+differences  what came of them, beside the store
 """
 
-from worker.replay.again import run_again
-from worker.replay.compared import Compared, compare
-from worker.replay.past import Again, Skipped
+from worker.replay.differences import Differences
+from worker.replay.documents import Rerun, rerun
 from worker.replay.texts import Hit, Replayed, replay
 
-__all__ = ["Again", "Compared", "Hit", "Replayed", "Skipped", "compare", "replay", "run_again"]
+__all__ = ["Differences", "Hit", "Replayed", "Rerun", "replay", "rerun"]

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 
 from worker.alert import ESCALATION, THREADS
 from worker.model import DeliveryState, Hold, Notice, Obligation
-from worker.store import events
 from worker.store.database import Tx
 from worker.store.tables import NOTICE, DeliveryRow, ObligationRow
 
@@ -162,11 +161,9 @@ def postpone(tx: Tx, delivery_id: int, due: datetime) -> None:
     tx.execute(sa.update(_delivery).where(*mine).values(due=due))
 
 
-def drop(tx: Tx, delivery_id: int, now: datetime) -> None:
+def drop(tx: Tx, delivery_id: int) -> None:
     """Forget an open delivery that has nothing to carry any more."""
-    gone = sa.delete(_delivery).where(_delivery.c.id == delivery_id).returning(_delivery.c.key)
-    for key in tx.execute(gone).scalars().all():
-        events.note(tx, events.Kind.DROPPED, now, key=key)
+    tx.execute(sa.delete(_delivery).where(_delivery.c.id == delivery_id))
 
 
 def is_known(tx: Tx, collects: Collection[str]) -> bool:
@@ -183,7 +180,7 @@ def open_of(tx: Tx, collects: str) -> tuple[tuple[int, str], ...]:
     return tuple((r.id, r.recipient) for r in tx.execute(query.order_by(_delivery.c.id).with_for_update()))
 
 
-def rename(tx: Tx, gone: str, into: str, now: datetime) -> None:
+def rename(tx: Tx, gone: str, into: str) -> None:
     """What collected one thing collects another: two stories turned out to be one.
 
     Where a recipient has an open delivery of both, the one takes over what the other carries.
@@ -201,7 +198,7 @@ def rename(tx: Tx, gone: str, into: str, now: datetime) -> None:
         tx.execute(sa.update(_obligation).where(_obligation.c.delivery_id == delivery_id).values(delivery_id=takes))
         sooner = (_delivery.c.id == takes, _delivery.c.due > due)
         tx.execute(sa.update(_delivery).where(*sooner).values(due=due, hold=why))
-        drop(tx, delivery_id, now)
+        drop(tx, delivery_id)
     tx.execute(sa.update(_delivery).where(_delivery.c.collects == gone).values(collects=into))
 
 

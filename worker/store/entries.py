@@ -346,13 +346,6 @@ def quarantine_poisoned(tx: Tx, *, now: datetime) -> int:
     ).rowcount
 
 
-def articles_of(tx: Tx, ids: Sequence[int]) -> list[int | None]:
-    """The article of each of these entries, where there is one."""
-    query = sa.select(_entry.c.id, _entry.c.article_id).where(_entry.c.id.in_(ids))
-    found = {r.id: r.article_id for r in tx.execute(query)}
-    return [found.get(entry_id) for entry_id in ids]
-
-
 def of_article(tx: Tx, article_id: int) -> str | None:
     """The id of the feed that an article came from."""
     query = sa.select(_feed.c.key).join(_entry, _entry.c.feed_id == _feed.c.id).where(_entry.c.article_id == article_id)

@@ -66,12 +66,12 @@ class PutAside:
     sha256: str
 
 
-def note(tx: Tx, document: Document) -> bool:
-    """Write a document down, unless it is the one that the feed gave before and came to the same; whether it is not."""
+def note(tx: Tx, document: Document) -> None:
+    """Write a document down, unless it is the one that the feed gave before and came to the same."""
     query = sa.select(_document.c.sha256, _document.c.result).where(_document.c.feed_id == document.feed_id)
     last = tx.execute(query.order_by(_document.c.id.desc()).limit(1)).one_or_none()
     if last is not None and (last.sha256, last.result) == (document.sha256, document.result):
-        return False
+        return
     tx.execute(
         sa.insert(_document).values(
             feed_id=document.feed_id,
@@ -83,7 +83,6 @@ def note(tx: Tx, document: Document) -> bool:
             detail=document.detail[:500],
         )
     )
-    return True
 
 
 def put_aside(tx: Tx, *, limit: int, entry_id: int | None = None) -> tuple[PutAside, ...]:

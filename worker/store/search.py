@@ -40,11 +40,7 @@ _CREATE = {
     ),
 }
 _PUT_SQLITE = sa.text("INSERT INTO search (rowid, title, body) VALUES (:article, :title, :body)")
-# A store that a replay has made holds articles that are not in its index.
-_TAKE_SQLITE = sa.text(
-    "INSERT INTO search (search, rowid, title, body) SELECT 'delete', :article, :title, :body "
-    "WHERE EXISTS (SELECT 1 FROM search WHERE rowid = :article)"
-)
+_TAKE_SQLITE = sa.text("INSERT INTO search (search, rowid, title, body) VALUES ('delete', :article, :title, :body)")
 _PUT_POSTGRESQL = sa.text("INSERT INTO search (article_id, words) VALUES (:article, CAST(:words AS tsvector))")
 _TAKE_POSTGRESQL = sa.text("DELETE FROM search WHERE article_id = :article")
 _HOLDS_SQLITE = "article.id IN (SELECT rowid FROM search WHERE search MATCH :asked)"

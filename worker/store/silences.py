@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.store import events
 from worker.store.database import Tx, insert
 from worker.store.tables import AcknowledgementRow, SecretRow, SilenceRow, StoryArticleRow
 
@@ -50,9 +49,7 @@ def add(tx: Tx, silence: Silence) -> int:
         "reason": silence.reason,
         "created": silence.created,
     }
-    number = int(tx.execute(sa.insert(_silence).values(values).returning(_silence.c.id)).scalar_one())
-    events.note(tx, events.Kind.SILENCED, silence.created, about=number, **values)
-    return number
+    return int(tx.execute(sa.insert(_silence).values(values).returning(_silence.c.id)).scalar_one())
 
 
 def active(tx: Tx, now: datetime) -> tuple[Silence, ...]:
@@ -64,12 +61,7 @@ def active(tx: Tx, now: datetime) -> tuple[Silence, ...]:
 def end(tx: Tx, silence_id: int, now: datetime) -> bool:
     """End a silence now; False if none of that id is in force."""
     in_force = sa.and_(_silence.c.id == silence_id, sa.or_(_silence.c.until.is_(None), _silence.c.until > now))
-    found = tx.execute(sa.select(_silence.c.until).where(in_force).with_for_update()).one_or_none()
-    if found is None:
-        return False
-    tx.execute(sa.update(_silence).where(_silence.c.id == silence_id).values(until=now))
-    events.note(tx, events.Kind.SILENCE_ENDED, now, about=silence_id, until=found.until)
-    return True
+    return bool(tx.execute(sa.update(_silence).where(in_force).values(until=now)).rowcount)
 
 
 def follow(tx: Tx, gone: int, into: int) -> None:
@@ -93,7 +85,6 @@ def give_end(tx: Tx, until: datetime) -> int:
 def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> None:
     """Write down that somebody takes care of an article, and so of its story."""
     tx.execute(sa.insert(_acknowledged).values(article_id=article_id, author=author, created=now))
-    events.note(tx, events.Kind.ACKNOWLEDGED, now, about=article_id, author=author)
 
 
 def acknowledged(tx: Tx, article_id: int) -> tuple[str, datetime] | None:

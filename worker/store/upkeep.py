@@ -18,7 +18,6 @@ from worker.store.tables import (
     DeliveryRow,
     DocumentRow,
     EntryRow,
-    EventRow,
     FingerprintRow,
     HeartbeatRow,
     InForceRow,
@@ -38,7 +37,6 @@ _in_force: sa.Table = InForceRow.__table__  # type: ignore[attr-defined]  # as a
 _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
 _acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # as above
 _document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # as above
-_event: sa.Table = EventRow.__table__  # type: ignore[attr-defined]  # as above
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
 _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
@@ -165,10 +163,7 @@ def article_counts(tx: Tx) -> dict[str, int]:
 def forget_raw(tx: Tx, *, before: datetime) -> int:
     """Drop documents that came last before that time and that no entry still waits on; returns how many."""
     waiting = sa.select(_entry.c.raw_sha256).where(_entry.c.state.in_(_NOT_DONE))
-    again = sa.union(
-        sa.select(_document.c.sha256).where(_document.c.at >= before),
-        sa.select(_event.c.sha256).where(_event.c.at >= before),
-    )
+    again = sa.select(_document.c.sha256).where(_document.c.at >= before)
     old = (_raw.c.first_seen < before, _raw.c.sha256.not_in(waiting), _raw.c.sha256.not_in(again))
     return tx.execute(sa.delete(_raw).where(*old)).rowcount
 

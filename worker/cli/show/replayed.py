@@ -1,4 +1,4 @@
-"""A replay, for people: what differs, the sums, and what cannot be told."""
+"""A replay, for people: what differs, the sums, and what is not compared."""
 
 from rich.text import Text
 
@@ -6,17 +6,12 @@ from worker.cli.show.terminal import Facts, at, inert, out, short, table_of
 from worker.screen import counted
 
 _SIGNS = {"more": "+", "less": "-", "other": "~"}
-#: What the replay says of what it could not do, by the key of `not_replayed`.
+_COUNTS = ("then", "now", "more", "less", "other")
+#: What is said of what could not be compared, by the key of `not_compared`.
 _LEFT_OUT = {
-    "owed_before": "obligations were decided before the events begin: there is nothing to run them over again from",
-    "bytes_gone": "documents and pages are not kept any more",
-    "read_otherwise": "documents are read otherwise now than they were then",
-    "entries": "entries of such documents made no article",
-    "feeds_gone": "feeds are not in the configuration any more: taken without language, tags and pages",
-    "feeds_without_before": "feeds whose document before the start is not kept: taken as it is known now",
-    "unreachable": "messages go to recipients that no target reaches any more",
-    "lines_not_compared": "lines of the ledger are on articles that could not be made again: not compared",
-    "messages_begun_before": "messages differ that were begun before the start: not compared",
+    "bytes_gone": "documents are not kept any more",
+    "feeds_gone": "feeds are not in the configuration any more: read without language and tags",
+    "copies_of_others": "copies are of articles from before these documents, or imported ones: not compared",
 }
 
 
@@ -24,43 +19,33 @@ def replay(found: Facts) -> None:
     """The differences, a line a rule, the sums, then what was left out."""
     found = inert(found)
     for one in found["changes"]:
-        if one["tells"] or not found["tried"] or (not one["recipient"] and one["kind"] != "other"):
-            _change(one)
-    table = table_of("rule", "matches then", "now", "more", "less", "told then", "now", "more", "less")
-    for rule, one in found["rules"].items():
-        counts = [one["matches"][key] for key in ("then", "now", "more", "less")]
-        counts += [one["told"][key] for key in ("then", "now", "more", "less")]
-        table.add_row(rule, *map(str, counts))
-    out.print(table)
-    if not found["tried"]:
-        for one in found["resealed"]:
-            out.print(Text(f"{_SIGNS[one['kind']]} message {one['delivery']}: {one['then'] or one['now']}"))
-    for rule, one in found["rules"].items():
-        if one["rewritten"] and not found["tried"]:
-            out.print(Text(f"{rule}: {one['rewritten']} matches are of another text of the rule than today's"))
-    _sums(found)
-
-
-def _change(one: Facts) -> None:
-    whom = f" to {one['recipient']}, {one['occasion']}" if one["recipient"] else " matches"
-    said = f": {one['then'] or 'nothing'} -> {one['now'] or 'nothing'}" if one["recipient"] else ""
-    out.print(Text(f"{_SIGNS[one['kind']]} {one['rule']}{whom}: {one['article']} {short(one['title'])}{said}"))
-
-
-def _sums(found: Facts) -> None:
-    out.print()
-    for name in ("matches", "obligations", "messages"):
+        out.print(Text(f"{_SIGNS[one['kind']]} {_change(one)}"))
+    if found["rules"]:
+        table = table_of("rule", "matches then", *_COUNTS[1:])
+        for rule, counts in found["rules"].items():
+            table.add_row(rule, *(str(counts[key]) for key in _COUNTS))
+        out.print(table)
+    if found["since"] is None:
+        out.print(Text("no document is kept"))
+        return
+    out.print(Text(f"{counted(found['documents'], 'document')}; articles first seen since {at(found['since'])}"))
+    for name in ("articles", "copies", "stories", "matches"):
         counts = found[name]
         parts = [f"{counts[key]} {key}" for key in ("same", "more", "less", "other") if counts[key]]
         out.print(Text(f"{name}: {counts['then']} then, {counts['now']} now ({', '.join(parts) or 'none'})"))
-    if found["start"] is None:
-        out.print(Text("nothing that can be run over again has happened since"))
-    else:
-        ran = ", ".join(f"{number} {kind}" for kind, number in found["events"].items())
-        known = found["articles_known"]
-        out.print(Text(f"from {at(found['start'])}, {counted(known, 'article')} known before; ran {ran}"))
     for key, words in _LEFT_OUT.items():
-        if found["not_replayed"][key]:
-            out.print(Text(f"{found['not_replayed'][key]} {words}"))
+        if found["not_compared"][key]:
+            out.print(Text(f"{found['not_compared'][key]} {words}"))
     if not found["tried"]:
         out.print(Text("The same again." if found["same"] else "Not the same."))
+
+
+def _change(one: Facts) -> str:
+    about = f"{one['article'] or 'not stored'} {short(one['title'])}"
+    if one["what"] == "match":
+        others = ": other words prove it" if one["kind"] == "other" else ""
+        return f"{one['rule']} matches {about}{others}"
+    if one["what"] == "story":
+        return f"a story of {one['then'] or one['now']}: {short(one['title'])}"
+    said = f": {one['then'] or 'no copy'} -> {one['now'] or 'no copy'}" if one["what"] == "copy" else ""
+    return f"{one['what']} {about}{said or (': ' + one['now'] if one['kind'] == 'other' else '')}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
-from worker.store import events, targets
+from worker.store import targets
 from worker.store.database import Tx
 from worker.store.deliveries.listing import ENDED, DeliveryLine, lines, unsent
 from worker.store.tables import NOTICE, AttemptRow, DeliveryRow, ObligationRow, TargetRow
@@ -148,7 +148,7 @@ def draft(tx: Tx, delivery_id: int) -> Draft | None:
 
 
 def claim(
-    tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta, seen: int = 0
+    tx: Tx, before: Draft, message: Message | None, *, owner: str, now: datetime, lease: timedelta
 ) -> Claimed | None:
     """Seal an open delivery with `message`, count the attempt, and take the lease.
 
@@ -156,7 +156,7 @@ def claim(
 
     All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
     counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
-    or a sealed one with another. `seen`: the last event that the message knows of.
+    or a sealed one with another.
     """
     if (message is None) is (before.state is DeliveryState.OPEN):
         raise ValueError(f"delivery {before.id} is {before.state}: an open one is sealed, and only once")
@@ -181,8 +181,6 @@ def claim(
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
     tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
-    if message is not None:
-        events.note_deliveries(tx, [before.id], now, seen=seen)
     uncertain = _attempts(tx, before.id, "", Outcome.UNCERTAIN) if row.attempts else 0
     tx.execute(
         sa.insert(_attempt).values(
@@ -261,14 +259,10 @@ def finish(
         values["finished"] = now
     mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
     if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
-        if state is not DeliveryState.RETRY:
-            events.note_deliveries(tx, [claimed.id], now)
         return True
     if state is DeliveryState.SENT:
         late = (_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
-        was_sent = sa.update(_delivery).where(*late).values(state=state, reason="", finished=now, ref=receipt.ref)
-        if tx.execute(was_sent).rowcount:
-            events.note_deliveries(tx, [claimed.id], now)
+        tx.execute(sa.update(_delivery).where(*late).values(state=state, reason="", finished=now, ref=receipt.ref))
     return False
 
 
@@ -279,10 +273,7 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
         values["finished"] = now
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
     mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), free)
-    if not tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
-        return False
-    events.note_deliveries(tx, [delivery_id], now)
-    return True
+    return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
 
 
 def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
@@ -293,9 +284,7 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     """
     targets.unpark(tx, now, paced)
     parked = sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED)
-    ids = tx.execute(parked.values(state=_AGAIN, due=now, reason="").returning(_delivery.c.id)).scalars().all()
-    events.note_deliveries(tx, ids, now)
-    return len(ids)
+    return tx.execute(parked.values(state=_AGAIN, due=now, reason="")).rowcount
 
 
 def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]:
@@ -307,9 +296,7 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]
     old = sa.or_(_delivery.c.state == DeliveryState.PARKED, waits)
     expired = sa.update(_delivery).where(old, _delivery.c.created < before).returning(_delivery.c.id)
     given_up = {"state": DeliveryState.DEAD, "finished": now, "reason": sa.literal("expired: ") + why}
-    ids = tx.execute(expired.values(given_up)).scalars().all()
-    events.note_deliveries(tx, ids, now)
-    return tuple(sorted(ids))
+    return tuple(sorted(tx.execute(expired.values(given_up)).scalars()))
 
 
 def release(tx: Tx) -> None:
@@ -359,5 +346,4 @@ def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
     )
     held = sa.select(_delivery.c.target_id).where(_delivery.c.id.in_(found))
     tx.execute(sa.update(_target).where(_target.c.id.in_(held), _target.c.parked != "").values(parked=""))
-    events.note_deliveries(tx, found, now)
     return found

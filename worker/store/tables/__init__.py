@@ -36,7 +36,6 @@ from worker.store.tables.feeds import (
 )
 from worker.store.tables.worker import (
     ConditionRow,
-    EventRow,
     HeartbeatRow,
     InForceRow,
     SchemeRow,
@@ -52,7 +51,6 @@ __all__ = [
     "DeliveryRow",
     "DocumentRow",
     "EntryRow",
-    "EventRow",
     "FeedRow",
     "FingerprintRow",
     "HeartbeatRow",

@@ -51,22 +51,6 @@ class ConditionRow(SQLModel, table=True):
     seen: datetime | None = time_column(default=None, nullable=True)
 
 
-class EventRow(SQLModel, table=True):
-    """Something that came from outside, in the order in which it counted: see `store.events`."""
-
-    __tablename__ = "event"
-    id: int | None = Field(default=None, primary_key=True)
-    at: datetime = time_column(index=True)
-    #: `events.Kind`.
-    kind: str = text_column()
-    #: The feed, entry or article that it is about; 0: none.
-    about: int = 0
-    #: Of the bytes that it rests on, which are in `raw`.
-    sha256: str = text_column(default="", index=True)
-    #: The rest as JSON.
-    data: str = text_column(default="{}")
-
-
 class SchemeRow(SQLModel, table=True):
     """The scheme by which what is stored was judged; without a row, by that of before there were any."""
 

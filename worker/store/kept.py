@@ -1,0 +1,187 @@
+"""The documents that are kept, and the articles that a store made of them: what a replay reads and compares."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from worker.model import EntryState, Origin
+from worker.store.database import Tx
+from worker.store.tables import (
+    ArticleRow,
+    DocumentRow,
+    EntryRow,
+    FeedRow,
+    MatchRow,
+    RevisionRow,
+    SeenRow,
+    StoryArticleRow,
+)
+
+_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
+_document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # as above
+_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
+_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
+_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
+_seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
+_story: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+
+_MANY = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDocument:
+    """A document as it came; its bytes are `entries.raw` of its hash, unless they were dropped since."""
+
+    #: `model.Feed.id`, and the feed's name.
+    feed: str
+    name: str
+    at: datetime
+    sha256: str
+    #: Where it was found; empty: at the feed's own address.
+    url: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeArticle:
+    """An article as a store holds it, in its newest text."""
+
+    id: int
+    first_seen: datetime
+    source: str
+    title: str
+    body: str
+    language: str
+    published: datetime
+    link: str
+    #: The article that it is a copy of.
+    of: int | None
+    story: int | None
+    #: The spans that prove each rule's newest match, as stored, by rule id.
+    matches: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The text of an entry's page, and what stood behind it."""
+
+    text: str
+    teasers: str
+
+
+def first(tx: Tx) -> datetime | None:
+    """The time since which documents are kept."""
+    found: datetime | None = tx.execute(sa.select(sa.func.min(_document.c.at))).scalar()
+    return found
+
+
+def documents(tx: Tx, since: datetime) -> tuple[KeptDocument, ...]:
+    """The documents of all feeds since then, in the order they came; those that could not be read, too."""
+    query = (
+        sa.select(_document, _feed.c.key, _feed.c.name)
+        .join(_feed, _feed.c.id == _document.c.feed_id)
+        .where(_document.c.at >= since)
+        .order_by(_document.c.id)
+    )
+    return tuple(
+        KeptDocument(feed=r.key, name=r.name, at=r.at, sha256=r.sha256, url=r.url, content_type=r.content_type)
+        for r in tx.execute(query)
+    )
+
+
+def articles(tx: Tx, since: datetime | None = None) -> dict[int, MadeArticle]:
+    """The articles of feeds, by id; with `since` those that were first seen since then."""
+    mine = sa.and_(_article.c.origin == Origin.FEED, sa.true() if since is None else _article.c.first_seen >= since)
+    newest = sa.and_(_revision.c.article_id == _article.c.id, _revision.c.number == _article.c.revision)
+    query = (
+        sa.select(_article, _revision.c.body, _story.c.story_id)
+        .join(_revision, newest)
+        .outerjoin(_story, _story.c.article_id == _article.c.id)
+        .where(mine)
+        .order_by(_article.c.id)
+    )
+    found = {
+        r.id: MadeArticle(
+            id=r.id,
+            first_seen=r.first_seen,
+            source=r.source,
+            title=r.title,
+            body=r.body,
+            language=r.language,
+            published=r.published,
+            link=r.link,
+            of=r.of_id,
+            story=r.story_id,
+        )
+        for r in tx.execute(query)
+    }
+    matched = sa.select(_match).join(_article, _article.c.id == _match.c.article_id).where(mine)
+    for r in tx.execute(matched.order_by(_match.c.revision_id)):
+        if r.article_id in found:
+            found[r.article_id].matches[r.rule_id] = r.spans
+    return found
+
+
+def known_by(tx: Tx) -> dict[int, tuple[str, list[str]]]:
+    """By article that a feed gave: the feed's id, and the keys by which the entry is known, as they are stored."""
+    query = (
+        sa.select(_entry.c.article_id, _feed.c.key.label("feed"), _seen.c.key)
+        .join(_seen, _seen.c.entry_id == _entry.c.id)
+        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        .where(_entry.c.article_id.is_not(None))
+    )
+    found: dict[int, tuple[str, list[str]]] = {}
+    for r in tx.execute(query):
+        found.setdefault(r.article_id, (r.feed, []))[1].append(r.key)
+    return found
+
+
+def articles_by_key(tx: Tx, feed: str, keys: Collection[str]) -> dict[str, int | None]:
+    """The article of each known key of a feed, by the form of `known_by`; None: not made yet, or forgotten.
+
+    A key is left out whose entry came to its end without an article.
+    """
+    ended = _entry.c.state.in_((EntryState.DONE, EntryState.QUARANTINED))
+    without = sa.and_(_entry.c.id.is_not(None), _entry.c.article_id.is_(None), ended)
+    query = (
+        sa.select(_seen.c.key, _entry.c.article_id)
+        .join(_feed, _feed.c.id == _seen.c.feed_id)
+        .outerjoin(_entry, _entry.c.id == _seen.c.entry_id)
+        .where(_feed.c.key == feed, ~without)
+    )
+    wanted = sorted(keys)
+    found: dict[str, int | None] = {}
+    for at in range(0, len(wanted), _MANY):
+        rows = tx.execute(query.where(_seen.c.key.in_(wanted[at : at + _MANY])))
+        found |= {r.key: r.article_id for r in rows}
+    return found
+
+
+def pages(tx: Tx, feed: str, keys: Collection[str]) -> dict[str, Page]:
+    """The page of each entry of a feed that has one, by those of its keys."""
+    query = (
+        sa.select(_seen.c.key, _entry.c.page_text, _entry.c.page_teasers)
+        .join(_entry, _entry.c.id == _seen.c.entry_id)
+        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        .where(_feed.c.key == feed, _entry.c.page_text != "")
+    )
+    wanted = sorted(keys)
+    found: dict[str, Page] = {}
+    for at in range(0, len(wanted), _MANY):
+        rows = tx.execute(query.where(_seen.c.key.in_(wanted[at : at + _MANY])))
+        found |= {r.key: Page(text=r.page_text, teasers=r.page_teasers) for r in rows}
+    return found
+
+
+def waiting(tx: Tx, feed: str) -> dict[str, int]:
+    """The entries of a feed of which articles are to be made, by each of their keys."""
+    query = (
+        sa.select(_seen.c.key, _entry.c.id)
+        .join(_entry, _entry.c.id == _seen.c.entry_id)
+        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        .where(_feed.c.key == feed, _entry.c.state == EntryState.READY)
+    )
+    return {r.key: r.id for r in tx.execute(query)}
