@@ -41,7 +41,6 @@ _ANSWERS = {
     "stories": "SELECT id, title, first_seen, last_seen, merged_into, perhaps_id, perhaps_score, perhaps_why FROM story "
     "ORDER BY id",
     "places": "SELECT article_id, story_id, score, why, hex(vector) FROM story_article ORDER BY article_id",
-    "keys": "SELECT term, article_id FROM story_key ORDER BY term, article_id",
     "terms": "SELECT hash, articles FROM term ORDER BY hash",
     "matches": "SELECT article_id, revision_id, rule_id, severity, spans FROM match ORDER BY id",
     "obligations": "SELECT * FROM obligation ORDER BY id",

@@ -31,7 +31,6 @@ from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import Gathered, tell, words
 from worker.store import Store, deliveries, leases, ledger, quarantine, repeated, setback, stories, upkeep
-from worker.story import WINDOW
 
 _log = structlog.get_logger()
 
@@ -299,8 +298,6 @@ def files_left() -> int:
 
 #: Messages that were given up together and are listed one by one.
 _MOST_LISTED = 50
-#: Articles that come later than that are compared with no story any more, however late their feed is.
-_STORY_KEYS_KEPT = 4 * WINDOW
 
 
 def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timedelta()) -> None:
@@ -312,7 +309,6 @@ def forget(store: Store, live: Live, now: datetime, *, ahead: timedelta = timede
     with store.write() as tx:
         upkeep.forget_raw(tx, before=until - keep.raw)
         quarantine.forget_documents(tx, before=until - keep.raw)
-        stories.forget_keys(tx, before=until - _STORY_KEYS_KEPT)
     _expire(store, live, until - PARKED_FOR, now)
     told_before = None if keep.ledger is None else until - keep.ledger
     if keep.articles is not None:

@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker import text
 from worker.child import ChildFailed
-from worker.dedupe import compare_revision, fingerprint, news
+from worker.dedupe import compare_revision, news
 from worker.errors import StoreBusyError, StoreError
 from worker.match import Source, match
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
+from worker.pipeline.deciding import Subject, compare, subject
 from worker.pipeline.edges import Edges
 from worker.pipeline.fault import Failed, good_entry
-from worker.pipeline.lane import Lane, Look, Subject, Thought, look
 from worker.pipeline.live import Live
 from worker.pipeline.owing import Came, changed, owe
 from worker.pipeline.reading import Unread, read
-from worker.store import Tx, articles, entries, savepoint
+from worker.pipeline.stories import Weighing, place
+from worker.store import Tx, articles, entries
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -62,8 +62,7 @@ async def ingest(edges: Edges, ids: Sequence[int]) -> Ingested:
         batch = await edges.in_thread(lambda: _read(edges, ids))
         found = await _articles(edges, live, batch)
         prepared, failed = await edges.in_thread(lambda: _prepare_all(batch, found, live))
-        looked = await edges.in_thread(lambda: look(edges.store, [one.subject for one in prepared]))
-        done, made = await edges.in_thread(lambda: _commit(edges, live, prepared, looked, failed))
+        done, made = await edges.in_thread(lambda: _commit(edges, live, prepared, failed))
     except StoreError:
         await _put_off(edges, ids)
         raise
@@ -144,9 +143,8 @@ async def _works(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> bool
 
 
 def _try_to_store(edges: Edges, live: Live, good: _Prepared) -> None:
-    looked = look(edges.store, [good.subject])
     with contextlib.suppress(_EnoughError), edges.store.ingest() as tx:
-        _commit_one(tx, good, Lane(tx, looked), looked.thoughts[0], live, edges.clock())
+        _commit_one(tx, good, _weighing(tx, [good]), 0, live, edges.clock())
         raise _EnoughError
 
 
@@ -204,57 +202,75 @@ def _prepare_all(
 def _prepare(entry: StoredEntry, article: Article, live: Live) -> _Prepared:
     feed = live.feed(entry.feed)
     tags = feed.tags if feed else ()
-    document = text.analyse(article.title, article.body, article.language)
+    found = subject(article, entry.article_id)
     source = Source(feed=article.source, tags=tags, published=article.published, first_seen=article.first_seen)
     return _Prepared(
         entry=entry,
-        subject=Subject(article=article, document=document, fingerprint=fingerprint(document), known=entry.article_id),
-        matches=match(document, live.ruleset, source),
+        subject=found,
+        matches=match(found.document, live.ruleset, source),
         tags=tags,
     )
 
 
 def _commit(
-    edges: Edges, live: Live, prepared: Sequence[_Prepared], looked: Look, errors: dict[int, Failed]
+    edges: Edges, live: Live, prepared: Sequence[_Prepared], errors: dict[int, Failed]
 ) -> tuple[Ingested, bool]:
-    """Store what was prepared; what fails is added to `errors`. Also tells whether any entry came to its end."""
+    """Store what was prepared; what fails is added to `errors`. Also tells whether any entry came to its end.
+
+    A batch that fails is decided again in halves, until what fails is alone.
+    """
+    if not prepared:
+        return Ingested(), False
+    try:
+        return _commit_all(edges, live, prepared)
+    except StoreError:
+        raise
+    except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
+        if len(prepared) == 1:
+            entry = prepared[0].entry
+            _log.exception("entry failed", entry=entry.id, feed=entry.feed)
+            errors[entry.id] = Failed.of(e)
+            return Ingested(), False
+    middle = len(prepared) // 2
+    first, is_first_made = _commit(edges, live, prepared[:middle], errors)
+    second, is_second_made = _commit(edges, live, prepared[middle:], errors)
+    novelties, matches = first.novelties + second.novelties, first.matches + second.matches
+    return Ingested(novelties=novelties, matches=matches), is_first_made or is_second_made
+
+
+def _commit_all(edges: Edges, live: Live, prepared: Sequence[_Prepared]) -> tuple[Ingested, bool]:
     done = Ingested()
     now = edges.clock()
+    with edges.store.read() as tx:
+        weighing = _weighing(tx, prepared)
     with edges.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        made = False
-        lane = Lane(tx, looked)
-        for one, thought in zip(prepared, looked.thoughts, strict=True):
+        for at, one in enumerate(prepared):
             if edges.ending.is_set():  # the store is needed to end in order
                 raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
-            try:
-                with savepoint(tx):
-                    novelty = _commit_one(tx, one, lane, thought, live, now)
-            except StoreError:
-                raise
-            except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
-                _log.exception("entry failed", entry=one.entry.id, feed=one.entry.feed)
-                errors[one.entry.id] = Failed.of(e)
-                continue
-            made = True
+            novelty = _commit_one(tx, one, weighing, at, live, now)
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
-        lane.count()
+        weighing.store(tx)
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
-    return done, made
+    return done, bool(held)
 
 
-def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live, now: datetime) -> Novelty | None:
+def _weighing(tx: Tx, prepared: Sequence[_Prepared]) -> Weighing:
+    return Weighing(tx, [(one.subject.article, one.subject.document) for one in prepared])
+
+
+def _commit_one(tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: Live, now: datetime) -> Novelty | None:
     """Store one entry's article; None when its text says nothing that the article does not say already."""
     known, subject = one.entry.article_id, one.subject
     if known is None and not subject.document.folded:
         entries.empty(tx, one.entry.id)
         return None
-    candidates, novelty = lane.novelty(thought)
+    candidates, novelty = compare(tx, subject)
     originals = [c.fingerprint for c in candidates if c.article_id == novelty.of]
     changed_to: Occasion | None = None
     own = news(subject.document, one.matches, originals, novelty)
@@ -288,7 +304,9 @@ def _commit_one(tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: Live
             now=now,
         )
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
-    lane.place(article_id, thought, of=novelty.of, now=now)
+    weighed, is_new = weighing.weigh(at), known is None
+    if place(tx, article_id, subject.article, weighed, of=novelty.of, is_new=is_new, now=now).opens:
+        weighing.count(at)
     came = Came(
         article_id=article_id,
         revision_id=revision_id,

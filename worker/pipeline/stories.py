@@ -8,7 +8,7 @@ from datetime import datetime
 from worker.dedupe import lines
 from worker.model import Article
 from worker.store import Tx, repeated, stories
-from worker.story import StoryVerdict, Told, Vector, bag, decide, hashes, weighted
+from worker.story import Told, Vector, bag, decide, hashes, weighted
 from worker.text import Document
 
 
@@ -19,13 +19,6 @@ class Weighed:
     vector: Vector
     #: The word behind each of the vector's hashes.
     words: Mapping[int, str]
-    #: All its terms, to be counted if the article is new.
-    hashes: frozenset[int]
-
-
-def counted(document: Document) -> frozenset[int]:
-    """The terms by which a new article of this text is counted."""
-    return hashes(bag(document))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +44,26 @@ class Weighing:
         # Before the ingest lock or under it: counts drift slowly.
         stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
         self._frequency = Counter(stored)
+        self._opening: list[int] = []
 
     def weigh(self, at: int) -> Weighed:
         """The terms of the batch's article at that place."""
         own = self._hashes[at]
         frequency = {term: self._frequency[term] + 1 for term in own}
         vector, words = weighted(self._bags[at], frequency, self._articles + 1)
-        return Weighed(vector=vector, words=words, hashes=own)
+        return Weighed(vector=vector, words=words)
 
     def count(self, at: int) -> None:
         """Let those after it count the batch's article at that place, which opens a story."""
         self._frequency.update(self._hashes[at])
         self._articles += 1
+        self._opening.append(at)
+
+    def store(self, tx: Tx) -> None:
+        """Count the terms of the articles that open a story, once a batch."""
+        if self._opening:
+            counts = Counter(term for at in self._opening for term in self._hashes[at])
+            stories.count(tx, counts, len(self._opening))
 
 
 def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
@@ -72,65 +73,41 @@ def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
     return frozenset(at for line in found if line.to_reader or line.key in known for at in range(line.first, line.last))
 
 
-def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:
-    """The story of an article that is not stored yet, and what it was compared with."""
-    told = Told(article_id=0, published=article.published, language=article.language, vector=weighed.vector)
-    found = stories.candidates(tx, told.vector, told.published)
-    return decide(told, weighed.words, found.candidates), found
-
-
 def place(
-    tx: Tx,
-    article_id: int,
-    article: Article,
-    weighed: Weighed,
-    *,
-    of: int | None,
-    now: datetime,
-    verdict: StoryVerdict | None = None,
-    touched: set[int] | None = None,
+    tx: Tx, article_id: int, article: Article, weighed: Weighed, *, of: int | None, is_new: bool = True, now: datetime
 ) -> Placed:
     """Put a stored article into the story it tells, its original's if it is a copy.
 
-    A changed text stays in its story, unless it was alone there and now tells another. `verdict`: what `judge` said of
-    a new article, if it still holds. The stories whose articles are others now are put into `touched`.
+    A changed text stays in its story, unless it was alone there and now tells another.
     """
-    touched = set() if touched is None else touched
     told = Told(article_id=article_id, published=article.published, language=article.language, vector=weighed.vector)
-    own = None if verdict is not None else stories.story_of(tx, article_id)
-    if own is not None:
-        touched.update((own, stories.root(tx, own)))
-        if stories.is_held(tx, article_id, own) or _is_apart(tx, own, of):
-            if of is None:
-                stories.renew(tx, told)
-            else:
-                stories.drop_terms(tx, article_id)
-            return Placed(story_id=own)
+    own = None if is_new else stories.story_of(tx, article_id)
+    if own is not None and (stories.is_held(tx, article_id, own) or _is_apart(tx, own, of)):
+        if of is None:
+            stories.renew(tx, told)
+        else:
+            stories.drop_terms(tx, article_id)
+        return Placed(story_id=own)
     if of is not None:
         story_id = stories.tell_copy(
             tx, article_id, of, published=article.published, language=article.language, before=own
         )
-        if story_id is not None:
-            touched.add(story_id)
         return Placed(story_id=story_id)
     if own is not None:
-        return Placed(story_id=_again(tx, told, weighed, own, touched, now))
-    if verdict is None:
-        verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published).candidates)
+        return Placed(story_id=_again(tx, told, weighed, own, now))
+    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published))
     story_id = stories.tell(tx, told, verdict, title=_title(article), now=now)
-    touched.update(_touched(story_id, verdict))
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
-def _again(tx: Tx, told: Told, weighed: Weighed, own: int, touched: set[int], now: datetime) -> int:
+def _again(tx: Tx, told: Told, weighed: Weighed, own: int, now: datetime) -> int:
     """Place a changed text, whose story is `own`: if it is alone there, its story may turn out to be another one."""
     if len(stories.lines(tx, own)) > 1:
         stories.renew(tx, told)
         return own
     found = stories.candidates(tx, told.vector, told.published, but=told.article_id)
-    others = [candidate for candidate in found.candidates if candidate.story_id != own]
+    others = [candidate for candidate in found if candidate.story_id != own]
     verdict = decide(told, weighed.words, others, apart=stories.apart(tx, own))
-    touched.update(_touched(own, verdict))
     if verdict.story_id is not None:
         return stories.tell(tx, told, replace(verdict, merged=(*verdict.merged, own)), title="", now=now)
     stories.put(tx, told, own, score=0, why=verdict.why)
@@ -149,16 +126,5 @@ def _is_apart(tx: Tx, own: int, of: int | None) -> bool:
     )
 
 
-def _touched(story_id: int, verdict: StoryVerdict) -> set[int]:
-    group = () if verdict.group is None else (verdict.group,)
-    return {story_id, *verdict.merged, *group, *verdict.grouped}
-
-
 def _title(article: Article) -> str:
     return article.title or article.body[:200] or article.source
-
-
-def count(tx: Tx, new: Sequence[Weighed]) -> None:
-    """Count the terms of new articles, once a batch."""
-    if new:
-        stories.count(tx, Counter(term for weighed in new for term in weighed.hashes), len(new))

@@ -3,6 +3,7 @@
 `terms` weighs an article's words, `likeness` compares two articles, `verdict` decides on an article's story.
 """
 
+from worker.story.index import Index
 from worker.story.likeness import Told
 from worker.story.terms import Bag, Vector, bag, dump, from_archive, hashed, hashes, keys, unpacked, weighted
 from worker.story.verdict import COMPARED, COMPARED_IN_GROUP, SCHEME, STRONG, WINDOW, Candidate, StoryVerdict, decide
@@ -15,6 +16,7 @@ __all__ = [
     "WINDOW",
     "Bag",
     "Candidate",
+    "Index",
     "StoryVerdict",
     "Told",
     "Vector",

@@ -1,10 +1,10 @@
 """Stories, the articles that tell them, and what a new article's story is found by."""
 
 from worker.store.stories.counting import count, forget_counts, frequency
-from worker.store.stories.finding import Found, candidates
-from worker.store.stories.forgetting import forget_empty, forget_keys
+from worker.store.stories.forgetting import forget_empty
 from worker.store.stories.hands import Hand, HandKind, apart_from, is_held, note, of_story, put_apart, put_together
 from worker.store.stories.joining import apart, group, live, merge, merged, merged_into, part, point, root, unite
+from worker.store.stories.memory import candidates, change
 from worker.store.stories.reading import Perhaps, StoredStory, StoryLine, counts, get, lines, newest, pointing
 from worker.store.stories.scheme import Judged, begin_again, is_taken, judged, next_to_judge, note_judged
 from worker.store.stories.telling import (
@@ -22,7 +22,6 @@ from worker.store.stories.telling import (
 )
 
 __all__ = [
-    "Found",
     "Hand",
     "HandKind",
     "Judged",
@@ -33,12 +32,12 @@ __all__ = [
     "apart_from",
     "begin_again",
     "candidates",
+    "change",
     "count",
     "counts",
     "drop_terms",
     "forget_counts",
     "forget_empty",
-    "forget_keys",
     "forget_place",
     "found",
     "frequency",

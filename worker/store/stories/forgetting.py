@@ -1,22 +1,13 @@
-"""Retention of stories: keys and empty stories that are forgotten."""
-
-from datetime import datetime
+"""Retention of stories: empty ones are forgotten."""
 
 import sqlalchemy as sa
 
 from worker.store.database import Tx
-from worker.store.tables import StoryApartRow, StoryArticleRow, StoryKeyRow, StoryRow
+from worker.store.tables import StoryApartRow, StoryArticleRow, StoryRow
 
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 _apart: sa.Table = StoryApartRow.__table__  # type: ignore[attr-defined]  # as above
-
-
-def forget_keys(tx: Tx, *, before: datetime) -> int:
-    """Drop the keys of articles published before that time: no new article looks so far back; returns how many."""
-    old = sa.select(_told.c.article_id).where(_told.c.published < before)
-    return tx.execute(sa.delete(_key).where(_key.c.article_id.in_(old))).rowcount
 
 
 def forget_empty(tx: Tx) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.store.database import Tx
-from worker.store.stories import hands
+from worker.store.stories import hands, memory
 from worker.store.tables import StoryArticleRow, StoryRow
 from worker.story import StoryVerdict
 
@@ -34,6 +34,7 @@ def merge(tx: Tx, gone: int, into: int) -> None:
     # The one that is gone may have been a root.
     roots = {into if one == gone else one for one in roots}
     unite(tx, roots, score=was.perhaps_score, why=was.perhaps_why)
+    memory.touch(tx, {gone, into, *roots})
 
 
 def _leave(tx: Tx, gone: int, into: int) -> None:
@@ -45,6 +46,8 @@ def _leave(tx: Tx, gone: int, into: int) -> None:
 
 def point(tx: Tx, story_id: int, verdict: StoryVerdict) -> None:
     """Let a story that is in no group point to the one that was decided."""
+    if verdict.group is not None:
+        memory.join(tx, story_id, verdict.group)
     values = {
         "perhaps_id": verdict.group,
         "perhaps_score": verdict.perhaps_score,
@@ -61,6 +64,7 @@ def unite(tx: Tx, roots: Collection[int], *, score: float = 0.0, why: str = "") 
     tx.execute(sa.update(_story).where(_story.c.perhaps_id.in_(others)).values(perhaps_id=oldest))
     values = {"perhaps_id": oldest, "perhaps_score": score, "perhaps_why": why}
     tx.execute(sa.update(_story).where(_story.c.id.in_(others)).values(values))
+    memory.touch(tx, roots)
 
 
 def part(tx: Tx, story_id: int) -> frozenset[int]:
@@ -72,6 +76,8 @@ def part(tx: Tx, story_id: int) -> frozenset[int]:
         oldest = min(others)
         tx.execute(sa.update(_story).where(_story.c.perhaps_id == story_id).values(perhaps_id=oldest))
         tx.execute(sa.update(_story).where(_story.c.id == oldest).values(_NOWHERE))
+    memory.touch(tx, {story_id, *others})
+    memory.change(tx)
     return others
 
 
