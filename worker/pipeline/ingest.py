@@ -245,15 +245,19 @@ def _commit_all(edges: Edges, live: Live, prepared: Sequence[_Prepared]) -> tupl
         weighing = _weighing(tx, prepared)
     with edges.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
+        made: dict[int, int] = {}
         for at, one in enumerate(prepared):
             if edges.ending.is_set():  # the store is needed to end in order
                 raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
-            novelty = _commit_one(tx, one, weighing, at, live, now)
+            novelty, article_id = _commit_one(tx, one, weighing, at, live, now)
+            if article_id is not None:
+                made[one.entry.id] = article_id
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
+        entries.done(tx, made)
         weighing.store(tx)
         edges.at("before_ingest_commit")
     edges.at("after_ingest_commit")
@@ -264,12 +268,17 @@ def _weighing(tx: Tx, prepared: Sequence[_Prepared]) -> Weighing:
     return Weighing(tx, [(one.subject.article, one.subject.document) for one in prepared])
 
 
-def _commit_one(tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: Live, now: datetime) -> Novelty | None:
-    """Store one entry's article; None when its text says nothing that the article does not say already."""
+def _commit_one(
+    tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: Live, now: datetime
+) -> tuple[Novelty | None, int | None]:
+    """Store one entry's article; returns what it is, and its number.
+
+    It is nothing where its text says no more than the article says already, and has no number where it has no words.
+    """
     known, subject = one.entry.article_id, one.subject
     if known is None and not subject.document.folded:
         entries.empty(tx, one.entry.id)
-        return None
+        return None, None
     candidates, novelty = compare(tx, subject)
     originals = [c.fingerprint for c in candidates if c.article_id == novelty.of]
     changed_to: Occasion | None = None
@@ -288,8 +297,7 @@ def _commit_one(tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: Live,
     else:
         article_id = known
         if not compare_revision(articles.fingerprint_of(tx, known), subject.fingerprint):
-            entries.done(tx, one.entry.id, known)
-            return None
+            return None, known
         has_page = bool(one.entry.page_text)
         if not one.entry.page_only:  # a page that comes late corrects nothing
             changed_to = changed(tx, known, subject.fingerprint, subject.document, has_page=has_page)
@@ -320,5 +328,4 @@ def _commit_one(tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: Live,
         page_only=known is not None and one.entry.page_only,
     )
     owe(tx, live, came, now)
-    entries.done(tx, one.entry.id, article_id)
-    return novelty
+    return novelty, article_id

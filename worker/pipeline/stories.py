@@ -39,7 +39,8 @@ class Weighing:
     """
 
     def __init__(self, tx: Tx, texts: Sequence[tuple[Article, Document]]) -> None:
-        self._bags = [bag(document, _left_out(tx, article, document)) for article, document in texts]
+        left_out = _left_out(tx, texts)
+        self._bags = [bag(document, own) for (_, document), own in zip(texts, left_out, strict=True)]
         self._hashes = [hashes(found) for found in self._bags]
         # Before the ingest lock or under it: counts drift slowly.
         stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
@@ -49,7 +50,7 @@ class Weighing:
     def weigh(self, at: int) -> Weighed:
         """The terms of the batch's article at that place."""
         own = self._hashes[at]
-        frequency = {term: self._frequency[term] + 1 for term in own}
+        frequency = {term: self._frequency.get(term, 0) + 1 for term in own}
         vector, words = weighted(self._bags[at], frequency, self._articles + 1)
         return Weighed(vector=vector, words=words)
 
@@ -66,11 +67,18 @@ class Weighing:
             stories.count(tx, counts, len(self._opening))
 
 
-def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
-    """The numbers of the words that stand in standing text of the article's feed or host, or speak to the reader."""
-    found = lines(document)
-    known = repeated.standing(tx, repeated.sources_of(article.source, article.url), {line.key for line in found})
-    return frozenset(at for line in found if line.to_reader or line.key in known for at in range(line.first, line.last))
+def _left_out(tx: Tx, texts: Sequence[tuple[Article, Document]]) -> list[frozenset[int]]:
+    """The numbers of the words that stand in standing text of a text's feed or host, or speak to the reader."""
+    found = [lines(document) for _, document in texts]
+    sources = [repeated.sources_of(article.source, article.url) for article, _ in texts]
+    keys = [{line.key for line in own} for own in found]
+    known = repeated.standing_of(tx, list(zip(sources, keys, strict=True)))
+    return [
+        frozenset(
+            at for line in own if line.to_reader or line.key in standing for at in range(line.first, line.last)
+        )
+        for own, standing in zip(found, known, strict=True)
+    ]
 
 
 def place(

@@ -88,6 +88,8 @@ class Term:
     kind: Kind
     #: A word of the text that it stands for, folded.
     word: str
+    #: `hashed`.
+    hash: int
     #: How often it stands; a title's words twice.
     count: int = 0
     #: Words of the longest name that it is part of.
@@ -182,7 +184,9 @@ def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
     left = len(document.folded) - len(left_out)
     has_body = left > document.title_words
     for term, kind, word, in_title, name in _terms(document, left_out):
-        found = terms.setdefault(term, Term(kind, word))
+        found = terms.get(term)
+        if found is None:
+            terms[term] = found = Term(kind, word, hashed(term, is_shared=kind.is_shared))
         found.count += _TITLE if in_title and has_body else 1
         if len(name) > len(found.part_of):
             found.part_of = name
@@ -198,7 +202,7 @@ def hashed(term: str, *, is_shared: bool) -> int:
 
 def hashes(found: Bag) -> frozenset[int]:
     """The hashes of all terms of a bag."""
-    return frozenset(hashed(term, is_shared=one.kind.is_shared) for term, one in found.terms.items())
+    return frozenset(one.hash for one in found.terms.values())
 
 
 @cache
@@ -217,25 +221,36 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
     words: dict[int, str] = {}
     weights: dict[int, float] = {}
     evidence: dict[int, float] = {}
-    for term, one in found.terms.items():
-        key = hashed(term, is_shared=one.kind.is_shared)
-        stands_in = max(1, frequency.get(key, 0) + common.get(key, 0)) / (articles + shipped + 1)
-        rarity = max(0.0, -math.log(stands_in + _RARE))
+    rarities: dict[float, tuple[float, float]] = {}
+    for one in found.terms.values():
+        key = one.hash
+        stands_in = frequency.get(key, 0) + common.get(key, 0)
+        if stands_in not in rarities:
+            share_of_all = max(1, stands_in) / (articles + shipped + 1)
+            rarity = max(0.0, -math.log(share_of_all + _RARE))
+            rarities[stands_in] = rarity, math.sqrt(rarity)
+        rarity, root = rarities[stands_in]
         weight, share = _WORTH[one.kind]
         words[key] = one.word
-        weights[key] = weight * math.sqrt(rarity) * (1 + math.log(one.count))
+        weights[key] = weight * root * _times(one.count)
         evidence[key] = rarity * share / max(1, len(one.part_of))
     most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
     numbers = {
         name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)
     }
     part_of = {
-        hashed(term, is_shared=True): numbers.get(one.part_of, 0)
-        for term, one in found.terms.items()
+        one.hash: numbers.get(one.part_of, 0)
+        for one in found.terms.values()
         if one.kind is Kind.NAME and len(one.part_of) > 1
     }
     vector = Vector.of({key: weights[key] for key in most}, evidence, part_of, found.words)
     return vector, {key: words[key] for key in most}
+
+
+@lru_cache(maxsize=1 << 10)
+def _times(count: int) -> float:
+    """How much more a term weighs that stands so often."""
+    return 1 + math.log(count)
 
 
 def keys(vector: Vector) -> "NDArray[np.uint32]":
@@ -248,19 +263,17 @@ def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str,
     language = document.language
     units = list(read(document, left_out))
     for at, unit in enumerate(units):
-        match unit:
-            case Place(key=key, words=said):
-                yield f"@{key}", _place(key), said, unit.in_title, ()
-            case Name(words=words):
-                yield from ((word, Kind.NAME, word, unit.in_title, words) for word in words)
-                for pair in map(" ".join, pairwise(words)):
-                    yield pair, Kind.PAIR, pair, unit.in_title, ()
-            case Word(folded=folded) if folded[:1].isdecimal():
-                term, kind = _number(folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
-                yield term, kind, term.removeprefix("#"), unit.in_title, ()
-            case Word(folded=folded):
-                if word := _word(folded, language):
-                    yield *word, folded, unit.in_title, ()
+        if isinstance(unit, Place):
+            yield f"@{unit.key}", _place(unit.key), unit.words, unit.in_title, ()
+        elif isinstance(unit, Name):
+            yield from ((word, Kind.NAME, word, unit.in_title, unit.words) for word in unit.words)
+            for pair in map(" ".join, pairwise(unit.words)):
+                yield pair, Kind.PAIR, pair, unit.in_title, ()
+        elif unit.folded[:1].isdecimal():
+            term, kind = _number(unit.folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
+            yield term, kind, term.removeprefix("#"), unit.in_title, ()
+        elif word := _word(unit.folded, language):
+            yield *word, unit.folded, unit.in_title, ()
 
 
 def _place(key: str) -> Kind:

@@ -8,9 +8,10 @@ tracking, SIGIR 1998), at two levels: articles joined on strong evidence are one
 evidence are one group, whose stories point to its oldest, the root.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from worker.story.likeness import Likeness, Told, likenesses, shared
 
@@ -79,21 +80,28 @@ class _Some:
         apart: Collection[int],
     ) -> None:
         self.number, self.root, self.apart = number, root, apart
-        self.articles = [told for told, _ in articles]
-        self._new = new
+        self._new, self._pairs = new, articles
         #: The mean likeness of the new article to these.
-        self.score = _mean(like.score for _, like in articles)
-        #: The same, where only what is particular to an event counts.
-        self.strong_score = _mean(like.score if like.is_particular else 0.0 for _, like in articles)
+        self.score = _mean([like.score for _, like in articles])
+
+    @property
+    def articles(self) -> list[Told]:
+        """These articles."""
+        return [told for told, _ in self._pairs]
+
+    @cached_property
+    def strong_score(self) -> float:
+        """The mean likeness to these, where only what is particular to an event counts."""
+        return _mean([like.score if like.is_particular else 0.0 for _, like in self._pairs])
 
     def likeness(self, other: "_Some") -> float:
         """The mean likeness of two."""
-        return _mean(like.score for a in self.articles for like in likenesses(a, other.articles))
+        return _mean([like.score for a in self.articles for like in likenesses(a, other.articles)])
 
     def strong_likeness(self, other: "_Some") -> float:
         """The same, as if the new article were in this one, where only what is particular to an event counts."""
         pairs = [like for a in (*self.articles, self._new) for like in likenesses(a, other.articles)]
-        return _mean(one.score if one.is_particular else 0.0 for one in pairs)
+        return _mean([one.score if one.is_particular else 0.0 for one in pairs])
 
     def may_be(self, other: "_Some") -> bool:
         """Tells whether nobody put the two, or what is in a group with them, apart."""
@@ -223,6 +231,5 @@ def _order(one: _Some) -> tuple[float, int]:
     return -one.score, one.number
 
 
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found) if found else 0.0
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
