@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from desk import FEED, Desk, feed, log_target
 from rig import SHARED, Item, rss
 
@@ -34,12 +33,12 @@ _LEASE = timedelta(minutes=5)
 #: What is compared: a name, and a query whose rows say it.
 _ANSWERS = {
     "articles": "SELECT a.id, a.title, a.language, a.published, a.novelty, a.of_id, a.score, a.why, a.revision, "
-    "r.number, r.title, r.body, r.cut FROM article a LEFT JOIN revision r ON r.article_id = a.id ORDER BY a.id, r.number",
+    "r.number, r.title, r.body, r.cut FROM article a LEFT JOIN revision r ON r.article_id = a.id ORDER BY 1, 10",
     "signatures": "SELECT article_id, revision, digest, hex(shingles), facts, words, hex(bands) FROM fingerprint "
     "ORDER BY article_id, revision",
     "lines": "SELECT source, line, stands_under, article_id, other_id, last_id FROM line ORDER BY source, line",
-    "stories": "SELECT id, title, first_seen, last_seen, merged_into, perhaps_id, perhaps_score, perhaps_why FROM story "
-    "ORDER BY id",
+    "stories": "SELECT id, title, first_seen, last_seen, merged_into, perhaps_id, perhaps_score, perhaps_why "
+    "FROM story ORDER BY id",
     "places": "SELECT article_id, story_id, score, why, hex(vector) FROM story_article ORDER BY article_id",
     "terms": "SELECT hash, articles FROM term ORDER BY hash",
     "matches": "SELECT article_id, revision_id, rule_id, severity, spans FROM match ORDER BY id",

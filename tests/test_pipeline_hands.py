@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, email_target, feed, scripted
-from stored import NOW, add, article
+from stored import NOW
 from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B, C, mails, occasions, publish
 
 from worker.config import Config
-from worker.dedupe import fingerprint
 from worker.engine.once import _deliveries
 from worker.model import AlertPolicy, Telling
 from worker.pipeline import answering, hands
@@ -20,7 +19,6 @@ from worker.pipeline.hands import By, Done, Refused
 from worker.pipeline.live import Live
 from worker.rules import compile_rules
 from worker.store import Store, ledger, stories
-from worker.text import analyse
 
 BY = By(author="ana", note="autre affaire", now=NOW)
 THIRD = (

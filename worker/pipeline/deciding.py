@@ -1,6 +1,5 @@
 """What an article is to those stored: new, a copy or an update; decided under the ingest lock."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worker.dedupe import Candidate, Fingerprint, decide, fingerprint
@@ -31,10 +30,8 @@ def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
     article, fingerprint = subject.article, subject.fingerprint
     candidates = articles.candidates(tx, fingerprint, url=article.url, but=subject.known)
     sources = repeated.sources_of(article.source, article.url)
-    standing: Mapping[int, str] = {}
-    if candidates:
-        all_sources = sources.union(*(candidate.sources for candidate in candidates))
-        standing = repeated.standing(tx, all_sources, fingerprint.all_lines)
+    all_sources = sources.union(*(candidate.sources for candidate in candidates))
+    standing = repeated.standing(tx, all_sources, fingerprint.all_lines) if candidates else {}
     novelty = decide(
         fingerprint,
         document=subject.document,

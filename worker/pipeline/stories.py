@@ -74,9 +74,7 @@ def _left_out(tx: Tx, texts: Sequence[tuple[Article, Document]]) -> list[frozens
     keys = [{line.key for line in own} for own in found]
     known = repeated.standing_of(tx, list(zip(sources, keys, strict=True)))
     return [
-        frozenset(
-            at for line in own if line.to_reader or line.key in standing for at in range(line.first, line.last)
-        )
+        frozenset(at for line in own if line.to_reader or line.key in standing for at in range(line.first, line.last))
         for own, standing in zip(found, known, strict=True)
     ]
 

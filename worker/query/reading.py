@@ -244,9 +244,7 @@ class Reading:
 
     def _set(self, terms: TermSet) -> list[Span]:
         asked = [terms.terms[at] for at in self._asked(terms, [dated.term for dated in terms.terms])]
-        found = [
-            span for dated in asked if dated.holds(self._published) for span in self.answer(dated.term) or ()
-        ]
+        found = [span for dated in asked if dated.holds(self._published) for span in self.answer(dated.term) or ()]
         excepted = [span for term in terms.exceptions for span in self.answer(term) or ()] if found else []
         return outside(found, excepted) if excepted else found
 

@@ -165,7 +165,7 @@ def _values(
     page_within: timedelta | None,
     now: datetime,
 ) -> dict[str, Any]:
-    values = {
+    return {
         "feed_id": feed_id,
         "parsed": _parsed.dump_json(sighting.parsed, exclude_defaults=True).decode(),
         "raw_sha256": raw_sha256,
@@ -180,7 +180,6 @@ def _values(
         "page_detail": "",
         "page_only": False,
     } | _waiting(sighting.parsed, page_within, now)
-    return values
 
 
 def _change(
