@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, failures, insert
 from worker.store.tables import RevisionRow, SchemeRow, StoryArticleRow
 from worker.story import COMPARED_IN_GROUP, WINDOW, Candidate, Index, Told, Vector, unpacked
 
@@ -25,6 +25,8 @@ _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as 
 _CHANGES = "story changes"
 #: Articles in memory, at 2 kB each, beyond which all but the days that are asked for are forgotten.
 _MOST = 30_000
+#: What others have stored since is read so far; beyond, all is read again when it is needed.
+_MANY = 1_000
 _LAST = date.max.toordinal()
 
 _SEEN = sa.select(
@@ -75,6 +77,8 @@ class _Memory:
     """What is known of one store."""
 
     def __init__(self) -> None:
+        #: Of transactions, when this was last up to date.
+        self._failures = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -98,7 +102,7 @@ class _Memory:
 
     def begin(self, tx: Tx) -> "_Memory":
         """Take in what others have written since, once a transaction; under the ingest lock."""
-        if self.tx is not tx:
+        if self.tx is not tx or self._failures != failures(tx):
             self._catch_up(tx)
             self.tx = tx
         return self
@@ -113,16 +117,24 @@ class _Memory:
 
     def _catch_up(self, tx: Tx) -> None:
         seen = _seen(tx)
-        if self._seen is None or self._seen[1] != seen[1] or self.dirty:
+        failed, self._failures = self._failures != failures(tx), failures(tx)
+        if failed or self._seen is None or self._seen[1] != seen[1] or self.dirty:
             self._forget()
         elif self._seen[0] != seen[0]:
-            came = tx.execute(sa.select(_revision.c.article_id).where(_revision.c.id > self._seen[0])).scalars()
-            query = sa.select(_told.c.article_id, _told.c.story_id).where(_told.c.article_id.in_(set(came)))
-            rows = tx.execute(query).all()
-            for row in rows:
-                self.index.drop(row.article_id)
-            self._read_again(tx, sorted({row.story_id for row in rows}))
+            self._take_in(tx, self._seen[0])
         self._seen = seen
+
+    def _take_in(self, tx: Tx, after: int) -> None:
+        """Read what others have stored beyond that revision."""
+        query = sa.select(_revision.c.article_id).where(_revision.c.id > after).limit(_MANY + 1)
+        came = set(tx.execute(query).scalars())
+        if len(came) > _MANY:
+            self._forget()
+            return
+        rows = tx.execute(sa.select(_told.c.article_id, _told.c.story_id).where(_told.c.article_id.in_(came))).all()
+        for row in rows:
+            self.index.drop(row.article_id)
+        self._read_again(tx, sorted({row.story_id for row in rows}))
 
     def _read_again(self, tx: Tx, story_ids: Sequence[int]) -> None:
         never = datetime.min.replace(tzinfo=UTC)
@@ -171,8 +183,6 @@ def _memory(tx: Tx) -> _Memory:
     if found is None:
         _memories[tx.engine] = found = _Memory()
         sa.event.listen(tx.engine, "commit", found.settle)
-        sa.event.listen(tx.engine, "rollback", found.forget)
-        sa.event.listen(tx.engine, "rollback_savepoint", lambda tx, _name, _context: _memory(tx).forget(tx))
     return found
 
 
