@@ -55,6 +55,7 @@ def renew(tx: Tx, told: Told) -> None:
     story_id = tx.execute(sa.update(_told).where(mine).values(values).returning(_told.c.story_id)).scalar()
     if story_id is not None:
         memory.follow(tx, told, story_id)
+        memory.touch(tx, {story_id})
 
 
 def drop_terms(tx: Tx, article_id: int) -> None:
@@ -84,6 +85,7 @@ def tell_copy(
 def put(tx: Tx, told: Told, story_id: int, *, score: float, why: str) -> None:
     """Let an article tell that story, whatever it told before."""
     _put(tx, told.article_id, story_id, told, StoryVerdict(story_id=story_id, score=score, why=why))
+    memory.touch(tx, {story_id})
     memory.change(tx)
     stretch(tx, story_id, told.published)
 
