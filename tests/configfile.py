@@ -21,11 +21,11 @@ def load(folder: Path, text: str | bytes, **environ: str) -> config.Config:
 
 
 def problems(folder: Path, text: str | bytes, **environ: str) -> list[tuple[int, str, str]]:
-    """(line, message, mend) of everything wrong with `text`."""
+    """(line, message, fix) of everything wrong with `text`."""
     with pytest.raises(UserError) as raised:
         load(folder, text, **environ)
     assert {problem.file for problem in raised.value.problems} == {str(folder / "config.toml")}
-    return [(problem.line, problem.message, problem.mend) for problem in raised.value.problems]
+    return [(problem.line, problem.message, problem.fix) for problem in raised.value.problems]
 
 
 def feed(**keys: str) -> str:

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -18,17 +20,42 @@ from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from worker import times
 from worker.store import Store, open_store
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 
 # The same examples for the same code, so that a change is judged by what it changed; `make soak` looks for new ones.
 # A dictionary that loads takes longer than any deadline that would say something.
-hypothesis.settings.register_profile("gate", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("gate", max_examples=40, derandomize=True, deadline=None)
 hypothesis.settings.register_profile(
     "explore", max_examples=2_000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
+
+# A store waits for the disk at every commit; in memory the tests wait for none.
+_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+# Half of a short test goes into compiling statements, anew for each engine: here all of a kind share theirs.
+_create_engine = sa.create_engine
+_engines: dict[tuple[str, object], sa.Engine] = {}
+
+
+def _sharing(url: str | sa.URL, **more: Any) -> sa.Engine:
+    """`create_engine`, with the dialect and the compiled statements of the first such engine that was connected."""
+    engine = _create_engine(url, **more)
+    kind = engine.url.drivername, more.get("isolation_level")
+    first = _engines.get(kind)
+    if first is None or getattr(first.dialect, "server_version_info", None) is None:
+        _engines[kind] = engine
+    else:
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
+    return engine
+
+
+sa.create_engine = _sharing
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -60,6 +87,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return _Whole(config, log)
 
 
+@pytest.fixture(autouse=True)
+def no_desk() -> Iterator[None]:
+    """A process that has read no configuration shows its times in UTC; what a test reads is its own."""
+    yield
+    times.use("UTC")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """A PostgreSQL server of our own; its URL without a database."""
@@ -70,7 +104,15 @@ def postgresql() -> Iterator[str]:
     # A folder of its own: pytest clears those of earlier sessions, one of which may still be running.
     with tempfile.TemporaryDirectory() as folder:
         server = get_server(Path(folder) / "data")
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with admin.connect() as tx:
+            # A database is made for each test, and none needs to outlive a power cut.
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                tx.execute(sa.text(f"ALTER SYSTEM SET {name} = off"))
+            tx.execute(sa.text("SELECT pg_reload_conf()"))
+        admin.dispose()
+        yield url
         server.cleanup()
 
 

@@ -7,6 +7,7 @@ desk.sent                   # what left, by recipient
 """
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any, Self
 
 import httpx
 import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
 from rig import RULES, Item, rss
 
 from worker.child import ChildFailed
@@ -246,7 +248,16 @@ def scripted(monkeypatch: Any, desk: Desk) -> Desk:
     return desk
 
 
-async def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def examples(count: int) -> settings:
+    """Settings of a property that takes long: `count` examples at the gate, twenty times as many in `make soak`."""
+    return settings(
+        max_examples=count * (20 if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else 1),
+        phases=(Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+
+
+async def until(condition: Callable[[], object], seconds: float = 120) -> None:
     """Return once it is true; a liveness bound, never a fixed sleep."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it asks the database, which sends no events

@@ -3,11 +3,15 @@
     run("poll", "--config", "c.toml", environ={...}) -> subprocess.CompletedProcess
     start("run", "--config", "c.toml", environ={...}, log=path) -> Worker
 
+INSTEAD in the environment says, as JSON, what stands in for a module's constants: {"worker.app.others.DEAD_AFTER": 6}.
+
 A start spends half its processor time on imports, and the suite starts hundreds. What they run, how they are killed and
 what they leave behind is the same; that a process of the very command starts too is for tests that name it.
 """
 
 import contextlib
+import importlib
+import json
 import multiprocessing
 import os
 import signal
@@ -27,7 +31,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pytest", "worker.app.run", "worker.app.worker", "worker.cli"])
 
 
-def run(*words: str, environ: Mapping[str, str], timeout: float = 110) -> "subprocess.CompletedProcess[str]":
+def run(*words: str, environ: Mapping[str, str], timeout: float = 250) -> "subprocess.CompletedProcess[str]":
     """The command's end, and what it wrote; raises TimeoutExpired and ends it after `timeout` seconds."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
@@ -96,6 +100,10 @@ def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: Path, ou
         os.close(file)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, "rww"[number], closefd=False) for number in range(3))
     sys.argv = ["veille", *words]
+    for place, value in json.loads(environ.get("INSTEAD", "{}")).items():
+        module, _, name = place.rpartition(".")
+        assert hasattr(importlib.import_module(module), name)
+        setattr(importlib.import_module(module), name, value)
     from worker.cli import main
 
     main()

@@ -282,6 +282,7 @@ class Loopback:
         root.setLevel(logging.DEBUG)
         # As the command does: it tells of every tick.
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        logging.getLogger("httpcore").setLevel(logging.WARNING)
         structlog.configure(
             processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)],
             logger_factory=structlog.PrintLoggerFactory(self.log),

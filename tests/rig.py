@@ -135,7 +135,7 @@ class Site:
         finally:
             if worker.poll() is None:
                 worker.send_signal(signal.SIGTERM)
-                worker.wait(timeout=15)
+                worker.wait(timeout=60)
 
     def start(self, **environ: str) -> Worker:
         """A worker that runs, for the caller to end."""
@@ -159,7 +159,7 @@ class Site:
         return {**os.environ, "COLUMNS": "200", **self.environ}
 
 
-def wait_for(condition, seconds: float = 60, what: str = "it"):
+def wait_for(condition, seconds: float = 120, what: str = "it"):
     """Ask again until `condition()` is true and return that; a liveness bound, never a fixed sleep."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -236,15 +236,20 @@ def test_a_decision_is_never_taken_twice(
     [
         pytest.param(Outcome.SENT, 0, timedelta(0), "sent", "", id="sent"),
         pytest.param(Outcome.SENT, 5, GIVE_UP * 2, "sent", "", id="sent-late"),
-        pytest.param(Outcome.PERMANENT, 0, timedelta(0), "dead", "refused: words", id="refused"),
+        pytest.param(Outcome.PERMANENT, 0, timedelta(0), "failed", "refused: words", id="refused"),
         pytest.param(Outcome.BROKEN, 0, GIVE_UP * 2, "parked", "words", id="broken"),
         pytest.param(Outcome.RETRY, 0, timedelta(0), "retry", "words", id="retry"),
         pytest.param(Outcome.RETRY, 3, timedelta(hours=72), "retry", "words", id="retry-after-72-h"),
         pytest.param(Outcome.RETRY, 0, GIVE_UP, "retry", "words", id="retry-at-seven-days"),
-        pytest.param(Outcome.RETRY, 0, GIVE_UP + timedelta(seconds=1), "dead", "expired: words", id="given-up"),
+        pytest.param(Outcome.RETRY, 0, GIVE_UP + timedelta(seconds=1), "failed", "expired: words", id="given-up"),
         pytest.param(Outcome.UNCERTAIN, 0, timedelta(0), "retry", "may have arrived", id="uncertain"),
         pytest.param(
-            Outcome.UNCERTAIN, 1, timedelta(0), "dead", "uncertain: tried 2 times, may have arrived: words", id="twice"
+            Outcome.UNCERTAIN,
+            1,
+            timedelta(0),
+            "failed",
+            "uncertain: tried 2 times, may have arrived: words",
+            id="twice",
         ),
     ],
 )
@@ -272,7 +277,7 @@ def test_what_an_outcome_makes_of_a_delivery(
 def test_no_outcome_loses_a_delivery(receipt: Receipt, key: str, attempt: int, uncertain: int, age: timedelta) -> None:
     """It ends, waits for a person, or comes again: soon, and not before the other side wants it."""
     settled = settle(receipt, key=key, attempt=attempt, uncertain=uncertain, first_attempt=NOW - age, now=NOW)
-    assert settled.state in {DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.PARKED, DeliveryState.RETRY}
+    assert settled.state in {DeliveryState.SENT, DeliveryState.FAILED, DeliveryState.PARKED, DeliveryState.RETRY}
     assert (settled.state is DeliveryState.SENT) == (receipt.outcome is Outcome.SENT)
     if settled.state is not DeliveryState.RETRY:
         assert settled.due is None
@@ -296,7 +301,7 @@ def test_a_delivery_that_keeps_failing_comes_to_its_end(outcomes: int) -> None:
         settled = settle(
             Receipt(outcome=Outcome.RETRY), key=f"k{outcomes}", attempt=attempt, uncertain=0, first_attempt=NOW, now=now
         )
-        if settled.state is DeliveryState.DEAD:
+        if settled.state is DeliveryState.FAILED:
             break
         assert settled.due is not None
         now, attempt = settled.due, attempt + 1
@@ -322,5 +327,5 @@ def test_mail_is_tried_through_a_stall_of_three_days() -> None:
         if settled.due is None:
             break
         now = settled.due
-    assert settled.state is DeliveryState.DEAD
+    assert settled.state is DeliveryState.FAILED
     assert (tries, now - NOW > timedelta(hours=72)) == (7, True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stored import match, target
 
 from worker.alert import About, History, Silenced, Standing, alert
+from worker.alert.schedule import next_digest, quiet_until
 from worker.model import (
     AlertPolicy,
     DigestPolicy,
@@ -26,7 +27,6 @@ from worker.model import (
     Telling,
     Throttle,
 )
-from worker.schedule import next_digest, quiet_until
 
 NEW, UPDATE = Novelty(kind=NoveltyKind.NEW), Novelty(kind=NoveltyKind.UPDATE)
 NOON = datetime(2026, 2, 6, 12, 0, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """A copy of a store under load is whole, and comes back; what cannot come back changes nothing."""
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -7,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from desk import FEED, VISIT, Desk
 from feedserver import FeedServer
-from rig import Site, wait_for
+from rig import Item, Site, wait_for
 from sinks import HttpSink, SmtpSink
 from test_crash import Newsroom, assert_nothing_lost, due_now, wait_while_it_works, watching
 from test_store_database import overwrite
@@ -21,12 +23,23 @@ from worker.store.files import held
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def polled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A store after one pass."""
+    folder = tmp_path_factory.mktemp("polled")
+    with Desk(folder) as desk:
+        desk.web.feed(
+            FEED, [Item("1", "Hun Sen attendu à Hanoï", VISIT), Item("2", "Une bibliothèque", "Elle rouvre.")]
+        )
+        asyncio.run(desk.pass_())
+    return (folder / "veille.db").read_bytes()
+
+
 @pytest.fixture
-def site(tmp_path: Path, veille) -> Site:
+def site(tmp_path: Path, polled: bytes) -> Site:
     """A site that was polled once."""
-    site = Site(tmp_path, feeds=["veille:sample"])
-    assert veille("poll", "--json", site=site).code == 0
-    return site
+    (tmp_path / "veille.db").write_bytes(polled)
+    return Site(tmp_path, feeds=[FEED])
 
 
 def articles(path: Path) -> int:

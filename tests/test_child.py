@@ -274,8 +274,8 @@ async def test_closing_waits_for_no_job(job) -> None:
     await asyncio.sleep(0.5)
     start = time.monotonic()
     pool.close()
-    assert time.monotonic() - start < 2
-    results = await asyncio.wait_for(asyncio.gather(*running), 2)
+    assert time.monotonic() - start < 30
+    results = await asyncio.wait_for(asyncio.gather(*running), 30)
     assert {result.reason for result in results if isinstance(result, ChildFailed)} == {ChildReason.DIED}
     assert isinstance(await pool.run(pow, 2, 3), ChildFailed)
     pool.close()

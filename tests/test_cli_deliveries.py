@@ -30,38 +30,38 @@ def listed(veille, site: Site, *words: str) -> dict[int, dict]:
     return {one["delivery"]: one for one in json.loads(veille("deliveries", *words, "--json", site=site).out)}
 
 
-DEAD = "UPDATE delivery SET state = 'dead', finished = due, reason = 'expired: no room' WHERE id IN (1, 2)"
+FAILED = "UPDATE delivery SET state = 'failed', finished = due, reason = 'expired: no room' WHERE id IN (1, 2)"
 PARKED = "UPDATE delivery SET state = 'parked', reason = 'no_service' WHERE id = 3"
 SENT = "UPDATE delivery SET state = 'sent' WHERE id = 4"
 
 
 def test_what_is_not_sent_is_listed_with_its_reason(veille, site: Site) -> None:
     """By state and by target; for people in a sentence."""
-    change(site, DEAD, PARKED, SENT)
+    change(site, FAILED, PARKED, SENT)
     found = listed(veille, site)
     assert {one: line["state"] for one, line in found.items()} == {
-        1: "dead",
-        2: "dead",
+        1: "failed",
+        2: "failed",
         3: "parked",
         5: found[5]["state"],
     }
     assert found[1]["reason"] == "expired: no room"
     # Which of them were tried before the target was given a rest is chance.
     assert re.match(r"given up after [01] attempts?: expired: no room\.", found[1]["sentence"])
-    assert listed(veille, site, "--state", "dead").keys() == {1, 2}
-    assert listed(veille, site, "--state", "parked", "--state", "dead", "--limit", "2").keys() == {1, 2}
+    assert listed(veille, site, "--state", "failed").keys() == {1, 2}
+    assert listed(veille, site, "--state", "parked", "--state", "failed", "--limit", "2").keys() == {1, 2}
     assert listed(veille, site, "--target", "another") == {}
     out = veille("deliveries", site=site).out
     for words in ("no room", "waits until the configuration is right", "Hun Sen", "(article 6)"):
         assert words in out
 
 
-@pytest.mark.parametrize("words", [["3", "1"], ["--all-dead"], ["--all-dead", "--target", "log"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["3", "1"], ["--all-failed"], ["--all-failed", "--target", "log"]], ids=" ".join)
 def test_what_was_given_up_is_sent_after_all(veille, site: Site, words: list[str]) -> None:
     """Made due, it goes out at the next pass with the bytes that were sealed, and the ledger adds up."""
     change(
         site,
-        DEAD,
+        FAILED,
         PARKED,
         "INSERT OR REPLACE INTO target (id, parked, failures, told) VALUES ('log', 'no_service', 0, 0)",
     )
@@ -78,26 +78,26 @@ def test_what_was_given_up_is_sent_after_all(veille, site: Site, words: list[str
 
 def test_what_cannot_be_retried_is_said(veille, site: Site) -> None:
     """Sent, waiting by itself, of another target, or unknown; the exit code says that not all was done."""
-    change(site, DEAD, SENT)
+    change(site, FAILED, SENT)
     done = veille("deliveries", "retry", "1", "4", "5", "99", site=site)
     assert done.code == 1
     assert [line.partition(":")[2].strip().split(",")[0] for line in done.out.splitlines()] == [
-        "due again (was dead: expired: no room)",
+        "due again (was failed: expired: no room)",
         "was sent",
         f"is {listed(veille, site)[5]['state']}",
         "there is no such delivery",
     ]
     assert veille("deliveries", "retry", "2", "--target", "desk", site=site).out == "2: belongs to target log\n"
-    assert listed(veille, site)[2]["state"] == "dead"
+    assert listed(veille, site)[2]["state"] == "failed"
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["retry"], "say which"),
-        (["retry", "1", "--all-dead"], "say which"),
+        (["retry", "1", "--all-failed"], "say which"),
         (["--state", "sent"], "'sent' is no state"),
-        (["retry", "--all-dead"], "nothing was given up"),
+        (["retry", "--all-failed"], "nothing was given up"),
     ],
     ids=["nothing", "both", "state", "none-dead"],
 )

@@ -174,7 +174,7 @@ def test_preview_with_own_templates(veille, site: Site, tmp_path: Path) -> None:
     for words in (("check",), ("preview", "1", "--target", "desk")):
         done = veille(*words, site=other)
         assert done.code == 78
-        assert f"{own}/alert.html:1: 'veiws' is undefined\n    mend: did you mean views?" in done.err
+        assert f"{own}/alert.html:1: 'veiws' is undefined\n    fix: did you mean views?" in done.err
     (own / "alert.html").write_text("<p>{{ views[0].title.text }}</p>")
     assert veille("check", site=other).code == 0
     assert veille("preview", "1", "--target", "desk", "--html", tmp_path / "a.html", site=other).code == 0

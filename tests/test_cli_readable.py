@@ -27,7 +27,7 @@ FROM_THE_STORE = {
     ("silence",): (("--rule", "visit"), 0),
     ("mute-story",): (("1",), 0),
     ("deliveries",): ((), 0),
-    ("deliveries", "retry"): (("--all-dead",), 0),
+    ("deliveries", "retry"): (("--all-failed",), 0),
     ("ledger",): ((), 0),
     ("review",): ((), 0),
     ("quarantine",): ((), 0),
@@ -128,17 +128,21 @@ def polled(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return site
 
 
-@pytest.fixture(params=BROKEN)
+@pytest.fixture
 def broken(request: pytest.FixtureRequest, polled: Site) -> tuple[Site, int, str]:
-    """The site with a mistake in its configuration; the line of the mistake, and what its fix says."""
-    more, mistake, fix = BROKEN[request.param]
+    """The site with a mistake in its configuration, of the kind `param`; its line, and what its fix says."""
+    more, mistake, fix = BROKEN[getattr(request, "param", "unset secret")]
     polled.more = more
     polled.write()
     lines = polled.config.read_text().split("\n")
     return polled, next(number for number, line in enumerate(lines, 1) if mistake in line), fix
 
 
-@pytest.mark.parametrize("words", FROM_THE_STORE, ids=" ".join)
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [*(("unset secret", words) for words in FROM_THE_STORE), *((kind, ("status",)) for kind in BROKEN)],
+    indirect=["broken"],
+)
 def test_the_store_answers_beside_a_mistake(
     veille, broken: tuple[Site, int, str], words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +171,11 @@ def test_rules_are_read_beside_a_mistake(veille, broken: tuple[Site, int, str], 
     assert done.code == 0 or "nosuch" in done.err
 
 
-@pytest.mark.parametrize("words", FROM_ALL, ids=" ".join)
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [*(("unset secret", words) for words in FROM_ALL), *((kind, ("poll",)) for kind in BROKEN)],
+    indirect=["broken"],
+)
 def test_nothing_is_decided_with_half_a_configuration(
     veille, broken: tuple[Site, int, str], words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,4 +223,4 @@ def test_without_the_address_nothing_is_answered(veille, tmp_path: Path, text: s
     (tmp_path / "config.toml").write_text(text)
     done = veille("status", "--config", tmp_path / "config.toml")
     assert done.code == 78
-    assert "mend: " in done.err
+    assert "fix: " in done.err

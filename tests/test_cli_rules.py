@@ -115,7 +115,7 @@ def test_a_failing_test_says_what_came_nearest(veille, site: Site) -> None:
     wrong = folder(site, TESTED.replace("match = false", "match = true"))
     said = veille("rules", "check", "--rules", wrong, site=site).err
     assert 'fails: the rule does not match, and should: "' in said
-    assert "mend: " in said.split("does not match, and should")[1]
+    assert "fix: " in said.split("does not match, and should")[1]
 
 
 def test_no_rules_are_worth_a_word(veille, site: Site, tmp_path: Path) -> None:
@@ -330,6 +330,26 @@ def test_why_one_rule(veille, site: Site) -> None:
     out = veille("why", "1", "--rule", "visit", site=site).out
     assert "✓ NEAR/12" in out
     assert "✗ =déplacement" in out
+
+
+def test_why_folds_the_patterns_that_a_rule_calls(veille, site: Site) -> None:
+    """The call and the words that decide; all that the pattern looks for on request, and always in JSON."""
+    pattern = "[pattern.comes]\nparams = ['who']\nwhen = '@who NEAR/12 (=visite OR =voyage OR =venue)'\n"
+    (site.folder / "rules" / "comes.toml").write_text(
+        pattern + "[[rule]]\nid = 'comes'\nwhen = 'comes(@hun_sen) AND NOT comes(Manet)'\n", "utf-8"
+    )
+    folded = veille("why", "1", "--rule", "comes", site=site).out
+    assert "✓ comes(@hun_sen)" in folded
+    assert "✓ =visite" in folded
+    assert "NEAR/12" not in folded
+    assert "=voyage" not in folded
+    full = veille("why", "1", "--rule", "comes", "--full", site=site).out
+    assert "=voyage" in full
+    missed = veille("why", "2", "--rule", "comes", site=site).out
+    assert "✗ comes(@hun_sen)" in missed
+    found = json.loads(veille("why", "1", "--rule", "comes", "--json", site=site).out)["explained"]["query"]
+    assert found["query"] == "comes(@hun_sen) AND NOT comes(Manet)"
+    assert found["parts"][0]["parts"][1]["operator"] == "OR"
 
 
 def test_why_says_what_came_nearest(veille, site: Site) -> None:

@@ -54,7 +54,7 @@ def test_templates_that_cannot_be_read(tmp_path: Path) -> None:
     """A folder that is not there, and a file that is no text, are mistakes of their own."""
     with pytest.raises(UserError, match=r"own: the folder of templates cannot be read: No such file") as raised:
         load(tmp_path, '[messages]\ntemplates = "own"')
-    assert raised.value.problems[0].mend == "see [messages] templates"
+    assert raised.value.problems[0].fix == "see [messages] templates"
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "alert.html").write_bytes(b"\xff")
     with pytest.raises(UserError, match=r"own/alert\.html: is no UTF-8 text"):
@@ -246,6 +246,28 @@ def test_networks_are_canonical(tmp_path: Path, text: str, expected: str) -> Non
     assert load(tmp_path, f'[network]\nallow = ["{text}"]').allow == (expected,)
 
 
+@pytest.mark.parametrize(
+    ("text", "own", "general"),
+    [
+        ("", None, None),
+        ('[network]\nproxy = "http://proxy.example:3128/"', None, "http://proxy.example:3128/"),
+        (
+            '[[feed]]\nurl = "https://a.example/"\nproxy = "http://u:${KEY}@10.0.0.1"',
+            f"http://u:{CANARY}@10.0.0.1",
+            None,
+        ),
+        ('[[feed]]\nurl = "https://a.example/"\nproxy = "direct"', "direct", None),
+    ],
+    ids=["none", "general", "of a feed", "none for a feed"],
+)
+def test_proxies(tmp_path: Path, text: str, own: str | None, general: str | None) -> None:
+    """One for everything, one for a feed, or none for it; a password in it is a secret."""
+    made = load(tmp_path, text, KEY=CANARY)
+    found = made.feeds[0].proxy if made.feeds else None
+    assert (found and found.reveal(), made.proxy and made.proxy.reveal()) == (own, general)
+    assert (CANARY in made.secrets) == (CANARY in text.replace("${KEY}", CANARY))
+
+
 def test_the_rest_of_the_keys(tmp_path: Path) -> None:
     """Console, heartbeat, retention, contact."""
     text = """
@@ -307,11 +329,11 @@ def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
     border, visit = RULE.format("border", 'alert.to = ["desk", "all"]'), RULE.format("visit", 'alert.to = ["dek"]')
     ruleset = compile_rules({"a.toml": border.encode(), "b.toml": f"# one\n\n{visit}".encode()})
     unknown = config.check_references(made, ruleset.rules)
-    assert [(one.file, one.line, one.message, one.mend) for one in unknown] == [
+    assert [(one.file, one.line, one.message, one.fix) for one in unknown] == [
         (str(made.path), 9, "the route names the rule `bordr`, which does not exist", "did you mean `border`?"),
         (
             "b.toml",
-            3,
+            7,
             "the rule `visit` is sent to `dek`, which is no target or group of config.toml",
             "did you mean `desk`?",
         ),
@@ -321,26 +343,27 @@ def test_rules_and_config_must_name_each_other_rightly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "message", "mend"),
+    ("more", "message", "fix"),
     [
         ('feeds = ["Fill"]', "the rule `r` reads the feed `Fill`, which is none of config.toml", "did you mean `Fil`?"),
         ('tags = ["lao"]', "the rule `r` reads the tag `lao`, which is none of config.toml", "did you mean `laos`?"),
         (
             'languages = ["rf"]',
-            "the rule `r` reads the language `rf`, which is none that articles are told to be in",
+            "the rule `r` reads the language `rf`, which is none that articles are written in",
             "fr",
         ),
         ('feeds = ["Fil"]\ntags = ["laos"]\nlanguages = ["fr", "tl"]', "", ""),
     ],
     ids=["feed", "tag", "language", "known"],
 )
-def test_what_a_rule_reads_must_be_there(tmp_path: Path, more: str, message: str, mend: str) -> None:
+def test_what_a_rule_reads_must_be_there(tmp_path: Path, more: str, message: str, fix: str) -> None:
     """A feed, tag or language that no article can have would keep a rule silent for ever."""
     made = load(tmp_path, feed(name='"Fil"', tags='["laos"]', language='"tl"') + target('log = { folder = "x" }'))
     ruleset = compile_rules({"a.toml": RULE.format("r", more).encode()})
     found = config.check_references(made, ruleset.rules)
     assert [one.message for one in found] == ([message] if message else [])
-    assert all(mend in one.mend for one in found)
+    assert all(fix in one.fix for one in found)
+    assert all((one.line, one.source, one.column) == (5, more, more.index('"') + 1) for one in found)
 
 
 def test_rules_are_the_toml_files_of_a_folder(tmp_path: Path) -> None:
@@ -390,7 +413,7 @@ def test_advice_is_given_on_what_was_hardly_meant(tmp_path: Path) -> None:
     assert [one.message for one in remarks] == [
         "there is no feed, so nothing will be found",
         "a route waits for the tag `laos`, which no feed carries",
-        "nobody is told when Veille itself is in trouble",
+        "no notice is sent when Veille itself is in trouble",
     ]
     good = text + feed(tags='["laos"]') + '[operators]\ntarget = "desk"\n'
     assert advice.advise(load(tmp_path, good)) == ()

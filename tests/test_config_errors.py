@@ -198,12 +198,12 @@ BAD = {
 
 @pytest.mark.parametrize(("text", "expected"), BAD.values(), ids=BAD)
 def test_each_mistake_is_told_in_its_place(tmp_path: Path, text: str, expected: list[tuple[int, str, str]]) -> None:
-    """Line, words and mend of every problem, and no other problem."""
+    """Line, words and fix of every problem, and no other problem."""
     found = problems(tmp_path, text, SMTP_PASS="x", EMPTY="", LATIN="\udce9t\udce9")
     assert [line for line, _, _ in found] == [line for line, _, _ in expected]
-    for (_, message, mend), (_, words, help_) in zip(found, expected, strict=True):
+    for (_, message, fix), (_, words, help_) in zip(found, expected, strict=True):
         assert words in message
-        assert help_ in mend
+        assert help_ in fix
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:

@@ -97,14 +97,14 @@ def test_what_opml_names_and_cannot_be_taken(address: str, reason: Reason) -> No
     assert str(found.refused[0].problem("list.opml")).startswith(f'list.opml:3: "A": {reason}')
 
 
-def test_twenty_thousand_feeds_are_read(tmp_path: Path) -> None:
+def test_thousands_of_feeds_are_read(tmp_path: Path) -> None:
     """A list beyond a mebibyte is taken whole, and the configuration that holds it is read."""
     path = tmp_path / "config.toml"
     path.write_text("")
-    outlines = "".join(f'<outline text="{"x" * 30}" xmlUrl="https://h{n}.example/{"a" * 250}"/>' for n in range(20_000))
+    outlines = "".join(f'<outline text="{"x" * 30}" xmlUrl="https://h{n}.example/{"a" * 250}"/>' for n in range(4_000))
     (tmp_path / "list.opml").write_bytes(opml(outlines))
     raw = read_file(tmp_path / "list.opml", limit=LISTED_BYTES)
-    assert len(feeds.from_opml(raw).feeds) == 20_000
+    assert len(feeds.from_opml(raw).feeds) == 4_000
     many = [Listed(f"https://h{n}.example/{'a' * 1_000}") for n in range(1_200)]
     assert len(feeds.add_all(path, many)) == 1_200
     assert len(load(tmp_path, path.read_text()).feeds) == 1_200

@@ -186,7 +186,7 @@ async def test_f10_a_flood_after_the_answer_is_not_kept() -> None:
 
     async with serving(act) as (client, url, _):
         assert told(await ask(client, url)) == b""
-        await asyncio.wait_for(broken.wait(), 5)
+        await asyncio.wait_for(broken.wait(), 60)
 
 
 def open_files() -> int:
@@ -340,17 +340,18 @@ async def test_a_body_that_waits_is_not_heaped_up() -> None:
         def abort(self) -> None:
             """Nothing is open."""
 
-    import httpx
-
     carrier, connection = Carrier(), Connection()
     connection.connection_made(carrier)
-    asking = asyncio.create_task(connection.ask(httpx.Request("GET", "http://a.example/"), lambda: None))
-    await asyncio.sleep(0)
-    connection.data_received(OK + b"Content-Length: 1000000\r\n\r\n")
-    await asking
+    await connection.write(b"GET / HTTP/1.1\r\n\r\n")
+    connection.data_received(OK + b"\r\n")
+    head = await connection.read(1)
     for _ in range(10):
         connection.data_received(bytes(100_000))
     assert carrier.paused
-    assert sum([len(piece) async for piece in connection.body()]) == 1_000_000
+    assert head.startswith(b"HTTP/1.1 200")
+    read = 0
+    while read < 1_000_000:
+        piece = await connection.read(1)
+        read += len(piece)
+        connection.took(len(piece))
     assert not carrier.paused
-    assert connection.is_usable

@@ -237,7 +237,6 @@ READ = {
     "2 hours ago": None,
     "08:00": None,
     "5 Oct": None,
-    "Oct 2026": None,
     "Wed, 31 Nov 2026 08:00:00 +0700": None,
     "Mon, 05 Oct 2026 24:05:00 +0700": None,
     "Mon, 05 Oct 2026 08:60:00 +0700": None,
@@ -253,6 +252,17 @@ READ = {
     "Thu, 01 Jan 1970 00:00:00 +0000": None,
     "0": None,
     "2026-10-05 08:00:00 Mars/Olympus": None,
+    # a month and its year, milliseconds as scripts write them, a short year of the Buddhist era
+    "October 2026": "2026-10-01 00:00:00",
+    "octobre 2026": "2026-10-01 00:00:00",
+    "October 26": None,
+    "/Date(1791158400000)/": "2026-10-05 00:00:00",
+    "\\/Date(1791158400000+0700)\\/": "2026-10-05 00:00:00",
+    "/Date(soon)/": None,
+    "5 ต.ค. 69": "2026-10-05 00:00:00",
+    "5 ตุลาคม 2569": "2026-10-05 00:00:00",
+    "5 ต.ค. 26": "2026-10-05 00:00:00",
+    "5 Oct 69": None,
 }
 
 

@@ -208,9 +208,9 @@ async def test_mail_answers(script: dict[str, list[str | Act]], outcome: Outcome
 )
 async def test_n11_mail_deadline(verb: str, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server costs the deadline and no more; once the text is under way it may have arrived."""
-    monkeypatch.setattr(deliver.email, "_SECONDS", 0.5)
+    monkeypatch.setattr(deliver.email, "_SECONDS", 1.5)
     with SmtpSink({verb: [Act.STALL]}) as sink:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             receipt = await attempt(mail_target(sink.port))
     assert receipt.outcome is outcome
     assert "did not answer" in receipt.detail
@@ -395,7 +395,7 @@ async def test_mail_to_an_international_address(*, utf8: bool) -> None:
 @pytest.mark.parametrize("seed", range(8))
 async def test_mail_server_talks_nonsense(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever bytes a server sends, the attempt ends with a receipt that does not say `sent`."""
-    monkeypatch.setattr(deliver.email, "_SECONDS", 0.5)
+    monkeypatch.setattr(deliver.email, "_SECONDS", 1.5)
     chance = random.Random(seed)
     codes = [b"250", b"354", b"999", b"-1", b"2\xff0"]
     answers = [chance.choice(codes) + chance.choice([b"-", b" "]) + chance.randbytes(40) + b"\r\n" for _ in range(3)]
@@ -544,9 +544,9 @@ async def test_n06_slack_redirect_is_no_success(client: Client) -> None:
 
 async def test_n05_slack_accepts_then_stalls(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that was received and not answered may have been posted; it is not repeated within the attempt."""
-    monkeypatch.setattr(slack, "_SECONDS", 0.5)
+    monkeypatch.setattr(slack, "_SECONDS", 1.5)
     with HttpSink(Reply(delay=20)) as sink:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(18):
             receipt = await attempt(webhook_target(sink.url), client=client)
     assert receipt.outcome is Outcome.UNCERTAIN
     assert len(sink.received) == 1
@@ -750,12 +750,12 @@ async def test_n11_a_stalled_service_ends_with_the_worker(children: Children) ->
     with HttpSink(Reply(delay=30)) as sink:
         target = apprise_target(f"json://127.0.0.1:{sink.port}/")
         call = asyncio.create_task(attempt(target, children=children, allow=LOOPBACK))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not sink.received:  # noqa: ASYNC110 - the sink is another thread's
                 await asyncio.sleep(0.01)
         os.kill(pid, signal.SIGTERM)
         await asyncio.to_thread(children.close)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             assert (await call).outcome is Outcome.UNCERTAIN
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

@@ -162,7 +162,7 @@ async def test_what_took_the_process_down_goes_alone(
         with sqlite3.connect(tmp_path / "veille.db") as db:
             db.executemany(
                 "INSERT INTO attempt (delivery_id, number, owner, started, outcome, detail) "
-                "VALUES (?, 1, 'dead', '2026-01-01 00:00:00.000000', '', '')",
+                "VALUES (?, 1, 'failed', '2026-01-01 00:00:00.000000', '', '')",
                 [(one,) for one in crashed],
             )
         desk.script["desk"] = [count] * 6
@@ -194,7 +194,7 @@ async def test_others_go_on_while_one_is_tried_alone(tmp_path: Path, monkeypatch
         with sqlite3.connect(tmp_path / "veille.db") as db:
             db.executemany(
                 "INSERT INTO attempt (delivery_id, number, owner, started, outcome, detail) "
-                "VALUES (?, 1, 'dead', '2026-01-01 00:00:00.000000', '', '')",
+                "VALUES (?, 1, 'failed', '2026-01-01 00:00:00.000000', '', '')",
                 died,
             )
         desk.script["slow"] = [hang]
@@ -236,17 +236,17 @@ async def test_a_backlog_needs_few_looks(desk: Desk, monkeypatch: pytest.MonkeyP
     from worker.store import deliveries
 
     with desk.store.write() as tx:
-        for n in range(300):
+        for n in range(100):
             collecting.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
     looks = []
     real = deliveries.due
     monkeypatch.setattr(embedded.deliveries, "due", lambda *a, **k: looks.append(1) or real(*a, **k))
     async with running(desk):
-        await until(lambda: desk.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 300)
+        await until(lambda: desk.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 100)
     ids = [claimed.id for _, claimed in desk.attempts]
-    assert sorted(ids) == list(range(1, 301))
+    assert sorted(ids) == list(range(1, 101))
     assert all(abs(at - one) <= embedded.DELIVERIES for at, one in enumerate(ids, 1))
-    assert len(looks) < 100
+    assert len(looks) < 34
 
 
 async def test_c05_stop_lets_a_send_finish(desk: Desk) -> None:
@@ -362,7 +362,7 @@ async def test_s05_a_store_that_refuses_is_left_alone_for_a_while(desk: Desk, mo
     monkeypatch.setattr(embedded, "deliver", deliver)
     desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
     async with running(desk):
-        await until(lambda: desk.told, seconds=20)
+        await until(lambda: desk.told)
     assert all(after - before > 0.25 for before, after in pairwise(calls))
 
 
@@ -439,7 +439,7 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             "entries": 2,
             "articles": {"new": 2, "update": 0, "duplicate": 0},
             "matches": {"visit": 1},
-            "deliveries": {"open": 0, "sealed": 0, "retry": 0, "parked": 0, "sent": 1, "dead": 0},
+            "deliveries": {"open": 0, "sealed": 0, "retry": 0, "parked": 0, "sent": 1, "failed": 0},
         }
         assert list(done.failures) == ["c"]
         assert "server_error" in done.failures["c"]
@@ -508,13 +508,13 @@ async def test_once_polls_what_is_not_due(desk: Desk) -> None:
 
 
 async def test_once_with_many_more_deliveries_than_one_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two hundred and fifty mailboxes are all told, and counted."""
-    targets = [email_target("desk", *(f"n{n}@example.org" for n in range(250)))]
+    """Eighty mailboxes are all told, and counted."""
+    targets = [email_target("desk", *(f"n{n}@example.org" for n in range(80)))]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets)) as desk:
         desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
         done = await desk.pass_()
-        assert done.deliveries["sent"] == 250
-        assert len(set(desk.told)) == 250
+        assert done.deliveries["sent"] == 80
+        assert len(set(desk.told)) == 80
 
 
 # --- hosts ---------------------------------------------------------------------------------------------------------
@@ -599,7 +599,7 @@ async def test_many_feeds_due_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     with scripted(monkeypatch, Desk(tmp_path, feeds=many)) as desk:
         desk.web.pages |= {one.id: answer for one in many}
         async with running(desk):
-            await until(lambda: not desk.one("SELECT count(*) FROM feed WHERE last_polled IS NULL"), seconds=30)
+            await until(lambda: not desk.one("SELECT count(*) FROM feed WHERE last_polled IS NULL"))
         assert most <= POLLS
         assert len(desk.web.requests) == 200
         with desk.store.read() as tx:

@@ -27,9 +27,6 @@ from worker.child import Children
 from worker.model import Feed
 from worker.net import Limits
 
-#: Their shared fixtures do the work of all of them.
-pytestmark = pytest.mark.timeout(300)
-
 
 def bomb(size: int) -> bytes:
     """A gzip member of `size` zeros."""

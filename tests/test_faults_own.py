@@ -73,7 +73,6 @@ FAULTS = [
 ]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("break_it", FAULTS)
 async def test_c15_a_fault_of_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[Desk, pytest.MonkeyPatch, Path], None]

@@ -37,7 +37,7 @@ async def assert_nothing_lost(desk: Desk, served: list[Item]) -> None:
     assert guids >= {item.guid for item in served}
     visits = sum("Hun Sen" in item.title for item in served)
     assert desk.one("SELECT count(*) FROM obligation") == max(visits, 0) + 1
-    assert desk.one("SELECT count(*) FROM delivery WHERE state = 'dead'") == 0
+    assert desk.one("SELECT count(*) FROM delivery WHERE state = 'failed'") == 0
     assert desk.one("PRAGMA integrity_check") == "ok"
     assert desk.rows("PRAGMA foreign_key_check") == []
 
@@ -124,6 +124,24 @@ async def test_f19_a_feed_that_is_gone_is_retired_with_one_notice(desk: Desk) ->
     assert state(desk, "due") > str(desk.now.replace(tzinfo=None) + timedelta(hours=23))
     desk.web.feed(FEED, [*ITEMS])
     await assert_nothing_lost(desk, ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        ([410, 500] * 6, ["the feed is gone", "8 polls failed in a row"]),
+        ([500, 410] * 6, ["8 polls failed in a row"]),
+        ([500, 410, 410, 410], ["the feed is gone"]),
+        ([410] * 12, ["the feed is gone"]),
+    ],
+    ids=["first", "second", "confirmed", "for good"],
+)
+async def test_f19_a_feed_that_is_gone_now_and_then(desk: Desk, statuses: list[int], told: list[str]) -> None:
+    """A server that takes turns between 410 and other failures is told of once."""
+    for status in statuses:
+        desk.web.answer(FEED, status=status)
+        await desk.poll()
+    assert notices(desk) == [f"Le Fil: {words}" for words in told]
 
 
 async def test_f20_a_move_for_good_is_told_at_its_third_sighting(desk: Desk) -> None:

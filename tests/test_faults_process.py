@@ -335,13 +335,12 @@ async def test_c02_a_worker_that_slept_past_its_lease(tmp_path: Path, postgresql
     A real process under SIGSTOP. It writes down what its attempt came to, and leaves the delivery to its new owner.
     """
     first, second = threading.Event(), threading.Event()
-    with HttpSink(Reply(until=first), Reply(until=second)) as sink, ExitStack() as at_end:
+    with FeedServer() as server, HttpSink(Reply(until=first), Reply(until=second)) as sink, ExitStack() as at_end:
         at_end.callback(first.set)
         at_end.callback(second.set)
-        allow = [f"127.0.0.1:{sink.port}"]
-        site = Site(tmp_path, feeds=["veille:sample"], allow=allow, targets=SLACK.format(port=sink.port))
-        site.store, site.rules = postgresql_url, site.rules
-        site.write()
+        url = server.serve("/feed", rss([dispatch(n, told=True) for n in (1, 2)]))
+        allow = [server.place, f"127.0.0.1:{sink.port}"]
+        site = Site(tmp_path, [url], allow, targets=SLACK.format(port=sink.port), store=postgresql_url)
         worker = site.start()
         at_end.callback(worker.wait)
         at_end.callback(worker.kill)
@@ -369,13 +368,13 @@ async def test_c02_a_worker_that_slept_past_its_lease(tmp_path: Path, postgresql
         assert ask(outcomes) == [(1, "sent"), (2, "sent")]
         await other.client.aclose()
         worker.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(worker.wait, 15) == 0
+        assert await asyncio.to_thread(worker.wait, 60) == 0
         with other.store.read() as tx:
             from worker.store import ledger
 
             assert ledger.audit(tx) == ()
         ((sent,),) = ask("SELECT count(*) FROM delivery WHERE state = 'sent'")
-        assert ask("SELECT count(*) FROM delivery WHERE state = 'dead'") == [(0,)]
+        assert ask("SELECT count(*) FROM delivery WHERE state = 'failed'") == [(0,)]
     # O3: twice, the first time under a lease that was over; nothing else was.
     assert len(sink.received) == sent + 1
     assert b"visite" in sink.received[0].body
@@ -413,10 +412,10 @@ def as_nobody() -> list[str]:
     return ["unshare", "-m", "sh", "-c", CONTAINER.format(caps=caps), "sh"]
 
 
-def test_c09_a_container_that_may_write_its_data_only(data: Path) -> None:
+def test_c09_a_container_that_may_write_its_data_only(data: Path, feedserver: FeedServer) -> None:
     """A read-only root, user 65532, no capability: the worker runs, tells, and ends in order."""
     begin = as_nobody()
-    site = Site(data, feeds=["veille:sample"])
+    site = Site(data, [feedserver.serve("/feed", rss([dispatch(1, told=True)]))], [feedserver.place])
     (data / "tmp").mkdir()
     site.environ = {"DATA": str(data), "TMPDIR": str(data / "tmp"), "HOME": "/nonexistent"}
     for path in [data, *data.rglob("*")]:
@@ -430,7 +429,7 @@ def test_c09_a_container_that_may_write_its_data_only(data: Path) -> None:
         assert "Uid:\t65532\t65532\t65532\t65532" in status
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=15) == 0, site.log()
+        assert worker.wait(timeout=60) == 0, site.log()
     assert "Traceback" not in site.log()
     assert before == {path: path.stat().st_mtime_ns for path in (ROOT / "worker").rglob("*") if path.suffix != ".pyc"}
 
@@ -443,7 +442,7 @@ async def test_c10_a_child_that_wants_too_much_memory(tmp_path: Path) -> None:
         await it.round()
         bomb = rss([dispatch(3)]).replace(b"<channel>", b"<channel>" + b"<a>" * 60_000)
         it.server.put(it.path("bomb"), Document(body=bomb + b"</a>" * 60_000, items=()))
-        found = await it.children.run(hoard, 512, seconds=20)
+        found = await it.children.run(hoard, 512, seconds=100)
         assert found.reason.value == "memory"
         it.publish(dispatch(2, told=True), dispatch(4, told=True))
         await it.round(hours=1)
@@ -461,15 +460,16 @@ def hoard(mebibytes: int) -> int:
 @pytest.mark.parametrize("command", ['exec "$@" >/dev/full 2>&1', 'exec "$@" >&- 2>&-'], ids=["full", "closed"])
 def test_c13_nowhere_to_write_the_log_to(tmp_path: Path, command: str) -> None:
     """The worker goes on telling, and ends in order."""
-    site = Site(tmp_path, feeds=["veille:sample"])
-    worker = site.start_under("sh", "-c", command, "sh")
-    try:
-        wait_for(lambda: list(tmp_path.glob("alerts/*")) or worker.poll() is not None, what="an alert")
-        wait_for(lambda: not unsent(tmp_path) or worker.poll() is not None, what="the last alert")
-        assert worker.poll() is None
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=15) == 0
+    with FeedServer() as server:
+        site = Site(tmp_path, [server.serve("/feed", rss([dispatch(1, told=True)]))], [server.place])
+        worker = site.start_under("sh", "-c", command, "sh")
+        try:
+            wait_for(lambda: list(tmp_path.glob("alerts/*")) or worker.poll() is not None, what="an alert")
+            wait_for(lambda: not unsent(tmp_path) or worker.poll() is not None, what="the last alert")
+            assert worker.poll() is None
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(timeout=60) == 0
     with closing(sqlite3.connect(tmp_path / "veille.db")) as db:
         assert db.execute("SELECT DISTINCT state FROM delivery").fetchall() == [("sent",)]
         owed = "SELECT count(*) FROM obligation WHERE verdict = 'owed' AND delivery_id IS NULL"
@@ -536,12 +536,12 @@ def test_c11_few_files_and_fifty_feeds_that_hang(tmp_path: Path) -> None:
         finally:
             free.set()
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(timeout=15) == 0
+            assert worker.wait(timeout=60) == 0
         assert len(sink.received) == 1
     assert "Traceback" not in site.log()
 
 
-@pytest.mark.parametrize(("files", "connections"), [(256, 320), (1024, 1100)])
+@pytest.mark.parametrize(("files", "connections"), [(256, 320), pytest.param(1024, 1100, marks=pytest.mark.soak)])
 def test_w10_idle_connections_starve_nobody(tmp_path: Path, files: int, connections: int) -> None:
     """Half-sent requests, more than the worker has files: polls go on, the pages answer, one line says so."""
     port = free_port()
@@ -561,9 +561,9 @@ def test_w10_idle_connections_starve_nobody(tmp_path: Path, files: int, connecti
             site.write()
             worker.send_signal(signal.SIGHUP)
             assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
-            wait_for(lambda: len(sink.received) == 2, what="the news of another poll", seconds=30)
+            wait_for(lambda: len(sink.received) == 2, what="the news of another poll")
         finally:
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(timeout=15) == 0
+            assert worker.wait(timeout=60) == 0
     assert "Traceback" not in site.log()
     assert site.log().count("too many connections") == 1

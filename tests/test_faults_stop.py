@@ -26,7 +26,7 @@ from worker.model import Notice, Outcome, Receipt
 from worker.pipeline import deliver as deliver_job
 from worker.store import Store, collecting, open_store
 
-QUEUED, STOPS = 200, 5
+QUEUED, STOPS = 120, 5
 
 
 def slack(name: str, sink: HttpSink) -> str:
@@ -69,7 +69,6 @@ def queue(store: Store, target: str, count: int) -> None:
             collecting.notify(tx, target, [f"slack:{target}"], notice, datetime.now(UTC))
 
 
-@pytest.mark.timeout(300)
 def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
     """A send that each stop cuts off is in doubt, and never taken for what kills the process; others go on at once."""
     forever = threading.Event()
@@ -92,7 +91,7 @@ def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
                 wait_for(lambda n=stop: len(slow.received) > n, what=f"send {stop + 1} that hangs")
                 wait_for(lambda n=before: len(quick.received) >= n + 8, what="others that go on")
                 worker.send_signal(signal.SIGTERM)
-                assert worker.wait(timeout=15) in {0, 128 + signal.SIGTERM}
+                assert worker.wait(timeout=60) in {0, 128 + signal.SIGTERM}
             assert len(quick.received) < QUEUED, "the queue was too short to show anything"
         cut_off = "SELECT a.outcome FROM attempt a JOIN delivery d ON d.id = a.delivery_id WHERE d.target_id = 'slow'"
         assert asked.rows(cut_off) == [("uncertain",)] * STOPS
@@ -106,7 +105,6 @@ def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
         assert asked.one("SELECT count(*) FROM attempt WHERE outcome = ''") == 0
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("point", "held"),
     [
@@ -124,7 +122,7 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
             site = Site(tmp_path / name, feeds=[url], allow=allow, targets=slack("quick", sink), store=postgresql_url)
             sites.append(site)
         dies, lives = sites
-        other = lives.start()
+        other = lives.start(INSTEAD='{"worker.app.others.DEAD_AFTER": 8}')
         at_end.callback(other.wait)
         at_end.callback(other.kill)
         wait_for(lambda: '"started"' in lives.log(), what="a start")
@@ -142,8 +140,8 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
         assert asked.one(leased)
         other.send_signal(signal.SIGCONT)
         began = time.monotonic()
-        taken = "a worker died; its work is taken over"
-        wait_for(lambda: taken in lives.log(), seconds=60, what="taking over")
+        taken = "a worker ended without stopping; its work is taken over"
+        wait_for(lambda: taken in lives.log(), what="taking over")
         wait_for(
             lambda: asked.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 6,
             seconds=120 - (time.monotonic() - began),

@@ -59,15 +59,16 @@ def test_the_deepest_query_is_matched():
     assert [len(span.words) for span in found.spans] == [100]
 
 
-def test_sets_of_a_hundred_thousand_terms():
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.soak)])
+def test_sets_of_many_terms(count):
     """A large set is compiled, and an article looks only at what it can hold."""
-    terms = ",".join(f"'t{number:05}'" for number in range(100_000))
+    terms = ",".join(f"'t{number:05}'" for number in range(count))
     source = f"[set.s]\nterms = [{terms}]\n[[rule]]\nid = 'r'\nwhen = '@s NEAR/2 pont'\n"
     ruleset = compile_rules({"r.toml": source.encode()})
-    document = analyse("", "T00042 au pont, t77777 et t1", "xx")
+    document = analyse("", "T00042 au pont, t07777 et t1", "xx")
     (found,) = match(document, ruleset, HERE)
     assert [[document.body[start:end] for start, end in span.words] for span in found.spans] == [
-        ["pont", "t77777"],
+        ["pont", "t07777"],
         ["T00042", "pont"],
     ]
     assert len(ruleset.candidates(document).sets["s"].terms) == 2
@@ -111,4 +112,4 @@ SPAM = [
 @pytest.mark.parametrize("query", SPAM)
 def test_a_page_of_nothing_but_a_rules_words_ends(query):
     """Millions of pairs are never listed: 10,000 spans are kept at each step, and what is longer is passed over."""
-    assert _cut(query, "a1 b1 c1 d1 " * 1_500)[1] == {Proximity}
+    assert _cut(query, "a1 b1 c1 d1 " * 300)[1] == {Proximity}

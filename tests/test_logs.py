@@ -148,9 +148,13 @@ def test_c13_a_stream_that_is_gone(stream: io.StringIO, monkeypatch: pytest.Monk
     logs.configure()
     structlog.get_logger().error("into the void")
     logging.getLogger("a.library").error("into the void")
+    heard = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", heard)
+    structlog.get_logger().error("into an ear")
+    assert "into an ear" in heard.getvalue()
 
 
-@pytest.mark.parametrize("name", ["httpx", "apprise", "urllib3", "apscheduler", "uvicorn"])
+@pytest.mark.parametrize("name", ["httpx", "httpcore", "apprise", "urllib3", "apscheduler", "uvicorn"])
 def test_talkative_libraries_are_told_to_be_quiet(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whole URLs are what they write below WARNING."""
     logging.getLogger(name).info("GET https://hooks.example/secret")

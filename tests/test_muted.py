@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
-from desk import Desk, email_target, feed
-from hypothesis import Phase, given, settings
+from desk import Desk, email_target, examples, feed
+from hypothesis import given
 from hypothesis import strategies as st
 from rig import Item
 from test_story_alerts import A, B, C
@@ -38,7 +38,7 @@ _texts = st.builds(lambda who, what, more: f"{who} {what}. {more}", *map(st.samp
 _steps = st.lists(st.tuples(st.sampled_from([A, B, C]), _texts, st.sampled_from([0, 5, 80])), min_size=3, max_size=8)
 
 
-@settings(max_examples=20, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@examples(6)
 @given(_steps, st.integers(0, 3), st.sampled_from([1.0, 2.0, 4.0]), st.booleans())
 def test_a_mute_covers_strong_joins_alone(steps: list, muted: int, strong: float, follow_up: bool) -> None:
     """Each alert that is kept back as muted is of an article whose likeness to the story was strong, or of a copy."""

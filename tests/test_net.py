@@ -198,6 +198,28 @@ async def test_the_next_address_is_tried(feedserver: FeedServer) -> None:
     await client.aclose()
 
 
+async def test_an_address_that_swallows_packets_leaves_time_to_the_next(feedserver: FeedServer) -> None:
+    """The next one is tried before the first is given up (RFC 8305)."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.2", feedserver.port))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)  # noqa: FBT003
+            each.connect_ex(("127.0.0.2", feedserver.port))
+
+        async def resolve(_host: str, _port: int) -> list[str]:
+            return ["127.0.0.2", "127.0.0.1"]
+
+        client = net.Client(allow=["127.0.0.0/8"], user_agent="t", resolve=resolve)
+        feedserver.serve("/", b"ok")
+        limits = net.Limits(seconds=25, connect=60)
+        assert body(await get(client, feedserver.url("/", host="two.test"), limits=limits)) == b"ok"
+        await client.aclose()
+        for each in waiting:
+            each.close()
+
+
 async def test_f03_one_private_answer_among_public_ones_is_refused() -> None:
     """A mixed answer is an attack or a mistake, and refused whole."""
 
@@ -255,7 +277,7 @@ async def test_f05_other_schemes_are_refused(url: str, stranger: net.Client) -> 
 
 
 @pytest.mark.parametrize(
-    "target", ["file:///etc/passwd", "ftp://public.test/", "data:text/xml,x", "http://[::1", "http://a\\b/"]
+    "target", ["file:///etc/passwd", "ftp://public.test/", "data:text/xml,x", "http://[::1", "file:\\\\a\\b"]
 )
 async def test_f05_redirects_to_other_schemes_are_refused(
     target: str, feedserver: FeedServer, client: net.Client
@@ -378,8 +400,22 @@ async def test_f26_a_coding_that_codes_nothing(
         (b'/a"b<c>.xml', "/a%22b%3Cc%3E.xml"),
         (b"/a%20b.xml", "/a%20b.xml"),
         (b"fil.xml#haut de page", "/fil.xml"),
+        (b"/flux\t/fil.xml\t", "/flux/fil.xml"),
+        (b"\\flux\\fil.xml", "/flux/fil.xml"),
+        (b"/fil.xml?q=a\\b", "/fil.xml?q=a%5Cb"),
     ],
-    ids=["blank", "blank in the query", "utf-8", "latin-1", "quotes", "encoded before", "fragment"],
+    ids=[
+        "blank",
+        "blank in the query",
+        "utf-8",
+        "latin-1",
+        "quotes",
+        "encoded before",
+        "fragment",
+        "tabs",
+        "backslashes",
+        "backslash in the query",
+    ],
 )
 async def test_f26_where_a_redirect_leads(
     location: bytes, path: str, feedserver: FeedServer, client: net.Client
@@ -391,7 +427,14 @@ async def test_f26_where_a_redirect_leads(
     assert [seen.path for seen in feedserver.log] == ["/", path]
 
 
-@pytest.mark.parametrize("location", ["http://a b.test/", "http://a%20b.test/", "/a\\b", "http://127.0.0.1:1\t/"])
+async def test_f04_a_redirect_is_judged_as_it_is_read(feedserver: FeedServer, client: net.Client) -> None:
+    """Where browsers read a private address behind a backslash or a tab, the guard does so too."""
+    for location in (r"http:\\127.0.0.2:1\@public.test/", "http://127.0.\t0.2:1/"):
+        feedserver.redirect("/", location)
+        assert reason(await get(client, feedserver.url("/"))) is FetchReason.BLOCKED_ADDRESS
+
+
+@pytest.mark.parametrize("location", ["http://a b.test/", "http://a%20b.test/", "/a\x1fb"])
 async def test_f04_redirects_that_programs_read_differently(
     location: str, feedserver: FeedServer, client: net.Client
 ) -> None:
@@ -548,7 +591,6 @@ async def test_f12_a_host_that_takes_no_connection_is_left(feedserver: FeedServe
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
         OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        OK + b"Content-Length: -5\r\n\r\nhello",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
         b"",
@@ -560,7 +602,6 @@ async def test_f12_a_host_that_takes_no_connection_is_left(feedserver: FeedServe
         "f15 unterminated",
         "chunk",
         "f16 lengths",
-        "negative",
         "ssh",
         "status",
         "nothing",
@@ -573,6 +614,32 @@ async def test_f13_f15_f16_unsound_answers_are_protocol_errors(
     found = await get(client, feedserver.script("/", once(answer)))
     assert reason(found) is FetchReason.PROTOCOL
     assert found.sent
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello, more",
+        b"HTTP/1.1  200 OK\r\nContent-Length: 5\r\n\r\nhello, more",
+        b"HTTP 200 OK\r\nContent-Length: 5\r\n\r\nhello, more",
+        b"http/1.1 200 ok\r\nContent-Length: 5\r\n\r\nhello, more",
+        b"HTTP/2 200 OK\r\nContent-Length: 5\r\n\r\nhello, more",
+        b"\r\n\r\nHTTP/1.1 200 \0\r\nContent-Length: 5\r\n\r\nhello, more",
+        b"ICY 200 OK\r\n\r\nhello",
+        OK + b"Content-Length:\r\n\r\nhello",
+        OK + b"Content-Length: -5\r\n\r\nhello",
+        OK + b"Content-Length: 5 bytes\r\n\r\nhello",
+        OK + b"Content-Length: 5, 5\r\n\r\nhello, more",
+        OK + b"Content-Length: none\r\nContent-Length: 5\r\n\r\nhello, more",
+        OK + b"Transfer-Encoding: identity\r\n\r\nhello",
+        OK + b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello, more",
+        OK + b"Transfer-Encoding: identity, Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ],
+)  # fmt: skip
+async def test_f26_a_head_that_is_badly_written(answer: bytes, feedserver: FeedServer, client: net.Client) -> None:
+    """Status lines and lengths are read as browsers read them: what says nothing is passed over."""
+    assert body(await get(client, feedserver.script("/", once(answer)))) == b"hello"
 
 
 async def test_f15_a_body_that_ends_with_the_connection_is_complete(feedserver: FeedServer, client: net.Client) -> None:
@@ -714,7 +781,7 @@ async def test_f22_look_ups_that_hang_do_not_hold_the_loops_threads(monkeypatch:
     hanging = [
         asyncio.create_task(get(client, f"http://h{n}.test/", limits=net.Limits(connect=0.2))) for n in range(40)
     ]
-    assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 5) == "done"
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "done"), 15) == "done"
     assert {reason(answer) for answer in await asyncio.gather(*hanging)} == {FetchReason.DNS}
     release.set()
     await client.aclose()
@@ -955,6 +1022,8 @@ async def test_failures_name_no_secret(
 ) -> None:
     """Neither words for people nor any log line holds what the URL, the headers or the answer hold."""
     caplog.set_level("DEBUG")
+    # `logs.configure` keeps what others write from the log.
+    caplog.set_level("WARNING", "httpcore")
     secret = "CANARY_TOKEN_7"
     feedserver.redirect(f"/r/{secret}", f"file:///{secret}")
     feedserver.script(

@@ -131,7 +131,7 @@ class Bench:
             )
             assert state != "sent" or times >= 1, f"O3: {title} for {who} is called sent"
             assert times <= 1 + doubts, f"O3: {title} for {who} arrived {times} times without a reason"
-            assert state != "dead" or reason, "O3: dead without a reason"
+            assert state != "failed" or reason, "O3: failed without a reason"
         with desk.store.read() as tx:
             assert ledger.audit(tx) == ()
         assert desk.rows("PRAGMA integrity_check") == [("ok",)]
@@ -220,8 +220,8 @@ async def test_n03_a_bad_message_is_dead_and_the_others_arrive(bench: Make) -> N
         it = bench(slack(http.url))
         await it.publish(3)
         await it.sweep()
-        assert it.states() == {"sent": 2, "dead": 1}
-        assert it.desk.one("SELECT reason FROM delivery WHERE state = 'dead'") == "refused: 400 invalid_payload"
+        assert it.states() == {"sent": 2, "failed": 1}
+        assert it.desk.one("SELECT reason FROM delivery WHERE state = 'failed'") == "refused: 400 invalid_payload"
         it.assert_nothing_lost(http=http, refused=1)
 
 
@@ -255,16 +255,16 @@ async def test_n04_connections_that_break_pass(bench: Make, script: dict[str, li
 
 
 async def test_n04_nobody_listens(bench: Make) -> None:
-    """A server that is down for a day: what waits is kept, tried with one message at a time, and sent when it is up."""
+    """A server that is down for hours: what waits is kept, tried with one message at a time, and sent when it is up."""
     it = bench(email_target("desk", "a@example.org", port=free_port()))
-    await it.publish(20)
-    await it.run(days=1)
+    await it.publish(8)
+    await it.run(hours=8)
     attempts = it.desk.one("SELECT count(*) FROM attempt")
-    assert attempts < 24 * 4 * 2, "not every message every quarter of an hour"
+    assert attempts < 8 * 4 * 2, "not every message every quarter of an hour"
     with SmtpSink() as smtp:
         it.desk.reload(targets=[email_target("desk", "a@example.org", port=smtp.port)])
         await it.run(hours=1)
-        assert it.states() == {"sent": 20}
+        assert it.states() == {"sent": 8}
         assert set(it.assert_nothing_lost(smtp=smtp).values()) == {1}
 
 
@@ -350,9 +350,9 @@ async def test_n08_deferred_mail_comes_back_after_five_minutes(bench: Make, scri
 @pytest.mark.parametrize(
     ("script", "after"),
     [
-        pytest.param({"RCPT": ["550 5.1.1 no such user"]}, {"dead": 1, "sent": 1}, id="550-at-RCPT"),
-        pytest.param({"DATA": ["554 5.5.1 no"]}, {"dead": 1, "sent": 1}, id="554-at-DATA"),
-        pytest.param({"TEXT": ["554 5.7.1 refused"]}, {"dead": 1, "sent": 1}, id="554-after-the-text"),
+        pytest.param({"RCPT": ["550 5.1.1 no such user"]}, {"failed": 1, "sent": 1}, id="550-at-RCPT"),
+        pytest.param({"DATA": ["554 5.5.1 no"]}, {"failed": 1, "sent": 1}, id="554-at-DATA"),
+        pytest.param({"TEXT": ["554 5.7.1 refused"]}, {"failed": 1, "sent": 1}, id="554-after-the-text"),
     ],
 )
 async def test_n09_refused_mail_is_dead_for_its_recipient(
@@ -394,7 +394,7 @@ async def test_n10_recipients_of_one_target_fare_apart(bench: Make) -> None:
         it = bench(email_target("desk", "a@example.org", "b@example.org", "c@example.org", port=smtp.port))
         await it.publish(1)
         await it.run(hours=1)
-        assert it.states() == {"sent": 2, "dead": 1}
+        assert it.states() == {"sent": 2, "failed": 1}
         arrived = it.assert_nothing_lost(smtp=smtp)
         assert arrived == {("Z0", "mailto:a@example.org"): 1, ("Z0", "mailto:c@example.org"): 1}
 
@@ -409,7 +409,7 @@ async def test_n10_recipients_of_one_target_fare_apart(bench: Make) -> None:
 )
 async def test_n11_a_server_that_stalls(bench: Make, verb: str, again: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline ends it; only after the final dot it may have arrived, and is repeated under the same Message-ID."""
-    monkeypatch.setattr(channels.email, "_SECONDS", 0.3)
+    monkeypatch.setattr(channels.email, "_SECONDS", 1.0)
     with SmtpSink({verb: [Act.STALL]}) as smtp:
         it = bench(email_target("desk", "a@example.org", port=smtp.port))
         await it.publish(1)
@@ -487,7 +487,7 @@ def owe_notices(it: Bench, target: Target, count: int) -> None:
             collecting.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)
 
 
-@pytest.mark.parametrize("count", [1, 40], ids=["one-waits", "many-wait"])
+@pytest.mark.parametrize("count", [1, 12], ids=["one-waits", "many-wait"])
 @pytest.mark.parametrize("after", [1, 30, 400], ids="after-{}".format)
 async def test_n02_429_for_two_hours(bench: Make, count: int, after: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the second answer on, Slack is asked once in five minutes at most, whoever waits; then all is sent."""
@@ -506,14 +506,17 @@ async def test_n02_429_for_two_hours(bench: Make, count: int, after: float, monk
     assert it.states() == {"sent": count}
 
 
-async def test_n22_a_backlog_goes_oldest_first_and_in_its_turn(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """5,000 messages after a day's outage: at most one a second, from the oldest; another target is not slowed."""
+@pytest.mark.parametrize("count", [500, pytest.param(5_000, marks=pytest.mark.soak)])
+async def test_n22_a_backlog_goes_oldest_first_and_in_its_turn(
+    bench: Make, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """After a day's outage at most one message a second, from the oldest; another target is not slowed."""
     target, other = slack("http://127.0.0.1:1", pace=timedelta(seconds=1)), log_target("other")
     it = bench(target, other)
     end = it.desk.now + timedelta(days=1)
     line = Line(it, lambda one, now: down() if one.id == "mekong" and now < end else SENT)
     monkeypatch.setattr(job, "send", line.send)
-    owe_notices(it, target, 5_000)
+    owe_notices(it, target, count)
     await it.run(days=1)
     outage = len(line.asked)
     assert outage < 24 * 60 / 10, "one probe at a time"
@@ -529,29 +532,30 @@ async def test_n22_a_backlog_goes_oldest_first_and_in_its_turn(bench: Make, monk
     assert times[-1] - times[0] >= timedelta(seconds=len(times) - 1.1)
     assert len(ids) > 50
     # The probe that ended the outage is not the oldest; behind it they go in order, the oldest of all first.
-    assert list(ids[1:]) == sorted(set(range(1, 5_001)) - {ids[0]})[: len(ids) - 1]
+    assert list(ids[1:]) == sorted(set(range(1, count + 1)) - {ids[0]})[: len(ids) - 1]
 
 
 async def test_n22_every_one_of_a_backlog_arrives(bench: Make) -> None:
     """All that was owed when the channel came back, each once."""
     with HttpSink(*[Reply(status=503)] * 30) as http:
         it = bench(slack(http.url, pace=timedelta(seconds=1)))
-        await it.publish(40)
+        await it.publish(16)
         await it.run(hours=12)
-        assert it.states() == {"sent": 40}
+        assert it.states() == {"sent": 16}
         assert set(it.assert_nothing_lost(http=http, refused=30).values()) == {1}
 
 
-async def test_an_outage_of_72_hours_loses_nothing(bench: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hours", [24, pytest.param(72, marks=pytest.mark.soak)])
+async def test_an_outage_of_days_loses_nothing(bench: Make, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
     """Everything owed before and during it arrives, once; the operators hear of it once, and once that it is over."""
     target, ops = slack("http://127.0.0.1:1"), log_target("ops", language="en")
     it = bench(target, ops, operators="ops")
-    end = it.desk.now + timedelta(hours=72)
+    end = it.desk.now + timedelta(hours=hours)
     line = Line(it, lambda one, now: down("no connection") if one.id == "mekong" and now < end else SENT)
     monkeypatch.setattr(job, "send", line.send)
     for _ in range(12):
         owe_notices(it, target, 5)
-        await it.run(hours=6)
+        await it.run(hours=hours / 12)
     assert it.states() == {"sent": 1, "retry": 60}
     (told,) = [subject for subject in it.notices() if subject.startswith("mekong")]
     assert told == "mekong: nothing has arrived since 2026-02-06 08:30 UTC"

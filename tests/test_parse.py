@@ -474,6 +474,21 @@ def test_an_item_that_swallows_its_neighbours(spoilt: str):
     assert [entry.guid for entry in found.entries if entry.guid != "g1"] == ["g0", "g2", "g3", "g4"]
 
 
+@pytest.mark.parametrize(
+    ("item", "link"),
+    [
+        ("<title>A &amp; B<link>https://s.example/1</link><guid>g</guid>", "https://s.example/1"),
+        ("<title>A &amp; B<link>https://s.example/2</link><description>text</description>", "https://s.example/2"),
+        ("<title>A &amp; B</title><description>a <b>bold<link>no</description><link>https://s.example/3</link>", None),
+    ],
+)
+def test_a_title_that_is_never_closed_leaves_the_link(item: str, link: str | None) -> None:
+    """The title ends where an element begins that stands in no title; in a description nothing is assumed."""
+    (entry,) = read(rss(item)).entries
+    assert entry.title == "A & B"
+    assert link is None or entry.link == link
+
+
 def test_a_head_that_swallows_an_item():
     """What stands before the items may be damaged too: the first is then read without it."""
     head = "<entryd>x</id><summary>Texte </channel>Hanoï</summa>ry></\ufffdentry>"
@@ -782,6 +797,7 @@ def _plainly(name: str) -> str:
 
 
 @needs_feeds
+@pytest.mark.soak
 def test_no_entry_that_another_parser_finds_is_missed():
     """In every document of the shared data: feedparser alone, and lxml, find nothing that is not found here."""
     missed = {}

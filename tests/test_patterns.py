@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.errors import UserError
+from worker.evaluate import count_changes, mutate
 from worker.match import Source, failing_tests, match
-from worker.query import QueryError
+from worker.query import Known, QueryError, mutants, parse
+from worker.query.nodes import in_language
 from worker.rules import called, compile_rules
 from worker.text import analyse
 
@@ -108,7 +110,7 @@ def test_a_wrong_call_has_its_place_and_the_pattern_s(when, column, words):
     problems = _faults(f"[[rule]]\nid = 'r'\nwhen = '{when}'")
     (problem,) = [problem for problem in problems if words in problem.message]
     assert (problem.file, problem.line, problem.column) == ("mine.toml", 3, column + 2), problem
-    assert problem.mend
+    assert problem.fix
 
 
 PATTERNS = [
@@ -141,7 +143,7 @@ def test_a_wrong_pattern_is_refused_in_its_place(text, line, words):
 
 def test_patterns_that_use_patterns_are_bounded():
     """Each uses the one before twice: what is written out would grow without end."""
-    tower = "".join(f"[pattern.t{n}]\nparams = ['x']\nwhen = 't{n - 1}(@x) OR t{n - 1}(@x)'\n" for n in range(1, 30))
+    tower = "".join(f"[pattern.t{n}]\nparams = ['x']\nwhen = 't{n - 1}(@x) OR t{n - 1}(@x)'\n" for n in range(1, 16))
     problems = _faults(f"[pattern.t0]\nparams = ['x']\nwhen = '@x OR pont'\n{tower}")
     assert any("becomes too large here" in problem.message for problem in problems)
 
@@ -238,3 +240,53 @@ CANNOT = [
 def test_a_term_that_can_never_match_says_so(text, words):
     """It is a mistake, as it would be silent for ever."""
     assert any(words in problem.message for problem in _faults(text))
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("goes(@mayor, @town)", []),
+        ("goes(@mayor, @town) AND pont", ["pont", "goes(@mayor, @town)", "goes(@mayor, @town) OR pont"]),
+        (
+            "goes((@mayor OR maire), where = @town)",
+            ["goes(maire, where = @town)", "goes(@mayor, where = @town)"],
+        ),
+        ("fr:(goes(@mayor, @town) OR pont)", ["pont", "goes(@mayor, @town)", "goes(@mayor, @town) AND pont"]),
+    ],
+)
+def test_a_rule_s_mutants_leave_patterns_as_they_are(when: str, expected: list[str]) -> None:
+    """A call is dropped whole or called with other arguments; its body is never changed."""
+    (rule,) = _rules(_rule(when)).rules
+    assert rule.query is not None
+    found = [mutant.query for mutant in mutants(rule.query, rule.calls)]
+    language = "fr" if when.startswith("fr:") else ""
+    known = Known(sets=_rules("").sets, patterns=_rules("").patterns)
+    assert found == [in_language(parse(query, known), language) for query in expected]
+    assert not any("BEFORE" in mutant.change for mutant in mutants(rule.query, rule.calls))
+
+
+def test_a_rule_that_calls_a_pattern_loses_no_term_of_the_pattern_s_sets() -> None:
+    """Only the sets that the rule itself names are tried without each of their terms."""
+    more = _rule("goes_quietly(@walkers)") + "[set.walkers]\nterms = ['Lan', 'Mai']\n[set.unused]\nterms = ['a', 'b']"
+    rules = compile_rules(
+        {"library.toml": LIBRARY.replace('["Belleville"]', '["Belleville", "Lyon"]').encode(), "m": more.encode()}
+    )
+    assert count_changes(rules) == 2
+    assert mutate(rules, [], DAY)["r"].missed == []
+
+
+@pytest.mark.parametrize(
+    ("when", "title", "said"),
+    [
+        ("en:=bridge", "The mayor opens the bridge over the river on Monday morning", 'write lang = "en"'),
+        (
+            "goes(@mayor, @town)",
+            "Ly Mai ouvre le pont sur la rivière lundi matin",
+            "goes(@mayor, @town) does not hold, see library.toml:10: ",
+        ),
+    ],
+)
+def test_a_failing_test_says_what_its_author_can_do(when: str, title: str, said: str) -> None:
+    """The language of the test; else the call with what it misses, not only what stands in another's pattern."""
+    (failed,) = failing_tests(_rules(_rule(when) + f'[[rule.test]]\ntitle = "{title}"'), DAY)
+    assert said in failed.fix

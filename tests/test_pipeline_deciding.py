@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from desk import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from stored import url_of
 
@@ -83,7 +84,7 @@ def stored(path: Path, stream: list[Known], size: int) -> list[tuple[str, int | 
         store.close()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6)
 @given(stream=streams(), size=st.integers(min_value=2, max_value=14))
 def test_batches_are_decided_as_if_each_came_alone(
     tmp_path_factory: pytest.TempPathFactory, stream: list[Known], size: int
@@ -93,7 +94,7 @@ def test_batches_are_decided_as_if_each_came_alone(
     assert stored(folder / "batch.db", stream, size) == stored(folder / "alone.db", stream, 1)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8)
 @given(stream=streams())
 def test_a_copy_shares_its_distinctive_text_with_an_original(
     tmp_path_factory: pytest.TempPathFactory, stream: list[Known]

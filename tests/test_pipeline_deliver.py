@@ -253,7 +253,7 @@ async def test_n05_uncertain_is_tried_once_more(tmp_path: Path, monkeypatch: pyt
         assert await deliver(desk.edges, one) is DeliveryState.RETRY
         assert one not in due(desk)
         desk.later(minutes=6)
-        assert await deliver(desk.edges, one) is DeliveryState.DEAD
+        assert await deliver(desk.edges, one) is DeliveryState.FAILED
         assert _notices(desk) == ["mekong: a message was given up"]
         desk.later(days=1)
         assert one not in due(desk)
@@ -391,7 +391,7 @@ async def test_failures_are_told_together(
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, routes=routes, operators="ops")) as desk:
         ids = await owe(desk, 6)
         desk.script["mekong"] = [outcome("permanent", detail=f"no {n}") for n in range(6)]
-        assert await deliver(desk.edges, ids[0]) is DeliveryState.DEAD
+        assert await deliver(desk.edges, ids[0]) is DeliveryState.FAILED
         (notice,) = set(due(desk)) - set(ids)
         assert await deliver(desk.edges, notice) is DeliveryState.SENT
         for one in ids[1:]:
@@ -440,7 +440,7 @@ async def test_permanent_is_dead_and_said(tmp_path: Path, monkeypatch: pytest.Mo
         await owe(desk, articles=2)
         first, second = [row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'mekong'")]
         desk.script["mekong"] = [outcome("permanent", detail="invalid_payload")]
-        assert await deliver(desk.edges, first) is DeliveryState.DEAD
+        assert await deliver(desk.edges, first) is DeliveryState.FAILED
         assert await deliver(desk.edges, second) is DeliveryState.SENT
         assert desk.one(f"SELECT reason FROM delivery WHERE id = {first}") == "refused: invalid_payload"
         assert _notices(desk) == ["mekong: a message was given up"]
@@ -460,7 +460,7 @@ async def test_n21_poison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             desk.later(minutes=10)
             assert one in due(desk)
         await deliver(desk.edges, one)
-        assert state(desk, one) == "dead"
+        assert state(desk, one) == "failed"
         assert len([who for who in desk.told if who == "slack:mekong"]) == MAX_CRASHES
         assert _notices(desk) == ["mekong: a message was not sent"]
 
@@ -579,11 +579,11 @@ async def test_seven_days_then_dead(desk: Desk) -> None:
     desk.later(days=3)
     assert await deliver(desk.edges, one) is DeliveryState.RETRY
     desk.later(days=5)
-    assert await deliver(desk.edges, one) is DeliveryState.DEAD
+    assert await deliver(desk.edges, one) is DeliveryState.FAILED
 
 
 async def test_parked_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After thirty days nobody waits for a target's mend any more, and the operators are told how many it were."""
+    """After thirty days nobody waits for a target's fix any more, and the operators are told how many it were."""
     targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await owe(desk)
@@ -592,7 +592,7 @@ async def test_parked_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             await deliver(desk.edges, one)
         desk.now += PARKED_FOR + timedelta(hours=1)
         forget(desk.store, desk.edges.live, desk.now)
-        assert desk.rows("SELECT state FROM delivery WHERE target_id = 'mekong'") == [("dead",)]
+        assert desk.rows("SELECT state FROM delivery WHERE target_id = 'mekong'") == [("failed",)]
         assert _notices(desk) == ["a parked message was given up"]
 
 

@@ -340,19 +340,6 @@ async def test_a_follow_up_that_quotes_an_article_leaves_it_its_page(desk: Desk)
     assert reasons(desk) == ["", ""]
 
 
-async def test_the_memory_of_a_host_is_bounded(desk: Desk) -> None:
-    """Sixty-four pages of a host are remembered, the newest."""
-    items = [
-        Item(str(n), f"Dépêche {'abcdefgh'[n % 8]}{'ijklmnop'[n // 8 % 8]}{n}", "Bref.", f"https://a.example/n{n}")
-        for n in range(70)
-    ]
-    for item in items:
-        desk.web.answer(item.link, html(f"{item.title} : un texte long de la {item.title}, sans pareil."))
-    desk.web.feed(FEED, items)
-    await desk.pass_()
-    assert desk.one("SELECT count(*) FROM page_seen") == 64
-
-
 # --- the kinds of pages, over a real server --------------------------------------------------------------------------
 
 STORY = (

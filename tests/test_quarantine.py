@@ -94,8 +94,18 @@ def test_it_is_tried_again_from_the_beginning(veille, site: Site, which: str, mo
         (("retry", "d2"), 1),
         (("retry",), 2),
         (("retry", "1", "--all"), 2),
+        (("show", "9" * 30), 1),
     ],
-    ids=["entry", "a good document", "no number", "retry an entry", "retry a document", "nothing", "both"],
+    ids=[
+        "entry",
+        "a good document",
+        "no number",
+        "retry an entry",
+        "retry a document",
+        "nothing",
+        "both",
+        "no such number",
+    ],
 )
 def test_what_is_not_there(veille, site: Site, words: tuple[str, ...], code: int) -> None:
     """A sentence, and nothing is changed."""

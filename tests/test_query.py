@@ -258,27 +258,45 @@ FAULTS = [
 
 @pytest.mark.parametrize(("query", "start", "words"), FAULTS, ids=[case[0][:30] for case in FAULTS])
 def test_faults(query, start, words):
-    """What cannot be read is refused with its place, what is wrong and how to mend it."""
+    """What cannot be read is refused with its place, what is wrong and how to fix it."""
     with pytest.raises(QueryError) as caught:
         parse(query, sets={"hun_sen"})
     fault = caught.value.faults[0]
     assert (fault.start, words in fault.message) == (start, True), fault
-    assert fault.mend
+    assert fault.fix
 
 
 @pytest.mark.parametrize(
-    ("query", "mend"),
+    ("query", "fix"),
     [
         ("a NAER/5 b", "did you mean NEAR/5?"),
         ("a BEFOR/3s b", "did you mean BEFORE/3s?"),
         ("a WITOUT b", "did you mean WITHOUT?"),
+        ("a WITHIN/5 b", "did you mean NEAR/5?"),
+        ("a W/3s b", "did you mean NEAR/3s?"),
+        ("a PRE/2 b", "did you mean BEFORE/2?"),
+        ("a NEAR5 b", "did you mean NEAR/5?"),
+        ("a WITHOUT5 b", "did you mean WITHOUT?"),
+        ("a near/5 b", "operators are upper case: did you mean NEAR/5?"),
+        ("a Before/2p b", "operators are upper case: did you mean BEFORE/2p?"),
+        ("a within/5 b", "operators are upper case: did you mean NEAR/5?"),
+        ("a near b", "operators are upper case: did you mean NEAR?"),
+        ("a ET b", "operators are upper case: did you mean AND?"),
+        ("a NEAR 5 b", "write NEAR/5"),
+        ("a NOT NEAR 7s b", "write NOT NEAR/7s"),
+        ("a NEAR/ 5 b", "write NEAR/5"),
+        ("a NEAR b", "write NEAR/10"),
+        ("a NEAR/500 b", "write NEAR/10"),
+        ("ATLEAST 3 a", "write ATLEAST/3"),
+        ("a pre b", 'write AND, OR or NEAR/n, or quote the "words"'),
+        ("a w b", 'write AND, OR or NEAR/n, or quote the "words"'),
     ],
 )
-def test_a_misspelt_operator_is_guessed(query, mend):
-    """With what stands behind its slash."""
+def test_a_misspelt_operator_is_guessed(query, fix):
+    """With what stands behind its slash, and by what is meant by it elsewhere; it is the only mistake."""
     with pytest.raises(QueryError) as caught:
         parse(query)
-    assert caught.value.faults[0].mend == mend
+    assert [fault.fix for fault in caught.value.faults] == [fix]
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
@@ -295,7 +313,7 @@ def test_all_faults_of_a_query_are_told_at_once():
     with pytest.raises(QueryError) as caught:
         parse("@hun_senn NEAR/200 vi* AND titre:x", sets={"hun_sen"})
     assert [fault.start for fault in caught.value.faults] == [0, 10, 19, 27]
-    assert caught.value.faults[0].mend == "did you mean @hun_sen?"
+    assert caught.value.faults[0].fix == "did you mean @hun_sen?"
 
 
 PIECES = [

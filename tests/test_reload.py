@@ -241,7 +241,7 @@ async def working(desk: Desk):
         yield again
     finally:
         stop.set()
-        await asyncio.wait_for(task, 12)
+        await asyncio.wait_for(task, 60)
 
 
 def in_force(desk: Desk) -> upkeep.InForce | None:
@@ -323,11 +323,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "place", "message", "mend"), BAD)
+@pytest.mark.parametrize(("spoil", "place", "message", "fix"), BAD)
 async def test_r03_a_bad_set_is_refused_whole_and_said_once(
-    desk: Desk, spoil: Callable[[Path], object], place: tuple[str, int], message: str, mend: str
+    desk: Desk, spoil: Callable[[Path], object], place: tuple[str, int], message: str, fix: str
 ) -> None:
-    """Everywhere with its place and mend; articles meet the rules of before; once mended, that is said once."""
+    """Everywhere with its place and fix; articles meet the rules of before; once mended, that is said once."""
     folder = desk.folder / "rules"
     good, before = (folder / "rules.toml").read_bytes(), desk.edges.live.ruleset
     with capture_logs() as logged:
@@ -338,7 +338,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
             (problem,) = state(desk).problems
             assert (Path(problem.file).name, problem.line) == place
             assert message in problem.message
-            assert mend in problem.mend
+            assert fix in problem.fix
             assert desk.edges.live.ruleset is before, "of a set with a mistake nothing is taken"
             assert (state(desk).rules, state(desk).hash) == (1, before.hash)
             desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
@@ -358,7 +358,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
     assert refused[0] == "the rules on disk cannot be used"
     assert f"{place[0]}:{place[1]}"[: None if place[1] else -2] in refused[1]
     assert message in refused[1]
-    assert mend in refused[1]
+    assert fix in refused[1]
     assert mended[0] == "the rules on disk can be used again"
     assert mended[1].startswith("2 rules in force now.")
     events = [line["event"] for line in logged if "rules" in line["event"]]
@@ -449,7 +449,7 @@ async def test_sighup_and_the_watch_say_one_mistake_once(desk: Desk) -> None:
         assert len(state(desk).problems) == 1, "the same mistake, seen twice"
         await read_again(desk, lambda: path.write_text(RULES + rule("more")))
         (problem,) = state(desk).problems
-        assert (problem.file, problem.mend) == (str(config), "send SIGHUP again")
+        assert (problem.file, problem.fix) == (str(config), "send SIGHUP again")
         assert state(desk).rules == 2
         await read_again(desk, again.set)
         assert state(desk).problems == ()
@@ -457,7 +457,7 @@ async def test_sighup_and_the_watch_say_one_mistake_once(desk: Desk) -> None:
         await read_again(desk, again.set)
         assert [one.file for one in state(desk).problems] == [str(config)]
         await read_again(desk, lambda: path.write_text(RULES))
-        assert [one.file for one in state(desk).problems] == [str(config)], "good rules mend no configuration"
+        assert [one.file for one in state(desk).problems] == [str(config)], "good rules fix no configuration"
         assert state(desk).rules == 1
     assert [subject for subject, _ in notices(desk)] == [
         "the rules on disk cannot be used",
@@ -555,7 +555,7 @@ def test_the_rules_in_force_are_one_row(store: Store) -> None:
     """The newest, on both databases; problems come back as they were."""
     from stored import NOW
 
-    problem = Problem(file="a.toml", line=3, column=5, message="« non »", mend="oui", source='when = "é"')
+    problem = Problem(file="a.toml", line=3, column=5, message="« non »", fix="oui", source='when = "é"')
     with store.write() as tx:
         assert upkeep.in_force(tx) is None
         for count in range(3):
@@ -765,7 +765,7 @@ def test_r06_a_target_that_is_not_there_yet(tmp_path: Path) -> None:
         wait_for_rules(site, 1, problems=True)
         (problem,) = site.json("status")["rules"]["problems"]
         assert (problem["file"], problem["line"]) == ("new.toml", 2)
-        assert "(config.toml itself is read at SIGHUP)" in problem["mend"]
+        assert "(config.toml itself is read at SIGHUP)" in problem["fix"]
         worker.send_signal(signal.SIGHUP)
         wait_for_rules(site, 2)
         wait_for(lambda: len(mails(site)) == 2, what="two notices")

@@ -108,12 +108,12 @@ def test_a_long_subject_is_the_same_in_its_thread() -> None:
         (
             CORRECTION,
             "Correction : le texte déjà signalé a changé.",
-            "Correction: the text you were told of has changed.",
+            "Correction: the text of an earlier alert has changed.",
         ),
         (
             replace(ITEM, occasion="development"),
             "Développement : l’affaire déjà signalée évolue.",
-            "Development: the story you were told of goes on.",
+            "Development: the story of an earlier alert goes on.",
         ),
         (
             replace(ITEM, occasion="escalation-2"),
@@ -330,7 +330,7 @@ def test_digest_order(channel: Channel) -> None:
                 (Suppression.SAME_STORY, 1200),
             ),
             f"{RETENU} : 3 copies d’articles déjà traités, {MANY_FR}",
-            f"{HELD}: 3 copies of articles dealt with, 1 alert silenced, and 1,200 articles of stories told before.",
+            f"{HELD}: 3 copies of articles dealt with, 1 alert silenced, and 1,200 articles of stories already sent.",
         ),
         (
             (),

@@ -26,7 +26,7 @@ def templates(**sources: str) -> Templates:
 
 
 def wrong(own: Templates) -> list[tuple[str, int, str, str]]:
-    return [(one.file.removeprefix("/own/"), one.line, one.message, one.mend) for one in check(own)]
+    return [(one.file.removeprefix("/own/"), one.line, one.message, one.fix) for one in check(own)]
 
 
 def test_none_is_well() -> None:
@@ -163,7 +163,7 @@ def test_the_manual_lists_them_and_its_example_works() -> None:
 def test_a_problem_is_a_sentence() -> None:
     """As everything that a user wrote is reported."""
     (problem,) = check(templates(alert="{{ subjct }}"))
-    assert str(problem) == "/own/alert.html:1: 'subjct' is undefined\n    mend: did you mean subject?"
+    assert str(problem) == "/own/alert.html:1: 'subjct' is undefined\n    fix: did you mean subject?"
     assert isinstance(problem, Problem)
 
 

@@ -158,7 +158,7 @@ MISTAKES = [
     ("volume-text", VOLUME + 'at_least = "5"\nper = "6h"', 5, "a whole number", "write at_least = 5"),
     ("volume-per", VOLUME + 'at_least = 5\nper = "6 hours"', 6, "expected a duration", ""),
     ("volume-no-per", VOLUME + "at_least = 5", 4, "`per` is missing", 'add per = "6h"'),
-    ("volume-no-time", VOLUME + 'at_least = 5\nper = "0h"', 6, "longer than nothing", 'write per = "6h"'),
+    ("volume-no-time", VOLUME + 'at_least = 5\nper = "0h"', 6, "longer than 0", 'write per = "6h"'),
     ("volume-long", VOLUME + 'at_least = 5\nper = "29d"', 6, "at most 28 days", 'write per = "6h"'),
     ("volume-times", VOLUME + "times = 1", 5, "more than 1", "write times = 3"),
     ("volume-times-text", VOLUME + 'times = "3"', 5, "should be a number", "write times = 3"),
@@ -169,14 +169,14 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(
-    ("source", "line", "words", "mend"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES]
+    ("source", "line", "words", "fix"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES]
 )
-def test_mistakes(source, line, words, mend):
-    """Each is told with its line, what is wrong and, where there is one, the mend."""
+def test_mistakes(source, line, words, fix):
+    """Each is told with its line, what is wrong and, where there is one, the fix."""
     (told,) = _problems(source)
     assert told.startswith(f"0.toml:{line}")
     assert words in told
-    assert mend in told
+    assert fix in told
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_volume_draws_a_remark(asked: str, volume: Volume, said: str) -> None:
     assert ruleset.rules[0].volume == volume
     (remark,) = ruleset.remarks()
     assert (remark.file, remark.line) == ("a.toml", 1)
-    assert remark.message == f"`r` tells no single article: it alerts {said}"
+    assert remark.message == f"`r` sends no alert for a single article: it alerts {said}"
     idle = f'{VOLUME}{asked}\n[rule.alert]\nto = ["desk"]\nkey = "story"\nrealert = "6h"\n'
     (remark,) = compile_rules({"a.toml": idle.encode()}).remarks()
     assert remark.message.endswith("; key and realert of its [rule.alert] do nothing")
@@ -242,7 +242,8 @@ def test_w04_an_id_is_no_path(table, one):
 
 def test_w04_an_id_may_be_long():
     """The longest is one."""
-    compile_rules({"a.toml": f'[[rule]]\nid = "{"a" * 64}"\nname = "R"\nseverity = "low"\nwhen = "=a"\n'.encode()})
+    source = f'[[rule]]\nid = "{"a" * 64}"\nname = "R"\nseverity = "low"\nwhen = "=a"\n'
+    assert [rule.id for rule in compile_rules({"a.toml": source.encode()}).rules] == ["a" * 64]
 
 
 def test_a_mistake_shows_line_and_caret():
@@ -252,7 +253,7 @@ def test_a_mistake_shows_line_and_caret():
         "0.toml:7:3: no set is called @hun_senn",
         "      @hun_senn",
         "      ^",
-        "    mend: did you mean @hun_sen?",
+        "    fix: did you mean @hun_sen?",
     ]
 
 

@@ -1,4 +1,4 @@
-"""When to try again."""
+"""The schedules of polling and of sending."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker import schedule
+from worker.alert.schedule import next_attempt
 from worker.model import Freshness, Rhythm
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -95,7 +96,7 @@ def test_a_poll_is_never_early_and_never_lost(
 )
 def test_deliveries_are_retried_ever_later(attempt: int, least: int) -> None:
     """From half a minute to a quarter of an hour, spread over a fifth."""
-    times = {schedule.next_attempt(key, attempt, after=None, now=NOW) for key in IDS}
+    times = {next_attempt(key, attempt, after=None, now=NOW) for key in IDS}
     assert len(times) > 490
     assert min(times) >= NOW + timedelta(seconds=least)
     assert max(times) <= NOW + timedelta(seconds=min(1.2 * least, 900))
@@ -112,13 +113,13 @@ def test_deliveries_are_retried_ever_later(attempt: int, least: int) -> None:
 )
 def test_a_target_that_says_when_is_heard(after: timedelta, expected: timedelta) -> None:
     """Not before it wants us, and in this life."""
-    assert schedule.next_attempt("k", 1, after=after, now=NOW) == NOW + expected
+    assert next_attempt("k", 1, after=after, now=NOW) == NOW + expected
 
 
 @pytest.mark.parametrize("after", [None, timedelta(0), timedelta(seconds=-9), timedelta(seconds=1)], ids=str)
 def test_a_target_does_not_hurry_us(after: timedelta | None) -> None:
     """Nor earlier than we would come by ourselves."""
-    assert schedule.next_attempt("k", 1, after=after, now=NOW) == schedule.next_attempt("k", 1, after=None, now=NOW)
+    assert next_attempt("k", 1, after=after, now=NOW) == next_attempt("k", 1, after=None, now=NOW)
 
 
 @pytest.mark.parametrize(

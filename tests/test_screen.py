@@ -1,22 +1,19 @@
 """The log at a terminal: what people want to know, in one line each."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from worker import times
-from worker.screen import Screen, counted, inert
+from worker.screen import Screen, inert
 
 AT = "2026-02-06T21:13:05+00:00"
 
 
 @pytest.fixture(autouse=True)
-def zone() -> Iterator[None]:
+def zone() -> None:
     """A desk in Hanoi, where it is the next morning."""
     times.use("Asia/Ho_Chi_Minh")
-    yield
-    times.use("UTC")
 
 
 def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:
@@ -28,6 +25,19 @@ def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:
     screen.flush()
     assert "Saturday 2026-02-07, hours of UTC+07" in lines[0]
     return lines[1:]
+
+
+def test_lines_end_where_a_word_does() -> None:
+    """What follows stands below the first word, not below the hour; a word that is too long is left whole."""
+    lines: list[str] = []
+    screen = Screen(lines.append, colours=True, width=lambda: 48)
+    screen.warning(event="unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
+    *_, line = lines
+    assert "\x1b[33munheard\x1b[0m of: detail" in line
+    _, second, last = line.split("\n")
+    assert second.startswith("      of of ")
+    assert last == " " * 6 + "w" * 60
+    assert len(second) <= 48
 
 
 def sent(target: str = "desk", severity: str = "high", title: str = "Hun Sen attendu à Hanoï", **more: Any) -> dict:
@@ -92,12 +102,12 @@ def fails(feed: str, reason: str = "dns_error") -> dict[str, str]:
             [
                 {
                     "event": "reload refused; the rules of before stays",
-                    "problems": "r.toml:3:5: no rule\n    when = x\n        ^\n    mend: write one\nr.toml:9: other",
+                    "problems": "r.toml:3:5: no rule\n    when = x\n        ^\n    fix: write one\nr.toml:9: other",
                 }
             ],
             [
                 (
-                    "04:13 reload refused; the rules of before stays: r.toml:3:5: no rule (mend: write one); "
+                    "04:13 reload refused; the rules of before stays: r.toml:3:5: no rule (fix: write one); "
                     "1 more problem, `veille check` lists them"
                 )
             ],
@@ -141,15 +151,6 @@ def test_w11_a_title_writes_no_line_of_its_own() -> None:
     for event in (sent(title=hostile), fails(hostile), {"event": "x", "why": hostile}):
         (line,) = shown(event, colours=False)
         assert line.isprintable()
-
-
-@pytest.mark.parametrize(
-    ("number", "what", "said"),
-    [(1, "feed", "1 feed"), (0, "feed", "0 feeds"), (2, "copy", "2 copies"), (2, "day", "2 days")],
-)
-def test_counted(number: int, what: str, said: str) -> None:
-    """One is one."""
-    assert counted(number, what) == said
 
 
 def test_inert_keeps_places() -> None:

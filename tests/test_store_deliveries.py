@@ -85,7 +85,7 @@ def test_bytes_are_fixed_once_and_never_missing(store: Store, *, sealed: bool) -
             )
 
 
-@pytest.mark.parametrize("state", ["sent", "dead", "parked", "retry"])
+@pytest.mark.parametrize("state", ["sent", "failed", "parked", "retry"])
 def test_an_outcome_is_written_and_the_lease_ends(store: Store, state: str) -> None:
     """A delivery that is sent or dead is finished; one that is to be tried again is due when it was said."""
     delivery_id = open_one(store)
@@ -98,10 +98,10 @@ def test_an_outcome_is_written_and_the_lease_ends(store: Store, state: str) -> N
     assert due(store, now=NOW + MINUTE) == ([delivery_id] if state == "retry" else [])
     with store.read() as tx:
         finished = tx.execute(sa.text("SELECT finished FROM delivery")).scalar()
-    assert (finished is not None) == (state in ("sent", "dead"))
+    assert (finished is not None) == (state in ("sent", "failed"))
 
 
-@pytest.mark.parametrize("after", ["retry", "parked", "dead", "sent"])
+@pytest.mark.parametrize("after", ["retry", "parked", "failed", "sent"])
 def test_who_lost_its_lease_decides_nothing_but_that_it_was_sent(store: Store, after: str) -> None:
     """The second worker's word holds, except that what was sent was sent."""
     delivery_id = open_one(store)
@@ -262,12 +262,12 @@ def test_what_is_parked_too_long_is_given_up(store: Store) -> None:
         deliveries.settle(tx, parked, DeliveryState.PARKED, "gone", now=NOW)
         assert deliveries.expire_parked(tx, before=NOW, now=NOW) == ()
         assert len(deliveries.expire_parked(tx, before=NOW + MINUTE, now=NOW + MINUTE)) == 2
-    assert states(store) == {"dead": 2, "open": 1}
+    assert states(store) == {"failed": 2, "open": 1}
     lines = [sent_to(store, n) for n in (parked, waits, works)]
     assert [line.reason for line in lines if line] == ["expired: gone", "expired: its target is parked", ""]
 
 
-@pytest.mark.parametrize("state", [DeliveryState.PARKED, DeliveryState.DEAD])
+@pytest.mark.parametrize("state", [DeliveryState.PARKED, DeliveryState.FAILED])
 def test_nobody_puts_aside_what_another_sends_or_has_sent(store: Store, state: DeliveryState) -> None:
     """Only what is free, and not at its end."""
     delivery_id = open_one(store)
@@ -322,17 +322,20 @@ def test_counts_name_every_state(store: Store) -> None:
 def test_what_is_not_sent_is_listed_oldest_first(store: Store) -> None:
     """With the last attempt's words."""
     ids = [open_one(store, title=f"{n}") for n in range(3)]
-    for n, state in ((0, "sent"), (1, "dead")):
+    for n, state in ((0, "sent"), (1, "failed")):
         claimed = claim(store, ids[n])
         assert claimed is not None
         finish(store, claimed, Outcome.SENT if state == "sent" else Outcome.PERMANENT, state=state)
     with store.read() as tx:
         lines = deliveries.unsent(tx, limit=9)
         assert [line.id for line in deliveries.unsent(tx, limit=1)] == ids[1:2]
-    assert [(line.id, line.state, line.detail) for line in lines] == [(ids[1], "dead", "250 ok"), (ids[2], "open", "")]
+    assert [(line.id, line.state, line.detail) for line in lines] == [
+        (ids[1], "failed", "250 ok"),
+        (ids[2], "open", ""),
+    ]
 
 
-@pytest.mark.parametrize("state", ["dead", "parked"])
+@pytest.mark.parametrize("state", ["failed", "parked"])
 def test_what_was_given_up_is_revived_with_its_bytes(store: Store, state: str) -> None:
     """Due at once, with a new week before it, and no more the one that kills processes, or is parked."""
     delivery_id, other = open_one(store), open_one(store)
@@ -357,13 +360,13 @@ def test_what_was_given_up_unsealed_is_sealed_when_it_is_revived(store: Store) -
     """It collects again until it is claimed."""
     delivery_id = open_one(store)
     with store.write() as tx:
-        deliveries.settle(tx, delivery_id, DeliveryState.DEAD, "expired", now=NOW)
+        deliveries.settle(tx, delivery_id, DeliveryState.FAILED, "expired", now=NOW)
         assert deliveries.revive(tx, [delivery_id], NOW) == {delivery_id}
     assert states(store) == {"open": 1}
     assert claim(store, delivery_id) is not None
 
 
-@pytest.mark.parametrize("state", ["sent", "dead", "parked"])
+@pytest.mark.parametrize("state", ["sent", "failed", "parked"])
 def test_what_is_over_is_not_claimed(store: Store, state: str) -> None:
     """Also by a worker whose list of what is due is a second old."""
     delivery_id = open_one(store)

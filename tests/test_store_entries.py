@@ -69,11 +69,11 @@ def test_a_key_may_be_of_any_length(store: Store, length: int) -> None:
 
 def test_more_keys_than_one_statement_holds(store: Store) -> None:
     """A document of 2,000 items asks for 8,000 keys."""
-    ids = publish(store, *(sighting(f"n{n}") for n in range(1_200)))
+    ids = publish(store, *(sighting(f"n{n}") for n in range(40)))
     with store.read() as tx:
         known = entries.known(tx, state_of(store).id, [f"guid:n{n}" for n in range(8_000)])
-    assert [known[f"guid:n{n}"].entry_id for n in range(1_200)] == ids
-    assert len(known) == 1_200
+    assert [known[f"guid:n{n}"].entry_id for n in range(40)] == ids
+    assert len(known) == 40
 
 
 def test_keys_belong_to_their_feed(store: Store) -> None:
@@ -181,7 +181,7 @@ def test_release_ends_leases_and_forgets_no_try(store: Store) -> None:
 
 
 def test_five_failures_put_an_entry_aside_and_a_new_text_brings_it_back(store: Store) -> None:
-    """Tried five times, with a pause between; its bytes stay; its publisher may mend it."""
+    """Tried five times, with a pause between; its bytes stay; its publisher may fix it."""
     (entry_id,) = publish(store, sighting("a"))
     now = NOW
     for attempt in range(1, 6):

@@ -105,7 +105,7 @@ def test_a_key_is_never_used_again(store: Store) -> None:
 
 def test_a_ledger_that_adds_up_has_no_breach(store: Store) -> None:
     """In every state that a delivery can be in."""
-    for n, outcome in enumerate(("sent", "retry", "dead", "parked")):
+    for n, outcome in enumerate(("sent", "retry", "failed", "parked")):
         claimed = claim(store, open_one(store, title=f"{n}"))
         assert claimed is not None
         finish(store, claimed, Outcome.SENT if outcome == "sent" else Outcome.RETRY, state=outcome)
@@ -128,7 +128,7 @@ def test_a_ledger_that_adds_up_has_no_breach(store: Store) -> None:
     ],
 )
 def test_every_breach_is_named(store: Store, breach: str, said: str) -> None:
-    """The conservation law: matched = sent + in delivery + suppressed + dead."""
+    """The conservation law: matched = sent + in delivery + suppressed + failed."""
     open_one(store)
     with store.write() as tx:
         tx.execute(sa.text(breach))

@@ -1,5 +1,6 @@
 """A new store is what the migrations lead to; stores of earlier versions become it, with all that they know."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -179,4 +180,37 @@ def test_every_schema_leads_to_this_one(store_url: str) -> None:
     store = open_store(store_url, create=True)
     with store.write() as tx:
         upkeep.beat(tx, upkeep.Heartbeat(owner="a", host="h", pid=1, started=NOW, tick=NOW))
+        assert tx.execute(sa.text("SELECT owner FROM heartbeat")).scalars().all() == ["a"]
     store.close()
+
+
+def test_the_words_of_before_are_those_of_now(store_url: str) -> None:
+    """Deliveries that were given up, and the fixes of mistakes in rules."""
+    old = made_by(store_url, "0022")
+    mistake = {"file": "a.toml", "line": 3, "message": "no query", "mend": "write one", "column": 0, "source": ""}
+    with old.begin() as tx:
+        tx.execute(
+            sa.text(
+                "INSERT INTO in_force (id, owner, hash, rules, since, read, problems) "
+                "VALUES (1, 'a', 'h', 0, :now, :now, :problems)"
+            ),
+            {"now": "2026-01-01 00:00:00.000000", "problems": json.dumps([mistake])},
+        )
+        for number, state in enumerate(("dead", "sent"), 1):
+            columns = {
+                column["name"]: 0 if "INT" in str(column["type"]) else "2026-01-01 00:00:00.000000"
+                for column in sa.inspect(tx).get_columns("delivery")
+                if not column["nullable"] and column["default"] is None
+            } | {"id": number, "key": f"k{number}", "state": state}
+            names = ", ".join(f'"{name}"' for name in columns)
+            tx.execute(
+                sa.text(f"INSERT INTO delivery ({names}) VALUES ({', '.join(':' + n for n in columns)})"), columns
+            )
+    old.dispose()
+    store = open_store(store_url, create=True)
+    with store.read() as tx:
+        assert tx.execute(sa.text("SELECT state FROM delivery ORDER BY id")).scalars().all() == ["failed", "sent"]
+        found = upkeep.in_force(tx)
+    store.close()
+    assert found is not None
+    assert [problem.fix for problem in found.problems] == ["write one"]

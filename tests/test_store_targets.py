@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from stored import LEASE, NOW, open_one
 
+from worker.alert.schedule import BREAK_AFTER, after_failure
 from worker.model import TargetState
-from worker.schedule import BREAK_AFTER, after_failure
 from worker.store import Store, deliveries, targets
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

@@ -150,6 +150,6 @@ def test_notices_are_forgotten_when_they_ended(store: Store) -> None:
             collecting.open_delivery(tx, "ops", f"log:{n}", collecting.NOTICE, due=NOW, now=NOW)
     claimed = claim(store, 1)
     assert claimed is not None
-    finish(store, claimed, Outcome.PERMANENT, state="dead")
+    finish(store, claimed, Outcome.PERMANENT, state="failed")
     assert forget(store, "deliveries") == 1
     assert states(store) == {"open": 1}

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from desk import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from stored import NOW, article, mark, match, target
 from test_alert_volume import EVENTS, Event, counted_apart
@@ -67,7 +68,7 @@ class Watch:
 WORDS = {"below-volume": "below", "in-wave": "in", "copy": "nothing", "backlog": "nothing"}
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10)
 @given(EVENTS, st.integers(2, 4))
 def test_any_sequence_is_told_as_a_count_apart_has_it(store: Store, events: list[Event], at_least: int) -> None:
     """Read anew from the store at every article; each example has a rule of its own."""

@@ -95,7 +95,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             for table, column in COLUMNS:
                 if any(row[1] == column for row in db.execute(f"PRAGMA table_info({table})")):
                     db.execute(f"UPDATE {table} SET {column} = ?", [HOSTILE])
-            db.execute("UPDATE delivery SET state = 'dead'")
+            db.execute("UPDATE delivery SET state = 'failed'")
             db.execute("UPDATE entry SET state = 'quarantined'")
             db.commit()
         (folder / "known.jsonl").write_text(json.dumps({"id": "k", "title": HOSTILE, "text": HOSTILE}) + "\n{" + IN_XML)
@@ -129,7 +129,7 @@ TABLE = [
     ("stories 1", True),
     ("stories split 6", False),
     ("deliveries", True),
-    ("deliveries retry --all-dead", True),
+    ("deliveries retry --all-failed", True),
     ("ledger --since 2026-01-01", False),
     ("feeds list", True),
     ("feeds export", False),
@@ -173,7 +173,6 @@ TABLE = [
 ]
 
 
-@pytest.mark.timeout(300)
 def test_w11_no_text_commands_the_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bytes on a real terminal, for every command: signs for what it would obey, markup as it was written."""
     monkeypatch.chdir(site.folder)

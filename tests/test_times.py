@@ -1,20 +1,13 @@
 """Moments as people at the desk read them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from worker import times
+from worker.times import counted
 
 SUMMER, WINTER = datetime(2026, 7, 1, 3, 6, 9, tzinfo=UTC), datetime(2026, 12, 1, 3, 6, 9, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    """Other tests find the zone of a process that has read no configuration."""
-    yield
-    times.use("UTC")
 
 
 @pytest.mark.parametrize(
@@ -41,3 +34,41 @@ def test_what_is_no_moment_or_no_local_one() -> None:
     times.use("Asia/Ho_Chi_Minh")
     assert times.say(None) == times.bare(None) == ""
     assert times.say(datetime.max.replace(tzinfo=UTC)).startswith("9999-12-31")
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "said"),
+    [
+        (1, "feed", "1 feed"),
+        (0, "feed", "0 feeds"),
+        (2, "copy", "2 copies"),
+        (2, "day", "2 days"),
+        (2, "match", "2 matches"),
+    ],
+)
+def test_counted(number: int, what: str, said: str) -> None:
+    """One has the singular, nought and two the plural."""
+    assert counted(number, what) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("2026-01-31", datetime(2026, 1, 30, 17, tzinfo=UTC)),
+        ("2026-01-31T10:00", datetime(2026, 1, 31, 3, tzinfo=UTC)),
+        ("2026-01-31T10:00+00:00", datetime(2026, 1, 31, 10, tzinfo=UTC)),
+    ],
+    ids=["day", "hour", "hour with its zone"],
+)
+def test_a_day_begins_at_the_desk(said: str, moment: datetime) -> None:
+    """Midnight is the desk's; a zone that is named counts."""
+    times.use("Asia/Ho_Chi_Minh")
+    assert times.read(said) == moment
+
+
+@pytest.mark.parametrize("said", ["", "soon", "2026-02-31", "0001-01-01"])
+def test_what_names_no_moment(said: str) -> None:
+    """Nor does what lies beyond the calendar."""
+    times.use("Asia/Ho_Chi_Minh")
+    with pytest.raises(ValueError):  # noqa: PT011 - its words are Python's own
+        times.read(said)

@@ -633,7 +633,7 @@ def test_doctor_finds_all_that_is_wrong(veille, tmp_path: Path, monkeypatch: pyt
 
 def test_doctor_of_what_cannot_be_read(veille, tmp_path: Path) -> None:
     """A configuration that is none, and a store that is damaged."""
-    site = Site(tmp_path, feeds=["veille:sample"])
+    site = Site(tmp_path, feeds=[FEED])
     (tmp_path / "veille.db").write_bytes(b"This is no database at all. " * 200)
     assert wrong(veille("doctor", "--json", site=site)) == {"store"}
     site.config.write_text("[")

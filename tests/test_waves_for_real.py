@@ -87,7 +87,8 @@ def test_every_command_knows_waves(street: Street) -> None:
     """Before the rule goes live and after."""
     site = street.site
     assert (
-        "`flood` tells no single article: it alerts when 5 stories come in 6 h" in site.veille("rules", "check").stdout
+        "`flood` sends no alert for a single article: it alerts when 5 stories come in 6 h"
+        in site.veille("rules", "check").stdout
     )
     street.show(10)
     site.poll()

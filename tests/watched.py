@@ -23,7 +23,7 @@ _watched: list[bool] = []
 class Watched(Children):
     """As `Children`, for jobs of hostile tests."""
 
-    async def run(self, function: Callable[..., Any], *args: Any, seconds: float = 20) -> Any:
+    async def run(self, function: Callable[..., Any], *args: Any, seconds: float = 60) -> Any:
         found = await super().run(watched, function, args, seconds=seconds)
         if isinstance(found, ChildFailed):
             return found

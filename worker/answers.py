@@ -20,7 +20,7 @@ _LONGEST = 2_000
 
 
 class Action(StrEnum):
-    """What a reader may say."""
+    """Answers that a reader may give."""
 
     ACKNOWLEDGE = "acknowledge"
     MUTE = "mute"
@@ -47,7 +47,7 @@ def sign(answer: Answer, key: bytes, now: datetime) -> str:
 
 
 def verify(token: str, key: bytes, now: datetime) -> Answer | None:
-    """What a token says; None where it is no token of ours, was changed, or is too old."""
+    """The question in a token; None where the token is not ours, was changed, or is too old."""
     text, _, signature = token.partition(".")
     if len(token) > _LONGEST or not token.isascii():
         return None

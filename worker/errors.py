@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One mistake in something a user wrote, with the place and the mend."""
+    """One mistake in something a user wrote, with the place and the fix."""
 
     #: The file as the user named it.
     file: str
@@ -28,12 +28,12 @@ class Problem:
     #: What is wrong, in one sentence without a final stop.
     message: str
     #: What to do about it; may be empty where the message says it.
-    mend: str = ""
+    fix: str = ""
     #: The line as written, for the caret; empty when there is none to show. Never shows a secret's value.
     source: str = ""
 
     def __str__(self) -> str:
-        """`file:line:column: message`, the source line, a caret, and the mend."""
+        """`file:line:column: message`, the source line, a caret, and the fix."""
         place = ":".join([self.file, *(str(n) for n in (self.line, self.column) if n)])
         lines = [f"{place}: {self.message}"]
         if self.source:
@@ -41,8 +41,8 @@ class Problem:
             if self.column:
                 # Tabs stay tabs, so that the caret stands under its column in any terminal.
                 lines.append("    " + "".join("\t" if c == "\t" else " " for c in self.source[: self.column - 1]) + "^")
-        if self.mend:
-            lines.append(f"    mend: {self.mend}")
+        if self.fix:
+            lines.append(f"    fix: {self.fix}")
         return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ class VeilleError(Exception):
 
 
 class UserError(VeilleError):
-    """What was written or asked cannot be used."""
+    """Raised for something a user wrote or asked that cannot be used."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

@@ -221,7 +221,7 @@ class _Paragraphs:
         self._linked.append(self._link > 0)
 
     def _flush(self) -> None:
-        """What was gathered becomes paragraphs: two line breaks part them, one stays."""
+        """Make paragraphs of the gathered text: two line breaks part them, one stays."""
         whole = "".join(self._pieces)
         for paragraph in _BLANK_LINE.split(whole):
             lines = (" ".join(line.split()) for line in paragraph.split("\n"))

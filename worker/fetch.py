@@ -48,7 +48,7 @@ async def fetch_feed(
         if _SENDABLE.fullmatch(value)
     ]
     headers = [("Accept", _FEEDS), *_headers_for(feed, url), *validators]
-    answer = await client.request("GET", url, headers=headers, redirects=True)
+    answer = await client.request("GET", url, headers=headers, redirects=True, proxy=_proxy(feed))
     if isinstance(answer, net.NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail, local=answer.local)
     freshness = _freshness(answer.headers, now)
@@ -60,10 +60,14 @@ async def fetch_feed(
 async def fetch_page(client: net.Client, feed: Feed, url: str) -> Fetched | FetchFailed:
     """The page of an entry of `feed`; the feed's credentials and headers go to the feed's own origin only."""
     headers = [("Accept", _PAGES), *_headers_for(feed, url)]
-    answer = await client.request("GET", requestable(url), headers=headers, redirects=True)
+    answer = await client.request("GET", requestable(url), headers=headers, redirects=True, proxy=_proxy(feed))
     if isinstance(answer, net.NetFailure):
         return FetchFailed(reason=answer.reason, detail=answer.detail)
     return _fetched(answer, Freshness())
+
+
+def _proxy(feed: Feed) -> str | None:
+    return feed.proxy.reveal() if feed.proxy else None
 
 
 def _fetched(answer: net.Response, freshness: Freshness) -> Fetched | FetchFailed:

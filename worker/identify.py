@@ -25,7 +25,7 @@ from worker.text.folding import normal
 
 
 class SightingKind(StrEnum):
-    """What a document's item is to what the feed showed before."""
+    """The relation of a document's item to what the feed showed before."""
 
     NEW = "new"
     #: Known, and a reader sees another text.
@@ -35,7 +35,7 @@ class SightingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What is remembered under a key."""
+    """The memory of a key: the entry that was seen under it."""
 
     #: None: the entry was purged, and is remembered only so that it is not taken for new.
     entry_id: int | None
@@ -127,7 +127,7 @@ def identify(entries: Sequence[ParsedEntry], known: Mapping[str, Seen]) -> tuple
 
 
 def is_bare(entry: ParsedEntry) -> bool:
-    """Whether nothing but its text tells the entry."""
+    """Tells whether nothing but its text tells the entry."""
     return not (entry.guid.strip() or entry.link)
 
 
@@ -162,7 +162,7 @@ def _words(entry: ParsedEntry) -> frozenset[str]:
 
 
 def churns(sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> bool:
-    """Whether the feed gives its known items new guids: four in five of them, at least five."""
+    """Tells whether the feed gives its known items new guids: four in five of them, at least five."""
     told = [s for s in sightings if s.kind is not SightingKind.NEW and s.parsed.guid.strip()]
     renamed = sum(_key("guid", s.parsed.guid.strip()) not in known for s in told)
     return len(told) >= 5 and renamed >= 0.8 * len(told)
@@ -221,7 +221,7 @@ def _items(stamps: Sequence[_Stamp]) -> list[list[_Stamp]]:
 
 
 def _signs(stamp: _Stamp, links: set[str]) -> Iterator[tuple[str, ...]]:
-    """What two entries of one document must share to be the same item: any one of these."""
+    """Yields what two entries of one document must share to be the same item: any one of these."""
     yield ("item", stamp.whole)
     if stamp.text:
         together = stamp.distinctive or len(links - {""}) <= 1
@@ -277,7 +277,7 @@ def _assign(
 
 
 def _known_by_text(item: Sequence[_Stamp]) -> bool:
-    """Whether its text alone may identify an item: a short one does not, where there is a link to tell it by."""
+    """Tells whether its text alone may identify an item: a short one does not, where there is a link to tell it by."""
     return any(stamp.distinctive for stamp in item) or not any(stamp.link for stamp in item)
 
 
@@ -327,7 +327,7 @@ def _key(kind: str, value: str) -> str:
 
 
 def _visible(markup: str) -> str:
-    """What a reader sees of a text or markup, in one line and one case."""
+    """The visible text of a text or markup, in one line and one case."""
     text = _IGNORED.sub("", normal("NFKC", html.unescape("".join(_shown(markup)))))
     return " ".join(text.casefold().split())
 

@@ -31,6 +31,7 @@ _TALKATIVE: Final = (
     "apprise",
     "urllib3",
     "httpx",
+    "httpcore",
     "requests",
     "apscheduler",
     "trafilatura",
@@ -81,7 +82,7 @@ def configure(level: int = logging.INFO, form: Form | None = None) -> Form:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.basicConfig(handlers=[_Libraries()], level=logging.WARNING, force=True)
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb" or not _is_terminal()
-    screen = Screen(lambda line: _Stderr().msg(masked(line, shortest=_LONG)), colours=not plain)
+    screen = Screen(lambda line: _Stderr().msg(masked(line, shortest=_LONG)), colours=not plain, width=_width)
     atexit.register(screen.flush)
     rendered: list[Processor] = [structlog.processors.JSONRenderer(ensure_ascii=False), _mask_line]
     structlog.configure(
@@ -131,6 +132,14 @@ def _is_terminal() -> bool:
         return sys.stderr.isatty()
     except ValueError:  # it is closed
         return False
+
+
+def _width() -> int:
+    """Columns of the terminal; 0 where standard error is none."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 0
 
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -2,20 +2,20 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from worker.errors import Problem
 from worker.model import Match, Part, Severity, Span, Telling
 from worker.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans, nearest
 from worker.query import Span as Words
-from worker.query.wording import miss
+from worker.query.wording import clipped, miss
 from worker.rules import Rule, RuleSet, Test
-from worker.text import Document, analyse
+from worker.text import Document, analyse, detect
 
 
 class Silence(StrEnum):
-    """Why a rule does not match an article; the first that holds, in this order."""
+    """Reasons for which a rule does not match an article; the first that holds, in this order."""
 
     LANGUAGE = "language"
     FEED = "feed"
@@ -29,7 +29,7 @@ class Silence(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where and when an article appeared, as far as rules ask."""
+    """An article's feed and dates, as far as rules ask for them."""
 
     #: The feed's name and tags.
     feed: str = ""
@@ -49,7 +49,7 @@ def match(document: Document, ruleset: RuleSet, source: Source) -> tuple[Match, 
 
 
 def judge(document: Document, ruleset: RuleSet, source: Source) -> dict[str, Match | Silence]:
-    """What each rule says of `document`, by id: its match, or why there is none."""
+    """Each rule's verdict on `document`, by id: its match, or the reason for none."""
     reading = Reading(document, published=source.published.date(), sets=ruleset.sets)
     kept_out = excluded(ruleset, reading)
     judged: dict[str, Match | Silence] = {}
@@ -69,7 +69,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What a rule says of an article, with everything it rests on."""
+    """A rule's verdict on an article, with everything it rests on."""
 
     rule: Rule
     verdict: Match | Silence
@@ -86,7 +86,7 @@ class Explanation:
 
 
 def explain_rule(document: Document, ruleset: RuleSet, source: Source, rule_id: str) -> Explanation:
-    """Why the rule matches `document` or not, node by node; raises KeyError for an id that no rule has."""
+    """Explain node by node why the rule matches `document` or not; raises KeyError for an id that no rule has."""
     rule = next((rule for rule in ruleset.rules if rule.id == rule_id), None)
     if rule is None:
         raise KeyError(rule_id)
@@ -111,7 +111,7 @@ def explain_rule(document: Document, ruleset: RuleSet, source: Source, rule_id: 
 
 
 def _unread(rule: Rule, source: Source) -> Silence | None:
-    """Why the rule does not read what comes from there, if it does not."""
+    """The reason for which the rule does not read that source; None if it does."""
     if rule.feeds and source.feed not in rule.feeds:
         return Silence.FEED
     if rule.tags and rule.tags.isdisjoint(source.tags):
@@ -135,7 +135,7 @@ def failing_tests(ruleset: RuleSet, today: datetime, ids: Collection[str] | None
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """Why a rule holds."""
+    """The proof of a rule that holds."""
 
     spans: tuple[Words, ...]
     severity: Severity
@@ -144,7 +144,7 @@ class _Verdict:
 
 
 def _verdict(rule: Rule, reading: Reading) -> _Verdict | Silence:
-    """What `rule` says of the text, were it not for exclusions."""
+    """The verdict of `rule` on the text, exclusions left aside."""
     if rule.languages and reading.document.language not in rule.languages:
         return Silence.LANGUAGE
     spans: tuple[Words, ...] = ()
@@ -194,27 +194,54 @@ def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iter
     published = (case.published or today).date()
     reading = Reading(document, published=published, sets=ruleset.sets)
     judged = Silence.EXCLUDED if rule.id in excluded(ruleset, reading) else _verdict(rule, reading)
-    for message, mend in _against(rule, case, judged, document):
-        missed = judged is Silence.QUERY and rule.query is not None
-        near = nearest(explain(rule.query, reading, ruleset.sets, published))[:3] if missed and rule.query else ()
-        yield _failure(rule, case, message, mend or "; ".join(miss(leaf, document) for leaf in near))
+    for message, fix in _against(rule, case, judged, document):
+        missed = ""
+        if judged is Silence.QUERY and rule.query is not None:
+            missed = _read_in(rule, case, ruleset, published)
+            missed = missed or _missed(rule, explain(rule.query, reading, ruleset.sets, published), document)
+        yield _failure(rule, case, message, fix or missed)
+
+
+def _read_in(rule: Rule, case: Test, ruleset: RuleSet, published: date) -> str:
+    """Advice on a test whose text is of another language than it says; empty where the rule misses that, too."""
+    language = detect(case.title, case.text, case.language)
+    document = analyse(case.title, case.text, language)
+    reading = Reading(document, published=published, sets=ruleset.sets)
+    if language == case.language or isinstance(_verdict(rule, reading), Silence):
+        return ""
+    return f'the text is in another language than the test says ({case.language}): write lang = "{language}"'
+
+
+def _missed(rule: Rule, explained: Explained, document: Document) -> str:
+    """The nearest misses; what a pattern looks for is said of the call, whose arguments the rule's author chose."""
+    folded = nearest(explained, rule.calls.keys())[:3]
+    return "; ".join(
+        f"{clipped(call.text)} does not hold, see {call.pattern.place}: {_missed_in(leaf, document)}"
+        if (call := rule.calls.get(leaf.node))
+        else miss(leaf, document)
+        for leaf in folded
+    )
+
+
+def _missed_in(call: Explained, document: Document) -> str:
+    return "; ".join(miss(leaf, document) for leaf in nearest(call)[:2])
 
 
 def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
-    """Whether `rule` says of the test's article, which is `reading`, what the test expects."""
+    """Tells whether `rule` says of the test's article, which is `reading`, what the test expects."""
     judged = Silence.EXCLUDED if excluded else _verdict(rule, reading)
     return not any(True for _ in _against(rule, case, judged, reading.document))
 
 
 def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Document) -> Iterator[tuple[str, str]]:
-    """What speaks against a test that expects otherwise, with the mend."""
+    """Yields what speaks against a test that expects otherwise, with the fix."""
     verdict = judged if isinstance(judged, _Verdict) else None
     found = [] if verdict is None else [_passage(span, document) for span in verdict.spans]
     if case.match and verdict is None:
-        mend = ""
+        fix = ""
         if judged is Silence.LANGUAGE:
-            mend = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
-        yield "the rule does not match, and should", mend
+            fix = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
+        yield "the rule does not match, and should", fix
     elif not case.match and verdict is not None:
         yield "the rule matches, and should not", f"it finds {_shown(found)}"
     elif verdict is not None:
@@ -223,12 +250,12 @@ def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Docum
                 yield f'there is no span "{passage}"', f"it finds {_shown(found)}"
 
 
-def _failure(rule: Rule, case: Test, message: str, mend: str) -> Problem:
+def _failure(rule: Rule, case: Test, message: str, fix: str) -> Problem:
     return Problem(
         file=case.file,
         line=case.line,
         message=f"a test of `{rule.id}` fails: {message}: {_named(case)}",
-        mend=mend,
+        fix=fix,
         source=case.source,
     )
 

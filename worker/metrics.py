@@ -1,4 +1,4 @@
-"""What Prometheus reads. Names and units as prometheus.io/docs/practices/naming asks; labels are our own words only.
+"""Metrics for Prometheus. Names and units as prometheus.io/docs/practices/naming asks; labels are our own words only.
 
 The only owner of prometheus-client. Everything but this process's own time under the ingest lock is read from the store
 when it is asked for, so that several workers on one store say the same, and a restart sets nothing back.
@@ -17,7 +17,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the store says at one moment."""
+    """Figures of the store at one moment."""
 
     #: When the worker last ticked; None: none runs.
     tick: datetime | None
@@ -67,14 +67,14 @@ class _Collector(Collector):
         yield _by("veille_entries", "Entries by state.", "state", m.entries)
         yield _by("veille_articles", "Articles by origin; duplicates are counted in both.", "origin", m.articles)
         yield _by("veille_deliveries", "Deliveries by state.", "state", m.deliveries)
-        yield _gauge("veille_stories", "Stories that articles tell.", m.stories)
+        yield _gauge("veille_stories", "Stories that articles belong to.", m.stories)
         yield CounterMetricFamily(
             "veille_ingest_lock_seconds",
             "Time under the ingest lock, by this process: one second a second is all there is.",
             value=m.ingest_lock_seconds,
         )
         yield _gauge("veille_feeds_failing", "Configured feeds whose last poll failed.", m.feeds_failing)
-        yield _gauge("veille_targets_parked", "Targets that wait to be mended.", m.targets_parked)
+        yield _gauge("veille_targets_parked", "Targets that wait until their configuration is fixed.", m.targets_parked)
         yield _gauge("veille_ledger_breaches", "Lines of the ledger that do not add up.", m.breaches)
         yield _by("veille_conditions", "What is wrong at present, by kind.", "kind", m.conditions)
         yield _gauge("veille_store_log_bytes", "The size of SQLite's write-ahead log.", m.log_bytes)

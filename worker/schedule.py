@@ -1,18 +1,14 @@
-"""When to try again: the next poll of a feed, the next attempt of a delivery, a target that fails.
+"""The polling schedule: when a feed is polled again.
 
 Pure: what looks random is a hash of an id, so that the same history gives the same times, and feeds that fail
 together do not come back together.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from cronsim import CronSim
-
-from worker.model import Freshness, Quiet, Rhythm, TargetState
+from worker.model import Freshness, Rhythm
+from worker.times import counted, jitter
 
 DAY = timedelta(days=1)
 #: A server may ask for patience: so far we follow what it says of freshness. Content networks add a day unasked, and
@@ -30,15 +26,6 @@ _UNKNOWN = Rhythm()
 #: A feed's next poll is late by at most this part of its wait.
 _LATE = 0.1
 _MAX_LATE = timedelta(minutes=5)
-_FIRST_RETRY = 30.0
-#: With the jitter of a fifth, 15 minutes.
-_LAST_RETRY = 750.0
-#: Failures of a target in a row, of different deliveries, after which one of them is tried for all.
-BREAK_AFTER = 3
-#: A target that asks for time again is given so much at least.
-_PATIENCE = timedelta(minutes=5)
-#: `timedelta` and `datetime` overflow; nobody waits longer.
-_LONGEST = timedelta(days=30)
 
 
 def next_poll(
@@ -50,7 +37,7 @@ def next_poll(
     now: datetime,
     rhythm: Rhythm = _UNKNOWN,
 ) -> datetime:
-    """When to poll the feed again, after a poll at `now` that left it with `failures` in a row.
+    """The time to poll the feed again, after a poll at `now` that left it with `failures` in a row.
 
     Never before `every`, nor before the server wants us back: a Retry-After counts for at most a day, freshness (by
     header, ttl or skipHours) for at most four hours. After a success a little later than that, and as its rhythm has
@@ -61,19 +48,19 @@ def next_poll(
     if failures <= 0:
         fresh = min(max(_wished(freshness.max_age), _wished(rhythm.ttl)), _FRESHEST)
         wait = max(every, timedelta(seconds=rhythm.interval), fresh, retry_after)
-        late = wait + _fraction(feed_id) * min(_LATE * wait, _MAX_LATE)
+        late = wait + jitter(feed_id) * min(_LATE * wait, _MAX_LATE)
         return _not_skipped(now + (late if every >= DAY else min(late, DAY)), rhythm)
     doubled = every.total_seconds() * 2.0 ** min(failures - 1, 32)
     wait = timedelta(seconds=min(doubled, max(every, _SLOWEST).total_seconds()))
     # Earlier rather than later, so that the limit holds also for what waits longest.
-    early = wait - _LATE * _fraction(f"{feed_id} {failures}") * wait
+    early = wait - _LATE * jitter(f"{feed_id} {failures}") * wait
     return now + max(every, early, retry_after)
 
 
 def next_poll_of_retired(feed_id: str, every: timedelta, *, now: datetime) -> datetime:
-    """When to ask once more for a feed that was said to be gone for good."""
+    """The time to ask once more for a feed that was said to be gone for good."""
     wait = max(every, _RETIRED)
-    return now + wait + _fraction(feed_id) * min(_LATE * wait, _MAX_LATE)
+    return now + wait + jitter(feed_id) * min(_LATE * wait, _MAX_LATE)
 
 
 def learnt(moments: Iterable[datetime], every: timedelta, *, now: datetime) -> tuple[timedelta, str]:
@@ -96,10 +83,10 @@ def learnt(moments: Iterable[datetime], every: timedelta, *, now: datetime) -> t
 
 def _said(span: timedelta) -> str:
     minutes = span.total_seconds() / 60
-    for size, unit in ((1440, "days"), (60, "hours")):
+    for size, unit in ((1440, "day"), (60, "hour")):
         if minutes >= 2 * size:
-            return f"{minutes / size:.0f} {unit}"
-    return f"{minutes:.0f} minutes"
+            return counted(round(minutes / size), unit)
+    return counted(round(minutes), "minute")
 
 
 def _not_skipped(due: datetime, rhythm: Rhythm) -> datetime:
@@ -112,84 +99,6 @@ def _not_skipped(due: datetime, rhythm: Rhythm) -> datetime:
     return due + _FRESHEST
 
 
-def next_attempt(key: str, attempt: int, *, after: timedelta | None, now: datetime) -> datetime:
-    """When to try the delivery `key` again, whose `attempt` (1 for the first) failed at `now`.
-
-    30 seconds later at first, doubling to at most 15 minutes, and never before `after` from now, where the other
-    side said so.
-    """
-    wait = timedelta(seconds=min(_FIRST_RETRY * 2.0 ** min(max(attempt, 1) - 1, 16), _LAST_RETRY))
-    wait += 0.2 * _fraction(f"{key} {attempt}") * wait
-    return now + max(wait, min(after or wait, _LONGEST))
-
-
-def next_digest(cron: str, timezone: str, after: datetime) -> datetime:
-    """The first moment later than `after` that the cron expression names in that time zone.
-
-    A time that a change of clocks leaves out counts at its end, one that comes twice counts once (as Debian's cron).
-    """
-    return next(CronSim(cron, after.astimezone(ZoneInfo(timezone)))).astimezone(UTC)
-
-
-def quiet_until(hours: Sequence[Quiet], timezone: str, moment: datetime) -> datetime:
-    """`moment`, or the end of the quiet hours that it falls into; hours that follow at once count as one."""
-    zone = ZoneInfo(timezone)
-    # One turn for each stretch that begins where another ends; a week of them is the whole of time.
-    for _ in range(8 * max(len(hours), 1)):
-        ends = list(_ends(hours, zone, moment))
-        if not ends:
-            break
-        moment = max(ends)
-    return moment
-
-
-def _ends(hours: Sequence[Quiet], zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
-    """When the quiet hours end that `moment` falls into, by the clock on the wall."""
-    wall = moment.astimezone(zone).replace(tzinfo=None)
-    for quiet in hours:
-        for day in (wall.date() - DAY, wall.date()):
-            begin = datetime.combine(day, quiet.since)
-            end = datetime.combine(day if quiet.since < quiet.until else day + DAY, quiet.until)
-            if begin <= wall < end and (not quiet.days or day.weekday() in quiet.days):
-                found = end.replace(tzinfo=zone).astimezone(UTC)
-                # An end that comes twice in a night: whoever is past the first waits for the second.
-                yield found if found > moment else end.replace(tzinfo=zone, fold=1).astimezone(UTC)
-
-
 def _wished(seconds: int | None) -> timedelta:
-    """What the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
+    """The pause that the server wishes, from nothing to a day; clamped before it is a timedelta, which overflows."""
     return timedelta(seconds=min(max(0, seconds or 0), 86_400))
-
-
-def _fraction(text: str) -> float:
-    """A number in [0, 1) that stands for `text`."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest(), "big") / 2**48
-
-
-def after_failure(
-    target_id: str, was: TargetState, *, delivery: int, started: datetime, after: timedelta | None, now: datetime
-) -> TargetState:
-    """What a target's state becomes when the attempt of `delivery`, `started` then, failed as any message would have.
-
-    After three in a row, of different deliveries, it is tried with one at a time, at pauses that grow to 15 minutes.
-    `after`: it asked to be left alone so long, which holds for all that it is sent; the second time in a row for five
-    minutes at least, since services shut out who keeps asking.
-    """
-    again = was.failing_since is not None and started > was.failing_since
-    if after is not None:
-        after = min(max(after, _PATIENCE) if again else after, _LONGEST)
-    blocked = max(filter(None, (was.blocked_until, None if after is None else now + after)), default=None)
-    if was.probe_at is not None and delivery != was.probe:
-        return replace(was, blocked_until=blocked)  # under way when the others failed, and no news
-    failures = was.failures + (was.probe_at is not None or delivery != was.probe)
-    pause = None
-    if failures >= BREAK_AFTER:
-        pause = next_attempt(target_id, failures - BREAK_AFTER + 1, after=after, now=now)
-    return TargetState(
-        failures=failures,
-        failing_since=was.failing_since or now,
-        probe_at=pause,
-        probe=delivery,
-        blocked_until=blocked,
-        told=was.told,
-    )

@@ -6,6 +6,7 @@ Programs read JSON instead (`worker.logs`).
 """
 
 import re
+import textwrap
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from worker import times
+from worker.times import counted
 
 Event = Mapping[str, Any]
 #: An event, the style of its line, and the line's words.
@@ -32,6 +34,8 @@ _OF_THE_LOG: Final = {"event", "level", "timestamp", "exception", "logger"}
 #: The most severe first; with the style of each, as terminals number them (ECMA-48 8.3.117).
 _SEVERITIES: Final = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2"}
 _LEVELS: Final = {"warning": "33", "error": "31", "critical": "31"}
+#: Below an hour; and columns that are too few to break lines for.
+_INDENT, _NARROWEST = " " * 6, 34
 #: Feeds that one line names.
 _NAMED = 3
 
@@ -48,13 +52,6 @@ def _sign(char: str) -> str:
     return chr(0x2400 + ord(char)) if char < " " else "\u2421" if char == "\x7f" else "\ufffd"
 
 
-def counted(number: int, what: str) -> str:
-    """`1 feed`, `2 feeds`, `2 copies`."""
-    if number == 1:
-        return f"1 {what}"
-    return f"{number} {what[:-1]}ies" if re.search("[^aeiou]y$", what) else f"{number} {what}s"
-
-
 class Screen:
     """Takes events from any thread and writes lines, each with the hour at the desk; a new day has a line of its own.
 
@@ -62,8 +59,10 @@ class Screen:
     that fail within three seconds are one line.
     """
 
-    def __init__(self, write: Callable[[str], object], *, colours: bool) -> None:
+    def __init__(self, write: Callable[[str], object], *, colours: bool, width: Callable[[], int] = lambda: 0) -> None:
         self._write, self._colours = write, colours
+        #: Columns of the terminal; 0 where nothing is to be broken.
+        self._width = width
         self._lock = threading.RLock()
         self._held: defaultdict[str, list[Event]] = defaultdict(list)
         self._day = ""
@@ -87,7 +86,7 @@ class Screen:
 
     def flush(self) -> None:
         """Show what is held."""
-        for kind in tuple(self._held):
+        for kind in _HELD:
             self._let_go(kind)
 
     def _let_go(self, kind: str) -> None:
@@ -113,7 +112,16 @@ class Screen:
             self._write(self._styled("2", day))
         # The first word alone has the style: a screen of red letters is read by nobody.
         first, blank, rest = inert(words, keep="").partition(" ")
-        self._write(f"{times.bare(at, '%H:%M')} {self._styled(style, first)}{blank}{rest}")
+        words = "\n".join(self._lines(f"{first}{blank}{rest}")).removeprefix(first)
+        self._write(f"{times.bare(at, '%H:%M')} {self._styled(style, first)}{words}")
+
+    def _lines(self, words: str) -> list[str]:
+        """The words in lines that end where a word does; all but the first are indented as far as the hour is wide."""
+        room = self._width() - len(_INDENT)
+        if room < _NARROWEST:
+            return [words]
+        lines = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+        return lines[:1] + [_INDENT + line for line in lines[1:]]
 
     def _styled(self, style: str, text: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._colours and style else text
@@ -150,7 +158,7 @@ def _problems(event: Event) -> str:
         if not line.startswith("    "):
             count += 1
             said = said or line
-        elif count == 1 and line.strip().startswith(("mend:", "fix:")):
+        elif count == 1 and line.strip().startswith(("fix:", "fix:")):
             fixes = f" ({line.strip()})"
     more = f"; {counted(count - 1, 'more problem')}, `veille check` lists them" if count > 1 else ""
     return f"{event['event']}: {said}{fixes}{more}"
@@ -170,7 +178,7 @@ _SAID: Final[Mapping[str, Callable[[Event], str]]] = {
 
 
 def _deliveries(events: Sequence[Event]) -> Iterable[_Shown]:
-    """What was sent, the most severe first and all its targets in one line; then what was not, a line a reason."""
+    """Lines of what was sent, the most severe first, all its targets in one; then of what was not, a line a reason."""
     sent: defaultdict[tuple[Any, ...], list[Event]] = defaultdict(list)
     for event in events:
         if event["state"] == "sent":
@@ -198,7 +206,7 @@ def _sent(group: Sequence[Event]) -> str:
 
 
 def _unsent(group: Sequence[Event], target: str, state: str, why: str) -> str:
-    """What a target refused for one reason: the first by its title, and how many more."""
+    """A line of the messages that a target refused for one reason: the first title, and how many more."""
     match state:
         case "retry":
             due = min(datetime.fromisoformat(one["due"]) for one in group)

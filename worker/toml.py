@@ -48,7 +48,7 @@ class Toml:
         newlines = before.count("\n")
         return line + newlines, len(before) - before.rfind("\n") if newlines else column + len(before)
 
-    def problem(self, path: Sequence[str | int], message: str, mend: str = "", *, at: int | None = None) -> Problem:
+    def problem(self, path: Sequence[str | int], message: str, fix: str = "", *, at: int | None = None) -> Problem:
         """A problem with the value at `path`, showing its line; with `at`, a caret at that character of the string."""
         line, column = (self.place(path)[0], 0) if at is None else self.place_within(path, at)
         return Problem(
@@ -56,16 +56,16 @@ class Toml:
             line=line,
             column=column,
             message=message,
-            mend=mend,
+            fix=fix,
             source=self.lines[line - 1].rstrip() if self.lines else "",
         )
 
-    def pointed(self, path: Sequence[str | int], message: str, mend: str = "", *, key: str = "") -> Problem:
+    def pointed(self, path: Sequence[str | int], message: str, fix: str = "", *, key: str = "") -> Problem:
         """A problem with a caret under the value at `path` or, with `key`, under that key before it."""
         line, column = self.place(path)
         source = self.lines[line - 1]
         found = source.rfind(key, 0, column - 1) if key else -1
-        return replace(self.problem(path, message, mend), column=column if found < 0 else found + 1)
+        return replace(self.problem(path, message, fix), column=column if found < 0 else found + 1)
 
 
 def parse(file: str, raw: bytes, limit: int = MAX_BYTES) -> Toml:
@@ -78,11 +78,11 @@ def parse(file: str, raw: bytes, limit: int = MAX_BYTES) -> Toml:
         return UserError([Problem(file=file, line=line, message=message, **more)])
 
     if len(raw) > limit:
-        raise fail(f"the file has {len(raw)} bytes, more than {limit}", mend="split it")
+        raise fail(f"the file has {len(raw)} bytes, more than {limit}", fix="split it")
     try:
         source = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as e:
-        raise fail("the file is not UTF-8", raw[: e.start].count(b"\n") + 1, mend="save it as UTF-8") from e
+        raise fail("the file is not UTF-8", raw[: e.start].count(b"\n") + 1, fix="save it as UTF-8") from e
     lines = tuple(source.split("\n"))
     try:
         data = tomllib.loads(source)

@@ -1,4 +1,4 @@
-"""Whether Veille itself is well: what is wrong at present, from what the store and the process know.
+"""Veille's own health: the conditions that are on at present, from the store's and the process's facts.
 
     (Facts, now) -conditions-> Condition...
 
@@ -11,6 +11,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
+
+from worker import times
+from worker.times import counted
 
 _DAY = timedelta(days=1)
 _NEVER: Mapping[str, datetime] = MappingProxyType({})
@@ -38,7 +41,7 @@ LOG_LARGE = 256 * 1024 * 1024
 
 
 class Kind(StrEnum):
-    """What may be wrong; the same word in row, metric and screen."""
+    """Kinds of conditions; the same word in row, metric and screen."""
 
     FEED_FAILS = "feed_fails"
     FEED_SILENT = "feed_silent"
@@ -140,7 +143,7 @@ class Condition:
 
     @property
     def key(self) -> str:
-        """What it is told apart by."""
+        """The key of the condition."""
         return f"{self.kind}:{self.about}"
 
 
@@ -159,7 +162,7 @@ class On:
 def conditions(
     facts: Facts, now: datetime, on: frozenset[str] = frozenset(), *, began: Mapping[str, datetime] = _NEVER
 ) -> tuple[Condition, ...]:
-    """What is wrong; `on` names by key what was wrong before, since some needs more to end than to begin.
+    """Conditions that are on; `on` names by key those of before, since some need more to end than to begin.
 
     `began`: since when. A silence is over when something came, and not because the past that it was judged by is kept
     no longer.
@@ -208,18 +211,20 @@ def _unseen(one: On, now: datetime) -> bool:
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 
 
-def _still(began: Mapping[str, datetime], kind: Kind, about: str, times: Sequence[datetime]) -> Condition | None:
+def _still(began: Mapping[str, datetime], kind: Kind, about: str, came: Sequence[datetime]) -> Condition | None:
     """The silence that is on, while nothing came since it began; None where none is, or something did."""
     since = began.get(f"{kind}:{about}")
-    if since is None or (times and times[-1] >= since):
+    if since is None or (came and came[-1] >= since):
         return None
-    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {since:%Y-%m-%d %H:%M} UTC")
+    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {times.say(since)}")
 
 
 def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for feed in facts.feeds:
         if feed.failures >= feed.fails_at:
-            yield Condition(kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {feed.failures} polls failed")
+            yield Condition(
+                kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {counted(feed.failures, 'poll')} failed"
+            )
         known = f"{Kind.FEED_SILENT}:{feed.key}" in on
         usual = _longest(feed.arrivals)
         # One that begins to fail has not broken its silence.
@@ -229,7 +234,7 @@ def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[st
             silent = min(feed.answered, now) - feed.arrivals[-1]
             if silent > max(2 * usual, SHORTEST_SILENCE) - known * LEEWAY:
                 body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
-                subject = f"{feed.name}: nothing new since {feed.arrivals[-1]:%Y-%m-%d %H:%M} UTC"
+                subject = f"{feed.name}: nothing new since {times.say(feed.arrivals[-1])}"
                 yield Condition(kind=Kind.FEED_SILENT, about=feed.key, subject=subject, body=body)
         if feed.gap:
             body = "Its last document held new items only, so that others may have come and gone: poll it more often."
@@ -252,7 +257,8 @@ def _of_names(facts: Facts, now: datetime) -> Iterator[Condition]:
     waiting = [feed for feed in facts.feeds if feed.unresolved]
     if any(feed.answered is None or now - feed.answered > NAMES_LOST for feed in waiting):
         names = ", ".join(feed.name for feed in waiting[:_NAMED]) + (", ..." if len(waiting) > _NAMED else "")
-        body = f"{len(waiting)} of {len(facts.feeds)} feeds cannot be polled: {names}. Their failures are not counted."
+        share = f"{len(waiting)} of {counted(len(facts.feeds), 'feed')}"
+        body = f"{share} cannot be polled: {names}. Their failures are not counted."
         yield Condition(kind=Kind.DNS_DOWN, subject="the name server does not answer", body=body)
 
 
@@ -265,28 +271,28 @@ def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
 
 def _of_rules(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for rule in facts.rules:
-        times = rule.matches
-        if still := _still(began, Kind.RULE_QUIET, rule.id, times):
+        matches = rule.matches
+        if still := _still(began, Kind.RULE_QUIET, rule.id, matches):
             yield still
-        elif len(times) >= FEWEST_MATCHES and len({time.date() for time in times}) >= FEWEST_DAYS:
-            usual = max(after - before for before, after in pairwise(times))
+        elif len(matches) >= FEWEST_MATCHES and len({time.date() for time in matches}) >= FEWEST_DAYS:
+            usual = max(after - before for before, after in pairwise(matches))
             known = f"{Kind.RULE_QUIET}:{rule.id}" in on
-            if now - times[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
+            if now - matches[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
                 body = f"It was never quiet for longer than {_said(usual)} in the weeks before."
-                subject = f"rule {rule.id}: no match since {times[-1]:%Y-%m-%d}"
+                subject = f"rule {rule.id}: no match since {times.bare(matches[-1], times.DAY)}"
                 yield Condition(kind=Kind.RULE_QUIET, about=rule.id, subject=subject, body=body)
-        today = sum(time > now - _DAY for time in times)
+        today = sum(time > now - _DAY for time in matches)
         known = f"{Kind.RULE_SPIKES}:{rule.id}" in on
-        if today >= SPIKE_MATCHES / (1 + known) and times[0] <= now - SPIKE_FEWEST:
-            most = max(_in_day(times, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
+        if today >= SPIKE_MATCHES / (1 + known) and matches[0] <= now - SPIKE_FEWEST:
+            most = max(_in_day(matches, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
             if today > SPIKE_TIMES / (1 + known) * most:
-                body = f"{today} matches in a day; {most} on the busiest day of the two weeks before."
+                body = f"{counted(today, 'match')} in a day; {most} on the busiest day of the two weeks before."
                 subject = f"rule {rule.id}: many more matches than ever"
                 yield Condition(kind=Kind.RULE_SPIKES, about=rule.id, subject=subject, body=body)
 
 
-def _in_day(times: Sequence[datetime], end: datetime) -> int:
-    return sum(end - _DAY < time <= end for time in times)
+def _in_day(matches: Sequence[datetime], end: datetime) -> int:
+    return sum(end - _DAY < time <= end for time in matches)
 
 
 def _of_targets(facts: Facts) -> Iterator[Condition]:

@@ -1,4 +1,4 @@
-"""What each match owes whom, decided once: obligations with their verdicts, and the plan after each attempt.
+"""Decisions about alerts, each taken once: obligations with their verdicts, and the plan after each attempt.
 
     (Match..., Novelty, History, About) -alert-> Obligation(verdict, reason, what carries it and when)...
     Receipt -settle-> Settled

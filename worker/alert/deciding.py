@@ -37,7 +37,7 @@ _ASKED_FOR = frozenset({Suppression.SILENCED, Suppression.MUTED_STORY})
 def alert(
     matches: Sequence[Match], novelty: Novelty, history: History, policy: AlertPolicy, about: About
 ) -> tuple[Obligation, ...]:
-    """What each match owes each recipient it concerns: owed or suppressed with its reason, and what carries it when.
+    """Obligations of each match to each recipient: owed, or suppressed with a reason, and the deliveries for them.
 
     - The first article of a story that a rule matches is a `first`; later ones are a `follow-up` where their outlet
       told nothing yet, else a `development`. Which of them are told is for `follow_up` to say; the others wait for
@@ -112,7 +112,7 @@ class _Deciding:
                 yield from self._escalations(match, to, made)
 
     def _occasion(self, rule_id: str, to: Addressee) -> tuple[Occasion | None, str]:
-        """Why the recipient is told, as a kind and as the ledger's word; None: it is decided already."""
+        """The reason why the recipient is told, as a kind and as the ledger's word; None: it is decided already."""
         history, about = self._history, self._about
         pair = (rule_id, to.recipient)
         if pair in history.decided:
@@ -190,7 +190,7 @@ class _Deciding:
         return None
 
     def _is_left_out(self, pair: Pair, to: Addressee, occasion: Occasion) -> bool:
-        """Whether it is a follow-up of what was told, of a kind that is not wanted."""
+        """Tells whether it is a follow-up of what was told, of a kind that is not wanted."""
         is_follow_up = pair in self._history.told or (self._by_story(to) and pair in self._history.standing)
         return is_follow_up and _KINDS.get(occasion, "") not in (to.telling.follow_up or ())
 

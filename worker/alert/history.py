@@ -1,9 +1,10 @@
-"""What a decision rests on: the article, what was decided before, what people asked for."""
+"""Facts that a decision rests on: the article, earlier decisions, what people asked for."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from worker import times
 from worker.alert.volume import Level
 from worker.model import Occasion, Origin, Suppression
 
@@ -34,7 +35,7 @@ class About:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a recipient was told of a story for a rule, or is about to be told; escalations do not count."""
+    """Alerts of a story for a rule, sent or to be sent to one recipient; escalations do not count."""
 
     #: When the last of it was decided.
     last: datetime
@@ -43,7 +44,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silenced:
-    """What somebody wants to hear nothing of; what is left empty holds for everything."""
+    """A silence or mute; a field that is left empty holds for everything."""
 
     #: Ids of the rules; None: all.
     rules: frozenset[str] | None = None
@@ -56,7 +57,7 @@ class Silenced:
     reason: str = ""
 
     def covers(self, rule_id: str, recipient: str, *, story_id: int | None, feed: str, now: datetime) -> bool:
-        """Whether it keeps that from being told."""
+        """Tells whether it keeps that from being told."""
         return (
             (self.until is None or now < self.until)
             and (self.rules is None or rule_id in self.rules)
@@ -73,13 +74,13 @@ class Silenced:
     @property
     def why(self) -> str:
         """By whom, until when, what for."""
-        until = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        until = f" until {times.say(self.until)}" if self.until else ""
         return f"by {self.author}{until}" + (f": {self.reason}" if self.reason else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What was decided before about an article, its original if it is a duplicate, and its story."""
+    """Earlier decisions about an article, its original if it is a duplicate, and its story."""
 
     #: Pairs that have an obligation for the article already, on any occasion but an escalation.
     decided: frozenset[Pair] = frozenset()

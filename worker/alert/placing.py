@@ -1,13 +1,13 @@
-"""What carries an obligation, and when: at once, after a wait, in the morning, with the next digest."""
+"""Deliveries that carry an obligation, and their time: at once, after a wait, in the morning, with the next digest."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from worker.alert.history import About
 from worker.alert.routing import Addressee
+from worker.alert.schedule import next_digest, quiet_until
 from worker.alert.volume import WAVE
 from worker.model import Hold, Obligation, Severity, Target
-from worker.schedule import next_digest, quiet_until
 
 #: What the messages of one thread collect begins with one of these.
 THREADS = ("story:", "article:", WAVE)
@@ -16,7 +16,7 @@ ESCALATION = "escalation:"
 
 
 def thread_of(about: About, key: str | None) -> str:
-    """What the messages on an article collect: its story, or itself."""
+    """The key under which messages on an article collect: its story, or itself."""
     is_story = key == "story" and about.story_id is not None
     return f"story:{about.story_id}" if is_story else f"article:{about.article_id}"
 
@@ -57,7 +57,7 @@ def held(target: Target, severity: Severity, due: datetime, hold: Hold | None) -
 def escalated(
     owed: Obligation, target: Target, recipient: str, severity: Severity, *, after: timedelta, now: datetime
 ) -> Obligation:
-    """What is owed to one more recipient if nobody acknowledges `owed` in time."""
+    """The escalation to one more recipient if nobody acknowledges `owed` in time."""
     due, hold = held(target, severity, (owed.due or now) + after, Hold.ESCALATION)
     return replace(
         owed,

@@ -59,7 +59,7 @@ def _meets(route: Route, match: Match, about: About) -> bool:
 
 
 def _layered(*layers: Telling) -> Telling:
-    """What the first layer that says anything says, field by field."""
+    """The policy, each field from the first layer that sets it."""
     said = {
         field.name: next((value for layer in layers if (value := getattr(layer, field.name)) is not None), None)
         for field in fields(Telling)

@@ -1,14 +1,15 @@
-"""What becomes of a delivery after an attempt, or instead of one."""
+"""States of a delivery after an attempt, or instead of one."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from worker.alert.schedule import next_attempt
 from worker.model import DeliveryState, Outcome, Receipt
-from worker.schedule import next_attempt
+from worker.times import counted
 
 #: A delivery that was never accepted is given up after this long; an outage of 72 h must lose nothing.
 GIVE_UP = timedelta(days=7)
-#: A parked delivery whose target nobody mends is given up after this long.
+#: A parked delivery whose target nobody fixes is given up after this long.
 PARKED_FOR = timedelta(days=30)
 #: Attempts that took the process down before the delivery is taken for the cause.
 MAX_CRASHES = 5
@@ -22,7 +23,7 @@ UNCERTAIN_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What becomes of a delivery after an attempt, or instead of one."""
+    """A delivery's state after an attempt, or instead of one."""
 
     state: DeliveryState
     reason: str = ""
@@ -40,22 +41,22 @@ def settle(  # noqa: PLR0911 - one return a case reads best
     first_attempt: datetime,
     now: datetime,
 ) -> Settled:
-    """What an attempt's receipt makes of its delivery; `uncertain` counts earlier attempts that may have arrived."""
+    """A delivery's state after an attempt's receipt; `uncertain` counts earlier attempts that may have arrived."""
     match receipt.outcome:
         case Outcome.SENT:
             return Settled(state=DeliveryState.SENT)
         case Outcome.PERMANENT:
-            return Settled(state=DeliveryState.DEAD, reason=f"refused: {receipt.detail}")
+            return Settled(state=DeliveryState.FAILED, reason=f"refused: {receipt.detail}")
         case Outcome.BROKEN:
             return Settled(state=DeliveryState.PARKED, reason=receipt.detail)
         case Outcome.UNCERTAIN if uncertain + 1 >= most_uncertain:
-            reason = f"uncertain: tried {uncertain + 1} times, may have arrived: {receipt.detail}"
-            return Settled(state=DeliveryState.DEAD, reason=reason)
+            reason = f"uncertain: tried {counted(uncertain + 1, 'time')}, may have arrived: {receipt.detail}"
+            return Settled(state=DeliveryState.FAILED, reason=reason)
         case Outcome.UNCERTAIN:
             pause = UNCERTAIN_PAUSE * 4**uncertain
             return Settled(state=DeliveryState.RETRY, reason="may have arrived", due=now + pause)
         case Outcome.RETRY if now - first_attempt > GIVE_UP:
-            return Settled(state=DeliveryState.DEAD, reason=f"expired: {receipt.detail}")
+            return Settled(state=DeliveryState.FAILED, reason=f"expired: {receipt.detail}")
         case Outcome.RETRY:
             due = next_attempt(key, attempt, after=receipt.after, now=now)
             return Settled(state=DeliveryState.RETRY, reason=receipt.detail, due=due)

@@ -14,6 +14,7 @@ from fractions import Fraction
 from math import ceil
 
 from worker.model import FEWEST_STORIES, FEWEST_WEEKS, Measured, Occasion, Suppression, Volume, Wave, spoken
+from worker.times import counted
 
 #: What the messages of one wave collect begins with it.
 WAVE = "wave:"
@@ -111,7 +112,7 @@ def thread_of_wave(rule_id: str, wave: Wave) -> str:
 
 
 def _why(volume: Volume, weeks: Sequence[int], stories: int, enough: int | None, *, holds: bool) -> str:
-    count = f"{stories} stor{'y' if stories == 1 else 'ies'}"
+    count = counted(stories, "story")
     if not holds and enough is not None:
         count = f"{stories} of {enough} stories"
     said = f"{count} in {spoken(volume.per)}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from worker.app.clock import clock
-from worker.app.names import user_agent
+from worker.app.names import client_of
 from worker.child import ChildFailed, Children
 from worker.config import Config
 from worker.fetch import fetch_feed
@@ -19,7 +19,7 @@ _PARSE_SECONDS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What stands at an address."""
+    """The document at an address: a feed, or a page with feeds."""
 
     #: Addresses of feeds: the one that was asked for, if it is one.
     feeds: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ async def discover(conf: Config, url: str, chosen: int | None = None) -> Found:
     The only one that a page names, or the `chosen` one (from 1; raises IndexError), is read for what it calls itself.
     Asked for with the configuration's address guard, and read in a child process.
     """
-    client, children = Client(allow=conf.allow, user_agent=user_agent(conf)), Children(size=1)
+    client, children = client_of(conf), Children(size=1)
     try:
         found = await _read(client, children, url)
         if found.feeds and (chosen is not None or len(found.feeds) == 1):
@@ -55,7 +55,7 @@ async def discover(conf: Config, url: str, chosen: int | None = None) -> Found:
 
 
 async def _named(client: Client, children: Children, url: str) -> Found:
-    """What a page calls a feed, if it is one."""
+    """The feed at an address that a page names, or the reason for none."""
     there = await _read(client, children, url)
     if there.feeds == (url,):
         return there

@@ -13,9 +13,9 @@ from worker.deliver import check
 from worker.errors import StoreError, StoreMissingError, UserError
 from worker.pipeline.live import Live
 from worker.rules import compile_rules
-from worker.screen import counted
 from worker.store import Store, conditions, feeds, quarantine, upkeep
 from worker.store.files import open_to_others
+from worker.times import counted
 
 #: More are counted, not listed.
 _MOST = 10
@@ -75,7 +75,9 @@ def _targets(conf: Config) -> Iterator[Finding]:
     words = "\n".join(wrong) or f"{count}, right as far as can be seen without sending anything"
     yield Finding(what="targets", ok=not wrong, words=words)
     if not conf.operators:
-        yield Finding(what="operators", ok=True, words="[operators] names no target: nobody is told of what is wrong")
+        yield Finding(
+            what="operators", ok=True, words="[operators] names no target: no notice is sent of what is wrong"
+        )
 
 
 def _of_store(store: Store, live: Live) -> Iterator[Finding]:

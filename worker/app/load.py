@@ -1,22 +1,20 @@
-"""What users edit, read: the configuration and the rules."""
+"""Reads the files that users edit: the configuration and the rules."""
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker import config, match, render, rules, times
+from worker import config, times
 from worker.app.clock import clock
-from worker.child import ChildFailed, ChildReason, Children
 from worker.errors import Problem, UserError
 from worker.logs import hide
 from worker.model import Target, Templates
 from worker.pipeline.live import Live
 
 if TYPE_CHECKING:
+    from worker.rules import RuleSet
     from worker.store import Store
 
 #: Of processor time, for all samples of messages with the user's own templates.
@@ -58,18 +56,24 @@ def reload_rules(live: Live) -> Live:
         # Whoever adds a target and a rule for it in one go is not to look for a slip in the names.
         late = f"({live.config.path.name} itself is read at SIGHUP)"
         unknown = config.check_references(live.config, ruleset.rules)
-        problems += [replace(problem, mend=f"{problem.mend} {late}".lstrip()) for problem in unknown]
+        problems += [replace(problem, fix=f"{problem.fix} {late}".lstrip()) for problem in unknown]
     if problems or ruleset is None:
         raise UserError(problems)
     return replace(live, ruleset=ruleset, seen=seen)
 
 
 def _templates(templates: Templates) -> Sequence[Problem]:
-    """What is wrong with the user's own templates; a child tries them, as one that loops would never come back."""
+    """Mistakes in the user's own templates; a child tries them, as a template that loops would never come back."""
     if not templates.sources:
         return ()
 
-    async def tried() -> tuple[Problem, ...] | ChildFailed:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    from worker import render
+    from worker.child import ChildFailed, ChildReason, Children
+
+    async def tried() -> "tuple[Problem, ...] | ChildFailed":
         children = Children(size=1, cpu_seconds=_TEMPLATE_SECONDS)
         try:
             return await children.run(render.check, templates, seconds=2 * _TEMPLATE_SECONDS)
@@ -82,15 +86,17 @@ def _templates(templates: Templates) -> Sequence[Problem]:
     if not isinstance(found, ChildFailed):
         return found
     if found.reason is ChildReason.RAISED or found.reason is ChildReason.DIED:
-        message, mend = f"the templates could not be tried: {found.detail}", ""
+        message, fix = f"the templates could not be tried: {found.detail}", ""
     else:
         message = f"the templates take more than {_TEMPLATE_SECONDS} s, or too much memory, for messages of a few lines"
-        mend = "look for a loop within a loop, or a text that grows"
-    return [Problem(file=templates.folder, line=0, message=message, mend=mend)]
+        fix = "look for a loop within a loop, or a text that grows"
+    return [Problem(file=templates.folder, line=0, message=message, fix=fix)]
 
 
-def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
+def _checked(folder: Path) -> "tuple[RuleSet | None, list[Problem]]":
     """The rules of `folder`, if they can be compiled, and everything that speaks against them, failing tests too."""
+    from worker import match, rules
+
     problems: list[Problem] = []
     try:
         files = config.read_rules(folder)
@@ -101,12 +107,14 @@ def _checked(folder: Path) -> tuple[rules.RuleSet | None, list[Problem]]:
     return ruleset, [*problems, *match.failing_tests(ruleset, clock())]
 
 
-def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> rules.RuleSet:
+def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> "RuleSet":
     """The rules of `folder` alone, else those of the configuration at `path` or, without one, of `rules` beside it.
 
     Raises UserError with every mistake; with `tested`, also with every `[[rule.test]]` that fails, and every feed
     or tag that a rule reads and the configuration does not have.
     """
+    from worker import match, rules
+
     readable = load_readable(path) if path.exists() else None
     if folder is None:
         folder = path.parent / "rules" if readable is None else readable.config.rules_folder
@@ -120,17 +128,15 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
     return ruleset
 
 
-def with_rules(path: Path, ruleset: rules.RuleSet) -> Live:
+def with_rules(path: Path, ruleset: "RuleSet") -> Live:
     """The configuration at `path` with other rules than its own, to be tried; raises UserError."""
     return Live(config=load_config(path), ruleset=ruleset)
 
 
 def _empty(files: Mapping[str, bytes]) -> list[Problem]:
     """An empty file is one that an editor is about to write, or that a full disk left behind: it says nothing."""
-    mend = "write it again, or remove it"
-    return [
-        Problem(file=name, line=0, message="the file is empty", mend=mend) for name, raw in files.items() if not raw
-    ]
+    fix = "write it again, or remove it"
+    return [Problem(file=name, line=0, message="the file is empty", fix=fix) for name, raw in files.items() if not raw]
 
 
 def load_config(path: Path) -> config.Config:
@@ -146,7 +152,7 @@ class Readable:
 
     config: config.Config
     #: None: they cannot be compiled.
-    ruleset: rules.RuleSet | None
+    ruleset: "RuleSet | None"
     problems: tuple[Problem, ...]
 
     @property
@@ -164,6 +170,8 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
     _adopt(conf)
     ruleset = None
     if with_rules:
+        from worker import rules
+
         try:
             ruleset = rules.compile_rules(config.read_rules(conf.rules_folder))
         except UserError as e:
@@ -172,7 +180,7 @@ def load_readable(path: Path, *, with_rules: bool = False) -> Readable:
 
 
 def _adopt(conf: config.Config) -> None:
-    """What is printed and logged from now on hides this configuration's secrets, and is in its desk's zone."""
+    """Hide this configuration's secrets in all output and logs from now on, and show times in its desk's zone."""
     hide(conf.secrets)
     times.use(conf.timezone)
 
@@ -182,8 +190,8 @@ def target_named(live: Live, target_id: str) -> Target:
     targets = live.config.alerts.targets
     target = next((one for one in targets if one.id == target_id), None)
     if target is None:
-        mend = f"one of: {', '.join(one.id for one in targets)}"
-        raise UserError([Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", mend=mend)])
+        fix = f"one of: {', '.join(one.id for one in targets)}"
+        raise UserError([Problem(file=str(live.config.path), line=0, message=f"no target {target_id!r}", fix=fix)])
     return target
 
 

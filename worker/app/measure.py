@@ -1,4 +1,4 @@
-"""What the store says of itself, gathered for Prometheus."""
+"""Gathers the store's figures for Prometheus."""
 
 from worker.config import Config
 from worker.metrics import Measured

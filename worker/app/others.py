@@ -15,7 +15,7 @@ _LOOKS_APART = 15.0
 
 
 class Others:
-    """What one worker has seen of the others' heartbeats.
+    """The heartbeats of other workers, as one worker has seen them.
 
     A beat counts by whether it changed from one look to the next, on this process's monotonic clock: the clocks of two
     machines disagree, and may be set.

@@ -149,7 +149,7 @@ def _items(
 
 
 def _matches(tx: Tx, live: Live, article: StoredArticle) -> Sequence[Match]:
-    """What the live rules say of the article's newest text."""
+    """The matches of the live rules in the article's newest text."""
     entry = entries.of_article(tx, article.id)
     feed = live.feed(entry) if entry else None
     one = article.article

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from worker.app.load import load, reload_rules
-from worker.app.names import user_agent
+from worker.app.names import client_of, network_of
 from worker.app.watch import settled
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
@@ -24,8 +24,8 @@ from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
-from worker.screen import counted
 from worker.store import deliveries, feeds, upkeep
+from worker.times import counted
 
 _log = structlog.get_logger()
 
@@ -38,7 +38,7 @@ _MOST, _LONGEST = 20, 500
 
 
 class _What(StrEnum):
-    """What is read again."""
+    """Files that are read again."""
 
     #: config.toml, and the rules with it.
     CONFIGURATION = "configuration"
@@ -120,9 +120,9 @@ class Reloads:
             _log.warning("another store takes a restart")
         if live.config.listen != old.config.listen:
             _log.warning("another address of the console takes a restart")
-        if (live.config.allow, user_agent(live.config)) != (old.config.allow, user_agent(old.config)):
+        if network_of(live.config) != network_of(old.config):
             self._spawn(_retire(self._edges.client))
-            self._edges.client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+            self._edges.client = client_of(live.config)
         self._judged = live.seen
         self._swap(live)
         _log.info("reloaded", feeds=len(live.config.feeds), rules=len(live.ruleset.rules))
@@ -135,7 +135,7 @@ class Reloads:
             deliveries.unpark(tx, now, live.paced)
 
     async def _read_rules(self) -> tuple[Live, Live | Exception]:
-        """What is in force, and that with the rules of the folder, or what speaks against them."""
+        """The active configuration with the rules of the folder, or the problems with these."""
         base = self._edges.live
         try:
             return base, await asyncio.to_thread(reload_rules, base)
@@ -157,14 +157,14 @@ class Reloads:
         self._edges.live = live
 
     def _problems(self, error: Exception, place: Path) -> tuple[Problem, ...]:
-        """What a failed reading is to be blamed on."""
+        """The problems that made a reading fail."""
         if isinstance(error, UserError):
             return error.problems
         if isinstance(error, VeilleError):
-            return (Problem(file=str(place), line=0, message=str(error), mend="send SIGHUP again"),)
+            return (Problem(file=str(place), line=0, message=str(error), fix="send SIGHUP again"),)
         _log.exception("a reload failed", exc_info=error)
         message = f"Veille itself failed to read it: {type(error).__name__}: {error}"
-        return (Problem(file=str(place), line=0, message=message, mend="please report it; the log shows the trace"),)
+        return (Problem(file=str(place), line=0, message=message, fix="please report it; the log shows the trace"),)
 
     # --- saying ---
 
@@ -183,7 +183,7 @@ class Reloads:
         self._note()
 
     def _accept(self, *what: _What) -> None:
-        """What was refused is good again, and that is said."""
+        """Report that files which were refused can be used again."""
         mended = [one for one in what if self._refused.pop(one, ())]
         if mended:
             named = " and the ".join(mended)
@@ -194,7 +194,7 @@ class Reloads:
         if left and not any(problem.file == str(self._path) for problem in left):
             # The rules that SIGHUP was refused for are good by now; the configuration it asked for is not in force.
             message = "at the last SIGHUP it was refused for the rules' sake, which are good by now"
-            left = (Problem(file=str(self._path), line=0, message=message, mend="send SIGHUP again"),)
+            left = (Problem(file=str(self._path), line=0, message=message, fix="send SIGHUP again"),)
             self._refused[_What.CONFIGURATION] = left
         self._said = {_key(problem) for problem in left}
         self._note()
@@ -229,7 +229,7 @@ def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:
             problem,
             file=_shown(problem.file),
             message=_shown(problem.message)[:_LONGEST],
-            mend=_shown(problem.mend)[:_LONGEST],
+            fix=_shown(problem.fix)[:_LONGEST],
             source=_shown(problem.source) if len(problem.source) <= _LONGEST else "",
         )
         for problem in problems[:_MOST]

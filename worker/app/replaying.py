@@ -6,9 +6,8 @@ from pathlib import Path
 
 from worker.app.clock import clock
 from worker.app.load import open_for
-from worker.app.names import user_agent
+from worker.app.names import client_of
 from worker.child import Children
-from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.replay import Rerun, rerun
@@ -22,7 +21,7 @@ async def again(live: Live, since: datetime, watch: Watch) -> Rerun:
     Raises StoreError.
     """
     store = open_for(live.config, create=False)
-    client, children = Client(user_agent=user_agent(live.config)), Children()
+    client, children = client_of(live.config), Children()
     try:
         with tempfile.TemporaryDirectory(prefix="veille-replay-") as folder:
             thrown_away = open_store(f"sqlite:///{Path(folder) / 'replay.db'}", create=True)

@@ -19,15 +19,15 @@ from xml.parsers import expat
 
 import structlog
 
+from worker import times
 from worker.app.clock import LATE_AFTER, SET_BACK, clock
 from worker.app.load import load, open_for, target_named
-from worker.app.names import user_agent
+from worker.app.names import client_of
 from worker.child import Children
 from worker.deliver import send
 from worker.errors import StoreError, VeilleError
 from worker.logs import Form, configure
 from worker.model import Claimed, Notice, Receipt
-from worker.net import Client
 from worker.pipeline.edges import Edges
 from worker.pipeline.live import Live
 from worker.pipeline.operators import tell
@@ -70,7 +70,7 @@ async def edges(live: Live, store: Store, echo: Callable[[str], None]) -> AsyncI
     if expat.version_info < _EXPAT:
         found = ".".join(map(str, expat.version_info))
         raise VeilleError(f"Python's expat is {found}, which does not bound entities: nothing is parsed with it")
-    client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+    client = client_of(live.config)
     children, senders = Children(), Children(size=2)
     owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}"
     made = Edges(
@@ -133,7 +133,7 @@ def _tell_of_the_dead(tx: Tx, live: Live, now: datetime) -> None:
         upkeep.rest(tx, one.owner)
     for beat in beats[:1]:
         if now - beat.tick > LATE_AFTER:
-            body = f"It ended without saying so; its last tick was at {beat.tick:%Y-%m-%d %H:%M:%S} UTC."
+            body = f"It ended without saying so; its last tick was at {times.say(beat.tick, times.SECONDS)}."
             tell(tx, live, "the worker was not running", body, now=now)
 
 
@@ -168,7 +168,7 @@ async def send_test(live: Live, target_id: str, echo: Callable[[str], None]) -> 
     target = target_named(live, target_id)
     now = clock()
     notice = Notice(subject="Veille: test", body=f"This is a test message from Veille to {target_id}.")
-    client = Client(allow=live.config.allow, user_agent=user_agent(live.config))
+    client = client_of(live.config)
     children = Children()
     receipts: dict[str, Receipt] = {}
     try:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker import vigil
+from worker import times, vigil
 from worker.app.clock import LATE_AFTER
 from worker.model import FetchReason
 from worker.pipeline.edges import Edges
@@ -30,7 +30,7 @@ _MOST = 20
 
 
 class Vigil:
-    """What one process knows of its own health, and what the store says is wrong."""
+    """One process's health, and the conditions that the store shows."""
 
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
@@ -67,7 +67,7 @@ class Vigil:
             self.well = not any(self._concerns(one) for one in conditions.on(tx))
 
     def _concerns(self, one: On) -> bool:
-        """Whether it may make an alert late that this worker is to send; another's troubles are the other's."""
+        """Tells whether it may make an alert late that this worker is to send; another's troubles are the other's."""
         anothers = one.kind in vigil.OWN and one.key != f"{one.kind}:{self._edges.owner}"
         return one.kind in vigil.SEVERE and not anothers
 
@@ -86,7 +86,7 @@ class Vigil:
 
 
 def gathered(tx: Tx, store: Store, live: Live, now: datetime, *, everything: bool) -> Facts:
-    """What can be known from outside the worker too; with `everything` also what takes longer to read."""
+    """Facts that any process can read from the store; with `everything` also those that take longer."""
     parked = tuple(sorted(targets.parked(tx).items()))
     free = None if store.path is None else shutil.disk_usage(store.path.parent).free
     if not everything:
@@ -136,7 +136,7 @@ def _tell(tx: Tx, live: Live, begun: Sequence[Condition], over: Sequence[On], no
     ended = [one for one in over if one.kind not in vigil.RECOVERY_TOLD_ELSEWHERE]
     if ended:
         said = words(live)
-        lines = "\n".join(f"{one.words} (since {one.since:%Y-%m-%d %H:%M} UTC)" for one in ended[:_MOST])
+        lines = "\n".join(f"{one.words} (since {times.say(one.since)})" for one in ended[:_MOST])
         subject = said.over + _headed([one.words for one in ended])
         tell(tx, live, subject, f"{lines}\n\n{said.is_over}", now=now, kind=Gathered.OVER)
 
@@ -147,4 +147,4 @@ def _headed(subjects: Sequence[str]) -> str:
 
 def _doctor(new: Sequence[Condition]) -> str:
     more = f"{len(new) - _MOST} more. " if len(new) > _MOST else ""
-    return f"{more}`veille doctor` shows what is wrong; you are told when it is over."
+    return f"{more}`veille doctor` shows what is wrong; a notice follows when it is over."

@@ -35,7 +35,7 @@ _GATHERED = 100
 async def settled(
     folder: Callable[[], Path], known: Callable[[], Look | None], read: Callable[[], Awaitable[T]]
 ) -> tuple[Look, T]:
-    """How the folder looks and what was read in it, once it is not what is `known` and nobody writes to it any more.
+    """The folder's state and files, once it differs from `known` and nobody writes to it any more.
 
     What is read of a folder that changes meanwhile is dropped. `folder` and `known` are asked at each look, since a
     reload may change them.
@@ -81,4 +81,6 @@ async def _ring(folder: Path, bell: asyncio.Event) -> None:
             async for _ in news:
                 bell.set()
     except Exception as e:  # noqa: BLE001 - no folder, too many watches, or none on this file system: looking will do
-        _log.info("the system does not tell of changes; the folder is looked at", folder=str(folder), error=str(e))
+        _log.info(
+            "the system reports no changes of files; the folder is read at intervals", folder=str(folder), error=str(e)
+        )

@@ -119,7 +119,7 @@ class Worker:
         )
 
     def _answering(self) -> tuple[Read, Take]:
-        """What one-click links do; without a `public_url` none is signed, so none is valid."""
+        """Answers one-click links; without a `public_url` none is signed, so none is valid."""
         edges = self._edges
         return (
             lambda token: answering.read(edges.store, edges.live, token, edges.clock()),
@@ -135,7 +135,7 @@ class Worker:
         return measure(self._edges.store, self._edges.live.config, lag=self._lag[0])
 
     def _unready(self) -> str:
-        """Why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
+        """The reason why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
         if faults := self._edges.faults.copy():
             return "it cannot do its work: " + "; ".join(sorted(set(faults.values())))
         if not self._is_alive():
@@ -254,7 +254,9 @@ class Worker:
             upkeep.beat(tx, beat)
             if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
                 freed = leases.take_over(tx, dead)
-                _log.warning("a worker died; its work is taken over", owners=dead, entries_and_deliveries=freed)
+                _log.warning(
+                    "a worker ended without stopping; its work is taken over", owners=dead, entries_and_deliveries=freed
+                )
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
@@ -287,7 +289,7 @@ class Worker:
 
 
 def files_left() -> int:
-    """How many files and sockets this process may still open."""
+    """The number of files and sockets that this process may still open."""
     try:
         return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names
     except FileNotFoundError:  # no such place on this system

@@ -49,7 +49,7 @@ _BOOT = "import sys; from worker.child import serve; serve(*map(int, sys.argv[1:
 
 
 class ChildReason(StrEnum):
-    """Why a job gave no result."""
+    """Reasons for which a job gives no result."""
 
     #: It took more seconds, or more seconds of CPU, than it was given.
     TIMEOUT = "timeout"
@@ -94,7 +94,7 @@ class Children:
         self._kill_all = weakref.finalize(self, _kill, self._all)
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts, seconds: float = 20) -> T | ChildFailed:
-        """What `function(*args)` returns, or why there is nothing within `seconds` from when a child was free.
+        """Run `function(*args)` in a child: its result, or why there is none `seconds` after a child was free.
 
         `function` stands at the top level of an importable module; its arguments are pickled, its result is sent as
         JSON and must be of its annotated type. If the caller is cancelled, the job's child is killed.
@@ -170,7 +170,7 @@ class _Child:
 
     @property
     def reusable(self) -> bool:
-        """Whether another job may be given to it."""
+        """Tells whether another job may be given to it."""
         return self._sound and not self._killed
 
     def start(self) -> bool:
@@ -236,14 +236,14 @@ class _Child:
         return ChildFailed(reason=ChildReason.MEMORY if code == _NO_MEMORY else ChildReason.DIED, detail=self.end())
 
     def end(self) -> str:
-        """How the process ended, for people."""
+        """The end of the process in words."""
         code = self._wait(0)
         if code is None:
             return "it does not answer"
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
     def is_alive(self) -> bool:
-        """Whether the process runs."""
+        """Tells whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:

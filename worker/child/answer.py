@@ -38,5 +38,5 @@ _FAILURES: TypeAdapter[tuple[str, str, bool]] = TypeAdapter(tuple[str, str, bool
 
 @lru_cache(maxsize=64)
 def _type_of(function: Callable[..., Any]) -> TypeAdapter[Any]:
-    """What the function returns, by its annotation; without one, whatever JSON has a form for."""
+    """The function's result, by its annotation; without one, anything that JSON has a form for."""
     return TypeAdapter(get_type_hints(function).get("return", Any))

@@ -45,7 +45,7 @@ from worker.cli.frame import (
     write,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
-from worker.screen import counted
+from worker.times import counted
 
 #: The commands of `--help` by their use, in the order in which they are listed.
 _PANELS = {
@@ -121,7 +121,7 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """What was closed is opened on nothing: else the next file to be opened, the store, would be taken for it."""
+    """Open closed standard streams on nothing: else the next file to be opened, the store, would take their place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -194,7 +194,7 @@ def poll(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
 
 @app.command()
 def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
-    """Read the configuration and the rules, and report every mistake with its place and its mend."""
+    """Read the configuration and the rules, and report every mistake with its place and its fix."""
     from dataclasses import asdict
 
     from worker.config.advice import advise

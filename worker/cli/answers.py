@@ -1,4 +1,4 @@
-"""What people answer, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
+"""Commands for answers, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
 
 import getpass
 from datetime import datetime
@@ -19,6 +19,7 @@ from worker.cli.frame import (
     opened,
     print_json,
     readable,
+    row_number,
     say,
 )
 
@@ -38,13 +39,18 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
     config: ConfigFile = HERE,
     *,
     rule: Annotated[str, typer.Option("--rule", help="Of this rule.")] = "",
-    story: Annotated[int | None, typer.Option("--story", help="Of this story.")] = None,
+    story: Annotated[
+        int | None, typer.Option("--story", parser=row_number, metavar="STORY", help="Of this story.")
+    ] = None,
     set_name: Annotated[str, typer.Option("--set", help="Of every rule that names this set.")] = "",
     feed: Annotated[str, typer.Option("--feed", help="Of this feed, by its name.")] = "",
     lasting: Annotated[str, typer.Option("--for", help="How long: 6h, 2d.")] = "1d",
     by: Author = "",
     reason: Reason = "",
-    end: Annotated[int | None, typer.Option("--end", help="End the silence of this number now.")] = None,
+    end: Annotated[
+        int | None,
+        typer.Option("--end", parser=row_number, metavar="NUMBER", help="End the silence of this number now."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Tell nothing of a rule, story, set or feed for a time, what is open included; without any, list the silences."""
@@ -132,7 +138,7 @@ def mute_story(
                 tell_readers(tx, conf.alerts.targets, said_so, now)
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
-        fail(f"article {article_id} tells no story", 1)
+        fail(f"article {article_id} belongs to no story", 1)
     if as_json:
         articles = [{"id": one.article_id, "outlet": one.source, "title": one.title} for one in covered]
         print_json({"story": muted.story_id, "silence": muted.number, "until": muted.until, "articles": articles})
@@ -140,7 +146,7 @@ def mute_story(
     until = f"until {_day(muted.until)}" if muted.until else "for good"
     say(f"story {muted.story_id} is muted {until}: no alert on these articles, nor on later ones of the same story")
     for one in covered:
-        say(f"  {one.article_id}  {one.source}: {one.title or '(no title)'}")
+        say(f"  {one.article_id}  {one.source}: {one.title}")
     say(f"`veille silence --end {muted.number}` ends it; `veille stories split ARTICLE` takes an article out of it")
 
 
@@ -160,8 +166,8 @@ def ledger(
     from worker.store import ledger as stored
     from worker.store import standing
 
-    begin = moment(since)
     with opened(config) as (_, store), store.read() as tx:
+        begin = moment(since)
         lines = standing.summary(tx, begin)
         breaches = stored.audit(tx)
         told = standing.told_articles(tx, begin, target) if titles else ()

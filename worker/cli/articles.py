@@ -1,5 +1,6 @@
 """`veille articles`, `search` and `why`: which articles there are, and what became of each."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,8 +73,8 @@ def search(
 
     asked = " ".join(words)
     _check_words(asked, given=True)
-    begin, end = moment(since) if since else None, _until(until)
     with opened(config) as (_, store), store.read() as tx:
+        begin, end = moment(since) if since else None, _until(until)
         found = [article(one) for one in stored.holding(tx, asked, since=begin, until=end, limit=limit)]
     if as_json:
         print_json(found)
@@ -94,11 +95,9 @@ def _until(said: str) -> "datetime | None":
 
     if not said:
         return None
-    try:
-        date.fromisoformat(said)
-    except ValueError:
-        return moment(said, "--until")
-    return moment(said, "--until") + timedelta(days=1)
+    with suppress(ValueError, OverflowError):
+        said = (date.fromisoformat(said) + timedelta(days=1)).isoformat()
+    return moment(said, "--until")
 
 
 @app.command()
@@ -109,13 +108,14 @@ def why(
     rule: Annotated[
         str, typer.Option("--rule", help="Only this rule, with its whole query and each node's verdict.")
     ] = "",
-    target: Annotated[str, typer.Option("--target", help="Only what this target was told, and was not.")] = "",
+    target: Annotated[str, typer.Option("--target", help="Only alerts to this target, sent or not.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Every rule that did not match, not only the three that came nearest.")
     ] = False,
+    full: Annotated[bool, typer.Option("--full", help="With --rule: patterns with all that they look for.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Explain an article: new or copy and why, what matched in which words, who was told or not and why."""
+    """Explain an article: new or copy and why, what matched in which words, what was sent to whom or not and why."""
     from worker.cli import show
     from worker.cli.facts import why as facts
 
@@ -127,4 +127,4 @@ def why(
     if as_json:
         print_json(found)
     else:
-        show.why(found, everything=everything)
+        show.why(found, everything=everything, full=full)

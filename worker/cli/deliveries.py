@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say
 
 if TYPE_CHECKING:
     from worker.store.deliveries import DeliveryLine
@@ -13,7 +13,7 @@ app = typer.Typer(help="List what is not sent, and retry what was given up.")
 
 #: As many as one statement can name.
 _MANY = 20_000
-_STATES = ("open", "sealed", "retry", "parked", "dead")
+_STATES = ("open", "sealed", "retry", "parked", "failed")
 TargetId = Annotated[str, typer.Option("--target", help="Only of this target.")]
 
 
@@ -23,7 +23,7 @@ def deliveries(
     config: ConfigFile = HERE,
     *,
     state: Annotated[
-        list[str] | None, typer.Option("--state", help="open, sealed, retry, parked or dead; may be repeated.")
+        list[str] | None, typer.Option("--state", help="open, sealed, retry, parked or failed; may be repeated.")
     ] = None,
     target: TargetId = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000)] = 100,
@@ -49,21 +49,23 @@ def deliveries(
 
 @app.command()
 def retry(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="Numbers of deliveries.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(parser=row_number, metavar="ID", help="Numbers of deliveries.")
+    ] = None,
     config: ConfigFile = HERE,
     *,
-    all_dead: Annotated[bool, typer.Option("--all-dead", help="All that were given up.")] = False,
+    all_failed: Annotated[bool, typer.Option("--all-failed", help="All that were given up.")] = False,
     target: TargetId = "",
     as_json: Json = False,
 ) -> None:
-    """Make dead or parked deliveries due again; what was sealed goes out as it was sealed."""
+    """Make failed or parked deliveries due again; what was sealed goes out as it was sealed."""
     from worker.app.clock import clock
     from worker.store import deliveries as stored
 
-    if bool(ids) is all_dead:
-        fail("say which: the numbers of deliveries, or --all-dead", 1)
+    if bool(ids) is all_failed:
+        fail("say which: the numbers of deliveries, or --all-failed", 1)
     with opened(config) as (_, store), store.write() as tx:
-        lines = stored.lines(tx, ids) if ids else stored.unsent(tx, states=["dead"], target_id=target, limit=_MANY)
+        lines = stored.lines(tx, ids) if ids else stored.unsent(tx, states=["failed"], target_id=target, limit=_MANY)
         revived = stored.revive(tx, [line.id for line in lines if target in ("", line.target_id)], clock())
     missing = sorted(set(ids or ()) - {line.id for line in lines})
     answers = {line.id: _answer(line, target, revived=line.id in revived) for line in lines}

@@ -52,7 +52,7 @@ def rules(
         try:
             called(ruleset, call)
         except QueryError as e:
-            fail("\n".join(f"{call}: {fault.message}; {fault.mend}" for fault in e.faults), 1)
+            fail("\n".join(f"{call}: {fault.message}; {fault.fix}" for fault in e.faults), 1)
         labelled = relabelled(labelled, label or call, call)
         if not labelled:
             fail(f"no article of the corpus has a label {label or call!r}", 1)
@@ -82,7 +82,7 @@ def copies(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """How well copies are told from articles that only look alike, on a fresh store of its own."""
+    """Measure how well copies are distinguished from articles that only look alike, on a fresh store of its own."""
     if itself == (file is not None):
         raise typer.BadParameter("give either a file of COPIES or --self")
     if each_its_own_host and not itself:
@@ -139,7 +139,7 @@ def stories(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """How well events are told apart, on a fresh store of its own."""
+    """Measure how well events are distinguished, on a fresh store of its own."""
     from dataclasses import asdict
 
     from worker.app.clock import clock

@@ -1,15 +1,18 @@
-"""Why a rule matches or not, as plain objects and in sentences: for `why`, `rules` and `eval`."""
+"""Explanations of a rule's match or miss, as plain objects and in sentences: for `why`, `rules` and `eval`."""
 
 from typing import Any
 
 from worker.match import Explanation, Silence
-from worker.query import Explained, Miss, distance, nearest
+from worker.query import Explained, Miss, decisive, distance, nearest
 from worker.query import Span as Words
+from worker.query.nodes import Calls, written
 from worker.query.wording import clipped, miss, operator, passage, quoted, seen
 from worker.text import Document
 
 Facts = dict[str, Any]
 
+#: Words of a pattern that are shown where it is not shown whole.
+_DECISIVE = 5
 _SILENCES = {
     Silence.LANGUAGE: "the article is in another language ({language}) than those it reads",
     Silence.FEED: "it does not read this feed",
@@ -21,22 +24,22 @@ _SILENCES = {
 def facts(explanation: Explanation, document: Document) -> Facts:
     """The whole tree, for programs and for `show`."""
     verdict = explanation.verdict
-    score = explanation.rule.score
+    score, calls = explanation.rule.score, explanation.rule.calls
     return {
         "rule": explanation.rule.id,
         "hash": explanation.rule.hash,
         "matches": not isinstance(verdict, Silence),
         "reason": str(verdict) if isinstance(verdict, Silence) else "",
         "sentence": sentence(explanation, document),
-        "query": None if explanation.query is None else _tree(explanation.query, document),
+        "query": None if explanation.query is None else _tree(explanation.query, document, calls),
         "score": None
         if score is None
         else {
             "total": explanation.total,
             "threshold": score.threshold,
-            "terms": [_tree(term.query, document) | {"weight": term.weight} for term in explanation.score],
+            "terms": [_tree(term.query, document, calls) | {"weight": term.weight} for term in explanation.score],
         },
-        "exclusions": [_tree(found, document) | {"exclusion": name} for name, found in explanation.exclusions],
+        "exclusions": [_tree(found, document, {}) | {"exclusion": name} for name, found in explanation.exclusions],
     }
 
 
@@ -56,7 +59,7 @@ def farness(explanation: Explanation) -> float:
 
 
 def sentence(explanation: Explanation, document: Document) -> str:
-    """Why the rule matches or not, in one sentence; for a miss, what came nearest."""
+    """The reason why the rule matches or not, in one sentence; for a miss, what came nearest."""
     verdict = explanation.verdict
     if not isinstance(verdict, Silence):
         found = explanation.query.spans if explanation.query is not None else ()
@@ -75,9 +78,14 @@ def sentence(explanation: Explanation, document: Document) -> str:
     return _SILENCES[verdict].format(language=document.language)
 
 
-def _tree(explained: Explained, document: Document) -> Facts:
+def _tree(explained: Explained, document: Document, calls: Calls) -> Facts:
+    """A node with all below it; of a call of a pattern, also the words that decide."""
+    call = calls.get(explained.node) if calls else None
+    rests_on = decisive(explained)[:_DECISIVE] if call is not None else ()
     return {
-        "query": str(explained.node),
+        "query": written(explained.node, calls),
+        "call": "" if call is None else call.text,
+        "rests_on": [_tree(leaf, document, {}) for leaf in rests_on],
         "operator": operator(explained.node),
         "holds": explained.held,
         "count": explained.count,
@@ -86,7 +94,7 @@ def _tree(explained: Explained, document: Document) -> Facts:
         "by": explained.by,
         "near": [_place(span, document) for span in explained.near],
         "sentence": "" if explained.held or explained.miss is Miss.OPERAND else miss(explained, document),
-        "parts": [_tree(part, document) for part in explained.parts],
+        "parts": [_tree(part, document, calls) for part in explained.parts],
     }
 
 

@@ -1,26 +1,19 @@
-"""What `status`, `articles`, `why` and `feeds` say, as plain objects: `--json` prints them, `show` draws them."""
+"""Answers of `status`, `articles`, `why` and `feeds` as plain objects: `--json` prints them, `show` draws them."""
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from worker import text, times, urls
+from worker import times, urls
 from worker.app.clock import LATE_AFTER, age_of, clock
-from worker.cli import explained, texts, waits
+from worker.cli import waits
 from worker.cli.told import place
 from worker.config import Config
-from worker.errors import Problem, UserError
-from worker.match import Explanation, Silence, Source, explain_rule, judge
-from worker.model import Match
-from worker.pipeline.live import Live
-from worker.query import suggestion
-from worker.render import changes, passages
 from worker.store import (
     Store,
     Tx,
     conditions,
     deliveries,
-    entries,
     judgements,
     ledger,
     pages,
@@ -33,6 +26,10 @@ from worker.store import (
 from worker.store import articles as stored
 from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
+from worker.times import counted
+
+if TYPE_CHECKING:
+    from worker.pipeline.live import Live
 
 Facts = dict[str, Any]
 
@@ -40,7 +37,7 @@ _SUPPRESSED = {
     "copy": "it is a copy, and its original was decided for the same rule",
     "backlog": "it stood in the feed when the feed was first polled",
     "archive": "it was known before the first poll",
-    "same-story": "the story was told already",
+    "same-story": "the story was sent already",
     "often-corrected": "its text goes on being corrected",
     "old-news": "it was old when it was first seen",
     "silenced": "it was silenced",
@@ -53,15 +50,13 @@ _HELD = {
     "group-wait": "more on the same may come",
     "quiet-hours": "these are quiet hours",
     "digest": "it goes with the next digest",
-    "throttled": "its rule has told as much as the target wants in that time",
-    "realert": "the story was told lately",
+    "throttled": "its rule has sent as much as the target takes in that time",
+    "realert": "an alert of the story was sent lately",
     "escalation": "it is sent if nobody acknowledges the story until then",
 }
 
 #: Entries whose pages are counted by feed.
 _PAGES_SHOWN = timedelta(days=7)
-#: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
-_EXPLAINED = 200
 
 
 def feeds(conf: Config, store: Store | None) -> list[Facts]:
@@ -170,7 +165,7 @@ def article(one: StoredArticle) -> Facts:
 
 
 def said_date(one: StoredArticle) -> str:
-    """When it was published, as precisely as known."""
+    """The time when it was published, as precisely as known."""
     moment = one.article.published
     formats = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
     return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
@@ -183,18 +178,22 @@ def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
 
 
-def why(live: Live | None, store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
+def why(live: "Live | None", store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
     """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too.
 
     Without `live`, as the rules cannot be read: what the store knows.
     """
+    # Here, as what rules need takes long to load, and lists do without it.
+    from worker.cli import texts
+    from worker.cli.silent import Now
+
     with store.read() as tx:
         fitting = find(tx, asked)
         if not fitting:
             return None
         one, *others = fitting
         matches = [_match(m, one) for m in ledger.matches(tx, one.id) if rule_id in ("", m.rule_id)]
-        now = None if live is None else _Now(tx, live, one)
+        now = None if live is None else Now(tx, live, one)
         return article(one) | {
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
@@ -236,6 +235,8 @@ def _mutes(tx: Tx, article_id: int) -> list[Facts]:
 
 def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
     """Sentence by sentence, what the newest text changed of the one before."""
+    from worker.render import changes
+
     texts = [stored.text_of(tx, one.id, number) for number in (one.revision - 1, one.revision)]
     if any(text is None for text in texts):
         return []
@@ -250,6 +251,9 @@ def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
 
 
 def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:
+    from worker import text
+    from worker.render import passages
+
     document = text.analyse(found.title, found.body, one.article.language)
     title, sentences = passages(document, found.spans)
     shown = ([title] if title.marks else []) + list(sentences)
@@ -285,21 +289,21 @@ def _line(line: ledger.LedgerLine) -> Facts:
 
 def _sentence(line: ledger.LedgerLine) -> str:
     who = f"{line.recipient} ({line.rule_id}, {line.occasion})"
-    tries = f"{line.attempts} attempt{'s' * (line.attempts != 1)}"
+    tries = counted(line.attempts, "attempt")
     wave = _wave(line)
     match line.verdict, line.state:
         case "suppressed", _:
             why = f" ({line.why})" if line.why else ""
-            return f"{who} was not told: {_SUPPRESSED[line.suppression]}{why}{wave}."
+            return f"not sent to {who}: {_SUPPRESSED[line.suppression]}{why}{wave}."
         case _, "sent":
-            return f"{who} was told at {times.say(line.finished)}, after {tries}{wave}."
-        case _, "dead":
-            return f"{who} could not be told, after {tries}: {line.reason}."
+            return f"sent to {who} at {times.say(line.finished)}, after {tries}{wave}."
+        case _, "failed":
+            return f"sending to {who} failed, after {tries}: {line.reason}."
         case _, "parked":
-            return f"{who} waits until the target is mended: {line.reason}."
+            return f"for {who}: waits until the target is fixed: {line.reason}."
         case _, state:
             reason = line.detail or _HELD.get(line.hold, "its turn comes")
-            return f"{who} is to be told ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
+            return f"to be sent to {who} ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
 
 
 def _wave(line: ledger.LedgerLine) -> str:
@@ -308,60 +312,3 @@ def _wave(line: ledger.LedgerLine) -> str:
         return ""
     said = f"; wave of {times.say(line.wave.began)}, article {line.wave.article_id}"
     return f"{said}: {line.why}" if line.verdict == "owed" and line.why else said
-
-
-class _Now:
-    """What the live rules say of an article's newest text."""
-
-    def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
-        self._rules, self._one = live.ruleset, one
-        self._document = text.analyse(one.article.title, one.article.body, one.article.language)
-        entry = entries.of_article(tx, one.id)
-        feed = live.feed(entry) if entry else None
-        name, tags = (feed.name, feed.tags) if feed else ("", ())
-        self._source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
-        self._uncut = texts.Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
-
-    def explained(self, rule_id: str) -> Facts:
-        """One rule's tree; raises UserError for an id that no rule has."""
-        known = [rule.id for rule in self._rules.rules]
-        if rule_id not in known:
-            mend = suggestion(rule_id, known) or "`veille rules stats` lists them"
-            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", mend=mend)])
-        found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
-        return found | {"text": self._one.revision > 0}
-
-    def silent(self, matched: set[str], rule_id: str) -> list[Facts]:
-        """The rules that did not match when the article was stored, the nearest first; and whether they would now."""
-        if not self._one.revision:
-            return []
-        judged = judge(self._document, self._rules, self._source)
-        silent = [name for name in judged if name not in matched and rule_id in ("", name)]
-        return sorted(
-            (self._one_silent(name, judged[name], near=number < _EXPLAINED) for number, name in enumerate(silent)),
-            key=lambda one: one["distance"],
-        )
-
-    def _one_silent(self, name: str, found: Match | Silence, *, near: bool) -> Facts:
-        explanation = explain_rule(self._document, self._rules, self._source, name) if near else None
-        return {
-            "rule": name,
-            "now": isinstance(found, Match),
-            "reason": str(found) if isinstance(found, Silence) else "",
-            "distance": 1_000.0 if explanation is None else round(explained.farness(explanation), 4),
-            "sentence": self._sentence(name, found, explanation),
-        }
-
-    def _sentence(self, name: str, found: Match | Silence, explanation: Explanation | None) -> str:
-        if self._one.origin != "feed":
-            would = " (it would match)" if isinstance(found, Match) else ""
-            return f"{name}: articles known before the first poll are not matched{would}."
-        if isinstance(found, Match):
-            return f"{name} matches now, but did not when the article came: the rule was changed since."
-        if where := self._uncut.where(name):
-            return (
-                f"{name} does not match: its words stand in a part that was cut ({where}); `veille show --raw` has it."
-            )
-        if explanation is None:
-            return f"{name} does not match: {found}."
-        return f"{name} does not match: {explained.sentence(explanation, self._document)}."

@@ -1,9 +1,9 @@
-"""What every command shares: its options, its voice, and how it opens what it works on."""
+"""Parts that every command shares: options, output, and opening the store and the configuration."""
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -24,6 +24,8 @@ EX_CONFIG = 78
 EX_UNAVAILABLE = 69
 EX_SOFTWARE = 70
 EX_TEMPFAIL = 75
+#: Of the greatest number that a store gives: a column of PostgreSQL's holds 2,147,483,647.
+_DIGITS = 9
 #: Of articles that words fit, as many are listed.
 _LISTED = 20
 
@@ -34,6 +36,13 @@ ConfigFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Since = Annotated[str, typer.Option("--since", help="How far back: 90d, 12h, or a day such as 2026-01-31.")]
 HERE = Path("config.toml")
+
+
+def row_number(said: str) -> int:
+    """The number of something stored; raises BadParameter for what is none, or too great for one."""
+    if not said.isascii() or not said.isdecimal() or len(said) > _DIGITS:
+        raise typer.BadParameter(f"{said!r} is no number that the store gives")
+    return int(said)
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -79,35 +88,35 @@ def print_json(value: object) -> None:
 
 
 def moment(since: str, option: str = "--since") -> datetime:
-    """The moment that an option names, aware UTC; raises UserError for what is neither a duration nor a day."""
-    from datetime import UTC
+    """The moment (aware UTC) that an option names, for once the desk's zone is known.
 
+    Raises UserError for what is neither a duration nor a day.
+    """
+    from worker import times
     from worker.app.clock import clock
     from worker.config.fields import Wrong, duration
     from worker.errors import Problem, UserError
 
     try:
-        day = datetime.fromisoformat(since)
-        return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)
+        return times.read(since)
     except ValueError:
         pass
     try:
         return clock() - duration(since)
     except (Wrong, OverflowError) as e:
-        mend = "write 90d, 12h, or a day such as 2026-01-31"
-        raise UserError([Problem(file=option, line=0, message=f"{since!r} is no time", mend=mend)]) from e
+        fix = "write 90d, 12h, or a day such as 2026-01-31"
+        raise UserError([Problem(file=option, line=0, message=f"{since!r} is no time", fix=fix)]) from e
 
 
 def lasting_of(said: str) -> timedelta:
-    """How long `--for` says; raises UserError for what is no duration."""
+    """The length of time that `--for` gives, more than nothing; raises UserError for another text."""
     from worker.config.fields import Wrong, duration
     from worker.errors import Problem, UserError
 
-    try:
-        return duration(said)
-    except (Wrong, OverflowError) as e:
-        mend = "write 6h, 2d"
-        raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", mend=mend)]) from e
+    with suppress(Wrong, OverflowError):
+        if lasting := duration(said):
+            return lasting
+    raise UserError([Problem(file="--for", line=0, message=f"{said!r} is no length of time", fix="write 6h, 2d")])
 
 
 def loaded(path: Path) -> "Live":
@@ -135,7 +144,7 @@ def remark(problems: Sequence["Problem"]) -> None:
     """Say on standard error, in one line, what is wrong beside an answer."""
     first = problems[0]
     place = f"{first.file}:{first.line}" if first.line else first.file
-    fix = first.mend or "correct it as `veille check` shows"
+    fix = first.fix or "correct it as `veille check` shows"
     more = f" (and {len(problems) - 1} more: `veille check`)" if len(problems) > 1 else ""
     warn(" ".join(f"{place}: {first.message}; fix: {fix}{more}".split()))
 
@@ -163,6 +172,7 @@ def opened(
 def one_article(store: "Store", asked: str) -> int:
     """The number of the article that is asked for; where words fit several, they are listed and none is taken."""
     from worker.cli.facts import find, said_date
+    from worker.model import called
 
     with store.read() as tx:
         found = find(tx, asked, limit=_LISTED + 1)
@@ -171,7 +181,8 @@ def one_article(store: "Store", asked: str) -> int:
     exact = [one for one in found if asked in (one.name, one.article.link)]
     if len(found) > 1 and len(exact) != 1:
         lines = [
-            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: {one.article.title or one.name}"
+            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: "
+            + called(one.article.title, one.origin, one.name)
             for one in found[:_LISTED]
         ]
         more = ["  ... and more"] if len(found) > _LISTED else []

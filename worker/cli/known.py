@@ -28,7 +28,7 @@ _UNREADABLE = {
 
 
 def read_known(files: Sequence[Path]) -> tuple[int, Iterator[Known]]:
-    """How many articles `.jsonl` and `.txt` files hold, and these; raises UserError with every line that is none.
+    """The number of articles in `.jsonl` and `.txt` files, and these; raises UserError with every line that is none.
 
     Files are read twice, the second time as articles are asked for: an archive of years need not fit into memory.
     """
@@ -53,7 +53,7 @@ def _known(found: Iterable[Iterable[Known | Problem]]) -> Iterator[Known]:
 
 
 def read_corpus(file: Path, read: Callable[[str], _Read | Unreadable]) -> list[_Read]:
-    """What `read` makes of the lines of a `.jsonl` corpus; raises UserError with every line that is none."""
+    """The lines of a `.jsonl` corpus as `read` gives them; raises UserError with every line that it cannot read."""
     return _all(_lines(file, lambda line, _: read(line)))
 
 
@@ -84,11 +84,11 @@ def read_headlines(file: Path) -> list[LabelledStory]:
 
 
 def _read(file: Path) -> Iterator[Known | Problem]:
-    """What one file holds, in order."""
+    """Yields what one file holds, in order."""
     if file.suffix == ".jsonl":
         yield from _lines(file, lambda line, _: from_jsonl_line(line))
     elif file.suffix != ".txt":
-        yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", mend="rename it, or convert it")
+        yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", fix="rename it, or convert it")
     elif isinstance(text := _text(file), Problem):
         yield text
     elif not (known := from_txt(text)).body:
@@ -98,7 +98,7 @@ def _read(file: Path) -> Iterator[Known | Problem]:
 
 
 def _lines(file: Path, read: Callable[[str, int], _Read | Unreadable]) -> Iterator[_Read | Problem]:
-    """What `read` makes of each line that is not empty, and its number."""
+    """Yields what `read` makes of each line that is not empty, and its number."""
     is_empty = True
     try:
         # Only a line feed parts lines here: JSON texts may hold other characters that Python takes for line ends.
@@ -130,7 +130,7 @@ def _text(file: Path) -> str | Problem:
 def _unread(file: Path, error: OSError | UnicodeDecodeError) -> Problem:
     if isinstance(error, OSError):
         return Problem(file=str(file), line=0, message=f"cannot be read: {error.strerror}")
-    return Problem(file=str(file), line=0, message="the file is not UTF-8", mend="save it as UTF-8")
+    return Problem(file=str(file), line=0, message="the file is not UTF-8", fix="save it as UTF-8")
 
 
 def _empty(file: Path) -> Problem:

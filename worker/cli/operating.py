@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, readable, say
+from worker.times import counted
 
 _PG_DUMP = "the store is PostgreSQL's: pg_dump makes a copy of it, and pg_restore brings it back"
 
@@ -37,7 +38,7 @@ def backup(
         if store.path is None:
             fail(_PG_DUMP, 2)
         size = copy(store.path, file)
-    print_json({"file": str(file), "bytes": size}) if as_json else say(f"{file}: {size} bytes, checked")
+    print_json({"file": str(file), "bytes": size}) if as_json else say(f"{file}: {counted(size, 'byte')}, checked")
 
 
 def restore(

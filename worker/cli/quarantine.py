@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, say, write
+from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say, write
 
 if TYPE_CHECKING:
     from worker.store import Store, Tx
@@ -79,7 +79,7 @@ def _retry(store: "Store", which: str | None) -> int:
     if which is not None and not which.isdecimal():
         fail(f"{which} is no entry: a document is read again when its feed gives it again", 1)
     with store.write() as tx:
-        count = quarantine.retry(tx, None if which is None else int(which))
+        count = quarantine.retry(tx, None if which is None else row_number(which))
     if which is not None and not count:
         fail(f"no entry that was put aside has the number {which}: `veille quarantine` lists them", 1)
     return count

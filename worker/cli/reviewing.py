@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from worker.cli.frame import EX_USAGE, HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
+from worker.times import counted
 
 
 def review(
@@ -40,7 +41,7 @@ def review(
     if as_json:
         print_json({"sent": [one.id for one in done.sent]})
     else:
-        say(f"{len(done.sent)} alerts are on their way; `veille deliveries` shows what is not sent yet")
+        say(f"{counted(len(done.sent), 'alert')} on the way; `veille deliveries` shows what is not sent yet")
 
 
 def _numbers(said: list[str]) -> list[int] | None:

@@ -22,7 +22,7 @@ from worker.cli.frame import (
     say,
 )
 from worker.errors import UserError
-from worker.screen import counted
+from worker.times import counted
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -36,7 +36,7 @@ RulesFolder = Annotated[
 
 @app.command()
 def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Json = False) -> None:
-    """Read the rules and run their tests, and report every mistake with its place and its mend."""
+    """Read the rules and run their tests, and report every mistake with its place and its fix."""
     from worker.app.load import load_rules
 
     try:
@@ -51,7 +51,7 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Jso
         print_json(counts | {"tests": tests, "problems": []})
         return
     if not ruleset.rules:
-        say("there is no rule, so nobody is told of anything: add a *.toml file with a [[rule]]")
+        say("there is no rule, so no alert is sent: add a *.toml file with a [[rule]]")
     for remark in ruleset.remarks():
         say(str(remark))
     counts = {"rule": len(ruleset.rules), "pattern": len(ruleset.patterns), "set": len(ruleset.sets), "test": tests}
@@ -100,11 +100,11 @@ def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json
     from worker.app.clock import clock
     from worker.cli import show
     from worker.cli.known import read_corpus
-    from worker.evaluate import document_of, mutate, read_labelled
+    from worker.evaluate import count_changes, document_of, mutate, read_labelled
 
     now = clock()
     read = [document_of(one.known, now) for one in read_corpus(corpus, read_labelled)] if corpus else []
-    with show.progress("changing", len(ids)) as step:
+    with show.progress("changing", count_changes(ruleset, ids)) as step:
         done = mutate(ruleset, [(document, day.date()) for document, day in read], now, ids=ids, step=step)
     caught = sum(one.caught for one in done.values())
     real = caught + sum(len(one.missed) for one in done.values())
@@ -143,7 +143,7 @@ def backtest(
     folder: RulesFolder = None,
     as_json: Json = False,
 ) -> None:
-    """What a rule would have matched in the store, day by day, and how many alerts it would have sent."""
+    """Show the matches that a rule would have had in the store, day by day, and the alerts that it would have sent."""
     from worker.app.load import load_rules, with_rules
     from worker.cli import show, trying
 
@@ -163,7 +163,7 @@ def diff(
     since: Since = "90d",
     as_json: Json = False,
 ) -> None:
-    """What another set of rules would gain and lose, rule by rule, and what that means in alerts a day."""
+    """Show the matches that another set of rules would gain and lose, rule by rule, and the alerts a day."""
     from worker.app.load import load_rules, with_rules
     from worker.cli import show, trying
 

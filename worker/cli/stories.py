@@ -16,6 +16,7 @@ from worker.cli.frame import (
     one_article,
     opened,
     print_json,
+    row_number,
     say,
 )
 
@@ -40,14 +41,17 @@ app = typer.Typer(
     "`list`: --several, --limit, --json, --config.",
 )
 
-StoryNumber = Annotated[int, typer.Argument(help="A story's number.")]
+StoryNumber = Annotated[int, typer.Argument(parser=row_number, metavar="STORY", help="A story's number.")]
 Author = Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")]
 Note = Annotated[str, typer.Option("--note", help="What for; `why` repeats it.")]
 
 
 @app.command(name=_DEFAULT)
 def list_(
-    number: Annotated[int | None, typer.Argument(help="A story's number; the newest stories, if left out.")] = None,
+    number: Annotated[
+        int | None,
+        typer.Argument(parser=row_number, metavar="STORY", help="A story's number; the newest stories, if left out."),
+    ] = None,
     config: ConfigFile = HERE,
     *,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
@@ -113,7 +117,7 @@ def move(
 @app.command()
 def merge(
     story: StoryNumber,
-    other: Annotated[int, typer.Argument(help="Another one's.")],
+    other: Annotated[int, typer.Argument(parser=row_number, metavar="OTHER", help="Another one's.")],
     config: ConfigFile = HERE,
     *,
     by: Author = "",
@@ -149,5 +153,5 @@ def _told(done: "Done | Refused", *, as_json: bool) -> None:
     else:
         moved = ", ".join(map(str, done.moved))
         is_one = len(done.moved) == 1
-        said = f"article{'s' * (not is_one)} {moved} tell{'s' * is_one} story {done.to_id} now, and not {done.from_id}"
+        said = f"{'article' if is_one else 'articles'} {moved}: now of story {done.to_id}, no longer of {done.from_id}"
         say(f"{said}; `veille stories {done.to_id}` shows it")

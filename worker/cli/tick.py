@@ -1,4 +1,4 @@
-"""What `veille health` says. A container runs it every half minute of its life, so it loads little."""
+"""The answer of `veille health`. A container runs it every half minute of its life, so it loads little."""
 
 import os
 import sqlite3
@@ -16,7 +16,7 @@ _FAULT = "worker_fault"
 
 
 class Beat(NamedTuple):
-    """When a worker last ticked, its process and its host; see `upkeep.Heartbeat`."""
+    """A worker's last tick, its process and its host; see `upkeep.Heartbeat`."""
 
     owner: str
     tick: datetime
@@ -27,7 +27,7 @@ class Beat(NamedTuple):
 
 
 def tick(path: Path) -> tuple[bool, str]:
-    """Whether the worker on this configuration's store ticks and works, with a sentence; StoreError without a store."""
+    """Tells whether the worker on this store ticks and works, with a sentence; StoreError without a store."""
     url = config.store_url(path, os.environ)
     beat = glance(url) or ask(url)
     if beat is None:
@@ -80,7 +80,7 @@ def _ask_fault(url: str, key: str) -> str:
 
 
 def _select(url: str, query: str, *values: str) -> list[tuple[Any, ...]] | None:
-    """What a query finds in a SQLite file; None where the store has to be asked."""
+    """Returns what a query finds in a SQLite file; None where the store has to be asked."""
     scheme, _, file = url.partition(":///")
     # Options and escapes are SQLAlchemy's to read.
     if scheme != "sqlite" or "?" in file or "%" in file:

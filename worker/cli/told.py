@@ -40,7 +40,7 @@ def _perhaps(found: stories.StoredStory) -> Facts | None:
         return None
     return {
         "story": other.story_id,
-        "title": other.title,
+        "title": other.title or "(no title)",
         "outlet": other.source,
         "score": other.score,
         "why": other.why,

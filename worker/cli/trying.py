@@ -1,4 +1,4 @@
-"""What `veille rules backtest`, `diff` and `stats` say: rules run over the stored articles."""
+"""Answers of `veille rules backtest`, `diff` and `stats`: rules run over the stored articles."""
 
 import time
 from collections import Counter

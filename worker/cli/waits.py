@@ -6,9 +6,9 @@ from typing import Any
 
 from worker import times
 from worker.model import DeliveryState, Hold
-from worker.screen import counted
 from worker.store import Tx, articles, ledger, targets
 from worker.store.deliveries import DeliveryLine
+from worker.times import counted
 
 Facts = dict[str, Any]
 
@@ -17,8 +17,8 @@ _HELD = {
     Hold.GROUP_WAIT: "waits until {until} for more on the same",
     Hold.QUIET_HOURS: "quiet hours until {until}",
     Hold.DIGEST: "goes with the digest of {until}",
-    Hold.THROTTLED: "its rule has told what the target takes in that time: goes with the digest of {until}",
-    Hold.REALERT: "the story was told lately: told again at {until}",
+    Hold.THROTTLED: "its rule has sent what the target takes in that time: goes with the digest of {until}",
+    Hold.REALERT: "an alert of the story was sent lately: the next at {until}",
     Hold.ESCALATION: "a reminder: sent at {until} unless somebody acknowledges before",
 }
 
@@ -51,7 +51,7 @@ def waiting(tx: Tx, lines: Iterable[DeliveryLine], now: datetime) -> list[Facts]
 
 
 def _title(tx: Tx, carried: tuple[int, ...]) -> str:
-    """What a delivery that is not sealed yet will be about: its first article, and how many more."""
+    """The subject of a delivery that is not sealed yet: its first article, and how many more."""
     stored = articles.get(tx, carried[0]) if carried else None
     more = f" (+{len(carried) - 1})" if len(carried) > 1 else ""
     return f"{stored.article.title}{more}" if stored else ""
@@ -64,7 +64,7 @@ def _wait(  # noqa: PLR0911 - one return a case reads best
     tries = counted(line.attempts, "attempt")
     why = line.reason or line.detail
     match line.state:
-        case DeliveryState.DEAD:
+        case DeliveryState.FAILED:
             said = f"given up after {tries}: {why}. `veille deliveries retry {line.id}` tries it again"
             return "given-up", said, None
         case DeliveryState.PARKED:

@@ -1,4 +1,4 @@
-"""What users edit: config.toml and the environment, read at start and again at SIGHUP.
+"""The configuration: config.toml and the environment, read at start and again at SIGHUP.
 
     bytes -toml-> data -references-> expanded -schema-> tables -build-> Config
 
@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long things are kept; None: for ever. What is owed and what was seen stays regardless."""
+    """Times for which things are kept; None: for ever. Obligations that are not sent, and seen keys, stay anyway."""
 
     articles: timedelta | None = None
     #: Raw feed bodies.
@@ -75,6 +75,8 @@ class Config:
     retention: Retention = Retention()
     #: An address or URL that the User-Agent gives to the servers we poll, or empty.
     user_agent_contact: str = ""
+    #: URL of the HTTP proxy between us and feeds, pages, Slack and the heartbeat, if there is one.
+    proxy: Secret | None = None
     #: The text of every secret, for the log's redaction.
     secrets: tuple[str, ...] = ()
     #: Line of each route, and the line itself.
@@ -136,7 +138,7 @@ class _Read:
     left_out: tuple[str, ...] = ()
 
     def builder(self, only: str = "") -> "Builder":
-        """What the file says, unchecked; of one table, if `only` names it."""
+        """The file's values, unchecked; of one table, if `only` names it."""
         return _builder(self.parsed, self.path, self.environ, only)
 
     def url(self) -> str:
@@ -144,8 +146,8 @@ class _Read:
         builder = self.builder(only="store")
         url = builder.store_url()
         if self.problems and (any(map(_STORE.match, self.left_out)) or "\ufffd" in url):
-            mend = "correct it first: where the store is cannot be known before"
-            raise UserError([replace(problem, mend=problem.mend or mend) for problem in self.problems])
+            fix = "correct it first: where the store is cannot be known before"
+            raise UserError([replace(problem, fix=problem.fix or fix) for problem in self.problems])
         if builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict):
             whole = self.builder()
             _build(whole, self.path)
@@ -163,7 +165,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> _Read:
 
 
 def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, ...]:
-    """What config and rules say of each other and get wrong: routes of unknown rules, rules to unknown targets."""
+    """Names that config or rules use and the other does not know: rules in routes; targets, feeds, tags in rules."""
     problems: list[Problem] = []
     ids = {rule.id for rule in rules}
     for number, route in enumerate(config.alerts.routes):
@@ -173,18 +175,19 @@ def check_references(config: Config, rules: Sequence["Rule"]) -> tuple[Problem, 
                 file=str(config.path),
                 line=line,
                 message=f"the route names the rule `{rule}`, which does not exist",
-                mend=fields.nearest(rule, ids),
+                fix=fields.nearest(rule, ids),
                 source=source,
             )
             for rule in sorted(route.rules.difference(ids))
         )
     known = {target.id for target in config.alerts.targets} | {name for name, _ in config.alerts.groups}
     problems += (
-        Problem(
-            file=rule.file,
-            line=rule.line,
+        _at(
+            rule,
+            "target",
+            target,
             message=f"the rule `{rule.id}` is sent to `{target}`, which is no target or group of {config.path.name}",
-            mend=fields.nearest(target, known),
+            fix=fields.nearest(target, known),
         )
         for rule in rules
         for target in rule.to
@@ -201,13 +204,20 @@ def check_readings(config: Config, rules: Sequence["Rule"]) -> Iterator[Problem]
     for rule in rules:
         for (what, there), asked in zip(known, (rule.feeds, rule.tags, rule.languages), strict=True):
             for name in sorted(asked - there):
-                where = "that articles are told to be in" if what == "language" else f"of {config.path.name}"
-                yield Problem(
-                    file=rule.file,
-                    line=rule.line,
+                where = "that articles are written in" if what == "language" else f"of {config.path.name}"
+                yield _at(
+                    rule,
+                    what,
+                    name,
                     message=f"the rule `{rule.id}` reads the {what} `{name}`, which is none {where}",
-                    mend=_named_like(name, there) if there else f"no {what} is configured",
+                    fix=_named_like(name, there) if there else f"no {what} is configured",
                 )
+
+
+def _at(rule: "Rule", what: str, name: str, *, message: str, fix: str) -> Problem:
+    """A problem with one of the names in a rule, with a caret under it."""
+    place = rule.places.get((what, name), Problem(file=rule.file, line=rule.line, message=""))
+    return replace(place, message=message, fix=fix)
 
 
 def _named_like(name: str, there: Collection[str]) -> str:
@@ -230,7 +240,7 @@ def _parse(path: Path, raw: bytes) -> toml.Toml:
 
 
 def _builder(parsed: toml.Toml, path: Path, environ: Mapping[str, str], only: str = "") -> "Builder":
-    """What the file says, unchecked; of one table, if `only` names it."""
+    """The file's values, unchecked; of one table, if `only` names it."""
     # Here, because pydantic takes a fifth of a second that `--help` has no use for.
     from worker.config.build import Builder
 
@@ -248,6 +258,7 @@ def _build(builder: "Builder", path: Path) -> Config:
     store_url = builder.store_url()
     network, http, kept = builder.table("network"), builder.table("http"), builder.table("retention")
     heartbeat = builder.table("watch").heartbeat_url
+    builder.hide_password(network.proxy)
     builder.hide(heartbeat or "", *opaque_parts(heartbeat or ""))
     alerts = builder.alerts(_beside(store_url, builder.folder) / "alerts")
     operators = builder.table("operators").target or ""
@@ -271,6 +282,7 @@ def _build(builder: "Builder", path: Path) -> Config:
         heartbeat_url=Secret(heartbeat) if heartbeat else None,
         retention=Retention(articles=kept.articles, raw=kept.raw, ledger=kept.ledger),
         user_agent_contact=network.contact,
+        proxy=Secret(network.proxy) if network.proxy else None,
         # Longest first, so that a secret inside another never leaves the rest of it behind.
         secrets=tuple(sorted(builder.secrets, key=lambda text: (-len(text), text))),
         route_lines=tuple(_route_lines(builder)),

@@ -1,4 +1,4 @@
-"""What is allowed and yet probably not meant; `veille check` shows it, nothing is refused for it."""
+"""Remarks on settings that are allowed and probably not meant; `veille check` shows them, nothing is refused."""
 
 from collections.abc import Iterator
 
@@ -14,16 +14,14 @@ def advise(config: Config, rules: int = 1) -> tuple[Problem, ...]:
 
 
 def _remarks(config: Config, rules: int) -> Iterator[Problem]:
-    def remark(message: str, mend: str, line: int = 0, source: str = "") -> Problem:
-        return Problem(file=str(config.path), line=line, message=message, mend=mend, source=source)
+    def remark(message: str, fix: str, line: int = 0, source: str = "") -> Problem:
+        return Problem(file=str(config.path), line=line, message=message, fix=fix, source=source)
 
     if not config.feeds:
         yield remark("there is no feed, so nothing will be found", "add a [[feed]], or run `veille feeds add URL`")
     if not rules:
         folder = config.rules_folder
-        yield remark(
-            f"there is no rule in {folder}, so nobody is told of anything", "add a *.toml file with a [[rule]]"
-        )
+        yield remark(f"there is no rule in {folder}, so no alert is sent", "add a *.toml file with a [[rule]]")
     tags = {tag for feed in config.feeds for tag in feed.tags}
     for number, route in enumerate(config.alerts.routes):
         line = config.route_lines[number][0] if number < len(config.route_lines) else 0
@@ -31,4 +29,4 @@ def _remarks(config: Config, rules: int) -> Iterator[Problem]:
             yield remark(f"a route waits for the tag `{tag}`, which no feed carries", nearest(tag, tags), line)
     beyond_log = any(target.channel is not Channel.LOG for target in config.alerts.targets)
     if beyond_log and not config.operators:
-        yield remark("nobody is told when Veille itself is in trouble", "name a target: [operators] target")
+        yield remark("no notice is sent when Veille itself is in trouble", "name a target: [operators] target")

@@ -37,7 +37,7 @@ _TEMPLATED = frozenset({"discord", "slack", "tgram", "workflow", "workflows", "h
 
 
 def scheme(url: str) -> str:
-    """What stands before `://`, in small letters."""
+    """The scheme of a URL, in small letters."""
     return url.strip().partition("://")[0].lower()
 
 
@@ -49,5 +49,5 @@ def file_parameter(url: str) -> str:
 
 
 def names_several(url: str) -> bool:
-    """Whether a second URL follows: a target is one place, so that each has what it is owed."""
+    """Tells whether a second URL follows: a target is one place, so that each has what it is owed."""
     return re.search(r"[\s,;]+[A-Za-z0-9]{2,}://", url.strip()) is not None

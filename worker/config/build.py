@@ -56,13 +56,13 @@ class Builder:
     secrets: set[str] = field(default_factory=set, repr=False)
     _checked: dict[KeyPath, Any] = field(default_factory=dict, repr=False)
 
-    def wrong(self, path: KeyPath, message: str, mend: str = "") -> None:
+    def wrong(self, path: KeyPath, message: str, fix: str = "") -> None:
         """Records a problem, unless it only follows from a reference that failed."""
         if all(path != failed for failed, _, _ in self.references.failed):
-            self._record(path, message, mend)
+            self._record(path, message, fix)
 
-    def _record(self, path: KeyPath, message: str, mend: str) -> None:
-        problem = self.toml.problem(path, message, mend)
+    def _record(self, path: KeyPath, message: str, fix: str) -> None:
+        problem = self.toml.problem(path, message, fix)
         self.problems.append(replace(problem, source=self.source(path)))
 
     def source(self, path: KeyPath) -> str:
@@ -74,8 +74,8 @@ class Builder:
 
     def outline(self) -> None:
         """References that failed, unknown tables, and `[x]` written for `[[x]]` or the other way round."""
-        for path, message, mend in self.references.failed:
-            self._record(path, message, mend)
+        for path, message, fix in self.references.failed:
+            self._record(path, message, fix)
         known = [*schema.TABLES, *schema.LISTS]
         for name, value in self.toml.data.items():
             if name not in known:
@@ -102,8 +102,8 @@ class Builder:
         if path not in self._checked:
             made = schema.validate(table, raw)
             self._checked[path] = made if isinstance(made, schema.Table) else None
-            for inner, message, mend in () if isinstance(made, schema.Table) else made:
-                self.wrong((*path, *inner), message, mend)
+            for inner, message, fix in () if isinstance(made, schema.Table) else made:
+                self.wrong((*path, *inner), message, fix)
         return self._checked[path]
 
     # --- feeds ---------------------------------------------------------------------------------------------------
@@ -124,8 +124,8 @@ class Builder:
             if same != line:
                 self.wrong((*path, "url"), f"this feed is already on line {same}", "remove one of the two")
             elif (same := ids.setdefault(feed.id, line)) != line:
-                mend = "put each secret into an environment variable of its own: ${NAME}"
-                self.wrong((*path, "url"), f"differs from the feed on line {same} only in a secret", mend)
+                fix = "put each secret into an environment variable of its own: ${NAME}"
+                self.wrong((*path, "url"), f"differs from the feed on line {same} only in a secret", fix)
             feeds.append(feed)
         return tuple(feeds)
 
@@ -146,6 +146,7 @@ class Builder:
             if name.lower() not in _OPEN_HEADERS:
                 self.hide(value, *(word for word in value.split() if len(word) > 2 * SHORTEST_SECRET))
         self.hide(password, url.password or "")
+        self.hide_password(table.proxy)
         identity = self._identity(self.toml.data["feed"][path[1]]["url"])
         return model.Feed(
             id=identity,
@@ -159,6 +160,7 @@ class Builder:
             headers=tuple((name, Secret(value)) for name, value in table.headers.items()),
             username=username,
             password=Secret(password) if password else None,
+            proxy=Secret(table.proxy) if table.proxy else None,
         )
 
     def _identity(self, written: str) -> str:
@@ -176,7 +178,7 @@ class Builder:
             try:
                 fields.header(name, value if isinstance(value, str) else "")
             except fields.Wrong as e:
-                self.wrong((*path, "headers", name), f"`{name}` {e.message}", e.mend)
+                self.wrong((*path, "headers", name), f"`{name}` {e.message}", e.fix)
 
     # --- targets -------------------------------------------------------------------------------------------------
 
@@ -219,11 +221,11 @@ class Builder:
     def _slack_ok(self, path: KeyPath, slack: object) -> bool:
         if not isinstance(slack, dict):
             return True
-        mend = "write { webhook = ... }, or { token = ..., channel = ... }"
+        fix = "write { webhook = ... }, or { token = ..., channel = ... }"
         if "webhook" in slack and ("token" in slack or "channel" in slack):
-            self.wrong((*path, "slack"), "`slack` has a webhook and a token or channel", mend)
+            self.wrong((*path, "slack"), "`slack` has a webhook and a token or channel", fix)
         elif "webhook" not in slack and not ("token" in slack and "channel" in slack):
-            self.wrong((*path, "slack"), "`slack` needs a webhook, or a token with a channel", mend)
+            self.wrong((*path, "slack"), "`slack` needs a webhook, or a token with a channel", fix)
         else:
             return True
         return False
@@ -283,8 +285,8 @@ class Builder:
             self._claim_id(path, raw.get("id"), lines)
             for place, name in _names(raw.get("targets")):
                 if name not in known:
-                    mend = fields.nearest(name, known)
-                    self.wrong((*path, "targets", place), f"`{name}` is no target", f"a group names targets; {mend}")
+                    fix = fields.nearest(name, known)
+                    self.wrong((*path, "targets", place), f"`{name}` is no target", f"a group names targets; {fix}")
             # A wrong group is still known by its id, so that routes to it are not reported as well.
             yield str(raw.get("id", "")), tuple(dict.fromkeys(table.targets)) if table else ()
 
@@ -292,8 +294,8 @@ class Builder:
         for index, raw, table in self.tables("route"):
             for place, name in _names(raw.get("targets")):
                 if name not in known and name not in groups:
-                    mend = fields.nearest(name, known | set(groups))
-                    self.wrong(("route", index, "targets", place), f"`{name}` is no target or group", mend)
+                    fix = fields.nearest(name, known | set(groups))
+                    self.wrong(("route", index, "targets", place), f"`{name}` is no target or group", fix)
             if table is not None:
                 resolved = (one for name in table.targets for one in groups.get(name, (name,)))
                 yield model.Route(
@@ -323,11 +325,7 @@ class Builder:
         """The store's URL, with an absolute path where it is a file."""
         url: str = self.table("store").url
         if not url.startswith("sqlite:"):
-            try:
-                password = urlsplit(url).password or ""
-            except ValueError:
-                password = ""
-            self.hide(password, unquote(password))
+            self.hide_password(url)
             return url
         name, mark, options = url.removeprefix("sqlite:///").partition("?")
         return f"sqlite:///{self.path(name)}{mark}{options}"
@@ -335,6 +333,14 @@ class Builder:
     def hide(self, *texts: str) -> None:
         """Notes secrets for the log's redaction."""
         self.secrets.update(text for text in texts if len(text) >= SHORTEST_SECRET)
+
+    def hide_password(self, url: str) -> None:
+        """Notes the password of a URL."""
+        try:
+            password = urlsplit(url).password or ""
+        except ValueError:
+            password = ""
+        self.hide(password, unquote(password))
 
     def hide_references(self) -> None:
         """Whatever a reference gave is a secret, unless it stands where Veille shows it by design."""
@@ -369,7 +375,7 @@ def _log_target(name: str, folder: Path) -> model.Target:
 
 
 def _host(identity: str) -> str:
-    """What to call a feed that has no name: its host as written."""
+    """The name of a feed that has none: its host as written."""
     return re.sub(r"^[a-z]+://(?:www\.)?([^/?#]+).*", r"\1", identity, flags=re.IGNORECASE | re.DOTALL)
 
 

@@ -69,7 +69,7 @@ class Refused(NamedTuple):
         """The outline as a mistake in that file."""
         named = f'"{self.title}"' if self.title else "an outline"
         address = f" ({masked(self.address)[:200]})" if self.address else ""
-        return Problem(file=file, line=self.line, message=f"{named}: {self.reason}{address}", mend=_FIX[self.reason])
+        return Problem(file=file, line=self.line, message=f"{named}: {self.reason}{address}", fix=_FIX[self.reason])
 
 
 class Opml(NamedTuple):
@@ -89,8 +89,8 @@ def from_opml(raw: bytes, file: str = "OPML") -> Opml:
     refused before any is read.
     """
 
-    def refuse(line: int, message: str, mend: str = "export it again as OPML 2.0") -> NoReturn:
-        raise UserError([Problem(file=file, line=line, message=message, mend=mend)])
+    def refuse(line: int, message: str, fix: str = "export it again as OPML 2.0") -> NoReturn:
+        raise UserError([Problem(file=file, line=line, message=message, fix=fix)])
 
     if len(raw) > LISTED_BYTES:
         refuse(0, f"the file is larger than {LISTED_BYTES} bytes", "split it")
@@ -171,7 +171,7 @@ class _DoctypeError(Exception):
 
 
 class _Outlines:
-    """What a parser meets, kept without a tree, so that depth costs nothing."""
+    """Outlines of an OPML document, kept without a tree, so that depth costs nothing."""
 
     def __init__(self, parser: expat.XMLParserType) -> None:
         self.root = ""
@@ -245,8 +245,8 @@ def _language(words: Mapping[str, str]) -> str:
         return ""
 
 
-def _refuse(path: Path, message: str, mend: str = "", *, line: int = 0) -> NoReturn:
-    raise UserError([Problem(file=str(path), line=line, message=message, mend=mend)])
+def _refuse(path: Path, message: str, fix: str = "", *, line: int = 0) -> NoReturn:
+    raise UserError([Problem(file=str(path), line=line, message=message, fix=fix)])
 
 
 def _table(path: Path, url: str, name: str, language: str, tags: Sequence[str]) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def _table(path: Path, url: str, name: str, language: str, tags: Sequence[str]) 
         table: dict[str, Any] = {"url": fields.feed_url(url), "name": fields.plain(name)}
         table |= {"language": fields.language(language), "tags": [fields.filled(tag) for tag in tags]}
     except fields.Wrong as e:
-        _refuse(path, f"the feed cannot be added: its value {e.message}", e.mend)
+        _refuse(path, f"the feed cannot be added: its value {e.message}", e.fix)
     literal = {"url": _literal(table["url"]), "name": _literal(table["name"]), "language": table["language"]}
     return {key: value for key, value in {**literal, "tags": [_literal(t) for t in table["tags"]]}.items() if value}
 
@@ -298,7 +298,7 @@ def _append(path: Path, tables: Sequence[dict[str, Any]]) -> None:
 
 
 def _keeps_lines(before: str, after: str) -> bool:
-    """Whether every line of `before` is in `after`, in its order."""
+    """Tells whether every line of `before` is in `after`, in its order."""
     lines = iter(after.splitlines())
     return all(line in lines for line in before.splitlines())
 

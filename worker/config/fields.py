@@ -19,6 +19,8 @@ from worker.model import Secret, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 SAMPLE = "veille:sample"
+#: In place of a proxy's URL: none.
+DIRECT = "direct"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw]){1,9}")
@@ -50,12 +52,12 @@ _OWN_HEADERS = frozenset(
 
 
 class Wrong(ValueError):  # noqa: N818 - it reads as what it says: a value is wrong
-    """A value cannot be used: what is wrong (said of the key), and the mend."""
+    """A value cannot be used: what is wrong (said of the key), and the fix."""
 
-    def __init__(self, message: str, mend: str = "") -> None:
+    def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def duration(text: object) -> timedelta:
 
 
 def interval(text: object) -> timedelta:
-    """How often a feed is polled: a minute or more."""
+    """An interval between polls: a minute or more."""
     every = duration(text)
     if every < timedelta(minutes=1):
         raise Wrong("is under one minute", 'feeds are polled at most once a minute: every = "1m" or more')
@@ -121,7 +123,7 @@ def interval(text: object) -> timedelta:
 
 
 def lasting(text: object) -> timedelta:
-    """How long something is kept: a day or more."""
+    """A retention time: a day or more."""
     kept = duration(text)
     if kept < timedelta(days=1):
         raise Wrong("is under one day", 'keep it for "1d" or more')
@@ -169,8 +171,8 @@ def timezone(text: str) -> str:
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as e:
         close = difflib.get_close_matches(text, zoneinfo.available_timezones(), n=1, cutoff=0.75)
         near = _CAPITALS.get(text) or "".join(close)
-        mend = f"did you mean `{near}`?" if near else "write an IANA name such as Asia/Ho_Chi_Minh or Europe/Paris"
-        raise Wrong("is no time zone known here", mend) from e
+        fix = f"did you mean `{near}`?" if near else "write an IANA name such as Asia/Ho_Chi_Minh or Europe/Paris"
+        raise Wrong("is no time zone known here", fix) from e
     return text
 
 
@@ -196,19 +198,19 @@ def sender(text: str) -> str:
     return text.strip()
 
 
-def split_url(text: str, schemes: Iterable[str], mend: str) -> SplitResult:
+def split_url(text: str, schemes: Iterable[str], fix: str) -> SplitResult:
     """`text` as a URL of one of `schemes` with a host; raises Wrong without showing it."""
     if _CONTROL.search(text) or any(c.isspace() for c in text.strip()):
-        raise Wrong("holds a space or a control character", mend)
+        raise Wrong("holds a space or a control character", fix)
     try:
         url = urlsplit(text.strip())
         _ = url.port
     except ValueError as e:
-        raise Wrong("is not a valid URL: its host or port cannot be read", mend) from e
+        raise Wrong("is not a valid URL: its host or port cannot be read", fix) from e
     if url.scheme not in set(schemes):
-        raise Wrong(f"must begin with {' or '.join(f'{one}://' for one in schemes)}", mend)
+        raise Wrong(f"must begin with {' or '.join(f'{one}://' for one in schemes)}", fix)
     if not url.hostname:
-        raise Wrong("names no host", mend)
+        raise Wrong("names no host", fix)
     return url
 
 
@@ -218,8 +220,27 @@ def web_url(text: str) -> str:
     return text.strip()
 
 
+def proxy_url(text: str) -> str:
+    """An HTTP proxy: an http URL without a path, credentials percent-encoded; empty: none.
+
+    Not https: asyncio's TLS within TLS breaks where a handshake fails (python/cpython#113214).
+    """
+    fix = "http://proxy.example.org:3128, or http://user:${PASSWORD}@proxy.example.org:3128"
+    if not text.strip():
+        return ""
+    url = split_url(text, ("http",), fix)
+    if url.path.strip("/") or url.query or url.fragment:
+        raise Wrong("goes on after host and port", f"{fix}; write / ? # @ in a password as %2F %3F %23 %40")
+    return text.strip()
+
+
+def proxy_or_direct(text: str) -> str:
+    """As `proxy_url`, or `direct`."""
+    return DIRECT if text.strip() == DIRECT else proxy_url(text)
+
+
 def public_url(text: str) -> str:
-    """Where people reach the console: an http(s) URL without query, fragment or final slash."""
+    """The console's public address: an http(s) URL without query, fragment or final slash."""
     url = split_url(text, ("https", "http"), 'for example "https://veille.example.org"')
     if url.query or url.fragment or "@" in url.netloc:
         raise Wrong("has a query, a fragment or credentials", 'for example "https://veille.example.org"')
@@ -236,20 +257,20 @@ def feed_url(text: str) -> str:
 
 def store_url(text: str) -> str:
     """`sqlite:///` with a path, or `postgresql+psycopg://` with a host or a socket."""
-    mend = "sqlite:///data/veille.db, or postgresql+psycopg://user:${PASSWORD}@host/name"
+    fix = "sqlite:///data/veille.db, or postgresql+psycopg://user:${PASSWORD}@host/name"
     url = plain(text)
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         path = rest.removeprefix("/").partition("?")[0]
         if not rest.startswith("/") or path in {"", ":memory:"}:
-            raise Wrong("names no file", f"{mend}; a store in memory would forget what it owes")
+            raise Wrong("names no file", f"{fix}; a store in memory would forget what it owes")
         return url
     if scheme != "postgresql+psycopg":
-        raise Wrong("is not a store that Veille knows", mend)
+        raise Wrong("is not a store that Veille knows", fix)
     try:
         _ = urlsplit(url).port
     except ValueError as e:
-        raise Wrong("is not a valid URL: its host or port cannot be read", mend) from e
+        raise Wrong("is not a valid URL: its host or port cannot be read", fix) from e
     return url
 
 
@@ -266,14 +287,14 @@ def smtp(text: str) -> Smtp:
     protect or the port is 587, the one for submission; otherwise it is plain, as to a relay on port 25.
     `smtp+starttls` demands it everywhere.
     """
-    mend = "smtps://user:${PASSWORD}@host:465, smtp://user:${PASSWORD}@host:587, or smtp://host:25"
-    url = split_url(text, ("smtp", "smtps", "smtp+starttls"), mend)
+    fix = "smtps://user:${PASSWORD}@host:465, smtp://user:${PASSWORD}@host:587, or smtp://host:25"
+    url = split_url(text, ("smtp", "smtps", "smtp+starttls"), fix)
     if url.path.strip("/") or url.query or url.fragment:
-        raise Wrong("goes on after host and port", f"{mend}; write / ? # @ in a password as %2F %3F %23 %40")
+        raise Wrong("goes on after host and port", f"{fix}; write / ? # @ in a password as %2F %3F %23 %40")
     if url.password is not None and not url.username:
-        raise Wrong("has a password without a user", mend)
+        raise Wrong("has a password without a user", fix)
     if url.username and not url.password:
-        raise Wrong("has a user without a password", mend)
+        raise Wrong("has a user without a password", fix)
     if url.scheme == "smtps":
         tls = "smtps"
     elif url.scheme == "smtp+starttls" or url.username or url.port == 587:
@@ -297,13 +318,13 @@ def apprise_url(text: str) -> str:
         raise Wrong("names several services", "make a target for each, and a [[group]]")
     scheme = apprise.scheme(text)
     if scheme in apprise.LOCAL:
-        mend = "name a service on the network, or write alerts to a folder: log = { folder = ... }"
-        raise Wrong("names a service that runs programs or reads files of this machine", mend)
+        fix = "name a service on the network, or write alerts to a folder: log = { folder = ... }"
+        raise Wrong("names a service that runs programs or reads files of this machine", fix)
     if scheme not in apprise.NETWORK:
         # What is no scheme may be a secret in the wrong place: it is not repeated.
         close = difflib.get_close_matches(scheme, apprise.NETWORK, n=1, cutoff=0.6)
-        mend = f"did you mean `{close[0]}://`?" if close else "ntfy://, tgram://, discord://, workflows:// (Teams) ..."
-        raise Wrong("begins with no scheme that Apprise knows", mend)
+        fix = f"did you mean `{close[0]}://`?" if close else "ntfy://, tgram://, discord://, workflows:// (Teams) ..."
+        raise Wrong("begins with no scheme that Apprise knows", fix)
     if parameter := apprise.file_parameter(text):
         raise Wrong(f"has the parameter `{parameter}`, which names a file to read", "leave it out")
     return text.strip()
@@ -321,7 +342,7 @@ def header(name: str, value: str) -> None:
 
 def allowed(text: str) -> str:
     """A network (`10.0.0.0/8`, `fd00::/8`), one address, or `host:port`, in its canonical form."""
-    mend = "write a network (10.1.0.0/16, fd00::/8), an address, or host:port (intranet.example:8080)"
+    fix = "write a network (10.1.0.0/16, fd00::/8), an address, or host:port (intranet.example:8080)"
     written = plain(text).lower()
     try:
         return str(ipaddress.ip_network(written))
@@ -330,8 +351,8 @@ def allowed(text: str) -> str:
             inner = ipaddress.ip_network(written, strict=False)
             raise Wrong("is an address inside a network, not a network", f"did you mean `{inner}`?") from e
     if "/" in written or written.count(":") == 0:
-        raise Wrong("is neither a network nor host:port", mend)
-    host, port = host_port(written, mend)
+        raise Wrong("is neither a network nor host:port", fix)
+    host, port = host_port(written, fix)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -341,13 +362,13 @@ def listen(text: str) -> str:
     return text
 
 
-def host_port(text: str, mend: str = "") -> tuple[str, int]:
+def host_port(text: str, fix: str = "") -> tuple[str, int]:
     """`host:port` or `[IPv6]:port`."""
     host, colon, port = plain(text).lower().rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     if not colon or not _HOST.fullmatch(host) or (":" in host) != bracketed:
-        raise Wrong("is not host:port", mend)
+        raise Wrong("is not host:port", fix)
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
-        raise Wrong("has no port between 1 and 65535", mend)
+        raise Wrong("has no port between 1 and 65535", fix)
     return host, int(port)

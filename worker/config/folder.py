@@ -15,14 +15,14 @@ LISTED_BYTES = 32 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """How a folder of rules looks from outside: equal for as long as nobody writes what `read_rules` reads."""
+    """A folder of rules seen from outside: equal for as long as nobody writes the files that `read_rules` reads."""
 
     #: Of each file its name, mode, size and times, or the error that the system gives instead. Not its inode: some
     #: network shares give a new number at every look.
     files: tuple[tuple[object, ...], ...]
 
 
-def read_file(path: Path, mend: str = "", *, limit: int = MAX_BYTES) -> bytes:
+def read_file(path: Path, fix: str = "", *, limit: int = MAX_BYTES) -> bytes:
     """The file's bytes, at most one beyond the limit, so that it shows; raises UserError."""
     try:
         with path.open("rb") as file:
@@ -30,7 +30,7 @@ def read_file(path: Path, mend: str = "", *, limit: int = MAX_BYTES) -> bytes:
     except OSError as e:
         missing = isinstance(e, FileNotFoundError)
         message = "there is no such file" if missing else f"cannot be read: {e.strerror or e}"
-        raise UserError([Problem(file=str(path), line=0, message=message, mend=mend if missing else "")]) from e
+        raise UserError([Problem(file=str(path), line=0, message=message, fix=fix if missing else "")]) from e
     except ValueError as e:
         raise UserError([Problem(file=repr(str(path)), line=0, message="is no file name")]) from e
 
@@ -47,12 +47,12 @@ def read_rules(folder: Path) -> dict[str, bytes]:
     except (OSError, RuntimeError, ValueError) as e:
         # Before Python 3.13 a loop of links is a RuntimeError; a NUL in the name is a ValueError.
         message = f"the folder of rules cannot be read: {getattr(e, 'strerror', None) or 'no such folder'}"
-        raise UserError([Problem(file=str(folder), line=0, message=message, mend="see [rules] folder")]) from e
+        raise UserError([Problem(file=str(folder), line=0, message=message, fix="see [rules] folder")]) from e
     files: dict[str, bytes] = {}
     problems: list[Problem] = []
     for path in paths:
         if fault := _fault(path, inside):
-            problems.append(Problem(file=str(path), line=0, message=fault, mend="move it out of the folder of rules"))
+            problems.append(Problem(file=str(path), line=0, message=fault, fix="move it out of the folder of rules"))
             continue
         try:
             files[path.name] = read_file(path)
@@ -72,7 +72,7 @@ def read_templates(folder: Path) -> Templates:
         paths = sorted(path for path in folder.iterdir() if path.name[0] != ".")
     except OSError as e:
         message = f"the folder of templates cannot be read: {e.strerror or e}"
-        raise UserError([Problem(file=str(folder), line=0, message=message, mend="see [messages] templates")]) from e
+        raise UserError([Problem(file=str(folder), line=0, message=message, fix="see [messages] templates")]) from e
     sources: list[tuple[str, str]] = []
     problems: list[Problem] = []
     for path in paths:
@@ -81,14 +81,14 @@ def read_templates(folder: Path) -> Templates:
         except UserError as e:
             problems += e.problems
         except UnicodeDecodeError:
-            problems.append(Problem(file=str(path), line=0, message="is no UTF-8 text", mend="save it as UTF-8"))
+            problems.append(Problem(file=str(path), line=0, message="is no UTF-8 text", fix="save it as UTF-8"))
     if problems:
         raise UserError(problems)
     return Templates(folder=str(folder), sources=tuple(sources))
 
 
 def look(folder: Path) -> Look:
-    """How `folder` looks now; whatever is the matter with it, that is a look like any other."""
+    """The present state of `folder`; a folder that cannot be read has a state like any other."""
     try:
         return Look(files=tuple(_outside(path) for path in _paths(folder)))
     except (OSError, RuntimeError, ValueError) as e:
@@ -108,7 +108,7 @@ def _paths(folder: Path) -> Sequence[Path]:
 
 
 def _fault(path: Path, inside: Path) -> str:
-    """Why `path` is not to be opened; empty if it may be, or if opening it will say why not."""
+    """The reason for not opening `path`; empty if it may be opened, or if opening it will give the reason."""
     try:
         target = path.resolve(strict=True)
         mode = target.stat().st_mode

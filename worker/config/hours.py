@@ -1,4 +1,4 @@
-"""When people are told: hours of the day, cron expressions, days of the week, how much in a time."""
+"""Times of sending: hours of the day, cron expressions, days of the week, and throttles."""
 
 import re
 from datetime import UTC, datetime, time
@@ -30,8 +30,8 @@ def cron(value: object) -> str:
             return f"{at.minute} {at.hour} * * {(_DAYS.index(day) + 1) % 7 if day else '*'}"
         if _comes(text):
             return text
-    mend = 'write "07:30" for every day, "mon 07:30" for every Monday, or five fields of cron: "30 7 * * 1-5"'
-    raise Wrong("is no time that comes again", mend)
+    fix = 'write "07:30" for every day, "mon 07:30" for every Monday, or five fields of cron: "30 7 * * 1-5"'
+    raise Wrong("is no time that comes again", fix)
 
 
 def _comes(expression: str) -> bool:

@@ -39,7 +39,7 @@ class References:
     folder: Path
     #: (path of the string, the text that a reference gave), but for hosts, ports and users of mail servers.
     found: list[tuple[KeyPath, str]] = field(default_factory=list, repr=False)
-    #: (path of the string, what is wrong, the mend).
+    #: (path of the string, what is wrong, the fix).
     failed: list[tuple[KeyPath, str, str]] = field(default_factory=list)
 
     def expand(self, value: Any, path: KeyPath = ()) -> Any:
@@ -82,8 +82,8 @@ class References:
         elif _NAME.fullmatch(name):
             value = self._variable(name, path)
         else:
-            mend = "write ${NAME} for an environment variable, ${file:/path} for a file"
-            self.failed.append((path, "`${...}` holds no name of a variable", mend))
+            fix = "write ${NAME} for an environment variable, ${file:/path} for a file"
+            self.failed.append((path, "`${...}` holds no name of a variable", fix))
             return ""
         # More than a host may stand in what is written where a host does.
         if value and (secret or re.search("[/?#]", value)):
@@ -98,8 +98,8 @@ class References:
         if not value:
             state = "is empty" if value == "" else "is not set"
             near = nearest(name, ()) if value == "" else _near(name, self.environ)
-            mend = f"set {name} where Veille is started" + (f"; {near}" if near else "")
-            self.failed.append((path, f"the environment variable {name} {state}", mend))
+            fix = f"set {name} where Veille is started" + (f"; {near}" if near else "")
+            self.failed.append((path, f"the environment variable {name} {state}", fix))
         return value or ""
 
     def _file(self, name: str, path: KeyPath) -> str:

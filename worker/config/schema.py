@@ -51,6 +51,7 @@ class MessagesTable(Table):
 class NetworkTable(Table):
     allow: list[Annotated[str, AfterValidator(fields.allowed)]] = []
     contact: Plain = ""
+    proxy: Annotated[str, AfterValidator(fields.proxy_url)] = ""
 
 
 class FeedTable(Table):
@@ -64,6 +65,7 @@ class FeedTable(Table):
     headers: dict[str, str] = {}
     username: Plain = ""
     password: str = ""
+    proxy: Annotated[str, AfterValidator(fields.proxy_or_direct)] = ""
 
 
 class EmailTable(Table):
@@ -217,7 +219,7 @@ _EXPECTED = {
 
 
 def explain(model: type[Table], error: ErrorDetails) -> tuple[tuple[str | int, ...], str, str]:
-    """A pydantic error in the user's words: (path below the table, message, mend); never the value."""
+    """A pydantic error in the user's words: (path below the table, message, fix); never the value."""
     path = error["loc"]
     key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
     kind = error["type"]
@@ -228,9 +230,9 @@ def explain(model: type[Table], error: ErrorDetails) -> tuple[tuple[str | int, .
     name = f"`{key}`: item {path[-1] + 1}" if path and isinstance(path[-1], int) else f"`{key}`"
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, Wrong):
-        return path, f"{name} {cause.message}", cause.mend
-    message, mend = _EXPECTED.get(kind, ("cannot be used", ""))
-    return path, f"{name} {message}", mend
+        return path, f"{name} {cause.message}", cause.fix
+    message, fix = _EXPECTED.get(kind, ("cannot be used", ""))
+    return path, f"{name} {message}", fix
 
 
 def validate(model: type[Table], raw: Mapping[str, Any]) -> Table | list[tuple[tuple[str | int, ...], str, str]]:

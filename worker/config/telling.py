@@ -1,4 +1,4 @@
-"""How often a story is told, and when: the parts of the policy that `[alerts]`, routes and targets share."""
+"""The notification policy: the parts that `[alerts]`, routes and targets share."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -7,12 +7,12 @@ from worker.config import schema
 from worker.config.fields import nearest
 from worker.toml import KeyPath
 
-#: Records a problem: where, what, the mend.
+#: Records a problem: where, what, the fix.
 Wrong = Callable[[KeyPath, str, str], None]
 
 
 def telling(table: schema.TellingTable, path: KeyPath, known: Collection[str], wrong: Wrong) -> model.Telling:
-    """What one table says of how often a story is told; `known` are the ids of targets and groups."""
+    """The notification policy of one table; `known` are the ids of targets and groups."""
     escalation = None
     if table.escalate is not None:
         for place, name in enumerate(table.escalate.to):
@@ -29,21 +29,21 @@ def telling(table: schema.TellingTable, path: KeyPath, known: Collection[str], w
 
 
 def digest(table: schema.DigestTable | None) -> model.DigestPolicy | None:
-    """When a target's alerts are told together."""
+    """The times of a target's digests."""
     return None if table is None else model.DigestPolicy(at=table.at, but=frozenset(table.but))
 
 
 def quiet(tables: Collection[schema.QuietTable], path: KeyPath, wrong: Wrong) -> tuple[model.Quiet, ...]:
-    """When a target is told only what is critical."""
+    """A target's quiet hours, in which only critical alerts are sent."""
     for place, one in enumerate(tables):
         if one.since == one.until:
-            mend = "for a target that is never told at once, write digest = { at = ... }"
-            wrong((*path, "quiet", place), "the quiet hours end when they begin", mend)
+            fix = "for a target that never gets an alert at once, write digest = { at = ... }"
+            wrong((*path, "quiet", place), "the quiet hours end when they begin", fix)
     return tuple(model.Quiet(since=one.since, until=one.until, days=frozenset(one.days)) for one in tables)
 
 
 def throttle(table: schema.ThrottleTable | None) -> model.Throttle | None:
-    """How much of one rule a target is told at once."""
+    """The limit on alerts of one rule that a target gets at once."""
     return None if table is None else model.Throttle(alerts=table.alerts, per=table.per)
 
 

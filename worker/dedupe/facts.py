@@ -1,4 +1,4 @@
-"""What tells one article of a template from the next: numbers, dates and names, each with the place it stands in.
+"""Facts that distinguish the articles of one template: numbers, dates and names, each with the place it stands in.
 
 A fact is a run of such words. Its slot is the word before it and the word after it, so that "a reçu 15 citoyens" and
 "a reçu 38 citoyens" are one slot with two fillings, wherever the sentence stands. Two texts contradict each other
@@ -167,7 +167,7 @@ def _slot(plain: Sequence[str], first: int, stop: int, end: str) -> str:
 
 
 def _names(sentence: Sequence[Word], inner: frozenset[str]) -> frozenset[int]:
-    """Where the sentence's names stand; none if it is set in capitals throughout, as English headlines are."""
+    """The places of the sentence's names; none if it is set in capitals throughout, as English headlines are."""
     if _is_capitals(sentence):
         return frozenset()
     capital = [at for at, (raw, _) in enumerate(sentence) if raw[:1].isupper()]
@@ -181,7 +181,7 @@ def _names(sentence: Sequence[Word], inner: frozenset[str]) -> frozenset[int]:
 
 
 def _is_capitals(words: Sequence[Word]) -> bool:
-    """Whether most words begin with a capital, which then marks no name."""
+    """Tells whether most words begin with a capital, which then marks no name."""
     able = [raw[0].isupper() for raw, folded in words if folded not in PLAIN and raw[:1].isalpha()]
     return len(able) > 4 and sum(able) > 0.7 * len(able)
 
@@ -227,12 +227,12 @@ def _joined(left: str | int, right: str | int) -> str | int:
 
 
 def _group(left: str | int, right: str) -> bool:
-    """Whether `right` is the next three figures of `left`."""
+    """Tells whether `right` is the next three figures of `left`."""
     return isinstance(left, str) and left.isdecimal() and right.isdecimal() and len(right) == 3 and left != "0"
 
 
 def _agree(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether two runs may be one thing: no kind of word that both have contradicts."""
+    """Tells whether two runs may be one thing: no kind of word that both have contradicts."""
     for kind in ("number", "day", "month", "name"):
         one, two = _of_kind(a, kind), _of_kind(b, kind)
         left, right = [word for word in one if word not in two], [word for word in two if word not in one]
@@ -268,7 +268,7 @@ def _kind(word: str) -> str:
 
 
 def _alike(a: str, b: str) -> bool:
-    """Whether two names differ by a letter or so: not `iran` and `irak`. Other facts are equal or not."""
+    """Tells whether two names differ by a letter or so: not `iran` and `irak`. Other facts are equal or not."""
     if _kind(a) != "name" or _kind(b) != "name":
         return a == b
     if a == b:

@@ -46,7 +46,7 @@ class Text:
 
     @cached_property
     def own(self) -> list[int]:
-        """Where the word triples begin that hold no standing text."""
+        """The places where word triples without recurring text begin."""
         return [at for at in range(len(self.hashes)) if all(self.is_own[at : at + _IN_A_ROW])]
 
     @cached_property

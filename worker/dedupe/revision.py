@@ -1,4 +1,4 @@
-"""What a changed text is to somebody who read the former one."""
+"""Meaning of a changed text to somebody who read the former one."""
 
 import re
 

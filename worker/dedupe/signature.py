@@ -39,7 +39,7 @@ _A, _B, _C = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What copies of a text are recognised by, without the text."""
+    """The marks by which copies of a text are recognised, without the text."""
 
     #: sha256 hex of the folded words of the body, or of the title where there is no body.
     digest: str

@@ -15,6 +15,7 @@ from worker.dedupe.pair import Pair, Text
 from worker.dedupe.signature import Fingerprint, Originals
 from worker.model import Match, Novelty, NoveltyKind
 from worker.text import Document
+from worker.times import counted
 
 #: The part of the shorter text's shingles that makes a copy. A changed word breaks three: (10/11)^3 is 0.75, so this
 #: is one word in eleven.
@@ -95,7 +96,7 @@ def news(
 
 
 def compare_revision(old: Fingerprint, new: Fingerprint) -> bool:
-    """Whether a text under a known identity changed in any word of its title or body.
+    """Tells whether a text under a known identity changed in any word of its title or body.
 
     Case, accents and punctuation are no words. One changed word is enough: it may be the one that a rule waits for.
     """
@@ -109,13 +110,14 @@ class _Case:
         self.pair = Pair(new, earlier.fingerprint, earlier.title)
         self._new, self._name = new, f"article {earlier.article_id}"
         self._apart = abs(published - earlier.published)
+        self._days = counted(self._apart.days, "day")
         self._same_url = earlier.same_url
         self._same_source = earlier.same_url or not sources.isdisjoint(earlier.sources)
         self._is_short = self.pair.shorter < _SHORT
         self._carried: frozenset[str] = frozenset()
 
     def objection(self) -> str | None:
-        """Why it is no copy, in words; empty if the texts have nothing to do with each other, None if it is one."""
+        """The reason why it is no copy, in words; empty if the texts are unrelated, None if it is a copy."""
         pair = self.pair
         if pair.is_same_title and pair.is_same_text and self._new.has_body:
             return None
@@ -131,7 +133,7 @@ class _Case:
         )
 
     def why(self) -> str:
-        """Why it is a copy, in words."""
+        """The reason why it is a copy, in words."""
         pair, name = self.pair, self._name
         if pair.is_same_text and pair.is_same_title:
             return f"Its title and text are word for word those of {name}."
@@ -175,13 +177,13 @@ class _Case:
         goes_on = pair.inside < _MOSTLY or (pair.inside < _COPY and bool(pair.added))
         if pair.old.words < _SHORT and goes_on:
             added = f", and adds {_quoted(pair.added)}" if pair.added else ""
-            return f"Has the {pair.old.words} words of {self._name}, and goes on{added}."
+            return f"Has the {counted(pair.old.words, 'word')} of {self._name}, and goes on{added}."
         return ""
 
     def _another_issue(self) -> str:
         """Returns what speaks against a text under the same title that is not the same in every word."""
         if self.pair.is_its_title and self._apart > _SAME_TIME:
-            return f"Has the title of {self._name}, but no text, and came {self._apart.days} days apart from it."
+            return f"Has the title of {self._name}, but no text, and came {self._days} apart from it."
         is_rubric = self._new.title_recurs or (self._new.has_document and self._new.title.is_rubric)
         if is_rubric and self._apart > _SAME_ISSUE and (self.pair.whole < _WHOLE or self._is_short):
             return f"Has the title of {self._name}, as each issue of a rubric has, and came at another time."
@@ -190,7 +192,7 @@ class _Case:
     def _unproven(self) -> str:
         """Returns what speaks against a short text under another title."""
         if self._is_short and not self._same_url and self._apart > _SAME_TIME:
-            return f"Reads like {self._name}, but is short, and came {self._apart.days} days apart from it."
+            return f"Reads like {self._name}, but is short, and came {self._days} apart from it."
         return ""
 
     def _not_enough(self) -> str:
@@ -244,7 +246,7 @@ class _Case:
             return ""
         by = " and ".join(self._new.repeated_by[:2])
         said = f"standing text of {by}, which stands under other titles too" if by else "addressed to the reader"
-        return f" Left out: {count} words, {said}."
+        return f" Left out: {counted(count, 'word')}, {said}."
 
 
 def _percent(part: float) -> str:

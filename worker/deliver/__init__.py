@@ -50,7 +50,7 @@ async def send(
 
 
 def check(target: Target) -> tuple[str, ...]:
-    """What can be found wrong with a target without sending anything: sentences for people, without secrets."""
+    """Problems of a target that show without sending anything: sentences for people, without secrets."""
     match target.settings:
         case AppriseSettings() as settings:
             from worker.deliver import apprise

@@ -23,7 +23,7 @@ _SECONDS = 30
 
 
 class Answer(StrEnum):
-    """What became of one call in the child."""
+    """The outcome of one call in the child."""
 
     SENT = "sent"
     FAILED = "Apprise could not send it; it does not say why"
@@ -57,7 +57,7 @@ async def send(
 
 
 def check(settings: AppriseSettings) -> tuple[str, ...]:
-    """Whether Apprise understands the URL."""
+    """Tells whether Apprise understands the URL."""
     return () if _service(settings.url.reveal()) is not None else (str(Answer.UNUSABLE),)
 
 

@@ -21,7 +21,7 @@ _CREDENTIALS = {530, 534, 535, 538}
 
 
 class _Stage(Enum):
-    """How far an attempt got: it decides what a refusal or a silence means."""
+    """Progress of an attempt: it decides the meaning of a refusal or a silence."""
 
     #: Connection, TLS and login: a refusal is the target's.
     TARGET = auto()
@@ -147,11 +147,11 @@ class _Attempt:
         return f"{code} {words}"
 
     def silent(self) -> Outcome:
-        """What it means that the conversation ended without an answer."""
+        """The outcome where the conversation ended without an answer."""
         return Outcome.UNCERTAIN if self._stage is _Stage.TEXT else Outcome.RETRY
 
     def judge(self, error: Exception) -> Outcome:
-        """What an error means."""
+        """The outcome of an error."""
         if isinstance(error, (_Refused, aiosmtplib.SMTPResponseException)):
             return self._judge_code(error.code)
         if any(_bad_tls(cause) for cause in _causes(error)):
@@ -187,7 +187,7 @@ class _Attempt:
 
 
 def _bad_tls(error: BaseException) -> bool:
-    """Whether the server's certificate or TLS is not acceptable, as against a connection that broke."""
+    """Tells whether the server's certificate or TLS is not acceptable, as against a connection that broke."""
     broken = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
     return isinstance(error, ssl.SSLError) and not isinstance(error, broken)
 

@@ -1,4 +1,4 @@
-"""What a person can do about a refusal, by the class of the error: one table for every screen, notice and log."""
+"""Fixes for refusals, by the class of the error: one table for every screen, notice and log."""
 
 import socket
 import ssl

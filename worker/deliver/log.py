@@ -27,7 +27,7 @@ async def send(claimed: Claimed, settings: LogSettings, echo: Callable[[str], No
 
 
 def check(settings: LogSettings) -> tuple[str, ...]:
-    """Whether the folder is one, or can be made."""
+    """Tells whether the folder is one, or can be made."""
     place = settings.folder
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -44,7 +44,7 @@ def _needles(secrets: Iterable[str]) -> list[str]:
 
 
 def _url_parts(url: str) -> set[str]:
-    """What a URL keeps secret: path, query, credentials; not its host, which tells people where to look."""
+    """The secret parts of a URL: path, query, credentials; not its host, which people need to find the cause."""
     try:
         parts = urlsplit(url)
         texts = {parts.path, parts.query, parts.username or "", parts.password or "", *parts.path.split("/")}

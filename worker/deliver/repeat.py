@@ -1,4 +1,4 @@
-"""What an attempt adds where an earlier one may have arrived, and the channel cannot tell a repeat by its key."""
+"""The note on a message that may have arrived before, where the channel cannot tell a repeat by its key."""
 
 from worker.model import Claimed
 

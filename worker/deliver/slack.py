@@ -131,7 +131,7 @@ def _judge_status(status: int) -> Outcome:
 
 
 def _patience(answer: net.Response, detail: str) -> timedelta | None:
-    """How long the service asks to be left alone; half a minute where it only says that it is asked too often."""
+    """The pause that the service asks for; half a minute where it only says that it is asked too often."""
     limited = answer.status == 429 or detail in _LIMITED
     return _retry_after(answer.headers) or (_PATIENCE if limited else None)
 

@@ -1,4 +1,4 @@
-"""How many jobs run at a time: of all, of one host, of one target."""
+"""Limits on jobs that run at a time: of all, of one host, of one target."""
 
 import asyncio
 from collections import Counter

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Pass:
-    """What one pass came to; `veille poll --json` prints it."""
+    """Counts of one pass; `veille poll --json` prints them."""
 
     feeds: Counter[str] = field(default_factory=Counter)
     entries: int = 0

@@ -42,7 +42,7 @@ class WrongCopy:
 
 @dataclass(slots=True, kw_only=True)
 class CopyScore(Counts):
-    """How well copies are told from what is none; a copy of another article than its own is wrong twice."""
+    """A measure of how well copies are recognised; a copy of another article than its own is wrong twice."""
 
     #: By kind of edit: texts, and those judged rightly.
     texts: Counter[str] = field(default_factory=Counter)

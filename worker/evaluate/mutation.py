@@ -12,14 +12,14 @@ from datetime import date, datetime
 
 from worker.match import excluded, passes
 from worker.query import DatedTerm, Node, Reading, SetRef, TermSet, evaluate, mutants
-from worker.query.nodes import walk
+from worker.query.nodes import Calls, children, walk, written
 from worker.rules import Rule, RuleSet, Test
 from worker.text import Document, analyse
 
 
 @dataclass(slots=True, kw_only=True)
 class Mutation:
-    """What a rule's tests made of its changes."""
+    """Counts of a rule's mutants that its tests notice, miss, or that change nothing."""
 
     #: Changes that the tests notice.
     caught: int = 0
@@ -67,7 +67,8 @@ def mutate(
 ) -> dict[str, Mutation]:
     """For each rule (or those of `ids`), how many of its mutants its own tests catch.
 
-    A mutant counts if it finds other words than the rule in a text of `corpus` or of any rule's tests.
+    A mutant counts if it finds other words than the rule in a text of `corpus` or of any rule's tests. `step` is
+    called with the rule's id after each mutant.
     """
     own = [
         _Text(analyse(t.title, t.text, t.language), (t.published or today).date())
@@ -75,13 +76,16 @@ def mutate(
         for t in r.tests
     ]
     texts = [*own, *(_Text(document, published) for document, published in corpus)]
-    done = {}
-    for rule in ruleset.rules:
-        if ids and rule.id not in ids:
-            continue
-        done[rule.id] = _Rule(rule, ruleset, texts, today).mutation()
-        step(rule.id)
-    return done
+    return {rule.id: _Rule(rule, ruleset, texts, today).mutation(step) for rule in _chosen(ruleset, ids)}
+
+
+def count_changes(ruleset: RuleSet, ids: Sequence[str] = ()) -> int:
+    """The number of mutants of all rules, or of those of `ids`: `mutate` calls `step` so often."""
+    return sum(1 for rule in _chosen(ruleset, ids) for _ in _changes(rule, ruleset.sets))
+
+
+def _chosen(ruleset: RuleSet, ids: Sequence[str]) -> list[Rule]:
+    return [rule for rule in ruleset.rules if not ids or rule.id in ids]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,9 @@ class _Rule:
             kept_out = rule.id in excluded(ruleset, reading)
             self._trials.append((_Trial(case, text, kept_out), reading))
 
-    def mutation(self) -> Mutation:
+    def mutation(self, step: Callable[[str], None]) -> Mutation:
         done = Mutation()
-        for changed in self._changes():
+        for changed in _changes(self._rule, self._sets):
             sets = self._without(changed)
             if self._caught(changed, sets):
                 done.caught += 1
@@ -117,24 +121,8 @@ class _Rule:
                 done.missed.append(changed.change)
             else:
                 done.equal += 1
+            step(self._rule.id)
         return done
-
-    def _changes(self) -> Iterator[_Changed]:
-        rule = self._rule
-        if rule.query is not None:
-            yield from (_Changed(m.change, replace(rule, query=m.query)) for m in mutants(rule.query))
-        for number, weight in enumerate(rule.score.terms if rule.score else ()):
-            assert rule.score is not None
-            rest = rule.score.terms[:number] + rule.score.terms[number + 1 :]
-            yield _Changed(f"drop {weight.query} of the score", replace(rule, score=replace(rule.score, terms=rest)))
-        for name in sorted(self._names()):
-            for term in self._sets[name].terms if len(self._sets[name].terms) > 1 else ():
-                yield _Changed(f"drop {term.term} of @{name}", rule, (name, term))
-
-    def _names(self) -> set[str]:
-        """The sets that the rule uses."""
-        queries = [self._rule.query, *(term.query for term in (self._rule.score.terms if self._rule.score else ()))]
-        return {node.name for query in queries if query is not None for node in walk(query) if isinstance(node, SetRef)}
 
     def _without(self, changed: _Changed) -> Mapping[str, TermSet] | None:
         """The sets, if the change is in one of them."""
@@ -151,7 +139,7 @@ class _Rule:
         )
 
     def _differs(self, changed: _Changed, sets: Mapping[str, TermSet] | None) -> bool:
-        """Whether it finds other words in any text."""
+        """Tells whether it finds other words in any text."""
         for text, reading in self._readings:
             if changed.lost is not None and reading.answer(changed.lost[1].term) is None:
                 continue  # what the set lost does not stand here
@@ -161,8 +149,39 @@ class _Rule:
         return False
 
 
+def _changes(rule: Rule, sets: Mapping[str, TermSet]) -> Iterator[_Changed]:
+    if rule.query is not None:
+        yield from (_Changed(m.change, replace(rule, query=m.query)) for m in mutants(rule.query, rule.calls))
+    for number, weight in enumerate(rule.score.terms if rule.score else ()):
+        assert rule.score is not None
+        rest = rule.score.terms[:number] + rule.score.terms[number + 1 :]
+        changed = replace(rule, score=replace(rule.score, terms=rest))
+        yield _Changed(f"drop {written(weight.query, rule.calls)} of the score", changed)
+    for name in sorted(_sets_named(rule)):
+        for term in sets[name].terms if len(sets[name].terms) > 1 else ():
+            yield _Changed(f"drop {term.term} of @{name}", rule, (name, term))
+
+
+def _sets_named(rule: Rule) -> set[str]:
+    """The sets that the rule's own text names, those that only a pattern names left out."""
+    queries = [rule.query, *(term.query for term in (rule.score.terms if rule.score else ()))]
+    nodes = (node for query in queries if query is not None for node in _own(query, rule.calls))
+    return {node.name for node in nodes if isinstance(node, SetRef)}
+
+
+def _own(node: Node, calls: Calls) -> Iterator[Node]:
+    """`node` and all below it that the rule itself says: of a call of a pattern, only the arguments."""
+    if calls and (call := calls.get(node)) is not None:
+        for argument in call.arguments.values():
+            yield from walk(argument)
+        return
+    yield node
+    for below in children(node):
+        yield from _own(below, calls)
+
+
 def _found(rule: Rule, reading: Reading) -> object:
-    """What the rule rests on in a text: the spans of its query, and the terms of its score that hold."""
+    """A rule's proof in a text: the spans of its query, and the terms of its score that hold."""
     spans = evaluate(rule.query, reading) if rule.query is not None else ()
     return spans, [term for term in (rule.score.terms if rule.score else ()) if _holds(term.query, reading)]
 

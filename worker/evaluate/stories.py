@@ -31,7 +31,7 @@ class LabelledStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryScore:
-    """How well events are told apart, each 0 to 1 (ari: -1 to 1); None where there is nothing to tell."""
+    """Measures of telling events apart, each 0 to 1 (ari: -1 to 1); None where there is nothing to tell."""
 
     pair_precision: float | None
     pair_recall: float | None

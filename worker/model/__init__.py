@@ -4,6 +4,7 @@ The words are those of docs/design.md. A value that only one module makes and re
 """
 
 from worker.model.articles import (
+    NO_TITLE,
     Article,
     Cut,
     CutKind,
@@ -14,6 +15,7 @@ from worker.model.articles import (
     Origin,
     Part,
     Span,
+    called,
 )
 from worker.model.entries import (
     EntryState,
@@ -86,6 +88,7 @@ from worker.model.waves import (
 __all__ = [
     "FEWEST_STORIES",
     "FEWEST_WEEKS",
+    "NO_TITLE",
     "TELLING",
     "WEEKS",
     "Alert",
@@ -152,5 +155,6 @@ __all__ = [
     "Wave",
     "WaveReport",
     "WaveStory",
+    "called",
     "spoken",
 ]

@@ -9,7 +9,7 @@ from worker.model.waves import Volume
 
 
 class Origin(StrEnum):
-    """How an article came into the store."""
+    """Ways in which an article comes into the store."""
 
     FEED = "feed"
     #: Shipped with Veille: never alerts.
@@ -18,8 +18,19 @@ class Origin(StrEnum):
     IMPORT = "import"
 
 
+#: What an article is called of which nothing better is known.
+NO_TITLE = "(no title)"
+
+
+def called(title: str, origin: str, name: str) -> str:
+    """An article's title, or what people call it without one; `name`: its name in the archive or an imported file."""
+    if title or origin != Origin.ARCHIVE:
+        return title or name or NO_TITLE
+    return f"article {name} of the archive, without a title"
+
+
 class NoveltyKind(StrEnum):
-    """What an entry's text is to the articles already stored (topic detection's word: novelty)."""
+    """The relation of an entry's text to the articles already stored (topic detection's word: novelty)."""
 
     NEW = "new"
     #: Another text under a known identity: a new revision.
@@ -30,7 +41,7 @@ class NoveltyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Novelty:
-    """Whether an article is new, with the reason."""
+    """The novelty of an article, with the reason."""
 
     kind: NoveltyKind
     #: The earlier article's id: of an update, the same; of a duplicate, the original.
@@ -89,9 +100,14 @@ class Article:
     #: What cleaning took out of the text, in the order of the passes.
     cut: tuple[Cut, ...] = ()
 
+    @property
+    def heading(self) -> str:
+        """The title, or how the text begins where there is none."""
+        return self.title or self.body[:200]
+
 
 class Judgement(StrEnum):
-    """What an analyst says of an article for a rule."""
+    """An analyst's judgement of an article for a rule."""
 
     #: The rule should match it.
     RELEVANT = "relevant"

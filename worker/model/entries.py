@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EntryState(StrEnum):
-    """Where an entry stands on its way to an article."""
+    """States of an entry on its way to an article."""
 
     #: Its page is still to be fetched.
     NEW = "new"
@@ -19,7 +19,7 @@ class EntryState(StrEnum):
 
 
 class FetchReason(StrEnum):
-    """Why a feed or page could not be had; the same word in row, log and screen."""
+    """Reasons for which a feed or page could not be fetched; the same word in row, log and screen."""
 
     BAD_URL = "bad_url"
     BLOCKED_ADDRESS = "blocked_address"
@@ -44,7 +44,7 @@ class FetchReason(StrEnum):
 
 
 class PageReason(StrEnum):
-    """Why an entry has no text of its page; the same word in row, log and screen."""
+    """Reasons for which an entry has no text of its page; the same word in row, log and screen."""
 
     #: It could not be fetched.
     NOT_FETCHED = "not_fetched"
@@ -64,7 +64,7 @@ class PageReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """How often a feed is worth asking: what it says of itself, and what its dates show."""
+    """A feed's rhythm: the interval that it asks for, and the one that its dates show."""
 
     #: Between polls, in seconds, learnt from its articles' dates; 0: nothing learnt yet.
     interval: int = 0
@@ -94,7 +94,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
-    """What the store knows of a feed when it is polled."""
+    """A feed's stored state at the start of a poll."""
 
     id: int
     etag: str = ""
@@ -122,7 +122,7 @@ class FeedState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """When the server wants us back, in seconds; None where it did not say (RFC 9111 5.2.2.1, RFC 9110 10.2.3)."""
+    """The pause that the server asks for, in seconds; None where it did not say (RFC 9111 5.2.2.1, RFC 9110 10.2.3)."""
 
     max_age: int | None = None
     retry_after: int | None = None

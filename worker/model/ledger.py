@@ -1,4 +1,4 @@
-"""What is owed, and how it is told."""
+"""Obligations, deliveries, messages and attempts."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from worker.model.waves import Measured, WaveReport
 
 
 class Occasion(StrEnum):
-    """Why a recipient is told about an article."""
+    """Occasions on which a recipient gets an alert about an article."""
 
     FIRST = "first"
     FOLLOW_UP = "follow-up"
@@ -21,14 +21,14 @@ class Occasion(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of an obligation when it was decided."""
+    """The verdict on an obligation."""
 
     OWED = "owed"
     SUPPRESSED = "suppressed"
 
 
 class Suppression(StrEnum):
-    """Why an obligation is not owed."""
+    """Reasons for which an obligation is suppressed."""
 
     #: The article is a duplicate; its original was told, or was judged, on its own.
     COPY = "copy"
@@ -55,7 +55,7 @@ class Suppression(StrEnum):
 
 
 class Hold(StrEnum):
-    """Why an open delivery waits until it is due."""
+    """Reasons for which an open delivery waits until it is due."""
 
     #: More on the same may come at once.
     GROUP_WAIT = "group-wait"
@@ -72,7 +72,7 @@ class Hold(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands."""
+    """States of a delivery."""
 
     #: Collects obligations until it is due.
     OPEN = "open"
@@ -83,11 +83,11 @@ class DeliveryState(StrEnum):
     #: Its target is broken or gone; waits for the configuration to change.
     PARKED = "parked"
     SENT = "sent"
-    DEAD = "dead"
+    FAILED = "failed"
 
 
 class Outcome(StrEnum):
-    """What one attempt came to."""
+    """Outcomes of one attempt."""
 
     SENT = "sent"
     #: Not delivered; may succeed later.
@@ -102,7 +102,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obligation:
-    """What one match owes one recipient on one occasion."""
+    """An alert that one match owes one recipient on one occasion, or the reason for which it owes none."""
 
     rule_id: str
     target_id: str
@@ -181,7 +181,7 @@ class AlertItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """What a recipient was told of a story before: a follow-up goes below it."""
+    """An earlier message on a story to the same recipient: a follow-up goes below it."""
 
     #: Message-ID and subject of the first message, and the Message-ID of the one before this.
     root: str
@@ -213,7 +213,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What Veille tells its operators about itself, or the readers of an alert of what one of them answered."""
+    """A message to the operators about Veille itself, or to the readers of an alert about an answer to it."""
 
     subject: str
     body: str
@@ -238,7 +238,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What one attempt to send came to."""
+    """The outcome of one attempt to send, with its details."""
 
     outcome: Outcome
     #: For people and the attempt's row: status code and words; free of secrets.
@@ -253,7 +253,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetState:
-    """How a target has been answering; as it is made: well."""
+    """A target's recent delivery results; a new target counts as healthy."""
 
     #: Failures in a row that any message would have met, each of another delivery.
     failures: int = 0

@@ -1,4 +1,4 @@
-"""What the configuration says."""
+"""Policies, as the configuration states them."""
 
 from dataclasses import dataclass
 from datetime import time, timedelta
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Severity(StrEnum):
-    """How much a rule matters, least first."""
+    """Severities of rules, the least first."""
 
     INFO = "info"
     LOW = "low"
@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 
 class Channel(StrEnum):
-    """How a target is reached."""
+    """Channels through which a target is reached."""
 
     EMAIL = "email"
     SLACK = "slack"
@@ -51,7 +51,7 @@ class Secret:
         return "***"
 
     def __eq__(self, other: object) -> bool:
-        """Whether both hide the same text."""
+        """Tells whether both hide the same text."""
         return isinstance(other, Secret) and other._text == self._text
 
     def __hash__(self) -> int:
@@ -79,6 +79,8 @@ class Feed:
     headers: tuple[tuple[str, Secret], ...] = ()
     username: str = ""
     password: Secret | None = None
+    #: URL of the HTTP proxy it is fetched through, `direct` for none; None: the one of all feeds.
+    proxy: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestPolicy:
-    """When a target's alerts are told together."""
+    """The times of a target's digests."""
 
     #: A cron expression of five fields, in the target's time zone.
     at: str
@@ -142,7 +144,7 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttle:
-    """How many alerts of one rule a target is told at once in a time; what comes beyond goes to the next digest."""
+    """The limit on alerts of one rule that a target gets at once in a time; further ones go to the next digest."""
 
     alerts: int
     per: timedelta
@@ -158,7 +160,7 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
-    """How often a story is told; None: what is said further up counts (rule, route, `[alerts]`)."""
+    """The notification policy of a story; None: the next level counts (rule, route, `[alerts]`)."""
 
     #: One first alert per `story` or per `article`.
     key: str | None = None
@@ -223,7 +225,7 @@ TELLING = Telling(key="story", group_wait=timedelta(0), realert=None, follow_up=
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertPolicy:
-    """What `alert` decides by: targets by id, groups resolved, routes in order (none: everything goes everywhere)."""
+    """The policy of alerts: targets by id, groups resolved, routes in order (none: everything goes everywhere)."""
 
     targets: tuple[Target, ...]
     routes: tuple[Route, ...] = ()

@@ -20,7 +20,7 @@ class Volume:
     times: float | None = None
 
     def __str__(self) -> str:
-        """When it makes a wave, in a clause for people."""
+        """The condition for a wave, in a clause for people."""
         time = spoken(self.per)
         if self.times is None:
             return f"when {self.at_least} stories come in {time}"
@@ -43,7 +43,7 @@ class Wave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a rule's window held as an article was decided, the article included."""
+    """The stories in a rule's window when an article was decided, the article included."""
 
     stories: int
     #: Stories that make a wave; None: the rule's past is too short to say.

@@ -13,13 +13,15 @@ from urllib.parse import quote
 import httpx
 
 from worker.model import FetchReason
-from worker.net.dial import Dialler, NotDialled, Resolve, Resolver
+from worker.net.dial import NotDialled, Resolve, Resolver
 from worker.net.failure import AFTER_SENDING, EXPECTED, NOT_WRITABLE, BadURLError, explained
 from worker.net.guard import Allow
 from worker.net.inflate import Inflater, TooLargeError
 from worker.net.transport import Transport
 
 MEBIBYTE = 1 << 20
+#: In place of a proxy's URL: none.
+DIRECT = "direct"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 #: Of the caller's headers, those that another origin may see: they say what is wanted, not who asks.
@@ -28,6 +30,10 @@ _FORWARDED = frozenset(
 )
 #: Where programs disagree on a URL, one that checks and one that fetches see two hosts: controls, blanks, backslash.
 _AMBIGUOUS = re.compile(r"[\x00-\x20\x7f\\]")
+#: What WHATWG's URL parser strips at both ends, and leaves out everywhere; and where a query or a fragment begins.
+_CONTROLS = "".join(map(chr, range(0x21)))
+_UNSEEN = re.compile(r"[\t\r\n]")
+_QUERY = re.compile(r"([^?#]*)([?#]?)(.*)", re.DOTALL)
 #: Requests that run at once against one host.
 _PER_HOST = 2
 #: Bytes of a cookie with its attributes; browsers drop longer ones.
@@ -79,9 +85,9 @@ class NetFailure:
 class Client:
     """The only way to the network by HTTP.
 
-    Dials public addresses and what `allow` lists (see `Allow`; ValueError on a bad entry), reads no proxy and no
-    credentials from the environment, keeps no cookie beyond the redirects of one request. `transport` and `tls` are
-    for tests.
+    Dials public addresses and what `allow` lists (see `Allow`; ValueError on a bad entry), goes through `proxy` if
+    there is one, reads no proxy and no credentials from the environment, keeps no cookie beyond the redirects of one
+    request. `transport` and `tls` are for tests.
     """
 
     def __init__(
@@ -89,12 +95,14 @@ class Client:
         *,
         allow: Sequence[str] = (),
         user_agent: str,
+        proxy: str | None = None,
         resolve: Resolve | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._user_agent = user_agent
-        self._transport = transport or Transport(Dialler(Allow(allow), resolve or Resolver(), tls or _tls()))
+        self._proxy = proxy
+        self._transport = transport or Transport(Allow(allow), resolve or Resolver(), tls or _tls())
         self._turns = _Turns()
 
     async def request(
@@ -106,14 +114,16 @@ class Client:
         content: bytes | None = None,
         limits: Limits = Limits(),
         redirects: bool,
+        proxy: str | None = None,
     ) -> Response | NetFailure:
         """The answer to one request, or why there is none; raises nothing but CancelledError.
 
         Redirects are followed where `redirects` says so, for GET and HEAD only, each through the guard; another
         origin sees neither credentials nor the caller's own headers. At most two GETs run per host; waiting for a
-        turn is not counted as the request's time.
+        turn is not counted as the request's time. `proxy` stands in place of the client's own; DIRECT is none.
         """
-        exchange = _Exchange(self._transport, self._user_agent, limits)
+        proxy = self._proxy if proxy is None else proxy
+        exchange = _Exchange(self._transport, self._user_agent, limits, proxy if proxy != DIRECT else None)
         reads = method in {"GET", "HEAD"}
         try:
             start = _checked(url)
@@ -151,8 +161,9 @@ class Client:
 class _Exchange:
     """One request and the redirects it meets, under one deadline."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, user_agent: str, limits: Limits) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, user_agent: str, limits: Limits, proxy: str | None) -> None:
         self._transport = transport
+        self._proxy = proxy
         self._limits = limits
         self._user_agent = user_agent
         #: What the redirects have set.
@@ -194,7 +205,7 @@ class _Exchange:
             url,
             headers=headers,
             content=content,
-            extensions={"timeout": {"connect": self._limits.connect}, "begun": self._begun},
+            extensions={"timeout": {"connect": self._limits.connect}, "begun": self._begun, "proxy": self._proxy},
         )
         request.headers["Accept-Encoding"] = "gzip"
         request.headers.setdefault("User-Agent", self._user_agent)
@@ -267,13 +278,19 @@ class _Turns:
 
 
 def _location(headers: httpx.Headers) -> str:
-    """The value of Location as browsers read it: blanks encoded, letters beyond ASCII as UTF-8 or else as bytes."""
+    r"""The value of Location as browsers read it (WHATWG URL 4.4).
+
+    Tabs and line breaks are left out, `\` before the query is `/`, blanks are encoded, letters beyond ASCII are UTF-8
+    or else bytes.
+    """
     raw = next(value for name, value in headers.raw if name.lower() == b"location")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         text = quote(raw, safe=bytes(range(0x80)))
-    return text.strip().replace(" ", "%20")
+    text = _UNSEEN.sub("", text.strip(_CONTROLS))
+    path, mark, query = _QUERY.match(text).groups()  # type: ignore[union-attr]  # it matches any text
+    return (path.replace("\\", "/") + mark + query.replace("\\", "%5C")).replace(" ", "%20")
 
 
 def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:

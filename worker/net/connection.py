@@ -1,42 +1,48 @@
-"""One HTTP/1.1 connection (RFC 9112): h11 reads and writes the messages, asyncio's transport carries them."""
+"""A connection's bytes as httpcore reads and writes them, over asyncio's transport.
+
+httpcore has such a stream of its own, which cannot say whether bytes wait that nobody asked for, and closes with
+ceremony.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import ssl
+from typing import Any
 
-import h11
-import httpx
+import httpcore
 
 from worker.net.head import Head
 
-#: Bytes of a head, or of a line between chunks, as h11 counts them.
-_HEAD_BYTES = 100 << 10
-#: Bytes of an answer that are not its body, beyond as many as the body has: chunks of a byte each are no answer.
-_FRAMING = 128 << 10
 #: Bytes that are read at a time, between two turns of the loop: as chunks of a byte each they take a tenth of a second.
-_PIECE = 32 << 10
+_PIECE = 16 << 10
 #: Bytes that wait for whoever reads them; more wait on the other side.
 _BUFFER = 256 << 10
+#: Bytes of a head, interim answers (1xx) before it included.
+_HEAD = 160 << 10
+#: Bytes of a body's framing, beyond as many as its text has: chunks of a byte each are no answer.
+_FRAMING = 48 << 10
+#: Feeds live on many hosts, so that most connections are never used again; servers commonly close after 5 seconds.
+_IDLE_SECONDS = 3.0
 
 
-class Connection(asyncio.Protocol):
-    """Carries one exchange at a time; raises httpx's errors, with the socket's or TLS's own as their cause.
+class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """The bytes of one connection, which carries one exchange at a time; see `Head` for what it leaves out.
 
-    Whoever gave it a request reads the body to its end, or aborts it. It closes without ceremony: a server that does
-    not take its leave holds no file descriptor of ours.
+    Raises OSError (ssl.SSLError included) where the connection broke, httpcore's RemoteProtocolError where an answer
+    is more framing than text, and ConnectTimeout. It closes at once, without waiting for the server's close.
     """
 
     def __init__(self) -> None:
-        self._messages = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
-        self._head = Head()
         self._transport: asyncio.Transport | None = None
+        self._head = Head()
         self._received = bytearray()
         self._waiting: asyncio.Future[None] | None = None
         #: The other side has ended, or the connection broke, for this reason.
         self._has_ended = False
         self._broken: Exception | None = None
-        #: Of this exchange: bytes of the answer, and those of them that are its body.
-        self._bytes = self._body_bytes = 0
-        self._is_idle = True
+        #: Of this exchange: bytes read, and those of them that were the body's text, its framing removed.
+        self._bytes = self._text = 0
+        #: Runs while no exchange does.
+        self._idle: asyncio.TimerHandle | None = None
 
     # --- asyncio's side ----------------------------------------------------------------------------------------------
 
@@ -48,8 +54,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol; what nobody asked for ends the connection, as it would answer the next request."""
         assert self._transport is not None
-        if self._is_idle:
-            self.abort()
+        if self._idle is not None:
+            self._abort()
             return
         self._received += data
         if len(self._received) > _BUFFER:
@@ -70,95 +76,34 @@ class Connection(asyncio.Protocol):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
-    # --- the client's side -------------------------------------------------------------------------------------------
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it may carry another request."""
-        return self._is_idle and not self._has_ended and self._transport is not None
-
-    @property
-    def is_unheard(self) -> bool:
-        """Whether nothing of an answer has come."""
-        return not self._bytes
-
-    def abort(self) -> None:
-        """Close at once; whoever reads is told that it ended."""
+    def _abort(self) -> None:
         self._has_ended = True
         if self._transport is not None:
             self._transport.abort()
         self._wake()
 
-    async def ask(self, request: httpx.Request, begun: Callable[[], None]) -> httpx.Response:
-        """The head of the answer, its body for `body`; `begun` is called just before the first byte is written."""
-        assert self._transport is not None
-        self._is_idle = False
-        self._bytes = self._body_bytes = 0
-        try:
-            head = h11.Request(method=request.method, target=request.url.raw_path, headers=request.headers.raw)
-            parts = [self._messages.send(head)]
-            if request.content:
-                parts.append(self._messages.send(h11.Data(data=request.content)))
-            parts.append(self._messages.send(h11.EndOfMessage()))
-        except h11.LocalProtocolError as e:
-            raise httpx.LocalProtocolError(str(e)) from e
-        begun()
-        self._head.begin()
-        self._transport.write(b"".join(part for part in parts if part))
-        while True:
-            # Interim answers (1xx) are heard, and count as framing.
-            event = await self._next()
-            if isinstance(event, h11.Response):
-                return httpx.Response(event.status_code, headers=event.headers.raw_items())
+    # --- httpcore's side ---------------------------------------------------------------------------------------------
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """The answer's body in pieces; afterwards see `is_usable`."""
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002, ASYNC109  as httpcore has it
+        """The next bytes; none where the other side has ended."""
         while True:
-            event = await self._next()
-            if isinstance(event, h11.Data):
-                self._body_bytes += len(event.data)
-                yield bytes(event.data)
-            elif isinstance(event, h11.EndOfMessage):
-                self._rest()
-                return
-
-    def _rest(self) -> None:
-        """Ready for another exchange, if both sides are done with this one and nothing is left of it."""
-        assert self._transport is not None
-        both = {self._messages.our_state, self._messages.their_state}
-        if both == {h11.DONE} and not (
-            self._received or self._messages.trailing_data[0] or self._transport.get_write_buffer_size()
-        ):
-            self._messages.start_next_cycle()
-            self._is_idle = True
-
-    async def _next(self) -> h11.Event:
-        while True:
-            try:
-                event = self._messages.next_event()
-                if isinstance(event, h11.Event):
-                    return event
-                data = await self._more()
-                self._bytes += len(data)
-                if self._bytes > _FRAMING + _PIECE + 2 * self._body_bytes:
-                    raise httpx.RemoteProtocolError("more framing than text")
-                # To h11, no bytes are the end of all.
-                if (sound := self._head.fed(data)) or not data:
-                    self._messages.receive_data(sound)
-            except h11.RemoteProtocolError as e:
-                raise httpx.RemoteProtocolError(str(e)) from e
+            data = await self._more()
+            self._bytes += len(data)
+            sound, after = self._head.fed(data), self._head.after
+            if after > _FRAMING + 2 * self._text or self._bytes - after > _HEAD:
+                raise httpcore.RemoteProtocolError("more framing than text")
+            # To httpcore, no bytes are the end of all.
+            if sound or not data:
+                return sound
 
     async def _more(self) -> bytes:
-        """What has come; nothing where the other side has ended."""
         assert self._transport is not None
         if self._received and self._bytes:
             await asyncio.sleep(0)
         while not self._received:
             if self._broken is not None:
-                raise httpx.ReadError("broken") from self._broken
+                raise self._broken
             if self._has_ended:
-                if not self._bytes:
-                    raise httpx.RemoteProtocolError("it ended before it began")
                 return b""
             self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
@@ -167,3 +112,71 @@ class Connection(asyncio.Protocol):
         if not self._has_ended and len(self._received) <= _BUFFER:
             self._transport.resume_reading()
         return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109  as httpcore has it
+        """Send bytes of a request; the head of an answer follows."""
+        assert self._transport is not None
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+            self._begin()
+        self._transport.write(buffer)
+
+    def _begin(self) -> None:
+        self._bytes = self._text = 0
+        self._head.begin()
+
+    async def aclose(self) -> None:
+        """Close at once; whoever reads is told that it ended."""
+        self._abort()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  as httpcore has it
+    ) -> "Connection":
+        """The same connection, encrypted."""
+        assert self._transport is not None
+        # Certificates name hosts without the dot at the end (RFC 6066 3).
+        name = (server_hostname or "").rstrip(".")
+        # What a proxy sent before the handshake would be taken for the server's own text.
+        self._received.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                self._transport = await asyncio.get_running_loop().start_tls(
+                    self._transport, self, ssl_context, server_hostname=name
+                )
+        except BaseException as e:
+            self._abort()
+            if isinstance(e, TimeoutError):
+                raise httpcore.ConnectTimeout("no connection in time") from e
+            if isinstance(e, OSError) and not isinstance(e, ssl.SSLError):
+                raise ssl.SSLError(0, "the connection broke during the handshake") from e
+            raise
+        # The head of the proxy's answer is over.
+        self._begin()
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        """Facts that httpcore asks for."""
+        if info == "is_readable":
+            # It asks this of an idle connection: one that has something to say will not serve again.
+            return self._has_ended
+        return self._transport.get_extra_info(info) if self._transport is not None else None
+
+    # --- the client's side -------------------------------------------------------------------------------------------
+
+    def took(self, text: int) -> None:
+        """Count bytes of the body's text: they allow for framing."""
+        self._text += text
+
+    def rest(self, length: int | None) -> None:
+        """Wait for another exchange for a few seconds; close where not exactly `length` bytes followed the head.
+
+        httpcore would read what is left over as the next answer. None: where the body ends cannot be seen from here.
+        """
+        if self._has_ended or self._received or self._head.after != length:
+            self._abort()
+        elif self._idle is None:
+            self._idle = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._abort)

@@ -7,16 +7,18 @@ dialled: between the check and the use there is no second look-up that could ans
 import asyncio
 import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
-import httpx
+import httpcore
 
 from worker.model import FetchReason
 from worker.net.connection import Connection
 from worker.net.guard import Allow
+
+#: Seconds before the next address is tried beside the one before (RFC 8305 8).
+_HEAD_START = 0.25
 
 #: (host, port) -> the addresses of host; raises OSError (socket.gaierror) where there are none.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -73,67 +75,36 @@ class Resolver:
         return await answer
 
 
-class Dialler:
-    """Opens connections to what `allow` permits."""
+class Dialler(httpcore.AsyncNetworkBackend):
+    """httpcore's way to the network: connections to what `allow` permits."""
 
-    def __init__(self, allow: Allow, resolve: Resolve, tls: ssl.SSLContext) -> None:
+    def __init__(self, allow: Allow, resolve: Resolve) -> None:
         self._allow = allow
         self._resolve = resolve
-        self._tls = tls
 
-    async def dial(self, host: str, port: int, *, secure: bool, seconds: float) -> Connection:
-        """A connection to the first address of `host` that answers.
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  as httpcore has it
+        local_address: str | None = None,  # noqa: ARG002  as httpcore has it
+        socket_options: object = None,  # noqa: ARG002  as httpcore has it
+    ) -> Connection:
+        """A connection to the address of `host` that answers first.
 
-        At most `seconds` for the look-up, and as many for TCP and TLS. Raises NotDialled; httpx.ConnectError and
-        ConnectTimeout, with the socket's or TLS's own error as their cause.
+        At most `timeout` seconds for the look-up, and as many for TCP. Raises NotDialled, OSError and httpcore's
+        ConnectTimeout.
         """
-        failure: httpx.TransportError | None = None
-        addresses = await self._addresses(host, port, seconds)
-        # Each has its share of the time, so that one that swallows packets leaves some to the next.
-        for address in addresses:
-            try:
-                async with asyncio.timeout(seconds / len(addresses)):
-                    connected = await self._connected(address, port)
-                    return await self._opened(connected, host if secure else None)
-            except TimeoutError as e:
-                failure = httpx.ConnectTimeout("no connection in time")
-                failure.__cause__ = e
-            except OSError as e:
-                failure = httpx.ConnectError("no connection")
-                failure.__cause__ = e
-        assert failure is not None
-        raise failure
-
-    async def _connected(self, address: str, port: int) -> socket.socket:
-        connecting = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        addresses = await self.addresses(host, port, timeout)
         try:
-            connecting.settimeout(0)
-            connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(connecting, (address, port))
-        except BaseException:
-            connecting.close()
-            raise
-        return connecting
+            async with asyncio.timeout(timeout):
+                connected = await _first(addresses, port)
+        except TimeoutError as e:
+            raise httpcore.ConnectTimeout("no connection in time") from e
+        return (await asyncio.get_running_loop().create_connection(Connection, sock=connected))[1]
 
-    async def _opened(self, connected: socket.socket, name: str | None) -> Connection:
-        """The connection over a socket; with TLS where there is a `name` that the certificate is to hold."""
-        loop = asyncio.get_running_loop()
-        if name is None:
-            return (await loop.create_connection(Connection, sock=connected))[1]
-        try:
-            # Certificates name hosts without the dot at the end (RFC 6066 3).
-            return (
-                await loop.create_connection(
-                    Connection, sock=connected, ssl=self._tls, server_hostname=name.rstrip(".")
-                )
-            )[1]
-        except ssl.SSLError:
-            raise
-        except OSError as e:
-            raise ssl.SSLError(0, "the connection broke during the handshake") from e
-
-    async def _addresses(self, host: str, port: int, seconds: float) -> Sequence[str]:
-        """Every address of `host`, all of them permitted."""
+    async def addresses(self, host: str, port: int, seconds: float | None) -> Sequence[str]:
+        """Every address of `host`, all of them permitted; raises NotDialled, after `seconds` at the latest."""
         try:
             addresses: Sequence[str] = [str(ip_address(host))]
         except ValueError:
@@ -153,3 +124,48 @@ class Dialler:
             if not self._allow.permits(host, address, port):
                 raise NotDialled(FetchReason.BLOCKED_ADDRESS, f"{host}:{port} is at {address}, which is not public")
         return addresses
+
+
+async def _first(addresses: Sequence[str], port: int) -> socket.socket:
+    """A socket connected to the address that answers first; raises the last one's OSError.
+
+    Each has a head start of a quarter of a second (RFC 8305 5), so that one that swallows packets costs no more.
+    anyio and asyncio do the same, but only with names that they look up themselves.
+    """
+    left, begun = list(addresses), set[asyncio.Task[socket.socket]]()
+    try:
+        while True:
+            if left:
+                begun.add(asyncio.create_task(_connected(left.pop(0), port)))
+            done, _ = await asyncio.wait(
+                begun, timeout=_HEAD_START if left else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for attempt in done:
+                if attempt.exception() is None:
+                    begun.discard(attempt)
+                    return attempt.result()
+            if done and done == begun and not left:
+                return done.pop().result()
+            begun -= done
+    finally:
+        for attempt in begun:
+            attempt.add_done_callback(_closed)
+            attempt.cancel()
+
+
+async def _connected(address: str, port: int) -> socket.socket:
+    connecting = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        connecting.settimeout(0)
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(connecting, (address, port))
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+def _closed(attempt: asyncio.Task[socket.socket]) -> None:
+    """Close the socket of an attempt that came second."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()

@@ -58,6 +58,9 @@ def explained(e: Exception, *, seconds: float, connect: float) -> tuple[FetchRea
 
 def _broken(e: Exception) -> tuple[FetchReason, str]:
     """A connection that did not come about, or did not last."""
+    if isinstance(e, httpx.ProxyError):
+        # Its words are the proxy's status line.
+        return FetchReason.CONNECT, f"the proxy answers {str(e)[:3]}"
     cause = e.__cause__ or e
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchReason.TLS, f"certificate refused: {cause.verify_message}"

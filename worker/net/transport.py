@@ -1,114 +1,138 @@
-"""httpx's requests over connections of our own, which serve again while they are fresh."""
+"""httpx's requests through httpcore, over connections that the guard permits."""
 
-import asyncio
 import resource
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from worker.net.connection import Connection
-from worker.net.dial import Dialler
+from worker.net.dial import Dialler, Resolve
+from worker.net.guard import Allow
 
-#: Feeds live on many hosts, so that most connections are never used again; servers commonly close after 5 seconds.
-_IDLE_SECONDS = 3.0
-#: And each is a file descriptor.
-_IDLE_CONNECTIONS = 256
+if TYPE_CHECKING:
+    from worker.net.connection import Connection
+
+#: Hosts whose connections are kept; each is one file descriptor, or two.
+_HOSTS = 256
 _PORTS = {"http": 80, "https": 443}
-#: What may be asked once more where a connection that had served before ends unheard (RFC 9110 9.2.2).
+#: What may be asked once more where a connection that had served before ends (RFC 9110 9.2.2).
 _SAFE = frozenset({"GET", "HEAD"})
+#: A proxy stands where the operator says.
+_ANYWHERE = Allow(("0.0.0.0/0", "::/0"))
 
-#: Scheme, host and port.
-Origin = tuple[str, str, int]
+
+@dataclass(slots=True)
+class _Pool:
+    """The connections to one host."""
+
+    transport: httpx.AsyncHTTPTransport
+    #: Requests that run.
+    users: int = 0
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """httpx takes other transports; its own, over httpcore, was what made a poll dear (docs/design.md).
+    """A small pool for each host: httpcore looks through all of a pool's connections at each request.
 
-    Raises NotDialled and httpx's errors, with the socket's or TLS's own as their cause. Of a request's extensions,
-    `timeout` gives the seconds for the look-up, and for TCP and TLS (`connect`), and `begun` is called just before the
-    first byte is written.
+    Raises NotDialled, OSError, and httpx's errors. Of a request's extensions, `timeout` gives the seconds for the
+    look-up, and for TCP and TLS (`connect`), `begun` is called before the first byte is written, and `proxy` is the
+    URL of an HTTP proxy, or None. What a proxy is asked for is judged first, as if it were dialled from here.
     """
 
-    def __init__(self, dialler: Dialler) -> None:
-        self._dialler = dialler
-        #: The one used last at the end.
-        self._idle: dict[Connection, tuple[Origin, asyncio.TimerHandle]] = {}
-        self._busy: set[Connection] = set()
+    def __init__(self, allow: Allow, resolve: Resolve, tls: ssl.SSLContext) -> None:
+        self._dialler = Dialler(allow, resolve)
+        self._to_proxies = Dialler(_ANYWHERE, resolve)
+        self._tls = tls
+        #: By scheme, host, port and proxy; the one used last at the end.
+        self._pools: dict[tuple[object, ...], _Pool] = {}
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        is_bounded = files != resource.RLIM_INFINITY
-        self._at_most = min(_IDLE_CONNECTIONS, files // 4) if is_bounded else _IDLE_CONNECTIONS
+        self._at_most = min(_HOSTS, files // 4) if files != resource.RLIM_INFINITY else _HOSTS
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body still to come."""
-        url = request.url
-        origin = url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
-        connection = self._reused(origin)
-        if connection is not None:
-            try:
-                return await self._asked(connection, origin, request)
-            except (httpx.ReadError, httpx.RemoteProtocolError):
-                if not (connection.is_unheard and request.method in _SAFE):
-                    raise
-        connection = await self._dialler.dial(
-            origin[1], origin[2], secure=origin[0] == "https", seconds=request.extensions["timeout"]["connect"]
-        )
-        return await self._asked(connection, origin, request)
-
-    def _reused(self, origin: Origin) -> Connection | None:
-        """An idle connection to `origin`, no longer idle."""
-        for connection in [one for one, (its, _) in reversed(self._idle.items()) if its == origin]:
-            self._idle.pop(connection)[1].cancel()
-            if connection.is_usable:
-                return connection
-            connection.abort()
-        return None
-
-    async def _asked(self, connection: Connection, origin: Origin, request: httpx.Request) -> httpx.Response:
-        self._busy.add(connection)
+        url, proxy = request.url, request.extensions["proxy"]
+        host, port = url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+        if proxy is not None:
+            await self._dialler.addresses(host, port, request.extensions["timeout"]["connect"])
+        key = url.scheme, host, port, proxy
+        pool = self._pools[key] = self._pools.pop(key) if key in self._pools else _Pool(self._made(proxy))
+        pool.users += 1
         try:
-            answer = await connection.ask(request, request.extensions["begun"])
+            answer = await _asked(pool.transport, request)
         except BaseException:
-            self._close(connection)
+            pool.users -= 1
             raise
-        answer.stream = _Body(self, connection, origin)
+        finally:
+            await self._close_idle()
+        answer.stream = _Body(request, answer, pool)
         return answer
 
-    def _close(self, connection: Connection) -> None:
-        self._busy.discard(connection)
-        self._idle.pop(connection, None)
-        connection.abort()
+    def _made(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        made = httpx.AsyncHTTPTransport(
+            verify=self._tls, trust_env=False, proxy=proxy, limits=httpx.Limits(max_connections=None)
+        )
+        # httpcore takes a network backend; httpx has no argument for it. `Client.guard_works` proves at each start
+        # that this is where connections are made.
+        made._pool._network_backend = self._dialler if proxy is None else self._to_proxies  # noqa: SLF001
+        return made
 
-    def release(self, connection: Connection, origin: Origin) -> None:
-        """Keep a connection whose answer was read for the next request, or close it."""
-        if connection not in self._busy or not connection.is_usable:
-            self._close(connection)
-            return
-        self._busy.discard(connection)
-        timer = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._close, connection)
-        self._idle[connection] = origin, timer
-        while len(self._idle) > self._at_most:
-            oldest = next(iter(self._idle))
-            self._idle[oldest][1].cancel()
-            self._close(oldest)
+    async def _close_idle(self) -> None:
+        """Keep the hosts that were used last."""
+        excess = len(self._pools) - self._at_most
+        for key in [key for key, pool in self._pools.items() if not pool.users][: max(0, excess)]:
+            await self._pools.pop(key).transport.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for _, timer in self._idle.values():
-            timer.cancel()
-        for connection in [*self._idle, *self._busy]:
-            self._close(connection)
+        for pool in self._pools.values():
+            await pool.transport.aclose()
+
+
+async def _asked(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    """The answer; what is safe is asked again where an old connection ends before its answer."""
+    is_new = False
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        nonlocal is_new
+        if event == "connection.connect_tcp.started":
+            is_new = True
+        elif event == "http11.send_request_headers.started" and info["request"].method != b"CONNECT":
+            request.extensions["begun"]()
+
+    request.extensions = {**request.extensions, "trace": trace}
+    while True:
+        try:
+            return await transport.handle_async_request(request)
+        except (OSError, httpx.RemoteProtocolError):
+            if is_new or request.method not in _SAFE:
+                raise
 
 
 class _Body(httpx.AsyncByteStream):
     """The body of an answer, which holds its connection until it is read or closed."""
 
-    def __init__(self, transport: Transport, connection: Connection, origin: Origin) -> None:
-        self._transport = transport
-        self._connection = connection
-        self._origin = origin
+    def __init__(self, request: httpx.Request, answer: httpx.Response, pool: _Pool) -> None:
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        self._pieces = answer.stream
+        self._connection: Connection = answer.extensions["network_stream"]
+        self._pool = pool
+        self._length = _length(request, answer)
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._connection.body()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._pieces:
+            self._connection.took(len(piece))
+            yield piece
 
     async def aclose(self) -> None:
-        self._transport.release(self._connection, self._origin)
+        self._connection.rest(self._length)
+        await self._pieces.aclose()
+        self._pool.users -= 1
+
+
+def _length(request: httpx.Request, answer: httpx.Response) -> int | None:
+    """The bytes of a body as its head gives them (RFC 9112 6.3); None where only the body itself tells its end."""
+    if request.method == "HEAD" or answer.status_code in {204, 304}:
+        return 0
+    length = answer.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and "transfer-encoding" not in answer.headers else None

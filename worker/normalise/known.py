@@ -20,7 +20,7 @@ _PRECISIONS = ("year", "month", "day")
 
 
 class Unreadable(StrEnum):
-    """Why a line brought no article."""
+    """Reasons for which a line brings no article."""
 
     NOT_JSON = "not_json"
     NOT_AN_OBJECT = "not_an_object"

@@ -1,6 +1,6 @@
 """From a feed's bytes to its entries: RSS 0.9x to 2.0, RDF, Atom, JSON Feed.
 
-    bytes ──decode──> text ──mend, repair──> well-formed text ──read──> raw items ──map──> ParsedFeed
+    bytes ──decode──> text ──repair──> well-formed text ──read──> raw items ──map──> ParsedFeed
 
 Pure, and meant for a bounded child process: a hostile document may still cost all the time it is given.
 """

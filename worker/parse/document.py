@@ -63,7 +63,7 @@ def decode(body: bytes, content_type: str) -> str:
 
 
 def not_a_feed(text: str) -> str | None:
-    """What the document is, if it is plainly no feed."""
+    """The kind of a document that is plainly no feed; None for others."""
     if not text:
         return "an empty document"
     if text.startswith("{"):
@@ -85,7 +85,7 @@ def first_element(text: str) -> str:
 
 
 def is_feed_root(element: str) -> bool:
-    """Whether an element is the root of a feed, or of an Atom entry document (RFC 4287 section 2)."""
+    """Tells whether an element is the root of a feed, or of an Atom entry document (RFC 4287 section 2)."""
     return _ROOT.match(f"<{element}>") is not None
 
 
@@ -98,7 +98,7 @@ def embedded(text: str) -> str:
     return text[start.start() : text.find(">", end) + 1 if end > start.start() else len(text)]
 
 
-def mend(text: str) -> str:
+def repair(text: str) -> str:
     """The document from its root on, without what makes XML parsers give up.
 
     That is junk before it, comments, bad references, ampersands that begin none, HTML's entities and the DOCTYPE's;
@@ -113,11 +113,11 @@ def mend(text: str) -> str:
     for begin, end in quoted:
         if begin < start:
             continue
-        pieces.append(references.mended(text[start:begin]))
+        pieces.append(references.resolved(text[start:begin]))
         if text.startswith(_CDATA, begin):
             pieces.append(text[begin:end])
         start = end
-    pieces.append(references.mended(text[start:]))
+    pieces.append(references.resolved(text[start:]))
     return "".join(pieces)
 
 
@@ -134,7 +134,7 @@ class _References:
         #: Characters that entities may still add.
         self._left = _ENTITIES_ADD
 
-    def mended(self, text: str) -> str:
+    def resolved(self, text: str) -> str:
         text = text.replace(_CDATA, "").replace("<!--", "")  # what is never closed
         return _REFERENCE.sub(self._reference, _INSTRUCTION.sub("", text))
 
@@ -162,7 +162,7 @@ def _character(digits: str, base: int) -> str:
 
 
 def is_cut(text: str) -> bool:
-    """Whether the root element is never closed: the document ends early."""
+    """Tells whether the root element is never closed: the document ends early."""
     root = _ROOT.search(text)
     return root is not None and re.search(rf"</{re.escape(root[1])}\s*>", text) is None
 

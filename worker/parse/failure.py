@@ -1,4 +1,4 @@
-"""Why a document gave no feed."""
+"""Reasons for which a document gives no feed."""
 
 from dataclasses import dataclass
 

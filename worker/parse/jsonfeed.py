@@ -103,7 +103,7 @@ def _salvaged(text: str) -> tuple[dict[str, Any], list[str], bool] | None:
 
 
 def _next_item(text: str, place: int, decoder: json.JSONDecoder) -> int:
-    """Where the next item that can be read begins; the end of the text if none does."""
+    """The place where the next item that can be read begins; the end of the text if none does."""
     for begin in itertools.islice(_NEXT.finditer(text, place), _TRIES):
         try:
             item, _ = decoder.raw_decode(text, begin.start())

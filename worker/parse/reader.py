@@ -1,4 +1,4 @@
-"""What a well-formed document says: its texts are read here, all else by feedparser.
+"""Reads a well-formed document: its texts are read here, all else by feedparser.
 
 feedparser takes captions and titles of media for an entry's own, decodes what is decoded already, and drops texts of
 a type that it does not know. So it never sees a text of an entry.

@@ -23,6 +23,8 @@ _HOLDERS = _FRAME | frozenset(
 )
 #: Elements of a feed that are none of HTML: whatever else is open ends before one.
 _FEEDS_OWN = frozenset({"guid", "pubdate", "enclosure", "comments", "category", "published", "updated", "description"})
+#: Elements of a feed that are HTML's as well, and yet stand in no title: one that is open ends before them.
+_NEVER_IN_TITLE = frozenset({"link", "author", "summary", "content", "source", "id"})
 _PREFIXES = frozenset({"content", "media", "dc", "dcterms", "itunes", "slash", "wfw", "georss", "feedburner"})
 _VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "wbr"})
 #: The namespaces of prefixes that feeds use without declaring them.
@@ -42,7 +44,7 @@ _NAMESPACES = {
 
 
 def repaired(broken: Items) -> str:
-    """A well-formed document with all that `broken` holds, its references and comments mended before."""
+    """A well-formed document with all that `broken` holds, its references and comments repaired before."""
     writer = _Writer()
     writer.write(broken.head)
     writer.frame(broken.items[0] if broken.items else "")
@@ -132,6 +134,8 @@ class _Writer:
         elif low in _FEEDS_OWN or low.partition(":")[0] in _PREFIXES:
             while len(self._open) > self._floor and not _is_holder(self._open[-1]):
                 self._end()
+        elif low in _NEVER_IN_TITLE and self._open[-1].lower() == "title" and _is_holder("".join(self._open[-2:-1])):
+            self._end()
         single = rest.endswith("/") or low in _VOID
         self._written.append(f"<{name}{self._attributes(rest)}{'/' * single}>")
         if not single:

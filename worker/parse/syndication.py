@@ -19,7 +19,7 @@ _PROBLEMS = 10
 
 def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | ParseFailed:
     """The feed in an XML document; one that is not, by feedparser's judgement, is NOT_A_FEED."""
-    text = document.mend(text)
+    text = document.repair(text)
     items = document.cut(text)
     dropped = max(0, len(items.items) - ENTRIES)
     if dropped:

@@ -1,14 +1,14 @@
-"""What people answer, written down: by a command, or by a click on a link of a message."""
+"""Records people's answers: by a command, or by a click on a link of a message."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from worker.alert.schedule import quiet_until
 from worker.answers import Action, Answer, sign, verify
 from worker.model import AlertItem, Answers, Hold, Judgement, Notice, Target
 from worker.pipeline.live import Live
 from worker.render.wording import Wording, say_date, wording
-from worker.schedule import quiet_until
 from worker.store import Store, Tx, articles, collecting, judgements, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.
@@ -36,7 +36,7 @@ def links(tx: Tx, item: AlertItem, recipient: str, *, public_url: str, now: date
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a link asks, as its page shows it, in the words and the language of the message that it stood in."""
+    """A link's question, as its page shows it, in the words and the language of its message."""
 
     answer: Answer
     language: str
@@ -48,7 +48,7 @@ class Asked:
 
 
 def read(store: Store, live: Live, token: str, now: datetime) -> Asked | None:
-    """What a token asks; None where it is not valid, or its article is gone."""
+    """The question of a token; None where it is not valid, or its article is gone."""
     with store.read() as tx:
         key = silences.signing_key(tx)
         answer = None if key is None else verify(token, key, now)

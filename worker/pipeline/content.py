@@ -1,4 +1,4 @@
-"""What an open delivery has to say."""
+"""The content of an open delivery."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -68,7 +68,7 @@ def headline(tx: Tx, delivery_id: int, subject: str) -> dict[str, str | int]:
 
 
 def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
-    """What was sent before of the same; None where nothing was, or all of it was given up."""
+    """The thread of earlier messages; None where there was none, or all of them failed."""
     return _threaded(collecting.sent_before(tx, draft.id))
 
 
@@ -82,7 +82,7 @@ def _threaded(sent: Sequence[collecting.Sent]) -> Thread | None:
 
 
 def _changes(tx: Tx, article_id: int, newest: ledger.StoredMatch) -> tuple[Change, ...]:
-    """What differs between a text and the one before it."""
+    """The differences between a text and the one before it."""
     before = articles.text_of(tx, article_id, newest.revision - 1)
     if before is None:
         return ()

@@ -9,7 +9,9 @@ from itertools import chain, repeat
 
 import structlog
 
+from worker import times
 from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
+from worker.alert.schedule import after_failure
 from worker.deliver import send
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
@@ -28,7 +30,6 @@ from worker.pipeline.live import Live
 from worker.pipeline.operators import Gathered, tell, words
 from worker.pipeline.recheck import carry_out, recheck
 from worker.render import seal
-from worker.schedule import after_failure
 from worker.store import Tx, collecting, deliveries, ledger, targets
 
 _log = structlog.get_logger()
@@ -39,7 +40,7 @@ LEASE = timedelta(minutes=4)
 _PAUSES = (1, 2, 4, 8)
 #: Before a message is made again that this process could not make for a fault of its own.
 _OWN_FAULT_PAUSE = timedelta(minutes=1)
-#: A target that failed for so long is told of, since somebody may have to mend it.
+#: A target that failed for so long is told of, since somebody may have to fix it.
 _LONG = timedelta(hours=1)
 HOST = "veille"
 
@@ -95,7 +96,7 @@ def _claim_one(
 ) -> tuple[Claimed | None, Target | None]:
     target = live.target(draft.target_id, draft.recipient)
     if draft.crashes >= MAX_CRASHES:
-        _put_aside(edges, live, draft, DeliveryState.DEAD, "poison: its attempts never came back")
+        _put_aside(edges, live, draft, DeliveryState.FAILED, "poison: its attempts never came back")
         return None, None
     if target is None:
         with edges.store.write() as tx:
@@ -208,7 +209,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
         said = words(live)
         if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
             _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
-        if settled.state is DeliveryState.DEAD and is_mine:
+        if settled.state is DeliveryState.FAILED and is_mine:
             _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     named = {}
     # For the log alone: nothing may fail for it once the message is sent.
@@ -240,14 +241,14 @@ def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receip
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
         if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
-            silent = words(live).silent.format(target=target.id, since=f"{new.failing_since:%F %R}")
+            silent = words(live).silent.format(target=target.id, since=times.say(new.failing_since))
             _notify(tx, live, target.id, silent, receipt.detail, now, Gathered.TARGET)
             new = replace(new, told=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
         if was.told:
             said = words(live)
-            since = said.had_failed.format(since=f"{was.failing_since:%F %R}")
+            since = said.had_failed.format(since=times.say(was.failing_since))
             _notify(tx, live, target.id, said.works_again, since, now, Gathered.OVER)
         targets.keep(tx, target.id, TargetState(blocked_until=was.blocked_until))
 

@@ -1,4 +1,4 @@
-"""What jobs work with: the edges, made once by `app`."""
+"""The context in which jobs run: the edges, made once by `app`."""
 
 import asyncio
 import threading
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 def _nowhere(_point: str) -> None:
-    """Where tests kill the process."""
+    """Do nothing: tests kill the process here."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -31,7 +31,7 @@ class Failed:
 
     @classmethod
     def of(cls, e: Exception) -> "Failed":
-        """What an exception says."""
+        """An exception's type and message."""
         return cls(error=f"{type(e).__name__}: {e}", any_entry=isinstance(e, OWN_FAULTS))
 
 

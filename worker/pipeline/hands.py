@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from worker import text
+from worker import text, times
 from worker.model import Article
 from worker.pipeline.live import Live
 from worker.pipeline.redeciding import decide_again
@@ -18,9 +18,9 @@ from worker.story import Told
 
 
 class Refused(StrEnum):
-    """Why nothing was done."""
+    """Reasons for which nothing was done."""
 
-    NO_STORY = "the article tells no story"
+    NO_STORY = "the article belongs to no story"
     ALONE = "the article is alone in its story, which points to no other and to which none points"
     SAME = "it is one story already"
     NOT_THERE = "there is no such story"
@@ -36,7 +36,7 @@ class By:
 
     @property
     def why(self) -> str:
-        return f"by {self.author} at {self.now:%Y-%m-%d %H:%M} UTC" + (f": {self.note}" if self.note else "")
+        return f"by {self.author} at {times.say(self.now)}" + (f": {self.note}" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def split(tx: Tx, live: Live, article_id: int, by: By) -> Done | Refused:
     if not stay:
         return _part_group(tx, own, article_id, by)
     stored = _stored(tx, article_id)
-    to = stories.found(tx, _title(stored), stored.published, by.now)
+    to = stories.found(tx, stored.heading, stored.published, by.now)
     _put(tx, article_id, moved, to, f"It was set apart from story {own} {by.why}.")
     stories.put_apart(tx, to, [own])
     return _done(tx, live, HandKind.SPLIT, article_id, (own, to), moved, by)
@@ -175,7 +175,3 @@ def _stored(tx: Tx, article_id: int) -> Article:
     stored = articles.get(tx, article_id)
     assert stored is not None, "an article that tells a story is there"
     return stored.article
-
-
-def _title(article: Article) -> str:
-    return article.title or article.body[:200] or article.source

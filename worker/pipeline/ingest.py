@@ -33,7 +33,7 @@ _JOB = "ingest"
 
 @dataclass(slots=True, kw_only=True)
 class Ingested:
-    """What a batch came to."""
+    """Counts of a batch."""
 
     novelties: Counter[NoveltyKind] = field(default_factory=Counter)
     #: Matches of new texts by rule id.

@@ -1,4 +1,4 @@
-"""What a document says of its feed, compared with what was known: a gap, a server that lies, a rhythm."""
+"""Conclusions about a feed from its latest document: a gap, a server that ignores validators, a rhythm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _GAP_ITEMS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a document says of its feed, compared with what was known."""
+    """Conclusions about a feed from its latest document."""
 
     gap: bool
     lies: bool
@@ -24,7 +24,7 @@ class Judged:
 
 
 def judged(state: FeedState, fetched: Fetched, sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> Judged:
-    """Whether others passed unseen, its 304s hid what is there now, and its items change their guids."""
+    """Tells whether others passed unseen, its 304s hid what is there now, and its items change their guids."""
     new = [one for one in sightings if one.kind is SightingKind.NEW]
     # Asked whole after 304s: what came under the same validators, or stood there long before, had been denied.
     validators = (state.etag, state.last_modified)
@@ -45,7 +45,7 @@ def _overdue(one: Sighting, state: FeedState) -> bool:
 
 
 def rhythm(feed: Feed, document: ParsedFeed, *, gap: bool, now: datetime) -> Rhythm:
-    """How often to ask, learnt from the document's own dates, and what it says of that itself."""
+    """The interval learnt from the document's dates, and the one that it asks for."""
     dates = [entry.published or entry.updated for entry in document.entries]
     interval, why = learnt((date for date in dates if date is not None), feed.every, now=now)
     if gap:

@@ -1,11 +1,14 @@
-"""What a reload replaces."""
+"""The configuration and rules in force, which a reload replaces."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from worker.config import Config, Look
 from worker.model import Feed, Target
-from worker.rules import RuleSet
+
+if TYPE_CHECKING:
+    from worker.rules import RuleSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +16,7 @@ class Live:
     """The configuration and rules in force."""
 
     config: Config
-    ruleset: RuleSet
+    ruleset: "RuleSet"
     #: How the folder of rules looked just before it was read; None for rules that come from elsewhere.
     seen: Look | None = None
 

@@ -29,7 +29,7 @@ def settle_open(tx: Tx, live: Live, story_id: int) -> None:
 
 
 def is_merged(tx: Tx, collects: str) -> bool:
-    """Whether the story that a delivery is about turned out to be another one."""
+    """Tells whether the story that a delivery is about turned out to be another one."""
     return _into(tx, collects) is not None
 
 

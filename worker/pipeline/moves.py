@@ -24,7 +24,7 @@ _SAID = "moved for good to"
 
 
 def addresses(feed: Feed, state: FeedState, now: datetime) -> tuple[str, ...]:
-    """Where to ask for the feed, and where else if it cannot be had there.
+    """Addresses to ask for the feed, in the order in which they are tried.
 
     Where it has moved to for good comes first once that is proven: but not once a week, nor after a poll that failed.
     """
@@ -55,7 +55,7 @@ def seen(state: FeedState, moved: str, *, at: str, now: datetime) -> FeedState:
 
 
 def words(state: FeedState, now: datetime) -> str:
-    """What is said of it in the feed's status; empty where it has not moved."""
+    """The words for it in the feed's status; empty where the feed has not moved."""
     move = state.move
     if not move.times:
         return ""

@@ -1,4 +1,4 @@
-"""What Veille tells its operators about itself: deliveries like any other, in the transaction of what they tell."""
+"""Notices to the operators about Veille itself: deliveries like any other, in the transaction of their cause."""
 
 from datetime import datetime
 from enum import StrEnum

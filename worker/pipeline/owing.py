@@ -1,4 +1,4 @@
-"""What an article's matches owe whom: the last step of `ingest`, in its transaction."""
+"""Obligations of an article's matches: the last step of `ingest`, in its transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def owe(tx: Tx, live: Live, came: Came, now: datetime) -> None:
 
 
 def changed(tx: Tx, article_id: int, new: Fingerprint, document: Document, *, has_page: bool) -> Occasion | None:
-    """What a new text of an article is to those who read the former; before it is stored."""
+    """The meaning of an article's new text to those who read the former; before it is stored."""
     return change(articles.fingerprint_of(tx, article_id), new, document, has_page=has_page)
 
 

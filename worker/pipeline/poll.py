@@ -29,6 +29,7 @@ from worker.pipeline.judging import Judged, judged, rhythm
 from worker.pipeline.operators import tell
 from worker.schedule import next_poll, next_poll_of_retired
 from worker.store import Tx, entries, feeds, quarantine
+from worker.times import counted
 from worker.urls import masked
 
 _log = structlog.get_logger()
@@ -46,11 +47,13 @@ _LIES_KEPT = timedelta(days=30)
 TELL_AFTER = 8
 #: A feed that says it is gone is asked again by then, before it is believed.
 _GONE_AGAIN = timedelta(hours=1)
+#: Said of its first 410.
+_ONCE_MORE = "; asked again within the hour"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """What a poll came to."""
+    """The result of a poll."""
 
     #: `ok`, `not_modified`, or a FetchReason.
     result: str
@@ -61,7 +64,7 @@ class Polled:
 
     @property
     def new(self) -> int:
-        """How many entries are new."""
+        """The number of new entries."""
         return len(self.entries)
 
 
@@ -150,13 +153,13 @@ def _states(edges: Edges, keys: Sequence[str]) -> Sequence[FeedState]:
 
 
 def _trusted(state: FeedState, now: datetime) -> FeedState:
-    """A server that lied long ago is believed once more: it may have been mended, and a 304 spares both sides."""
+    """A server that lied long ago is believed once more: it may have been fixed, and a 304 spares both sides."""
     forgiven = state.lies and state.lied is not None and now - state.lied >= _LIES_KEPT
     return replace(state, lies=False) if forgiven else state
 
 
 def _asked(state: FeedState, now: datetime) -> FeedState:
-    """What to ask with: without validators where the server lies, and once a day to find out whether it does."""
+    """The validators to ask with: none where the server ignores changes, and none once a day to find that out."""
     last = state.last_document
     if state.lies or last is None or now - last >= _WHOLE_EVERY:
         return replace(state, etag="", last_modified="")
@@ -219,7 +222,7 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
         due = next_poll(feed.id, every, freshness=failure.freshness, failures=max(failures, 1), now=now)
     detail = failure.detail
     if is_gone:
-        detail += "; retired: asked once a day" if is_retired else "; asked again within the hour"
+        detail += "; retired: asked once a day" if is_retired else _ONCE_MORE
     result = feeds.PollResult(
         result=failure.reason,
         detail=detail,
@@ -234,13 +237,14 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
             sha256 = entries.keep_raw(tx, unread.body, now)
             quarantine.note(tx, _document(feed, state, unread, sha256, now, failure.reason, failure.detail))
         feeds.record(tx, state, result, now=now)
-        if is_gone and not is_retired:
+        # The first of all failures, or amid others the second in a row: a server may take turns between 410 and 500.
+        if is_gone and (not state.failures or (state.failures > 1 and state.last_detail.endswith(_ONCE_MORE))):
             words = (
                 "Its server says that it is gone for good (410). It is asked again within the hour, and if it is still"
                 " gone, once a day. Remove it, or change its url."
             )
             tell(tx, edges.live, f"{feed.name}: the feed is gone", words, now=now)
-        elif failures == TELL_AFTER > state.failures and not is_gone:
+        elif failures == TELL_AFTER > state.failures and not is_retired:
             words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
             tell(tx, edges.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
     if (
@@ -251,7 +255,7 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
 
 
 def _still_said(state: FeedState) -> str:
-    """What was said of the document that a 304 stands for: what was cut of it stays in sight."""
+    """The detail of the document that a 304 stands for: what was cut of it stays in sight."""
     if state.last_result not in {"ok", "not_modified"}:
         return ""
     return "; ".join(part for part in state.last_detail.split("; ") if not moves.is_said(part))
@@ -274,14 +278,14 @@ def _document(
 
 
 def _read_whole(document: ParsedFeed) -> tuple[str, str]:
-    """What the document is kept for: `ok`, or as one of which entries could not be read, so that they can be seen."""
+    """The word under which the document is kept: `ok`, or that some of its entries could not be read."""
     if not document.unread:
         return quarantine.READ, ""
     return FetchReason.PARSE_ERROR, f"{document.unread} of its entries could not be read: {document.unread_why}"
 
 
 def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
-    """What a good poll should still be told with."""
+    """Remarks on a poll that went well."""
     if document.truncated:
         yield _CUT
     if judged.gap:
@@ -289,12 +293,12 @@ def _remarks(document: ParsedFeed, judged: Judged, moved: str) -> Iterator[str]:
     if judged.lies:
         yield "its 304s hid new items: it is asked without validators"
     if judged.churns:
-        yield "guid_churn: its items change their guids, and are told by link and text"
+        yield "guid_churn: its items change their guids, and are known by link and text"
     if document.dates_unread:
-        count = "1 date" if document.dates_unread == 1 else f"{document.dates_unread} dates"
-        yield f"{count} could not be read: {document.date_unread!r}{', ...' if document.dates_unread > 1 else ''}"
+        more = ", ..." if document.dates_unread > 1 else ""
+        yield f"{counted(document.dates_unread, 'date')} could not be read: {document.date_unread!r}{more}"
     if document.dropped:
-        yield f"{document.dropped} older entries were left out"
+        yield f"{counted(document.dropped, 'older entry')} left out"
     if moved:
         yield moved
     yield from document.problems
@@ -308,7 +312,7 @@ def _entries(document: ParsedFeed, *, whole: bool) -> tuple[ParsedEntry, ...]:
 def _sightings(
     edges: Edges, state: FeedState, found: Sequence[ParsedEntry]
 ) -> tuple[tuple[Sighting, ...], Mapping[str, Seen]]:
-    """What the document's items are to what is known, and that."""
+    """The document's items compared with the known ones, and these."""
     with edges.store.read() as tx:
         known = entries.known(tx, state.id, [key for entry in found for key in keys(entry)])
         sightings = identify(found, known)

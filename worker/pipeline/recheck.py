@@ -7,6 +7,7 @@ sent.
 from dataclasses import dataclass
 from datetime import datetime
 
+from worker import times
 from worker.alert import DIGEST, held
 from worker.model import Hold, Occasion, Severity, Suppression, Target
 from worker.pipeline.live import Live
@@ -17,7 +18,7 @@ from worker.store import Tx, collecting, deliveries, ledger, silences
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recheck:
-    """What is to be done with a delivery before it can be sealed."""
+    """Changes to a delivery before it can be sealed."""
 
     #: (obligation id, suppression, why) of what is not owed any more.
     gone: tuple[tuple[int, Suppression, str], ...]
@@ -49,7 +50,7 @@ def recheck(tx: Tx, live: Live, draft: deliveries.Draft, target: Target, now: da
             gone.append((one.obligation_id, quiet.suppression, quiet.why))
         elif answered is not None:
             author, moment = answered
-            gone.append((one.obligation_id, Suppression.ACKNOWLEDGED, f"by {author} at {moment:%Y-%m-%d %H:%M} UTC"))
+            gone.append((one.obligation_id, Suppression.ACKNOWLEDGED, f"by {author} at {times.say(moment)}"))
         elif ended is not None:
             gone.append((one.obligation_id, Suppression(ended[0]), ended[1]))
         else:

@@ -103,9 +103,8 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
             stories.point(tx, before, verdict)
             stories.unite(tx, (verdict.group, *verdict.grouped))
         return Placed(story_id=before, opens=True)
-    title = article.title or article.body[:200] or article.source
     stories.forget_place(tx, one.id)
-    after = stories.tell(tx, told, verdict, title=title, now=now)
+    after = stories.tell(tx, told, verdict, title=article.heading, now=now)
     if before not in (None, after) and stories.is_empty(tx, before):
         stories.merge(tx, before, after)
     return Placed(story_id=after, opens=verdict.story_id is None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker import text
+from worker import text, times
 from worker.dedupe import Candidate, decide, fingerprint
 from worker.model import Notice, NoveltyKind, Occasion, Suppression
 from worker.pipeline.live import Live
@@ -51,7 +51,7 @@ def line(one: Decided) -> str:
     """One alert, for people."""
     title = one.title or "(no title)"
     whose = f"({one.rule_id}, {one.recipient})"
-    return f"{one.id}  {one.created:%Y-%m-%d}  {one.suppression}  {one.source}: {title}  {whose}"
+    return f"{one.id}  {times.bare(one.created, times.DAY)}  {one.suppression}  {one.source}: {title}  {whose}"
 
 
 def notice(tx: Tx, now: datetime) -> Notice | None:
@@ -75,7 +75,7 @@ def notice(tx: Tx, now: datetime) -> Notice | None:
 def _mute(tx: Tx, one: silences.Silence) -> str:
     story = stories.get(tx, one.story_id or 0)
     title = story.title if story else "(forgotten)"
-    until = f"until {one.until:%Y-%m-%d %H:%M} UTC" if one.until else "for good"
+    until = f"until {times.say(one.until)}" if one.until else "for good"
     return f"story {one.story_id}, {title}: {until}, by {one.author}; `veille silence --end {one.id}` ends it"
 
 

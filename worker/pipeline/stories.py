@@ -23,7 +23,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where an article stands among the stories."""
+    """An article's place among the stories."""
 
     #: None: a copy of an article that stands in none.
     story_id: int | None
@@ -102,7 +102,7 @@ def place(
     if own is not None:
         return Placed(story_id=_again(tx, told, weighed, own, now))
     verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published))
-    story_id = stories.tell(tx, told, verdict, title=_title(article), now=now)
+    story_id = stories.tell(tx, told, verdict, title=article.heading, now=now)
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
@@ -130,7 +130,3 @@ def _is_apart(tx: Tx, own: int, of: int | None) -> bool:
     return other is not None and (
         other in stories.apart_from(tx, [own]) or stories.root(tx, other) in stories.apart(tx, own)
     )
-
-
-def _title(article: Article) -> str:
-    return article.title or article.body[:200] or article.source

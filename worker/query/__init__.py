@@ -1,15 +1,27 @@
 """The query language: what an analyst writes in `when`, and where it is true in an article."""
 
-from worker.query.explain import Explained, Miss, distance, explain, nearest
+from worker.query.explain import Explained, Miss, decisive, distance, explain, nearest
 from worker.query.mutants import Mutant, mutants
-from worker.query.nodes import DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
+from worker.query.nodes import Call, DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
 from worker.query.presearch import Candidates, Presearch
 from worker.query.reading import Reading, evaluate
 from worker.query.spans import MAX_SPANS, Span, first_spans
-from worker.query.syntax import Fault, Known, QueryError, calls, languages, parse, parse_body, parse_term, suggestion
+from worker.query.syntax import (
+    Fault,
+    Known,
+    QueryError,
+    calls,
+    languages,
+    parse,
+    parse_body,
+    parse_calls,
+    parse_term,
+    suggestion,
+)
 
 __all__ = [
     "MAX_SPANS",
+    "Call",
     "Candidates",
     "DatedTerm",
     "Explained",
@@ -29,6 +41,7 @@ __all__ = [
     "Term",
     "TermSet",
     "calls",
+    "decisive",
     "distance",
     "evaluate",
     "explain",
@@ -38,6 +51,7 @@ __all__ = [
     "nearest",
     "parse",
     "parse_body",
+    "parse_calls",
     "parse_term",
     "suggestion",
 ]

@@ -1,6 +1,6 @@
-"""Why a query is true of a document, or what it came nearest to: the evaluator's own answers, node by node."""
+"""Explains why a query is true of a document, or what came nearest: the evaluator's own answers, node by node."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -31,7 +31,7 @@ _SHOWN, _TRIED = 5, 300
 
 
 class Miss(StrEnum):
-    """Why a node does not hold."""
+    """Reasons for which a node does not hold."""
 
     ABSENT = "absent"
     #: The term is written for another language than the article's.
@@ -106,15 +106,34 @@ def explain(node: Node, reading: Reading, sets: Mapping[str, TermSet], published
     return _Explainer(sets, published).explain(node, reading)
 
 
-def nearest(explained: Explained) -> tuple[Explained, ...]:
-    """The least that would have to be otherwise for it to hold: all misses of AND, the nearest alternative of OR."""
-    return tuple(_leaves(explained))
+def nearest(explained: Explained, whole: Collection[Node] = ()) -> tuple[Explained, ...]:
+    """The least that would have to be otherwise for it to hold: all misses of AND, the nearest alternative of OR.
+
+    What lies below the nodes of `whole` is left to them.
+    """
+    return tuple(_leaves(explained, whole))
 
 
-def _leaves(explained: Explained) -> Iterator[Explained]:
+def decisive(explained: Explained) -> tuple[Explained, ...]:
+    """The terms, sets and regexes on which the answer rests: those that prove it, or those that came nearest."""
+    return tuple(_proofs(explained)) if explained.held else nearest(explained)
+
+
+def _proofs(explained: Explained) -> Iterator[Explained]:
+    parts = explained.parts
+    if isinstance(explained.node, Proximity) and explained.node.operator not in (Operator.NEAR, Operator.BEFORE):
+        parts = parts[:1]
+    if not parts and explained.held and explained.spans:
+        yield explained
+    for part in () if isinstance(explained.node, Not) else parts:
+        if part.held:
+            yield from _proofs(part)
+
+
+def _leaves(explained: Explained, whole: Collection[Node] = ()) -> Iterator[Explained]:
     if explained.held:
         return
-    if explained.miss is not Miss.OPERAND:
+    if explained.miss is not Miss.OPERAND or explained.node in whole:
         yield explained
         return
     missing = [part for part in explained.parts if not part.held]
@@ -125,7 +144,7 @@ def _leaves(explained: Explained) -> Iterator[Explained]:
             # What it must not be near to is not missed.
             missing = missing[:1]
     for part in missing:
-        yield from _leaves(part)
+        yield from _leaves(part, whole)
 
 
 def distance(explained: Explained) -> float:
@@ -134,7 +153,7 @@ def distance(explained: Explained) -> float:
 
 
 class _Explainer:
-    """What all nodes of one query are read with."""
+    """Explains the nodes of one query with the same sets and day."""
 
     def __init__(self, sets: Mapping[str, TermSet], published: date) -> None:
         self._sets = sets
@@ -276,7 +295,7 @@ class _Nearest:
         return Miss.TOO_FAR, _between(nearest) - (most if isinstance(most, int) else 0), nearest
 
     def _forbidden(self) -> Callable[[tuple[Span, Span]], bool]:
-        """Whether `b` stands on the side of `a`, and in the unit, that the operator speaks of."""
+        """Tells whether `b` stands on the side of `a`, and in the unit, that the operator speaks of."""
         match self._node.operator:
             case Operator.NOT_BEFORE:
                 return lambda pair: pair[0][-1] < pair[1][0]

@@ -10,16 +10,20 @@
 | narrow | a distance n; `/p` | n / 2, rounded down; `/s` |
 | swap | NEAR and BEFORE; AND and OR | each other |
 
-A change that leaves nothing to ask for is none. A set's mutants, without one of its terms each, are made by `match`.
+A change that leaves nothing to ask for is none. A pattern that is called is changed in the arguments that the call
+gives it, and dropped whole; its own text has tests of its own. A set's mutants, without one of its terms
+each, are made by `evaluate`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import TypeAlias, TypeGuard
 
 from worker.query.nodes import (
     And,
     AtLeast,
+    Call,
+    Calls,
     InPart,
     Node,
     Not,
@@ -31,6 +35,7 @@ from worker.query.nodes import (
     Within,
     is_expression,
     needs_words,
+    written,
 )
 
 _FARTHEST = 100
@@ -46,63 +51,85 @@ class Mutant:
     query: Node
 
 
-def mutants(node: Node) -> Iterator[Mutant]:
-    """Every change of the list to `node`, one at a time, each a query that the language allows."""
-    for change, query in _changes(node):
+def mutants(node: Node, calls: Calls | None = None) -> Iterator[Mutant]:
+    """Every change of the list to `node`, one at a time, each a query that the language allows.
+
+    `calls` are the calls of patterns in it, by what they are written out as.
+    """
+    for change, query in _Changes(calls or {}).of(node):
         if query is not None and needs_words(query):
             yield Mutant(change=change, query=query)
 
 
-def _changes(node: Node) -> Iterator[tuple[str, Node | None]]:
-    """What may stand in `node`'s place, the changes below it included; None: nothing."""
-    match node:
-        case And(parts) | Or(parts):
-            yield from _of_list(node, parts)
-        case Not(part):
-            yield f"drop NOT {_short(part)}", None
-            yield from ((change, Not(inner)) for change, inner in _changes(part) if _stands_alone(inner))
-        case InPart(scope, part):
-            yield f"drop {scope}:", part
-            yield from ((change, InPart(scope, inner)) for change, inner in _changes(part) if _stands_alone(inner))
-        case AtLeast(count, part):
-            yield f"drop ATLEAST/{count}", part
-            yield from ((change, AtLeast(count, inner)) for change, inner in _changes(part) if _fits(inner))
-        case Proximity():
-            yield from _of_proximity(node)
+_Changed: TypeAlias = Iterator[tuple[str, Node | None]]
 
 
-def _of_list(node: And | Or, parts: tuple[Node, ...]) -> Iterator[tuple[str, Node | None]]:
-    for number, part in enumerate(parts):
-        rest = parts[:number] + parts[number + 1 :]
-        if not isinstance(part, Not):
-            yield f"drop {_short(part)}", _joined(node, rest)
-        for change, inner in _changes(part):
-            kept = rest if inner is None else (*parts[:number], inner, *parts[number + 1 :])
-            yield change, _joined(node, kept)
-    if isinstance(node, Or):
-        yield f"OR to AND: {_short(node)}", And(parts)
-    elif not any(isinstance(part, Not) for part in parts):
-        yield f"AND to OR: {_short(node)}", Or(parts)
+class _Changes:
+    """The changes of one query."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def of(self, node: Node) -> _Changed:
+        """Yield each node that may stand in `node`'s place, the changes below it included; None: nothing."""
+        if self._calls and (call := self._calls.get(node)) is not None:
+            yield from self._of_call(call)
+            return
+        match node:
+            case And(parts) | Or(parts):
+                yield from self._of_list(node, parts)
+            case Not(part):
+                yield f"drop NOT {self._short(part)}", None
+                yield from ((change, Not(inner)) for change, inner in self.of(part) if _stands_alone(inner))
+            case InPart(scope, part):
+                yield f"drop {scope}:", part
+                yield from ((change, InPart(scope, inner)) for change, inner in self.of(part) if _stands_alone(inner))
+            case AtLeast(count, part):
+                yield f"drop ATLEAST/{count}", part
+                yield from ((change, AtLeast(count, inner)) for change, inner in self.of(part) if _fits(inner))
+            case Proximity():
+                yield from self._of_proximity(node)
+
+    def _of_call(self, call: Call) -> _Changed:
+        for name, argument in call.arguments.items():
+            for change, inner in _Changes({}).of(argument):
+                if _fits(inner):
+                    yield f"{change}, in {_clipped(call.text)}", call.written_out({**call.arguments, name: inner})
+
+    def _of_list(self, node: And | Or, parts: tuple[Node, ...]) -> _Changed:
+        for number, part in enumerate(parts):
+            rest = parts[:number] + parts[number + 1 :]
+            if not isinstance(part, Not):
+                yield f"drop {self._short(part)}", _joined(node, rest)
+            for change, inner in self.of(part):
+                kept = rest if inner is None else (*parts[:number], inner, *parts[number + 1 :])
+                yield change, _joined(node, kept)
+        if isinstance(node, Or):
+            yield f"OR to AND: {self._short(node)}", And(parts)
+        elif not any(isinstance(part, Not) for part in parts):
+            yield f"AND to OR: {self._short(node)}", Or(parts)
+
+    def _of_proximity(self, node: Proximity) -> _Changed:
+        positive = node.operator in _SWAPPED
+        yield f"drop {node.operator} {self._short(node.right)}", node.left
+        if positive:
+            yield f"drop {self._short(node.left)} {node.operator}", node.right
+            yield f"{node.operator} to {_SWAPPED[node.operator]}", replace(node, operator=_SWAPPED[node.operator])
+        for what, reach in _reaches(node.reach):
+            yield f"{what} {node.operator}/{node.reach} to /{reach}", replace(node, reach=reach)
+        for change, inner in self.of(node.left):
+            if _fits(inner):
+                yield change, replace(node, left=inner)
+        for change, inner in self.of(node.right):
+            if _fits(inner):
+                yield change, replace(node, right=inner)
+
+    def _short(self, node: Node) -> str:
+        return _clipped(written(node, self._calls))
 
 
 def _joined(node: And | Or, parts: tuple[Node, ...]) -> Node:
     return parts[0] if len(parts) == 1 else replace(node, parts=parts)
-
-
-def _of_proximity(node: Proximity) -> Iterator[tuple[str, Node | None]]:
-    positive = node.operator in _SWAPPED
-    yield f"drop {node.operator} {_short(node.right)}", node.left
-    if positive:
-        yield f"drop {_short(node.left)} {node.operator}", node.right
-        yield f"{node.operator} to {_SWAPPED[node.operator]}", replace(node, operator=_SWAPPED[node.operator])
-    for what, reach in _reaches(node.reach):
-        yield f"{what} {node.operator}/{node.reach} to /{reach}", replace(node, reach=reach)
-    for change, inner in _changes(node.left):
-        if _fits(inner):
-            yield change, replace(node, left=inner)
-    for change, inner in _changes(node.right):
-        if _fits(inner):
-            yield change, replace(node, right=inner)
 
 
 def _reaches(reach: Reach | None) -> Iterator[tuple[str, Reach]]:
@@ -126,15 +153,14 @@ def _numbers(words: int) -> Iterator[tuple[str, int]]:
 
 
 def _fits(node: Node | None) -> TypeGuard[Node]:
-    """Whether it may stand inside a proximity."""
+    """Tells whether it may stand inside a proximity."""
     return node is not None and is_expression(node)
 
 
 def _stands_alone(node: Node | None) -> TypeGuard[Node]:
-    """Whether it may stand without an AND beside it."""
+    """Tells whether it may stand without an AND beside it."""
     return node is not None and not isinstance(node, Not)
 
 
-def _short(node: Node) -> str:
-    text = str(node)
+def _clipped(text: str) -> str:
     return text if len(text) <= 40 else text[:39] + "…"

@@ -1,4 +1,4 @@
-"""What a query is made of. `str(node)` writes it as the language does, and parses back to the same node.
+"""Nodes of a query. `str(node)` writes it as the language does, and parses back to the same node.
 
 Expressions yield spans: Term, SetRef, Regex, Proximity, and Or of expressions. Conditions are true or false: And, Not,
 InPart, AtLeast, and Or with a condition in it; they may not stand inside a proximity.
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 #: Words of the language, always upper case; as terms they stand in quotes.
 KEYWORDS = frozenset({"AND", "OR", "NOT", "NEAR", "BEFORE", "AFTER", "WITHOUT", "EXCEPT", "ATLEAST"})
 
 
 class How(StrEnum):
-    """How a word of a term is compared; the value is what stands before it."""
+    """Ways in which a word of a term is compared; the value is the mark before it."""
 
     INFLECTED = ""
     FOLDED = "="
@@ -27,7 +27,7 @@ class How(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a condition may be restricted to."""
+    """Parts of an article to which a condition may be restricted."""
 
     TITLE = "title"
     #: The title and the first paragraph.
@@ -200,7 +200,7 @@ class DatedTerm:
     until: date | None = None
 
     def holds(self, published: date) -> bool:
-        """Whether it counts in an article published on that day."""
+        """Tells whether it counts in an article published on that day."""
         return (self.since is None or self.since <= published) and (self.until is None or published <= self.until)
 
 
@@ -233,6 +233,28 @@ class Pattern:
         """As it is called."""
         return f"{self.name}({', '.join(self.params)})"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A pattern as a query calls it; where the query is read, what it stands for is written out."""
+
+    #: As written.
+    text: str
+    pattern: Pattern
+    arguments: Mapping[str, "Node"]
+    #: What its terms are written for where neither they nor the pattern say so; empty: any.
+    language: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def written_out(self, arguments: Mapping[str, "Node"] | None = None) -> "Node":
+        """The pattern's body with the call's arguments, or with others in their place."""
+        return in_language(filled(self.pattern.body, self.arguments if arguments is None else arguments), self.language)
+
+
+#: Calls of patterns by what they are written out as.
+Calls: TypeAlias = Mapping["Node", Call]
 
 Node: TypeAlias = Term | SetRef | Param | Regex | Or | And | Not | Proximity | InPart | AtLeast
 
@@ -272,7 +294,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def depth(node: Node) -> int:
-    """How many nodes stand above one another. Asked before anything that recurses."""
+    """The number of levels of a query's tree. Asked before anything that recurses."""
     levels = 0
     level: Sequence[Node] = [node]
     while level:
@@ -281,17 +303,32 @@ def depth(node: Node) -> int:
     return levels
 
 
-def changed(node: Node, leaf: Callable[[Node], Node]) -> Node:
-    """`node` with what `leaf` makes of each of its terms, sets, parameters and regexes."""
+def rebuilt(node: Node, make: Callable[[Node], Node]) -> Node:
+    """`node` with what `make` makes of each node directly below it."""
     match node:
         case Or(parts) | And(parts):
-            return replace(node, parts=tuple(changed(part, leaf) for part in parts))
+            return replace(node, parts=tuple(make(part) for part in parts))
         case Not(part) | InPart(part=part) | AtLeast(part=part):
-            return replace(node, part=changed(part, leaf))
+            return replace(node, part=make(part))
         case Proximity(left=left, right=right):
-            return replace(node, left=changed(left, leaf), right=changed(right, leaf))
+            return replace(node, left=make(left), right=make(right))
         case _:
-            return leaf(node)
+            return node
+
+
+def changed(node: Node, leaf: Callable[[Node], Node]) -> Node:
+    """`node` with what `leaf` makes of each of its terms, sets, parameters and regexes."""
+    return rebuilt(node, lambda below: changed(below, leaf)) if children(node) else leaf(node)
+
+
+def written(node: Node, calls: Calls) -> str:
+    """A query as its author wrote it: `str(node)` with the calls of patterns in place of their bodies."""
+
+    def folded(inner: Node) -> Node:
+        # A call stands wherever a set does, and is only to be printed.
+        return cast("Node", calls[inner]) if inner in calls else rebuilt(inner, folded)
+
+    return str(folded(node) if calls else node)
 
 
 def in_language(node: Node, language: str) -> Node:
@@ -310,27 +347,19 @@ def filled(body: Node, arguments: Mapping[str, Node]) -> Node:
 
 def shared(node: Node, pool: dict[Node, Node]) -> Node:
     """An equal node in which everything that `pool` has seen is one object, so that it is answered once a text."""
-    match node:
-        case Or(parts) | And(parts):
-            node = replace(node, parts=tuple(shared(part, pool) for part in parts))
-        case Not(part) | InPart(part=part) | AtLeast(part=part):
-            node = replace(node, part=shared(part, pool))
-        case Proximity(left=left, right=right):
-            node = replace(node, left=shared(left, pool), right=shared(right, pool))
-        case _:
-            pass
+    node = rebuilt(node, lambda below: shared(below, pool))
     return pool.setdefault(node, node)
 
 
 def is_expression(node: Node) -> bool:
-    """Whether `node` yields spans that a proximity can judge."""
+    """Tells whether `node` yields spans that a proximity can judge."""
     if isinstance(node, Or):
         return all(is_expression(part) for part in node.parts)
     return isinstance(node, Term | SetRef | Param | Regex | Proximity)
 
 
 def needs_words(node: Node) -> bool:
-    """Whether `node` can hold only where some positive term of it stands."""
+    """Tells whether `node` can hold only where some positive term of it stands."""
     match node:
         case Or(parts):
             return all(needs_words(part) for part in parts)

@@ -44,7 +44,7 @@ MOST_LANGUAGES = 32
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What an article can satisfy."""
+    """The queries that an article can satisfy."""
 
     #: Numbers of the queries, ascending.
     queries: Sequence[int]
@@ -115,7 +115,7 @@ class Presearch:
 
 
 class _Files:
-    """What is filed under which keys, one row for each combination of its clauses' keys."""
+    """Queries by the keys that they require, one row for each combination of its clauses' keys."""
 
     def __init__(self) -> None:
         #: Numbers of the keys.
@@ -155,7 +155,7 @@ class _Index:
         self._starts = self._sizes.cumsum() - self._sizes
 
     def found(self, keys: set[int]) -> list[int]:
-        """What is filed under three of these keys, ascending."""
+        """The queries under three of these keys, ascending."""
         import numpy as np
 
         at = np.fromiter(keys, np.int64, len(keys))
@@ -173,7 +173,7 @@ class _Index:
 
 
 class _Keys:
-    """What an article that has a key has by it: the key, and the groups that it is in."""
+    """The keys that an article has with one key: the key itself, and the groups that it is in."""
 
     def __init__(self, numbers: Mapping[Key, int], groups: Mapping[Key, Iterable[Key]]) -> None:
         self._numbers = numbers
@@ -190,7 +190,7 @@ class _Keys:
         return found
 
     def marked(self, mark: str) -> list[str]:
-        """What the keys with that mark stand for, sorted; without one, the words."""
+        """The texts of the keys with that mark, sorted; without a mark, the words."""
         keys = self._numbers.keys() | self._groups.keys()
         return sorted(key[len(mark) :] for key in keys if key[:MARK] == mark or not (mark or key.startswith(ALWAYS)))
 

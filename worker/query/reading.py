@@ -1,4 +1,4 @@
-"""Where a query is true in a document: the one evaluator.
+"""The evaluator: places in a document where a query is true.
 
 Every node's answer is kept, so whoever explains a match asks the same `Reading` again.
 """
@@ -82,7 +82,7 @@ class Reading:
         self.cut: set[Node] = set()
 
     def answer(self, node: Node) -> Spans | None:
-        """What `node` yields: None where it is false, else its positive spans (none for NOT)."""
+        """The answer of `node`: None where it is false, else its positive spans (none for NOT)."""
         known = self._answers.get(id(node))
         if known is None:
             known = self._answers[id(node)] = (node, self._evaluate(node))
@@ -296,12 +296,12 @@ class Reading:
         return tuple(a for a in left if not any(_keeps(operator, a, b) for b in around.near(a, reach)))
 
     def _cuts(self, unit: Unit) -> bool:
-        """Whether the text has a unit that was cut; what ends a paragraph ends a sentence."""
+        """Tells whether the text has a unit that was cut; what ends a paragraph ends a sentence."""
         return self.document.cut_sentence if unit is Unit.SENTENCE else self.document.cut_paragraph
 
 
 def _keeps(operator: Operator, a: Span, b: Span) -> bool:
-    """Whether the near `b` stands on the side of `a`, or within it, of which the operator speaks."""
+    """Tells whether the near `b` stands on the side of `a`, or within it, of which the operator speaks."""
     match operator:
         case Operator.NOT_BEFORE:
             return a[-1] < b[0]
@@ -352,17 +352,17 @@ def _first_forms(part: Node, language: str) -> frozenset[str] | None:
 
 
 class Places:
-    """Where each folded word of a text stands."""
+    """The places of each folded word of a text."""
 
     def __init__(self, folded: Sequence[str]) -> None:
         self._folded = folded
 
     def of(self, form: str) -> Sequence[int]:
-        """Where the folded word stands, ascending."""
+        """The places where the folded word stands, ascending."""
         return self._places.get(form, ())
 
     def of_all(self, forms: Iterable[str]) -> Sequence[int]:
-        """Where any of the folded words stands, ascending."""
+        """The places where any of the folded words stands, ascending."""
         found = [self.of(form) for form in forms]
         return found[0] if len(found) == 1 else sorted(place for places in found for place in places)
 

@@ -44,7 +44,7 @@ class RegexSet:
         ]
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Tells whether there are any."""
         return bool(self._sets)
 
     def found(self, texts: Iterable[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a text must have for a query to hold: clauses, of which all must hold.
+"""Requirements that a text must meet for a query to hold: clauses, of which all must hold.
 
 A clause is a set of keys and holds where an article has one of them. A key is a folded word or, marked, any form of a
 word, a beginning of words, a regex, or a group of keys, which an article has if it has one of them.
@@ -51,7 +51,7 @@ class Requirements:
                 self._count(dated.term)
 
     def of(self, node: Node) -> Clauses:
-        """What `node` requires, the rarest first; nothing: it may hold anywhere. `node` must stay alive."""
+        """The requirements of `node`, the rarest first; none: it may hold anywhere. `node` must stay alive."""
         known = self._known.get(id(node))
         if known is None:
             known = self._known[id(node)] = self._rarest(self._of(node))
@@ -150,5 +150,5 @@ def _either(branches: Sequence[Clauses]) -> Iterator[Clause]:
 
 
 def _is_short(word: Word) -> bool:
-    """Whether it is a beginning of too few letters to be looked up."""
+    """Tells whether it is a beginning of too few letters to be looked up."""
     return word.how is How.PREFIX and len(fold(word.text)) < PREFIX_LETTERS

@@ -130,7 +130,7 @@ def outside(spans: Iterable[Span], others: Iterable[Span]) -> list[Span]:
 
 
 def disjoint(spans: Spans, count: int) -> bool:
-    """Whether `count` of `spans` share no word: by taking the shortest first or, where that fails, by trying."""
+    """Tells whether `count` of `spans` share no word: by taking the shortest first or, where that fails, by trying."""
     taken: set[int] = set()
     found = 0
     for span in spans:

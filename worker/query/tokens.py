@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a token is; also the name of its group in the pattern."""
+    """Kinds of tokens; each is the name of its group in the pattern."""
 
     OPEN = "open"
     CLOSE = "close"
@@ -38,7 +38,7 @@ class Token:
 
     @property
     def end(self) -> int:
-        """Where it ends, exclusive."""
+        """The offset of its end, exclusive."""
         return self.start + len(self.text)
 
 

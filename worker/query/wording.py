@@ -5,6 +5,7 @@ from worker.query.explain import Explained, Miss
 from worker.query.nodes import And, AtLeast, InPart, Node, Not, Or, Proximity, Term
 from worker.query.spans import Span
 from worker.text import Document
+from worker.times import counted
 
 #: A query is shown up to this many characters within a sentence.
 _CLIPPED = 70
@@ -39,7 +40,7 @@ def miss(explained: Explained, document: Document) -> str:
         pair=" and ".join(quoted(span, document) for span in near[:2]),
         seen=seen(near, document),
         operator=operator(node),
-        by=f"{explained.by} word{'s' * (explained.by != 1)}",
+        by=counted(explained.by, "word"),
         found=f"{count - explained.by} of {count}",
     )
 

@@ -1,4 +1,4 @@
-"""What people read: matches become passages, alerts become sealed messages.
+"""Makes messages for people: matches become passages, alerts become sealed messages.
 
     spans -passages-> title and sentences with their marks      (text, text) -changes-> what a correction changed
     Alert | Digest | Notice -seal-> Message

@@ -1,4 +1,4 @@
-"""What a correction changed: the sentences that differ between two texts, side by side."""
+"""Changes that a correction made: the sentences that differ between two texts, side by side."""
 
 import re
 from collections.abc import Iterator, Sequence

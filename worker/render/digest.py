@@ -1,4 +1,4 @@
-"""What a digest shows: the most severe first, the articles of one story together, and what was held back."""
+"""The content of a digest: the most severe first, the articles of one story together, and what was held back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class Summary:
 
 
 def summary(digest: Digest, target: Target, words: Wording, now: datetime) -> Summary:
-    """What `target` is shown of `digest`, which is dated `now`."""
+    """The content of `digest` for `target`, dated `now`."""
     stories = _stories([_short(view(item, target, words)) for item in digest.items])
     return Summary(
         heading=words.digest.format(

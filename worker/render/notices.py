@@ -10,7 +10,7 @@ _Counted = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeWording:
-    """What a notice says of its own in one language; `{target}` is a target's id."""
+    """A notice's own words in one language; `{target}` is a target's id."""
 
     given_up: str
     not_sent: str
@@ -55,9 +55,9 @@ _FRENCH = NoticeWording(
     given_up="{target} : un message a été abandonné",
     not_sent="{target} : un message n’a pas été envoyé",
     closed="{target} : rien ne peut être envoyé",
-    silent="{target} : rien n’est arrivé depuis {since} UTC",
+    silent="{target} : rien n’est arrivé depuis {since}",
     works_again="{target} : les envois passent de nouveau",
-    had_failed="Ils échouaient depuis {since} UTC.",
+    had_failed="Ils échouaient depuis {since}.",
     template="un modèle de message échoue",
     shipped_instead="{problem}\n\nLe modèle livré avec Veille est employé à sa place.",
     expired=("un message en attente a été abandonné", "{count} messages en attente ont été abandonnés"),
@@ -81,13 +81,13 @@ _ENGLISH = NoticeWording(
     given_up="{target}: a message was given up",
     not_sent="{target}: a message was not sent",
     closed="{target}: nothing can be sent",
-    silent="{target}: nothing has arrived since {since} UTC",
+    silent="{target}: nothing has arrived since {since}",
     works_again="{target}: it works again",
-    had_failed="It had failed since {since} UTC.",
+    had_failed="It had failed since {since}.",
     template="a template fails",
     shipped_instead="{problem}\n\nThe template that ships with Veille is used for the message instead.",
     expired=("a parked message was given up", "{count} parked messages were given up"),
-    not_mended="Nobody mended their targets within {days} days. `veille status` lists them.",
+    not_mended="Nobody fixed their targets within {days} days. `veille status` lists them.",
     over="over: ",
     is_over="This is over.",
     hint="`veille status` lists what waits and what was given up.",

@@ -15,7 +15,7 @@ _RULER = "-" * 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """How a channel wants what is not ours written."""
+    """A channel's form of text that comes from outside."""
 
     text: Callable[[str], str]
     link: Callable[[str], str]
@@ -100,7 +100,7 @@ def _titled(view: View, form: Form) -> str:
 
 
 def _bulleted(texts: Sequence[str], link: str, form: Form) -> str:
-    """What there is of the texts on one line, the link below it."""
+    """The texts that are not empty, on one line, with the link below."""
     shown = " · ".join(form.text(text) for text in texts if text)
     return f"• {shown}" + (f"\n  {form.link(link)}" if link else "")
 

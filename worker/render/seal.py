@@ -37,7 +37,7 @@ Content = Alert | Digest | Notice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Text:
-    """What a message says, in each form that a channel may ask for."""
+    """A message's text, in each form that a channel may ask for."""
 
     subject: str
     plain: Callable[[plain.Form], str]
@@ -145,7 +145,7 @@ def _ref(target: Target, thread: Thread | None) -> str:
 
 
 def _threaded(target: Target, thread: Thread) -> bool:
-    """Whether what goes to Slack can stand below the first message: a webhook never learns where that is."""
+    """Tells whether what goes to Slack can stand below the first message: a webhook never learns where that is."""
     return isinstance(target.settings, SlackSettings) and target.settings.token is not None and bool(thread.ref)
 
 

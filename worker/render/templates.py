@@ -66,7 +66,7 @@ def path(name: str, templates: Templates) -> str:
 
 
 def said(error: Exception) -> str:
-    """What is wrong, without the names of our own modules."""
+    """The problem in words, without the names of our own modules."""
     from jinja2 import TemplateNotFound
 
     if isinstance(error, TemplateNotFound):
@@ -92,5 +92,5 @@ def _problem(name: str, error: Exception, templates: Templates) -> Problem:
             file, line = frame.filename, frame.lineno or 0
     if isinstance(error, TemplateSyntaxError):
         file, line = error.filename or file, error.lineno
-    mend = "look for a text that grows" if isinstance(error, MemoryError) else ""
-    return Problem(file=file, line=line, message=f"the template fails: {said(error)}", mend=mend)
+    fix = "look for a text that grows" if isinstance(error, MemoryError) else ""
+    return Problem(file=file, line=line, message=f"the template fails: {said(error)}", fix=fix)

@@ -119,7 +119,7 @@ def check(templates: Templates) -> tuple[Problem, ...]:
             file=path(name, templates),
             line=0,
             message="no message has a template of this name",
-            mend=_meant(name) or f"it may hold {', '.join(NAMES)}",
+            fix=_meant(name) or f"it may hold {', '.join(NAMES)}",
         )
         for name in unknown
     ]
@@ -132,7 +132,7 @@ def check(templates: Templates) -> tuple[Problem, ...]:
 
 
 def _read(name: str, source: str, templates: Templates) -> Iterator[Problem]:
-    """What can be said of one template without rendering it."""
+    """Yields what can be said of one template without rendering it."""
     from jinja2 import TemplateSyntaxError, meta, nodes
 
     made, file = environment(templates), path(name, templates)
@@ -144,17 +144,17 @@ def _read(name: str, source: str, templates: Templates) -> Iterator[Problem]:
         return
     if (block := tree.find(nodes.EvalContextModifier)) is not None:
         yield Problem(
-            file=file, line=block.lineno, message="escaping cannot be switched", mend="remove the `autoescape` block"
+            file=file, line=block.lineno, message="escaping cannot be switched", fix="remove the `autoescape` block"
         )
     known = _ALWAYS | _GIVEN[name] | set(made.globals)
     for undeclared in sorted(meta.find_undeclared_variables(tree) - known):
         lines = [found.lineno for found in tree.find_all(nodes.Name) if found.name == undeclared]
-        mend = suggestion(undeclared, known) or f"it has {', '.join(sorted(_ALWAYS | _GIVEN[name]))}"
-        yield Problem(file=file, line=min(lines), message=f"'{undeclared}' is undefined", mend=mend)
+        fix = suggestion(undeclared, known) or f"it has {', '.join(sorted(_ALWAYS | _GIVEN[name]))}"
+        yield Problem(file=file, line=min(lines), message=f"'{undeclared}' is undefined", fix=fix)
 
 
 def _tried(templates: Templates) -> Iterator[Problem]:
-    """What fails with the samples, in either language."""
+    """Yields what fails with the samples, in either language."""
     settings = EmailSettings(to=(), sender="veille@example.org", host="", port=25, tls="none")
     for language in ("fr", "en"):
         target = Target(id="t", channel=Channel.EMAIL, settings=settings, recipients=(), language=language)
@@ -164,7 +164,7 @@ def _tried(templates: Templates) -> Iterator[Problem]:
                 yield _hinted(problem)
             elif len(html) > LONGEST:
                 words = f"a message of a few lines becomes one of more than {LONGEST} characters"
-                yield Problem(file=templates.folder, line=0, message=words, mend="mail servers refuse such a message")
+                yield Problem(file=templates.folder, line=0, message=words, fix="mail servers refuse such a message")
 
 
 def _meant(name: str) -> str:
@@ -176,4 +176,4 @@ def _meant(name: str) -> str:
 def _hinted(problem: Problem) -> Problem:
     named = _NAMED.search(problem.message)
     word = next(filter(None, named.groups()), "") if named else ""
-    return replace(problem, mend=suggestion(word, _FIELDS | _ALWAYS) if word else problem.mend)
+    return replace(problem, fix=suggestion(word, _FIELDS | _ALWAYS) if word else problem.fix)

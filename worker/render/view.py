@@ -72,7 +72,7 @@ class Named:
 
 
 def view(item: AlertItem, target: Target, words: Wording) -> View:
-    """What `target` is shown of `item`."""
+    """The content of `item` for `target`."""
     if item.wave is not None:
         return _wave(item, item.wave, target, words)
     title = clip(tidy(item.title), _TITLE)
@@ -193,7 +193,9 @@ def _listed(found: Iterable[str], words: Wording) -> str:
 
 def _perhaps(item: AlertItem, words: Wording) -> str:
     title, source = (line(text, size) for text, size in zip(item.perhaps, (_TITLE, _NAME), strict=True))
-    return words.perhaps.format(story=f"{title} ({source})" if source else title) if title else ""
+    if not title and not source:
+        return ""
+    return words.perhaps.format(story=f"{title or words.untitled} ({source})" if source else title)
 
 
 def _why(passages: tuple[Passage, ...], rules: tuple[str, ...], words: Wording) -> str:

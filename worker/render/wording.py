@@ -14,7 +14,7 @@ Counted = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """What a message says of its own in one language."""
+    """A message's own words in one language."""
 
     #: BCP 47 primary tag, and Babel's locale.
     language: str
@@ -230,8 +230,8 @@ _ENGLISH = Wording(
     news=MappingProxyType(
         {
             Occasion.FOLLOW_UP: "Follow-up: a new source, {source}.",
-            Occasion.CORRECTION: "Correction: the text you were told of has changed.",
-            Occasion.DEVELOPMENT: "Development: the story you were told of goes on.",
+            Occasion.CORRECTION: "Correction: the text of an earlier alert has changed.",
+            Occasion.DEVELOPMENT: "Development: the story of an earlier alert goes on.",
             Occasion.ESCALATION: "Reminder: nobody has acknowledged this alert yet.",
             Occasion.WAVE: "The wave reported before is growing.",
         }
@@ -285,8 +285,8 @@ _ENGLISH = Wording(
                 "{count} articles known before the first poll",
             ),
             Suppression.SAME_STORY: (
-                "{count} article of a story told before",
-                "{count} articles of stories told before",
+                "{count} article of a story already sent",
+                "{count} articles of stories already sent",
             ),
             Suppression.OFTEN_CORRECTED: (
                 "{count} correction of a text that is corrected again and again",

@@ -10,6 +10,7 @@ from typing import Any
 from worker.errors import Problem, UserError
 from worker.model import Severity, Volume
 from worker.query import (
+    Call,
     DatedTerm,
     Known,
     Node,
@@ -22,6 +23,7 @@ from worker.query import (
     calls,
     languages,
     parse,
+    parse_calls,
     parse_term,
     suggestion,
 )
@@ -61,7 +63,7 @@ def compile_rules(sources: Mapping[str, bytes]) -> RuleSet:
 
 @dataclass(slots=True)
 class _Compiler:
-    """What the files hold, and what is wrong with it."""
+    """Tables of all files, and the problems found in them."""
 
     problems: list[Problem] = field(default_factory=list)
     _sets: dict[str, Table] = field(default_factory=dict)
@@ -92,11 +94,11 @@ class _Compiler:
                 case (("set" | "pattern"), _):
                     self._say(toml, (key,), f"`{key}` holds named {key}s", f"write [{key}.name]")
                 case _:
-                    mend = (
+                    fix = (
                         suggestion(key, ("set", "pattern", "rule", "exclusion"))
                         or "expected [set.name], [pattern.name], [[rule]], [[exclusion]]"
                     )
-                    self._say(toml, (key,), f"unknown key `{key}`", mend)
+                    self._say(toml, (key,), f"unknown key `{key}`", fix)
 
     def ruleset(self) -> RuleSet:
         """Everything compiled; raises UserError if anything is wrong."""
@@ -120,8 +122,8 @@ class _Compiler:
             hash=_sha256([[rule.id, rule.hash] for rule in compiled]),
         )
 
-    def _say(self, toml: Toml, path: KeyPath, message: str, mend: str = "") -> None:
-        self.problems.append(toml.pointed(path, message, mend))
+    def _say(self, toml: Toml, path: KeyPath, message: str, fix: str = "") -> None:
+        self.problems.append(toml.pointed(path, message, fix))
 
     def _add_set(self, table: Table, name: str) -> None:
         if not re.fullmatch(SET_NAME, name):
@@ -168,7 +170,7 @@ class _Compiler:
             return None
 
     def _faults(self, toml: Toml, path: KeyPath, error: QueryError) -> None:
-        self.problems.extend(toml.problem(path, f.message, f.mend, at=f.start) for f in error.faults)
+        self.problems.extend(toml.problem(path, f.message, f.fix, at=f.start) for f in error.faults)
 
     def _items(self, table: Table, key: str) -> list[Node]:
         return [node for path, text in table.at(key) if (node := self._item(table, path, text)) is not None]
@@ -232,6 +234,7 @@ class _Compiler:
                 severity=Severity.MEDIUM,
                 query=query,
                 tests=tuple(tests[call]),
+                calls={query: Call(text=call, pattern=pattern, arguments={})},
                 sets=_named([query]),
                 hash=_sha256(table.without_tests()),
                 file=table.toml.file,
@@ -243,7 +246,7 @@ class _Compiler:
             return shared(parse(call, self._known), self._pool)
         except QueryError as e:
             for fault in e.faults:
-                self._say(table.toml, path, f"{fault.message} (in {call})", fault.mend)
+                self._say(table.toml, path, f"{fault.message} (in {call})", fault.fix)
             return None
 
     def _set(self, table: Table) -> TermSet:
@@ -310,11 +313,30 @@ class _Compiler:
             query=query,
             score=score,
             tests=tuple(tests_of(table, shape.test)),
+            calls=self._calls_in(table),
+            places=_places(table),
             sets=_named(queries),
             hash=self._hash(table, shape.id, queries),
             file=table.toml.file,
             line=table.line,
         )
+
+    def _calls_in(self, table: Table) -> dict[Node, Call]:
+        """The calls of patterns in a rule's queries, by what they are written out as."""
+        terms = (term.get("when") for term in _score_terms(table) if isinstance(term, dict))
+        sources = [*(text for _, text in table.at("when")), *(text for text in terms if isinstance(text, str))]
+        return {
+            shared(node, self._pool): call
+            for source in sources
+            if calls(source)
+            for node, call in self._read_calls(source, table.language)
+        }
+
+    def _read_calls(self, source: str, language: str) -> Iterable[tuple[Node, Call]]:
+        try:
+            return parse_calls(source, self._known, language).items()
+        except QueryError:  # reported where the query is read
+            return ()
 
     def _check_languages(self, table: Table, shape: RuleShape | None) -> None:
         """Terms for a language that the rule does not read can never match."""
@@ -323,8 +345,8 @@ class _Compiler:
             for at, language in languages(source):
                 if read_in and language not in read_in:
                     message = f"{language}: can never match: the rule reads only {', '.join(read_in)}"
-                    mend = f'add "{language}" to languages, or drop the term'
-                    self.problems.append(table.toml.problem(path, message, mend, at=at))
+                    fix = f'add "{language}" to languages, or drop the term'
+                    self.problems.append(table.toml.problem(path, message, fix, at=at))
 
     def _weight(self, table: Table, number: int, data: Any) -> Node | None:
         source = data.get("when") if isinstance(data, dict) else None
@@ -348,6 +370,15 @@ class _Compiler:
                 "exclusions": [exclusion.data for exclusion in naming],
             }
         )
+
+
+def _places(table: Table) -> dict[tuple[str, str], Problem]:
+    """Problems without words at what a rule reads, by what it is, and at the targets that it names."""
+    alert = table.data.get("alert")
+    own = Table(table.toml, (*table.path, "alert"), alert)
+    found = [(what, path, name) for what in ("feed", "tag", "language") for path, name in table.at(f"{what}s")]
+    found += [("target", path, name) for path, name in own.at("to")]
+    return {(what, name): table.toml.pointed(path, "") for what, path, name in found}
 
 
 def _named(queries: Iterable[Node | None]) -> frozenset[str]:

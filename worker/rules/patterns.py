@@ -30,8 +30,8 @@ def pattern_tables(toml: Toml, data: dict[str, Any], problems: list[Problem]) ->
     for name, begin in begins.items():
         path: KeyPath = ("pattern", name)
         if not re.fullmatch(PATTERN_NAME, name) or name == "test":
-            mend = "small letters, digits, _ and -, at most 64, a letter first; `test` is taken"
-            problems.append(toml.pointed(path, f"`{name}` is no pattern's name", mend))
+            fix = "small letters, digits, _ and -, at most 64, a letter first; `test` is taken"
+            problems.append(toml.pointed(path, f"`{name}` is no pattern's name", fix))
         following = min((line for line in begins.values() if line > begin), default=len(toml.lines) + 2)
         own = [n for n, _ in cases if begin < toml.place(("pattern", "test", n))[0] < following]
         table = data[name]
@@ -56,7 +56,7 @@ def compile_pattern(name: str, table: Table, known: Known, problems: list[Proble
     try:
         body = in_language(parse_body(shape.when, inside), table.language)
     except QueryError as e:
-        problems.extend(table.toml.problem(path, fault.message, fault.mend, at=fault.start) for fault in e.faults)
+        problems.extend(table.toml.problem(path, fault.message, fault.fix, at=fault.start) for fault in e.faults)
         return None
     used = {node.name for node in walk(body) if isinstance(node, Param)}
     unread = calls(shape.when) & set(known.unread)

@@ -8,7 +8,7 @@ from functools import cached_property
 from worker.errors import Problem
 from worker.model import Severity, Volume
 from worker.query import Node, Pattern, Presearch, TermSet
-from worker.query.nodes import And, Or
+from worker.query.nodes import And, Calls, Or
 from worker.text import Document
 
 
@@ -57,7 +57,7 @@ class Alerting:
     #: One first alert per `story` or per `article`.
     key: str | None = None
     realert: timedelta | None = None
-    #: What is told in the first alert's thread: `correction`, `new-source`, `development`.
+    #: What is sent in the first alert's thread: `correction`, `new-source`, `development`.
     follow_up: tuple[str, ...] | None = None
 
 
@@ -81,6 +81,10 @@ class Rule:
     query: Node | None
     score: Score | None = None
     tests: tuple[Test, ...] = ()
+    #: The calls of patterns in its queries, by what they are written out as.
+    calls: Calls = field(default_factory=dict, compare=False)
+    #: Where it says what it reads and where it is sent: by `feed`, `tag`, `language` or `target` and the name.
+    places: Mapping[tuple[str, str], Problem] = field(default_factory=dict, compare=False)
     #: Names of the sets that its queries name.
     sets: frozenset[str] = frozenset()
     #: sha256 hex of what the rule says, with the patterns and sets it uses and the exclusions that name it.
@@ -126,13 +130,13 @@ class RuleSet:
         return frozenset(rule.id for rule in self.rules if set_name in rule.sets)
 
     def remarks(self) -> tuple[Problem, ...]:
-        """What may surprise whoever wrote a rule, and is right all the same."""
+        """Remarks on rules that are right, and may surprise their author."""
         return tuple(
             Problem(
                 file=rule.file,
                 line=rule.line,
-                message=f"`{rule.id}` tells no single article: it alerts {rule.volume}{_idle(rule.alert)}",
-                mend=f"`veille rules backtest {rule.id}` shows its waves",
+                message=f"`{rule.id}` sends no alert for a single article: it alerts {rule.volume}{_idle(rule.alert)}",
+                fix=f"`veille rules backtest {rule.id}` shows its waves",
             )
             for rule in self.rules
             if rule.volume is not None
@@ -154,13 +158,13 @@ class RuleSet:
 
 
 def _idle(alert: Alerting) -> str:
-    """What a rule says of single articles that has no effect beside a volume."""
+    """A remark on settings for single articles that have no effect beside a volume."""
     idle = [name for name in ("key", "realert", "follow_up") if getattr(alert, name) is not None]
     return f"; {' and '.join(idle)} of its [rule.alert] do nothing" if idle else ""
 
 
 def _required(rule: Rule) -> Node | None:
-    """What must hold wherever `rule` does."""
+    """A query that holds wherever `rule` does."""
     if rule.score is None:
         return rule.query
     parts = [] if rule.query is None else [rule.query]

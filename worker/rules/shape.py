@@ -59,7 +59,7 @@ def _factor(value: object) -> object:
 def _window(value: timedelta) -> timedelta:
     # Longer than a few weeks is no wave, and much to count at every article.
     if not timedelta(0) < value <= 4 * _WEEK:
-        raise ValueError("`per` is longer than nothing, and at most 28 days", 'write per = "6h"')
+        raise ValueError("`per` should be longer than 0 and at most 28 days", 'write per = "6h"')
     return value
 
 
@@ -247,14 +247,14 @@ def _problem(shape: type[Shape], toml: Toml, path: KeyPath, error: Mapping[str, 
     known = sorted(_keys(shape, where[:-1]))
     match error["type"]:
         case "extra_forbidden":
-            mend = suggestion(name, known) or f"expected one of: {', '.join(known)}"
-            return toml.pointed((*path, *where), f"unknown key `{name}`", mend, key=name)
+            fix = suggestion(name, known) or f"expected one of: {', '.join(known)}"
+            return toml.pointed((*path, *where), f"unknown key `{name}`", fix, key=name)
         case "missing":
             return toml.pointed((*path, *where), f"`{name}` is missing", f"add {name} = ...")
         case "literal_error" | "enum":
             expected = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-            mend = suggestion(str(error["input"]), expected) or f"expected one of: {', '.join(expected)}"
-            return toml.pointed((*path, *_without_key_mark(where)), f"{error['input']!r} is no `{name}`", mend)
+            fix = suggestion(str(error["input"]), expected) or f"expected one of: {', '.join(expected)}"
+            return toml.pointed((*path, *_without_key_mark(where)), f"{error['input']!r} is no `{name}`", fix)
         case "string_pattern_mismatch":
             return toml.pointed(
                 (*path, *where), f"{error['input']!r} is no `{name}`", _pattern(error["ctx"]["pattern"])

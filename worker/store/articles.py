@@ -29,7 +29,7 @@ _MAX_SHARING = 256
 
 
 def _near(sharing: str) -> sa.TextualSelect:
-    """What may be the original of a text; one statement, since each costs more than its work.
+    """Possible originals of a text; one statement, since each costs more than its work.
 
     `sharing`: the articles `id` of each band, once for each. `+` keeps SQLite from the index of `of_id`, which is empty
     for nearly all.
@@ -142,7 +142,7 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -
 
 
 def band_keys(bands: Iterable[int]) -> frozenset[int]:
-    """What the index keeps of bands: two articles that share a band share its key."""
+    """The index's keys of bands: two articles that share a band share its key."""
     return frozenset(band >> 64 - _BAND_BITS for band in bands)
 
 
@@ -152,7 +152,7 @@ def packed(keys: Iterable[int]) -> bytes:
 
 
 def unpacked(keys: bytes) -> frozenset[int]:
-    """What `packed` packed."""
+    """The values that `packed` packed."""
     size = _BAND_BITS // 8
     return frozenset(int.from_bytes(keys[at : at + size], "little", signed=True) for at in range(0, len(keys), size))
 
@@ -290,7 +290,7 @@ def fingerprint_of(tx: Tx, article_id: int) -> Fingerprint:
 
 
 def origin(tx: Tx, article_id: int) -> Origin:
-    """How an article came into the store."""
+    """An article's way into the store."""
     return Origin(tx.execute(sa.select(_article.c.origin).where(_article.c.id == article_id)).scalar_one())
 
 
@@ -375,7 +375,7 @@ def _first(
 
 
 def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:
-    """When each text of an article came, first to last."""
+    """The times of an article's texts, first to last."""
     query = sa.select(_revision.c.created).where(_revision.c.article_id == article_id).order_by(_revision.c.number)
     return tx.execute(query).scalars().all()
 

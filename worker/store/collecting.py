@@ -108,7 +108,7 @@ def _before(tx: Tx, recipient: str, collects: str) -> int | None:
 
 
 def sent_before(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
-    """What the recipient of a delivery was sent of the same thread, the oldest first."""
+    """Earlier messages of the same thread to the delivery's recipient, the oldest first."""
     mine = sa.select(_delivery.c.recipient, _delivery.c.collects).where(_delivery.c.id == delivery_id).subquery()
     query = (
         sa.select(_delivery)
@@ -144,7 +144,7 @@ def readers(tx: Tx, article_ids: Collection[int]) -> tuple[tuple[int, str, str],
 
 
 def is_open(tx: Tx, delivery_id: int) -> bool:
-    """Whether a delivery still collects; it does until the transaction ends."""
+    """Tells whether a delivery still collects; it does until the transaction ends."""
     query = sa.select(_delivery.c.state).where(_delivery.c.id == delivery_id).with_for_update()
     return tx.execute(query).scalar() == DeliveryState.OPEN
 
@@ -167,7 +167,7 @@ def drop(tx: Tx, delivery_id: int) -> None:
 
 
 def is_known(tx: Tx, collects: Collection[str]) -> bool:
-    """Whether any delivery collects or collected one of these."""
+    """Tells whether any delivery collects or collected one of these."""
     query = sa.select(_delivery.c.id).where(_delivery.c.collects.in_(list(collects))).limit(1)
     return tx.execute(query).scalar() is not None
 
@@ -181,7 +181,7 @@ def open_of(tx: Tx, collects: str) -> tuple[tuple[int, str], ...]:
 
 
 def rename(tx: Tx, gone: str, into: str) -> None:
-    """What collected one thing collects another: two stories turned out to be one.
+    """Make the deliveries of one story collect another's: two stories turned out to be one.
 
     Where a recipient has an open delivery of both, the one takes over what the other carries.
     """

@@ -1,4 +1,4 @@
-"""What is wrong at present, written down so that a restart tells nothing twice; and what that is judged by."""
+"""Conditions that are on at present, stored so that a restart repeats no notice; and the facts they are judged by."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _SEEN_EVERY = timedelta(minutes=3)
 
 
 def on(tx: Tx) -> tuple[On, ...]:
-    """What is wrong, longest first."""
+    """The conditions that are on, the longest first."""
     rows = tx.execute(sa.select(_condition).order_by(_condition.c.since, _condition.c.key))
     return tuple(On(key=r.key, kind=Kind(r.kind), words=r.words, since=r.since, seen=r.seen or r.since) for r in rows)
 
@@ -68,7 +68,7 @@ def counts(tx: Tx) -> dict[str, int]:
 
 
 def arrivals(tx: Tx, key: str) -> tuple[datetime, ...]:
-    """When a feed brought something new, oldest first: the last two hundred times, its first poll left out."""
+    """The times at which a feed brought something new, oldest first: the last two hundred, its first poll left out."""
     newest = (
         sa.select(_entry.c.first_seen)
         .where(_entry.c.feed_id == sa.select(_feed.c.id).where(_feed.c.key == key).scalar_subquery())

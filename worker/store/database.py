@@ -59,7 +59,7 @@ class Store:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether this is a file with one writer."""
+        """Tells whether this is a file with one writer."""
         return self._engine.dialect.name == "sqlite"
 
     @property
@@ -116,7 +116,7 @@ class Store:
         self._held = files.hold(self.path)
 
     def log_bytes(self) -> int:
-        """How large SQLite's write-ahead log is."""
+        """The size of SQLite's write-ahead log in bytes."""
         if self.path is None:
             return 0
         try:

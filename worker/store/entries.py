@@ -63,7 +63,7 @@ def short(key: str) -> str:
 
 
 def known(tx: Tx, feed_id: int, keys: Iterable[str]) -> dict[str, Seen]:
-    """What was seen before under `keys` in this feed."""
+    """Entries seen before under `keys` in this feed."""
     wanted = {short(key): key for key in keys}
     shorts = list(wanted)
     found: dict[str, Seen] = {}
@@ -240,7 +240,7 @@ def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: st
 
 
 def waiting(tx: Tx, *, now: datetime) -> tuple[bool, bool]:
-    """Whether an entry is ready to be taken, and whether a page is wanted."""
+    """Tells whether an entry is ready to be taken, and whether a page is wanted."""
     late = sa.exists().where(_entry.c.state == EntryState.NEW, _entry.c.page_due <= now)
     ready = sa.exists().where(_entry.c.state == EntryState.READY, _free(now))
     page = sa.exists().where(*pages.wanted(now))

@@ -1,4 +1,4 @@
-"""What is known of feeds between polls."""
+"""State of feeds between polls."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class FeedStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollResult:
-    """What a poll found out about the feed itself."""
+    """A poll's findings about the feed itself."""
 
     #: `ok`, `not_modified`, or a FetchReason.
     result: str
@@ -146,12 +146,12 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def state(tx: Tx, key: str) -> FeedState:
-    """What a poll of the feed starts from."""
+    """The feed's state at the start of a poll."""
     return states(tx, [key])[0]
 
 
 def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
-    """What polls of these feeds start from; KeyError for one without a state."""
+    """The states of these feeds at the start of polls; KeyError for one without a state."""
     rows = {row.key: row for row in tx.execute(_STATES, {"keys": list(keys)})}
     return tuple(
         FeedState(

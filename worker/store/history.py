@@ -39,7 +39,7 @@ class PastText:
 
 
 def count(tx: Tx, since: datetime) -> int:
-    """How many texts `texts` will yield."""
+    """The number of texts that `texts` will yield."""
     query = sa.select(sa.func.count()).select_from(_revision.join(_article, _revision.c.article_id == _article.c.id))
     return int(tx.execute(query.where(_article.c.published >= since)).scalar_one())
 
@@ -101,7 +101,7 @@ def _text(r: sa.Row[tuple[object, ...]]) -> PastText:
 
 
 def fingerprints(tx: Tx, article_id: int) -> tuple[Fingerprint, ...]:
-    """What an article's texts are recognised by, first to last, without their bands."""
+    """The fingerprints of an article's texts, first to last, without their bands."""
     query = sa.select(_fingerprint).where(_fingerprint.c.article_id == article_id).order_by(_fingerprint.c.revision)
     return tuple(
         Fingerprint(scheme=r.scheme, digest=r.digest, shingles=r.shingles, bands=(), facts=r.facts, words=r.words)

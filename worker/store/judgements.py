@@ -1,4 +1,4 @@
-"""What analysts say of articles, and what rules matched: from both comes a rule's precision in use."""
+"""Judgements of analysts, and matches of rules: from both comes a rule's precision in use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What an analyst said of an article for a rule."""
+    """An analyst's judgement of an article for a rule."""
 
     rule_id: str
     judgement: Judgement
@@ -47,7 +47,7 @@ def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: date
 
 
 def of_article(tx: Tx, article_id: int) -> tuple[Said, ...]:
-    """What was said of an article, by rule."""
+    """The judgements of an article, by rule."""
     found = tx.execute(
         sa.select(_judgement).where(_judgement.c.article_id == article_id).order_by(_judgement.c.rule_id)
     )

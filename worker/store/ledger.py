@@ -88,7 +88,7 @@ class Carried:
 
 
 def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
-    """What a delivery carries."""
+    """The obligations that a delivery carries."""
     joined = (
         _obligation.join(_match, _match.c.id == _obligation.c.match_id)
         .join(_article, _article.c.id == _obligation.c.article_id)
@@ -128,7 +128,7 @@ def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
 
 
 def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> None:
-    """What was owed is not any more; its delivery, which must be open, carries it no longer."""
+    """Suppress an obligation that was owed; its delivery, which must be open, carries it no longer."""
     values = {"verdict": Verdict.SUPPRESSED, "suppression": suppression, "why": why[:500], "delivery_id": None}
     tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
 
@@ -153,7 +153,7 @@ def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None
 
 
 def call_follow_up(tx: Tx, obligation_id: int) -> None:
-    """What was owed as a story's first is a follow-up of another, now that the two are one."""
+    """Make a story's first alert a follow-up of another story's, now that the two are one."""
     renamed = sa.update(_obligation).where(_obligation.c.id == obligation_id)
     tx.execute(renamed.values(occasion=Occasion.FOLLOW_UP))
 
@@ -190,7 +190,7 @@ def decided_for_text(tx: Tx, original: int) -> frozenset[tuple[str, str]]:
     A feed that is added to a watch brings what others already carry; it must not silence them.
     """
     copies = sa.select(_article.c.id).where(_article.c.of_id == original)
-    given_up = sa.exists().where(_delivery.c.id == _obligation.c.delivery_id, _delivery.c.state == DeliveryState.DEAD)
+    given_up = sa.exists().where(_delivery.c.id == _obligation.c.delivery_id, _delivery.c.state == DeliveryState.FAILED)
     query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(
         sa.or_(_obligation.c.article_id == original, _obligation.c.article_id.in_(copies)),
         _obligation.c.suppression != Suppression.BACKLOG,
@@ -340,7 +340,7 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
 
 
 def audit(tx: Tx) -> tuple[str, ...]:
-    """Every breach of the conservation law: matched = sent + in delivery + suppressed + dead. Empty when it holds."""
+    """Every breach of the conservation law: matched = sent + in delivery + suppressed + failed. Empty when it holds."""
     owed = _obligation.c.verdict == Verdict.OWED
     sent_without = ~sa.exists().where(_attempt.c.delivery_id == _delivery.c.id, _attempt.c.outcome == "sent")
     laws = {

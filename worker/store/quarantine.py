@@ -1,4 +1,4 @@
-"""What could not be read: documents, or entries in them, and entries of which no article came; their bytes are kept."""
+"""The quarantine: documents and entries that could not be read, and entries without an article, with their bytes."""
 
 from dataclasses import dataclass
 from datetime import datetime

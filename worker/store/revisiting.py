@@ -51,7 +51,7 @@ class Decided:
     @property
     def is_told(self) -> bool:
         """Tells whether it was sent, or is on its way."""
-        return self.state not in ("", DeliveryState.DEAD)
+        return self.state not in ("", DeliveryState.FAILED)
 
 
 def of_story(tx: Tx, story_id: int) -> tuple[Decided, ...]:

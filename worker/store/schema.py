@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from worker.store import search, tables
 from worker.story import SCHEME
 
-VERSION = "0024"
+VERSION = "0025"
 
 #: As Alembic makes it.
 _VERSION_TABLE = sa.Table(

@@ -1,4 +1,4 @@
-"""What people answered: silences, muted stories, acknowledgements; and the key that signs their one-click links."""
+"""People's answers: silences, muted stories, acknowledgements; and the key that signs their one-click links."""
 
 import secrets
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """What somebody wants to hear nothing of; what is left empty holds for everything."""
+    """A silence or mute; a field that is left empty holds for everything."""
 
     id: int = 0
     rule_id: str = ""

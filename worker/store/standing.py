@@ -1,4 +1,4 @@
-"""What recipients were told before: of a story, of an article, of a rule lately; and the ledger in figures."""
+"""Earlier alerts: of a story, of an article, of a rule lately; and the ledger in figures."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.alert import Standing
-from worker.model import DeliveryState, Occasion, Verdict
+from worker.model import DeliveryState, Occasion, Verdict, called
 from worker.store.database import Tx
 from worker.store.tables import ArticleRow, DeliveryRow, ObligationRow, StoryArticleRow
 
@@ -20,7 +20,7 @@ _CARRIED = _obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_
 _COUNTS = (
     _obligation.c.verdict == Verdict.OWED,
     _obligation.c.occasion != Occasion.ESCALATION,
-    _delivery.c.state != DeliveryState.DEAD,
+    _delivery.c.state != DeliveryState.FAILED,
 )
 
 
@@ -119,7 +119,7 @@ def told_articles(tx: Tx, since: datetime, target_id: str = "") -> tuple[tuple[s
     """(target id, what became of it, article id, title) of what was decided since then, each article once, in order."""
     state = sa.func.coalesce(_delivery.c.state, "suppressed").label("state")
     query = (
-        sa.select(_obligation.c.target_id, state, _article.c.id, _article.c.title)
+        sa.select(_obligation.c.target_id, state, _article.c.id, _article.c.title, _article.c.origin, _article.c.name)
         .select_from(
             _obligation.join(_article, _article.c.id == _obligation.c.article_id).outerjoin(
                 _delivery, _delivery.c.id == _obligation.c.delivery_id
@@ -130,4 +130,6 @@ def told_articles(tx: Tx, since: datetime, target_id: str = "") -> tuple[tuple[s
     )
     if target_id:
         query = query.where(_obligation.c.target_id == target_id)
-    return tuple(dict.fromkeys((r.target_id, r.state, int(r.id), r.title) for r in tx.execute(query)))
+    return tuple(
+        dict.fromkeys((r.target_id, r.state, int(r.id), called(r.title, r.origin, r.name)) for r in tx.execute(query))
+    )

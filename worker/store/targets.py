@@ -1,4 +1,4 @@
-"""What is known of targets beyond the configuration: what holds them up, and when they take their next message.
+"""State of targets beyond the configuration: failures that hold them up, and the time of their next message.
 
 It lies in the store, so that it outlives a restart and holds for every worker.
 """
@@ -39,20 +39,20 @@ class TargetLine:
 
 
 def takes(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a message may go out now, of a row that is the target's or NULL (`outerjoin`)."""
+    """Tells whether a message may go out now, of a row that is the target's or NULL (`outerjoin`)."""
     waits = (_target.c.blocked_until, _target.c.probe_at, _target.c.next_at)
     over = (sa.or_(column.is_(None), column <= now) for column in waits)
     return sa.or_(_target.c.id.is_(None), sa.and_(_target.c.parked == "", *over))
 
 
 def paced(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether it is its rate alone that holds it up."""
+    """Tells whether it is its rate alone that holds it up."""
     waits = (sa.or_(column.is_(None), column <= now) for column in (_target.c.blocked_until, _target.c.probe_at))
     return sa.and_(_target.c.parked == "", _target.c.next_at.is_not(None), *waits)
 
 
 def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime | None:
-    """When a target takes its next message that has deliveries due, and lets them wait for nothing but its rate."""
+    """The time of a target's next message, where deliveries are due and wait for nothing but its rate."""
     query = (
         sa.select(sa.func.min(_target.c.next_at))
         .select_from(_delivery.join(_target, _target.c.id == _delivery.c.target_id))
@@ -69,12 +69,12 @@ def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime 
 
 
 def takes_many() -> sa.ColumnElement[bool]:
-    """Whether more than one at a time may."""
+    """Tells whether more than one at a time may."""
     return sa.and_(_target.c.probe_at.is_(None), _target.c.next_at.is_(None))
 
 
 def fails() -> sa.ColumnElement[bool]:
-    """Whether it is tried with one delivery while the others wait."""
+    """Tells whether it is tried with one delivery while the others wait."""
     return _target.c.probe_at.is_not(None)
 
 
@@ -121,7 +121,7 @@ def _takes_now(row: Any, now: datetime) -> bool:
 
 
 def state(tx: Tx, target_id: str) -> TargetState:
-    """How the target has been answering; locked until the transaction ends."""
+    """A target's recent results; locked until the transaction ends."""
     row = _locked(tx, target_id)
     if row is None:
         return TargetState()
@@ -190,7 +190,7 @@ def held(tx: Tx, now: datetime) -> tuple[TargetLine, ...]:
 
 
 def next_turns(tx: Tx, now: datetime) -> dict[str, datetime]:
-    """When each target that has a rate takes its next message, where that is still to come."""
+    """The time of the next message of each target that has a rate, where it is still to come."""
     query = sa.select(_target.c.id, _target.c.next_at).where(_target.c.next_at > now)
     return {row.id: row.next_at for row in tx.execute(query)}
 

@@ -53,7 +53,7 @@ _wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
 _BATCH = 500
 # Lists rather than "not": only what is named is found by an index.
 _NOT_DONE = [state for state in EntryState if state is not EntryState.DONE]
-_ENDED = [DeliveryState.SENT, DeliveryState.DEAD]
+_ENDED = [DeliveryState.SENT, DeliveryState.FAILED]
 _NOT_ENDED = [state for state in DeliveryState if state not in _ENDED]
 
 

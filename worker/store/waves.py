@@ -1,4 +1,4 @@
-"""What a rule's volume is measured by, and the waves that came of it."""
+"""Matches by which a rule's volume is measured, and its waves."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +115,7 @@ def _last_alerts(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastAlert]:
             _obligation.c.wave == wave.article_id,
             _obligation.c.verdict == Verdict.OWED,
             _obligation.c.occasion != Occasion.ESCALATION,
-            _delivery.c.state != DeliveryState.DEAD,
+            _delivery.c.state != DeliveryState.FAILED,
         )
         .order_by(_obligation.c.match_id)
     )

@@ -191,7 +191,7 @@ def _is_end(text: str, found: re.Match[str]) -> bool:
 
 
 def _is_abbreviated(text: str, stop: int, following: int) -> bool:
-    """Whether the full stop at `stop` ends an abbreviation, an initial or the thousands of a number (6. 000)."""
+    """Tells whether the full stop at `stop` ends an abbreviation, an initial or the thousands of a number (6. 000)."""
     before = _LAST_WORD.search(text, max(0, stop - 12), stop)
     if before is None:
         return False

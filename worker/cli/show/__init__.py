@@ -1,4 +1,4 @@
-"""How answers look on a terminal."""
+"""Answers as they are drawn on a terminal."""
 
 from worker.cli.show.article import articles, explained, stories, story, text_of, why
 from worker.cli.show.aside import quarantine, quarantined

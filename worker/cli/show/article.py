@@ -7,13 +7,15 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
-from worker.screen import counted
+from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, keep_whole, out, short, table_of
+from worker.model import called
+from worker.times import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:
     """A line an article."""
     table = table_of("no", column("published"), "source", "title", "")
+    keep_whole(table, 2, (row["source"] for row in rows))
     for row in inert(rows):
         note = (
             f"copy of {row['duplicate_of']}"
@@ -22,15 +24,18 @@ def articles(rows: Sequence[Facts]) -> None:
             if row["origin"] != "feed"
             else ""
         )
-        table.add_row(str(row["id"]), _date(row["published"]), escape(row["source"]), escape(_called(row)), note)
+        table.add_row(
+            str(row["id"]),
+            _date(row["published"]),
+            escape(row["source"]),
+            escape(_called(row)),
+            note,
+        )
     out.print(table)
 
 
 def _called(row: Facts) -> str:
-    """The title, or what an article without one is called."""
-    if row["title"]:
-        return str(row["title"])
-    return f"article {row['name']} of the archive, without a title" if row["origin"] == "archive" else row["name"]
+    return called(row["title"], row["origin"], row["name"])
 
 
 def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
@@ -41,6 +46,7 @@ def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
 def stories(rows: Sequence[Facts]) -> None:
     """A line a story."""
     table = table_of("story", column("last"), "articles", "outlets", "title", "")
+    keep_whole(table, 3, (outlet for row in rows for outlet in row["outlets"]))
     for row in inert(rows):
         outlets = escape(", ".join(row["outlets"]))
         perhaps = f"perhaps {row['perhaps']['story']}" if row["perhaps"] else ""
@@ -65,43 +71,46 @@ def story(found: Facts) -> None:
     for hand in found["hands"]:
         out.print(escape(hand))
     for line in found["timeline"]:
-        out.print(
-            Text(
-                f"\n{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title'] or '(no title)'}"
-            )
-        )
-        out.print(Text(f"    {line['why']}", style="dim"))
+        out.print()
+        hanging(Text(f"{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"), 4)
+        hanging(Text(f"    {line['why']}", style="dim"), 4)
 
 
-def explained(found: Facts) -> None:
-    """A rule's query as a tree, each node with its verdict and its words."""
+def explained(found: Facts, *, full: bool = False) -> None:
+    """A rule's query as a tree, each node with its verdict and its words; patterns whole only if `full`."""
     said = "[bold green]matches[/]" if found["matches"] else "[bold yellow]does not match[/]"
     out.print(f"\n[bold]{escape(found['rule'])}[/] {said}: {escape(found['sentence'])}")
     for exclusion in found["exclusions"]:
-        out.print(_branch(exclusion, f"exclusion {exclusion['exclusion']}: "))
+        out.print(_branch(exclusion, f"exclusion {exclusion['exclusion']}: ", full=full))
     if found["query"]:
-        out.print(_branch(found["query"]))
+        out.print(_branch(found["query"], full=full))
     if score := found["score"]:
         out.print(f"score {score['total']} of {score['threshold']}")
         for term in score["terms"]:
-            out.print(_branch(term, f"{term['weight']:+d} "))
+            out.print(_branch(term, f"{term['weight']:+d} ", full=full))
 
 
-def _branch(node: Facts, head: str = "") -> Tree:
-    """One node and those below it; words that are absent beside others stand in one line."""
+def _branch(node: Facts, head: str = "", *, full: bool) -> Tree:
+    """One node and those below it; words that are absent beside others stand in one line.
+
+    Of a pattern, its call and the words that decide, unless it is to be shown in full.
+    """
     text = Text("✓ " if node["holds"] else "✗ ", style="green" if node["holds"] else "red")
-    text += Text(head + (node["operator"] or short(node["query"])), style="" if node["holds"] else "dim")
+    text += Text(
+        head + (short(node["call"]) or node["operator"] or short(node["query"])), style="" if node["holds"] else "dim"
+    )
     if node["words"]:
         passages = ", ".join(f"“{short(span['text'], 60)}”" for span in node["words"][:3])
         text += Text(f"  {passages}" + (f" and {node['count'] - 3} more" if node["count"] > 3 else ""), style="bold")
     elif node["sentence"] and node["miss"] != "absent":
         text += Text(f"  {node['sentence']}", style="yellow")
     branch = Tree(text)
-    absent = [part for part in node["parts"] if part["miss"] == "absent" and not part["operator"]]
+    parts = node["rests_on"] if node["call"] and not full else node["parts"]
+    absent = [part for part in parts if part["miss"] == "absent" and not part["operator"]]
     gathered = absent if len(absent) > 1 else []
-    for part in node["parts"]:
+    for part in parts:
         if not any(part is one for one in gathered):
-            branch.add(_branch(part))
+            branch.add(_branch(part, full=full))
     if gathered:
         words = ", ".join(part["query"] for part in gathered)
         branch.add(Text("✗ ", style="red") + Text(short(words, 200), style="dim"))
@@ -128,18 +137,18 @@ def _perhaps(other: Facts) -> str:
 
 
 def _texts(found: Facts) -> None:
-    """When each text came, and what the newest changed."""
+    """Print the time of each text, and the changes of the newest."""
     out.print(f"{found['revision']} texts: " + ", ".join(at(moment) for moment in found["revisions"]))
     for change in found["changes"]:
         for sign, side, style in (("-", "before", "red"), ("+", "after", "green")):
             if change[side]["text"]:
-                out.print(_highlighted(f"{sign} ", change[side], style))
+                hanging(_highlighted(f"{sign} ", change[side], style), 2)
 
 
 def _matched(one: Facts) -> None:
     out.print(f"\n[bold green]{escape(one['rule'])}[/] ({escape(one['name'])}, {one['severity']}) matched:")
     for passage in one["passages"]:
-        out.print(_highlighted("  ", passage))
+        hanging(_highlighted("  ", passage), 2)
 
 
 def _highlighted(head: str, passage: Facts, style: str = "") -> Text:
@@ -182,8 +191,11 @@ def text_of(found: Facts) -> None:
         out.print("\nnothing was cut", style="dim")
 
 
-def why(found: Facts, *, everything: bool = False) -> None:
-    """An article's story in sentences; the rules that missed last, three of them if not `everything`."""
+def why(found: Facts, *, everything: bool = False, full: bool = False) -> None:
+    """An article's story in sentences; the rules that missed last, three of them if not `everything`.
+
+    `full` shows what the patterns of an explained rule look for.
+    """
     found = inert(found)
     _head(found)
     out.print(f"{found['novelty']}: {escape(found['why'])}")
@@ -194,7 +206,7 @@ def why(found: Facts, *, everything: bool = False) -> None:
     for matched in found["matches"]:
         _matched(matched)
     if found["explained"]:
-        explained(found["explained"])
+        explained(found["explained"], full=full)
     if found["ledger"]:
         out.print()
     for line in found["ledger"]:
@@ -224,4 +236,4 @@ def _silent(rules: Sequence[Facts], *, everything: bool) -> None:
     for silent in shown:
         out.print(escape(silent["sentence"]), style="dim")
     if more := len(rules) - len(shown):
-        out.print(f"{more} more rule{'s' * (more != 1)} did not match: --all shows why", style="dim")
+        out.print(f"{counted(more, 'more rule')} did not match: --all shows why", style="dim")

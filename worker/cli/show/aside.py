@@ -1,4 +1,4 @@
-"""What could not be read."""
+"""The quarantine: documents and entries that could not be read."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from rich.markup import escape
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
+from worker.times import counted
 
 
 def quarantine(rows: Sequence[Facts]) -> None:
@@ -30,7 +31,8 @@ def quarantined(found: Facts) -> None:
         else:
             _line(name, value)
     if found["bytes"] is not None:
-        out.print(f"`veille quarantine show {escape(found['id'])} --raw` writes the document's {found['bytes']} bytes")
+        size = counted(found["bytes"], "byte")
+        out.print(f"`veille quarantine show {escape(found['id'])} --raw` writes the document's {size}")
 
 
 def _line(name: str, value: object) -> None:

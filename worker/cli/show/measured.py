@@ -1,4 +1,4 @@
-"""What was measured or tried: a line a rule, then the articles."""
+"""Measurements and trials of rules: a line a rule, then the articles."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, passages, table_of
-from worker.screen import counted
+from worker.times import counted
 
 
 def scores(rows: Sequence[Facts]) -> None:
@@ -135,7 +135,7 @@ def backtest(found: Facts) -> None:
 
 
 def diff(found: Facts) -> None:
-    """What each rule gains and loses, then the alerts a day."""
+    """Print the matches that each rule gains and loses, then the alerts a day."""
     found = inert(found)
     for rule, one in found["rules"].items():
         if one["gained"] or one["lost"]:

@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.padding import Padding
 from rich.text import Text
 
-from worker.cli.show.terminal import Facts, at, cell, column, inert, out, short, table_of
-from worker.screen import counted
+from worker.cli.show.terminal import Facts, at, cell, column, fact, hanging, inert, keep_whole, out, short, table_of
+from worker.times import counted
 
 if TYPE_CHECKING:
     from worker.engine.once import Pass
 
-_STATES = {"sent": "green", "dead": "red", "parked": "yellow", "retry": "yellow"}
+#: Of what is counted, the names that are plurals.
+_ONE = {"duplicates": "duplicate", "stories": "story"}
+_STATES = {"sent": "green", "failed": "red", "parked": "yellow", "retry": "yellow"}
 
 
 def poll(done: "Pass") -> None:
@@ -23,9 +24,9 @@ def poll(done: "Pass") -> None:
         parts = found[name]
         if isinstance(parts, dict):
             said = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in parts.items() if n) or "none"
-            out.print(f"[bold]{name:11}[/] {said}")
+            fact(name, said)
     for name, reason in inert(done.failures).items():
-        out.print(f"[red]failed[/]      {escape(name)}: {escape(reason)}")
+        fact("failed", f"{name}: {reason}", "red")
 
 
 def status(found: Facts) -> None:
@@ -38,31 +39,29 @@ def status(found: Facts) -> None:
         said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
         out.print(f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {at(worker['tick'])}")
     if rules := found["rules"]:
-        out.print(
-            f"[bold]rules      [/] {rules['count']} in force since {at(rules['since'])}, "
-            f"{rules['hash'][:12]}; last read {at(rules['read'])}"
-        )
+        in_force = f"{rules['count']} in force since {at(rules['since'])}, {rules['hash'][:12]}"
+        fact("rules", f"{in_force}; last read {at(rules['read'])}")
         for problem in rules["problems"]:
             place = ":".join(str(part) for part in (problem["file"], problem["line"], problem["column"]) if part)
-            mend = f" (mend: {problem['mend']})" if problem["mend"] else ""
-            out.print(f"[red]refused[/]     {escape(place)}: {escape(problem['message'])}{escape(mend)}")
+            fix = f" (fix: {problem['fix']})" if problem["fix"] else ""
+            fact("refused", f"{place}: {problem['message']}{fix}", "red")
     for name in ("entries", "articles", "stories", "deliveries"):
-        said = ", ".join(f"{n} {what}" for what, n in found[name].items() if n) or "none"
-        out.print(f"[bold]{name:11}[/] {said}")
+        said = ", ".join(f"{n} {_ONE.get(what, what) if n == 1 else what}" for what, n in found[name].items() if n)
+        fact(name, said or "none")
     for breach in found["ledger"]:
         out.print(f"[red]the ledger does not add up:[/] {escape(breach)}")
     for one in found["conditions"]:
-        out.print(f"[red]wrong[/]       {escape(one['words'])} (since {at(one['since'])})")
+        fact("wrong", f"{one['words']} (since {at(one['since'])})", "red")
     for target, reason in found["parked_targets"].items():
-        out.print(f"[red]parked[/]      {escape(target)}: {escape(reason)}")
+        fact("parked", f"{target}: {reason}", "red")
     for held in found["held_targets"]:
         since = held["failing_since"]
         why = f"fails since {at(since)}" if since else "asked for time"
         then = f", tried again at {at(held['until'])}" if held["until"] else ""
-        out.print(f"[yellow]held up[/]     {escape(held['target'])}: {why}{then}")
+        fact("held up", f"{held['target']}: {why}{then}", "yellow")
     for quarantined in found["quarantine"]:
         which = f"entry {quarantined['entry']} of {quarantined['feed']}"
-        out.print(f"[yellow]put aside[/]   {escape(which)}: {escape(quarantined['error'][:200])}")
+        fact("put aside", f"{which}: {quarantined['error'][:200]}", "yellow")
     feeds(found["feeds"])
     if found["unsent"]:
         out.print("\n[bold]not sent[/]")
@@ -79,11 +78,11 @@ def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles:
     for breach in breaches:
         out.print(escape(breach), style="red")
     for one in inert(articles):
-        out.print(Text(f"{one['article']:>6}  {one['target']}, {one['state']}: {one['title'] or '(no title)'}"))
+        out.print(Text(f"{one['article']:>6}  {one['target']}, {one['state']}: {one['title']}"))
 
 
 def deliveries(rows: Sequence[Facts]) -> None:
-    """What is not sent: whom it is for, what it says, and what it waits for."""
+    """Print the deliveries that are not sent: their recipients, subjects, and reasons for waiting."""
     if not rows:
         out.print("everything is sent")
         return
@@ -92,28 +91,29 @@ def deliveries(rows: Sequence[Facts]) -> None:
         recipient = "" if row["recipient"].partition(":")[2] == row["target"] else f" ({row['recipient']})"
         out.print(Text(f"{row['delivery']:>5}  {row['target']}{recipient}  ") + state)
         carried = ", ".join(map(str, row["articles"]))
-        articles = f" (article{'s' * (len(row['articles']) > 1)} {carried})" if carried else ""
+        articles = f" ({'article' if len(row['articles']) == 1 else 'articles'} {carried})" if carried else ""
         lines = (short(row["subject"], 120) + articles, row["sentence"])
         for line in filter(None, lines):
-            out.print(Padding(Text(line), (0, 0, 0, 7), expand=False))
+            hanging(Text(" " * 7 + line), 7)
 
 
 def doctor(rows: Sequence[Facts]) -> None:
     """A line a finding, and what is wrong last; where there are several of a kind, a line each."""
     for row in sorted(rows, key=lambda row: not row["ok"]):
-        mark = "[green]well [/]" if row["ok"] else "[red]wrong[/]"
+        mark = Text("well  ", style="green") if row["ok"] else Text("wrong ", style="red")
         first, *others = (inert(line) for line in row["words"].splitlines() or [""])
         head = f"{len(others) + 1}:" if others else first
-        out.print(f"{mark} [bold]{escape(row['what']):13}[/] {escape(head)}")
+        hanging(mark + Text(f"{inert(row['what']):13} ", style="bold") + Text(head), 20)
         for line in (first, *others) if others else ():
-            out.print(Padding(Text(line), (0, 0, 0, 4), expand=False))
+            hanging(Text(" " * 4 + line), 6)
 
 
 def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     """A line a feed; below them what no column has room for: failures in words, rhythms, pages, addresses."""
     table = table_of("feed", "entries", "last result", column("next poll"), "every")
+    keep_whole(table, 0, (row["name"] for row in rows))
     for row in inert(rows):
-        times = f" ({row['failures']} times)" if row["failures"] > 1 else ""
+        times = f" ({row['failures']}\N{NO-BREAK SPACE}times)" if row["failures"] > 1 else ""
         table.add_row(
             escape(row["name"]),
             str(row["entries"]),
@@ -124,12 +124,12 @@ def feeds(rows: Sequence[Facts], *, addresses: bool = False) -> None:
     out.print(table)
     for row in inert(rows):
         if row["detail"]:
-            out.print(Text(f"{row['name']}: ", style="red" if row["failures"] else "") + Text(row["detail"]))
+            hanging(Text(f"{row['name']}: ", style="red" if row["failures"] else "") + Text(row["detail"]), 4)
         if row["interval_why"]:
             minutes = f"{row['interval'] / 60:.0f} min"
-            out.print(Text(f"{row['name']} is asked every {minutes}: {row['interval_why']}", style="dim"))
+            hanging(Text(f"{row['name']} is asked every {minutes}: {row['interval_why']}", style="dim"), 4)
         if row["pages"]:
             pages = ", ".join(f"{count} {was}" for was, count in row["pages"].items())
-            out.print(Text(f"pages of {row['name']} in the last week: {pages}", style="dim"))
+            hanging(Text(f"pages of {row['name']} in the last week: {pages}", style="dim"), 4)
     for row in inert(rows) if addresses else ():
         out.print(Text(f"{row['name']}: {row['url']}"), soft_wrap=True)

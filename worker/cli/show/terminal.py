@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import Progress
 from rich.segment import Segment
 from rich.table import Table
@@ -31,6 +33,8 @@ class _Harmless(Console):
 # What feeds write is shown as they wrote it: no `:smile:` becomes a picture.
 #: What is read by a program is not to be folded at a width that nobody sees.
 _WIDE = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 1000
+#: Cells of a name that is kept whole.
+_LONGEST_NAME = 30
 out = _Harmless(emoji=False, highlight=False, width=_WIDE)
 _err = _Harmless(stderr=True, emoji=False, highlight=False)
 
@@ -63,6 +67,12 @@ def table_of(*columns: str) -> Table:
     return table
 
 
+def keep_whole(table: Table, nth: int, names: Iterable[str]) -> None:
+    """Make a column as wide as the longest of these names, so that on a narrow terminal others are broken instead."""
+    header = str(table.columns[nth].header)
+    table.columns[nth].width = min(_LONGEST_NAME, max(map(cell_len, (header, *names))))
+
+
 #: A moment in a sentence, with its zone; and below a `column`'s head, which names the zone.
 at, cell = times.say, times.bare
 
@@ -70,6 +80,19 @@ at, cell = times.say, times.bare
 def column(what: str) -> str:
     """The head of a column of moments."""
     return times.column(what, clock())
+
+
+def hanging(text: Text, indent: int) -> None:
+    """Print a paragraph, its lines but the first indented by so many blanks."""
+    first, *others = text[indent:].wrap(out, max(out.width - indent, 20)) or [Text()]
+    out.print(text[:indent] + first)
+    for line in others:
+        out.print(Padding(line, (0, 0, 0, indent), expand=False))
+
+
+def fact(label: str, words: str, style: str = "bold") -> None:
+    """Print a label, and what there is to say beside it."""
+    hanging(Text(f"{label:11} ", style=style) + Text(words), 12)
 
 
 def short(text: str, most: int = 90) -> str:
@@ -82,4 +105,4 @@ def passages(one: Facts) -> None:
         line = Text("    " + passage["text"])
         for start, end in passage["marks"]:
             line.stylize("bold reverse", start + 4, end + 4)
-        out.print(line)
+        hanging(line, 4)

@@ -24,6 +24,9 @@ _FIRST_YEAR = 1971
 #: Tags, and the reading of a monotonic clock that Go prints.
 _NOISE = re.compile(r"<[^<>]*>|m=[+-][\d.]+$")
 _SPACES = re.compile(r"\s+")
+#: Milliseconds since the epoch as ASP.NET writes them in JSON; the zone only says where it was written.
+_SCRIPT_DATE = re.compile(r"^\\?/date\((\d+)(?:[+-]\d{4})?\)\\?/$")
+_THAI = re.compile("[\u0e01-\u0e3a\u0e40-\u0e4e]")
 _PARENTHESES = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 
 # --- the forms of the standards ----------------------------------------------------------------------------------
@@ -117,7 +120,7 @@ class _Numbers(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """What a line says beside its time and its date in numbers."""
+    """The words of a line beside its time and its date in numbers."""
 
     numbers: Sequence[str]
     months: Sequence[int]
@@ -131,7 +134,7 @@ def written(text: str) -> Written:
     if "&" in text:
         # Twice, since templates escape what was escaped.
         text = html.unescape(html.unescape(text))
-    line = composed(_SPACES.sub(" ", _NOISE.sub(" ", text)).strip())
+    line = _SCRIPT_DATE.sub(r"\1", composed(_SPACES.sub(" ", _NOISE.sub(" ", text)).strip()))
     if not 4 <= len(line) <= _LONGEST:
         return NONE
     try:
@@ -176,6 +179,7 @@ def _in_a_row(line: str) -> Written | None:
 def _in_parts(line: str) -> Written:
     """A date of which day, time and zone stand apart."""
     line, weekday = _vietnamese_day(line)
+    is_thai = _THAI.search(line) is not None
     if not line.isascii():
         line = _PREFIXES.sub(" ", folded(line))
         line = _CHINESE_TIME.sub(_chinese_time, _CHINESE_DATE.sub(r" \1-\2-\3 ", line))
@@ -191,12 +195,15 @@ def _in_parts(line: str) -> Written:
         weekday = words.days[0] if weekday is None and words.days else weekday
         return NONE if words.numbers else _either(numbers, clock, weekday)
     months = [month] if month else words.months
+    if len(months) == 1 and [len(number) for number in words.numbers] == [4]:
+        return _certain(int(words.numbers[0]), months[0], 1, clock)
     if len(months) != 1 or len(words.numbers) != 2:
         return NONE
     day, year = words.numbers
     if len(day) > 2 or int(day) > 31:
         day, year = year, day
-    return _certain(_year(year), months[0], int(day), clock)
+    # Two figures from 50 on are a year of the Buddhist era in Thai: 2007 to 2056.
+    return _certain(int(f"25{year}") if is_thai and "50" <= year <= "99" else _year(year), months[0], int(day), clock)
 
 
 def _vietnamese_day(line: str) -> tuple[str, int | None]:

@@ -4,6 +4,17 @@ A reader that knows tokens and mistakes, then terms, calls of patterns and whole
 """
 
 from worker.query.syntax.mistakes import Fault, Known, QueryError, suggestion
-from worker.query.syntax.queries import calls, languages, parse, parse_body, parse_term
+from worker.query.syntax.queries import calls, languages, parse, parse_body, parse_calls, parse_term
 
-__all__ = ["Fault", "Known", "QueryError", "calls", "languages", "parse", "parse_body", "parse_term", "suggestion"]
+__all__ = [
+    "Fault",
+    "Known",
+    "QueryError",
+    "calls",
+    "languages",
+    "parse",
+    "parse_body",
+    "parse_calls",
+    "parse_term",
+    "suggestion",
+]

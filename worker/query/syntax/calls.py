@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from worker.query.nodes import Node, Pattern, SetRef, depth, filled, is_expression, walk
+from worker.query.nodes import Call, Node, Pattern, SetRef, depth, is_expression, walk
 from worker.query.syntax.mistakes import QueryError, suggestion
 from worker.query.syntax.terms import Terms
 from worker.query.tokens import Kind, Token
@@ -15,7 +15,7 @@ MAX_NODES = 20_000
 _NAMED = re.compile(r"\s*([a-z][a-z0-9_]*)\s*=(?!=)")
 
 
-class Calls(Terms):
+class CallReader(Terms):
     """Reads a call and its arguments."""
 
     def _condition(self) -> Node:
@@ -25,22 +25,25 @@ class Calls(Terms):
     def _call(self, token: Token) -> Node:
         """The body of the pattern that is called, with its arguments."""
         name = token.text[:-1]
-        given, named = self._arguments(token)
+        commas, closing = self._extent(token)
+        given, named = self._arguments(token, commas, closing)
         pattern = self._known.patterns.get(name)
         if pattern is None:
             if name not in self._known.unread:
                 near = difflib.get_close_matches(name, sorted(self._known.patterns), n=1, cutoff=0.6)
-                mend = (
+                fix = (
                     f"did you mean {near[0]}?"
                     if near
                     else f"add [pattern.{name}], or put a space before the parenthesis"
                 )
-                self._fault(token, f"no pattern is called {name}", mend)
+                self._fault(token, f"no pattern is called {name}", fix)
             return SetRef(name)
         arguments = self._bound(token, pattern, given, named)
         if len(arguments) < len(pattern.params):
             return pattern.body
-        node = filled(pattern.body, arguments)
+        call = Call(text=self._source[token.start : closing + 1], pattern=pattern, arguments=arguments)
+        self.calls.append(call)
+        node = call.written_out()
         if depth(node) > MAX_LEVELS or sum(1 for _ in walk(node)) > MAX_NODES:
             raise self._error(token, f"{name} at {pattern.place} becomes too large here", "make it simpler")
         return node
@@ -55,8 +58,8 @@ class Calls(Terms):
             self._fault(place, f"an argument too many for {called}", "take it away")
         for name, (place, node) in named.items():
             if name not in pattern.params:
-                mend = suggestion(name, pattern.params) or f"one of: {', '.join(pattern.params)}"
-                self._fault(place, f"{called} has no parameter `{name}`", mend)
+                fix = suggestion(name, pattern.params) or f"one of: {', '.join(pattern.params)}"
+                self._fault(place, f"{called} has no parameter `{name}`", fix)
             elif name in arguments:
                 self._fault(place, f"`{name}` of {called} is given twice", "take one away")
             else:
@@ -65,9 +68,10 @@ class Calls(Terms):
             self._fault(token, f"{called} needs `{'`, `'.join(missing)}`", f"write {missing[0]} = @some_set")
         return arguments
 
-    def _arguments(self, token: Token) -> tuple[list[tuple[Token, Node]], dict[str, tuple[Token, Node]]]:
-        """Returns what stands between the call's parentheses: by position, and by name."""
-        commas, closing = self._extent(token)
+    def _arguments(
+        self, token: Token, commas: list[int], closing: int
+    ) -> tuple[list[tuple[Token, Node]], dict[str, tuple[Token, Node]]]:
+        """Return the arguments between the call's parentheses: by position, and by name."""
         given: list[tuple[Token, Node]] = []
         named: dict[str, tuple[Token, Node]] = {}
         for begin, end in zip([token.end, *(at + 1 for at in commas)], [*commas, closing], strict=True):

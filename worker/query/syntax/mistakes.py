@@ -14,7 +14,7 @@ class Fault:
     start: int
     end: int
     message: str
-    mend: str = ""
+    fix: str = ""
 
 
 class QueryError(ValueError):

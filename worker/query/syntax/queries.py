@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
 from worker.query.nodes import (
     And,
     AtLeast,
+    Call,
     InPart,
     Node,
     Not,
@@ -21,7 +23,7 @@ from worker.query.nodes import (
     is_expression,
     needs_words,
 )
-from worker.query.syntax.calls import MAX_LEVELS, Calls
+from worker.query.syntax.calls import MAX_LEVELS, CallReader
 from worker.query.syntax.mistakes import Known, suggestion
 from worker.query.syntax.terms import UNSHOWN
 from worker.query.tokens import Kind, Token, tokens
@@ -54,6 +56,14 @@ def parse(source: str, sets: Collection[str] | Known | None = None) -> Node:
     return _Parser(source, _known(sets)).query()
 
 
+def parse_calls(source: str, known: Known, language: str = "") -> dict[Node, Call]:
+    """The calls of patterns in a query that can be read, by what they stand for in a text of that language."""
+    parser = _Parser(source, known)
+    parser.query()
+    called = (replace(call, language=call.language or language) for call in parser.calls)
+    return {call.written_out(): call for call in called}
+
+
 def parse_body(source: str, known: Known) -> Node:
     """The body of a pattern: as a query, with its parameters as sets; it need not ask for a word. Raises QueryError."""
     return _Parser(source, known).query(alone=False)
@@ -65,7 +75,7 @@ def calls(source: str) -> set[str]:
 
 
 def languages(source: str) -> list[tuple[int, str]]:
-    """Where a text says that terms are written for a language, and for which; any text is accepted."""
+    """The places where a text says that terms are written for a language, and for which; any text is accepted."""
     return [(token.start, token.text[:-1]) for token in tokens(source) if token.kind is Kind.LANGUAGE]
 
 
@@ -78,7 +88,7 @@ def _known(sets: Collection[str] | Known | None) -> Known:
     return sets if isinstance(sets, Known) else Known(sets=sets)
 
 
-class _Parser(Calls):
+class _Parser(CallReader):
     """One query being read: a method per production, as in `parse`, one token ahead."""
 
     def query(self, *, alone: bool = True) -> Node:
@@ -165,8 +175,8 @@ class _Parser(Calls):
             self._next += 1
             name = token.text[:-1]
             if name not in list(Scope):
-                mend = suggestion(name.lower(), list(Scope)) or "expected title:, lead: or body:"
-                self._fault(token, f"unknown part {token.text}", mend)
+                fix = suggestion(name.lower(), list(Scope)) or "expected title:, lead: or body:"
+                self._fault(token, f"unknown part {token.text}", fix)
             self._enter(token, "parts")
             node = self._restricted()
             self._depth -= 1
@@ -175,7 +185,8 @@ class _Parser(Calls):
             self._next += 1
             count = token.text.removeprefix("ATLEAST/")
             if not _is_number(count) or not 1 <= int(count) <= MAX_REACH:
-                self._fault(token, f"ATLEAST needs a number from 1 to {MAX_REACH}", "write ATLEAST/2")
+                meant = self._reach_behind() or "2"
+                self._fault(token, f"ATLEAST needs a number from 1 to {MAX_REACH}", f"write ATLEAST/{meant}")
                 count = "1"
             return AtLeast(int(count), self._expression(token.text))
         return self._operand()
@@ -217,7 +228,7 @@ class _Parser(Calls):
         return operator, self._reach(operator, token, reach if slash else None)
 
     def _reach(self, operator: Operator, token: Token, reach: str | None) -> Reach | None:
-        """What stands behind the slash; a mistake there does not stop the reading."""
+        """The distance behind the slash; a mistake there does not stop the reading."""
         if operator is Operator.WITHOUT or operator is Operator.EXCEPT:
             if reach is not None:
                 self._fault(token, f"{operator} takes no distance", f"write A {operator} B")
@@ -230,8 +241,21 @@ class _Parser(Calls):
         if reach is not None and _is_number(reach) and int(reach) <= MAX_REACH:
             return int(reach)
         expected = f"a number of words from 0 to {MAX_REACH}" + (", s (sentence) or p (paragraph)" if units else "")
-        self._fault(token, f"{operator} needs {expected} behind a slash", f"write {operator}/10")
+        meant = "" if reach else self._reach_behind()
+        self._fault(token, f"{operator} needs {expected} behind a slash", f"write {operator}/{meant or 10}")
         return 0
+
+    def _reach_behind(self) -> str:
+        """The distance that stands behind an operator with a space in place of the slash; it is read with it."""
+        token = self._peek()
+        if (
+            token is None
+            or not re.fullmatch(r"[0-9]{1,3}[sp]?", token.text)
+            or int(token.text.rstrip("sp")) > MAX_REACH
+        ):
+            return ""
+        self._next += 1
+        return token.text
 
     def _expression(self, operator: str) -> Node:
         """An operand that yields spans."""
@@ -285,7 +309,10 @@ class _Parser(Calls):
             raise self._error(
                 token, f"{token.text} stands before a term or a parenthesis", "sets say their own language"
             )
-        return in_language(self._operand(), code)
+        before = len(self.calls)
+        operand = self._operand()
+        self.calls[before:] = [replace(call, language=call.language or code) for call in self.calls[before:]]
+        return in_language(operand, code)
 
 
 def _is_number(text: str) -> bool:

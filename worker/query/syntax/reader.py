@@ -3,7 +3,7 @@
 import difflib
 import re
 
-from worker.query.nodes import KEYWORDS, Node
+from worker.query.nodes import KEYWORDS, Call, Node
 from worker.query.syntax.mistakes import Fault, Known, QueryError
 from worker.query.tokens import Kind, Token, tokens
 
@@ -21,6 +21,8 @@ class Reader:
         self._depth = depth
         #: Mistakes after which the rest can still be read.
         self._faults: list[Fault] = []
+        #: The calls of patterns, in the order written; one inside another's argument counts to that one.
+        self.calls: list[Call] = []
 
     def _enter(self, token: Token, what: str) -> None:
         self._depth += 1
@@ -40,11 +42,11 @@ class Reader:
         self._next += 1
         return token
 
-    def _fault(self, token: Token, message: str, mend: str) -> None:
-        self._faults.append(Fault(token.start, token.end, message, mend))
+    def _fault(self, token: Token, message: str, fix: str) -> None:
+        self._faults.append(Fault(token.start, token.end, message, fix))
 
-    def _error(self, token: Token, message: str, mend: str) -> QueryError:
-        self._fault(token, message, mend)
+    def _error(self, token: Token, message: str, fix: str) -> QueryError:
+        self._fault(token, message, fix)
         return QueryError(self._source, self._faults)
 
     def _not_expression(self, token: Token, operator: str) -> QueryError:
@@ -67,15 +69,14 @@ class Reader:
             return self._error(
                 token, f"{token.text} stands where a term is expected", "write a term before and behind it"
             )
-        name = token.text.upper()
-        if name in KEYWORDS or name in ("ET", "OU", "SAUF", "PAS"):
-            operator = {"ET": "AND", "OU": "OR", "SAUF": "NOT", "PAS": "NOT"}.get(name, name)
+        operator = _meant(token.text)
+        name = token.text.partition("/")[0]
+        if operator and (name.upper() != name or name in _FRENCH):
             return self._error(
                 token, "an operator is expected here", f"operators are upper case: did you mean {operator}?"
             )
-        near = _near_operator(token.text)
-        if near:
-            return self._error(token, f"{token.text} is no operator", f"did you mean {near}?")
+        if operator:
+            return self._error(token, f"{token.text} is no operator", f"did you mean {operator}?")
         return self._error(token, "an operator is missing before this", 'write AND, OR or NEAR/n, or quote the "words"')
 
     def _checked(self, node: Node) -> Node:
@@ -84,11 +85,24 @@ class Reader:
         return node
 
 
-_LIKE_OPERATOR = re.compile(r"([A-Z]{3,8})(/[^\s()]*)?")
+_LIKE_OPERATOR = re.compile(r"([A-Za-z]{1,8})(?:/([^\s()]*)|-?([0-9]+[sp]?))?")
+_FRENCH = {"ET": "AND", "OU": "OR", "SAUF": "NOT", "PAS": "NOT"}
+#: Distances as other programs write them.
+_ELSEWHERE = {"WITHIN": "NEAR", "ADJ": "NEAR", "W": "NEAR", "PRE": "BEFORE"}
+#: Operators that a number follows.
+_WITH_NUMBER = frozenset({"NEAR", "BEFORE", "AFTER", "ATLEAST"})
 
 
-def _near_operator(text: str) -> str:
-    """The operator that a word in capitals was meant to be, with what stands behind its slash."""
+def _meant(text: str) -> str:
+    """The operator that a word was meant to be, with its distance; empty: none."""
     found = _LIKE_OPERATOR.fullmatch(text)
-    near = difflib.get_close_matches(found[1], sorted(KEYWORDS), n=1, cutoff=0.6) if found else []
-    return near[0] + (found[2] or "") if found and near else ""
+    if found is None:
+        return ""
+    name, reach = found[1].upper(), found[2] or found[3] or ""
+    operator = _FRENCH.get(name, name)
+    if name == found[1] or reach:
+        operator = _ELSEWHERE.get(name, operator)
+    if operator not in KEYWORDS:
+        near = difflib.get_close_matches(name, sorted(KEYWORDS), n=1, cutoff=0.6) if name == found[1] else []
+        operator = near[0] if near else ""
+    return f"{operator}/{reach}" if reach and operator in _WITH_NUMBER else operator

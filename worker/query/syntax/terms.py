@@ -36,8 +36,8 @@ class Terms(Reader):
         if mark not in ("", "=", "=="):
             raise self._error(place, f"{mark} is no mark of a term", "write =word or ==word")
         if start == inner and (curly := CURLY.search(text)):
-            mend = 'write straight quotation marks: "'
-            raise self._error(Token(Kind.WORD, curly[0], inner + curly.start()), f"{curly[0]} does not quote", mend)
+            fix = 'write straight quotation marks: "'
+            raise self._error(Token(Kind.WORD, curly[0], inner + curly.start()), f"{curly[0]} does not quote", fix)
         plain = text[len(mark) :]
         found = tuple(self._words(plain, mark, place))
         if not found:
@@ -72,20 +72,20 @@ class Terms(Reader):
         if name in self._known.params:
             return Param(name)
         if not SET_NAME.fullmatch(token.text):
-            mend = suggestion(name.lower(), self._known.sets or ()) or "names have small letters, digits, _ and -"
-            self._fault(token, f"{token.text} is no set's name", mend)
+            fix = suggestion(name.lower(), self._known.sets or ()) or "names have small letters, digits, _ and -"
+            self._fault(token, f"{token.text} is no set's name", fix)
         elif self._known.sets is not None and name not in self._known.sets:
             near = difflib.get_close_matches(name, sorted({*self._known.params, *self._known.sets}), n=1, cutoff=0.6)
-            mend = f"did you mean @{near[0]}?" if near else f"add [set.{name}], or name one that exists"
+            fix = f"did you mean @{near[0]}?" if near else f"add [set.{name}], or name one that exists"
             what = "no set or parameter" if self._known.params else "no set"
-            self._fault(token, f"{what} is called @{name}", mend)
+            self._fault(token, f"{what} is called @{name}", fix)
         return SetRef(name)
 
     def _language(self, token: Token) -> str:
         code = token.text[:-1]
         if code not in LANGUAGES:
-            mend = suggestion(code, LANGUAGES) or f"one of: {', '.join(LANGUAGES)}"
-            self._fault(token, f"{code} is no language that articles are in", mend)
+            fix = suggestion(code, LANGUAGES) or f"one of: {', '.join(LANGUAGES)}"
+            self._fault(token, f"{code} is no language that articles are in", fix)
         return code
 
     # --- calls ---

@@ -124,7 +124,7 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
 
 
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
-    """What an attempt starts from; None if the delivery is there no more, as another took over what it carried."""
+    """The delivery as an attempt starts; None if it is gone, because another took over what it carried."""
     r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
     if r is None:
         return None
@@ -218,7 +218,7 @@ def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
 
 
 def started(tx: Tx, claimed: Claimed) -> datetime:
-    """When the attempt began."""
+    """The start of the attempt."""
     mine = (_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt)
     began: datetime = tx.execute(sa.select(_attempt.c.started).where(*mine)).scalar_one()
     return began
@@ -269,7 +269,7 @@ def finish(
 def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: datetime) -> bool:
     """Park a delivery, or give it up, without an attempt; False if another worker has it, or it came to its end."""
     values: dict[str, object] = {"state": state, "reason": reason[:500], "lease_until": None, "owner": ""}
-    if state is DeliveryState.DEAD:
+    if state is DeliveryState.FAILED:
         values["finished"] = now
     free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
     mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), free)
@@ -295,7 +295,7 @@ def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]
     why = sa.case((_delivery.c.reason == "", "its target is parked"), else_=_delivery.c.reason)
     old = sa.or_(_delivery.c.state == DeliveryState.PARKED, waits)
     expired = sa.update(_delivery).where(old, _delivery.c.created < before).returning(_delivery.c.id)
-    given_up = {"state": DeliveryState.DEAD, "finished": now, "reason": sa.literal("expired: ") + why}
+    given_up = {"state": DeliveryState.FAILED, "finished": now, "reason": sa.literal("expired: ") + why}
     return tuple(sorted(tx.execute(expired.values(given_up)).scalars()))
 
 
@@ -325,12 +325,12 @@ def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
 
 
 def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
-    """Make those of them that are dead or parked due again, with a week before them as new ones have; which.
+    """Make those of them that failed or are parked due again, with a week before them as new ones have; which.
 
     What was sealed keeps its bytes; what was not is sealed anew. Their targets are parked no more.
     """
     over = sa.select(_delivery.c.id).where(
-        _delivery.c.id.in_(list(ids)), _delivery.c.state.in_([DeliveryState.DEAD, DeliveryState.PARKED])
+        _delivery.c.id.in_(list(ids)), _delivery.c.state.in_([DeliveryState.FAILED, DeliveryState.PARKED])
     )
     found = frozenset(tx.execute(over.with_for_update()).scalars())
     # They may have arrived; but they are no reason any more to take the delivery for one that kills its process.

@@ -1,4 +1,4 @@
-"""Deliveries as people read them: those that wait, are parked or dead."""
+"""Deliveries as people read them: those that wait, are parked or failed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQL
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
 _first = _delivery.alias("first")
 #: Nothing more is done with a delivery of these.
-ENDED = (DeliveryState.SENT, DeliveryState.DEAD)
+ENDED = (DeliveryState.SENT, DeliveryState.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class DeliveryLine:
 def unsent(
     tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = ""
 ) -> tuple[DeliveryLine, ...]:
-    """Deliveries that wait, are parked or dead, oldest first; only of those states and that target, where given."""
+    """Deliveries that wait, are parked or failed, oldest first; only of those states and that target, where given."""
     wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
     conditions: list[sa.ColumnElement[bool]] = [_delivery.c.state.in_(wanted)]
     if target_id:

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from worker.model import NO_TITLE, called
 from worker.store.database import Tx
 from worker.store.tables import ArticleRow, StoryArticleRow, StoryRow
 
@@ -14,13 +16,15 @@ _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLMo
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
 
+_OF_TITLE = (_article.c.title, _article.c.origin, _article.c.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStory:
     """A story, for people."""
 
     id: int
-    #: Of its first article.
+    #: Of its first article, or what that is called.
     title: str
     #: When its first and its last article were published.
     first_seen: datetime
@@ -54,6 +58,7 @@ class StoryLine:
     article_id: int
     published: datetime
     source: str
+    #: Its title, or what it is called without one.
     title: str
     #: The original, where it is a copy.
     of_id: int | None
@@ -71,7 +76,8 @@ def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, .
     rows = tx.execute(query.limit(limit)).all()
     outlets = _outlets(tx, [row.id for row in rows])
     perhaps = _perhaps(tx, [row.id for row in rows])
-    return tuple(_stored(row, outlets.get(row.id, ()), perhaps.get(row.id)) for row in rows)
+    titles = _titles(tx, rows)
+    return tuple(_stored(row, titles[row.id], outlets.get(row.id, ()), perhaps.get(row.id)) for row in rows)
 
 
 def get(tx: Tx, story_id: int) -> StoredStory | None:
@@ -80,13 +86,14 @@ def get(tx: Tx, story_id: int) -> StoredStory | None:
     row = tx.execute(sa.select(_story, articles.label("articles")).where(_story.c.id == story_id)).one_or_none()
     if row is None:
         return None
-    return _stored(row, _outlets(tx, [story_id]).get(story_id, ()), _perhaps(tx, [story_id]).get(story_id))
+    outlets, perhaps = _outlets(tx, [story_id]).get(story_id, ()), _perhaps(tx, [story_id]).get(story_id)
+    return _stored(row, _titles(tx, [row])[story_id], outlets, perhaps)
 
 
 def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
     """A story's articles by time."""
     query = (
-        sa.select(_told, _article.c.title, _article.c.source, _article.c.of_id)
+        sa.select(_told, *_OF_TITLE, _article.c.source, _article.c.of_id)
         .join(_article, _article.c.id == _told.c.article_id)
         .where(_told.c.story_id == story_id)
         .order_by(_told.c.published, _told.c.article_id)
@@ -96,7 +103,7 @@ def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
             article_id=r.article_id,
             published=r.published,
             source=r.source,
-            title=r.title,
+            title=called(r.title, r.origin, r.name),
             of_id=r.of_id,
             score=r.score,
             why=r.why,
@@ -157,13 +164,24 @@ def _perhaps(tx: Tx, story_ids: Sequence[int]) -> dict[int, Perhaps]:
 def pointing(tx: Tx, story_id: int) -> tuple[tuple[int, str], ...]:
     """(id, title) of the stories that perhaps are the same as this one, and point to it."""
     query = sa.select(_story.c.id, _story.c.title).where(_story.c.perhaps_id == story_id).order_by(_story.c.id)
-    return tuple((r.id, r.title) for r in tx.execute(query))
+    rows = tx.execute(query).all()
+    titles = _titles(tx, rows)
+    return tuple((r.id, titles[r.id]) for r in rows)
 
 
-def _stored(r: sa.Row[tuple[object, ...]], outlets: tuple[str, ...], perhaps: Perhaps | None) -> StoredStory:
+def _titles(tx: Tx, rows: Sequence[Any]) -> dict[int, str]:
+    """By story: its title, else what its first article is called."""
+    untitled = [r.id for r in rows if not r.title]
+    query = sa.select(_told.c.story_id, *_OF_TITLE).join(_article, _article.c.id == _told.c.article_id)
+    query = query.where(_told.c.story_id.in_(untitled)).order_by(_told.c.article_id.desc())
+    first = {r.story_id: called(r.title, r.origin, r.name) for r in tx.execute(query)} if untitled else {}
+    return {r.id: r.title or first.get(r.id, NO_TITLE) for r in rows}
+
+
+def _stored(r: Any, title: str, outlets: tuple[str, ...], perhaps: Perhaps | None) -> StoredStory:
     return StoredStory(
         id=r.id,
-        title=r.title,
+        title=title,
         first_seen=r.first_seen,
         last_seen=r.last_seen,
         articles=r.articles,

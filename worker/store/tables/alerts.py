@@ -1,4 +1,4 @@
-"""What is owed to whom, what carries it, and what people answered."""
+"""Obligations, the deliveries that carry them, and people's answers."""
 
 from datetime import datetime
 
@@ -47,7 +47,7 @@ class DeliveryRow(SQLModel, table=True):
     lease_until: datetime | None = time_column(default=None, nullable=True)
     first_attempt: datetime | None = time_column(default=None, nullable=True)
     finished: datetime | None = time_column(default=None, nullable=True, index=True)
-    #: Why it is parked or dead.
+    #: Why it is parked or failed.
     reason: str = text_column(default="")
     message_id: str = text_column(default="")
     subject: str = text_column(default="")
@@ -56,7 +56,7 @@ class DeliveryRow(SQLModel, table=True):
 
 
 class ObligationRow(SQLModel, table=True):
-    """What one match owes one recipient on one occasion: a line of the ledger."""
+    """An obligation of one match to one recipient on one occasion: a line of the ledger."""
 
     __tablename__ = "obligation"
     __table_args__ = (
@@ -95,7 +95,7 @@ class WaveRow(SQLModel, table=True):
 
 
 class SilenceRow(SQLModel, table=True):
-    """What somebody wants to hear nothing of: a silence for a time, or a story for good. Empty fields hold for all."""
+    """A silence: of rules or targets for a time, or of a story for good. Empty fields hold for all."""
 
     __tablename__ = "silence"
     id: int | None = Field(default=None, primary_key=True)
@@ -147,7 +147,7 @@ class AttemptRow(SQLModel, table=True):
 
 
 class TargetRow(SQLModel, table=True):
-    """What is known of a target beyond the configuration."""
+    """A target's state beyond the configuration."""
 
     __tablename__ = "target"
     id: str = text_column(primary_key=True)

@@ -60,7 +60,7 @@ class RevisionRow(SQLModel, table=True):
 
 
 class FingerprintRow(SQLModel, table=True):
-    """What copies of one text of an article are recognised by; see `dedupe.Fingerprint`."""
+    """The marks by which copies of one text of an article are recognised; see `dedupe.Fingerprint`."""
 
     __tablename__ = "fingerprint"
     article_id: int = Field(primary_key=True, foreign_key="article.id")
@@ -202,7 +202,7 @@ class MatchRow(SQLModel, table=True):
 
 
 class JudgementRow(SQLModel, table=True):
-    """What an analyst says of an article for a rule; the last word counts."""
+    """An analyst's judgement of an article for a rule; the last one counts."""
 
     __tablename__ = "judgement"
     article_id: int = Field(primary_key=True, foreign_key="article.id")

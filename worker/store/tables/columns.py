@@ -1,4 +1,4 @@
-"""How columns are written: texts without a limit, times as aware UTC on both databases."""
+"""Column types: texts without a limit, times as aware UTC on both databases."""
 
 from datetime import UTC, datetime
 from typing import Any

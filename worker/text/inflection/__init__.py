@@ -35,7 +35,7 @@ class Family:
     stem: str = ""
 
     def __contains__(self, folded: str) -> bool:
-        """Whether the folded word is a form of this one."""
+        """Tells whether the folded word is a form of this one."""
         if folded in self.forms:
             return True
         if not self.stem or folded[:3] != self.word[:3] or stem_of_unknown(folded, self.language) != self.stem:
@@ -127,7 +127,7 @@ def _forms(headword: str, language: str, known: Lexicon) -> set[str]:
 
 
 def _rests(word: str, other: str) -> tuple[str, str]:
-    """What follows in each after the letters with which both begin."""
+    """The rest of each word after the letters with which both begin."""
     alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, other, strict=False)))
     return word[alike:], other[alike:]
 

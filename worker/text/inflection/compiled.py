@@ -52,7 +52,7 @@ def _place(language: str) -> Path:
 
 @cache
 def _key() -> bytes:
-    """What the tables hang on: the dictionaries, this Python, and what folds and completes them."""
+    """The versions on which the tables depend: dictionaries, this Python, the code that folds and completes."""
     here = Path(__file__).parent
     sources = (here / "dictionary.py", here / "english.py", here.parent / "folding.py")
     versions = f"{metadata.version('simplemma')} {sys.implementation.cache_tag} {sys.byteorder} {unidata_version}"

@@ -48,7 +48,7 @@ class Lexicon:
 
     @classmethod
     def from_parts(cls, parts: Parts) -> "Lexicon":
-        """What `parts` was taken of."""
+        """Make a lexicon again from its `parts`."""
         headwords, forms, verbs = parts
         return cls(Table(*headwords), Table(*forms), verbs)
 
@@ -69,7 +69,7 @@ class Lexicon:
         return set(self._forms.values(headword))
 
     def is_headword(self, form: str) -> bool:
-        """Whether the folded `form` is itself a headword."""
+        """Tells whether the folded `form` is itself a headword."""
         return form in self._headwords.values(form)
 
 
@@ -96,7 +96,7 @@ class Table:
         return cls(array("I", accumulate(map(len, ordered), initial=0)).tobytes(), b"".join(ordered))
 
     def parts(self) -> tuple[bytes, bytes]:
-        """What `Table` is made from."""
+        """The two arguments from which the table is made again."""
         return self._starts.tobytes(), self._blob
 
     def values(self, key: str) -> Iterator[str]:

@@ -44,7 +44,7 @@ def whole(headword: str, listed: set[str]) -> set[str]:
 
 
 def is_inflected(rest: str, other: str) -> bool:
-    """Whether two words may be forms of one, that begin alike and then have `rest` and `other`."""
+    """Tells whether two words may be forms of one, that begin alike and then have `rest` and `other`."""
     return rest in _RESTS and other in _RESTS
 
 

@@ -144,25 +144,25 @@ def whole(headword: str, listed: set[str], is_headword: Callable[[str], bool]) -
 
 
 def infinitives(form: str) -> set[str]:
-    """What may be the infinitive of a verb with `form`, by its ending; most are no words."""
+    """Possible infinitives of a verb with `form`, by its ending; most are no words."""
     stems = {form.removesuffix(ending) for ending in _ENDINGS} - {form}
     return {stem + ending for stem in stems for ending in ("er", "ir", "re")}
 
 
 def is_inflected(rest: str, other: str) -> bool:
-    """Whether two words may be forms of one, that begin alike and then have `rest` and `other`."""
+    """Tells whether two words may be forms of one, that begin alike and then have `rest` and `other`."""
     return rest in _RESTS and other in _RESTS
 
 
 def _is_verb(headword: str, listed: set[str]) -> bool:
-    """Whether the headword is an infinitive: some of its imperfect, future or past is listed."""
+    """Tells whether the headword is an infinitive: some of its imperfect, future or past is listed."""
     if not headword.endswith(("er", "ir", "re")):
         return False
     return f"{headword[:-2]}ait" in listed or any(form.endswith(("aient", "erent", "irent", "rait")) for form in listed)
 
 
 def _is_nouns(form: str, headword: str, is_headword: Callable[[str], bool]) -> bool:
-    """Whether a verb's form is another word, or the plural of one in -on."""
+    """Tells whether a verb's form is another word, or the plural of one in -on."""
     return form != headword and (is_headword(form) or (form.endswith("ons") and is_headword(form[:-1])))
 
 

@@ -1,4 +1,4 @@
-"""What analysts say of an article for a rule."""
+"""Judgements of analysts: an article for a rule."""
 
 import sqlalchemy as sa
 from alembic import op

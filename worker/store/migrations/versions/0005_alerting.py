@@ -1,4 +1,4 @@
-"""How alerts are told: what waits and why, threads, silences, acknowledgements, the key of one-click answers."""
+"""Alerting: reasons to wait, threads, silences, acknowledgements, the key of one-click answers."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How targets answer: how fast they take messages, and which of them are tried with one message at a time."""
+"""State of targets: how fast they take messages, and which of them are tried with one message at a time."""
 
 import sqlalchemy as sa
 from alembic import op

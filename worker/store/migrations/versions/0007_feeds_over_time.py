@@ -1,4 +1,4 @@
-"""What is learnt of a feed over time: its rhythm, its lies, its moves, its gaps, and when it wants to be left alone."""
+"""Facts learnt of a feed over time: its rhythm, its lies, its moves, its gaps, and its Retry-After."""
 
 import sqlalchemy as sa
 from alembic import op

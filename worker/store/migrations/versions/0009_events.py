@@ -1,4 +1,4 @@
-"""What came into the store from outside, in order, so that it can be run over again."""
+"""Events from outside, in order, so that they can be run over again."""
 
 import sqlalchemy as sa
 from alembic import op

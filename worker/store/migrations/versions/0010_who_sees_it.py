@@ -1,4 +1,4 @@
-"""When a condition was last seen, as several workers share a store; when a feed was last found lying."""
+"""Times: of a condition's last report, as several workers share a store; of a feed's last lie."""
 
 import sqlalchemy as sa
 from alembic import op

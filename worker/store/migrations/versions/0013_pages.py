@@ -1,4 +1,4 @@
-"""Why pages are not taken and when they are asked for again; what pages looked like; what cleaning took out."""
+"""Pages: reasons for which they are not taken, times of the next try, their look, and the parts that cleaning cut."""
 
 import sqlalchemy as sa
 from alembic import op

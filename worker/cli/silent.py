@@ -1,0 +1,76 @@
+"""The rules of today on an article: for `why`, those that stayed silent, and why."""
+
+from typing import Any
+
+from worker import text
+from worker.cli import explained, texts
+from worker.errors import Problem, UserError
+from worker.match import Explanation, Silence, Source, explain_rule, judge
+from worker.model import Match
+from worker.pipeline.live import Live
+from worker.query import suggestion
+from worker.store import Tx, entries
+from worker.store import articles as stored
+from worker.store.articles import StoredArticle
+
+Facts = dict[str, Any]
+
+#: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
+_EXPLAINED = 200
+
+
+class Now:
+    """The verdicts of the live rules on an article's newest text."""
+
+    def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
+        self._rules, self._one = live.ruleset, one
+        self._document = text.analyse(one.article.title, one.article.body, one.article.language)
+        entry = entries.of_article(tx, one.id)
+        feed = live.feed(entry) if entry else None
+        name, tags = (feed.name, feed.tags) if feed else ("", ())
+        self._source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
+        self._uncut = texts.Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
+
+    def explained(self, rule_id: str) -> Facts:
+        """One rule's tree; raises UserError for an id that no rule has."""
+        known = [rule.id for rule in self._rules.rules]
+        if rule_id not in known:
+            fix = suggestion(rule_id, known) or "`veille rules stats` lists them"
+            raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", fix=fix)])
+        found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
+        return found | {"text": self._one.revision > 0}
+
+    def silent(self, matched: set[str], rule_id: str) -> list[Facts]:
+        """The rules that did not match when the article was stored, the nearest first; and whether they would now."""
+        if not self._one.revision:
+            return []
+        judged = judge(self._document, self._rules, self._source)
+        silent = [name for name in judged if name not in matched and rule_id in ("", name)]
+        return sorted(
+            (self._one_silent(name, judged[name], near=number < _EXPLAINED) for number, name in enumerate(silent)),
+            key=lambda one: one["distance"],
+        )
+
+    def _one_silent(self, name: str, found: Match | Silence, *, near: bool) -> Facts:
+        explanation = explain_rule(self._document, self._rules, self._source, name) if near else None
+        return {
+            "rule": name,
+            "now": isinstance(found, Match),
+            "reason": str(found) if isinstance(found, Silence) else "",
+            "distance": 1_000.0 if explanation is None else round(explained.farness(explanation), 4),
+            "sentence": self._sentence(name, found, explanation),
+        }
+
+    def _sentence(self, name: str, found: Match | Silence, explanation: Explanation | None) -> str:
+        if self._one.origin != "feed":
+            would = " (it would match)" if isinstance(found, Match) else ""
+            return f"{name}: articles known before the first poll are not matched{would}."
+        if isinstance(found, Match):
+            return f"{name} matches now, but did not when the article came: the rule was changed since."
+        if where := self._uncut.where(name):
+            return (
+                f"{name} does not match: its words stand in a part that was cut ({where}); `veille show --raw` has it."
+            )
+        if explanation is None:
+            return f"{name} does not match: {found}."
+        return f"{name} does not match: {explained.sentence(explanation, self._document)}."
