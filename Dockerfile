@@ -15,7 +15,7 @@ RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \
 # By hash, because a layer rounds the times of files, and byte code that goes by them would be made again at each start.
 RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/veille/lib
 # Nothing can be written later, and each start would make them again.
-RUN /opt/veille/bin/python -m worker.text.inflection
+RUN /opt/veille/bin/python -m worker.analysis.text.inflection
 COPY deploy/config.toml /etc/veille/
 COPY rules /etc/veille/rules
 # The worker's user reads these, whatever the umask of the checkout they came from; and a configuration written for a

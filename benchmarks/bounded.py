@@ -15,18 +15,21 @@ from datetime import UTC, datetime
 
 import httpx
 
-from worker import dedupe, fetch, net, urls
-from worker.identify import Bare, edited, identify, keys
-from worker.match import Source, match
+from worker import net
+from worker.analysis import copies
+from worker.analysis.stories import bag, weighted
+from worker.analysis.text import analyse
+from worker.feeds import fetch
+from worker.feeds.identify import Bare, edited, identify, keys
+from worker.feeds.normalise.pages import FeedText, alike, carries, is_front, line_keys, own_lines
+from worker.feeds.parse.texts import BODY, TITLE
 from worker.model import Feed, FeedState, Novelty, NoveltyKind, ParsedEntry, Part, Secret, Span
+from worker.net import urls
 from worker.net.head import Head
 from worker.net.inflate import Inflater
-from worker.normalise.pages import FeedText, alike, carries, is_front, line_keys, own_lines
-from worker.parse.texts import BODY, TITLE
-from worker.render import changes, passages
+from worker.notify.render import changes, passages
 from worker.rules import compile_rules
-from worker.story import bag, weighted
-from worker.text import analyse
+from worker.rules.match import Source, match
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: Bytes of a head, of a document, and entries of one.
@@ -204,21 +207,21 @@ def of_texts(part: float) -> Iterator[tuple[str, Call]]:
         title = body[:TITLE]
         document = analyse(title, body, "fr")
         other = analyse(title, body[: len(body) // 2] + " Autre 7.", "fr")
-        one, two = dedupe.fingerprint(document), dedupe.fingerprint(other)
+        one, two = copies.fingerprint(document), copies.fingerprint(other)
         source = Source(feed="f", tags=(), published=NOW, first_seen=NOW)
         matches = match(document, ruleset, source)
         spans = [span for one in matches for span in one.spans][:10_000] or [Span(part=Part.BODY, words=((0, 1),))]
-        candidates = [dedupe.Candidate(article_id=1, fingerprint=two, published=NOW, title=title)]
+        candidates = [copies.Candidate(article_id=1, fingerprint=two, published=NOW, title=title)]
         copy = Novelty(kind=NoveltyKind.DUPLICATE, of=1, score=0.5, why="")
         feed = FeedText(title=title, text=body, link="https://a.test/")
         yield from {
             f"analyse: {name}": lambda title=title, body=body: analyse(title, body, "fr"),
-            f"fingerprint: {name}": lambda document=document: dedupe.fingerprint(document),
-            f"decide (copies): {name}": lambda a=(one, document, candidates): dedupe.decide(
+            f"fingerprint: {name}": lambda document=document: copies.fingerprint(document),
+            f"decide (copies): {name}": lambda a=(one, document, candidates): copies.decide(
                 a[0], document=a[1], published=NOW, candidates=a[2]
             ),
-            f"news: {name}": lambda a=(document, matches, two), copy=copy: dedupe.news(a[0], a[1], [a[2]], copy),
-            f"change: {name}": lambda a=(two, one, document): dedupe.change(a[0], a[1], a[2], has_page=False),
+            f"news: {name}": lambda a=(document, matches, two), copy=copy: copies.news(a[0], a[1], [a[2]], copy),
+            f"change: {name}": lambda a=(two, one, document): copies.change(a[0], a[1], a[2], has_page=False),
             f"match: {name}": lambda document=document, source=source: match(document, ruleset, source),
             f"bag, weighted (stories): {name}": lambda document=document: weighted(bag(document), {}, 10),
             f"passages: {name}": lambda document=document, spans=spans: passages(document, spans),

@@ -33,12 +33,12 @@ import numpy as np
 from dedupepeers import CONTAINED, PEERS, RESEMBLES, drawn_shingles
 from dedupetexts import KINDS, Text, edited, fresh
 
-from worker.dedupe import Candidate, Fingerprint, decide, fingerprint
-from worker.dedupe.signature import unpacked
+from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
+from worker.analysis.copies.signature import unpacked
+from worker.analysis.text import Document, analyse
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.store import Store, Tx, articles, open_store, repeated
 from worker.store.articles import packed
-from worker.text import Document, analyse
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 #: Articles that come anew, and originals of which each kind of copy is made.
@@ -168,7 +168,7 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
 
 
 def _look_up(tx: Tx, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
-    found = articles.candidates(tx, mark, url="", but=None)
+    found = articles.candidates(tx, mark, url="", exclude=None)
     sources = frozenset({"B"}).union(*(one.sources for one in found))
     return found, repeated.standing(tx, sources, mark.all_lines) if found else {}
 

@@ -29,10 +29,10 @@ import sqlalchemy as sa
 import structlog
 from deliverloops import httpx_loop, nobody, smtplib_loop
 
-from worker.child import Children
+from worker.analysis.copies import fingerprint
+from worker.analysis.text import analyse
 from worker.config import Config
-from worker.dedupe import fingerprint
-from worker.engine.embedded import Embedded
+from worker.feeds.child import Children
 from worker.model import (
     AlertPolicy,
     Article,
@@ -52,11 +52,10 @@ from worker.model import (
     Verdict,
 )
 from worker.net import Client
-from worker.pipeline.edges import Edges
-from worker.pipeline.live import Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.rules import compile_rules
+from worker.runtime.embedded import Embedded
 from worker.store import Store, articles, ledger, open_store
-from worker.text import analyse
 
 RECIPIENTS = 50
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -172,7 +171,7 @@ def slack_targets(port: int) -> tuple[Target, ...]:
     )
 
 
-def owe(store: Store, targets: Sequence[Target], count: int) -> None:
+def create_obligations(store: Store, targets: Sequence[Target], count: int) -> None:
     """So many pending deliveries, one of an article to a recipient."""
     draw = Random(7)
     recipients = [(target.id, recipient) for target in targets for recipient in target.recipients]
@@ -235,7 +234,7 @@ def veille(targets: Sequence[Target], count: int, *, wait_for: str) -> Took:
     """All that is owed to `targets`, until the deliveries of those whose id begins with `wait_for` are sent."""
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/veille.db", create=True)
-        owe(store, targets, count)
+        create_obligations(store, targets, count)
         wanted = sa.text("SELECT count(*) FROM delivery WHERE state <> 'sent' AND target_id LIKE :like")
 
         def left() -> int:
@@ -258,7 +257,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
         allow=("127.0.0.0/8",),
     )
     client = Client(allow=["127.0.0.0/8"], user_agent="bench")
-    edges = Edges(
+    context = JobContext(
         store=store,
         client=client,
         children=Children(),
@@ -266,7 +265,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
         clock=lambda: datetime.now(UTC),
         owner="bench",
         echo=lambda _: None,
-        live=Live(config=config, ruleset=compile_rules({})),
+        live=ActiveConfig(config=config, ruleset=compile_rules({})),
     )
     checked = 0.0
 
@@ -277,7 +276,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
             if not left():
                 engine.stop()
 
-    engine = Embedded(edges, upkeep)
+    engine = Embedded(context, upkeep)
     await engine.run()
     await client.aclose()
 
@@ -285,7 +284,7 @@ async def _run(store: Store, folder: Path, targets: Sequence[Target], left: Call
 def sealed(targets: Sequence[Target], count: int) -> list[bytes]:
     """The bytes of one message of Veille's, so many times: the loops send what Veille sends."""
     from worker.model import Alert, AlertItem, Passage
-    from worker.render import seal
+    from worker.notify.render import seal
 
     body = load.sentence(Random(7))
     item = AlertItem(

@@ -22,8 +22,8 @@ from subprocess import PIPE, Popen
 import sqlalchemy as sa
 from dedupetexts import lines
 
-from worker.normalise import Known, from_jsonl_line
-from worker.pipeline.known import store_known
+from worker.feeds.normalise import Known, from_jsonl_line
+from worker.pipeline.imports import store_known
 from worker.store import open_store
 
 _BATCH = 20

@@ -28,9 +28,9 @@ from pathlib import Path
 import matchpeers
 from matchload import WORDS, Load, Rule
 
-from worker.match import Source, match
+from worker.analysis.text import Document, analyse
 from worker.rules import compile_rules
-from worker.text import Document, analyse
+from worker.rules.match import Source, match
 
 OURS, INFLECTED = "veille", "veille-inflected"
 #: Peers and the modules that they need.

@@ -56,12 +56,11 @@ async def all_of(urls: Sequence[str], one: Callable[[str], Awaitable[int]]) -> C
 
 async def veille(urls: Sequence[str], tls: ssl.SSLContext, folder: Path) -> Pass:
     """The job itself, with its store on disk, guard and parser processes; no engine round it."""
-    from worker.child import Children
     from worker.config import Config
+    from worker.feeds.child import Children
     from worker.model import AlertPolicy, Feed, Secret
     from worker.net import Client
-    from worker.pipeline.edges import Edges
-    from worker.pipeline.live import Live
+    from worker.pipeline.context import ActiveConfig, JobContext
     from worker.pipeline.poll import poll
     from worker.rules import compile_rules
     from worker.store import feeds, open_store
@@ -73,7 +72,7 @@ async def veille(urls: Sequence[str], tls: ssl.SSLContext, folder: Path) -> Pass
     parts = {"path": folder / "config.toml", "store_url": "", "rules_folder": folder}
     config = Config(**parts, feeds=known, alerts=AlertPolicy(targets=()))
     parsers = Children()
-    edges = Edges(
+    context = JobContext(
         store=store,
         client=Client(allow=["127.0.0.0/8"], user_agent="benchmark", tls=tls),
         children=parsers,
@@ -81,12 +80,12 @@ async def veille(urls: Sequence[str], tls: ssl.SSLContext, folder: Path) -> Pass
         clock=lambda: datetime.now(UTC),
         owner="benchmark",
         echo=lambda _: None,
-        live=Live(config=config, ruleset=compile_rules({})),
+        live=ActiveConfig(config=config, ruleset=compile_rules({})),
     )
     statuses = {"ok": 200, "not_modified": 304}
 
     async def one(url: str) -> int:
-        polled = await poll(edges, url)
+        polled = await poll(context, url)
         assert polled is not None
         return statuses[polled.result]
 

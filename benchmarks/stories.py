@@ -22,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from worker import text
-from worker.cli.known import read_corpus, read_headlines
+from worker.analysis import text
+from worker.analysis.stories import WINDOW
+from worker.cli.imports import read_corpus, read_headlines
 from worker.evaluate import LabelledStory, StoryScore, evaluate_stories, read_article, read_story
 from worker.evaluate.stories import score
 from worker.store import open_store
-from worker.story import WINDOW
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 THRESHOLDS = [step / 100 for step in range(4, 60, 2)]

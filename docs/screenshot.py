@@ -16,7 +16,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 
-from worker import text
+from worker.analysis import text
 from worker.model import (
     Alert,
     AlertItem,
@@ -27,7 +27,7 @@ from worker.model import (
     Span,
     Target,
 )
-from worker.render import passages, seal
+from worker.notify.render import passages, seal
 
 PUBLISHED = datetime(2026, 3, 12, 2, 40, tzinfo=UTC)
 TITLE = "Hun Sen attendu à Hanoï pour une visite officielle"

@@ -8,8 +8,9 @@ import pytest
 import structlog
 from rig import Site
 
-from worker import cli, logs
+from worker import cli
 from worker.cli.show import terminal
+from worker.runtime import logs
 
 
 class Run(SimpleNamespace):

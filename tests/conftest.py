@@ -20,7 +20,7 @@ from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from worker import times
+from worker.model import times
 from worker.store import Store, open_store
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)

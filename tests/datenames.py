@@ -1,6 +1,6 @@
-"""The names of months and days in `worker/parse/dates/names.txt`, from Unicode's CLDR by way of Babel.
+"""The names of months and days in `worker/feeds/parse/dates/names.txt`, from Unicode's CLDR by way of Babel.
 
-`python tests/datenames.py > worker/parse/dates/names.txt` makes the file again. A table that is kept spares each
+`python tests/datenames.py > worker/feeds/parse/dates/names.txt` makes the file again. A table that is kept spares each
 process that parses feeds a third of a second, which loading thirty languages takes.
 """
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from babel import Locale
 
-from worker.parse.dates.names import folded
+from worker.feeds.parse.dates.names import folded
 
 #: The languages of feeds that write dates in words, those of the Mekong and of its readers first.
 LANGUAGES = (

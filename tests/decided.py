@@ -21,8 +21,8 @@ from typing import Any
 from desk import FEED, Desk, feed, log_target
 from rig import SHARED, Item, rss
 
-from worker import sample
-from worker.model import Telling
+from worker.feeds import sample
+from worker.model import NotificationPolicy
 from worker.pipeline.ingest import ingest
 from worker.store import entries
 
@@ -106,7 +106,7 @@ RULES = HERE.parent / "rules"
 
 def decide(name: str, folder: Path, keep: Path | None = None) -> dict[str, str]:
     """Send a corpus, or `sample`, through a new store in `folder`; returns the digest of each kind of answer."""
-    desk = Desk(folder, feeds=[feed()], targets=[log_target()], rules=_rules(), telling=Telling(key="story"))
+    desk = Desk(folder, feeds=[feed()], targets=[log_target()], rules=_rules(), telling=NotificationPolicy(key="story"))
     with desk:
         asyncio.run(_send(desk, name))
         digests = {}
@@ -157,7 +157,7 @@ async def _pass(desk: Desk) -> None:
             ids = entries.take_ready(tx, now=desk.now, lease=_LEASE, limit=_BATCH, owner="desk")
         if not ids:
             break
-        came = await ingest(desk.edges, ids)
+        came = await ingest(desk.context, ids)
         assert not came.failed, came
     desk.later(minutes=10)
 

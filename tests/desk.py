@@ -20,9 +20,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from rig import RULES, Item, rss
 
-from worker.child import ChildFailed
 from worker.config import Config
-from worker.engine.once import Pass, run_once
+from worker.feeds.child import ChildFailed
 from worker.model import (
     AlertPolicy,
     Channel,
@@ -30,19 +29,19 @@ from worker.model import (
     EmailSettings,
     Feed,
     LogSettings,
+    NotificationPolicy,
     Outcome,
     Receipt,
     Secret,
     SlackSettings,
     Target,
-    Telling,
 )
 from worker.net import Client
 from worker.pipeline import deliver as deliver_job
-from worker.pipeline.edges import Edges
-from worker.pipeline.live import Live
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.poll import Polled, poll
 from worker.rules import compile_rules
+from worker.runtime.single_pass import Pass, run_once
 from worker.store import Store, feeds, open_store
 
 START = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
@@ -146,7 +145,7 @@ class Desk:
     operators: str = ""
     routes: Any = ()
     #: One message for each article, unless a test is about stories.
-    telling: Telling = field(default_factory=lambda: Telling(key="article"))
+    telling: NotificationPolicy = field(default_factory=lambda: NotificationPolicy(key="article"))
     max_age: timedelta | None = None
     public_url: str = ""
     now: datetime = START
@@ -159,7 +158,7 @@ class Desk:
         self.web = Web()
         self.children = Inline()
         self.store = new_store(self.folder)
-        self.edges = Edges(
+        self.context = JobContext(
             store=self.store,
             client=Client(user_agent="test", transport=httpx.MockTransport(self.web)),
             children=self.children,  # type: ignore[arg-type]  it runs what it is given
@@ -171,7 +170,7 @@ class Desk:
         )
         self.reload()
 
-    def _live(self) -> Live:
+    def _live(self) -> ActiveConfig:
         policy = AlertPolicy(
             targets=tuple(self.targets), routes=tuple(self.routes), telling=self.telling, max_age=self.max_age
         )
@@ -184,7 +183,7 @@ class Desk:
             operators=self.operators,
             public_url=self.public_url,
         )
-        return Live(config=config, ruleset=compile_rules({"rules.toml": self.rules.encode()}))
+        return ActiveConfig(config=config, ruleset=compile_rules({"rules.toml": self.rules.encode()}))
 
     def reload(self, **changes: Any) -> None:
         """Take over what changed, as a start or SIGHUP does."""
@@ -192,10 +191,10 @@ class Desk:
 
         for name, value in changes.items():
             setattr(self, name, value)
-        self.edges.live = self._live()
+        self.context.live = self._live()
         with self.store.write() as tx:
             feeds.ensure(tx, self.feeds, self.now)
-            deliveries.unpark(tx, self.now, self.edges.live.paced)
+            deliveries.unpark(tx, self.now, self.context.live.paced)
 
     async def send(self, claimed: Claimed, target: Target, **_: Any) -> Receipt:
         """Stands in for `deliver.send`."""
@@ -208,13 +207,13 @@ class Desk:
 
     async def poll(self, url: str = FEED) -> Polled:
         """Poll one feed."""
-        found = await poll(self.edges, url)
+        found = await poll(self.context, url)
         assert found is not None
         return found
 
     async def pass_(self) -> Pass:
         """One pass over everything, as `veille poll` makes it."""
-        return await run_once(self.edges, lambda _: None)
+        return await run_once(self.context, lambda _: None)
 
     def later(self, **delta: float) -> None:
         """Turn the clock on."""

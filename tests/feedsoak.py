@@ -33,13 +33,13 @@ from typing import Any
 import structlog
 from rig import WORDS, Item, Site, rss
 
-from worker.app.load import load, open_for
-from worker.app.run import edges, make_threads
-from worker.app.worker import Worker
 from worker.model import Claimed, Outcome, Receipt
 from worker.net import Client
 from worker.net.client import Limits
 from worker.pipeline import deliver as job
+from worker.runtime.load import load, open_for
+from worker.runtime.run import context, make_threads
+from worker.runtime.worker import Worker
 from worker.store import feeds as rows
 
 FACTOR = 20
@@ -294,7 +294,7 @@ async def soak(folder: Path, seconds: float, feeds: int) -> dict[str, Any]:
     store = open_for(live.config, create=True)
     sink, watched, stop = Sink(), Watched(), asyncio.Event()
     job.send = sink  # the only edge that is not the real one
-    async with edges(live, store, lambda _: None) as made:
+    async with context(live, store, lambda _: None) as made:
         await made.client.aclose()
         made.client = Quick(allow=live.config.allow, user_agent="soak", resolve=_loopback)
         made.clock = lambda: START + timedelta(seconds=(time.monotonic() - began) * FACTOR)

@@ -19,9 +19,9 @@ import structlog
 from desk import Desk, email_target, feed
 from rig import Item
 
-from worker.engine import once
-from worker.model import DigestPolicy, Outcome, Quiet, Receipt, Telling
+from worker.model import DigestPolicy, NotificationPolicy, Outcome, Quiet, Receipt
 from worker.pipeline import deliver as job
+from worker.runtime import single_pass
 from worker.store import ledger, silences
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -106,7 +106,7 @@ async def run(desk: FiveDays) -> None:
                 silences.add(tx, silences.Silence(rule_id="visit", until=until, author="ana", created=desk.now))
         if came:
             await desk.pass_()
-        await once._deliveries(desk.edges)
+        await single_pass._deliveries(desk.context)
         desk.later(minutes=30)
     with desk.store.read() as tx:
         assert ledger.audit(tx) == ()
@@ -124,7 +124,7 @@ def five_days(folder: Path) -> FiveDays:
     night = (Quiet(since=time(22), until=time(6, 30)),)
     desk_target = replace(email_target("desk", "desk@example.org"), quiet=night)
     digest = replace(email_target("morning", "editor@example.org"), digest=DigestPolicy(at="30 7 * * *"))
-    telling = Telling(follow_up=("correction", "new-source", "development"))
+    telling = NotificationPolicy(follow_up=("correction", "new-source", "development"))
     feeds = [feed(url, name=name) for name, url in FEEDS.items()]
     return FiveDays(folder, feeds=feeds, targets=[desk_target, digest], telling=telling, now=at(1, "08:00"))
 
@@ -134,7 +134,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as folder:
         # One at a time, as which of two is tried first at a target that is down would be chance.
-        alone = mock.patch.multiple(once, DELIVERIES=1, PER_TARGET=1)
+        alone = mock.patch.multiple(single_pass, DELIVERIES=1, PER_TARGET=1)
         with five_days(Path(folder)) as desk, mock.patch.object(job, "send", desk.send), alone:
             asyncio.run(run(desk))
 

@@ -3,7 +3,7 @@
     run("poll", "--config", "c.toml", environ={...}) -> subprocess.CompletedProcess
     start("run", "--config", "c.toml", environ={...}, log=path) -> Worker
 
-INSTEAD in the environment says, as JSON, what stands in for a module's constants: {"worker.app.others.DEAD_AFTER": 6}.
+INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.DEAD_AFTER": 6}.
 
 A start spends half its processor time on imports, and the suite starts hundreds. What they run, how they are killed and
 what they leave behind is the same; that a process of the very command starts too is for tests that name it.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FORKS = multiprocessing.get_context("forkserver")
 # pytest, because a child imports the main module of its parent's parent.
-_FORKS.set_forkserver_preload(["pytest", "worker.app.run", "worker.app.worker", "worker.cli"])
+_FORKS.set_forkserver_preload(["pytest", "worker.runtime.run", "worker.runtime.worker", "worker.cli"])
 
 
 def run(*words: str, environ: Mapping[str, str], timeout: float = 250) -> "subprocess.CompletedProcess[str]":

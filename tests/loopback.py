@@ -37,9 +37,9 @@ from rig import WORDS, Item, rss
 from sinks import CERTIFICATE, HttpSink
 
 from worker import net
-from worker.child import Children
-from worker.engine.embedded import Embedded
+from worker.feeds.child import Children
 from worker.model import Channel, Feed, Route, Secret, SlackSettings, Target
+from worker.runtime.embedded import Embedded
 from worker.store import ledger
 
 SECRET = "CANARY_TOKEN_"
@@ -247,8 +247,8 @@ class Loopback:
         routes = [Route(targets=("mekong",)), Route(targets=("ops",), feeds=MAILED)]
         self.desk = Desk(self.folder, feeds=self.feeds, targets=targets, routes=routes, operators="ops")
         self.children = self._children()
-        self.desk.edges = replace(
-            self.desk.edges,
+        self.desk.context = replace(
+            self.desk.context,
             client=self._client(),  # type: ignore[arg-type]  has what jobs call
             children=self.children,
             echo=self.echoed.append,
@@ -297,7 +297,7 @@ class Loopback:
 
         # As the worker does before it begins; what is alive in a process of tests is many times as much.
         gc.freeze()
-        engine = Embedded(self.desk.edges, upkeep or nothing)
+        engine = Embedded(self.desk.context, upkeep or nothing)
         running = asyncio.create_task(engine.run())
         # The scheduler takes its time to start.
         await asyncio.sleep(0)
@@ -311,7 +311,7 @@ class Loopback:
             with suppress(asyncio.CancelledError):
                 await beating
             # Its connections belong to this loop.
-            await self.desk.edges.client.aclose()
+            await self.desk.context.client.aclose()
             gc.unfreeze()
 
     async def round(self, **later: float) -> None:

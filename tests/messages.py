@@ -27,7 +27,7 @@ from worker.model import (
     Target,
     Templates,
 )
-from worker.render import seal
+from worker.notify.render import seal
 
 NOW = datetime(2026, 3, 12, 3, 0, tzinfo=UTC)
 PUBLISHED = datetime(2026, 3, 12, 2, 40, tzinfo=UTC)
@@ -65,8 +65,8 @@ HOSTILE = st.text(
 @st.composite
 def marked_texts(draw: st.DrawFn) -> Passage:
     content = draw(HOSTILE)
-    edges = sorted(draw(st.sets(st.integers(0, len(content)), max_size=6)))
-    return Passage(text=content, marks=tuple(zip(edges[::2], edges[1::2], strict=False)))
+    context = sorted(draw(st.sets(st.integers(0, len(content)), max_size=6)))
+    return Passage(text=content, marks=tuple(zip(context[::2], context[1::2], strict=False)))
 
 
 def target(channel: Channel = Channel.EMAIL, language: str = "fr", timezone: str = "Asia/Ho_Chi_Minh") -> Target:

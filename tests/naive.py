@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from random import Random
 
-from worker.query.nodes import (
+from worker.analysis.text import analyse
+from worker.rules.query.nodes import (
     And,
     AtLeast,
     DatedTerm,
@@ -34,7 +35,6 @@ from worker.query.nodes import (
     is_expression,
     needs_words,
 )
-from worker.text import analyse
 
 DAY = date(2026, 1, 1)
 

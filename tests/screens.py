@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
-from worker.app import clock as clock_module
+from worker.runtime import clock as clock_module
 
 NOW = datetime(2026, 2, 6, 2, 12, tzinfo=UTC)
 clock_module.clock = lambda: NOW
@@ -34,11 +34,12 @@ from desk import Desk  # noqa: E402
 from feedserver import FeedServer  # noqa: E402
 from rig import Item, rss  # noqa: E402
 
-from worker import cli, screen  # noqa: E402
-from worker.app.load import load  # noqa: E402
+from worker import cli  # noqa: E402
 from worker.model import Outcome, Receipt  # noqa: E402
 from worker.pipeline import deliver  # noqa: E402
-from worker.pipeline.known import load_archive  # noqa: E402
+from worker.pipeline.imports import load_archive  # noqa: E402
+from worker.runtime import screen  # noqa: E402
+from worker.runtime.load import load  # noqa: E402
 from worker.store import upkeep  # noqa: E402
 
 WIDTHS = (80, 120)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from worker.alert import About, History, alert
-from worker.dedupe import Fingerprint, decide, fingerprint
-from worker.identify import Sighting, SightingKind
+from worker.alerts import About, History, alert
+from worker.analysis.copies import Fingerprint, decide, fingerprint
+from worker.analysis.text import analyse
+from worker.feeds.identify import Sighting, SightingKind
+from worker.feeds.normalise import Known
 from worker.model import (
     AlertPolicy,
     Article,
@@ -35,10 +37,8 @@ from worker.model import (
     Target,
     Verdict,
 )
-from worker.normalise import Known
-from worker.pipeline.known import store_known
+from worker.pipeline.imports import store_known
 from worker.store import Store, articles, deliveries, entries, feeds, ledger
-from worker.text import analyse
 
 TESTS = Path(__file__).parent
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
@@ -177,7 +177,9 @@ def suppressed(rule: str = "visit", recipient: str = "log:a", why: Suppression =
     )
 
 
-def owe(store: Store, article_id: int, *obligations: Obligation, due: datetime = NOW, revision_id: int = 0) -> int:
+def create_obligations(
+    store: Store, article_id: int, *obligations: Obligation, due: datetime = NOW, revision_id: int = 0
+) -> int:
     """Let an article's text match the rules of `obligations` and owe them; returns how many deliveries opened."""
     with store.ingest() as tx:
         have = {m.rule_id for m in ledger.matches(tx, article_id)}
@@ -190,7 +192,9 @@ def owe(store: Store, article_id: int, *obligations: Obligation, due: datetime =
 
 def open_one(store: Store, recipient: str = "log:a", *, due: datetime = NOW, title: str = "") -> int:
     """Store an article that is owed to one recipient; returns the delivery's id."""
-    owe(store, add(store, title or f"Article pour {recipient} dès {due:%d %H:%M}"), owed(recipient=recipient), due=due)
+    create_obligations(
+        store, add(store, title or f"Article pour {recipient} dès {due:%d %H:%M}"), owed(recipient=recipient), due=due
+    )
     with store.read() as tx:
         return max(line.id for line in deliveries.unsent(tx, limit=100_000))
 
@@ -247,7 +251,7 @@ def ingest_copy(store: Store, number: int) -> str:
     one = article(f"Le barrage {number}", body)
     found = mark(body)
     with store.ingest() as tx:
-        novelty = decide(found, published=NOW, candidates=articles.candidates(tx, found, url="", but=None))
+        novelty = decide(found, published=NOW, candidates=articles.candidates(tx, found, url="", exclude=None))
         article_id, revision_id = articles.add(tx, one, found, novelty, origin=Origin.FEED, now=NOW)
         ids = ledger.add_matches(tx, article_id, revision_id, [match()], NOW)
         history = History(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import NOW, match, target
 
-from worker.alert import GIVE_UP, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, About, History, alert, recipients, settle
+from worker.alerts import GIVE_UP, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, About, History, alert, recipients, settle
 from worker.model import (
     AlertPolicy,
     DeliveryState,

@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import match, target
 
-from worker.alert import About, History, Silenced, Standing, alert
-from worker.alert.schedule import next_digest, quiet_until
+from worker.alerts import About, History, Silenced, Standing, alert
+from worker.alerts.schedule import next_digest, quiet_until
 from worker.model import (
     AlertPolicy,
     DigestPolicy,
     Escalation,
     Match,
+    NotificationPolicy,
     Novelty,
     NoveltyKind,
     Obligation,
@@ -24,7 +25,6 @@ from worker.model import (
     Route,
     Severity,
     Target,
-    Telling,
     Throttle,
 )
 
@@ -68,23 +68,33 @@ def said(obligation: Obligation) -> str:
 @pytest.mark.parametrize(
     ("telling", "source", "standing", "wanted"),
     [
-        pytest.param(Telling(), "Le Fil", {}, "first story:7 now 0", id="first"),
-        pytest.param(Telling(), "Le Fil", TOLD, "development story:7 now 0", id="same-outlet"),
-        pytest.param(Telling(), "Autre", TOLD, "follow-up story:7 now 0", id="another-outlet"),
-        pytest.param(Telling(follow_up=()), "Autre", TOLD, "follow-up same-story", id="no-follow-ups"),
-        pytest.param(Telling(follow_up=("correction",)), "Le Fil", TOLD, "development same-story", id="corrections"),
+        pytest.param(NotificationPolicy(), "Le Fil", {}, "first story:7 now 0", id="first"),
+        pytest.param(NotificationPolicy(), "Le Fil", TOLD, "development story:7 now 0", id="same-outlet"),
+        pytest.param(NotificationPolicy(), "Autre", TOLD, "follow-up story:7 now 0", id="another-outlet"),
+        pytest.param(NotificationPolicy(follow_up=()), "Autre", TOLD, "follow-up same-story", id="no-follow-ups"),
         pytest.param(
-            Telling(follow_up=(), realert=6 * HOUR), "Autre", TOLD, "follow-up story:7 realert 300", id="realert-waits"
+            NotificationPolicy(follow_up=("correction",)), "Le Fil", TOLD, "development same-story", id="corrections"
         ),
         pytest.param(
-            Telling(follow_up=(), realert=HOUR / 2), "Autre", TOLD, "follow-up story:7 now 0", id="realert-long-ago"
+            NotificationPolicy(follow_up=(), realert=6 * HOUR),
+            "Autre",
+            TOLD,
+            "follow-up story:7 realert 300",
+            id="realert-waits",
         ),
-        pytest.param(Telling(key="article"), "Autre", TOLD, "first article:3 now 0", id="by-article"),
-        pytest.param(Telling(group_wait=HOUR), "Le Fil", {}, "first story:7 group-wait 60", id="group-wait"),
+        pytest.param(
+            NotificationPolicy(follow_up=(), realert=HOUR / 2),
+            "Autre",
+            TOLD,
+            "follow-up story:7 now 0",
+            id="realert-long-ago",
+        ),
+        pytest.param(NotificationPolicy(key="article"), "Autre", TOLD, "first article:3 now 0", id="by-article"),
+        pytest.param(NotificationPolicy(group_wait=HOUR), "Le Fil", {}, "first story:7 group-wait 60", id="group-wait"),
     ],
 )
 def test_how_often_a_story_is_told(
-    telling: Telling, source: str, standing: dict[tuple[str, str], Standing], wanted: str
+    telling: NotificationPolicy, source: str, standing: dict[tuple[str, str], Standing], wanted: str
 ) -> None:
     """One first message a story; later articles by what follow_up and realert say."""
     policy = AlertPolicy(targets=(A,), telling=telling)
@@ -108,9 +118,9 @@ def test_an_article_without_a_story_stands_for_itself() -> None:
 )
 def test_who_says_it_first(said_by: dict[str, str], wanted: str) -> None:
     """A rule's own word counts before its route's, that before [alerts]."""
-    found = replace(match(), telling=Telling(key=said_by.get("rule")))
-    route = Route(targets=("a",), telling=Telling(key=said_by.get("route")))
-    policy = AlertPolicy(targets=(A,), routes=(route,), telling=Telling(key=said_by.get("alerts")))
+    found = replace(match(), telling=NotificationPolicy(key=said_by.get("rule")))
+    route = Route(targets=("a",), telling=NotificationPolicy(key=said_by.get("route")))
+    policy = AlertPolicy(targets=(A,), routes=(route,), telling=NotificationPolicy(key=said_by.get("alerts")))
     assert decided(found=found, policy=policy)[0].collects == wanted
 
 
@@ -154,7 +164,7 @@ def test_corrections(
 ) -> None:
     """What corrects an article that somebody was told goes below it, where that is asked for."""
     history = History(decided=frozenset({VISIT_A}), told=frozenset(told), standing=TOLD, change=change)
-    policy = AlertPolicy(targets=(A,), telling=Telling(follow_up=follow_up))
+    policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(follow_up=follow_up))
     assert [said(o) for o in decided(history=history, novelty=UPDATE, policy=policy, revision=revision)] == wanted
 
 
@@ -167,7 +177,7 @@ def test_a_correction_that_is_left_out_waits_for_its_interval(story_id: int | No
         told_at={VISIT_A: NOON - HOUR},
         change=Occasion.CORRECTION,
     )
-    policy = AlertPolicy(targets=(A,), telling=Telling(key="article", follow_up=(), realert=3 * HOUR))
+    policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(key="article", follow_up=(), realert=3 * HOUR))
     (made,) = decided(history=history, novelty=UPDATE, policy=policy, revision=2, story_id=story_id)
     assert said(made) == "correction article:3 realert 120"
 
@@ -239,7 +249,7 @@ def test_old_news_is_not_told() -> None:
 
 def test_nobody_acknowledges() -> None:
     """The first message owes a second target its reminder, which waits; follow-ups owe none."""
-    route = Route(targets=("a",), telling=Telling(escalation=Escalation(targets=("b",), after=HOUR)))
+    route = Route(targets=("a",), telling=NotificationPolicy(escalation=Escalation(targets=("b",), after=HOUR)))
     policy = AlertPolicy(targets=(A, B), routes=(route,))
     first, second = decided(policy=policy)
     assert said(first) == "first story:7 now 0"

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import match, target
 
-from worker.alert import About, Arrival, History, LastAlert, Level, alert, measure, of_wave, story_key
-from worker.alert.volume import needed
+from worker.alerts import About, Arrival, History, LastAlert, Level, alert, measure, of_wave, story_key
+from worker.alerts.volume import needed
+from worker.evaluate.backtest import Volumes
 from worker.model import AlertPolicy, Novelty, NoveltyKind, Origin, Suppression, Verdict, Volume, Wave, spoken
-from worker.replay.volumes import Volumes
 
 NOON = datetime(2026, 2, 6, 12, 0, tzinfo=UTC)
 FIVE = Volume(at_least=5, per=timedelta(hours=6))

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from rig import Item, Site, rss
 from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
 
-from worker.answers import LASTS, Action, Answer, sign, verify
+from worker.alerts.answers import LASTS, Action, Answer, sign, verify
 from worker.console import application
 from worker.console.answers import routes
-from worker.model import Channel, Notice, Quiet, Secret, SlackSettings, Target, Telling, Thread
+from worker.model import Channel, Notice, NotificationPolicy, Quiet, Secret, SlackSettings, Target, Thread
+from worker.notify.render import seal
 from worker.pipeline import answering
-from worker.render import seal
 from worker.store import silences
 
 NOW = datetime(2026, 2, 6, 8, 0, tzinfo=UTC)
@@ -64,7 +64,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     from desk import feed
 
     feeds = [feed(A, name="Le Fil"), feed(B, name="La Dépêche")]
-    with Desk(tmp_path, feeds=feeds, targets=[email_target("desk", "a@example.org")], telling=Telling()) as made:
+    with Desk(
+        tmp_path, feeds=feeds, targets=[email_target("desk", "a@example.org")], telling=NotificationPolicy()
+    ) as made:
         with made.store.write() as tx:
             silences.make_signing_key(tx)
         made.public_url = "https://veille.example.org"
@@ -74,8 +76,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def client(desk: Desk) -> httpx.AsyncClient:
     pages = routes(
-        lambda token: answering.read(desk.store, desk.edges.live, token, desk.now),
-        lambda said: answering.take(desk.store, desk.edges.live, said, desk.now),
+        lambda token: answering.read(desk.store, desk.context.live, token, desk.now),
+        lambda said: answering.take(desk.store, desk.context.live, said, desk.now),
     )
     console = application(lambda: True, lambda: None, answering=pages, hosts=lambda: ["veille.example.org"])  # type: ignore[arg-type, return-value]
     transport = httpx.ASGITransport(console)

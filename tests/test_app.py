@@ -19,17 +19,16 @@ from feedserver import FeedServer
 from rig import Item, Site, rss, wait_for
 from structlog.testing import capture_logs
 
-from worker.app import load as app_load
-from worker.app import reload as app_reload
-from worker.app import run as app_run
-from worker.app.clock import LATE_AFTER, is_alive
-from worker.app.load import load, open_for
-from worker.app.names import user_agent
-from worker.app.worker import Worker, forget
 from worker.config import Config, Retention
 from worker.errors import StoreHeldError, UserError, VeilleError
 from worker.model import Secret
 from worker.net import Client
+from worker.runtime import load as app_load
+from worker.runtime import reload as app_reload
+from worker.runtime import run as app_run
+from worker.runtime.clock import LATE_AFTER, is_alive
+from worker.runtime.load import load, open_for, user_agent
+from worker.runtime.worker import Worker, forget
 from worker.store import deliveries, upkeep
 
 
@@ -71,7 +70,7 @@ def test_load_reports_everything_at_once(tmp_path: Path, more: str, rules: str, 
 
 def test_load(tmp_path: Path) -> None:
     """What is right is loaded, and its secrets are known to the log."""
-    from worker import logs
+    from worker.runtime import logs
 
     hook = "https://hooks.slack.com/services/T0/B0/CANARY-77"
     target = f'[[target]]\nid = "s"\nslack = {{ webhook = "{hook}" }}\n'
@@ -105,7 +104,7 @@ async def test_take_over_ends_the_leases_of_the_dead(desk: Desk) -> None:
             tx.execute(sa.text(f"UPDATE {table} SET lease_until = '2099-01-01 00:00:00'"))
         tx.execute(sa.text("UPDATE delivery SET state = 'sealed'"))
         tx.execute(sa.text("UPDATE entry SET state = 'ready'"))
-    app_run._take_over(desk.store, desk.edges.live)
+    app_run._take_over(desk.store, desk.context.live)
     held = sum(desk.one(f"SELECT count(*) FROM {table} WHERE lease_until > '2098'") for table in ("feed", "delivery"))
     assert held == 0
     assert desk.one("SELECT count(*) FROM entry WHERE state = 'ready' AND lease_until > '2098'") == 0
@@ -115,10 +114,10 @@ def test_s10_a_second_one_is_refused(desk: Desk) -> None:
     """With the words who holds it."""
     from worker.store import open_store
 
-    app_run._take_over(desk.store, desk.edges.live)
+    app_run._take_over(desk.store, desk.context.live)
     other = open_store(f"sqlite:///{desk.folder / 'veille.db'}", create=True)
     with pytest.raises(StoreHeldError, match=f"process {os.getpid()}"):
-        app_run._take_over(other, desk.edges.live)
+        app_run._take_over(other, desk.context.live)
     other.close()
 
 
@@ -127,7 +126,7 @@ async def test_p01_p02_an_expat_that_bounds_nothing_is_refused(desk: Desk, monke
     assert app_run.expat.version_info >= (2, 4, 1)
     monkeypatch.setattr(app_run.expat, "version_info", (2, 4, 0))
     with pytest.raises(VeilleError, match=r"expat is 2\.4\.0"):
-        async with app_run.edges(desk.edges.live, desk.store, print):
+        async with app_run.context(desk.context.live, desk.store, print):
             raise AssertionError
 
 
@@ -148,7 +147,7 @@ def test_fault_points_kill_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_user_agent(desk: Desk, contact: str, said: str) -> None:
     """It names the program, its version and whom to write to."""
-    agent = user_agent(replace(desk.edges.live.config, user_agent_contact=contact))
+    agent = user_agent(replace(desk.context.live.config, user_agent_contact=contact))
     assert agent.startswith("veille/")
     assert said in agent
 
@@ -174,7 +173,7 @@ def test_is_alive(desk: Desk, age: float | None, alive: bool) -> None:
 async def working(desk: Desk, path: Path):
     """A worker that runs; yields what SIGHUP sets."""
     stop, again = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(Worker(desk.edges, path).run(stop, again))
+    task = asyncio.create_task(Worker(desk.context, path).run(stop, again))
     try:
         yield again
     finally:
@@ -184,8 +183,8 @@ async def working(desk: Desk, path: Path):
 
 async def test_it_beats_and_pings(desk: Desk) -> None:
     """The heartbeat is written, and the dead man's switch elsewhere is pressed."""
-    desk.edges.live = replace(
-        desk.edges.live, config=replace(desk.edges.live.config, heartbeat_url=Secret("https://watch.example/ping"))
+    desk.context.live = replace(
+        desk.context.live, config=replace(desk.context.live.config, heartbeat_url=Secret("https://watch.example/ping"))
     )
     async with working(desk, desk.folder / "config.toml"):
         await until(lambda: any(str(r.url) == "https://watch.example/ping" for r in desk.web.requests))
@@ -196,7 +195,7 @@ async def test_the_console_runs_beside_it(desk: Desk) -> None:
     """/healthz answers while the worker runs, and the port is free afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    desk.edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, listen=("127.0.0.1", port)))
+    desk.context.live = replace(desk.context.live, config=replace(desk.context.live.config, listen=("127.0.0.1", port)))
     async with working(desk, desk.folder / "config.toml"), httpx.AsyncClient() as client:
         await until(lambda: is_alive(desk.store, desk.now))
         answer = await client.get(f"http://127.0.0.1:{port}/healthz")
@@ -208,9 +207,9 @@ async def test_a_console_port_in_use_is_an_error(desk: Desk) -> None:
     """It is said at the start, and not in a task that nobody looks at."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = ("127.0.0.1", taken.getsockname()[1])
-        desk.edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, listen=listen))
+        desk.context.live = replace(desk.context.live, config=replace(desk.context.live.config, listen=listen))
         with pytest.raises(VeilleError, match="cannot be had"):
-            await Worker(desk.edges, desk.folder / "config.toml").run(asyncio.Event(), asyncio.Event())
+            await Worker(desk.context, desk.folder / "config.toml").run(asyncio.Event(), asyncio.Event())
 
 
 async def test_reload_swaps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,9 +226,9 @@ async def test_reload_swaps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(app_reload, "_GRACE", 0)
     async with working(desk, site.config) as again:
         again.set()
-        await until(lambda: desk.edges.live.config.feeds[0].id == "https://new.example/feed")
+        await until(lambda: desk.context.live.config.feeds[0].id == "https://new.example/feed")
         await until(lambda: desk.one("SELECT count(*) FROM delivery WHERE state = 'sent'") == 1)
-    await desk.edges.client.aclose()
+    await desk.context.client.aclose()
     assert [conf.allow for conf in made] == [("127.0.0.1:9",)]
     assert desk.one("SELECT count(*) FROM feed") == 2
 
@@ -255,12 +254,12 @@ async def test_r03_reload_refuses(desk: Desk, files: dict[str, bytes | None]) ->
             (desk.folder / name).unlink()
         else:
             (desk.folder / name).write_bytes(content)
-    before = desk.edges.live
+    before = desk.context.live
     with capture_logs() as logged:
         async with working(desk, site.config) as again:
             again.set()
             await until(lambda: any("reload refused" in line["event"] for line in logged))
-            assert desk.edges.live is before
+            assert desk.context.live is before
             await until(lambda: desk.one("SELECT count(*) FROM feed WHERE last_polled IS NOT NULL"))
             desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
             desk.later(days=1)
@@ -270,7 +269,7 @@ async def test_r03_reload_refuses(desk: Desk, files: dict[str, bytes | None]) ->
 async def test_a_reload_beside_a_busy_store(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits in a thread: the loop, and with it everything else, goes on."""
     site = Site(desk.folder, feeds=[FEED])
-    before = desk.edges.live
+    before = desk.context.live
     async with working(desk, site.config) as again:
         await until(lambda: desk.one("SELECT count(*) FROM heartbeat"))
         with desk.store.write():
@@ -279,8 +278,8 @@ async def test_a_reload_beside_a_busy_store(desk: Desk, monkeypatch: pytest.Monk
                 began = asyncio.get_running_loop().time()
                 await asyncio.sleep(0.02)
                 assert asyncio.get_running_loop().time() - began < 2
-            assert desk.edges.live is before
-        await until(lambda: desk.edges.live is not before)
+            assert desk.context.live is before
+        await until(lambda: desk.context.live is not before)
 
 
 # --- forget --------------------------------------------------------------------------------------------------------
@@ -297,21 +296,21 @@ async def test_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         desk.script["slow"] = [Receipt(outcome=Outcome.RETRY)]
         await desk.pass_()
         keep = Retention(articles=timedelta(days=30), raw=timedelta(days=7), ledger=timedelta(days=10))
-        desk.edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, retention=keep))
+        desk.context.live = replace(desk.context.live, config=replace(desk.context.live.config, retention=keep))
         desk.later(days=8)
-        forget(desk.store, desk.edges.live, desk.now)
+        forget(desk.store, desk.context.live, desk.now)
         assert desk.one("SELECT count(*) FROM raw") == 0
         assert desk.one("SELECT count(*) FROM article") == 2
         desk.later(days=30)
-        forget(desk.store, desk.edges.live, desk.now)
+        forget(desk.store, desk.context.live, desk.now)
         assert [row[0] for row in desk.rows("SELECT title FROM article")] == ["Hun Sen à Hanoï"]
         assert desk.one("SELECT count(*) FROM delivery WHERE state = 'retry'") == 1
         with desk.store.read() as tx:
             (due,) = deliveries.due(tx, now=desk.now, limit=9)
         from worker.pipeline.deliver import deliver
 
-        await deliver(desk.edges, due.id)
-        forget(desk.store, desk.edges.live, desk.now)
+        await deliver(desk.context, due.id)
+        forget(desk.store, desk.context.live, desk.now)
         assert desk.one("SELECT count(*) FROM article") == 0
         assert (await desk.poll()).new == 0, "its keys are kept"
 
@@ -322,7 +321,7 @@ async def test_forget_keeps_everything_by_default(desk: Desk) -> None:
     await desk.pass_()
     kept = ("article", "match", "obligation", "delivery")
     before = [desk.one(f"SELECT count(*) FROM {table}") for table in kept]
-    forget(desk.store, desk.edges.live, START + timedelta(days=36_500))
+    forget(desk.store, desk.context.live, START + timedelta(days=36_500))
     assert [desk.one(f"SELECT count(*) FROM {table}") for table in kept] == before
     assert all(before)
 
@@ -433,10 +432,10 @@ async def test_c03_a_worker_looks_at_what_it_began_with_once(desk: Desk) -> None
     """Modules and rules are no matter for the garbage collector while jobs run: a tenth of a second of the loop."""
     import gc
 
-    from worker.app.run import edges
+    from worker.runtime.run import context
 
     before = gc.get_freeze_count()
-    async with edges(desk.edges.live, desk.store, print):
+    async with context(desk.context.live, desk.store, print):
         assert gc.get_freeze_count() > before + 10_000
     assert gc.get_freeze_count() == 0
 

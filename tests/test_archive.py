@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from worker import archive
-from worker.archive import generate
-from worker.dedupe import SCHEME, Candidate, Fingerprint, decide, fingerprint, from_archive
+from worker.analysis import archive
+from worker.analysis.archive import generate
+from worker.analysis.copies import SCHEME, Candidate, Fingerprint, decide, fingerprint, from_archive
+from worker.analysis.text import analyse
+from worker.feeds.normalise import clean, from_txt
 from worker.model import NoveltyKind
-from worker.normalise import clean, from_txt
-from worker.text import analyse
 
 SHARED = Path(__file__).parents[2] / "shared"
 SEEDS = SHARED / "seeds"

@@ -17,8 +17,7 @@ from test_store_database import overwrite
 
 from worker.errors import StoreHeldError, StoreUnusableError
 from worker.store import open_store
-from worker.store.backup import backup, restore
-from worker.store.files import held
+from worker.store.files import backup, held, restore
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from worker import child
-from worker.child import ChildFailed, ChildReason, Children
-from worker.deliver.apprise import notify
+from worker.feeds import child
+from worker.feeds.child import ChildFailed, ChildReason, Children
+from worker.feeds.parse import parse
 from worker.model import Fetched, ParsedFeed, StoredEntry
-from worker.parse import parse
+from worker.notify.senders.apprise import notify
 from worker.pipeline.reading import Unread, read, read_page
 
 GIB = 1 << 30
@@ -138,7 +138,7 @@ async def test_w12_an_answer_is_data(tmp_path: Path, said: bytes) -> None:
     said = said.replace(b"%s", bytes(mark))
     pool = Children(size=1)
     pid = await pool.run(os.getpid)
-    await pool.run(exec, f"from worker.child import answer\nanswer.sent = lambda *_: {said!r}")
+    await pool.run(exec, f"from worker.feeds.child import answer\nanswer.sent = lambda *_: {said!r}")
     failed = await pool.run(parse, b"<rss version='2.0'><channel/></rss>", "https://a.example/", "")
     assert not mark.exists()
     assert isinstance(failed, ChildFailed)
@@ -283,7 +283,7 @@ async def test_closing_waits_for_no_job(job) -> None:
 
 PARENT = """
 import asyncio, itertools, os, sys, time
-from worker.child import Children
+from worker.feeds.child import Children
 async def main():
     pool = Children(size=2, cpu_seconds=2)
     pids = await asyncio.gather(pool.run(exec, "import time; time.sleep(.3)"), pool.run(os.getpid))
@@ -347,7 +347,7 @@ async def test_the_loop_goes_on_while_a_child_starts(children: Children) -> None
     assert longest < 0.25
 
 
-@pytest.mark.parametrize("what", ["worker.child.subprocess.Popen", "worker.child.Pipe"])
+@pytest.mark.parametrize("what", ["worker.feeds.child.subprocess.Popen", "worker.feeds.child.Pipe"])
 async def test_c11_no_process_can_be_started(children: Children, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """No file or process is left for a child: the job fails with that reason, and runs when there is one again."""
 

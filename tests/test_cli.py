@@ -12,8 +12,9 @@ from desk import FEED, VISIT, Desk, feed, log_target
 from rig import Item, Site, rss
 from sinks import HttpSink, Reply
 
-from worker import cli, logs
+from worker import cli
 from worker.model import ParsedEntry
+from worker.runtime import logs
 
 COMMANDS = {
     ("run",): (),
@@ -675,14 +676,14 @@ def test_send_test_to_nobody(veille, site: Site) -> None:
 
 def test_health(veille, polled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """0 while the tick is young, 1 when it is old or there never was one."""
-    from worker.cli import tick
+    from worker.cli import health
 
     assert veille("health", site=polled).code == 1
     with sqlite3.connect(polled.folder / "veille.db") as db:
         values = ("o", "h", 7, "2026-02-06 08:00:00.000000", "2026-02-06 08:30:00.000000")
         db.execute("INSERT INTO heartbeat (id, owner, host, pid, started, tick) VALUES (1, ?, ?, ?, ?, ?)", values)
     for second, code in ((10, 0), (19, 0), (30, 1)):
-        monkeypatch.setattr(tick, "clock", lambda s=second: datetime(2026, 2, 6, 8, 30, s, tzinfo=UTC))
+        monkeypatch.setattr(health, "clock", lambda s=second: datetime(2026, 2, 6, 8, 30, s, tzinfo=UTC))
         assert veille("health", site=polled).code == code
 
 

@@ -12,7 +12,7 @@ from rig import Item, Site
 from typer.core import TyperGroup
 
 from worker import cli
-from worker.app.clock import clock
+from worker.runtime.clock import clock
 from worker.store import open_store, upkeep
 
 #: Answer from the store: what they are asked, and their exit code.

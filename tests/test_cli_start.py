@@ -20,12 +20,20 @@ finally:
 #: What polls, reads documents, sends or serves.
 OTHERS = (
     *("alembic", "apprise", "apscheduler", "feedparser", "h11", "httpx", "lxml", "numpy", "starlette", "trafilatura"),
-    *("uvicorn", "watchfiles", "worker.engine", "worker.console", "worker.deliver", "worker.net", "worker.child"),
+    *(
+        "uvicorn",
+        "watchfiles",
+        "worker.runtime",
+        "worker.console",
+        "worker.notify.senders",
+        "worker.net",
+        "worker.feeds.child",
+    ),
 )
 #: What rules are read and matched by, and messages are made by.
 RULES = (
     *("babel", "jinja2", "py3langid", "re2", "simplemma", "Stemmer"),
-    *("worker.match", "worker.query", "worker.render", "worker.rules"),
+    *("worker.rules.match", "worker.rules.query", "worker.notify.render", "worker.rules"),
 )
 
 

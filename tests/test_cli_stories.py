@@ -27,7 +27,7 @@ def site(tmp_path: Path, feedserver, veille) -> Site:
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is like enough to join."""
-    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
 
 
 def number(veille, site: Site, title: str) -> int:

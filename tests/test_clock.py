@@ -22,12 +22,11 @@ from feedserver import FeedServer
 from rig import Item, Site, rss, wait_for
 from test_app import scripted
 
-from worker.app.clock import Steps
-from worker.app.worker import Worker, forget
 from worker.config import Retention
-from worker.engine.timetable import Timetable
 from worker.model import Outcome, Receipt
 from worker.pipeline.deliver import deliver
+from worker.runtime.clock import Steps, Timetable
+from worker.runtime.worker import Worker, forget
 from worker.store import deliveries
 
 HERE = Path(__file__).parent
@@ -123,7 +122,7 @@ def test_c14_nothing_is_deleted_for_a_step(tmp_path: Path, monkeypatch: pytest.M
         desk.web.feed(FEED, [Item("1", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes.")])
         asyncio.run(desk.pass_())
         keep = Retention(articles=7 * DAY, raw=7 * DAY, ledger=7 * DAY)
-        live = replace(desk.edges.live, config=replace(desk.edges.live.config, retention=keep))
+        live = replace(desk.context.live, config=replace(desk.context.live.config, retention=keep))
         counts = "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM article)"
         for ahead, kept in ((30 * DAY, (1, 1)), (30 * DAY - 6 * DAY, (1, 1)), (NOTHING, (0, 0))):
             forget(desk.store, live, START + 30 * DAY, ahead=ahead)
@@ -139,7 +138,7 @@ async def test_c14_a_start_with_a_wrong_clock_deletes_nothing(
         desk.web.feed(FEED, [Item("1", "Titre", "Texte")])
         await desk.pass_()
         desk.now += rested
-        assert Worker(desk.edges, tmp_path / "config.toml")._forgets_after() == wait
+        assert Worker(desk.context, tmp_path / "config.toml")._forgets_after() == wait
 
 
 async def test_c14_nothing_is_given_up_for_a_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,10 +149,10 @@ async def test_c14_nothing_is_given_up_for_a_step(tmp_path: Path, monkeypatch: p
         await desk.pass_()
         for ahead, state in ((30 * DAY, "retry"), (NOTHING, "failed")):
             desk.later(days=30 if ahead else 1)
-            desk.edges.ahead = lambda ahead=ahead: ahead
+            desk.context.ahead = lambda ahead=ahead: ahead
             with desk.store.read() as tx:
                 (due,) = deliveries.due(tx, now=desk.now, limit=9)
-            await deliver(desk.edges, due.id)
+            await deliver(desk.context, due.id)
             assert desk.one("SELECT state FROM delivery") == state
 
 
@@ -162,16 +161,16 @@ async def test_c14_nothing_is_given_up_for_a_step(tmp_path: Path, monkeypatch: p
 async def test_c14_no_article_is_too_old_for_a_step(tmp_path: Path, where: str, ahead: timedelta, told: int) -> None:
     """`max_age` keeps nothing back while the time by which an article is old may be wrong."""
     with Desk(tmp_path) as desk:
-        live = desk.edges.live
+        live = desk.context.live
         if where == "policy":
             config = replace(live.config, alerts=replace(live.config.alerts, max_age=2 * DAY))
-            desk.edges.live = replace(live, config=config)
+            desk.context.live = replace(live, config=config)
         else:
             rules = tuple(replace(rule, max_age=2 * DAY) for rule in live.ruleset.rules)
-            desk.edges.live = replace(live, ruleset=replace(live.ruleset, rules=rules))
+            desk.context.live = replace(live, ruleset=replace(live.ruleset, rules=rules))
         desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT, published=format_datetime(START - HOUR))])
         desk.later(days=30)
-        desk.edges.ahead = lambda: ahead
+        desk.context.ahead = lambda: ahead
         await desk.pass_()
         assert desk.one("SELECT count(*) FROM obligation WHERE verdict = 'owed'") == told
 

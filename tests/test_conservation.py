@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from rig import Item
 from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B
 
-from worker.engine.once import _deliveries
-from worker.model import DigestPolicy, Outcome, Quiet, Receipt, Severity, Telling, Throttle
+from worker.model import DigestPolicy, NotificationPolicy, Outcome, Quiet, Receipt, Severity, Throttle
 from worker.pipeline import deliver as job
 from worker.pipeline import hands
+from worker.runtime.single_pass import _deliveries
 from worker.store import ledger, silences
 
 TEXTS = [*ACCOUNTS, ELSEWHERE, "Hun Sen annule sa visite de la halle aux poissons de Kep, fermée pour travaux."]
@@ -39,7 +39,7 @@ _targets = st.builds(
     st.booleans(),
 )
 _tellings = st.builds(
-    Telling,
+    NotificationPolicy,
     key=st.sampled_from(["story", "article"]),
     group_wait=st.sampled_from([timedelta(0), timedelta(minutes=20)]),
     realert=st.none() | st.just(timedelta(hours=3)),
@@ -87,7 +87,7 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
                 await desk.pass_()
             case "wait":
                 desk.later(minutes=how[0])
-                await _deliveries(desk.edges)
+                await _deliveries(desk.context)
             case "fail":
                 desk.script["desk"].append(Receipt(outcome=how[0], detail="as the test says"))
             case "silence":
@@ -99,13 +99,13 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
                 by = hands.By(author="ana", now=desk.now)
                 with desk.store.ingest() as tx:
                     if what == "split":
-                        hands.split(tx, desk.edges.live, how[0], by)
+                        hands.split(tx, desk.context.live, how[0], by)
                     else:
-                        (hands.move if what == "move" else hands.merge)(tx, desk.edges.live, how[0], how[1], by)
+                        (hands.move if what == "move" else hands.merge)(tx, desk.context.live, how[0], how[1], by)
         assert_conserved(desk)
     for _ in range(4):  # past the night, the digest, every pause
         desk.later(hours=30)
-        await _deliveries(desk.edges)
+        await _deliveries(desk.context)
     assert_conserved(desk)
     assert desk.one("SELECT count(*) FROM delivery WHERE state NOT IN ('sent', 'failed')") == 0
     carried = Counter(
@@ -120,7 +120,7 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
 
 @examples(8)
 @given(_targets, _tellings, _steps)
-def test_nothing_is_lost_under_any_policy(targets: list, telling: Telling, steps: list[tuple]) -> None:
+def test_nothing_is_lost_under_any_policy(targets: list, telling: NotificationPolicy, steps: list[tuple]) -> None:
     """Whatever is published, held, silenced, refused or put right by hand, every alert is accounted for, told once."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -133,7 +133,7 @@ def test_nothing_is_lost_under_any_policy(targets: list, telling: Telling, steps
 class Failing(Desk):
     """A desk that remembers which deliveries an attempt failed for."""
 
-    def __init__(self, folder: Path, targets: list, telling: Telling) -> None:
+    def __init__(self, folder: Path, targets: list, telling: NotificationPolicy) -> None:
         feeds = [feed(A, name="Le Fil"), feed(B, name="La Dépêche")]
         super().__init__(folder, feeds=feeds, targets=targets, telling=telling)
         self._failed: set[str] = set()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.parse.dates import Dates, written
-from worker.parse.dates.names import names
+from worker.feeds.parse.dates import Dates, written
+from worker.feeds.parse.dates.names import names
 
 NOW = datetime(2026, 10, 20, 12, tzinfo=UTC)
 

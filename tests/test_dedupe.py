@@ -15,10 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.dedupe import Candidate, Fingerprint, compare_revision, decide, facts, fingerprint, news, signature
+from worker.analysis.copies import (
+    Candidate,
+    Fingerprint,
+    compare_revision,
+    decide,
+    entities,
+    fingerprint,
+    news,
+    signature,
+)
+from worker.analysis.text import analyse
+from worker.feeds.normalise import clean
 from worker.model import Match, Novelty, NoveltyKind, Part, Severity, Span
-from worker.normalise import clean
-from worker.text import analyse
 
 WATCH = Path(__file__).parents[2] / "shared" / "data" / "watch"
 NOW = datetime(2026, 3, 12, 8, tzinfo=UTC)
@@ -256,7 +265,7 @@ def test_a_fingerprint_is_what_its_fields_say() -> None:
 def test_a_fingerprint_does_not_hang_on_the_hash_seed() -> None:
     """Two processes make the same fingerprint."""
     code = (
-        "from worker.dedupe import dump, fingerprint; from worker.text import analyse; import sys;"
+        "from worker.analysis.copies import dump, fingerprint; from worker.analysis.text import analyse; import sys;"
         "print(dump(fingerprint(analyse('Un titre', sys.argv[1], 'fr'))))"
     )
     made = {
@@ -314,9 +323,9 @@ def test_compare_revision(title: str, body: str, changed: bool) -> None:
 )
 def test_contradiction(one: str, two: str, found: tuple[str, str] | None) -> None:
     """Another number, date or name in the same place contradicts; another spelling of it does not."""
-    here, there = (facts.load(mark(text, "").facts) for text in (one, two))
-    assert facts.contradiction(here, there) == found
-    assert facts.contradiction(there, here) == (found and found[::-1])
+    here, there = (entities.load(mark(text, "").facts) for text in (one, two))
+    assert entities.contradiction(here, there) == found
+    assert entities.contradiction(there, here) == (found and found[::-1])
 
 
 @given(st.text(max_size=300), st.text(max_size=60))
@@ -325,7 +334,7 @@ def test_any_text_has_a_fingerprint(body: str, title: str) -> None:
     made = mark(body, title)
     assert all(-(2**63) <= band < 2**63 for band in made.bands)
     assert len(made.bands) <= 49
-    assert facts.contradiction(facts.load(made.facts), facts.load(made.facts)) is None
+    assert entities.contradiction(entities.load(made.facts), entities.load(made.facts)) is None
     assert not compare_revision(made, made)
 
 
@@ -388,13 +397,13 @@ def test_f25_comparing_two_texts_full_of_names(monkeypatch: pytest.MonkeyPatch) 
             compared.append((len(a), len(b)))
             super().__init__(junk, a, b, autojunk=autojunk)
 
-    monkeypatch.setattr(facts, "SequenceMatcher", Matcher)
-    new, old = (facts.load(fingerprint(analyse("", _many(n, 2_000), "fr")).facts) for n in (0, 2_000))
-    assert facts.agreement(new, old) < 1
-    facts.variants(new, old)
-    facts.contradiction(new, old)
+    monkeypatch.setattr(entities, "SequenceMatcher", Matcher)
+    new, old = (entities.load(fingerprint(analyse("", _many(n, 2_000), "fr")).facts) for n in (0, 2_000))
+    assert entities.agreement(new, old) < 1
+    entities.variants(new, old)
+    entities.contradiction(new, old)
     assert len(compared) < 200_000
-    assert not facts._alike("Xa" + "b" * 50_000, "Xa" + "c" * 50_000)
+    assert not entities._alike("Xa" + "b" * 50_000, "Xa" + "c" * 50_000)
     assert max(map(max, compared), default=0) <= 40
 
 

@@ -20,11 +20,8 @@ import aiosmtplib
 import pytest
 from sinks import CERTIFICATE, Act, HttpSink, RawSink, Reply, SmtpSink, free_port
 
-from worker import deliver
-from worker.child import ChildFailed, ChildReason, Children
 from worker.config.apprise import LOCAL, NETWORK
-from worker.deliver import apprise as apprise_channel
-from worker.deliver import fixes, slack
+from worker.feeds.child import ChildFailed, ChildReason, Children
 from worker.model import (
     AppriseSettings,
     Channel,
@@ -40,7 +37,10 @@ from worker.model import (
     Target,
 )
 from worker.net import Client
-from worker.render import seal
+from worker.notify import senders
+from worker.notify.render import seal
+from worker.notify.senders import apprise as apprise_channel
+from worker.notify.senders import fixes, slack
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NOTICE = Notice(subject="Essai", body="Une phrase.\n.\nUne ligne qui suit un point seul.")
@@ -79,7 +79,7 @@ async def attempt(
     allow: Sequence[str] = (),
     what: Claimed | None = None,
 ) -> Receipt:
-    return await deliver.send(
+    return await senders.send(
         what or claimed(target),
         target,
         client=client,
@@ -208,7 +208,7 @@ async def test_mail_answers(script: dict[str, list[str | Act]], outcome: Outcome
 )
 async def test_n11_mail_deadline(verb: str, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent server costs the deadline and no more; once the text is under way it may have arrived."""
-    monkeypatch.setattr(deliver.email, "_SECONDS", 1.5)
+    monkeypatch.setattr(senders.email, "_SECONDS", 1.5)
     with SmtpSink({verb: [Act.STALL]}) as sink:
         async with asyncio.timeout(30):
             receipt = await attempt(mail_target(sink.port))
@@ -395,7 +395,7 @@ async def test_mail_to_an_international_address(*, utf8: bool) -> None:
 @pytest.mark.parametrize("seed", range(8))
 async def test_mail_server_talks_nonsense(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever bytes a server sends, the attempt ends with a receipt that does not say `sent`."""
-    monkeypatch.setattr(deliver.email, "_SECONDS", 1.5)
+    monkeypatch.setattr(senders.email, "_SECONDS", 1.5)
     chance = random.Random(seed)
     codes = [b"250", b"354", b"999", b"-1", b"2\xff0"]
     answers = [chance.choice(codes) + chance.choice([b"-", b" "]) + chance.randbytes(40) + b"\r\n" for _ in range(3)]
@@ -707,7 +707,7 @@ async def test_apprise_unusable_url(url: str, children: Children) -> None:
     target = apprise_target(url)
     receipt = await attempt(target, children=children)
     assert receipt.outcome is Outcome.BROKEN
-    (problem,) = deliver.check(target)
+    (problem,) = senders.check(target)
     assert CANARY not in receipt.detail + problem
 
 
@@ -871,8 +871,8 @@ async def test_log_folder_that_is_none(tmp_path: Path) -> None:
     target = log_target(occupied / "alerts")
     receipt = await attempt(target)
     assert receipt.outcome is Outcome.RETRY
-    assert deliver.check(target) == (f"{occupied} is not a folder",)
-    assert deliver.check(log_target(tmp_path / "new" / "folder")) == ()
+    assert senders.check(target) == (f"{occupied} is not a folder",)
+    assert senders.check(log_target(tmp_path / "new" / "folder")) == ()
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(32, "broken"), ValueError("I/O operation on closed file")])

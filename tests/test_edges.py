@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from desk import Desk
 
-from worker.pipeline.edges import Edges
+from worker.pipeline.context import JobContext
 
 
 @pytest.fixture
@@ -21,29 +21,29 @@ async def test_who_comes_while_it_runs_shares_the_next_run(desk: Desk) -> None:
     """The first goes alone at once, the others together after it; each has its own result."""
     runs: list[list[int]] = []
 
-    def double(_: Edges, items: Sequence[int]) -> list[int]:
+    def double(_: JobContext, items: Sequence[int]) -> list[int]:
         runs.append(list(items))
         return [2 * item for item in items]
 
     async def late(item: int) -> int:
         await asyncio.sleep(0)  # the run of the first has begun
-        return await desk.edges.in_batch(double, item)
+        return await desk.context.in_batch(double, item)
 
-    assert await asyncio.gather(desk.edges.in_batch(double, 1), *map(late, (2, 3, 4))) == [2, 4, 6, 8]
+    assert await asyncio.gather(desk.context.in_batch(double, 1), *map(late, (2, 3, 4))) == [2, 4, 6, 8]
     assert runs == [[1], [2, 3, 4]]
-    assert await desk.edges.in_batch(double, 5) == 10
+    assert await desk.context.in_batch(double, 5) == 10
 
 
 async def test_an_exception_is_raised_to_its_own(desk: Desk) -> None:
     """One that stands for an item to who brought it; one that is raised to all of the run, and the next is as new."""
 
-    def odd(_: Edges, items: Sequence[int]) -> list[int | Exception]:
+    def odd(_: JobContext, items: Sequence[int]) -> list[int | Exception]:
         if 0 in items:
             raise ZeroDivisionError
         return [item if item % 2 else ValueError(item) for item in items]
 
     async def all_of(*items: int) -> list[object]:
-        return await asyncio.gather(*(desk.edges.in_batch(odd, item) for item in items), return_exceptions=True)
+        return await asyncio.gather(*(desk.context.in_batch(odd, item) for item in items), return_exceptions=True)
 
     first, second, third = await all_of(1, 2, 3)
     assert (first, third) == (1, 3)
@@ -56,11 +56,11 @@ async def test_who_is_cancelled_hinders_no_other(desk: Desk) -> None:
     """Its item is done all the same; the others have their results."""
     seen: list[int] = []
 
-    def keep(_: Edges, items: Sequence[int]) -> list[int]:
+    def keep(_: JobContext, items: Sequence[int]) -> list[int]:
         seen.extend(items)
         return list(items)
 
-    gone, stays = (asyncio.ensure_future(desk.edges.in_batch(keep, item)) for item in (1, 2))
+    gone, stays = (asyncio.ensure_future(desk.context.in_batch(keep, item)) for item in (1, 2))
     gone.cancel()
     assert await stays == 2
     assert seen == [1, 2]

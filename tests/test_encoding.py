@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.encoding import _VIETNAMESE, decode
+from worker.feeds.encoding import _VIETNAMESE, decode
 
 FRENCH = "À Hué, l’été fut « très » doux : le maire a déclaré la fête ouverte, où l’élève chanta."
 VIETNAMESE = "Thủ tướng thăm Huế, dự lễ khánh thành cầu mới ở phía nam thành phố, rồi trở về Hà Nội."

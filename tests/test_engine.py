@@ -18,13 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rig import Item, rss
 
-from worker.engine import embedded, once
-from worker.engine.embedded import LEASE, PAGES_TAKEN, PER_TARGET, POLLS, Embedded
-from worker.engine.hosts import PER_HOST, Turns, choose, host_of
 from worker.errors import StoreBusyError
 from worker.model import Outcome, Receipt
 from worker.pipeline.ingest import ingest
-from worker.store import collecting, entries, feeds
+from worker.runtime import embedded, single_pass
+from worker.runtime.embedded import LEASE, PAGES_TAKEN, PER_HOST, PER_TARGET, POLLS, Embedded, Turns, choose, host_of
+from worker.store import entries, feeds, open_deliveries
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ async def nothing(_: object) -> None:
 @asynccontextmanager
 async def running(desk: Desk, upkeep: Callable = nothing) -> AsyncIterator[Embedded]:
     """An engine that runs; stopped at the end."""
-    engine = Embedded(desk.edges, upkeep)
+    engine = Embedded(desk.context, upkeep)
     task = asyncio.create_task(engine.run())
     try:
         yield engine
@@ -157,7 +156,7 @@ async def test_what_took_the_process_down_goes_alone(
         await desk.poll()
         with desk.store.write() as tx:
             ids = entries.take_ready(tx, now=desk.now, lease=LEASE, limit=9)
-        await ingest(desk.edges, ids)
+        await ingest(desk.context, ids)
         crashed = [row[0] for row in desk.rows("SELECT id FROM delivery WHERE target_id = 'desk'")]
         with sqlite3.connect(tmp_path / "veille.db") as db:
             db.executemany(
@@ -189,7 +188,7 @@ async def test_others_go_on_while_one_is_tried_alone(tmp_path: Path, monkeypatch
         await desk.poll()
         with desk.store.write() as tx:
             ids = entries.take_ready(tx, now=desk.now, lease=LEASE, limit=9)
-        await ingest(desk.edges, ids)
+        await ingest(desk.context, ids)
         died = desk.rows("SELECT id FROM delivery WHERE recipient IN ('mailto:s0@example.org', 'log:b')")
         with sqlite3.connect(tmp_path / "veille.db") as db:
             db.executemany(
@@ -237,7 +236,7 @@ async def test_a_backlog_needs_few_looks(desk: Desk, monkeypatch: pytest.MonkeyP
 
     with desk.store.write() as tx:
         for n in range(100):
-            collecting.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+            open_deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
     looks = []
     real = deliveries.due
     monkeypatch.setattr(embedded.deliveries, "due", lambda *a, **k: looks.append(1) or real(*a, **k))
@@ -269,7 +268,7 @@ async def test_c05_stop_lets_a_send_finish(desk: Desk) -> None:
 
 async def test_nothing_is_claimed_after_stop(desk: Desk) -> None:
     """An engine that is stopped before its first tick starts no job."""
-    engine = Embedded(desk.edges, nothing)
+    engine = Embedded(desk.context, nothing)
     engine.stop()
     await engine.run()
     assert desk.web.requests == []
@@ -298,10 +297,10 @@ async def test_c04_a_job_that_raises_stops_nothing(tmp_path: Path, monkeypatch: 
     bad, good = feed("https://bad.example/feed"), feed("https://good.example/feed")
     real = embedded.poll
 
-    async def poll(edges, key):
+    async def poll(context, key):
         if key == bad.id:
             raise ZeroDivisionError("as the test says")
-        return await real(edges, key)
+        return await real(context, key)
 
     monkeypatch.setattr(embedded, "poll", poll)
     ticks = []
@@ -335,7 +334,7 @@ async def test_a_delivery_that_fails_at_once_does_not_spin(desk: Desk, monkeypat
     """A job that fails before it took a lease is due again at once: it waits for the tick, not for nothing."""
     calls = []
 
-    async def deliver(_edges: object, _id: int) -> None:
+    async def deliver(_context: object, _id: int) -> None:
         calls.append(time.monotonic())
         raise ZeroDivisionError("as the test says")
 
@@ -353,11 +352,11 @@ async def test_s05_a_store_that_refuses_is_left_alone_for_a_while(desk: Desk, mo
     calls = []
     real = embedded.deliver
 
-    async def deliver(edges: object, delivery: int) -> object:
+    async def deliver(context: object, delivery: int) -> object:
         calls.append(time.monotonic())
         if len(calls) < 4:
             raise StoreBusyError("disk full")
-        return await real(edges, delivery)
+        return await real(context, delivery)
 
     monkeypatch.setattr(embedded, "deliver", deliver)
     desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
@@ -432,7 +431,7 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         desk.web.feed(three[1].id, [])
         desk.web.answer(three[2].id, status=500)
         seen: list[str] = []
-        done = await once.run_once(desk.edges, seen.append)
+        done = await single_pass.run_once(desk.context, seen.append)
         assert sorted(seen) == ["a", "b", "c"]
         assert done.as_json() == {
             "feeds": {"polled": 3, "new": 2, "not_modified": 0, "failed": 1, "waiting": 0},
@@ -448,14 +447,14 @@ async def test_once_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 async def test_once_goes_on_past_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One feed's job that raises does not cost the pass the others."""
     bad, good = feed("https://bad.example/feed"), feed("https://good.example/feed")
-    real = once.poll
+    real = single_pass.poll
 
-    async def poll(edges, key):
+    async def poll(context, key):
         if key == bad.id:
             raise ZeroDivisionError("as the test says")
-        return await real(edges, key)
+        return await real(context, key)
 
-    monkeypatch.setattr(once, "poll", poll)
+    monkeypatch.setattr(single_pass, "poll", poll)
     with scripted(monkeypatch, Desk(tmp_path, feeds=[bad, good])) as desk:
         desk.web.feed(good.id, [Item("1", "Hun Sen à Hanoï", VISIT)])
         done = await desk.pass_()
@@ -468,7 +467,7 @@ async def test_once_raises_what_the_store_refused(desk: Desk, monkeypatch: pytes
     async def poll(*_: object) -> None:
         raise StoreBusyError("busy")
 
-    monkeypatch.setattr(once, "poll", poll)
+    monkeypatch.setattr(single_pass, "poll", poll)
     with pytest.raises(StoreBusyError):
         await desk.pass_()
 
@@ -491,10 +490,10 @@ async def test_once_waits_for_turns_but_not_for_ever(
 
     target = replace(log_target(), pace=timedelta(seconds=seconds))
     with scripted(monkeypatch, Desk(tmp_path, feeds=[], targets=[target])) as desk:
-        desk.edges.clock = lambda: datetime.now(UTC)
+        desk.context.clock = lambda: datetime.now(UTC)
         with desk.store.write() as tx:
             for n in range(4):
-                collecting.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+                open_deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
         await desk.pass_()
         assert [claimed.id for _, claimed in desk.attempts] == list(range(1, sent + 1))
 

@@ -19,8 +19,8 @@ from worker.evaluate import (
     to_label,
     unknown_labels,
 )
-from worker.evaluate.counts import Counts
-from worker.normalise import Known, Unreadable
+from worker.evaluate.labels import Counts
+from worker.feeds.normalise import Known, Unreadable
 from worker.rules import RuleSet, compile_rules
 from worker.store import Store
 

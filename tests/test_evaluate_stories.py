@@ -21,7 +21,7 @@ from worker.evaluate import (
     read_story,
 )
 from worker.evaluate.stories import score
-from worker.normalise import Known, Unreadable
+from worker.feeds.normalise import Known, Unreadable
 from worker.store import Store, open_store
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -97,7 +97,7 @@ def test_strong_pairs_are_counted_beside_all() -> None:
 
 def test_a_group_is_measured_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is strong, all pairs are weak: they count as pairs, and none as a strong one."""
-    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
     score = evaluate_stories(store, labelled_in(OWN)[:30], NOW)
     assert (score.strong_recall, score.strong_precision, score.strong_stories) == (0, None, 30)
     assert score.pair_recall is not None

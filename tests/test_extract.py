@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import extract
+from worker.feeds import extract
 
 PAGES = Path(__file__).parents[2] / "shared" / "data" / "pages"
 URL = "https://news.example/a/1"

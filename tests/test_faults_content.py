@@ -569,7 +569,7 @@ class Weeks:
             await it.desk.poll(flaps)
             it.desk.later(hours=1)
         await it.desk.pass_()
-        await it.desk.edges.client.aclose()
+        await it.desk.context.client.aclose()
         it.assert_nothing_lost()
 
 

@@ -11,13 +11,13 @@ from desk import FEED, VISIT, Desk, feed, log_target, scripted
 from rig import Item
 from structlog.testing import capture_logs
 
-from worker.app.vigil import Vigil
-from worker.app.worker import Worker
-from worker.child import MEBIBYTE, ChildFailed, ChildReason, Children
+from worker.feeds.child import MEBIBYTE, ChildFailed, ChildReason, Children
 from worker.model import Route
 from worker.pipeline import deliver as deliver_job
 from worker.pipeline import ingest as ingest_job
 from worker.pipeline.reading import read
+from worker.runtime.self_watch import Vigil
+from worker.runtime.worker import Worker
 from worker.store import quarantine
 
 NEWS = [
@@ -40,12 +40,12 @@ def missing_library(desk: Desk, patch: pytest.MonkeyPatch, folder: Path) -> None
     (folder / "broken").mkdir()
     (folder / "broken" / "lxml.py").write_text("raise ImportError('libxml2.so.2: cannot open shared object file')\n")
     patch.setattr(sys, "path", [str(folder / "broken"), *sys.path])
-    desk.edges.children = Children(size=1)
+    desk.context.children = Children(size=1)
 
 
 def little_memory(desk: Desk, _: pytest.MonkeyPatch, __: Path) -> None:
     """Children of their own kind may use hardly more than an interpreter needs."""
-    desk.edges.children = Children(size=1, memory=40 * MEBIBYTE)
+    desk.context.children = Children(size=1, memory=40 * MEBIBYTE)
 
 
 def no_child(desk: Desk, _: pytest.MonkeyPatch, __: Path) -> None:
@@ -69,7 +69,7 @@ FAULTS = [
     pytest.param(failing("match", OSError(24, "Too many open files")), id="files"),
     pytest.param(failing("match", TypeError("'NoneType' object is not subscriptable")), id="bug-in-thought"),
     pytest.param(failing("look", TypeError("unhashable type: 'list'")), id="bug-in-stories"),
-    pytest.param(failing("owe", KeyError("first")), id="bug-in-commit"),
+    pytest.param(failing("create_obligations", KeyError("first")), id="bug-in-commit"),
 ]
 
 
@@ -81,18 +81,18 @@ async def test_c15_a_fault_of_this_process(
     targets, routes = [log_target(), log_target("ops", language="en")], [Route(targets=("log",))]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, routes=routes, operators="ops")) as desk:
         desk.web.feed(FEED, NEWS)
-        worker, sight = Worker(desk.edges, tmp_path / "config.toml"), Vigil(desk.edges)
+        worker, sight = Worker(desk.context, tmp_path / "config.toml"), Vigil(desk.context)
         worker._beat(desk.now)
         await desk.poll()
-        own = desk.edges.children
+        own = desk.context.children
         with monkeypatch.context() as patch:
             break_it(desk, patch, tmp_path)
             for _ in range(8):
                 await ingest_what_is_ready(desk)
                 desk.later(seconds=31)
-            if desk.edges.children is not own:
-                desk.edges.children.close()
-                desk.edges.children = own
+            if desk.context.children is not own:
+                desk.context.children.close()
+                desk.context.children = own
         assert desk.rows("SELECT DISTINCT state FROM entry") == [("ready",)]
         with desk.store.read() as tx:
             assert quarantine.put_aside(tx, limit=9) == ()
@@ -108,7 +108,7 @@ async def test_c15_a_fault_of_this_process(
         assert desk.told.count("log:ops") == 1
         sight.look(60.0, desk.now, everything=False)
         assert sight.well
-        assert desk.edges.faults == {}
+        assert desk.context.faults == {}
 
 
 async def ingest_what_is_ready(desk: Desk) -> None:
@@ -131,11 +131,11 @@ async def test_c15_documents_that_cannot_be_read_here(
             desk.later(hours=1)
         assert desk.rows("SELECT failures, etag FROM feed") == [(0, "")]
         assert desk.one("SELECT count(*) FROM document") == 0
-        assert desk.edges.faults == {"poll": "as the test says"}
+        assert desk.context.faults == {"poll": "as the test says"}
         desk.children.instead = lambda *_: None
         await desk.pass_()
         assert len(desk.told) == len(NEWS)
-        assert desk.edges.faults == {}
+        assert desk.context.faults == {}
 
 
 async def test_c15_messages_that_cannot_be_made_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,11 +146,11 @@ async def test_c15_messages_that_cannot_be_made_here(tmp_path: Path, monkeypatch
             patch.setattr(deliver_job, "seal", raising(ImportError("jinja2")))
             await desk.pass_()
             assert desk.rows("SELECT DISTINCT state, attempts FROM delivery") == [("open", 0)]
-            assert desk.edges.faults == {"deliver": "ImportError: jinja2"}
+            assert desk.context.faults == {"deliver": "ImportError: jinja2"}
         desk.later(seconds=61)
         await desk.pass_()
         assert len(desk.told) == len(NEWS)
-        assert desk.edges.faults == {}
+        assert desk.context.faults == {}
 
 
 async def test_c15_an_entry_that_alone_fails_is_put_aside(desk_of_three: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ async def test_c15_an_entry_that_alone_fails_is_put_aside(desk_of_three: Desk, m
         desk.later(seconds=31)
     states = desk.rows("SELECT state, count(*) FROM entry GROUP BY 1 ORDER BY 1")
     assert states == [("done", 2), ("quarantined", 1)]
-    assert desk.edges.faults == {}
+    assert desk.context.faults == {}
 
 
 @pytest.fixture(autouse=True)

@@ -324,15 +324,15 @@ async def test_f22_a_name_server_that_is_down_for_hours(tmp_path: Path, monkeypa
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     with scripted(monkeypatch, Desk(tmp_path, targets=[log_target("ops", language="en")], operators="ops")) as desk:
-        works = desk.edges.client
+        works = desk.context.client
         nameless = Client(user_agent="t", resolve=down)
-        desk.edges = replace(desk.edges, client=nameless)
+        desk.context = replace(desk.context, client=nameless)
         for _ in range(12):
             assert (await desk.poll()).result == "dns_error"
             assert state(desk, "due") < str(desk.now.replace(tzinfo=None) + timedelta(minutes=17))
             desk.later(minutes=20)
         assert (state(desk, "failures"), state(desk, "last_result"), notices(desk)) == (0, "dns_error", [])
-        desk.edges = replace(desk.edges, client=works)
+        desk.context = replace(desk.context, client=works)
         await nameless.aclose()
         desk.web.feed(FEED, ITEMS)
         assert (await desk.poll()).new == len(ITEMS)

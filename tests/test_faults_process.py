@@ -29,19 +29,19 @@ from loopback import Loopback, dispatch
 from rig import Site, rss, wait_for
 from sinks import HttpSink, Reply
 
-from worker.app import run as app_run
-from worker.app import worker as app_worker
-from worker.app.load import load
-from worker.app.worker import Worker
-from worker.child import MEBIBYTE, Children
-from worker.engine import embedded
-from worker.engine.embedded import LEASE
-from worker.metrics import exposition
+from worker.console.metrics import exposition
+from worker.feeds.child import MEBIBYTE, Children
 from worker.net import Client
+from worker.pipeline.context import JobContext
 from worker.pipeline.deliver import deliver
-from worker.pipeline.edges import Edges
+from worker.runtime import embedded
+from worker.runtime import run as app_run
+from worker.runtime import worker as app_worker
+from worker.runtime.embedded import LEASE
+from worker.runtime.load import load
+from worker.runtime.worker import Worker
 from worker.store import database as store_database
-from worker.store import open_store, setback
+from worker.store import leases, open_store
 from worker.store.tables import DeliveryRow, FeedRow
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +55,7 @@ class Upkeep:
     """The worker's own upkeep, and how often it went through."""
 
     def __init__(self, it: Loopback) -> None:
-        self.worker = Worker(it.desk.edges, it.folder / "config.toml")
+        self.worker = Worker(it.desk.context, it.folder / "config.toml")
         self.times = 0
 
     async def __call__(self, now) -> None:
@@ -116,7 +116,7 @@ def test_c01_a_store_that_was_written_later_than_it_is_now(tmp_path: Path) -> No
                 sa.text("UPDATE feed SET last_polled = :polled, due = :due"),
                 {"polled": f"{now + 48 * HOUR:{TIME}}", "due": f"{now + 49 * HOUR:{TIME}}"},
             )
-        app_run._take_over(desk.store, desk.edges.live)
+        app_run._take_over(desk.store, desk.context.live)
         due = datetime.fromisoformat(desk.one("SELECT due FROM feed")).replace(tzinfo=UTC)
     assert abs(due - now - HOUR) < timedelta(minutes=1)
 
@@ -133,13 +133,13 @@ def test_c01_what_is_moved_when_a_clock_is_set_back(store) -> None:
     with store.write() as tx:
         tx.execute(sa.update(fields).values(later))
         tx.execute(sa.update(messages).where(messages.c.recipient == "log:b").values(hold="digest"))
-        setback.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
+        leases.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
         moved = tx.execute(sa.select(fields.c.due, fields.c.lease_until, fields.c.not_before)).one()
         told = dict(tx.execute(sa.select(messages.c.recipient, messages.c.due)).all())
-        setback.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
+        leases.set_back(tx, 2 * HOUR, now=NOW, lease=LEASE)
         again = tx.execute(sa.select(fields.c.due)).scalar_one()
         tx.execute(sa.update(messages).values(due=NOW + 730 * DAY + 3 * HOUR))
-        setback.set_back(tx, 730 * DAY + 2 * HOUR, now=NOW, lease=LEASE)
+        leases.set_back(tx, 730 * DAY + 2 * HOUR, now=NOW, lease=LEASE)
         years = dict(tx.execute(sa.select(messages.c.recipient, messages.c.due)).all())
     assert years == {"log:a": NOW + HOUR, "log:b": NOW + 3 * HOUR}
     assert tuple(moved) == (NOW + HOUR, NOW + LEASE, NOW + HOUR)
@@ -159,7 +159,7 @@ async def test_c03_a_loop_that_is_blocked(tmp_path: Path, monkeypatch: pytest.Mo
                 blocked.append(point)
                 time.sleep(1.2)
 
-        it.desk.edges.at = hook
+        it.desk.context.fault_point = hook
         for number, name in enumerate(["good", "other"], 1):
             it.serve(name, [dispatch(number, told=True)])
         it.publish(dispatch(3, told=True))
@@ -194,11 +194,11 @@ async def test_c04_a_job_that_ends_in_any_way(
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     real, failed = embedded.poll, []
 
-    async def poll(edges: Edges, key: str) -> object:
+    async def poll(context: JobContext, key: str) -> object:
         if "good" in key and not failed:
             failed.append(key)
             raise error
-        return await real(edges, key)
+        return await real(context, key)
 
     monkeypatch.setattr(embedded, "poll", poll)
     with Loopback(tmp_path, ["good"]) as it:
@@ -307,10 +307,10 @@ def test_s13_what_is_committed_is_on_the_disk(tmp_path: Path) -> None:
 SLACK = '[[target]]\nid = "mekong"\nslack = {{ webhook = "http://127.0.0.1:{port}/hook" }}\n'
 
 
-def other_worker(site: Site, url: str, *, ahead: timedelta) -> Edges:
+def other_worker(site: Site, url: str, *, ahead: timedelta) -> JobContext:
     """Another worker on that store, whose clock is so much ahead."""
     live = load(site.config)
-    return Edges(
+    return JobContext(
         store=open_store(url, create=False),
         client=Client(allow=live.config.allow, user_agent="other"),
         children=Inline(),  # type: ignore[arg-type]  it only sends
@@ -324,7 +324,7 @@ def other_worker(site: Site, url: str, *, ahead: timedelta) -> Edges:
 
 def store_now():
     """Now, as the worker reads it."""
-    from worker.app.clock import clock
+    from worker.runtime.clock import clock
 
     return clock()
 

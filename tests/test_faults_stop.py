@@ -17,14 +17,14 @@ from desk import Desk, email_target, log_target, scripted, until
 from feedserver import FeedServer
 from rig import WORDS, Item, Site, rss, wait_for
 from sinks import HttpSink, Reply
-from test_pipeline_deliver import owe
+from test_pipeline_deliver import create_obligations
 
-from worker.engine import embedded
-from worker.engine.embedded import Embedded
 from worker.errors import StoreError
 from worker.model import Notice, Outcome, Receipt
 from worker.pipeline import deliver as deliver_job
-from worker.store import Store, collecting, open_store
+from worker.runtime import embedded
+from worker.runtime.embedded import Embedded
+from worker.store import Store, open_deliveries, open_store
 
 QUEUED, STOPS = 120, 5
 
@@ -66,7 +66,7 @@ def queue(store: Store, target: str, count: int) -> None:
     with store.write() as tx:
         for n in range(count):
             notice = Notice(subject=f"{target} {n}", body="Une ligne.")
-            collecting.notify(tx, target, [f"slack:{target}"], notice, datetime.now(UTC))
+            open_deliveries.notify(tx, target, [f"slack:{target}"], notice, datetime.now(UTC))
 
 
 def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
             site = Site(tmp_path / name, feeds=[url], allow=allow, targets=slack("quick", sink), store=postgresql_url)
             sites.append(site)
         dies, lives = sites
-        other = lives.start(INSTEAD='{"worker.app.others.DEAD_AFTER": 8}')
+        other = lives.start(INSTEAD='{"worker.runtime.self_watch.DEAD_AFTER": 8}')
         at_end.callback(other.wait)
         at_end.callback(other.kill)
         wait_for(lambda: '"started"' in lives.log(), what="a start")
@@ -162,7 +162,7 @@ async def test_s16_outcomes_while_the_store_takes_nothing(tmp_path: Path, monkey
         log_target("c"),
     ]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets)) as desk:
-        ids = await owe(desk)
+        ids = await create_obligations(desk)
         full, accepted = asyncio.Event(), []
 
         async def accept() -> Receipt:
@@ -185,7 +185,7 @@ async def test_s16_outcomes_while_the_store_takes_nothing(tmp_path: Path, monkey
         async def nothing(_: object) -> None:
             """No upkeep."""
 
-        engine = Embedded(desk.edges, nothing)
+        engine = Embedded(desk.context, nothing)
         run = asyncio.create_task(engine.run())
         await until(lambda: len(accepted) == len(ids) == 6)
         full.set()

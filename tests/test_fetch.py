@@ -9,7 +9,8 @@ import httpx
 import pytest
 from feedserver import FeedServer
 
-from worker import fetch, net
+from worker import net
+from worker.feeds import fetch
 from worker.model import Feed, FeedState, Fetched, FetchFailed, FetchReason, Freshness, NotModified, Secret
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -289,7 +290,7 @@ async def test_a_page_elsewhere_sees_no_credentials(client: net.Client, feedserv
 
 async def test_the_sample_is_served_once(client: net.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The feed that ships is dated relative to now, and new only when its text has changed."""
-    sample = pytest.importorskip("worker.sample")
+    sample = pytest.importorskip("worker.feeds.sample")
     first = await fetch.fetch_feed(client, feed("veille:sample"), NEW, now=NOW)
     assert isinstance(first, Fetched)
     assert first.body == sample.document(NOW)

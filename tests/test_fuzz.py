@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
+from worker.feeds.parse import ParseFailed, parse
 from worker.model import ParsedFeed
-from worker.parse import ParseFailed, parse
 
 URL = "https://a.example/feed"
 _SPOILS = (b"&#xD800;", b"&#x110000;", b"&nbsp;", b"&", b"\x00", b"\x1b", b"\xff\xfe", b"\xe9", b"]]>", b"</b>", b"<b>")

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from worker import config
-from worker.app.clock import LATE_AFTER, boot, clock, elapsed
-from worker.cli.tick import Beat, ask, glance, tick
+from worker.cli.health import Beat, ask, glance, tick
 from worker.errors import StoreUnusableError, UserError
+from worker.runtime.clock import LATE_AFTER, boot, clock, elapsed
 from worker.store import open_store, upkeep
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import identify as module
-from worker.identify import Bare, Seen, Sighting, SightingKind, edited, identify, keys
+from worker.feeds import identify as module
+from worker.feeds.identify import Bare, Seen, Sighting, SightingKind, edited, identify, keys
+from worker.feeds.parse import parse
 from worker.model import ParsedEntry, ParsedFeed
-from worker.parse import parse
 
 NEW, CHANGED, KNOWN = SightingKind.NEW, SightingKind.CHANGED, SightingKind.KNOWN
 OUTLETS = Path(__file__).parents[2] / "shared" / "data" / "feeds" / "outlets"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import text
+from worker.analysis import text
 
 TABLE = Path(__file__).parent / "data" / "inflection.tsv"
 

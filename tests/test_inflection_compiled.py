@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.text.inflection import compiled
-from worker.text.inflection.dictionary import Lexicon
+from worker.analysis.text.inflection import dictionary
+from worker.analysis.text.inflection.dictionary import Lexicon
 
 ENTRIES = [("visites", "visite"), ("signé", "signer"), ("signe", "signe"), ("visite", "visiter"), ("œufs", "œuf")]
 
@@ -14,7 +14,7 @@ ENTRIES = [("visites", "visite"), ("signé", "signer"), ("signe", "signe"), ("vi
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the tables of one language are kept."""
-    monkeypatch.setattr(compiled, "_place", lambda language: tmp_path / "cache" / f"{language}.bin")
+    monkeypatch.setattr(dictionary, "_place", lambda language: tmp_path / "cache" / f"{language}.bin")
     return tmp_path / "cache" / "fr.bin"
 
 
@@ -31,8 +31,8 @@ def asked(known: Lexicon) -> list[object]:
 def test_what_was_kept_answers_as_what_was_made(place: Path) -> None:
     """Every question has the same answer."""
     made = Lexicon.of(ENTRIES)
-    compiled.keep("fr", made.parts())
-    kept = compiled.read("fr")
+    dictionary.keep("fr", made.parts())
+    kept = dictionary.read("fr")
     assert kept is not None
     assert asked(Lexicon.from_parts(kept)) == asked(made)
     assert made.headwords("visite") == ["visite", "visiter"]
@@ -54,17 +54,17 @@ def test_what_was_kept_answers_as_what_was_made(place: Path) -> None:
 def test_what_does_not_fit_is_not_read(place: Path, damage: Callable[[bytes], bytes]) -> None:
     """Nor is it in the way of what replaces it."""
     parts = Lexicon.of(ENTRIES).parts()
-    compiled.keep("fr", parts)
+    dictionary.keep("fr", parts)
     whole = place.read_bytes()
     place.write_bytes(damage(whole))
-    assert compiled.read("fr") is None
-    compiled.keep("fr", parts)
+    assert dictionary.read("fr") is None
+    dictionary.keep("fr", parts)
     assert place.read_bytes() == whole
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(place: Path) -> None:
     """A read-only installation works, and makes them at each start."""
     place.parent.write_text("in the way")
-    compiled.keep("fr", Lexicon.of(ENTRIES).parts())
-    assert compiled.read("fr") is None
+    dictionary.keep("fr", Lexicon.of(ENTRIES).parts())
+    assert dictionary.read("fr") is None
     assert place.parent.read_text() == "in the way"

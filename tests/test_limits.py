@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from worker.analysis.text import analyse
 from worker.errors import UserError
-from worker.match import Source, match
-from worker.query import MAX_SPANS, QueryError, Reading, evaluate, parse
-from worker.query.nodes import InPart, Proximity
 from worker.rules import compile_rules
-from worker.text import analyse
+from worker.rules.match import Source, match
+from worker.rules.query import MAX_SPANS, QueryError, Reading, evaluate, parse
+from worker.rules.query.nodes import InPart, Proximity
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 HERE = Source(published=DAY, first_seen=DAY)

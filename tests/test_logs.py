@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from worker import logs
+from worker.runtime import logs
 
 TOKEN = 'CANARY-é"\\ /?=&'
 

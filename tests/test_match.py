@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.match import Silence, Source, failing_tests, judge, match
+from worker.analysis.text import analyse
 from worker.model import Part, Severity
 from worker.rules import RuleSet, compile_rules
-from worker.text import analyse
+from worker.rules.match import Silence, Source, failing_tests, judge, match
 
 DAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rig import Item
 from test_story_alerts import A, B, C
 
-from worker.model import Telling
+from worker.model import NotificationPolicy
 from worker.pipeline import answering
 from worker.pipeline import deliver as job
 from worker.store import ledger
@@ -48,10 +48,10 @@ def test_a_mute_covers_strong_joins_alone(steps: list, muted: int, strong: float
             Path(folder),
             feeds=[feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))],
             targets=[replace(email_target("desk", "a@example.org"), timezone="UTC")],
-            telling=Telling(follow_up=("new-source", "development") if follow_up else ()),
+            telling=NotificationPolicy(follow_up=("new-source", "development") if follow_up else ()),
         ) as desk,
         mock.patch.object(job, "send", desk.send),
-        mock.patch("worker.story.verdict.STRONG", strong),
+        mock.patch("worker.analysis.stories.decide.STRONG", strong),
     ):
         asyncio.run(_publish(desk, steps, muted, strong))
 

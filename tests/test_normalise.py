@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.feeds.normalise import Known, Unreadable, clean, cleaned, from_jsonl_line, from_txt, normalise
+from worker.feeds.normalise.standfirst import with_standfirst
 from worker.model import Cut, CutKind, ParsedEntry, StoredEntry
-from worker.normalise import Known, Unreadable, clean, cleaned, from_jsonl_line, from_txt, normalise
-from worker.normalise.standfirst import with_standfirst
 
 SHARED = Path(__file__).parents[2] / "shared"
 FIRST_SEEN = datetime(2026, 2, 18, 4, tzinfo=UTC)

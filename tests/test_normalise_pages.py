@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.feeds.normalise.pages import FeedText, PageFound, alike, carries, judge, line_keys, own_lines, terms
 from worker.model import PageReason
-from worker.normalise.pages import FeedText, PageFound, alike, carries, judge, line_keys, own_lines, terms
 
 LINK = "https://a.example/2026/une-charte-de-la-peche-123456.html"
 TITLE = "Une charte de la pêche signée à Vinh"

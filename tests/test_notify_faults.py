@@ -20,14 +20,14 @@ from desk import FEED, VISIT, Desk, email_target, log_target
 from rig import Item
 from sinks import Act, HttpSink, Reply, SmtpSink, free_port
 
-from worker import deliver as channels
-from worker.engine.embedded import LEASE
 from worker.model import Channel, Claimed, DeliveryState, Notice, Outcome, Receipt, Secret, SlackSettings, Target
 from worker.net import Client
+from worker.notify import senders as channels
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
 from worker.pipeline.ingest import ingest
-from worker.store import collecting, deliveries, entries, ledger
+from worker.runtime.embedded import LEASE
+from worker.store import deliveries, entries, ledger, open_deliveries
 from worker.store import targets as target_states
 
 MORE = "Le calendrier du bureau {n} prévoit {n} autres rencontres, dont {n} à Paksé et {n} à Savannakhet."
@@ -63,7 +63,7 @@ class Bench:
         await desk.poll()
         with desk.store.write() as tx:
             ids = entries.take_ready(tx, now=desk.now, lease=LEASE, limit=200)
-        await ingest(desk.edges, ids)
+        await ingest(desk.context, ids)
         self.owed |= {f"Z{n}" for n in told}
 
     def due(self) -> list[int]:
@@ -72,7 +72,7 @@ class Bench:
 
     async def sweep(self) -> list[DeliveryState | None]:
         """What the engine does at a tick; what came of each."""
-        return [await deliver(self.desk.edges, one) for one in self.due()]
+        return [await deliver(self.desk.context, one) for one in self.due()]
 
     def next_event(self) -> datetime | None:
         """When something is due again, by the store."""
@@ -156,7 +156,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Make]:
     def make(*targets: Target, operators: str = "") -> Bench:
         desk = Desk(tmp_path, targets=targets, operators=operators)
         clients.append(_Both(desk))
-        desk.edges = replace(desk.edges, client=clients[-1])  # type: ignore[arg-type]  has what jobs call
+        desk.context = replace(desk.context, client=clients[-1])  # type: ignore[arg-type]  has what jobs call
         return Bench(desk=desk, owed=set())
 
     yield make
@@ -168,7 +168,7 @@ class _Both:
     """The feeds that the test writes, and the real loopback."""
 
     def __init__(self, desk: Desk) -> None:
-        self._feeds, self._real = desk.edges.client, Client(allow=["127.0.0.0/8"], user_agent="test")
+        self._feeds, self._real = desk.context.client, Client(allow=["127.0.0.0/8"], user_agent="test")
 
     async def request(self, method: str, url: str, **more: object) -> object:
         client = self._real if "//127.0.0.1" in url else self._feeds
@@ -313,9 +313,9 @@ async def test_n07_killed_around_the_send(bench: Make, point: str, copies: int) 
             if at == point:
                 raise Killed
 
-        edges = it.desk.edges
+        context = it.desk.context
         with pytest.raises(Killed):
-            await deliver(replace(edges, at=kill), it.due()[0])
+            await deliver(replace(context, fault_point=kill), it.due()[0])
         assert it.due() == [], "under its lease"
         await it.run(hours=1)
         assert it.states() == {"sent": 1}
@@ -484,7 +484,7 @@ def owe_notices(it: Bench, target: Target, count: int) -> None:
     """What needs no article and no feed."""
     with it.desk.store.write() as tx:
         for n in range(count):
-            collecting.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)
+            open_deliveries.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)
 
 
 @pytest.mark.parametrize("count", [1, 12], ids=["one-waits", "many-wait"])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.app.others import DEAD_AFTER, Others
+from worker.runtime.self_watch import DEAD_AFTER, Others
 from worker.store.upkeep import Heartbeat
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)

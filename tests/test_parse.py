@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worker.feeds.parse import ParseFailed, parse, syndication
 from worker.model import FetchReason, ParsedEntry, ParsedFeed
-from worker.parse import ParseFailed, parse, syndication
 
 URL = "https://news.example/feeds/rss.xml"
 FEEDS = Path(__file__).parents[2] / "shared" / "data" / "feeds"

@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from worker.analysis.text import analyse
 from worker.errors import UserError
 from worker.evaluate import count_changes, mutate
-from worker.match import Source, failing_tests, match
-from worker.query import Known, QueryError, mutants, parse
-from worker.query.nodes import in_language
 from worker.rules import called, compile_rules
-from worker.text import analyse
+from worker.rules.match import Source, failing_tests, match
+from worker.rules.query import Known, QueryError, mutants, parse
+from worker.rules.query.nodes import in_language
 
 DAY = datetime(2026, 1, 1, 8, tzinfo=UTC)
 HERE = Source(published=DAY, first_seen=DAY)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import url_of
 
+from worker.feeds.normalise import Known
 from worker.model import NoveltyKind
-from worker.normalise import Known
-from worker.pipeline.known import store_in_order, store_known
+from worker.pipeline.imports import store_in_order, store_known
 from worker.store import open_store
 
 NOW = datetime(2026, 4, 1, 6, tzinfo=UTC)

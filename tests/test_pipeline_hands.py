@@ -12,12 +12,12 @@ from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B, C, mails, occasions, publish
 
 from worker.config import Config
-from worker.engine.once import _deliveries
-from worker.model import AlertPolicy, Telling
+from worker.model import AlertPolicy, NotificationPolicy
 from worker.pipeline import answering, hands
+from worker.pipeline.context import ActiveConfig
 from worker.pipeline.hands import By, Done, Refused
-from worker.pipeline.live import Live
 from worker.rules import compile_rules
+from worker.runtime.single_pass import _deliveries
 from worker.store import Store, ledger, stories
 
 BY = By(author="ana", note="autre affaire", now=NOW)
@@ -25,7 +25,7 @@ THIRD = (
     "Rouvert mercredi, le pont de Neak Loeung a 2.215 mètres. Les travaux de la société Chip Mong à Prey Veng sont "
     "terminés, et le gouverneur Chea Somethy a salué le chantier avec les habitants de la rive."
 )
-LIVE = Live(
+LIVE = ActiveConfig(
     config=Config(
         path=Path("config.toml"), store_url="", rules_folder=Path("rules"), feeds=(), alerts=AlertPolicy(targets=())
     ),
@@ -36,7 +36,7 @@ LIVE = Live(
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From then on, nothing is like enough to join."""
-    return lambda: monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    return lambda: monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
 
 
 def split(store: Store, article_id: int) -> Done | Refused:
@@ -106,7 +106,7 @@ def test_what_was_split_is_not_joined_by_a_merge_of_others(store: Store, weak: C
     one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
     split(store, two)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("worker.story.verdict.STRONG", 1000)
+        patched.setattr("worker.analysis.stories.decide.STRONG", 1000)
         third = tell(store, "Trois", THIRD)
     assert of(store, third) not in (of(store, one), of(store, two))
     merge(store, of(store, one), of(store, third))
@@ -231,13 +231,13 @@ def test_what_is_not_there_is_refused(store: Store, what: str) -> None:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
-    with Desk(tmp_path, feeds=feeds, targets=targets, telling=Telling()) as made:
+    with Desk(tmp_path, feeds=feeds, targets=targets, telling=NotificationPolicy()) as made:
         yield scripted(monkeypatch, made)
 
 
 def by_hand(desk: Desk, what: Callable[..., Done | Refused], *args: int) -> None:
     with desk.store.ingest() as tx:
-        done = what(tx, desk.edges.live, *args, By(author="ana", now=desk.now))
+        done = what(tx, desk.context.live, *args, By(author="ana", now=desk.now))
         assert isinstance(done, Done)
         assert ledger.audit(tx) == ()
 
@@ -257,48 +257,48 @@ async def told(desk: Desk, *texts: tuple[str, str]) -> None:
 async def test_a_split_of_what_waits_is_a_first_of_its_own(desk: Desk, waits: bool) -> None:
     """A follow-up that is not sealed goes out by itself, in no thread; what was sent stays as it is."""
     await told(desk, (A, ACCOUNTS[0]))
-    desk.reload(telling=Telling(group_wait=timedelta(minutes=90)) if waits else Telling())
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)) if waits else NotificationPolicy())
     await told(desk, (B, ACCOUNTS[1]))
     by_hand(desk, hands.split, 2)
     assert occasions(desk) == ["first owed", "first owed" if waits else "follow-up owed"]
     desk.later(hours=2)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     first, second = mails(desk)
     assert second["In-Reply-To"] == (None if waits else first["Message-ID"])
     assert desk.rows("SELECT state FROM delivery") == [("sent",), ("sent",)]
     await told(desk, (C, ACCOUNTS[2]))
     desk.later(hours=2)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert len(desk.attempts) == 3
 
 
 async def test_a_split_parts_what_waits_in_one_message(desk: Desk) -> None:
     """Two articles of one open message have one each."""
-    desk.reload(telling=Telling(group_wait=timedelta(hours=5)))
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(hours=5)))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]))
     assert desk.one("SELECT count(*) FROM delivery") == 1
     by_hand(desk, hands.split, 1)
     assert occasions(desk) == ["first owed", "first owed"]
     assert desk.rows("SELECT collects FROM delivery ORDER BY id") == [("story:1",), ("story:2",)]
     desk.later(hours=5)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert len(desk.attempts) == 2
 
 
 async def test_what_was_kept_back_as_the_same_story_is_told_once_it_is_another(desk: Desk) -> None:
     """It was never sent, and is the first of its own now; the rest of the story stays kept back."""
-    desk.reload(telling=Telling(follow_up=()))
+    desk.reload(telling=NotificationPolicy(follow_up=()))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]), (C, ACCOUNTS[2]))
     assert occasions(desk)[1:] == ["follow-up suppressedsame-story"] * 2
     by_hand(desk, hands.split, 2)
     assert occasions(desk) == ["first owed", "first owed", "follow-up suppressedsame-story"]
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert len(desk.attempts) == 2
 
 
 async def test_what_is_left_without_its_first_is_told(desk: Desk) -> None:
     """The article that was sent was another event: of this one nobody heard yet."""
-    desk.reload(telling=Telling(follow_up=()))
+    desk.reload(telling=NotificationPolicy(follow_up=()))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]), (C, ACCOUNTS[2]))
     by_hand(desk, hands.split, 1)
     assert occasions(desk) == ["first owed", "first owed", "follow-up suppressedsame-story"]
@@ -325,21 +325,21 @@ async def test_what_was_muted_with_its_story_is_told_once_it_is_another(desk: De
 async def test_a_merge_makes_what_waits_a_follow_up(desk: Desk) -> None:
     """Its thread goes on below the other one's."""
     await told(desk, (A, ACCOUNTS[0]))
-    desk.reload(telling=Telling(group_wait=timedelta(minutes=90)))
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     assert occasions(desk) == ["first owed", "first owed"]
     by_hand(desk, hands.merge, story_of(desk, 1), story_of(desk, 2))
     assert occasions(desk) == ["first owed", "follow-up owed"]
     desk.later(hours=2)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     first, second = mails(desk)
     assert second["In-Reply-To"] == first["Message-ID"]
 
 
 async def test_a_mute_follows_a_story_that_has_no_message_of_its_own(desk: Desk) -> None:
     """Alerts that go by article collect under no story; the merged story stays muted."""
-    desk.reload(telling=Telling(key="article"))
+    desk.reload(telling=NotificationPolicy(key="article"))
     await told(desk, (A, ACCOUNTS[0]))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
@@ -364,11 +364,11 @@ async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
     await told(desk, (A, ACCOUNTS[0]))
     with desk.store.write() as tx:
         answering.mute(tx, 1, desk.now, author="ana")
-    desk.reload(telling=Telling(group_wait=timedelta(minutes=90)))
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     by_hand(desk, hands.move, 2, story_of(desk, 1))
     desk.later(hours=2)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert occasions(desk)[1] == "follow-up suppressedmuted-story"
     assert len(desk.attempts) == 1

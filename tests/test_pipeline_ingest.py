@@ -10,13 +10,13 @@ import pytest
 from desk import FEED, START, VISIT, Desk, email_target, feed, log_target, scripted
 from rig import Item
 
-from worker.child import ChildFailed, ChildReason, Children
-from worker.engine.embedded import BATCH, LEASE
 from worker.errors import StoreBusyError
+from worker.feeds.child import ChildFailed, ChildReason, Children
 from worker.model import Match, NoveltyKind, ParsedEntry, Severity
 from worker.pipeline import ingest as ingest_job
 from worker.pipeline.ingest import Ingested, ingest
 from worker.pipeline.reading import read
+from worker.runtime.embedded import BATCH, LEASE
 from worker.store import entries, quarantine, upkeep
 
 OTHER = "https://b.example/feed"
@@ -49,7 +49,7 @@ async def ingest_all(desk: Desk) -> Ingested:
     """Ingest until nothing is ready; the sum."""
     total = Ingested()
     while ids := take(desk):
-        came = await ingest(desk.edges, ids)
+        came = await ingest(desk.context, ids)
         total.novelties += came.novelties
         total.matches += came.matches
         total.failed += came.failed
@@ -128,7 +128,7 @@ async def test_one_entry_that_kills_its_child(desk: Desk, reason: ChildReason) -
 async def test_hostile_text_in_a_real_child(desk: Desk) -> None:
     """A text that no child survives is put aside, and an alert in the same batch is owed at once."""
     children = Children(size=2, cpu_seconds=1)
-    desk.edges.children = children
+    desk.context.children = children
     desk.web.feed(FEED, [*items(3), Item("bomb", "Bombe", "(VNA) - " * 40_000), Item("v", "Visite", VISIT)])
     await_ = await desk.poll()
     assert await_.new == 5
@@ -147,10 +147,10 @@ async def test_s05_a_store_that_refuses_costs_no_entry_its_place(desk: Desk, mon
         for _ in range(8):
             if ids := take(desk):
                 with pytest.raises(StoreBusyError):
-                    await ingest(desk.edges, ids)
+                    await ingest(desk.context, ids)
             desk.now += LEASE
     while ids := take(desk):
-        await ingest(desk.edges, ids)
+        await ingest(desk.context, ids)
         desk.later(seconds=31)
     assert states(desk) == {"done": 4}
 
@@ -415,7 +415,7 @@ async def test_an_entry_that_changes_while_it_is_read_is_read_again(desk: Desk) 
     ids = take(desk)
 
     async def slow(function, *args, seconds):
-        desk.edges.children = desk.children
+        desk.context.children = desk.children
         desk.web.feed(FEED, [changed])
         await desk.poll()
         return function(*args)
@@ -423,8 +423,8 @@ async def test_an_entry_that_changes_while_it_is_read_is_read_again(desk: Desk) 
     class Slow:
         run = staticmethod(slow)
 
-    desk.edges.children = Slow()  # type: ignore[assignment]
-    await ingest(desk.edges, ids)
+    desk.context.children = Slow()  # type: ignore[assignment]
+    await ingest(desk.context, ids)
     desk.now += LEASE + timedelta(seconds=1)
     await ingest_all(desk)
     newest = desk.rows("SELECT body FROM revision ORDER BY id DESC LIMIT 1")

@@ -13,11 +13,11 @@ from feedserver import Document, FeedServer
 from rig import Item, rss
 
 from worker import net
-from worker.child import ChildReason
-from worker.engine.embedded import LEASE
+from worker.feeds.child import ChildReason
 from worker.model import PageReason
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
+from worker.runtime.embedded import LEASE
 from worker.store import entries, pages
 
 LINK = "https://a.example/article-1"
@@ -58,7 +58,7 @@ async def ingest_ready(desk: Desk) -> int:
     with desk.store.write() as tx:
         ids = entries.take_ready(tx, now=desk.now, lease=LEASE, limit=50)
     if ids:
-        await ingest(desk.edges, ids)
+        await ingest(desk.context, ids)
     return len(ids)
 
 
@@ -80,7 +80,7 @@ async def test_the_page_wins_over_the_summary(desk: Desk) -> None:
     await desk.poll()
     assert await ingest_ready(desk) == 0
     (wanted,) = take_pages(desk)
-    assert await page(desk.edges, wanted)
+    assert await page(desk.context, wanted)
     assert await ingest_ready(desk) == 1
     assert "écoles de la région" in bodies(desk)[0]
     assert desk.one("SELECT count(*) FROM obligation WHERE verdict = 'owed'") == 1
@@ -105,7 +105,7 @@ async def test_a_late_page_is_a_revision(desk: Desk, late: str) -> None:
     desk.later(seconds=61)
     assert await ingest_ready(desk) == 1
     desk.web.answer(LINK, html(late))
-    assert await page(desk.edges, wanted)
+    assert await page(desk.context, wanted)
     assert await ingest_ready(desk) == 1
     assert len(bodies(desk)) == 2
     assert desk.one("SELECT count(*) FROM article WHERE origin = 'feed'") == 1
@@ -120,7 +120,7 @@ async def test_a_late_page_tells_nobody_twice(desk: Desk) -> None:
     desk.later(seconds=61)
     await ingest_ready(desk)
     desk.web.answer(LINK, html(FULL + "\n\n" + VISIT))
-    await page(desk.edges, wanted)
+    await page(desk.context, wanted)
     await ingest_ready(desk)
     assert len(bodies(desk)) == 2
     assert desk.rows("SELECT occasion FROM obligation") == [("first",)]
@@ -154,7 +154,7 @@ async def test_a_page_that_fails_is_asked_for_again(desk: Desk) -> None:
     desk.web.answer(LINK, status=503)
     await desk.poll()
     (wanted,) = take_pages(desk)
-    assert not await page(desk.edges, wanted)
+    assert not await page(desk.context, wanted)
     assert await ingest_ready(desk) == 1, "nothing is waited for"
     for before, minutes in ((0, 10), (10, 60), (60, 360)):
         desk.later(minutes=minutes - before - 1)
@@ -162,7 +162,7 @@ async def test_a_page_that_fails_is_asked_for_again(desk: Desk) -> None:
         desk.later(minutes=1)
         assert (desk.now - START).total_seconds() == minutes * 60
         (wanted,) = take_pages(desk)
-        assert not await page(desk.edges, wanted)
+        assert not await page(desk.context, wanted)
     desk.later(days=2)
     assert take_pages(desk) == ()
     assert asked(desk) == 4
@@ -177,7 +177,7 @@ async def test_p19_a_page_that_kills_its_child(desk: Desk, reason: ChildReason) 
     await desk.poll()
     (wanted,) = take_pages(desk)
     desk.children.instead = Inline.failing(reason)
-    assert not await page(desk.edges, wanted)
+    assert not await page(desk.context, wanted)
     desk.children.instead = lambda *_: None
     assert await ingest_ready(desk) == 1
     assert bodies(desk) == [SUMMARY]
@@ -192,7 +192,7 @@ async def test_a_page_without_text(desk: Desk, body: bytes) -> None:
     desk.web.answer(LINK, body)
     await desk.poll()
     (wanted,) = take_pages(desk)
-    assert not await page(desk.edges, wanted)
+    assert not await page(desk.context, wanted)
     assert await ingest_ready(desk) == 1
     assert bodies(desk) == [SUMMARY]
 
@@ -202,7 +202,7 @@ async def test_a_feed_that_was_removed_frees_its_entries(desk: Desk) -> None:
     await desk.poll()
     (wanted,) = take_pages(desk)
     desk.reload(feeds=[])
-    assert not await page(desk.edges, wanted)
+    assert not await page(desk.context, wanted)
     assert asked(desk) == 0
     assert await ingest_ready(desk) == 1
     desk.later(days=1)
@@ -217,7 +217,7 @@ async def test_what_the_feed_changed_meanwhile_is_not_overwritten(desk: Desk) ->
     desk.web.feed(FEED, [Item("1", "Les écoles de la région", "Un texte tout autre, sur le port.", LINK)])
     desk.later(seconds=5)
     await desk.poll()
-    assert not await page(desk.edges, wanted)
+    assert not await page(desk.context, wanted)
     assert [one.parsed.title for one in take_pages(desk)] == ["Les écoles de la région"]
 
 
@@ -460,7 +460,7 @@ async def test_kinds_of_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, k
         scripted(monkeypatch, desk)
         url = server.url("/f.xml", host="site.test")
         client = net.Client(allow=[server.place], user_agent="t", resolve=resolve)
-        desk.edges = replace(desk.edges, client=client)
+        desk.context = replace(desk.context, client=client)
         desk.reload(feeds=[feed(url, full_text=True)])
         for path, document in documents.items():
             server.put(path, document)

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from desk import FEED, START, Desk, Inline, feed
 from rig import Item, rss
 
-from worker.app.vigil import Vigil
-from worker.child import ChildReason
 from worker.errors import StoreBusyError
+from worker.feeds.child import ChildReason
+from worker.feeds.parse import parse
 from worker.model import NotModified
-from worker.parse import parse
 from worker.pipeline import poll as poll_job
 from worker.pipeline.poll import Polled, poll
+from worker.runtime.self_watch import Vigil
 from worker.store import entries
 from worker.store.feeds import OvertakenError
 
@@ -127,9 +127,9 @@ async def test_f17_entries_and_validators_commit_together(desk: Desk, monkeypatc
             raise KeyboardInterrupt
 
     desk.web.feed(FEED, ITEMS, ETag='"1"')
-    desk.edges.at = die
+    desk.context.fault_point = die
     with pytest.raises(KeyboardInterrupt):
-        poll_job._store(desk.edges, desk.feeds[0], _state(desk), _fetched(), parse(rss(ITEMS), FEED, ""))
+        poll_job._store(desk.context, desk.feeds[0], _state(desk), _fetched(), parse(rss(ITEMS), FEED, ""))
     assert desk.rows("SELECT etag, baseline FROM feed") == [("", False)]
     assert desk.one("SELECT count(*) FROM entry") == 0
     assert desk.one("SELECT count(*) FROM raw") == 0
@@ -163,7 +163,7 @@ async def test_s03_a_busy_store_is_no_failure_of_the_feed(desk: Desk, monkeypatc
 
 async def test_a_feed_that_was_removed_is_not_polled(desk: Desk) -> None:
     """A reload may come between the claim and the job."""
-    assert await poll(desk.edges, "https://gone.example/") is None
+    assert await poll(desk.context, "https://gone.example/") is None
     assert desk.web.requests == []
 
 
@@ -310,12 +310,12 @@ async def test_p24_max_age_holds_for_dates_in_words(tmp_path: Path) -> None:
         assert said == dict.fromkeys(told, "old-news") | {items[-1].title: ""}
         detail = desk.one("SELECT last_detail FROM feed")
         assert "1 date could not be read: 'le 4 brumaire an 234'" in detail
-        Vigil(desk.edges).look(0, desk.now, everything=True)
+        Vigil(desk.context).look(0, desk.now, everything=True)
         assert desk.rows("SELECT kind, words FROM condition") == [("feed_dates", "Le Fil: dates cannot be read")]
         desk.web.feed(FEED, items[:5])
         desk.later(minutes=20)
         await desk.poll()
-        Vigil(desk.edges).look(0, desk.now, everything=True)
+        Vigil(desk.context).look(0, desk.now, everything=True)
         assert desk.rows("SELECT kind, words FROM condition") == []
 
 
@@ -374,14 +374,14 @@ async def test_one_of_several_unchanged_feeds_polled_by_another_meanwhile(tmp_pa
     with Desk(tmp_path, feeds=[feed(url) for url in urls]) as desk:
         for url in urls:
             desk.web.feed(url, ITEMS, ETag='"1"')
-            await poll(desk.edges, url)
+            await poll(desk.context, url)
             desk.web.answer(url, status=304)
-        before = poll_job._states(desk.edges, urls)
+        before = poll_job._states(desk.context, urls)
         desk.later(minutes=5)
         with desk.store.write() as tx:
             tx.execute(sa.text("UPDATE feed SET last_polled = NULL WHERE key = :key"), {"key": urls[1]})
         answers = [(feed(url), state, NotModified()) for url, state in zip(urls, before, strict=True)]
-        done = poll_job._not_modified(desk.edges, answers)
+        done = poll_job._not_modified(desk.context, answers)
         assert [type(one) for one in done] == [Polled, OvertakenError, Polled]
         assert [row[0] for row in desk.rows("SELECT last_result FROM feed ORDER BY key")] == [
             "not_modified",

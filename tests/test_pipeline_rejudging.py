@@ -13,13 +13,13 @@ from test_pipeline_hands import LIVE, THIRD, merge, root, split
 from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, A, B, C, mails, occasions, publish
 
-from worker.engine.once import _deliveries
-from worker.model import Route, Telling
+from worker.analysis.stories import SCHEME
+from worker.model import NotificationPolicy, Route
 from worker.pipeline import rejudging, reviewing
 from worker.pipeline.rejudging import rejudge
+from worker.runtime.single_pass import _deliveries
 from worker.store import Store, ledger, silences, stories
 from worker.store.stories import Judged
-from worker.story import SCHEME
 
 #: Another event, which the old scheme took for the same: an official and a day in common.
 OTHER = (
@@ -143,7 +143,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC"), log_target("ops", language="en")]
 
     routes = [Route(targets=("desk",))]
-    with Desk(tmp_path, feeds=feeds, targets=targets, operators="ops", routes=routes, telling=Telling()) as made:
+    with Desk(
+        tmp_path, feeds=feeds, targets=targets, operators="ops", routes=routes, telling=NotificationPolicy()
+    ) as made:
         yield scripted(monkeypatch, made)
 
 
@@ -173,9 +175,9 @@ def review(desk: Desk) -> list[tuple[int, str]]:
 async def test_operators_get_one_notice_and_nobody_else_anything(desk: Desk) -> None:
     """It names the mutes and when they end, each alert that would not be kept back now, and what sends it."""
     await old_desk(desk)
-    rejudge(desk.store, desk.edges.live, lambda: desk.now)
-    rejudge(desk.store, desk.edges.live, lambda: desk.now)
-    await _deliveries(desk.edges)
+    rejudge(desk.store, desk.context.live, lambda: desk.now)
+    rejudge(desk.store, desk.context.live, lambda: desk.now)
+    await _deliveries(desk.context)
     assert desk.told == ["log:ops"]
     said = mails(desk)[0].get_body(("plain",))
     assert said is not None
@@ -206,7 +208,7 @@ async def test_what_is_still_kept_back_is_not_listed(desk: Desk) -> None:
     ] or sorted(occasions(desk)) == ["first owed", "follow-up suppressedcopy", "follow-up suppressedmuted-story"]
     with desk.store.write() as tx:
         tx.execute(sa.text("DELETE FROM scheme"))
-    rejudge(desk.store, desk.edges.live, lambda: desk.now)
+    rejudge(desk.store, desk.context.live, lambda: desk.now)
     assert review(desk) == []
 
 
@@ -216,8 +218,8 @@ async def test_without_anything_to_say_nobody_is_told(desk: Desk) -> None:
     await desk.pass_()
     make_old(desk.store)
     desk.attempts.clear()
-    rejudge(desk.store, desk.edges.live, lambda: desk.now)
-    await _deliveries(desk.edges)
+    rejudge(desk.store, desk.context.live, lambda: desk.now)
+    await _deliveries(desk.context)
     assert desk.told == []
 
 
@@ -225,17 +227,17 @@ async def test_without_anything_to_say_nobody_is_told(desk: Desk) -> None:
 async def test_the_chosen_are_sent(desk: Desk, chosen: str) -> None:
     """Each on its own occasion, once; the ledger adds up, and the list is shorter."""
     await old_desk(desk)
-    rejudge(desk.store, desk.edges.live, lambda: desk.now)
-    await _deliveries(desk.edges)
+    rejudge(desk.store, desk.context.live, lambda: desk.now)
+    await _deliveries(desk.context)
     before = occasions(desk)
     with desk.store.ingest() as tx:
         found = reviewing.reviewed(tx, desk.now)
-        unknown = reviewing.send(tx, desk.edges.live, [found[0].id, 99], desk.now)
+        unknown = reviewing.send(tx, desk.context.live, [found[0].id, 99], desk.now)
         assert (unknown.sent, unknown.unknown) == ((), (99,))
-        done = reviewing.send(tx, desk.edges.live, [found[0].id] if chosen == "one" else None, desk.now)
+        done = reviewing.send(tx, desk.context.live, [found[0].id] if chosen == "one" else None, desk.now)
         assert ledger.audit(tx) == ()
     assert [one.article_id for one in done.sent] == ([2] if chosen == "one" else [2, 3])
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert [one.partition(" ")[0] for one in occasions(desk)] == [one.partition(" ")[0] for one in before]
     assert "Kampot" in str(mails(desk)[1]["Subject"]) + str(mails(desk)[-1]["Subject"])
     sent_now = len(desk.attempts) - 1
@@ -246,7 +248,7 @@ async def test_the_chosen_are_sent(desk: Desk, chosen: str) -> None:
 
 async def test_what_waits_is_parted(desk: Desk) -> None:
     """Two events in one message that is not sealed have one each."""
-    desk.reload(telling=Telling(group_wait=timedelta(hours=5)))
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(hours=5)))
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, OTHER, title="Hun Sen à Kampot")
@@ -255,8 +257,8 @@ async def test_what_waits_is_parted(desk: Desk) -> None:
     with desk.store.write() as tx:
         tx.execute(sa.text("UPDATE obligation SET delivery_id = 1, occasion = 'follow-up' WHERE article_id = 2"))
         tx.execute(sa.text("DELETE FROM delivery WHERE id = 2"))
-    rejudge(desk.store, desk.edges.live, lambda: desk.now)
+    rejudge(desk.store, desk.context.live, lambda: desk.now)
     assert occasions(desk) == ["first owed", "first owed"]
     desk.later(hours=5)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert len([to for to in desk.told if to.startswith("mailto:")]) == 2

@@ -7,13 +7,13 @@ from random import Random
 import naive
 import pytest
 
-from worker.match import Source, judge, match
+from worker.analysis.text import analyse
 from worker.model import Match, Severity
-from worker.query import Presearch, parse, parse_term
-from worker.query.nodes import DatedTerm, TermSet
-from worker.query.regex import RegexSet
 from worker.rules import Exclusion, Rule, RuleSet, Score, Weight, compile_rules
-from worker.text import analyse
+from worker.rules.match import Source, judge, match
+from worker.rules.query import Presearch, parse, parse_term
+from worker.rules.query.nodes import DatedTerm, TermSet
+from worker.rules.query.regex import RegexSet
 
 DAY = datetime(2026, 1, 1, 8, tzinfo=UTC)
 HERE = Source(published=DAY, first_seen=DAY)
@@ -58,8 +58,8 @@ def _ruleset(rng, nodes):
 @pytest.mark.parametrize("count", [2_000, pytest.param(100_000, marks=pytest.mark.soak)])
 def test_candidates_answer_as_every_rule_does(count, monkeypatch):
     """On random rule sets and texts in several languages the same matches, spans included, in the same order."""
-    monkeypatch.setattr("worker.query.presearch.MOST_LEARNT", 3)
-    monkeypatch.setattr("worker.query.presearch.MOST_LANGUAGES", 2)
+    monkeypatch.setattr("worker.rules.query.presearch.MOST_LEARNT", 3)
+    monkeypatch.setattr("worker.rules.query.presearch.MOST_LANGUAGES", 2)
     rng = Random(count)
     found = tried = left_out = 0
     while tried < count:
@@ -167,8 +167,8 @@ def test_an_article_without_candidates_takes_no_rule():
 @pytest.mark.parametrize("size", [500, 2])
 def test_regexes_at_once(room, size, monkeypatch):
     """A set that RE2 finds too large for its memory is parted; what no set takes may always occur."""
-    monkeypatch.setattr("worker.query.regex.SET_BYTES", room)
-    monkeypatch.setattr("worker.query.regex.SET_SIZE", size)
+    monkeypatch.setattr("worker.rules.query.regex.SET_BYTES", room)
+    monkeypatch.setattr("worker.rules.query.regex.SET_SIZE", size)
     patterns = {rf"n° {number}\d+\b": f"le n° {number}7" for number in range(20)} | {"x{500}y": "x" * 500 + "y"}
     regexes = RegexSet(patterns)
     for pattern, text in patterns.items():

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.query import DatedTerm, Known, QueryError, Reading, TermSet, evaluate, parse, parse_term
-from worker.query.nodes import Node, Operator, Param, Proximity, Unit, Within, walk
-from worker.text import analyse
+from worker.analysis.text import analyse
+from worker.rules.query import DatedTerm, Known, QueryError, Reading, TermSet, evaluate, parse, parse_term
+from worker.rules.query.nodes import Node, Operator, Param, Proximity, Unit, Within, walk
 
 DAY = date(2026, 1, 1)
 
@@ -363,7 +363,7 @@ def test_the_evaluator_answers_as_naive_loops(count, few, called, monkeypatch):
     """On random queries and texts of two languages the same spans, in the promised order; and what is written parses
     to the same. A pattern's call is written out by the one, and read with its arguments beside it by the other.
     """
-    monkeypatch.setattr("worker.query.spans.FEW", few)
+    monkeypatch.setattr("worker.rules.query.spans.FEW", few)
     rng = Random(count)
     found = cut = 0
     made = naive.calling(rng) if called else naive.queries(rng)
@@ -413,8 +413,8 @@ def test_too_many_spans_leave_the_shortest(operator, reach, body):
         return sorted(spans, key=lambda span: (span[-1] - span[0], span))[:4]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("worker.query.spans.MAX_SPANS", 4)
-        patch.setattr("worker.query.reading.MAX_SPANS", 4)
+        patch.setattr("worker.rules.query.spans.MAX_SPANS", 4)
+        patch.setattr("worker.rules.query.evaluate.MAX_SPANS", 4)
         document = analyse("", " ".join(body), "fr")
         spans = evaluate(parse(f"(a1 OR b1) {operator}/{reach} (b1 OR a1)"), Reading(document, published=DAY))
     single = first((n,) for n, word in enumerate(body) if word in ("a1", "b1"))

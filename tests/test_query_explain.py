@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.query import (
+from worker.analysis.text import Document, analyse
+from worker.rules.query import (
     DatedTerm,
     Explained,
     Miss,
@@ -19,8 +20,7 @@ from worker.query import (
     parse,
     parse_term,
 )
-from worker.query.nodes import And, Not, Or, Term
-from worker.text import Document, analyse
+from worker.rules.query.nodes import And, Not, Or, Term
 
 DAY = date(2026, 1, 1)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.query import mutants, parse
-from worker.query.nodes import Operator
+from worker.rules.query import mutants, parse
+from worker.rules.query.nodes import Operator
 
 CASES = [
     ("a", []),

@@ -25,11 +25,11 @@ from rig import LOG_TARGET, RULES, WORDS, Item, Site, rss, wait_for
 from sinks import SmtpSink
 from structlog.testing import capture_logs
 
-from worker.app import watch
-from worker.app.load import load
-from worker.app.worker import Worker
 from worker.config import Look, look
 from worker.errors import Problem
+from worker.runtime import reload
+from worker.runtime.load import load
+from worker.runtime.worker import Worker
 from worker.store import Store, upkeep
 
 OPERATORS = '[operators]\ntarget = "log"\n'
@@ -114,7 +114,7 @@ def settle(monkeypatch: pytest.MonkeyPatch, looks: Sequence[tuple[float, int]]) 
 
     async def settled() -> int | None:
         try:
-            found, read = await watch.settled(lambda: Path("rules"), lambda: seen(0), read_it)
+            found, read = await reload.settled(lambda: Path("rules"), lambda: seen(0), read_it)
         except EOFError:
             return None
         ((what,),) = found.files
@@ -124,10 +124,10 @@ def settle(monkeypatch: pytest.MonkeyPatch, looks: Sequence[tuple[float, int]]) 
         return what
 
     with monkeypatch.context() as patched:
-        patched.setattr(watch, "monotonic", lambda: clock[0])
-        patched.setattr(watch.config, "look", next_look)
-        patched.setattr(watch, "_CHANGING", 0)
-        patched.setattr(watch, "_RESTING", 0)
+        patched.setattr(reload, "monotonic", lambda: clock[0])
+        patched.setattr(reload.config, "look", next_look)
+        patched.setattr(reload, "_CHANGING", 0)
+        patched.setattr(reload, "_RESTING", 0)
         return asyncio.run(settled())
 
 
@@ -146,7 +146,7 @@ def test_r04_a_change_counts_when_it_is_still(
     monkeypatch: pytest.MonkeyPatch, looks: Sequence[tuple[float, int]], found: int | None
 ) -> None:
     """For 0.8 seconds: a half that parses does not go live before the other comes."""
-    assert watch.STILL == 0.8
+    assert reload.STILL == 0.8
     assert settle(monkeypatch, looks) == found
 
 
@@ -176,11 +176,11 @@ async def test_it_looks_where_the_system_does_not_tell(tmp_path: Path, monkeypat
     def none(*_: object, **__: object) -> None:
         raise OSError(28, "OS file watch limit reached")
 
-    monkeypatch.setattr(watch, "awatch", none)
-    monkeypatch.setattr(watch, "STILL", 0.05)
+    monkeypatch.setattr(reload, "awatch", none)
+    monkeypatch.setattr(reload, "STILL", 0.05)
     known = look(tmp_path)
     with capture_logs() as logged:
-        settled = asyncio.create_task(watch.settled(lambda: tmp_path, lambda: known, reading))
+        settled = asyncio.create_task(reload.settled(lambda: tmp_path, lambda: known, reading))
         await until(lambda: logged)
         (tmp_path / "a.toml").write_text("a")
         assert await settled == (look(tmp_path), "read")
@@ -189,17 +189,17 @@ async def test_it_looks_where_the_system_does_not_tell(tmp_path: Path, monkeypat
 
 async def test_the_bell_saves_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change is heard of without a look, also in a folder that came back, and in one that a link was turned to."""
-    monkeypatch.setattr(watch, "STILL", 0.05)
-    monkeypatch.setattr(watch, "_RESTING", 3600)
-    looks, real = [], watch.config.look
-    monkeypatch.setattr(watch.config, "look", lambda folder: looks.append(folder) or real(folder))
+    monkeypatch.setattr(reload, "STILL", 0.05)
+    monkeypatch.setattr(reload, "_RESTING", 3600)
+    looks, real = [], reload.config.look
+    monkeypatch.setattr(reload.config, "look", lambda folder: looks.append(folder) or real(folder))
     folder = tmp_path / "rules"
 
     async def heard(write: Callable[[], object]) -> None:
         """Were it not for the bell, the first look would be the last for an hour."""
         known = real(folder)
         looks.clear()
-        settled = asyncio.create_task(watch.settled(lambda: folder, lambda: known, reading))
+        settled = asyncio.create_task(reload.settled(lambda: folder, lambda: known, reading))
         await until(lambda: looks)
         write()
         assert await settled == (real(folder), "read")
@@ -224,10 +224,10 @@ async def test_the_bell_saves_the_wait(tmp_path: Path, monkeypatch: pytest.Monke
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A desk whose configuration and rules are files, watched with little patience."""
     for name, seconds in {"STILL": 0.05, "_PAUSE": 0.02, "_RESTING": 0.05, "_CHANGING": 0.01}.items():
-        monkeypatch.setattr(watch, name, seconds)
+        monkeypatch.setattr(reload, name, seconds)
     with Desk(tmp_path) as made:
         site = Site(tmp_path, feeds=[FEED], more=OPERATORS)
-        made.edges.live = load(site.config)
+        made.context.live = load(site.config)
         yield scripted(monkeypatch, made)
 
 
@@ -235,7 +235,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 async def working(desk: Desk):
     """A worker that runs; yields what SIGHUP sets."""
     stop, again = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(Worker(desk.edges, desk.folder / "config.toml").run(stop, again))
+    task = asyncio.create_task(Worker(desk.context, desk.folder / "config.toml").run(stop, again))
     try:
         await until(lambda: in_force(desk) is not None)
         yield again
@@ -329,7 +329,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
 ) -> None:
     """Everywhere with its place and fix; articles meet the rules of before; once mended, that is said once."""
     folder = desk.folder / "rules"
-    good, before = (folder / "rules.toml").read_bytes(), desk.edges.live.ruleset
+    good, before = (folder / "rules.toml").read_bytes(), desk.context.live.ruleset
     with capture_logs() as logged:
         async with working(desk):
             (folder / "good.toml").write_text(rule("good"))
@@ -339,7 +339,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
             assert (Path(problem.file).name, problem.line) == place
             assert message in problem.message
             assert fix in problem.fix
-            assert desk.edges.live.ruleset is before, "of a set with a mistake nothing is taken"
+            assert desk.context.live.ruleset is before, "of a set with a mistake nothing is taken"
             assert (state(desk).rules, state(desk).hash) == (1, before.hash)
             desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
             desk.later(hours=1)  # by more, the operators would be told of the clock
@@ -351,7 +351,7 @@ async def test_r03_a_bad_set_is_refused_whole_and_said_once(
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
             (folder / "rules.toml").write_bytes(good + b"# mended\n")
             await until(lambda: not state(desk).problems)
-            assert [one.id for one in desk.edges.live.ruleset.rules] == ["good", "visit"]
+            assert [one.id for one in desk.context.live.ruleset.rules] == ["good", "visit"]
             assert state(desk).rules == 2
             await until(lambda: len(notices(desk)) == 2)
     refused, mended = notices(desk)
@@ -423,7 +423,7 @@ async def test_r06_a_route_keeps_its_rule(desk: Desk) -> None:
     """A rule that a route names cannot be renamed away: the next start would fail."""
     route = '[[route]]\nrules = ["visit"]\ntargets = ["log"]\n'
     site = Site(desk.folder, feeds=[FEED], more=OPERATORS + route)
-    desk.edges.live = load(site.config)
+    desk.context.live = load(site.config)
     async with working(desk):
         (desk.folder / "rules/rules.toml").write_text(RULES.replace('"visit"', '"visits"'))
         await until(lambda: state(desk).problems)
@@ -469,7 +469,7 @@ async def test_sighup_and_the_watch_say_one_mistake_once(desk: Desk) -> None:
 
 async def test_a_mistake_of_our_own_is_a_refusal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch goes on, and the next set is taken."""
-    from worker.app import load as app_load
+    from worker.runtime import load as app_load
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a slip")
@@ -486,7 +486,7 @@ async def test_a_mistake_of_our_own_is_a_refusal(desk: Desk, monkeypatch: pytest
 
 async def test_what_was_written_while_it_was_read_is_read_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever was read of the half is neither taken nor told."""
-    from worker.app import reload as app_reload
+    from worker.runtime import reload as app_reload
 
     path, taken = desk.folder / "rules/a.toml", []
     real = app_reload.reload_rules
@@ -510,8 +510,8 @@ async def test_what_was_written_while_it_was_read_is_read_again(desk: Desk, monk
 
 async def test_a_store_that_is_busy_hears_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rules are in force at once; the record and the notice follow, once."""
-    from worker.app import reload as app_reload
     from worker.errors import StoreBusyError
+    from worker.runtime import reload as app_reload
 
     monkeypatch.setattr(app_reload, "_REST", 0.05)
     real, refused = upkeep.put_in_force, []
@@ -542,7 +542,7 @@ async def test_the_state_is_of_a_worker_that_runs(desk: Desk) -> None:
     async with working(desk):
         began = desk.now
         assert state(desk) == upkeep.InForce(
-            owner="desk", hash=desk.edges.live.ruleset.hash, rules=1, since=began, read=began
+            owner="desk", hash=desk.context.live.ruleset.hash, rules=1, since=began, read=began
         )
         await read_again(desk, lambda: (desk.folder / "rules/rules.toml").write_text(RULES + "\n# the same\n"))
         assert (state(desk).since, state(desk).read) == (began, desk.now)

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, part, sealed, slack, slack_texts, target
 
-from worker import text
+from worker.analysis import text
 from worker.model import Alert, Channel, Notice, Part, Passage, Severity, Span
-from worker.render import opening, passages, seal
-from worker.render.passages import clip, pieces, tidy
+from worker.notify.render import opening, passages, seal
+from worker.notify.render.passages import clip, pieces, tidy
 
 # --- passages ------------------------------------------------------------------------------------------------------
 
@@ -130,8 +130,8 @@ def test_passages_marks_lie_inside(data: st.DataObject) -> None:
     assert len(found) <= 3
     for passage in found:
         assert passage.text in content
-        edges = [edge for mark in passage.marks for edge in mark]
-        assert edges == sorted(edges)
+        context = [edge for mark in passage.marks for edge in mark]
+        assert context == sorted(context)
         assert all(0 <= start < end <= len(passage.text) for start, end in passage.marks)
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.render import changes
+from worker.notify.render import changes
 
 #: The function has the name of its module.
-changes_module = sys.modules["worker.render.changes"]
+changes_module = sys.modules["worker.notify.render.changes"]
 
 BEFORE = (
     "La visite durera deux jours. L'accord porte sur 1 200 tonnes de riz.\n\n"
@@ -127,8 +127,8 @@ def test_marks_lie_inside(before: str, after: str) -> None:
     for change in changes(before, after):
         for side, whole in ((change.before, before), (change.after, after)):
             assert side.text in whole
-            edges = [edge for mark in side.marks for edge in mark]
-            assert edges == sorted(edges)
+            context = [edge for mark in side.marks for edge in mark]
+            assert context == sorted(context)
             assert all(0 <= start < end <= len(side.text) for start, end in side.marks)
         assert change.before.text or change.after.text
 

@@ -23,7 +23,7 @@ from worker.model import (
     WaveReport,
     WaveStory,
 )
-from worker.render import SLACK_CAPACITY
+from worker.notify.render import SLACK_CAPACITY
 
 TOLD = datetime(2026, 3, 11, 2, 0, tzinfo=UTC)
 

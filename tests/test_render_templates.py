@@ -8,8 +8,8 @@ from messages import ITEM, Shown, part, sealed, target, told
 
 from worker.errors import Problem
 from worker.model import Alert, Channel, Digest, Notice, Templates
-from worker.render import check
-from worker.render.templates import NAMES
+from worker.notify.render import check
+from worker.notify.render.templates import NAMES
 
 CONTENTS = (Alert(items=(ITEM,)), Digest(items=(ITEM,)), Notice(subject="Un flux est muet", body="Une ligne."))
 GOOD = {
@@ -153,7 +153,7 @@ def test_the_manual_lists_them_and_its_example_works() -> None:
     """docs/messages.md names every template, and what it tells to write is good."""
     manual = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+\.html)` \|", manual, re.MULTILINE) == sorted(NAMES, key=manual.index)
-    assert {path.name for path in (ROOT / "worker/render/templates").iterdir()} == set(NAMES)
+    assert {path.name for path in (ROOT / "worker/notify/render/templates").iterdir()} == set(NAMES)
     (example,) = re.findall(r"```html\n(.*?)```", manual, re.DOTALL)
     own = templates(layout=example)
     assert check(own) == ()

@@ -9,10 +9,10 @@ import pytest
 from desk import FEED, VISIT, Desk, feed, log_target, scripted
 from rig import RULES, Item
 
-from worker.dedupe import Fingerprint
-from worker.normalise import Known
-from worker.pipeline.known import store_known
-from worker.replay import Replayed, replay
+from worker.analysis.copies import Fingerprint
+from worker.evaluate.replay import Replayed, replay
+from worker.feeds.normalise import Known
+from worker.pipeline.imports import store_known
 from worker.rules import compile_rules
 from worker.store import history
 
@@ -24,7 +24,7 @@ TRADE = "Les ministres du Commerce ont parlé du prix du riz pendant deux jours,
 
 def again(desk: Desk, rules: str | None = None) -> Replayed:
     """All that the desk stored, run over again."""
-    live = desk.edges.live
+    live = desk.context.live
     if rules is not None:
         live = replace(live, ruleset=compile_rules({"r.toml": rules.encode()}))
     with desk.store.read() as tx:
@@ -124,5 +124,5 @@ async def test_texts_come_page_by_page_in_order(desk: Desk) -> None:
 
 def test_a_set_without_rules_finds_nothing(desk: Desk) -> None:
     """And does not fail."""
-    live = replace(desk.edges.live, ruleset=compile_rules({}))
+    live = replace(desk.context.live, ruleset=compile_rules({}))
     assert replay([], live, lambda _: ()) == Replayed()

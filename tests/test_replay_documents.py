@@ -10,9 +10,8 @@ import pytest
 from desk import FEED, START, VISIT, Desk, feed, log_target, scripted
 from rig import Item
 
-from worker.pipeline.live import Live
-from worker.replay import Rerun, rerun
-from worker.replay.differences import Kind, What
+from worker.evaluate.replay import Kind, Rerun, What, rerun
+from worker.pipeline.context import ActiveConfig
 from worker.rules import compile_rules
 from worker.store import open_store, upkeep
 from worker.store.quarantine import forget_documents
@@ -57,10 +56,10 @@ def watch(_steps: int) -> Iterator:
     yield lambda _: None
 
 
-async def again(desk: Desk, since: datetime = START - HOUR, live: Live | None = None) -> Rerun:
+async def again(desk: Desk, since: datetime = START - HOUR, live: ActiveConfig | None = None) -> Rerun:
     store = open_store(f"sqlite:///{desk.folder / 'again.db'}", create=True)
     try:
-        return await rerun(desk.store, replace(desk.edges, store=store, live=live or desk.edges.live), since, watch)
+        return await rerun(desk.store, replace(desk.context, store=store, live=live or desk.context.live), since, watch)
     finally:
         store.close()
         for path in desk.folder.glob("again.db*"):
@@ -99,7 +98,7 @@ async def test_other_rules_match_more_and_less(desk: Desk) -> None:
     """Rule by rule; what is no match stays as it is."""
     await fill(desk)
     rules = b'[[rule]]\nid = "rice"\nwhen = "riz"\n[[rule]]\nid = "visit"\nwhen = "corridor"\n'
-    done = await again(desk, live=replace(desk.edges.live, ruleset=compile_rules({"r.toml": rules})))
+    done = await again(desk, live=replace(desk.context.live, ruleset=compile_rules({"r.toml": rules})))
     found = {rule: dict(counts) for rule, counts in done.differences.rules.items()}
     assert {key: found["rice"][key] for key in ("then", "now", "more")} == {"then": 0, "now": 1, "more": 1}
     assert not any(isinstance(count, bool) for counts in found.values() for count in counts.values())
@@ -230,7 +229,7 @@ async def test_nothing_is_kept(desk: Desk) -> None:
 async def test_a_feed_that_is_not_configured_any_more(desk: Desk) -> None:
     """Its documents are read all the same, without what the configuration said of it."""
     await fill(desk)
-    live = desk.edges.live
+    live = desk.context.live
     feeds = tuple(one for one in live.config.feeds if one.id != OTHER)
     done = await again(desk, live=replace(live, config=replace(live.config, feeds=feeds)))
     assert done.feeds_gone == 1

@@ -11,11 +11,11 @@ from xml.etree import ElementTree as ET
 import feedparser
 import pytest
 
-from worker import sample
+from worker.feeds import sample
 
 NOW = datetime(2026, 2, 6, 8, 30, 12, 345678, tzinfo=UTC)
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
-ARTICLES = tomllib.loads(files("worker.sample").joinpath("articles.toml").read_text(encoding="utf-8"))["article"]
+ARTICLES = tomllib.loads(files("worker.feeds.sample").joinpath("articles.toml").read_text(encoding="utf-8"))["article"]
 
 
 def items() -> list[ET.Element]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import schedule
-from worker.alert.schedule import next_attempt
+from worker.alerts.schedule import next_attempt
+from worker.feeds import schedule
 from worker.model import Freshness, Rhythm
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

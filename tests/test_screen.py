@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from worker import times
-from worker.screen import Screen, inert
+from worker.model import times
+from worker.runtime.screen import Screen, inert
 
 AT = "2026-02-06T21:13:05+00:00"
 

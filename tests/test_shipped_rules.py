@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from worker.analysis.text import analyse
 from worker.evaluate import evaluate_rules, read_labelled
-from worker.match import Source, failing_tests, match
 from worker.rules import compile_rules
-from worker.text import analyse
+from worker.rules.match import Source, failing_tests, match
 
 ROOT = Path(__file__).parents[1]
 SEEDS = Path(__file__).parents[2] / "shared" / "seeds"
@@ -166,7 +166,7 @@ def test_the_manuals_tables(query, yes, no):
 
 def test_the_manual_shows_every_operator():
     """What the language has, the manual names."""
-    from worker.query.nodes import Operator, Scope
+    from worker.rules.query.nodes import Operator, Scope
 
     assert len(ROWS) >= 23
     for word in [*Operator, *(f"{scope}:" for scope in Scope), "ATLEAST/", "AND", "OR", "NOT", "/s", "/p"]:

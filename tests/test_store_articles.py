@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from stored import LEASE, NEW, NOW, add, article, mark, publish, sighting
 
-from worker.dedupe import Fingerprint, fingerprint
+from worker.analysis.copies import Fingerprint, fingerprint
+from worker.analysis.text import analyse
 from worker.model import Novelty, NoveltyKind, Origin
 from worker.store import Store, articles, entries
-from worker.text import analyse
 
 TEXT = (
     "Le pont de la rivière Sékong a été ouvert mardi à la circulation par le gouverneur de la province d'Attapeu. "
@@ -20,9 +20,9 @@ LONGER = (
 )
 
 
-def candidates(store: Store, text: str, url: str = "", but: int | None = None) -> list[int]:
+def candidates(store: Store, text: str, url: str = "", exclude: int | None = None) -> list[int]:
     with store.read() as tx:
-        return [c.article_id for c in articles.candidates(tx, mark(text), url=url, but=but)]
+        return [c.article_id for c in articles.candidates(tx, mark(text), url=url, exclude=exclude)]
 
 
 def copy_of(original: int) -> Novelty:
@@ -45,7 +45,7 @@ def test_an_original_is_found_by_digest_address_or_bands(store: Store, text: str
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")
     add(store, "Sans adresse", body="Un autre article encore.")
     assert candidates(store, text, url) == ([original] if found else [])
-    assert candidates(store, text, url, but=original) == []
+    assert candidates(store, text, url, exclude=original) == []
 
 
 def test_a_duplicate_is_never_an_original(store: Store) -> None:
@@ -63,11 +63,11 @@ def test_a_copy_of_the_same_title_and_text_stands_for_its_original(store: Store)
     made = fingerprint(analyse(other.title, other.body, "fr"))
     with store.ingest() as tx:
         copy, _ = articles.add(tx, other, made, copy_of(original), origin=Origin.FEED, now=NOW)
-        found = articles.candidates(tx, made, url="", but=None)
+        found = articles.candidates(tx, made, url="", exclude=None)
         assert [(one.article_id, one.title) for one in found] == [(original, "Le pont"), (original, other.title)]
-        assert articles.candidates(tx, made, url="", but=original) == ()
+        assert articles.candidates(tx, made, url="", exclude=original) == ()
         retitled = fingerprint(analyse("Encore un titre", other.body, "fr"))
-        assert [one.title for one in articles.candidates(tx, retitled, url="", but=copy)] == ["Le pont"]
+        assert [one.title for one in articles.candidates(tx, retitled, url="", exclude=copy)] == ["Le pont"]
 
 
 def test_an_original_behind_very_many_copies_is_found(store: Store) -> None:
@@ -96,7 +96,7 @@ def test_a_candidate_carries_what_is_compared(store: Store) -> None:
     """Its fingerprint as stored, its date, and whether it stands at the same address."""
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")
     with store.read() as tx:
-        (candidate,) = articles.candidates(tx, mark(LONGER), url="https://a.example/1", but=None)
+        (candidate,) = articles.candidates(tx, mark(LONGER), url="https://a.example/1", exclude=None)
         assert articles.fingerprint_of(tx, original) == candidate.fingerprint
     wanted = mark(TEXT)
     assert (candidate.published, candidate.same_url) == (NOW, True)

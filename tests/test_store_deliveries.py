@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from stored import LEASE, NOW, claim, finish, message, open_one, owe, owed, states
+from stored import LEASE, NOW, claim, create_obligations, finish, message, open_one, owed, states
 
 from worker.model import DeliveryState, Notice, Outcome, TargetState
-from worker.store import Store, collecting, deliveries, targets
+from worker.store import Store, deliveries, open_deliveries, targets
 
 MINUTE = timedelta(minutes=1)
 
@@ -62,7 +62,7 @@ def test_what_joins_between_draft_and_claim_is_not_left_out(store: Store) -> Non
     delivery_id = open_one(store)
     with store.read() as tx:
         before = deliveries.draft(tx, delivery_id)
-    owe(store, 1, owed("trade", occasion="development"))
+    create_obligations(store, 1, owed("trade", occasion="development"))
     with store.write() as tx:
         assert deliveries.claim(tx, before, message(delivery_id), owner="one", now=NOW, lease=LEASE) is None
     assert states(store) == {"open": 1}
@@ -285,8 +285,8 @@ def test_a_notice_is_open_until_it_is_sealed_and_goes_to_each_recipient(store: S
     """Two notices are two messages."""
     notice = Notice(subject="Sujet", body="Le corps, accentué.")
     with store.write() as tx:
-        collecting.notify(tx, "ops", ["log:a", "log:b"], notice, NOW)
-        collecting.notify(tx, "ops", ["log:a"], notice, NOW)
+        open_deliveries.notify(tx, "ops", ["log:a", "log:b"], notice, NOW)
+        open_deliveries.notify(tx, "ops", ["log:a"], notice, NOW)
     first, second, third = due(store)
     with store.read() as tx:
         draft = deliveries.draft(tx, first)

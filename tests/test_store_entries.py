@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
-from worker.identify import SightingKind, identify, keys
+from worker.feeds.identify import SightingKind, identify, keys
 from worker.model import EntryState, ParsedEntry
 from worker.store import Store, entries, leases, open_store, pages, quarantine, upkeep
 

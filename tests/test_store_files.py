@@ -15,11 +15,10 @@ import sqlalchemy as sa
 from feedserver import FeedServer
 from rig import Item, Site, rss
 
-from worker.app.doctor import examine
 from worker.errors import StoreUnusableError
+from worker.runtime.doctor import examine
 from worker.store import open_store, upkeep
-from worker.store.backup import backup, restore
-from worker.store.files import make_folder, open_to_others
+from worker.store.files import backup, make_folder, open_to_others, restore
 
 ROOT = Path(__file__).parents[1]
 

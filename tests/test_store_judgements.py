@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from stored import NOW, add, owe, owed
+from stored import NOW, add, create_obligations, owed
 
 from worker.model import Judgement
 from worker.store import Store, judgements, upkeep
@@ -26,8 +26,8 @@ def judge(store: Store, article_id: int, rule: str, judgement: Judgement, now: d
 def test_matches_and_judgements_are_counted_by_rule(store: Store) -> None:
     """Judged or not, each article once for each rule; what was missed is told apart."""
     one, two, three = (add(store, title) for title in ("Un", "Deux", "Trois"))
-    owe(store, one, owed("visit"), owed("visit", "log:b"), owed("trade"))
-    owe(store, two, owed("visit"))
+    create_obligations(store, one, owed("visit"), owed("visit", "log:b"), owed("trade"))
+    create_obligations(store, two, owed("visit"))
     judge(store, one, "visit", RELEVANT)
     judge(store, two, "visit", NOISE)
     judge(store, three, "visit", RELEVANT)
@@ -43,7 +43,7 @@ def test_matches_and_judgements_are_counted_by_rule(store: Store) -> None:
 def test_the_last_word_counts(store: Store) -> None:
     """An analyst may think again."""
     one = add(store, "Un")
-    owe(store, one, owed("visit"))
+    create_obligations(store, one, owed("visit"))
     judge(store, one, "visit", RELEVANT)
     judge(store, one, "visit", NOISE)
     assert tallies(store)["visit"] == Tally(matched=1, last=NOW, relevant=0, noise=1)
@@ -51,7 +51,7 @@ def test_the_last_word_counts(store: Store) -> None:
 
 def test_only_since_a_moment(store: Store) -> None:
     """Older matches and judgements are left out."""
-    owe(store, add(store, "Un"), owed("visit"))
+    create_obligations(store, add(store, "Un"), owed("visit"))
     judge(store, add(store, "Deux"), "flood", RELEVANT)
     assert not tallies(store, NOW + timedelta(seconds=1))
 

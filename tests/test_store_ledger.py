@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from stored import NOW, add, claim, finish, match, open_one, owe, owed, states, suppressed
+from stored import NOW, add, claim, create_obligations, finish, match, open_one, owed, states, suppressed
 
 from worker.model import Outcome, Suppression
-from worker.store import Store, collecting, deliveries, ledger
+from worker.store import Store, deliveries, ledger, open_deliveries
 
 
 def owed_ids(store: Store) -> dict[tuple[str, str], int | None]:
@@ -20,9 +20,9 @@ def owed_ids(store: Store) -> dict[tuple[str, str], int | None]:
 def test_several_rules_for_one_article_and_recipient_make_one_message(store: Store) -> None:
     """Also where the second comes with a later text, as long as nothing was sealed."""
     one, other = add(store, "Un"), add(store, "Deux")
-    assert owe(store, one, owed("visit"), owed("trade"), owed("visit", "log:b")) == 2
-    assert owe(store, one, owed("flood", occasion="development")) == 0
-    assert owe(store, other, owed("visit")) == 1
+    assert create_obligations(store, one, owed("visit"), owed("trade"), owed("visit", "log:b")) == 2
+    assert create_obligations(store, one, owed("flood", occasion="development")) == 0
+    assert create_obligations(store, other, owed("visit")) == 1
     found = owed_ids(store)
     with store.read() as tx:
         assert [line.state for line in ledger.lines(tx, one)] == ["open"] * 4
@@ -37,7 +37,7 @@ def test_nothing_joins_a_sealed_message(store: Store) -> None:
     """Its bytes are fixed: what comes later goes in another."""
     delivery_id = open_one(store)
     assert claim(store, delivery_id) is not None
-    assert owe(store, 1, owed("trade", occasion="development")) == 1
+    assert create_obligations(store, 1, owed("trade", occasion="development")) == 1
     found = owed_ids(store)
     assert found["trade", "log:a"] not in (None, delivery_id)
     assert states(store) == {"sealed": 1, "open": 1}
@@ -46,9 +46,9 @@ def test_nothing_joins_a_sealed_message(store: Store) -> None:
 def test_what_is_owed_is_owed_once(store: Store) -> None:
     """A job that runs twice owes nothing more; another occasion is another obligation."""
     article_id = add(store, "Un")
-    assert owe(store, article_id, owed()) == 1
-    assert owe(store, article_id, owed()) == 0
-    assert owe(store, article_id, suppressed()) == 0
+    assert create_obligations(store, article_id, owed()) == 1
+    assert create_obligations(store, article_id, owed()) == 0
+    assert create_obligations(store, article_id, suppressed()) == 0
     with store.read() as tx:
         (line,) = ledger.lines(tx, article_id)
         assert (line.verdict, line.suppression, line.state, line.due) == ("owed", "", "open", NOW)
@@ -59,7 +59,7 @@ def test_what_is_owed_is_owed_once(store: Store) -> None:
 def test_what_is_suppressed_keeps_its_reason_and_sends_nothing(store: Store) -> None:
     """It counts as decided."""
     article_id = add(store, "Un")
-    assert owe(store, article_id, suppressed(why=Suppression.BACKLOG)) == 0
+    assert create_obligations(store, article_id, suppressed(why=Suppression.BACKLOG)) == 0
     with store.read() as tx:
         (line,) = ledger.lines(tx, article_id)
         assert ledger.decided(tx, article_id) == {("visit", "log:a")}
@@ -71,7 +71,7 @@ def test_what_is_suppressed_keeps_its_reason_and_sends_nothing(store: Store) -> 
 def test_a_match_comes_back_with_its_proof(store: Store) -> None:
     """The words that matched, in the text that they stand in."""
     article_id = add(store, "Un titre")
-    owe(store, article_id, owed("visit"))
+    create_obligations(store, article_id, owed("visit"))
     with store.read() as tx:
         (found,) = ledger.matches(tx, article_id)
     assert (found.rule_id, found.rule_name, found.severity, found.revision) == ("visit", "Règle visit", "high", 1)
@@ -98,7 +98,7 @@ def test_a_key_is_never_used_again(store: Store) -> None:
     with store.write() as tx:
         for now in (NOW, NOW, NOW + timedelta(seconds=1)):
             for recipient in ("log:a", "log:b"):
-                collecting.open_delivery(tx, "a", recipient, "notice", due=now, now=now)
+                open_deliveries.open_delivery(tx, "a", recipient, "notice", due=now, now=now)
         keys = {deliveries.draft(tx, n).key for n in range(1, 7)}
     assert len(keys) == 6
 
@@ -111,7 +111,7 @@ def test_a_ledger_that_adds_up_has_no_breach(store: Store) -> None:
         finish(store, claimed, Outcome.SENT if outcome == "sent" else Outcome.RETRY, state=outcome)
     claim(store, open_one(store, title="sealed"))
     open_one(store, title="open")
-    owe(store, add(store, "suppressed"), suppressed())
+    create_obligations(store, add(store, "suppressed"), suppressed())
     with store.read() as tx:
         assert ledger.audit(tx) == ()
 

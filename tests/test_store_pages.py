@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
+from worker.feeds.normalise.pages import line_keys
 from worker.model import PageReason
-from worker.normalise.pages import line_keys
 from worker.store import Store, entries, feeds, pages
 
 MINUTE = timedelta(minutes=1)

@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from stored import NEW, NOW, article, publish, sighting
 
-from worker.dedupe import Fingerprint, fingerprint, lines
+from worker.analysis.copies import Fingerprint, fingerprint, lines
+from worker.analysis.text import analyse
 from worker.model import Novelty, NoveltyKind, Origin
 from worker.store import Store, articles, repeated, upkeep
-from worker.text import analyse
 
 FOOTER = "Le Fil du delta paraît chaque matin sur papier et à l'écran."
 ONE = f"Le bac de Can Tho reprend la traversée après trois jours de vent. {FOOTER}"

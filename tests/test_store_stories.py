@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from stored import NEW, NOW, add
 
-from worker import story
+from worker.analysis import stories as story
+from worker.analysis.text import analyse
 from worker.model import Article, Novelty, NoveltyKind
 from worker.pipeline.stories import Weighed, Weighing, place
 from worker.store import Store, articles, open_store, stories, upkeep
 from worker.store.stories import Hand, HandKind
-from worker.text import analyse
 
 BRIDGE = (
     "Le pont de Neak Loeung, long de 2.215 mètres, a rouvert mercredi après les travaux de la société Chip Mong. Le "
@@ -87,7 +87,7 @@ def test_two_accounts_are_one_story_and_a_copy_is_in_it(store: Store) -> None:
 @pytest.mark.parametrize("when", [datetime.min, datetime.max], ids=["the first", "the last"])
 def test_the_ends_of_the_calendar_are_dates(store: Store, monkeypatch: pytest.MonkeyPatch, when: datetime) -> None:
     """A feed may say so of its articles: two of that day are one story, none of today's is in it."""
-    monkeypatch.setattr("worker.story.verdict.STRONG", 1)
+    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1)
     moment = when.replace(microsecond=0, tzinfo=UTC)
     one, two = (tell(store, title, text, published=moment) for title, text in (("Un", BRIDGE), ("Deux", AGAIN)))
     now = tell(store, "Trois", BRIDGE)
@@ -161,7 +161,7 @@ THIRD = (
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is like enough to join."""
-    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
 
 
 def test_a_weak_likeness_points_to_the_root(store: Store, weak: None) -> None:
@@ -233,12 +233,12 @@ def test_what_is_rolled_back_is_not_compared(store: Store) -> None:
     assert of(store, number) is None
 
 
-def told_of(store: Store, article_id: int) -> story.Told:
+def told_of(store: Store, article_id: int) -> story.StoryMember:
     with store.read() as tx:
         stored = articles.get(tx, article_id)
     assert stored is not None
     vector = weigh(store, stored.article.title, stored.article.body).vector
-    return story.Told(article_id=article_id, published=NOW, language="fr", vector=vector)
+    return story.StoryMember(article_id=article_id, published=NOW, language="fr", vector=vector)
 
 
 def test_a_new_text_points_elsewhere(store: Store, weak: None) -> None:

@@ -4,11 +4,26 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from stored import NEW, NOW, add, article, claim, finish, mark, open_one, owe, owed, publish, sighting, state_of, states
+from stored import (
+    NEW,
+    NOW,
+    add,
+    article,
+    claim,
+    create_obligations,
+    finish,
+    mark,
+    open_one,
+    owed,
+    publish,
+    sighting,
+    state_of,
+    states,
+)
 
-from worker.identify import SightingKind, identify, keys
+from worker.feeds.identify import SightingKind, identify, keys
 from worker.model import Novelty, NoveltyKind, Origin, Outcome, ParsedEntry
-from worker.store import Store, articles, collecting, entries, upkeep
+from worker.store import Store, articles, entries, open_deliveries, upkeep
 
 DAY = timedelta(days=1)
 LATER = NOW + DAY
@@ -66,7 +81,7 @@ def test_an_old_article_goes_with_all_that_stands_on_it(store: Store) -> None:
     parsed = ParsedEntry(guid="a", title="Un titre", summary="Un texte.")
     (seen,) = identify([parsed], {})
     (entry_id,) = publish(store, seen)
-    owe(store, add(store, "Un titre", entry_id=entry_id), owed())
+    create_obligations(store, add(store, "Un titre", entry_id=entry_id), owed())
     claimed = claim(store, 1)
     assert claimed is not None
     finish(store, claimed, Outcome.SENT, state="sent")
@@ -87,7 +102,7 @@ def test_the_ledger_keeps_the_articles_it_stands_on(store: Store) -> None:
     """An article that nobody was told of goes before one that stands in a ledger which is kept for longer."""
     add(store, "Un titre")
     told = add(store, "Un autre")
-    owe(store, told, owed())
+    create_obligations(store, told, owed())
     claimed = claim(store, 1)
     assert claimed is not None
     finish(store, claimed, Outcome.SENT, state="sent")
@@ -147,7 +162,7 @@ def test_notices_are_forgotten_when_they_ended(store: Store) -> None:
     """They carry nothing, and are kept while they wait."""
     with store.write() as tx:
         for n in range(2):
-            collecting.open_delivery(tx, "ops", f"log:{n}", collecting.NOTICE, due=NOW, now=NOW)
+            open_deliveries.open_delivery(tx, "ops", f"log:{n}", open_deliveries.NOTICE, due=NOW, now=NOW)
     claimed = claim(store, 1)
     assert claimed is not None
     finish(store, claimed, Outcome.PERMANENT, state="failed")

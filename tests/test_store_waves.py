@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from stored import NOW, article, mark, match, target
 from test_alert_volume import EVENTS, Event, counted_apart
 
+from worker.analysis.stories import StoryMember, Vector
 from worker.model import AlertPolicy, Novelty, NoveltyKind, Origin, Volume
-from worker.pipeline.owing import Came, owe
+from worker.pipeline.obligations import StoredRevision, create_obligations
 from worker.store import Store, articles, ledger, stories, upkeep, waves
-from worker.story import Told, Vector
 
 FIVE = Volume(at_least=5, per=timedelta(hours=6))
 
@@ -42,9 +42,9 @@ class Watch:
             article_id, revision_id = articles.add(tx, one, mark(one.body), novelty, origin=Origin.FEED, now=now)
             if story not in self.stories:
                 self.stories[story] = stories.found(tx, one.title, now, now)
-            told = Told(article_id=article_id, published=now, language="fr", vector=Vector.of({}))
+            told = StoryMember(article_id=article_id, published=now, language="fr", vector=Vector.of({}))
             stories.put(tx, told, self.stories[story], score=0, why="")
-            came = Came(
+            came = StoredRevision(
                 article_id=article_id,
                 revision_id=revision_id,
                 article=one,
@@ -54,7 +54,7 @@ class Watch:
                 backlog=kind == "backlog" or (kind == "copy" and of is None),
                 news=frozenset(),
             )
-            owe(tx, self.live, came, now)  # type: ignore[arg-type]  # as much of it as is asked
+            create_obligations(tx, self.live, came, now)  # type: ignore[arg-type]  # as much of it as is asked
             if kind == "news":
                 self.originals.setdefault(story, article_id)
         return article_id

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import story
-from worker.story import Candidate, StoryVerdict, Told, Vector
-from worker.story.places import CAPITALS, LONGEST, PLACES
-from worker.story.terms import Kind
-from worker.text import analyse, fold
+from worker.analysis import stories as story
+from worker.analysis.stories import Candidate, StoryMember, StoryVerdict, Vector
+from worker.analysis.stories.places import CAPITALS, LONGEST, PLACES
+from worker.analysis.stories.terms import Kind
+from worker.analysis.text import analyse, fold
 
 DAY = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -177,7 +177,7 @@ class Stream:
     """Articles one after the other, as ingest decides on them."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Told, int]] = []
+        self.told: list[tuple[StoryMember, int]] = []
         self.frequency: Counter[int] = Counter()
         self.last = 0
         #: By story that points to another: the root.
@@ -190,7 +190,9 @@ class Stream:
         own = story.hashes(found)
         frequency = {key: self.frequency[key] + 1 for key in own}
         vector, words = story.weighted(found, frequency, self.last + 1)
-        told = Told(article_id=len(self.told), published=DAY + timedelta(days=days), language=language, vector=vector)
+        told = StoryMember(
+            article_id=len(self.told), published=DAY + timedelta(days=days), language=language, vector=vector
+        )
         verdict = story.decide(told, words, self._candidates())
         number = verdict.story_id
         if number is None:
@@ -247,7 +249,7 @@ BRIDGE_ENGLISH = (
 @pytest.fixture
 def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the likeness from which an article joins: what is decided at it, not how it was chosen, is tested here."""
-    return lambda value: monkeypatch.setattr("worker.story.verdict.STRONG", value)
+    return lambda value: monkeypatch.setattr("worker.analysis.stories.decide.STRONG", value)
 
 
 def test_two_accounts_of_one_event_are_one_story() -> None:
@@ -313,11 +315,13 @@ def test_time_parts_stories(days: float, same: bool) -> None:
     assert (verdict.group == 1) is same
 
 
-def same_texts(*numbers: int, roots: Mapping[int, int] | None = None) -> tuple[Told, dict[int, str], list[Candidate]]:
+def same_texts(
+    *numbers: int, roots: Mapping[int, int] | None = None
+) -> tuple[StoryMember, dict[int, str], list[Candidate]]:
     """An article, and stories of one article each that say the same; `roots` by story."""
     one = story.bag(analyse("Le pont", BRIDGE, "fr"))
     vector, words = story.weighted(one, {}, 1)
-    told = [Told(article_id=n, published=DAY, language="fr", vector=vector) for n in range(len(numbers) + 1)]
+    told = [StoryMember(article_id=n, published=DAY, language="fr", vector=vector) for n in range(len(numbers) + 1)]
     candidates = [
         Candidate(story_id=number, root=(roots or {}).get(number, number), articles=(told[n],))
         for n, number in enumerate(numbers)
@@ -373,7 +377,7 @@ def test_an_article_without_words_begins_its_own_story() -> None:
 
 def test_what_ships_is_scaled_to_140_articles_of_a_language(tmp_path: Path) -> None:
     """A language with many articles does not make the words of another rare; what stands in one article is left out."""
-    from worker.story.generate import generate
+    from worker.analysis.stories.generate import generate
 
     lines = [
         ("fr", "un canal"),

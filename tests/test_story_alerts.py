@@ -12,10 +12,10 @@ import pytest
 from desk import Desk, email_target, feed, scripted
 from rig import Item
 
-from worker.engine.once import _deliveries
-from worker.model import DigestPolicy, Escalation, Outcome, Quiet, Receipt, Route, Telling, Throttle
+from worker.model import DigestPolicy, Escalation, NotificationPolicy, Outcome, Quiet, Receipt, Route, Throttle
 from worker.pipeline.redeciding import owe_again
-from worker.store import ledger, revisiting, silences, standing
+from worker.runtime.single_pass import _deliveries
+from worker.store import ledger, notification_history, revisiting, silences
 
 A, B, C = (f"https://{name}.example/feed" for name in "abc")
 MAIL = "mailto:a@example.org"
@@ -43,7 +43,7 @@ ELSEWHERE = "Hun Sen prépare une visite de la centrale de Kampot, où les turbi
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
-    with Desk(tmp_path, feeds=feeds, targets=targets, telling=Telling()) as made:
+    with Desk(tmp_path, feeds=feeds, targets=targets, telling=NotificationPolicy()) as made:
         yield scripted(monkeypatch, made)
 
 
@@ -107,13 +107,13 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
         f'[[rule]]\nid = "{name}"\nname = "{name}"\nseverity = "{name}"\nwhen = "={word}"\n'
         for name, word in (("medium", "arrivé"), ("critical", "poursuit"))
     )
-    desk.reload(rules=rules, telling=Telling(group_wait=timedelta(minutes=5)))
+    desk.reload(rules=rules, telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
     publish(desk, A, ACCOUNTS[0], title="Le premier")
     await desk.pass_()
     publish(desk, B, ACCOUNTS[1], title="Le second")
     await desk.pass_()
     desk.later(minutes=10)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     (mail,) = mails(desk)
     assert mail["Subject"] == "[critical] critical: Le second (+1)"
     text = plain(mail)
@@ -122,7 +122,7 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
 
 async def test_what_perhaps_is_the_same_is_a_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its own thread, with the other's title and outlet; "also in" names no outlet that only resembles."""
-    monkeypatch.setattr("worker.story.verdict.STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, ACCOUNTS[1])
@@ -144,7 +144,7 @@ async def test_a_follow_up_waits_for_its_first(desk: Desk) -> None:
     await desk.pass_()
     assert len(desk.attempts) == 1
     desk.later(minutes=10)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     first, again, second = mails(desk)
     assert first["Message-ID"] == again["Message-ID"] == second["In-Reply-To"]
 
@@ -157,7 +157,7 @@ async def test_a_follow_up_becomes_the_first_if_that_dies(desk: Desk) -> None:
     publish(desk, B, ACCOUNTS[1])
     await desk.pass_()
     desk.later(minutes=10)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     _, _, second = mails(desk)
     assert second["In-Reply-To"] is None
     assert not second["Subject"].startswith("Re:")
@@ -165,7 +165,7 @@ async def test_a_follow_up_becomes_the_first_if_that_dies(desk: Desk) -> None:
 
 async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
     """What changed stands in the mail, before and after; a text that is only reworded is recorded and no more."""
-    desk.reload(telling=Telling(follow_up=("correction",)))
+    desk.reload(telling=NotificationPolicy(follow_up=("correction",)))
     publish(desk, A, f"{OPENING} Le pont coûtera 120 millions de dollars.")
     await desk.pass_()
     desk.later(hours=1)
@@ -183,7 +183,7 @@ async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
 
 async def test_what_follow_up_leaves_out_is_told_together(desk: Desk) -> None:
     """With realert nothing is lost: the other accounts come in one message when the time is over."""
-    desk.reload(telling=Telling(follow_up=(), realert=timedelta(hours=6)))
+    desk.reload(telling=NotificationPolicy(follow_up=(), realert=timedelta(hours=6)))
     for hours, url, text in zip((1, 1, 1), (A, B, C), ACCOUNTS, strict=True):
         publish(desk, url, text)
         await desk.pass_()
@@ -191,14 +191,17 @@ async def test_what_follow_up_leaves_out_is_told_together(desk: Desk) -> None:
     assert len(desk.attempts) == 1
     assert desk.rows("SELECT state, hold FROM delivery WHERE state != 'sent'") == [("open", "realert")]
     desk.later(hours=3, minutes=1)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert len(desk.attempts) == 2
     assert all(name in plain(mails(desk)[1]) for name in ("La Dépêche", "Le Courrier"))
 
 
 async def test_a_digest_says_what_was_held_back(desk: Desk) -> None:
     """At its hour everything comes in one message, which ends with what was not told and why."""
-    desk.reload(targets=[replace(desk.targets[0], digest=DigestPolicy(at="30 7 * * *"))], telling=Telling(follow_up=()))
+    desk.reload(
+        targets=[replace(desk.targets[0], digest=DigestPolicy(at="30 7 * * *"))],
+        telling=NotificationPolicy(follow_up=()),
+    )
     publish(desk, A, ACCOUNTS[0])
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
@@ -206,16 +209,16 @@ async def test_a_digest_says_what_was_held_back(desk: Desk) -> None:
     await desk.pass_()
     assert desk.attempts == []
     desk.now = desk.now.replace(hour=7, minute=29) + timedelta(days=1)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert desk.attempts == []
     desk.later(minutes=1)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     (digest,) = mails(desk)
     assert "Kampot" in plain(digest)
     assert "Vientiane" in plain(digest)
     assert [row[0] for row in desk.rows("SELECT suppression FROM obligation WHERE verdict != 'owed'")] == ["same-story"]
     with desk.store.read() as tx:
-        assert standing.held_back(tx, MAIL) == {}
+        assert notification_history.held_back(tx, MAIL) == {}
     assert "1 " in plain(digest).rstrip().splitlines()[-1]
 
 
@@ -227,8 +230,8 @@ async def test_a_night_holds_once_and_what_is_critical_breaks_it(desk: Desk) -> 
     await desk.pass_()
     assert desk.rows("SELECT state, hold FROM delivery") == [("open", "quiet-hours")]
     desk.now = desk.now.replace(hour=6, minute=30) + timedelta(days=1)
-    await _deliveries(desk.edges)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
+    await _deliveries(desk.context)
     assert len(desk.attempts) == 1
 
 
@@ -237,10 +240,10 @@ async def test_what_was_due_before_the_night_is_not_sent_in_it(desk: Desk) -> No
     publish(desk, A, ACCOUNTS[0])
     await desk.poll(A)
     night = (Quiet(since=time(22), until=time(6, 30)),)
-    desk.reload(telling=Telling(group_wait=timedelta(minutes=5)))
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
     await desk.pass_()
     desk.reload(targets=[replace(desk.targets[0], quiet=night)], now=desk.now.replace(hour=23))
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert desk.attempts == []
     assert desk.one("SELECT hold FROM delivery") == "quiet-hours"
 
@@ -249,14 +252,14 @@ async def test_throttled_alerts_come_together(desk: Desk) -> None:
     """Beyond its number a rule's alerts wait until the time is over, and come as one."""
     desk.reload(
         targets=[replace(desk.targets[0], throttle=Throttle(alerts=1, per=timedelta(hours=1)))],
-        telling=Telling(key="article"),
+        telling=NotificationPolicy(key="article"),
     )
     publish(desk, A, *ACCOUNTS)
     await desk.pass_()
     assert len(desk.attempts) == 1
     assert desk.rows("SELECT hold FROM delivery WHERE state = 'open'") == [("throttled",)]
     desk.later(hours=1, seconds=1)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert len(desk.attempts) == 2
 
 
@@ -274,14 +277,14 @@ def silence(desk: Desk, **what: object) -> None:
 @pytest.mark.parametrize("when", ["before", "while open"])
 async def test_a_silence_holds_what_comes_and_what_was_open(desk: Desk, what: dict[str, object], when: str) -> None:
     """Whether it came before the article or after, nothing is told, and the ledger says who asked for it."""
-    desk.reload(telling=Telling(group_wait=timedelta(minutes=5)))
+    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
     if when == "before" and "story_id" not in what:
         silence(desk, **what)
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     silence(desk, **what)
     desk.later(minutes=6)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert desk.attempts == []
     wanted = "muted-story" if "story_id" in what else "silenced"
     ((suppression, why),) = desk.rows("SELECT suppression, why FROM obligation")
@@ -297,7 +300,8 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
     """A second target is told when nobody acknowledged in time, and not when somebody did."""
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
     route = Route(
-        targets=("desk",), telling=Telling(escalation=Escalation(targets=("boss",), after=timedelta(minutes=30)))
+        targets=("desk",),
+        telling=NotificationPolicy(escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))),
     )
     desk.reload(targets=[*desk.targets, boss], routes=[route])
     publish(desk, A, ACCOUNTS[0])
@@ -306,7 +310,7 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
         with desk.store.write() as tx:
             silences.acknowledge(tx, 1, "ana", desk.now)
     desk.later(minutes=31)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert desk.told == ([MAIL] if answered else [MAIL, "mailto:boss@example.org"])
     assert occasions(desk) == ["first owed", f"escalation {'suppressedacknowledged' if answered else 'owed'}"]
 
@@ -316,7 +320,7 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
 async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[str, object], lifted: bool) -> None:
     """What was silenced before it was sent is not reminded of; sent after all, it is."""
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
-    telling = Telling(
+    telling = NotificationPolicy(
         group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
     )
     desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), telling=telling)])
@@ -324,9 +328,9 @@ async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[st
     await desk.pass_()
     silence(desk, **what, until=desk.now + timedelta(minutes=30))
     desk.later(minutes=11)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     desk.later(minutes=40)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     reason = "muted-story" if "story_id" in what else "silenced"
     assert desk.told == []
     assert occasions(desk) == [f"first suppressed{reason}", f"escalation suppressed{reason}"]
@@ -334,18 +338,18 @@ async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[st
         return
     with desk.store.ingest() as tx:
         (one,) = revisiting.of_ids(tx, [1])
-        assert owe_again(tx, desk.edges.live, one, desk.now)
+        assert owe_again(tx, desk.context.live, one, desk.now)
     desk.later(minutes=11)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     desk.later(minutes=31)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     assert desk.told == [MAIL, "mailto:boss@example.org"]
 
 
 async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk) -> None:
     """Two stories turn out to be one while a first message waits: a follow-up has no reminder."""
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
-    telling = Telling(
+    telling = NotificationPolicy(
         group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
     )
     desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), telling=telling)])
@@ -354,8 +358,8 @@ async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk
     with desk.store.write() as tx:
         ledger.call_follow_up(tx, 1)
     desk.later(minutes=41)
-    await _deliveries(desk.edges)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
+    await _deliveries(desk.context)
     assert desk.told == [MAIL]
     assert occasions(desk) == ["follow-up owed", "escalation suppressedsame-story"]
 
@@ -363,11 +367,11 @@ async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk
 @pytest.mark.parametrize("sealed", [True, False], ids=["both told", "one still open"])
 async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None:
     """What was sent stays; what is open becomes a follow-up; later articles go below the thread."""
-    desk.reload(telling=Telling() if sealed else Telling(group_wait=timedelta(minutes=5)))
+    desk.reload(telling=NotificationPolicy() if sealed else NotificationPolicy(group_wait=timedelta(minutes=5)))
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     desk.later(minutes=6)
-    await _deliveries(desk.edges)
+    await _deliveries(desk.context)
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     desk.later(minutes=1)
@@ -379,12 +383,12 @@ async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None
     assert desk.rows("SELECT id FROM story WHERE merged_into IS NOT NULL") == [(2,)]
     desk.later(minutes=6)
     for _ in range(2):
-        await _deliveries(desk.edges)
+        await _deliveries(desk.context)
     publish(desk, B, ACCOUNTS[1])
     await desk.pass_()
     desk.later(minutes=6)
     for _ in range(2):
-        await _deliveries(desk.edges)
+        await _deliveries(desk.context)
     first, *_, last = mails(desk)
     assert len(desk.attempts) == 3
     assert first["Message-ID"] in last["References"]

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.story import Index, Told, Vector
-from worker.story import likeness as module
+from worker.analysis.stories import Index, StoryMember, Vector
+from worker.analysis.stories import likeness as module
 
 NOW = datetime(2026, 2, 6, 8, tzinfo=UTC)
 
 
-def told(number: int, *terms: int, days: float = 0, language: str = "fr") -> Told:
+def told(number: int, *terms: int, days: float = 0, language: str = "fr") -> StoryMember:
     """An article of terms that weigh alike."""
     vector = Vector.of(dict.fromkeys(terms, 1.0), dict.fromkeys(terms, 1.0))
-    return Told(article_id=number, published=NOW + timedelta(days=days), language=language, vector=vector)
+    return StoryMember(article_id=number, published=NOW + timedelta(days=days), language=language, vector=vector)
 
 
 def found(index: Index, *terms: int, days: float = 0) -> dict[int, list[int]]:
@@ -79,7 +79,7 @@ terms = st.dictionaries(
 
 
 @st.composite
-def articles(draw: st.DrawFn) -> Told:
+def articles(draw: st.DrawFn) -> StoryMember:
     """Articles of few terms, so that they share some."""
     of = draw(terms)
     vector = Vector.of(
@@ -89,11 +89,11 @@ def articles(draw: st.DrawFn) -> Told:
         draw(st.sampled_from([0, 30, 59, 60, 500])),
     )
     moment = NOW + timedelta(hours=draw(st.integers(-200, 200)))
-    return Told(article_id=1, published=moment, language=draw(st.sampled_from(["fr", "en"])), vector=vector)
+    return StoryMember(article_id=1, published=moment, language=draw(st.sampled_from(["fr", "en"])), vector=vector)
 
 
 @given(articles(), st.lists(articles(), max_size=6))
-def test_arrays_say_what_loops_say(new: Told, others: list[Told]) -> None:
+def test_arrays_say_what_loops_say(new: StoryMember, others: list[StoryMember]) -> None:
     """Of each pair, for any articles."""
     for found, other in zip(module.likenesses(new, others), others, strict=True):
         score, is_particular, margin = by_loops(new, other)
@@ -101,7 +101,7 @@ def test_arrays_say_what_loops_say(new: Told, others: list[Told]) -> None:
         assert found.is_particular is is_particular or margin < 1e-9
 
 
-def by_loops(a: Told, b: Told) -> tuple[float, bool, float]:
+def by_loops(a: StoryMember, b: StoryMember) -> tuple[float, bool, float]:
     """The likeness of two articles, whether what they share is particular, and how near that was to being otherwise."""
     few, many = (a, b) if len(a.vector) <= len(b.vector) else (b, a)
     one, other = columns(few.vector), columns(many.vector)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import text
+from worker.analysis import text
+from worker.analysis.text import document as tokeniser
+from worker.analysis.text import folding
 from worker.model import Part
-from worker.text import folding, tokeniser
 
 #: Texts rich in what the tokeniser treats specially.
 TEXTS = st.text(

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from worker import times
-from worker.times import counted
+from worker.model import times
+from worker.model.times import counted
 
 SUMMER, WINTER = datetime(2026, 7, 1, 3, 6, 9, tzinfo=UTC), datetime(2026, 12, 1, 3, 6, 9, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import toml
+from worker.config import toml
 from worker.errors import UserError
 
 SOURCE = """\

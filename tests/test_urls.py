@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import urls
+from worker.net import urls
 
 SAME = {
     "scheme": ["http://news.test/a", "https://news.test/a", "HTTPS://NEWS.test/a"],

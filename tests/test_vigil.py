@@ -18,17 +18,28 @@ from hypothesis import strategies as st
 from rig import Item, Site
 from stored import sighting
 
-from worker.app import doctor as app_doctor
-from worker.app import run as app_run
-from worker.app import vigil as app_vigil
-from worker.app.vigil import Vigil
-from worker.app.worker import Worker
+from worker.alerts.self_watch import (
+    DISK_ENOUGH,
+    DISK_LOW,
+    LOG_LARGE,
+    ActiveCondition,
+    Facts,
+    FeedFacts,
+    Kind,
+    RuleFacts,
+    conditions,
+    ended,
+)
 from worker.errors import StoreBusyError
 from worker.model import FetchReason, Outcome, Receipt, Secret
 from worker.net.dial import NotDialled
-from worker.store import conditions as stored
+from worker.runtime import doctor as app_doctor
+from worker.runtime import run as app_run
+from worker.runtime import self_watch as app_vigil
+from worker.runtime.self_watch import Vigil
+from worker.runtime.worker import Worker
 from worker.store import deliveries, entries, feeds, open_store, targets, upkeep
-from worker.vigil import DISK_ENOUGH, DISK_LOW, LOG_LARGE, Facts, FeedFacts, Kind, On, RuleFacts, conditions, ended
+from worker.store import upkeep as stored
 
 NOW = datetime(2026, 2, 27, 8, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -116,8 +127,8 @@ def test_what_is_on_ends_well_below_what_it_began_at(facts: Facts, key: str, las
     assert (key in {one.key for one in conditions(facts, NOW, frozenset({key}))}) is lasts
 
 
-def noted(kind: Kind, about: str = "", *, seen: datetime = NOW) -> On:
-    return On(key=f"{kind}:{about}", kind=kind, words="w", since=NOW - DAY, seen=seen)
+def noted(kind: Kind, about: str = "", *, seen: datetime = NOW) -> ActiveCondition:
+    return ActiveCondition(key=f"{kind}:{about}", kind=kind, words="w", since=NOW - DAY, seen=seen)
 
 
 LOOKS = [
@@ -139,7 +150,7 @@ LOOKS = [
 
 
 @pytest.mark.parametrize(("on", "kinds", "over"), LOOKS)
-def test_who_may_say_that_it_is_over(on: On, kinds: Collection[Kind], over: bool) -> None:
+def test_who_may_say_that_it_is_over(on: ActiveCondition, kinds: Collection[Kind], over: bool) -> None:
     """Whoever could have found it, or anybody after a while."""
     facts = Facts(owner="a", feeds=[feed()], rules=[rule()])
     assert ended([on], [], facts, looked_for=frozenset(kinds), now=NOW) == ((on,) if over else ())
@@ -177,7 +188,7 @@ def test_a_feed_is_silent_only_beyond_its_own_pauses(hours: list[float], failure
 def test_retention_ends_no_silence(facts: Facts, kind: Kind, came: bool) -> None:
     """A silence that was told lasts until something comes, however little is kept of what it was judged by."""
     since, last = NOW - 2 * DAY, (NOW - HOUR,) * came
-    on = On(key=f"{kind}:{FEED if facts.feeds else 'visit'}", kind=kind, words="w", since=since, seen=NOW)
+    on = ActiveCondition(key=f"{kind}:{FEED if facts.feeds else 'visit'}", kind=kind, words="w", since=since, seen=NOW)
     facts = Facts(
         feeds=[replace(one, arrivals=(*one.arrivals, *last)) for one in facts.feeds],
         rules=[replace(one, matches=(*one.matches, *last)) for one in facts.rules],
@@ -215,18 +226,18 @@ async def publish_daily(desk: Desk, days: int) -> None:
 async def test_a_feed_that_falls_silent_is_told_once_and_so_is_its_return(desk: Desk) -> None:
     """Also by a worker that was started meanwhile."""
     await publish_daily(desk, 12)
-    Vigil(desk.edges).look(0, desk.now, everything=True)
+    Vigil(desk.context).look(0, desk.now, everything=True)
     assert notices(desk) == []
     desk.later(days=3)
     await desk.pass_()
     for _ in range(2):
-        Vigil(desk.edges).look(0, desk.now, everything=True)
-        Vigil(desk.edges).look(0, desk.now, everything=False)
+        Vigil(desk.context).look(0, desk.now, everything=True)
+        Vigil(desk.context).look(0, desk.now, everything=False)
     assert notices(desk) == ["Le Fil: nothing new since 2026-02-17 08:30 UTC"]
     desk.web.feed(FEED, [Item("back", "Hun Sen revient", f"{VISIT} Il revient.")])
     await desk.pass_()
     for _ in range(2):
-        Vigil(desk.edges).look(0, desk.now, everything=True)
+        Vigil(desk.context).look(0, desk.now, everything=True)
     assert notices(desk)[1:] == ["over: Le Fil: nothing new since 2026-02-17 08:30 UTC"]
     assert desk.one("SELECT count(*) FROM condition") == 0
 
@@ -241,7 +252,7 @@ async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: 
     answers, desk.web.pages[FEED] = desk.web.pages[FEED], down
     for hours in range(4):
         await desk.pass_()
-        Vigil(desk.edges).look(0, desk.now, everything=True)
+        Vigil(desk.context).look(0, desk.now, everything=True)
         desk.later(hours=hours)
     assert desk.rows("SELECT failures, last_result FROM feed") == [(0, "dns_error")]
     assert notices(desk) == ["the name server does not answer"]
@@ -249,7 +260,7 @@ async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: 
     desk.web.pages[FEED] = answers
     desk.later(days=1)
     await desk.pass_()
-    Vigil(desk.edges).look(0, desk.now, everything=True)
+    Vigil(desk.context).look(0, desk.now, everything=True)
     assert notices(desk)[1:] == ["over: the name server does not answer"]
 
 
@@ -265,7 +276,7 @@ async def test_pages_that_cannot_be_used_are_told_once_and_their_return(desk: De
         desk.web.feed(FEED, [Item(f"{number}", "Le pont de Vinh rouvre", story, link)])
         await desk.pass_()
         desk.later(minutes=1)
-        Vigil(desk.edges).look(0, desk.now, everything=True)
+        Vigil(desk.context).look(0, desk.now, everything=True)
 
     for number in range(7):
         await publish(number, "Acceptez les traceurs.")
@@ -280,7 +291,7 @@ async def test_a_parked_target_is_told_once_and_its_return_too(desk: Desk) -> No
     desk.script["log"] = [Receipt(outcome=Outcome.BROKEN, detail="535 no")]
     desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
     await desk.pass_()
-    vigil = Vigil(desk.edges)
+    vigil = Vigil(desk.context)
     assert vigil.well
     vigil.look(0, desk.now, everything=False)
     assert not vigil.well
@@ -293,7 +304,7 @@ async def test_a_parked_target_is_told_once_and_its_return_too(desk: Desk) -> No
 
 async def test_c03_a_tick_missed_and_a_busy_store_pass(desk: Desk) -> None:
     """A pause of the loop, and a transaction that waited in vain, are told together, and are over ten minutes later."""
-    vigil = Vigil(desk.edges)
+    vigil = Vigil(desk.context)
     vigil.tick(100)
     vigil.tick(119)
     vigil.look(119, desk.now, everything=False)
@@ -322,7 +333,7 @@ async def test_a_full_disk_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
 
     free = [DISK_LOW - 1]
     monkeypatch.setattr(app_vigil.shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
-    vigil = Vigil(desk.edges)
+    vigil = Vigil(desk.context)
     for room in (DISK_LOW - 1, DISK_LOW + 1, DISK_ENOUGH, DISK_ENOUGH):
         free[0] = room
         vigil.look(0, desk.now, everything=False)
@@ -335,7 +346,7 @@ def test_a_worker_that_died_is_told_of_by_the_next(desk: Desk) -> None:
     with desk.store.write() as tx:
         upkeep.beat(tx, beat)
     for _ in range(2):
-        app_run._take_over(desk.store, desk.edges.live)
+        app_run._take_over(desk.store, desk.context.live)
         desk.store.close()
     assert notices(desk) == ["the worker was not running"]
 
@@ -376,7 +387,7 @@ def pair(desk: Desk, postgresql: str, postgresql_template: str) -> Iterator[tupl
         desk.store = stores[0]
         desk.reload()
         names = ("h:1:begun", "h:2:begun")
-        first, second = (replace(desk.edges, store=one, owner=n) for one, n in zip(stores, names, strict=True))
+        first, second = (replace(desk.context, store=one, owner=n) for one, n in zip(stores, names, strict=True))
         yield Vigil(first), Vigil(second)
         for one in stores:
             one.close()
@@ -461,7 +472,7 @@ def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: 
 def test_workers_whose_feeds_differ_do_not_contradict_one_another(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
     """While a configuration reaches one worker after the other; a feed that none has any more is over in the end."""
     one, other = pair
-    other._edges.live = replace(desk.edges.live, config=replace(desk.edges.live.config, feeds=()))
+    other._context.live = replace(desk.context.live, config=replace(desk.context.live.config, feeds=()))
     with desk.store.write() as tx:
         tx.execute(sa.text("UPDATE feed SET gap = :now, last_success = :now"), {"now": desk.now})
     for _ in range(5):
@@ -469,7 +480,7 @@ def test_workers_whose_feeds_differ_do_not_contradict_one_another(desk: Desk, pa
             vigil.look(0, desk.now, everything=True)
         desk.later(minutes=10)
     assert notices(desk) == ["Le Fil: items may have passed unseen"]
-    one._edges.live = other._edges.live
+    one._context.live = other._context.live
     for _ in range(5):
         for vigil in pair:
             vigil.look(0, desk.now, everything=True)
@@ -485,7 +496,7 @@ class Watched:
 
     def __init__(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         self._desk = desk
-        self.worker = Worker(desk.edges, desk.folder / "config.toml")
+        self.worker = Worker(desk.context, desk.folder / "config.toml")
         loop = asyncio.get_running_loop()
         real, self._ahead = loop.time, 0.0
         monkeypatch.setattr(loop, "time", lambda: real() + self._ahead)
@@ -532,8 +543,8 @@ async def test_the_dead_mans_switch_is_let_go_while_something_is_wrong(
 ) -> None:
     """A ping a minute while all is well; none while a target is parked; then again."""
     desk.web.answer("https://alive.example/ping", b"ok")
-    desk.edges.live = replace(
-        desk.edges.live, config=replace(desk.edges.live.config, heartbeat_url=Secret("https://alive.example/ping"))
+    desk.context.live = replace(
+        desk.context.live, config=replace(desk.context.live.config, heartbeat_url=Secret("https://alive.example/ping"))
     )
 
     def pings() -> int:
@@ -552,7 +563,7 @@ async def test_the_dead_mans_switch_is_let_go_while_something_is_wrong(
         await watched.after(15)
     assert pings() == before
     with desk.store.write() as tx:
-        deliveries.unpark(tx, desk.now, desk.edges.live.paced)
+        deliveries.unpark(tx, desk.now, desk.context.live.paced)
     for _ in range(9):
         await watched.after(15)
     assert pings() == before + 2

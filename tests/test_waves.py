@@ -14,11 +14,11 @@ from test_story_alerts import mails, plain
 from worker.model import (
     DigestPolicy,
     Escalation,
+    NotificationPolicy,
     Outcome,
     Quiet,
     Receipt,
     Route,
-    Telling,
     Throttle,
 )
 from worker.store import ledger, silences
@@ -42,7 +42,7 @@ per = "6h"
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(name="Le Fil"), feed(OTHER, name="La Dépêche", alert_backlog=False)]
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
-    with Desk(tmp_path, feeds=feeds, targets=targets, rules=RULES, telling=Telling()) as made:
+    with Desk(tmp_path, feeds=feeds, targets=targets, rules=RULES, telling=NotificationPolicy()) as made:
         yield scripted(monkeypatch, made)
 
 
@@ -261,7 +261,7 @@ async def test_a_wave_escalates_once(desk: Desk) -> None:
     escalation = Escalation(targets=("boss",), after=timedelta(hours=3))
     desk.reload(
         targets=[email_target("desk", "a@example.org"), boss],
-        routes=[Route(targets=("desk",), telling=Telling(escalation=escalation))],
+        routes=[Route(targets=("desk",), telling=NotificationPolicy(escalation=escalation))],
     )
     await one_by_one(desk, range(10))
     desk.later(hours=3)
@@ -279,7 +279,9 @@ async def test_a_reminder_goes_with_the_wave_that_it_reminds_of(desk: Desk) -> N
     )
     boss = replace(email_target("boss", "c@example.org"), timezone="UTC")
     escalation = Escalation(targets=("boss",), after=timedelta(hours=20))
-    desk.reload(targets=[night, boss], routes=[Route(targets=("desk",), telling=Telling(escalation=escalation))])
+    desk.reload(
+        targets=[night, boss], routes=[Route(targets=("desk",), telling=NotificationPolicy(escalation=escalation))]
+    )
     await one_by_one(desk, range(5))
     with desk.store.write() as tx:
         silences.add(tx, silences.Silence(rule_id="flood", recipient=DESK, author="me", created=desk.now))
@@ -326,11 +328,11 @@ async def test_stories_that_a_person_merges_count_as_one(desk: Desk) -> None:
 
     await one_by_one(desk, range(4))
     with desk.store.ingest() as tx:
-        merge(tx, desk.edges.live, 1, 2, By(author="me", now=desk.now))
+        merge(tx, desk.context.live, 1, 2, By(author="me", now=desk.now))
     await one_by_one(desk, [4])
     assert desk.attempts == []
     with desk.store.ingest() as tx:
-        split(tx, desk.edges.live, 2, By(author="me", now=desk.now))
+        split(tx, desk.context.live, 2, By(author="me", now=desk.now))
     assert desk.attempts == []
     await one_by_one(desk, [5])
     assert len(desk.attempts) == 1

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.child import ChildFailed, Children, answer
+from worker.feeds.child import ChildFailed, Children, answer
 
 #: In the path of a file that nothing may open.
 FORBIDDEN = "forbidden"
@@ -47,7 +47,7 @@ def _judge(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _shorten() -> None:
-    from worker.parse import syndication
+    from worker.feeds.parse import syndication
 
     real = syndication._bodies
 

@@ -27,7 +27,7 @@ from worker.cli import (
     rules,
     stories,
 )
-from worker.cli.frame import (
+from worker.cli.options import (
     EX_CONFIG,
     EX_SOFTWARE,
     EX_TEMPFAIL,
@@ -45,7 +45,7 @@ from worker.cli.frame import (
     write,
 )
 from worker.errors import StoreError, StoreMissingError, StoreUnusableError, UserError, VeilleError
-from worker.times import counted
+from worker.model.times import counted
 
 #: The commands of `--help` by their use, in the order in which they are listed.
 _PANELS = {
@@ -158,7 +158,7 @@ def run(
     import asyncio
     import signal
 
-    from worker.logs import Form
+    from worker.runtime.logs import Form
 
     if log and log not in list(Form):
         fail(f"{log!r} is no form of the log: text or json", EX_USAGE)
@@ -167,7 +167,7 @@ def run(
     early = dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: os._exit(0)) | {signal.SIGHUP: signal.SIG_IGN}
     before = {sign: signal.signal(sign, handler) for sign, handler in early.items()}
     try:
-        from worker.app.run import run as run_worker
+        from worker.runtime.run import run as run_worker
 
         asyncio.run(run_worker(config, say, Form(log) if log else None))
     finally:
@@ -180,8 +180,8 @@ def poll(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Make one pass: poll every feed, store what is new, send what is due, and exit."""
     import asyncio
 
-    from worker.app.run import poll_once
     from worker.cli import show
+    from worker.runtime.run import poll_once
 
     live = loaded(config)
     with show.progress("polling", len(live.config.feeds)) as step:
@@ -198,7 +198,7 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from worker.config.advice import advise
-    from worker.deliver import check as check_target
+    from worker.notify.senders import check as check_target
 
     try:
         live = loaded(config)
@@ -232,7 +232,7 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
 def status(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Show the worker, the rules in force, the feeds, and what waits to be sent."""
     from worker.cli import show
-    from worker.cli.facts import status as facts
+    from worker.cli.views import status as facts
 
     with opened(config) as (conf, store):
         found = facts(conf, store)
@@ -251,7 +251,7 @@ def import_(
 ) -> None:
     """Store articles that are known already; they never alert, and copies of them will be recognised."""
     from worker.cli import show
-    from worker.cli.known import read_known, store_all
+    from worker.cli.imports import read_known, store_all
 
     count, known = read_known(files)
     with opened(config, create=True) as (_, store), show.progress("importing", count) as step:
@@ -267,7 +267,7 @@ def import_(
 def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """List the configured feeds and how their last poll went."""
     from worker.cli import show
-    from worker.cli.facts import feeds
+    from worker.cli.views import feeds
 
     read = readable(config)
     try:
@@ -296,9 +296,9 @@ def feeds_add(
     """Add a feed to the configuration file, keeping its comments; a page is asked for the feed that it names."""
     import asyncio
 
-    from worker.app.discover import Found, discover
-    from worker.app.load import load_config
     from worker.config.feeds import add, check
+    from worker.runtime.discover import Found, discover
+    from worker.runtime.load import load_config
 
     check(config, url, name, language=language, tags=tag or ())
     asks = not unchecked and url.startswith(("http://", "https://"))
@@ -347,8 +347,8 @@ def feeds_import(file: Path, config: ConfigFile = HERE, *, as_json: Json = False
 @feeds_app.command(name="export")
 def feeds_export(config: ConfigFile = HERE) -> None:
     """Print the configured feeds as OPML."""
-    from worker.app.load import load_config
     from worker.config.feeds import to_opml
+    from worker.runtime.load import load_config
 
     write(to_opml(load_config(config).feeds))
 
@@ -360,7 +360,7 @@ def send_test_(
     """Send a test message to a target, past the ledger, and say what came of it."""
     import asyncio
 
-    from worker.app.run import send_test
+    from worker.runtime.run import send_test
 
     receipts = asyncio.run(send_test(loaded(config), target, (lambda _: None) if as_json else say))
     if as_json:
@@ -375,7 +375,7 @@ def send_test_(
 @app.command()
 def health(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Exit 0 if the worker's tick is alive, 1 if not: for a container's HEALTHCHECK."""
-    from worker.cli.tick import tick
+    from worker.cli.health import tick
 
     alive, words = tick(config)
     print_json({"alive": alive, "words": words}) if as_json else say(words)

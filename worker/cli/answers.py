@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import (
+from worker.cli.options import (
     HERE,
     ArticleName,
     ConfigFile,
@@ -24,7 +24,7 @@ from worker.cli.frame import (
 )
 
 if TYPE_CHECKING:
-    from worker.app.load import Readable
+    from worker.runtime.load import Readable
     from worker.store import Store
     from worker.store.silences import Silence
 
@@ -54,7 +54,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
     as_json: Json = False,
 ) -> None:
     """Tell nothing of a rule, story, set or feed for a time, what is open included; without any, list the silences."""
-    from worker.app.clock import clock
+    from worker.runtime.clock import clock
     from worker.store import silences
 
     now = clock()
@@ -96,9 +96,9 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
 @app.command()
 def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_json: Json = False) -> None:
     """Say that somebody takes care of an article's story: no reminder goes out."""
-    from worker.answers import Action, Answer
-    from worker.app.clock import clock
+    from worker.alerts.answers import Action, Answer
     from worker.pipeline.answering import acknowledge, tell_readers
+    from worker.runtime.clock import clock
 
     with opened(config) as (conf, store):
         article_id = one_article(store, article)
@@ -122,9 +122,9 @@ def mute_story(
     as_json: Json = False,
 ) -> None:
     """Tell no more of the story that an article tells, for a week or as long as --for says; lists what it covers."""
-    from worker.answers import Action, Answer
-    from worker.app.clock import clock
+    from worker.alerts.answers import Action, Answer
     from worker.pipeline.answering import mute, tell_readers
+    from worker.runtime.clock import clock
     from worker.store import stories
 
     now = clock()
@@ -164,13 +164,13 @@ def ledger(
     """Sum the ledger: by rule and target, how much was sent, waits, was not sent and why; and whether it adds up."""
     from worker.cli import show
     from worker.store import ledger as stored
-    from worker.store import standing
+    from worker.store import notification_history
 
     with opened(config) as (_, store), store.read() as tx:
         begin = moment(since)
-        lines = standing.summary(tx, begin)
+        lines = notification_history.summary(tx, begin)
         breaches = stored.audit(tx)
-        told = standing.told_articles(tx, begin, target) if titles else ()
+        told = notification_history.told_articles(tx, begin, target) if titles else ()
     keys = ("rule", "target", "state", "why", "obligations")
     rows = [dict(zip(keys, line, strict=True)) for line in lines]
     total = sum(line[-1] for line in lines)
@@ -195,7 +195,7 @@ def _check_story(store: "Store", story: int | None) -> None:
 
 def _check(read: "Readable", rule: str, set_name: str, feed: str) -> None:
     """A silence of what does not exist would silence nothing, and nobody would know; unless a mistake hides it."""
-    from worker.query import suggestion
+    from worker.rules.query import suggestion
 
     ruleset = read.ruleset
     known = {
@@ -236,7 +236,7 @@ def _said(one: "Silence") -> str:
 
 
 def _day(when: datetime) -> str:
-    from worker import times
+    from worker.model import times
 
     return times.say(when)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, print_json, say
+from worker.cli.options import HERE, ConfigFile, Json, fail, print_json, say
 
 if TYPE_CHECKING:
     from worker.evaluate import Score
@@ -38,13 +38,13 @@ def rules(
     as_json: Json = False,
 ) -> None:
     """Precision and recall of each rule, or of a pattern that is called, and every wrong answer with the reason."""
-    from worker.app.clock import clock
-    from worker.app.load import load_rules
     from worker.cli import show
-    from worker.cli.known import read_corpus
+    from worker.cli.imports import read_corpus
     from worker.evaluate import evaluate_rules, read_labelled, relabelled, unknown_labels
-    from worker.query import QueryError
     from worker.rules import called
+    from worker.rules.query import QueryError
+    from worker.runtime.clock import clock
+    from worker.runtime.load import load_rules
 
     ruleset = load_rules(config, folder)
     labelled = [one for one in read_corpus(corpus, read_labelled) if not (without_weak and one.weak)]
@@ -97,10 +97,10 @@ def _copies_among(articles: Path, *, each_its_own_host: bool, as_json: bool) -> 
     """Print each article that is called a copy of one before it."""
     from dataclasses import asdict
 
-    from worker.app.clock import clock
     from worker.cli import show
-    from worker.cli.known import read_corpus
+    from worker.cli.imports import read_corpus
     from worker.evaluate import copies_among, read_article
+    from worker.runtime.clock import clock
 
     known = read_corpus(articles, read_article)
     with _fresh_store() as store, show.progress("comparing", len(known)) as step:
@@ -111,10 +111,10 @@ def _copies_among(articles: Path, *, each_its_own_host: bool, as_json: bool) -> 
 
 def _copies_of(articles: Path, file: Path, *, as_json: bool) -> None:
     """Print how many labelled copies are found."""
-    from worker.app.clock import clock
     from worker.cli import show
-    from worker.cli.known import read_corpus
+    from worker.cli.imports import read_corpus
     from worker.evaluate import evaluate_copies, read_article, read_copy
+    from worker.runtime.clock import clock
 
     known, labelled = read_corpus(articles, read_article), read_corpus(file, read_copy)
     with _fresh_store() as store, show.progress("storing", len(known) + len(labelled)) as step:
@@ -142,10 +142,10 @@ def stories(
     """Measure how well events are distinguished, on a fresh store of its own."""
     from dataclasses import asdict
 
-    from worker.app.clock import clock
     from worker.cli import show
-    from worker.cli.known import read_corpus, read_headlines
+    from worker.cli.imports import read_corpus, read_headlines
     from worker.evaluate import evaluate_stories, read_story
+    from worker.runtime.clock import clock
 
     labelled = read_headlines(corpus) if corpus.suffix == ".tsv" else read_corpus(corpus, read_story)
     ignored = [frozenset(part.strip() for part in names.split(",")) for names in ignore or ()]

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from worker.match import Explanation, Silence
-from worker.query import Explained, Miss, decisive, distance, nearest
-from worker.query import Span as Words
-from worker.query.nodes import Calls, written
-from worker.query.wording import clipped, miss, operator, passage, quoted, seen
-from worker.text import Document
+from worker.analysis.text import Document
+from worker.rules.match import Explanation, Silence
+from worker.rules.query import Explained, Miss, decisive, distance, nearest
+from worker.rules.query import Span as Words
+from worker.rules.query.nodes import Calls, written
+from worker.rules.query.wording import clipped, miss, operator, passage, quoted, seen
 
 Facts = dict[str, Any]
 

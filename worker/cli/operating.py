@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, readable, say
-from worker.times import counted
+from worker.cli.options import HERE, ConfigFile, Json, fail, opened, print_json, readable, say
+from worker.model.times import counted
 
 _PG_DUMP = "the store is PostgreSQL's: pg_dump makes a copy of it, and pg_restore brings it back"
 
 
 def doctor(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Look at everything that may be wrong, and exit 1 if something is."""
-    from worker.app.doctor import examine
     from worker.cli import show
-    from worker.logs import configure
+    from worker.runtime.doctor import examine
+    from worker.runtime.logs import configure
 
     configure()  # what is logged must not stand among what is printed
     found = examine(config)
@@ -32,7 +32,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy the store, also while a worker runs on it, into one file that is checked."""
-    from worker.store.backup import backup as copy
+    from worker.store.files import backup as copy
 
     with opened(config) as (_, store):
         if store.path is None:
@@ -51,9 +51,9 @@ def restore(
 
     What was told after the backup was made may be told again.
     """
-    from worker.app.clock import clock
-    from worker.app.load import store_file
-    from worker.store.backup import restore as put_back
+    from worker.runtime.clock import clock
+    from worker.runtime.load import store_file
+    from worker.store.files import restore as put_back
 
     path = store_file(readable(config).config)
     if path is None:

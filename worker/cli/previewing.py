@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import HERE, ArticleName, ConfigFile, Json, fail, loaded, opened, print_json, say, warn
+from worker.cli.options import HERE, ArticleName, ConfigFile, Json, fail, loaded, opened, print_json, say, warn
 
 
 def preview(
@@ -24,8 +24,8 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show the message that a target would get of a stored article; nothing is sent."""
-    from worker.app.preview import NoBrowserError, of_article, of_digest, picture
-    from worker.cli.facts import find
+    from worker.cli.views import find
+    from worker.runtime.preview import NoBrowserError, of_article, of_digest, picture
 
     if bool(article) is digest:
         fail("name an article, or ask for a --digest", 2)
@@ -67,7 +67,7 @@ def show(
 ) -> None:
     """Print an article as the rules read it; with --raw also what was cut from it."""
     from worker.cli import show as screen
-    from worker.cli.texts import shown
+    from worker.cli.articles import shown
 
     with opened(config) as (_, store):
         found = shown(store, article, raw=raw)

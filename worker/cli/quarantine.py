@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say, write
+from worker.cli.options import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say, write
 
 if TYPE_CHECKING:
     from worker.store import Store, Tx
@@ -86,7 +86,7 @@ def _retry(store: "Store", which: str | None) -> int:
 
 
 def _entries(tx: "Tx") -> list[dict[str, Any]]:
-    from worker import urls
+    from worker.net import urls
     from worker.store import quarantine
 
     return [
@@ -96,7 +96,7 @@ def _entries(tx: "Tx") -> list[dict[str, Any]]:
 
 
 def _documents(tx: "Tx") -> list[dict[str, Any]]:
-    from worker import urls
+    from worker.net import urls
     from worker.store import quarantine
 
     return [
@@ -113,7 +113,7 @@ def _documents(tx: "Tx") -> list[dict[str, Any]]:
 
 def _one(tx: "Tx", which: str) -> dict[str, Any] | None:
     """All that is known of one."""
-    from worker import urls
+    from worker.net import urls
     from worker.store import quarantine
 
     number = which.removeprefix("d")

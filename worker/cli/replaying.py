@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import HERE, ConfigFile, Json, Since, loaded, moment, print_json
+from worker.cli.options import HERE, ConfigFile, Json, Since, loaded, moment, print_json
 
 if TYPE_CHECKING:
-    from worker.replay import Rerun
+    from worker.evaluate.replay import Rerun
 
 RulesFolder = Annotated[
     Path | None, typer.Option("--rules", help="A folder of rules to try; the configuration's, if left out.")
@@ -35,9 +35,9 @@ def replay(
     from dataclasses import replace
     from functools import partial
 
-    from worker.app.load import load_rules
-    from worker.app.replaying import again
     from worker.cli import show
+    from worker.runtime.load import load_rules
+    from worker.runtime.replaying import again
 
     live = loaded(config)
     if folder is not None:
@@ -51,7 +51,7 @@ def replay(
 
 def facts(done: "Rerun", *, tried: bool) -> dict[str, Any]:
     """The documented object, every key present."""
-    from worker.replay.differences import What
+    from worker.evaluate.replay import What
 
     keys = ("then", "now", "same", "more", "less", "other")
     found = done.differences

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from worker.cli.frame import EX_USAGE, HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
-from worker.times import counted
+from worker.cli.options import EX_USAGE, HERE, ConfigFile, Json, fail, loaded, opened, print_json, say
+from worker.model.times import counted
 
 
 def review(
@@ -18,8 +18,8 @@ def review(
     as_json: Json = False,
 ) -> None:
     """List alerts of the last 30 days that were kept back as copy or by a story, and would not be now; or send some."""
-    from worker.app.clock import clock
     from worker.pipeline import reviewing
+    from worker.runtime.clock import clock
 
     if not send:
         with opened(config) as (_, store), store.read() as tx:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.cli.frame import (
+from worker.cli.options import (
     HERE,
     ArticleName,
     ConfigFile,
@@ -22,7 +22,7 @@ from worker.cli.frame import (
     say,
 )
 from worker.errors import UserError
-from worker.times import counted
+from worker.model.times import counted
 
 if TYPE_CHECKING:
     from worker.rules import RuleSet
@@ -37,7 +37,7 @@ RulesFolder = Annotated[
 @app.command()
 def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Json = False) -> None:
     """Read the rules and run their tests, and report every mistake with its place and its fix."""
-    from worker.app.load import load_rules
+    from worker.runtime.load import load_rules
 
     try:
         ruleset = load_rules(config, folder, tested=True)
@@ -74,9 +74,9 @@ def run_tests(
     as_json: Json = False,
 ) -> None:
     r"""Run the rules' own [\[rule.test]] cases; exit 1 if one fails."""
-    from worker.app.clock import clock
-    from worker.app.load import load_rules
-    from worker.match import failing_tests
+    from worker.rules.match import failing_tests
+    from worker.runtime.clock import clock
+    from worker.runtime.load import load_rules
 
     ruleset = load_rules(config, folder)
     ids = _known(ruleset, only, ruleset.patterns)
@@ -97,10 +97,10 @@ def run_tests(
 
 
 def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:
-    from worker.app.clock import clock
     from worker.cli import show
-    from worker.cli.known import read_corpus
+    from worker.cli.imports import read_corpus
     from worker.evaluate import count_changes, document_of, mutate, read_labelled
+    from worker.runtime.clock import clock
 
     now = clock()
     read = [document_of(one.known, now) for one in read_corpus(corpus, read_labelled)] if corpus else []
@@ -125,7 +125,7 @@ def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json
 
 def _known(ruleset: "RuleSet", only: list[str] | None, patterns: Collection[str] = ()) -> list[str]:
     """The ids asked for, or all; `patterns` may be asked for too."""
-    from worker.query import suggestion
+    from worker.rules.query import suggestion
 
     known = [*(rule.id for rule in ruleset.rules), *patterns]
     for name in only or ():
@@ -144,8 +144,9 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Show the matches that a rule would have had in the store, day by day, and the alerts that it would have sent."""
-    from worker.app.load import load_rules, with_rules
-    from worker.cli import show, trying
+    from worker.cli import backtest as trying
+    from worker.cli import show
+    from worker.runtime.load import load_rules, with_rules
 
     ruleset = load_rules(config, folder)
     _known(ruleset, [rule])
@@ -164,8 +165,9 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show the matches that another set of rules would gain and lose, rule by rule, and the alerts a day."""
-    from worker.app.load import load_rules, with_rules
-    from worker.cli import show, trying
+    from worker.cli import backtest as trying
+    from worker.cli import show
+    from worker.runtime.load import load_rules, with_rules
 
     before, after = (None, old) if new is None else (old, new)
     sets = [with_rules(config, load_rules(config, folder)) for folder in (before, after)]
@@ -188,12 +190,12 @@ def survey(
     as_json: Json = False,
 ) -> None:
     """List what every rule fires on in unlabelled text, with the words: a sample to read and to label."""
-    from worker.app.clock import clock
-    from worker.app.load import load_rules
     from worker.cli import show
-    from worker.cli.known import read_corpus, read_lines
+    from worker.cli.imports import read_corpus, read_lines
     from worker.evaluate import read_labelled, to_label
     from worker.evaluate import survey as surveyed
+    from worker.runtime.clock import clock
+    from worker.runtime.load import load_rules
 
     ruleset = load_rules(config, folder)
     before = read_lines(labels) if labels is not None and labels.exists() else {}
@@ -227,8 +229,9 @@ def stats(
     config: ConfigFile = HERE, *, since: Since = "90d", folder: RulesFolder = None, as_json: Json = False
 ) -> None:
     """Each rule's cost, its matches, and its precision by what analysts said of them."""
-    from worker.app.load import load_rules
-    from worker.cli import show, trying
+    from worker.cli import backtest as trying
+    from worker.cli import show
+    from worker.runtime.load import load_rules
 
     ruleset = load_rules(config, folder)
     with trying.store(config, since=moment(since)) as history:
@@ -247,9 +250,9 @@ def label(
     as_json: Json = False,
 ) -> None:
     """Say whether an article is what a rule is for; `stats` counts it, and the last word counts."""
-    from worker.app.clock import clock
-    from worker.app.load import load_rules
     from worker.model import Judgement
+    from worker.runtime.clock import clock
+    from worker.runtime.load import load_rules
     from worker.store import articles, judgements
 
     _known(load_rules(config), [rule])

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from worker import text
-from worker.cli import explained, texts
+from worker.analysis import text
+from worker.cli import articles, explained
 from worker.errors import Problem, UserError
-from worker.match import Explanation, Silence, Source, explain_rule, judge
 from worker.model import Match
-from worker.pipeline.live import Live
-from worker.query import suggestion
+from worker.pipeline.context import ActiveConfig
+from worker.rules.match import Explanation, Silence, Source, explain_rule, judge
+from worker.rules.query import suggestion
 from worker.store import Tx, entries
 from worker.store import articles as stored
 from worker.store.articles import StoredArticle
@@ -22,14 +22,14 @@ _EXPLAINED = 200
 class Now:
     """The verdicts of the live rules on an article's newest text."""
 
-    def __init__(self, tx: Tx, live: Live, one: StoredArticle) -> None:
+    def __init__(self, tx: Tx, live: ActiveConfig, one: StoredArticle) -> None:
         self._rules, self._one = live.ruleset, one
         self._document = text.analyse(one.article.title, one.article.body, one.article.language)
         entry = entries.of_article(tx, one.id)
         feed = live.feed(entry) if entry else None
         name, tags = (feed.name, feed.tags) if feed else ("", ())
         self._source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
-        self._uncut = texts.Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
+        self._uncut = articles.Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
 
     def explained(self, rule_id: str) -> Facts:
         """One rule's tree; raises UserError for an id that no rule has."""

@@ -13,14 +13,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker import model, toml
-from worker.config import fields
+from worker import model
+from worker.analysis.text import LANGUAGES
+from worker.config import fields, toml
 from worker.config.folder import LISTED_BYTES, Look, look, read_file, read_rules, read_templates
 from worker.config.references import References
 from worker.config.shown import shown
 from worker.errors import Problem, UserError
 from worker.model import Secret
-from worker.text import LANGUAGES
 
 if TYPE_CHECKING:
     from worker.config.build import Builder
@@ -251,7 +251,7 @@ def _builder(parsed: toml.Toml, path: Path, environ: Mapping[str, str], only: st
 
 
 def _build(builder: "Builder", path: Path) -> Config:
-    from worker.config import telling
+    from worker.config import notification_policy
     from worker.config.build import opaque_parts
 
     builder.outline()
@@ -266,7 +266,9 @@ def _build(builder: "Builder", path: Path) -> Config:
     if operators and operators not in targets | {raw.get("id") for _, raw, _ in builder.tables("target")}:
         builder.wrong(("operators", "target"), f"`{operators}` is no target", fields.nearest(operators, targets))
     feeds = builder.feeds()
-    telling.check_feeds({at: route for at, _, route in builder.tables("route") if route}, feeds, builder.wrong)
+    notification_policy.check_feeds(
+        {at: route for at, _, route in builder.tables("route") if route}, feeds, builder.wrong
+    )
     builder.hide_references()
     return Config(
         path=path,

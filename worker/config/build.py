@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from worker import model
-from worker.config import fields, schema, telling
+from worker.config import fields, notification_policy, schema
 from worker.config.references import REFERENCE, USERINFO, References
 from worker.config.shown import PLAIN, shown
+from worker.config.toml import KeyPath, Toml
 from worker.errors import Problem
 from worker.model import Channel, Secret
-from worker.toml import KeyPath, Toml
 
 #: What a channel bears where the configuration says no rate (docs.slack.dev/apis/web-api/rate-limits).
 _PACES = {Channel.SLACK: timedelta(seconds=1)}
@@ -197,7 +197,7 @@ class Builder:
             targets=targets,
             routes=routes,
             groups=tuple(groups.items()),
-            telling=telling.telling(table, ("alerts",), known | set(groups), self.wrong),
+            telling=notification_policy.telling(table, ("alerts",), known | set(groups), self.wrong),
             max_age=table.max_age,
         )
 
@@ -251,9 +251,9 @@ class Builder:
             recipients=recipients,
             language=table.language,
             timezone=table.timezone,
-            digest=telling.digest(table.digest),
-            quiet=telling.quiet(table.quiet, path, self.wrong),
-            throttle=telling.throttle(table.throttle),
+            digest=notification_policy.digest(table.digest),
+            quiet=notification_policy.quiet(table.quiet, path, self.wrong),
+            throttle=notification_policy.throttle(table.throttle),
             pace=table.rate if "rate" in table.model_fields_set else _PACES.get(channel),
         )
 
@@ -305,7 +305,7 @@ class Builder:
                     tags=frozenset(table.tags),
                     feeds=frozenset(table.feeds),
                     languages=frozenset(table.languages),
-                    telling=telling.telling(table, ("route", index), known | set(groups), self.wrong),
+                    telling=notification_policy.telling(table, ("route", index), known | set(groups), self.wrong),
                 )
 
     def _claim_id(self, path: KeyPath, name: object, lines: dict[str, int]) -> None:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
-from worker import model, toml
-from worker.config import fields
+from worker import model
+from worker.config import fields, toml
 from worker.config.folder import LISTED_BYTES, read_file
 from worker.errors import Problem, UserError
-from worker.urls import masked
+from worker.net.urls import masked
 
 #: Folders about a feed, the nearest, that become tags.
 _FOLDERS = 4

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.config.toml import MAX_BYTES
 from worker.errors import Problem, UserError
 from worker.model import Templates
-from worker.toml import MAX_BYTES
 
 #: Of a configuration, and of a list of feeds: a hundred thousand of them.
 LISTED_BYTES = 32 << 20

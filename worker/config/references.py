@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from worker.config.fields import nearest
-from worker.toml import KeyPath
+from worker.config.toml import KeyPath
 
 #: Of a file that holds one secret.
 MAX_BYTES = 1 << 16

@@ -112,7 +112,7 @@ class EscalateTable(Table):
     after: Annotated[timedelta, BeforeValidator(fields.duration)]
 
 
-class TellingTable(Table):
+class NotificationTable(Table):
     key: Annotated[str, AfterValidator(_key)] | None = None
     group_wait: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
     realert: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
@@ -120,7 +120,7 @@ class TellingTable(Table):
     escalate: EscalateTable | None = None
 
 
-class AlertsTable(TellingTable):
+class AlertsTable(NotificationTable):
     max_age: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
 
 
@@ -155,7 +155,7 @@ class TargetTable(Table):
     log: LogTable | None = None
 
 
-class RouteTable(TellingTable):
+class RouteTable(NotificationTable):
     targets: Annotated[list[Id], Field(min_length=1)]
     rules: list[Id] = []
     severities: list[Annotated[Severity, BeforeValidator(fields.severity)]] = []

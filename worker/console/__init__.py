@@ -17,10 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.console.answers import Read, Take, routes
-from worker.console.connections import Bounded, most
-from worker.console.hosts import Hosts
+from worker.console.connections import Bounded, Hosts, most
+from worker.console.metrics import CONTENT_TYPE, Measured, exposition
 from worker.errors import StoreError, VeilleError
-from worker.metrics import CONTENT_TYPE, Measured, exposition
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

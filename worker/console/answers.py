@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from worker.answers import Answer
+from worker.alerts.answers import Answer
 from worker.errors import StoreError
+from worker.notify.render.wording import wording
 from worker.pipeline.answering import Asked
-from worker.render.wording import wording
 
 #: What a token asks; None: it is not valid.
 Read = Callable[[str], Asked | None]

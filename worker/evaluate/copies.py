@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from worker.evaluate.counts import Counts
+from worker.evaluate.labels import Counts
+from worker.feeds.normalise import Known, Unreadable, from_jsonl_line
 from worker.model import Novelty, NoveltyKind
-from worker.normalise import Known, Unreadable, from_jsonl_line
-from worker.pipeline.known import store_in_order, store_known
+from worker.pipeline.imports import store_in_order, store_known
 from worker.store import Store
 
 #: Articles of one transaction; each is compared with all before it in any case.

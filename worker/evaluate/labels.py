@@ -6,13 +6,39 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from worker import text
-from worker.evaluate.counts import Counts
-from worker.match import Explanation, Source, explain_rule, judge
+from worker.analysis import text
+from worker.feeds.normalise import Known, Unreadable, from_jsonl_line
 from worker.model import Match
-from worker.normalise import Known, Unreadable, from_jsonl_line
-from worker.query import QueryError
 from worker.rules import Rule, RuleSet, called
+from worker.rules.match import Explanation, Source, explain_rule, judge
+from worker.rules.query import QueryError
+
+# Right and wrong answers, and what is said of them (van Rijsbergen, Information Retrieval, 1979).
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """True positives, false positives and false negatives."""
+
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
+
+    @property
+    def precision(self) -> float | None:
+        """Of what was found, the share that is right; None where nothing was found."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else None
+
+    @property
+    def recall(self) -> float | None:
+        """Of what should be found, the share that was; None where nothing should."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else None
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of both; None where nothing was found and nothing should."""
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp + self.fp + self.fn else None
+
 
 #: How a corpus marks, in `note`, a label that can be defended either way.
 WEAK = "[weak"

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from worker.match import excluded, passes
-from worker.query import DatedTerm, Node, Reading, SetRef, TermSet, evaluate, mutants
-from worker.query.nodes import Calls, children, walk, written
+from worker.analysis.text import Document, analyse
 from worker.rules import Rule, RuleSet, Test
-from worker.text import Document, analyse
+from worker.rules.match import excluded, passes
+from worker.rules.query import DatedTerm, Node, Reading, SetRef, TermSet, evaluate, mutants
+from worker.rules.query.nodes import Calls, children, walk, written
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from worker.normalise import Known, Unreadable, from_jsonl_line
-from worker.pipeline.known import store_known
+from worker.feeds.normalise import Known, Unreadable, from_jsonl_line
+from worker.pipeline.imports import store_known
 from worker.store import Store, stories
 
 #: Articles stored at once; as a feed brings them, few at a time.

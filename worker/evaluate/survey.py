@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from worker import text
+from worker.analysis import text
 from worker.evaluate.labels import Labelled, document_of
-from worker.match import Source, match
 from worker.model import Span
 from worker.rules import RuleSet
+from worker.rules.match import Source, match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from worker.model.policy import Severity, Telling
+from worker.model.policy import NotificationPolicy, Severity
 from worker.model.waves import Volume
 
 
@@ -145,6 +145,6 @@ class Match:
     #: Where the rule keeps a score: each term that held, as written, with its weight.
     contributions: tuple[tuple[str, int], ...] = ()
     #: What the rule says of how often its stories are told.
-    telling: Telling | None = None
+    telling: NotificationPolicy | None = None
     #: The rule alerts on waves, and on no single article.
     volume: Volume | None = None

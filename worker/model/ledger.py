@@ -54,7 +54,7 @@ class Suppression(StrEnum):
     IN_WAVE = "in-wave"
 
 
-class Hold(StrEnum):
+class WaitReason(StrEnum):
     """Reasons for which an open delivery waits until it is due."""
 
     #: More on the same may come at once.
@@ -116,7 +116,7 @@ class Obligation:
     collects: str = ""
     #: When that delivery is due, and why not at once; None: at once.
     due: datetime | None = None
-    hold: Hold | None = None
+    hold: WaitReason | None = None
     #: Of a rule with a volume: what its window held; None: the article does not count for it.
     measured: Measured | None = None
 

@@ -159,7 +159,7 @@ class Escalation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
+class NotificationPolicy:
     """The notification policy of a story; None: the next level counts (rule, route, `[alerts]`)."""
 
     #: One first alert per `story` or per `article`.
@@ -216,11 +216,13 @@ class Route:
     feeds: frozenset[str] = frozenset()
     #: Of the article: BCP 47 primary tags.
     languages: frozenset[str] = frozenset()
-    telling: Telling = Telling()
+    telling: NotificationPolicy = NotificationPolicy()
 
 
 #: What holds where nobody says otherwise.
-TELLING = Telling(key="story", group_wait=timedelta(0), realert=None, follow_up=("new-source", "development"))
+TELLING = NotificationPolicy(
+    key="story", group_wait=timedelta(0), realert=None, follow_up=("new-source", "development")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +233,6 @@ class AlertPolicy:
     routes: tuple[Route, ...] = ()
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: `[alerts]`
-    telling: Telling = TELLING
+    telling: NotificationPolicy = TELLING
     #: What was published longer than this before it was first seen is not told; None: it is marked.
     max_age: timedelta | None = None

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from worker.alert.schedule import quiet_until
-from worker.answers import Action, Answer, sign, verify
-from worker.model import AlertItem, Answers, Hold, Judgement, Notice, Target
-from worker.pipeline.live import Live
-from worker.render.wording import Wording, say_date, wording
-from worker.store import Store, Tx, articles, collecting, judgements, silences, stories
+from worker.alerts.answers import Action, Answer, sign, verify
+from worker.alerts.schedule import quiet_until
+from worker.model import AlertItem, Answers, Judgement, Notice, Target, WaitReason
+from worker.notify.render.wording import Wording, say_date, wording
+from worker.pipeline.context import ActiveConfig
+from worker.store import Store, Tx, articles, judgements, open_deliveries, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.
 MUTED_FOR = timedelta(days=7)
@@ -47,7 +47,7 @@ class Asked:
     before: str = ""
 
 
-def read(store: Store, live: Live, token: str, now: datetime) -> Asked | None:
+def read(store: Store, live: ActiveConfig, token: str, now: datetime) -> Asked | None:
     """The question of a token; None where it is not valid, or its article is gone."""
     with store.read() as tx:
         key = silences.signing_key(tx)
@@ -67,7 +67,7 @@ def read(store: Store, live: Live, token: str, now: datetime) -> Asked | None:
     )
 
 
-def take(store: Store, live: Live, answer: Answer, now: datetime) -> str:
+def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str:
     """Write down an answer and tell the article's other readers; the same one again changes nothing.
 
     Returns the sentence that they are told, in the language of whoever answered.
@@ -105,7 +105,7 @@ def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[st
 
 def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
     """Open a line to everybody else who was sent an alert of the story, below that alert, outside their quiet hours."""
-    for delivery_id, target_id, recipient in collecting.readers(tx, _story_of(tx, answer.article_id)):
+    for delivery_id, target_id, recipient in open_deliveries.readers(tx, _story_of(tx, answer.article_id)):
         reach = [target for target in targets if recipient in target.recipients]
         target = next((one for one in reach if one.id == target_id), reach[0] if reach else None)
         if target is None or recipient == answer.recipient:
@@ -113,14 +113,14 @@ def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetim
         words = wording(target.language)
         sentence = _sentence(answer.action, answer.recipient, now, target, words)
         due = quiet_until(target.quiet, target.timezone, now)
-        collecting.follow(
+        open_deliveries.follow(
             tx,
             target.id,
             recipient,
             Notice(subject=sentence, body=sentence),
             after=delivery_id,
             due=due,
-            hold=Hold.QUIET_HOURS if due > now else "",
+            hold=WaitReason.QUIET_HOURS if due > now else "",
             now=now,
         )
 

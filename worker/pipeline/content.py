@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from worker import text
-from worker.alert import ESCALATION, THREADS
+from worker.alerts import ESCALATION, THREADS
+from worker.analysis import text
 from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread, WaveReport
+from worker.notify.render import changes, opening, passages
 from worker.pipeline.answering import links
-from worker.render import changes, opening, passages
-from worker.store import Tx, articles, collecting, deliveries, ledger, standing, stories, waves
+from worker.store import Tx, articles, deliveries, ledger, notification_history, open_deliveries, stories, waves
 
 #: Published longer than this before it was first seen: marked, so that nobody takes it for news.
 _OLD_AFTER = timedelta(days=3)
@@ -24,7 +24,7 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
     Of a wave that has grown since the message was begun, the newest report stands.
     """
     if draft.notice is not None:
-        thread = _threaded(collecting.thread_to(tx, draft.after)) if draft.after is not None else None
+        thread = _threaded(open_deliveries.thread_to(tx, draft.after)) if draft.after is not None else None
         return replace(draft.notice, thread=thread)
     by_article: dict[int, list[_Found]] = defaultdict(list)
     belongs = waves.of_delivery(tx, draft.id)
@@ -44,7 +44,7 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
         ordered = sorted(items, key=lambda one: -one.severity.rank)
         return Alert(items=tuple(ordered), thread=_thread(tx, draft))
     ordered = sorted(items, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
-    held_back = standing.held_back(tx, draft.recipient)
+    held_back = notification_history.held_back(tx, draft.recipient)
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
 
 
@@ -69,10 +69,10 @@ def headline(tx: Tx, delivery_id: int, subject: str) -> dict[str, str | int]:
 
 def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
     """The thread of earlier messages; None where there was none, or all of them failed."""
-    return _threaded(collecting.sent_before(tx, draft.id))
+    return _threaded(open_deliveries.sent_before(tx, draft.id))
 
 
-def _threaded(sent: Sequence[collecting.Sent]) -> Thread | None:
+def _threaded(sent: Sequence[open_deliveries.Sent]) -> Thread | None:
     if not sent:
         return None
     first, last = sent[0], sent[-1]

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from worker.dedupe import Candidate, Fingerprint, decide, fingerprint
+from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
+from worker.analysis.text import Document, analyse
 from worker.model import Article, Novelty
 from worker.store import Tx, articles, repeated
-from worker.text import Document, analyse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ def subject(article: Article, known: int | None = None) -> Subject:
 def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
     """Returns what may be the original of a text, and what the text is to it."""
     article, fingerprint = subject.article, subject.fingerprint
-    candidates = articles.candidates(tx, fingerprint, url=article.url, but=subject.known)
+    candidates = articles.candidates(tx, fingerprint, url=article.url, exclude=subject.known)
     sources = repeated.sources_of(article.source, article.url)
     all_sources = sources.union(*(candidate.sources for candidate in candidates))
     standing = repeated.standing(tx, all_sources, fingerprint.all_lines) if candidates else {}

@@ -9,10 +9,8 @@ from itertools import chain, repeat
 
 import structlog
 
-from worker import times
-from worker.alert import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
-from worker.alert.schedule import after_failure
-from worker.deliver import send
+from worker.alerts import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
+from worker.alerts.schedule import after_failure
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
     Channel,
@@ -23,14 +21,15 @@ from worker.model import (
     Receipt,
     Target,
     TargetState,
+    times,
 )
+from worker.notify.render import seal
+from worker.notify.senders import send
+from worker.pipeline.before_seal import carry_out, recheck
 from worker.pipeline.content import content, headline
-from worker.pipeline.edges import Edges
-from worker.pipeline.live import Live
-from worker.pipeline.operators import Gathered, tell, words
-from worker.pipeline.recheck import carry_out, recheck
-from worker.render import seal
-from worker.store import Tx, collecting, deliveries, ledger, targets
+from worker.pipeline.context import ActiveConfig, JobContext
+from worker.pipeline.notices import Gathered, tell, words
+from worker.store import Tx, deliveries, ledger, open_deliveries, targets
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -45,31 +44,31 @@ _LONG = timedelta(hours=1)
 HOST = "veille"
 
 
-async def deliver(edges: Edges, delivery_id: int, *, patience: float | None = None) -> DeliveryState | None:
+async def deliver(context: JobContext, delivery_id: int, *, patience: float | None = None) -> DeliveryState | None:
     """Attempt one delivery; the state it comes to, or None when another worker has it.
 
     While the store cannot take what came of the send, that is kept in memory and written when it can: a send that is
     not written down would be made again. Raises StoreError `patience` seconds after the send, where that is given.
     """
-    live = edges.live
-    claimed, target = await edges.in_thread(lambda: _claim(edges, live, delivery_id))
+    live = context.live
+    claimed, target = await context.in_thread(lambda: _claim(context, live, delivery_id))
     if claimed is None or target is None:
         return None
-    edges.at("before_send")
+    context.fault_point("before_send")
     receipt = await send(
-        claimed, target, client=edges.client, children=edges.senders, echo=edges.echo, allow=live.config.allow
+        claimed, target, client=context.client, children=context.senders, echo=context.echo, allow=live.config.allow
     )
-    edges.at("after_send_before_mark")
-    return await _written_down(edges, lambda: _finish(edges, live, claimed, target, receipt), claimed.id, patience)
+    context.fault_point("after_send_before_mark")
+    return await _written_down(context, lambda: _finish(context, live, claimed, target, receipt), claimed.id, patience)
 
 
 async def _written_down(
-    edges: Edges, finish: Callable[[], DeliveryState], delivery_id: int, patience: float | None
+    context: JobContext, finish: Callable[[], DeliveryState], delivery_id: int, patience: float | None
 ) -> DeliveryState:
     sent = asyncio.get_running_loop().time()
     for number, pause in enumerate(chain(_PAUSES, repeat(_PAUSES[-1]))):
         try:
-            return await edges.in_thread(finish)
+            return await context.in_thread(finish)
         except Exception as e:  # whatever it is: what is not written down would be sent again
             if patience is not None and asyncio.get_running_loop().time() - sent >= patience:
                 raise
@@ -80,89 +79,91 @@ async def _written_down(
             await asyncio.sleep(pause)
         except asyncio.CancelledError:  # the worker stops: this is the last chance
             with contextlib.suppress(Exception):
-                await edges.in_thread(finish)
+                await context.in_thread(finish)
             raise
     raise AssertionError("the pauses have no end")
 
 
-def _claim(edges: Edges, live: Live, delivery_id: int) -> tuple[Claimed | None, Target | None]:
-    with edges.store.read() as tx:
+def _claim(context: JobContext, live: ActiveConfig, delivery_id: int) -> tuple[Claimed | None, Target | None]:
+    with context.store.read() as tx:
         draft = deliveries.draft(tx, delivery_id)
-    return (None, None) if draft is None else _claim_one(edges, live, draft, edges.clock())
+    return (None, None) if draft is None else _claim_one(context, live, draft, context.clock())
 
 
 def _claim_one(
-    edges: Edges, live: Live, draft: deliveries.Draft, now: datetime
+    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, now: datetime
 ) -> tuple[Claimed | None, Target | None]:
     target = live.target(draft.target_id, draft.recipient)
     if draft.crashes >= MAX_CRASHES:
-        _put_aside(edges, live, draft, DeliveryState.FAILED, "poison: its attempts never came back")
+        _put_aside(context, live, draft, DeliveryState.FAILED, "poison: its attempts never came back")
         return None, None
     if target is None:
-        with edges.store.write() as tx:
+        with context.store.write() as tx:
             deliveries.settle(tx, draft.id, DeliveryState.PARKED, "no target reaches this recipient any more", now=now)
         return None, None
     if draft.state is DeliveryState.OPEN and draft.notice is None:
-        still = _rechecked(edges, live, draft, target, now)
+        still = _rechecked(context, live, draft, target, now)
         if still is None:
             return None, None
         draft = still
     message = None
     if draft.state is DeliveryState.OPEN:
-        message = _made(edges, live, draft, target, now)
+        message = _made(context, live, draft, target, now)
         if message is None:
             return None, None
-    with edges.store.write() as tx:
+    with context.store.write() as tx:
         if not targets.may_go(tx, target.id, now):
             return None, None
-        claimed = deliveries.claim(tx, draft, message, owner=edges.owner, now=now, lease=LEASE)
+        claimed = deliveries.claim(tx, draft, message, owner=context.owner, now=now, lease=LEASE)
         if claimed is not None:
             targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE)
-        edges.at("before_claim_commit")
-    edges.at("after_claim")
+        context.fault_point("before_claim_commit")
+    context.fault_point("after_claim")
     return claimed, target
 
 
-def _made(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Message | None:
+def _made(
+    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime
+) -> Message | None:
     """The message of an open delivery; None where none can be made of it, which is parked, or of any: then it waits."""
     try:
-        message = _sealed(edges, live, draft, target, now)
+        message = _sealed(context, live, draft, target, now)
     except StoreError:
         raise
     except OWN_FAULTS as e:
         _log.exception("messages cannot be made now", delivery=draft.id)
-        edges.faults["deliver"] = f"{type(e).__name__}: {e}"
-        with edges.store.write() as tx:
-            collecting.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
+        context.faults["deliver"] = f"{type(e).__name__}: {e}"
+        with context.store.write() as tx:
+            open_deliveries.postpone(tx, draft.id, now + _OWN_FAULT_PAUSE)
         return None
     except Exception as e:  # noqa: BLE001 - logged with its trace; unparked, it would be tried again every second
         _log.exception("a message cannot be made", delivery=draft.id, target=target.id)
-        _put_aside(edges, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
+        _put_aside(context, live, draft, DeliveryState.PARKED, f"the message cannot be made: {type(e).__name__}: {e}")
         return None
-    edges.faults.pop("deliver", None)
+    context.faults.pop("deliver", None)
     return message
 
 
 def _rechecked(
-    edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime
+    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime
 ) -> deliveries.Draft | None:
     """The delivery without what was silenced meanwhile; None where nothing is left to say, or its reader sleeps."""
-    with edges.store.read() as tx:
+    with context.store.read() as tx:
         found = recheck(tx, live, draft, target, now)
     if not found.gone and found.due is None and not found.merged:
         return draft
-    with edges.store.ingest() as tx:
+    with context.store.ingest() as tx:
         carry_out(tx, live, draft, found)
     _log.info("delivery rechecked", delivery=draft.id, taken_out=len(found.gone), due=found.due)
     if found.due is not None or found.merged or not found.stays:
-        edges.faults.pop("deliver", None)  # it may have been the only one that could not be made
+        context.faults.pop("deliver", None)  # it may have been the only one that could not be made
         return None  # or it is another delivery now, which is due as well
-    with edges.store.read() as tx:
+    with context.store.read() as tx:
         return deliveries.draft(tx, draft.id)
 
 
-def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, now: datetime) -> Message:
-    with edges.store.read() as tx:
+def _sealed(context: JobContext, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime) -> Message:
+    with context.store.read() as tx:
         found = content(tx, draft, public_url=live.config.public_url, now=now)
     sealed = seal(
         found,
@@ -175,32 +176,34 @@ def _sealed(edges: Edges, live: Live, draft: deliveries.Draft, target: Target, n
     )
     if sealed.problem:
         _log.warning("a template failed; the one that ships was used", delivery=draft.id, problem=sealed.problem)
-        if sealed.problem not in edges.told:
-            edges.told.add(sealed.problem)
-            with edges.store.write() as tx:
+        if sealed.problem not in context.told:
+            context.told.add(sealed.problem)
+            with context.store.write() as tx:
                 said = words(live)
                 tell(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
     return sealed
 
 
-def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt: Receipt) -> DeliveryState:
-    now = edges.clock()
+def _finish(
+    context: JobContext, live: ActiveConfig, claimed: Claimed, target: Target, receipt: Receipt
+) -> DeliveryState:
+    now = context.clock()
     settled = settle(
         receipt,
         key=claimed.key,
         attempt=claimed.attempt,
         uncertain=claimed.uncertain - claimed.cut_off,
         most_uncertain=MAX_UNCERTAIN_MAIL if target.channel is Channel.EMAIL else MAX_UNCERTAIN,
-        first_attempt=claimed.first_attempt + edges.ahead(),
+        first_attempt=claimed.first_attempt + context.ahead(),
         now=now,
     )
-    with edges.store.write() as tx:
+    with context.store.write() as tx:
         _weigh(tx, live, claimed, target, receipt, now)
         is_mine = deliveries.finish(
             tx,
             claimed,
             receipt,
-            owner=edges.owner,
+            owner=context.owner,
             state=settled.state,
             reason=settled.reason,
             again_at=settled.due or now,
@@ -213,7 +216,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
             _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     named = {}
     # For the log alone: nothing may fail for it once the message is sent.
-    with contextlib.suppress(Exception), edges.store.read() as tx:
+    with contextlib.suppress(Exception), context.store.read() as tx:
         named = headline(tx, claimed.id, claimed.message.subject)
     said = _log.info if settled.state is DeliveryState.SENT else _log.warning
     said(
@@ -230,7 +233,7 @@ def _finish(edges: Edges, live: Live, claimed: Claimed, target: Target, receipt:
     return settled.state
 
 
-def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receipt, now: datetime) -> None:
+def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt: Receipt, now: datetime) -> None:
     """Write down what the attempt says of its target; of one that fails for long the operators hear once."""
     if receipt.outcome is Outcome.BROKEN:
         return  # it is parked, and that is told at once
@@ -253,22 +256,24 @@ def _weigh(tx: Tx, live: Live, claimed: Claimed, target: Target, receipt: Receip
         targets.keep(tx, target.id, TargetState(blocked_until=was.blocked_until))
 
 
-def _put_aside(edges: Edges, live: Live, draft: deliveries.Draft, state: DeliveryState, reason: str) -> None:
+def _put_aside(
+    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, state: DeliveryState, reason: str
+) -> None:
     """Park a delivery, or give it up, without an attempt; the operators are told where that was done."""
-    now = edges.clock()
-    with edges.store.write() as tx:
+    now = context.clock()
+    with context.store.write() as tx:
         if deliveries.settle(tx, draft.id, state, reason[:500], now=now):
             said = words(live).not_sent
             _notify_failure(tx, live, draft.id, draft.target_id, draft.recipient, said, reason, now)
 
 
 def _notify_failure(
-    tx: Tx, live: Live, delivery_id: int, target_id: str, recipient: str, what: str, reason: str, now: datetime
+    tx: Tx, live: ActiveConfig, delivery_id: int, target_id: str, recipient: str, what: str, reason: str, now: datetime
 ) -> None:
     about = words(live).failure(recipient, ledger.titles(tx, delivery_id), reason)
     _notify(tx, live, target_id, what, about, now, Gathered.MESSAGE)
 
 
-def _notify(tx: Tx, live: Live, target_id: str, what: str, reason: str, now: datetime, kind: Gathered) -> None:
+def _notify(tx: Tx, live: ActiveConfig, target_id: str, what: str, reason: str, now: datetime, kind: Gathered) -> None:
     body = f"{reason}\n\n{words(live).hint}"
     tell(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)

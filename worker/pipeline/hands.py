@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from worker import text, times
-from worker.model import Article
-from worker.pipeline.live import Live
+from worker.analysis import text
+from worker.analysis.stories import StoryMember
+from worker.model import Article, times
+from worker.pipeline.context import ActiveConfig
 from worker.pipeline.redeciding import decide_again
 from worker.pipeline.stories import Weighing
 from worker.store import Tx, articles, stories
 from worker.store.stories import Hand, HandKind
-from worker.story import Told
 
 
 class Refused(StrEnum):
@@ -50,7 +50,7 @@ class Done:
     moved: tuple[int, ...] = ()
 
 
-def split(tx: Tx, live: Live, article_id: int, by: By) -> Done | Refused:
+def split(tx: Tx, live: ActiveConfig, article_id: int, by: By) -> Done | Refused:
     """Let an article found a story of its own, which is never joined with the one it leaves; under the ingest lock."""
     own = stories.story_of(tx, article_id)
     if own is None:
@@ -65,7 +65,7 @@ def split(tx: Tx, live: Live, article_id: int, by: By) -> Done | Refused:
     return _done(tx, live, HandKind.SPLIT, article_id, (own, to), moved, by)
 
 
-def move(tx: Tx, live: Live, article_id: int, to: int, by: By) -> Done | Refused:
+def move(tx: Tx, live: ActiveConfig, article_id: int, to: int, by: By) -> Done | Refused:
     """Let an article tell another story than it does; the two are never joined. Under the ingest lock."""
     own, into = stories.story_of(tx, article_id), stories.live(tx, to)
     if own is None or into is None:
@@ -83,7 +83,7 @@ def move(tx: Tx, live: Live, article_id: int, to: int, by: By) -> Done | Refused
     return _done(tx, live, HandKind.MOVE, article_id, (own, into), moved, by)
 
 
-def merge(tx: Tx, live: Live, one: int, other: int, by: By) -> Done | Refused:
+def merge(tx: Tx, live: ActiveConfig, one: int, other: int, by: By) -> Done | Refused:
     """Let two stories be one, the older of the two; under the ingest lock."""
     found = stories.live(tx, one), stories.live(tx, other)
     if found[0] is None or found[1] is None:
@@ -93,7 +93,7 @@ def merge(tx: Tx, live: Live, one: int, other: int, by: By) -> Done | Refused:
     return _merge(tx, live, max(found[0], found[1]), min(found[0], found[1]), by)
 
 
-def _merge(tx: Tx, live: Live, gone: int, into: int, by: By) -> Done:
+def _merge(tx: Tx, live: ActiveConfig, gone: int, into: int, by: By) -> Done:
     stories.put_together(tx, [gone], [into])
     # What stands in a group with one of them may have been put apart from the other.
     for mine, theirs in ((gone, into), (into, gone)):
@@ -132,19 +132,19 @@ def _put(tx: Tx, article_id: int, moved: tuple[int, ...], story_id: int, why: st
     stories.put_copies(tx, moved if told is None else [one for one in moved if one != article_id], story_id)
 
 
-def _weighed(tx: Tx, article_id: int) -> Told | None:
+def _weighed(tx: Tx, article_id: int) -> StoryMember | None:
     """An article as stories are decided on, weighed by what is counted now; None for one whose text is not kept."""
     stored = articles.get(tx, article_id)
     if stored is None or not stored.revision:
         return None
     one = stored.article
     vector = Weighing(tx, [(one, text.analyse(one.title, one.body, one.language))]).weigh(0).vector
-    return Told(article_id=article_id, published=one.published, language=one.language, vector=vector)
+    return StoryMember(article_id=article_id, published=one.published, language=one.language, vector=vector)
 
 
 def _done(
     tx: Tx,
-    live: Live,
+    live: ActiveConfig,
     kind: HandKind,
     article_id: int | None,
     ids: tuple[int, int],

@@ -9,18 +9,16 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker.child import ChildFailed
-from worker.dedupe import compare_revision, news
+from worker.analysis.copies import compare_revision, news
 from worker.errors import StoreBusyError, StoreError
-from worker.match import Source, match
+from worker.feeds.child import ChildFailed
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
+from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.deciding import Subject, compare, subject
-from worker.pipeline.edges import Edges
-from worker.pipeline.fault import Failed, good_entry
-from worker.pipeline.live import Live
-from worker.pipeline.owing import Came, changed, owe
-from worker.pipeline.reading import Unread, read
+from worker.pipeline.obligations import StoredRevision, changed, create_obligations
+from worker.pipeline.reading import Failed, Unread, good_entry, read
 from worker.pipeline.stories import Weighing, place
+from worker.rules.match import Source, match
 from worker.store import Tx, articles, entries
 
 _log = structlog.get_logger()
@@ -51,89 +49,89 @@ class _Prepared:
     tags: tuple[str, ...]
 
 
-async def ingest(edges: Edges, ids: Sequence[int]) -> Ingested:
+async def ingest(context: JobContext, ids: Sequence[int]) -> Ingested:
     """Make articles of entries that the caller holds a lease on. One that fails never stops the others.
 
     An entry is counted as failed only where another one does not fail: what this process cannot do condemns none.
     """
-    live = edges.live.ageless if edges.ahead() else edges.live
+    live = context.live.ageless if context.ahead() else context.live
     batch: tuple[StoredEntry, ...] = ()
     try:
-        batch = await edges.in_thread(lambda: _read(edges, ids))
-        found = await _articles(edges, live, batch)
-        prepared, failed = await edges.in_thread(lambda: _prepare_all(batch, found, live))
-        done, made = await edges.in_thread(lambda: _commit(edges, live, prepared, failed))
+        batch = await context.in_thread(lambda: _read(context, ids))
+        found = await _articles(context, live, batch)
+        prepared, failed = await context.in_thread(lambda: _prepare_all(batch, found, live))
+        done, made = await context.in_thread(lambda: _commit(context, live, prepared, failed))
     except StoreError:
-        await _put_off(edges, ids)
+        await _put_off(context, ids)
         raise
     except Exception as e:  # noqa: BLE001 - logged with its trace; nobody knows yet whose fault it is
         _log.exception("a batch failed")
         one = Failed.of(e)
         if len(ids) > 1 and not one.any_entry:
-            if await _works(edges, live, batch):
-                await edges.in_thread(lambda: _fail(edges, {}, ids))  # tries stay counted, so that each comes alone
+            if await _works(context, live, batch):
+                await context.in_thread(lambda: _fail(context, {}, ids))  # tries stay counted, so that each comes alone
                 return Ingested()
             one = replace(one, any_entry=True)
         done, made, failed = Ingested(), False, dict.fromkeys(ids, one)
     if failed:
-        await _blame(edges, live, batch, failed, made=made)
+        await _blame(context, live, batch, failed, made=made)
         done.failed = len(failed)
     elif made:
-        edges.faults.pop(_JOB, None)
+        context.faults.pop(_JOB, None)
     return done
 
 
 async def _blame(
-    edges: Edges, live: Live, batch: Sequence[StoredEntry], failed: dict[int, Failed], *, made: bool
+    context: JobContext, live: ActiveConfig, batch: Sequence[StoredEntry], failed: dict[int, Failed], *, made: bool
 ) -> None:
     """Count a failure against its entry, unless it would have struck any: then that entry waits."""
     any_entry = {entry_id for entry_id, one in failed.items() if one.any_entry}
     if any_entry or not made:
         # A child may have read anything: what it says of its failure is believed where a good entry fails as well.
-        works = await _works(edges, live, batch)
+        works = await _works(context, live, batch)
         any_entry = set() if works else any_entry if made else set(failed)
     if any_entry:
         fault = next(failed[entry_id].error for entry_id in sorted(any_entry))
-        edges.faults[_JOB] = fault
+        context.faults[_JOB] = fault
         _log.error("no entry can be read now; they wait", fault=fault, entries=len(any_entry))
-        await _put_off(edges, sorted(any_entry))
+        await _put_off(context, sorted(any_entry))
     else:
-        edges.faults.pop(_JOB, None)
+        context.faults.pop(_JOB, None)
     if own := {entry_id: one.error for entry_id, one in failed.items() if entry_id not in any_entry}:
-        await edges.in_thread(lambda: _fail(edges, own, ()))
+        await context.in_thread(lambda: _fail(context, own, ()))
 
 
-def _fail(edges: Edges, errors: dict[int, str], cut_short: Sequence[int]) -> None:
-    with edges.store.write() as tx:
-        entries.failed(tx, errors, retry_at=edges.clock() + _RETRY, now=edges.clock())
-        entries.pause(tx, cut_short, until=edges.clock() + _RETRY)
+def _fail(context: JobContext, errors: dict[int, str], cut_short: Sequence[int]) -> None:
+    with context.store.write() as tx:
+        entries.failed(tx, errors, retry_at=context.clock() + _RETRY, now=context.clock())
+        entries.pause(tx, cut_short, until=context.clock() + _RETRY)
 
 
-async def _put_off(edges: Edges, ids: Sequence[int]) -> None:
+async def _put_off(context: JobContext, ids: Sequence[int]) -> None:
     """Give entries back to the store; also where no thread can be started."""
     try:
-        await edges.in_thread(lambda: _give_back(edges, ids))
+        await context.in_thread(lambda: _give_back(context, ids))
     except (RuntimeError, MemoryError):
-        _give_back(edges, ids)
+        _give_back(context, ids)
 
 
-def _give_back(edges: Edges, ids: Sequence[int]) -> None:
+def _give_back(context: JobContext, ids: Sequence[int]) -> None:
     """A disk that is full for an hour must not put aside what it could not store."""
-    with contextlib.suppress(StoreError), edges.store.write() as tx:
-        entries.give_back(tx, ids, retry_at=edges.clock() + _RETRY)
+    with contextlib.suppress(StoreError), context.store.write() as tx:
+        entries.give_back(tx, ids, retry_at=context.clock() + _RETRY)
 
 
-async def _works(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> bool:
+async def _works(context: JobContext, live: ActiveConfig, batch: Sequence[StoredEntry]) -> bool:
     """Tell whether an entry that nothing is wrong with becomes an article; nothing of it is kept."""
-    good = good_entry(batch[0].feed if batch else "", edges.clock())
+    good = good_entry(batch[0].feed if batch else "", context.clock())
     try:
-        (found,) = await _articles(edges, live, [good])
+        (found,) = await _articles(context, live, [good])
         if isinstance(found, Failed):
             return False
         if not batch:  # they cannot even be read from the store
             return True
         prepared = replace(_prepare(good, found, live), entry=replace(good, id=batch[0].id))
-        await edges.in_thread(lambda: _try_to_store(edges, live, prepared))
+        await context.in_thread(lambda: _try_to_store(context, live, prepared))
     except StoreError:
         return False
     except Exception:  # noqa: BLE001 - that is the answer
@@ -142,9 +140,9 @@ async def _works(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> bool
     return True
 
 
-def _try_to_store(edges: Edges, live: Live, good: _Prepared) -> None:
-    with contextlib.suppress(_EnoughError), edges.store.ingest() as tx:
-        _commit_one(tx, good, _weighing(tx, [good]), 0, live, edges.clock())
+def _try_to_store(context: JobContext, live: ActiveConfig, good: _Prepared) -> None:
+    with contextlib.suppress(_EnoughError), context.store.ingest() as tx:
+        _commit_one(tx, good, _weighing(tx, [good]), 0, live, context.clock())
         raise _EnoughError
 
 
@@ -152,20 +150,22 @@ class _EnoughError(Exception):
     """Roll back: it was a test."""
 
 
-def _read(edges: Edges, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
-    with edges.store.read() as tx:
+def _read(context: JobContext, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
+    with context.store.read() as tx:
         return entries.read(tx, ids)
 
 
-async def _articles(edges: Edges, live: Live, batch: Sequence[StoredEntry]) -> Sequence[Article | Failed]:
+async def _articles(
+    context: JobContext, live: ActiveConfig, batch: Sequence[StoredEntry]
+) -> Sequence[Article | Failed]:
     """The article of each entry, or why there is none; one that takes its child down takes no other entry with it."""
     unread = [_unread(entry, live) for entry in batch]
-    found = await edges.children.run(read, unread, seconds=_BATCH_SECONDS)
+    found = await context.children.run(read, unread, seconds=_BATCH_SECONDS)
     if not isinstance(found, ChildFailed):
         return [Failed(error=one) if isinstance(one, str) else one for one in found]
     if len(unread) == 1:
         return [_said(found)]
-    alone = await asyncio.gather(*(edges.children.run(read, [one], seconds=_ALONE_SECONDS) for one in unread))
+    alone = await asyncio.gather(*(context.children.run(read, [one], seconds=_ALONE_SECONDS) for one in unread))
     return [
         _said(one) if isinstance(one, ChildFailed) else Failed(error=one[0]) if isinstance(one[0], str) else one[0]
         for one in alone
@@ -176,13 +176,13 @@ def _said(failed: ChildFailed) -> Failed:
     return Failed(error=f"extract: {failed.reason}: {failed.detail}", any_entry=failed.any_job)
 
 
-def _unread(entry: StoredEntry, live: Live) -> Unread:
+def _unread(entry: StoredEntry, live: ActiveConfig) -> Unread:
     feed = live.feed(entry.feed)
     return Unread(entry=entry, source=feed.name if feed else entry.feed, language=feed.language if feed else "")
 
 
 def _prepare_all(
-    batch: Sequence[StoredEntry], found: Sequence[Article | Failed], live: Live
+    batch: Sequence[StoredEntry], found: Sequence[Article | Failed], live: ActiveConfig
 ) -> tuple[list[_Prepared], dict[int, Failed]]:
     prepared: list[_Prepared] = []
     errors: dict[int, Failed] = {}
@@ -199,7 +199,7 @@ def _prepare_all(
     return prepared, errors
 
 
-def _prepare(entry: StoredEntry, article: Article, live: Live) -> _Prepared:
+def _prepare(entry: StoredEntry, article: Article, live: ActiveConfig) -> _Prepared:
     feed = live.feed(entry.feed)
     tags = feed.tags if feed else ()
     found = subject(article, entry.article_id)
@@ -213,7 +213,7 @@ def _prepare(entry: StoredEntry, article: Article, live: Live) -> _Prepared:
 
 
 def _commit(
-    edges: Edges, live: Live, prepared: Sequence[_Prepared], errors: dict[int, Failed]
+    context: JobContext, live: ActiveConfig, prepared: Sequence[_Prepared], errors: dict[int, Failed]
 ) -> tuple[Ingested, bool]:
     """Store what was prepared; what fails is added to `errors`. Also tells whether any entry came to its end.
 
@@ -222,7 +222,7 @@ def _commit(
     if not prepared:
         return Ingested(), False
     try:
-        return _commit_all(edges, live, prepared)
+        return _commit_all(context, live, prepared)
     except StoreError:
         raise
     except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
@@ -232,22 +232,22 @@ def _commit(
             errors[entry.id] = Failed.of(e)
             return Ingested(), False
     middle = len(prepared) // 2
-    first, is_first_made = _commit(edges, live, prepared[:middle], errors)
-    second, is_second_made = _commit(edges, live, prepared[middle:], errors)
+    first, is_first_made = _commit(context, live, prepared[:middle], errors)
+    second, is_second_made = _commit(context, live, prepared[middle:], errors)
     novelties, matches = first.novelties + second.novelties, first.matches + second.matches
     return Ingested(novelties=novelties, matches=matches), is_first_made or is_second_made
 
 
-def _commit_all(edges: Edges, live: Live, prepared: Sequence[_Prepared]) -> tuple[Ingested, bool]:
+def _commit_all(context: JobContext, live: ActiveConfig, prepared: Sequence[_Prepared]) -> tuple[Ingested, bool]:
     done = Ingested()
-    now = edges.clock()
-    with edges.store.read() as tx:
+    now = context.clock()
+    with context.store.read() as tx:
         weighing = _weighing(tx, prepared)
-    with edges.store.ingest() as tx:
+    with context.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
         made: dict[int, int] = {}
         for at, one in enumerate(prepared):
-            if edges.ending.is_set():  # the store is needed to end in order
+            if context.ending.is_set():  # the store is needed to end in order
                 raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
@@ -259,8 +259,8 @@ def _commit_all(edges: Edges, live: Live, prepared: Sequence[_Prepared]) -> tupl
                 done.matches.update(m.rule_id for m in one.matches)
         entries.done(tx, made)
         weighing.store(tx)
-        edges.at("before_ingest_commit")
-    edges.at("after_ingest_commit")
+        context.fault_point("before_ingest_commit")
+    context.fault_point("after_ingest_commit")
     return done, bool(held)
 
 
@@ -269,7 +269,7 @@ def _weighing(tx: Tx, prepared: Sequence[_Prepared]) -> Weighing:
 
 
 def _commit_one(
-    tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: Live, now: datetime
+    tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: ActiveConfig, now: datetime
 ) -> tuple[Novelty | None, int | None]:
     """Store one entry's article; returns what it is, and its number.
 
@@ -315,7 +315,7 @@ def _commit_one(
     weighed, is_new = weighing.weigh(at), known is None
     if place(tx, article_id, subject.article, weighed, of=novelty.of, is_new=is_new, now=now).opens:
         weighing.count(at)
-    came = Came(
+    came = StoredRevision(
         article_id=article_id,
         revision_id=revision_id,
         article=subject.article,
@@ -327,5 +327,5 @@ def _commit_one(
         change=changed_to,
         page_only=known is not None and one.entry.page_only,
     )
-    owe(tx, live, came, now)
+    create_obligations(tx, live, came, now)
     return novelty, article_id

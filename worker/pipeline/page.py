@@ -10,12 +10,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from worker import urls
-from worker.child import ChildFailed
-from worker.fetch import fetch_page
+from worker.feeds.child import ChildFailed
+from worker.feeds.fetch import fetch_page
+from worker.feeds.normalise.pages import (
+    FeedText,
+    PageVerdict,
+    alike,
+    carries,
+    is_front,
+    line_key,
+    line_keys,
+    own_lines,
+)
 from worker.model import Feed, FetchFailed, PageReason
-from worker.normalise.pages import FeedText, PageVerdict, alike, carries, is_front, line_key, line_keys, own_lines
-from worker.pipeline.edges import Edges
+from worker.net import urls
+from worker.pipeline.context import JobContext
 from worker.pipeline.reading import ReadPage, read_page
 from worker.store import Tx, pages
 
@@ -24,45 +33,45 @@ _EXTRACT_SECONDS = 20
 _THEIRS = 0.5
 
 
-async def page(edges: Edges, wanted: pages.PageWanted) -> bool:
+async def page(context: JobContext, wanted: pages.PageWanted) -> bool:
     """Fetch one page; whether its text was taken."""
-    feed = edges.live.feed(wanted.feed)
+    feed = context.live.feed(wanted.feed)
     if feed is None:
-        return await edges.in_thread(lambda: _not_taken(edges, wanted, "the feed was removed", again=False))
-    found = await _read(edges, feed, wanted, wanted.link)
+        return await context.in_thread(lambda: _not_taken(context, wanted, "the feed was removed", again=False))
+    found = await _read(context, feed, wanted, wanted.link)
     if isinstance(found, ReadPage) and found.verdict.reason and found.refresh:
-        after = await _read(edges, feed, wanted, found.refresh)
+        after = await _read(context, feed, wanted, found.refresh)
         found = after if isinstance(after, ReadPage) else found
     if isinstance(found, str):
         detail = found
-        return await edges.in_thread(lambda: _not_taken(edges, wanted, detail))
+        return await context.in_thread(lambda: _not_taken(context, wanted, detail))
     read = found
-    return await edges.in_thread(lambda: _commit(edges, wanted, read))
+    return await context.in_thread(lambda: _commit(context, wanted, read))
 
 
-async def _read(edges: Edges, feed: Feed, wanted: pages.PageWanted, url: str) -> ReadPage | str:
+async def _read(context: JobContext, feed: Feed, wanted: pages.PageWanted, url: str) -> ReadPage | str:
     """The page, read; or what went wrong on the way to it."""
-    fetched = await fetch_page(edges.client, feed, url)
+    fetched = await fetch_page(context.client, feed, url)
     if isinstance(fetched, FetchFailed):
         return f"{fetched.reason}: {fetched.detail}"
-    read = await edges.children.run(read_page, fetched, wanted.parsed, seconds=_EXTRACT_SECONDS)
+    read = await context.children.run(read_page, fetched, wanted.parsed, seconds=_EXTRACT_SECONDS)
     if isinstance(read, ChildFailed):
         nothing = PageVerdict(reason=PageReason.NO_TEXT, detail=f"extract: {read.reason}")
         return ReadPage(verdict=nothing, feed=FeedText(title=wanted.parsed.title, text="", link=wanted.link))
     return read
 
 
-def _not_taken(edges: Edges, wanted: pages.PageWanted, detail: str, *, again: bool = True) -> bool:
-    now = edges.clock()
-    with edges.store.write() as tx:
+def _not_taken(context: JobContext, wanted: pages.PageWanted, detail: str, *, again: bool = True) -> bool:
+    now = context.clock()
+    with context.store.write() as tx:
         if pages.is_as_taken(tx, wanted):
             pages.page_failed(tx, wanted, PageReason.NOT_FETCHED, detail, now=now, again=again)
     return False
 
 
-def _commit(edges: Edges, wanted: pages.PageWanted, read: ReadPage) -> bool:
-    now = edges.clock()
-    with edges.store.write() as tx:
+def _commit(context: JobContext, wanted: pages.PageWanted, read: ReadPage) -> bool:
+    now = context.clock()
+    with context.store.write() as tx:
         if not pages.is_as_taken(tx, wanted):
             return False  # what its feed says now has a page of its own to ask for
         verdict = _compared(tx, wanted, read, now) if read.verdict.found else read.verdict

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker.child import ChildFailed, ChildReason
 from worker.errors import OWN_FAULTS, StoreBusyError, StoreError
-from worker.fetch import fetch_feed
-from worker.identify import Seen, Sighting, SightingKind, edited, identify, is_bare, keys
+from worker.feeds.child import ChildFailed, ChildReason
+from worker.feeds.fetch import fetch_feed
+from worker.feeds.identify import Seen, Sighting, SightingKind, edited, identify, is_bare, keys
+from worker.feeds.parse import ParseFailed, parse
+from worker.feeds.schedule import next_poll, next_poll_of_retired
 from worker.model import (
     Feed,
     FeedState,
@@ -21,16 +23,14 @@ from worker.model import (
     ParsedEntry,
     ParsedFeed,
 )
-from worker.parse import ParseFailed, parse
-from worker.pipeline import moves
-from worker.pipeline.edges import Edges
-from worker.pipeline.fault import reads_documents
-from worker.pipeline.judging import Judged, judged, rhythm
-from worker.pipeline.operators import tell
-from worker.schedule import next_poll, next_poll_of_retired
+from worker.model.times import counted
+from worker.net.urls import masked
+from worker.pipeline import feed_assessment
+from worker.pipeline.context import JobContext
+from worker.pipeline.feed_assessment import Judged, judged, rhythm
+from worker.pipeline.notices import tell
+from worker.pipeline.reading import reads_documents
 from worker.store import Tx, entries, feeds, quarantine
-from worker.times import counted
-from worker.urls import masked
 
 _log = structlog.get_logger()
 #: How long an entry waits for its page before the summary goes on alone.
@@ -68,87 +68,89 @@ class Polled:
         return len(self.entries)
 
 
-async def poll(edges: Edges, key: str) -> Polled | None:
+async def poll(context: JobContext, key: str) -> Polled | None:
     """Poll one feed; None if the configuration no longer has it."""
-    feed = edges.live.feed(key)
+    feed = context.live.feed(key)
     if feed is None:
         return None
-    state = _trusted(await edges.in_batch(_states, key), edges.clock())
-    fetched, state = await _fetched(edges, feed, state)
-    edges.at("after_fetch")
+    state = _trusted(await context.in_batch(_states, key), context.clock())
+    fetched, state = await _fetched(context, feed, state)
+    context.fault_point("after_fetch")
     if isinstance(fetched, FetchFailed):
-        return await edges.in_thread(lambda: _failed(edges, feed, state, fetched))
+        return await context.in_thread(lambda: _failed(context, feed, state, fetched))
     if isinstance(fetched, NotModified):
-        return await edges.in_batch(_not_modified, (feed, state, fetched))
-    return await _read_and_store(edges, feed, state, fetched)
+        return await context.in_batch(_not_modified, (feed, state, fetched))
+    return await _read_and_store(context, feed, state, fetched)
 
 
-async def _read_and_store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched) -> Polled:
-    parsed = await _parsed(edges, fetched)
+async def _read_and_store(context: JobContext, feed: Feed, state: FeedState, fetched: Fetched) -> Polled:
+    parsed = await _parsed(context, fetched)
     if isinstance(parsed, ParsedFeed):
         document = parsed
         try:
-            stored = await edges.in_thread(lambda: _store(edges, feed, state, fetched, document))
+            stored = await context.in_thread(lambda: _store(context, feed, state, fetched, document))
         except StoreError:
             raise
         except OWN_FAULTS as e:
-            return await _put_off(edges, feed, state, f"{type(e).__name__}: {e}")
+            return await _put_off(context, feed, state, f"{type(e).__name__}: {e}")
         except Exception as e:  # noqa: BLE001 - logged with its trace; a failure that is seen, and backs off
             _log.exception("a document cannot be stored", feed=feed.id)
             parsed = ParseFailed(reason=FetchReason.PARSE_ERROR, detail=f"{type(e).__name__}: {e}")
         else:
-            edges.faults.pop("poll", None)
+            context.faults.pop("poll", None)
             return stored
-    if isinstance(parsed, ChildFailed) and not await reads_documents(edges.children):
-        return await _put_off(edges, feed, state, parsed.detail)
+    if isinstance(parsed, ChildFailed) and not await reads_documents(context.children):
+        return await _put_off(context, feed, state, parsed.detail)
     failure = FetchFailed(reason=_reason(parsed), detail=parsed.detail, freshness=fetched.freshness)
-    return await edges.in_thread(lambda: _failed(edges, feed, state, failure, fetched))
+    return await context.in_thread(lambda: _failed(context, feed, state, failure, fetched))
 
 
-async def _fetched(edges: Edges, feed: Feed, state: FeedState) -> tuple[Fetched | NotModified | FetchFailed, FeedState]:
+async def _fetched(
+    context: JobContext, feed: Feed, state: FeedState
+) -> tuple[Fetched | NotModified | FetchFailed, FeedState]:
     """The feed's document from the first of its addresses that gives it, and the state with what they said of moves."""
-    asked, now = _asked(state, edges.clock()), edges.clock()
-    first, *others = moves.addresses(feed, state, now)
-    fetched = await fetch_feed(edges.client, feed, asked, now=now, url=first)
-    state, at = moves.asked(feed, state, first, now), first
+    asked, now = _asked(state, context.clock()), context.clock()
+    first, *others = feed_assessment.addresses(feed, state, now)
+    fetched = await fetch_feed(context.client, feed, asked, now=now, url=first)
+    state, at = feed_assessment.asked(feed, state, first, now), first
     # Where a server asks for patience, the other address may well lead to it.
     if others and isinstance(fetched, FetchFailed) and fetched.reason is not FetchReason.RATE_LIMITED:
         at = others[0]
-        fetched = await fetch_feed(edges.client, feed, asked, now=now, url=at)
-        state = moves.asked(feed, state, at, now)
+        fetched = await fetch_feed(context.client, feed, asked, now=now, url=at)
+        state = feed_assessment.asked(feed, state, at, now)
     if isinstance(fetched, FetchFailed):
         return fetched, state
-    return fetched, moves.seen(state, fetched.moved, at=at, now=now)
+    return fetched, feed_assessment.seen(state, fetched.moved, at=at, now=now)
 
 
-async def _put_off(edges: Edges, feed: Feed, state: FeedState, fault: str) -> Polled:
+async def _put_off(context: JobContext, feed: Feed, state: FeedState, fault: str) -> Polled:
     """Ask again later, as this process cannot read documents at present: that is no failure of the feed."""
-    edges.faults["poll"] = fault
+    context.faults["poll"] = fault
     _log.error("documents cannot be read now", fault=fault)
     failure = FetchFailed(reason=FetchReason.PARSE_ERROR, detail=fault, local=True)
-    return await edges.in_thread(lambda: _failed(edges, feed, state, failure))
+    return await context.in_thread(lambda: _failed(context, feed, state, failure))
 
 
-async def read_again(edges: Edges, feed: Feed, fetched: Fetched) -> Polled:
+async def read_again(context: JobContext, feed: Feed, fetched: Fetched) -> Polled:
     """Read a document that was kept, as a poll that got it now would."""
-    return await _read_and_store(edges, feed, await edges.in_batch(_states, feed.id), fetched)
+    return await _read_and_store(context, feed, await context.in_batch(_states, feed.id), fetched)
 
 
-async def _parsed(edges: Edges, fetched: Fetched) -> ParsedFeed | ParseFailed | ChildFailed:
-    given = fetched.body, fetched.url, fetched.content_type, edges.clock()
-    return await edges.children.run(parse, *given, seconds=_PARSE_SECONDS)
+async def _parsed(context: JobContext, fetched: Fetched) -> ParsedFeed | ParseFailed | ChildFailed:
+    given = fetched.body, fetched.url, fetched.content_type, context.clock()
+    return await context.children.run(parse, *given, seconds=_PARSE_SECONDS)
 
 
-def _tell_recovery(tx: Tx, edges: Edges, feed: Feed, state: FeedState, now: datetime) -> None:
+def _tell_recovery(tx: Tx, context: JobContext, feed: Feed, state: FeedState, now: datetime) -> None:
     if state.last_result not in {"", "ok", "not_modified"}:
         _log.info("a feed answers again", feed=feed.name)
     if state.failures >= TELL_AFTER:
         body = f"It failed {state.failures} times in a row. What stood in it only meanwhile was not seen."
-        tell(tx, edges.live, f"{feed.name}: the feed answers again", body, now=now)
+        tell(tx, context.live, f"{feed.name}: the feed answers again", body, now=now)
 
 
-def _states(edges: Edges, keys: Sequence[str]) -> Sequence[FeedState]:
-    with edges.store.read() as tx:
+def _states(context: JobContext, keys: Sequence[str]) -> Sequence[FeedState]:
+    with context.store.read() as tx:
         return feeds.states(tx, keys)
 
 
@@ -178,12 +180,12 @@ def _reason(parsed: ParseFailed | ChildFailed) -> FetchReason:
 
 
 def _not_modified(
-    edges: Edges, answers: Sequence[tuple[Feed, FeedState, NotModified]]
+    context: JobContext, answers: Sequence[tuple[Feed, FeedState, NotModified]]
 ) -> Sequence[Polled | StoreBusyError]:
     """Several 304s in one transaction; one whose feed another polled meanwhile writes nothing, and hinders no other."""
-    now = edges.clock()
+    now = context.clock()
     done: list[Polled | StoreBusyError] = []
-    with edges.store.write() as tx:
+    with context.store.write() as tx:
         for feed, state, answer in answers:
             result = _unchanged(feed, state, answer, now)
             try:
@@ -191,8 +193,8 @@ def _not_modified(
             except feeds.OvertakenError as e:
                 done.append(e)
                 continue
-            _tell_recovery(tx, edges, feed, state, now)
-            moves.tell_moved(tx, edges.live, feed, state, now)
+            _tell_recovery(tx, context, feed, state, now)
+            feed_assessment.tell_moved(tx, context.live, feed, state, now)
             done.append(Polled(result="not_modified"))
     return done
 
@@ -206,12 +208,14 @@ def _unchanged(feed: Feed, state: FeedState, answer: NotModified, now: datetime)
         not_before=_patience(answer.freshness, now),
         lies=state.lies,
         move=state.move,
-        detail="; ".join(filter(None, (_still_said(state), moves.words(state, now)))),
+        detail="; ".join(filter(None, (_still_said(state), feed_assessment.words(state, now)))),
     )
 
 
-def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, unread: Fetched | None = None) -> Polled:
-    now = edges.clock()
+def _failed(
+    context: JobContext, feed: Feed, state: FeedState, failure: FetchFailed, unread: Fetched | None = None
+) -> Polled:
+    now = context.clock()
     is_gone = failure.reason is FetchReason.GONE
     is_retired = is_gone and state.last_result == FetchReason.GONE
     failures = state.failures + (not failure.local)
@@ -232,7 +236,7 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
         move=state.move,
         not_before=_patience(failure.freshness, now),
     )
-    with edges.store.write() as tx:
+    with context.store.write() as tx:
         if unread is not None:  # so that what could not be read can be looked at, and read again
             sha256 = entries.keep_raw(tx, unread.body, now)
             quarantine.note(tx, _document(feed, state, unread, sha256, now, failure.reason, failure.detail))
@@ -243,10 +247,10 @@ def _failed(edges: Edges, feed: Feed, state: FeedState, failure: FetchFailed, un
                 "Its server says that it is gone for good (410). It is asked again within the hour, and if it is still"
                 " gone, once a day. Remove it, or change its url."
             )
-            tell(tx, edges.live, f"{feed.name}: the feed is gone", words, now=now)
+            tell(tx, context.live, f"{feed.name}: the feed is gone", words, now=now)
         elif failures == TELL_AFTER > state.failures and not is_retired:
             words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
-            tell(tx, edges.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
+            tell(tx, context.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
     if (
         not state.failures and state.last_result != failure.reason
     ):  # the log says it once, `veille status` as long as it lasts
@@ -258,7 +262,7 @@ def _still_said(state: FeedState) -> str:
     """The detail of the document that a 304 stands for: what was cut of it stays in sight."""
     if state.last_result not in {"ok", "not_modified"}:
         return ""
-    return "; ".join(part for part in state.last_detail.split("; ") if not moves.is_said(part))
+    return "; ".join(part for part in state.last_detail.split("; ") if not feed_assessment.is_said(part))
 
 
 def _document(
@@ -310,10 +314,10 @@ def _entries(document: ParsedFeed, *, whole: bool) -> tuple[ParsedEntry, ...]:
 
 
 def _sightings(
-    edges: Edges, state: FeedState, found: Sequence[ParsedEntry]
+    context: JobContext, state: FeedState, found: Sequence[ParsedEntry]
 ) -> tuple[tuple[Sighting, ...], Mapping[str, Seen]]:
     """The document's items compared with the known ones, and these."""
-    with edges.store.read() as tx:
+    with context.store.read() as tx:
         known = entries.known(tx, state.id, [key for entry in found for key in keys(entry)])
         sightings = identify(found, known)
         if any(one.kind is SightingKind.NEW and is_bare(one.parsed) for one in sightings):
@@ -321,23 +325,23 @@ def _sightings(
     return sightings, known
 
 
-def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, document: ParsedFeed) -> Polled:
+def _store(context: JobContext, feed: Feed, state: FeedState, fetched: Fetched, document: ParsedFeed) -> Polled:
     """Entries, seen keys, validators and the next due time, in one transaction.
 
     Otherwise a crash between them, followed by a 304, would lose items without a trace. The validators of a document
     that ends early are not kept, for the same reason.
     """
-    now = edges.clock()
+    now = context.clock()
     cut_again = document.truncated and state.last_detail.startswith(_CUT)
     found = _entries(document, whole=cut_again)
-    sightings, known = _sightings(edges, state, found)
+    sightings, known = _sightings(context, state, found)
     found_out = judged(state, fetched, sightings, known)
     learnt = rhythm(feed, document, gap=found_out.gap, now=now)
     freshness = Freshness() if document.truncated else fetched.freshness
     due = next_poll(feed.id, feed.every, freshness=freshness, failures=0, now=now, rhythm=learnt)
     result = feeds.PollResult(
         result="ok",
-        detail="; ".join(_remarks(document, found_out, moves.words(state, now))),
+        detail="; ".join(_remarks(document, found_out, feed_assessment.words(state, now))),
         validators=("", "") if document.truncated else (fetched.etag, fetched.last_modified),
         due=min(due, now + _SOON) if document.truncated and not cut_again else due,
         success=True,
@@ -350,7 +354,7 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
         gap=found_out.gap,
         dates_unread=(document.dates_unread, document.date_unread),
     )
-    with edges.store.write() as tx:
+    with context.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)
         quarantine.note(tx, _document(feed, state, fetched, sha256, now, *_read_whole(document)))
         new, changed = entries.record(
@@ -364,8 +368,8 @@ def _store(edges: Edges, feed: Feed, state: FeedState, fetched: Fetched, documen
             now=now,
         )
         feeds.record(tx, state, result, now=now)
-        _tell_recovery(tx, edges, feed, state, now)
-        moves.tell_moved(tx, edges.live, feed, state, now)
-        edges.at("before_commit")
-    edges.at("after_commit")
+        _tell_recovery(tx, context, feed, state, now)
+        feed_assessment.tell_moved(tx, context.live, feed, state, now)
+        context.fault_point("before_commit")
+    context.fault_point("after_commit")
     return Polled(result="ok", detail=result.detail, entries=new, changed=changed)

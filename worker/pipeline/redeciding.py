@@ -6,24 +6,24 @@ That is what is not sealed, and what was kept back because of a story that is no
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from worker.alert import ESCALATION, About, History, Silenced, alert, recipients
+from worker.alerts import ESCALATION, About, History, Silenced, alert, recipients
 from worker.model import (
     DeliveryState,
-    Hold,
     Match,
+    NotificationPolicy,
     Novelty,
     NoveltyKind,
     Obligation,
     Occasion,
     Severity,
     Suppression,
-    Telling,
     Verdict,
+    WaitReason,
 )
-from worker.pipeline.live import Live
-from worker.pipeline.merging import join, settle_open
-from worker.pipeline.owing import silenced
-from worker.store import Tx, articles, collecting, entries, ledger, revisiting, standing
+from worker.pipeline.context import ActiveConfig
+from worker.pipeline.obligations import silenced
+from worker.pipeline.story_merge import join, settle_open
+from worker.store import Tx, articles, entries, ledger, notification_history, open_deliveries, revisiting
 from worker.store.revisiting import Decided
 
 #: So long what was kept back may be sent after all.
@@ -31,7 +31,7 @@ KEPT = timedelta(days=30)
 _STORY_LEVEL = (Occasion.FOLLOW_UP, Occasion.DEVELOPMENT)
 
 
-def decide_again(tx: Tx, live: Live, story_ids: Collection[int], moved: Collection[int], now: datetime) -> None:
+def decide_again(tx: Tx, live: ActiveConfig, story_ids: Collection[int], moved: Collection[int], now: datetime) -> None:
     """After articles were `moved` among these stories: decide what is not sealed, and what was kept back.
 
     What was sealed stays as it is. Under the ingest lock.
@@ -41,7 +41,7 @@ def decide_again(tx: Tx, live: Live, story_ids: Collection[int], moved: Collecti
         _reconsider(tx, live, story_id, moved, now)
 
 
-def rearrange(tx: Tx, live: Live, story_ids: Collection[int], now: datetime) -> None:
+def rearrange(tx: Tx, live: ActiveConfig, story_ids: Collection[int], now: datetime) -> None:
     """After articles were moved among these stories: let each open delivery carry what is of its own, by its name."""
     for story_id in story_ids:
         part(tx, story_id, now)
@@ -55,23 +55,23 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
     """Let what an open delivery of a story carries of other stories' articles go with those."""
     for prefix in ("story:", f"{ESCALATION}story:"):
         left: set[int] = set()
-        collecting.open_of(tx, f"{prefix}{story_id}")  # under a lock, so that nobody seals them meanwhile
+        open_deliveries.open_of(tx, f"{prefix}{story_id}")  # under a lock, so that nobody seals them meanwhile
         for number, delivery_id, recipient, target_id, due, hold, other in revisiting.waiting(
             tx, f"{prefix}{story_id}"
         ):
             if other is None or other == story_id:
                 continue
-            held = Hold(hold) if hold and hold != Hold.REALERT else None
+            held = WaitReason(hold) if hold and hold != WaitReason.REALERT else None
             owed = Obligation(
                 rule_id="", target_id=target_id, recipient=recipient, occasion="", verdict=Verdict.OWED, hold=held
             )
-            sooner = now if hold == Hold.REALERT else due
-            into, _ = collecting.collect(tx, owed, f"{prefix}{other}", sooner, now)
+            sooner = now if hold == WaitReason.REALERT else due
+            into, _ = open_deliveries.collect(tx, owed, f"{prefix}{other}", sooner, now)
             revisiting.carry(tx, number, into)
             left.add(delivery_id)
         for delivery_id in sorted(left):
             if not ledger.carried(tx, delivery_id):
-                collecting.drop(tx, delivery_id)
+                open_deliveries.drop(tx, delivery_id)
 
 
 def _call_first(tx: Tx, story_id: int) -> None:
@@ -87,7 +87,7 @@ def _call_first(tx: Tx, story_id: int) -> None:
             told.add(pair)
 
 
-def _reconsider(tx: Tx, live: Live, story_id: int, moved: Collection[int], now: datetime) -> None:
+def _reconsider(tx: Tx, live: ActiveConfig, story_id: int, moved: Collection[int], now: datetime) -> None:
     """Owe what was kept back for a reason that is gone."""
     in_force = silenced(tx, live, now)
     lines = revisiting.of_story(tx, story_id)
@@ -114,31 +114,31 @@ def _is_silenced(one: Decided, in_force: Collection[Silenced], now: datetime) ->
     )
 
 
-def owe_again(tx: Tx, live: Live, one: Decided, now: datetime) -> bool:
+def owe_again(tx: Tx, live: ActiveConfig, one: Decided, now: datetime) -> bool:
     """Decide an obligation that was kept back as if its article came now; whether it is owed now."""
     match, about = _match(live, one), _about(tx, live, one, now)
     targets = [to.target for to in recipients(match, live.config.alerts, about) if to.target.throttle]
     since = {target.id: now - target.throttle.per for target in targets if target.throttle}
     history = History(
-        standing={} if one.story_id is None else standing.of_story(tx, one.story_id),
+        standing={} if one.story_id is None else notification_history.of_story(tx, one.story_id),
         silences=silenced(tx, live, now),
-        recent=standing.recent(tx, [one.rule_id], since) if since else {},
+        recent=notification_history.recent(tx, [one.rule_id], since) if since else {},
     )
     found = alert([match], Novelty(kind=NoveltyKind.NEW), history, live.config.alerts, about)
     mine = next((o for o in found if o.recipient == one.recipient and o.occasion != Occasion.ESCALATION), None)
     if mine is None or mine.verdict is not Verdict.OWED:
         return False
-    revisiting.owe(tx, one.id, mine, occasion=mine.occasion, now=now)
+    revisiting.create_obligations(tx, one.id, mine, occasion=mine.occasion, now=now)
     reminders = [o for o in found if o.occasion == Occasion.ESCALATION]
     if reminders and mine.occasion == Occasion.FIRST:
         ledger.add_obligations(tx, one.article_id, {one.rule_id: one.match_id}, reminders, due=now, now=now)
         for reminder in reminders:
             if (again := revisiting.withdrawn(tx, one, reminder)) is not None:
-                revisiting.owe(tx, again, reminder, occasion=None, now=now)
+                revisiting.create_obligations(tx, again, reminder, occasion=None, now=now)
     return True
 
 
-def send_after_all(tx: Tx, live: Live, one: Decided, now: datetime) -> None:
+def send_after_all(tx: Tx, live: ActiveConfig, one: Decided, now: datetime) -> None:
     """Owe what was kept back whatever keeps it back, on its own occasion, at once."""
     match, about = _match(live, one), _about(tx, live, one, now)
     to = next((to for to in recipients(match, live.config.alerts, about) if to.recipient == one.recipient), None)
@@ -152,13 +152,17 @@ def send_after_all(tx: Tx, live: Live, one: Decided, now: datetime) -> None:
         collects=f"story:{one.story_id}" if by_story else f"article:{one.article_id}",
         due=now,
     )
-    revisiting.owe(tx, one.id, owed, occasion=None, now=now)
+    revisiting.create_obligations(tx, one.id, owed, occasion=None, now=now)
 
 
-def _match(live: Live, one: Decided) -> Match:
+def _match(live: ActiveConfig, one: Decided) -> Match:
     """The match, as far as it says whom it concerns: by the rule of today, where there is one of that id."""
     rule = next((rule for rule in live.ruleset.rules if rule.id == one.rule_id), None)
-    telling = Telling(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up) if rule else None
+    telling = (
+        NotificationPolicy(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up)
+        if rule
+        else None
+    )
     return Match(
         rule_id=one.rule_id,
         rule_name=one.rule_name,
@@ -171,7 +175,7 @@ def _match(live: Live, one: Decided) -> Match:
     )
 
 
-def _about(tx: Tx, live: Live, one: Decided, now: datetime) -> About:
+def _about(tx: Tx, live: ActiveConfig, one: Decided, now: datetime) -> About:
     stored = articles.get(tx, one.article_id)
     assert stored is not None, "an article that stands in the ledger is there"
     feed_id = entries.of_article(tx, one.article_id)

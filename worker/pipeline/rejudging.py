@@ -9,24 +9,24 @@ from datetime import datetime
 
 import structlog
 
-from worker import text
+from worker.analysis import text
+from worker.analysis.stories import SCHEME, WINDOW, StoryMember, decide
 from worker.pipeline.answering import MUTED_FOR
-from worker.pipeline.live import Live
-from worker.pipeline.operators import tell
+from worker.pipeline.context import ActiveConfig
+from worker.pipeline.notices import tell
 from worker.pipeline.redeciding import KEPT, rearrange
 from worker.pipeline.reviewing import notice
 from worker.pipeline.stories import Placed, Weighed, Weighing
 from worker.store import Store, Tx, articles, silences, stories
 from worker.store.articles import StoredArticle
 from worker.store.stories import Judged
-from worker.story import SCHEME, WINDOW, Told, decide
 
 _log = structlog.get_logger()
 #: Articles that are placed in one transaction: other workers wait for it.
 _BATCH = 100
 
 
-def rejudge(store: Store, live: Live, clock: Callable[[], datetime]) -> None:
+def rejudge(store: Store, live: ActiveConfig, clock: Callable[[], datetime]) -> None:
     """Judge stories again, if an older scheme did; what broke off in the middle goes on from there."""
     with store.read() as tx:
         found = stories.judged(tx)
@@ -44,7 +44,7 @@ def rejudge(store: Store, live: Live, clock: Callable[[], datetime]) -> None:
     _end(store, live, now)
 
 
-def _judge_some(store: Store, live: Live, now: datetime) -> bool:
+def _judge_some(store: Store, live: ActiveConfig, now: datetime) -> bool:
     """Place the next articles anew; False where there are none."""
     with store.read() as tx:
         before = stories.judged(tx)
@@ -63,7 +63,7 @@ def _judge_some(store: Store, live: Live, now: datetime) -> bool:
     return True
 
 
-def _place_all(tx: Tx, live: Live, found: Sequence[StoredArticle], weighing: Weighing, now: datetime) -> None:
+def _place_all(tx: Tx, live: ActiveConfig, found: Sequence[StoredArticle], weighing: Weighing, now: datetime) -> None:
     changed: set[int] = set()
     for at, one in enumerate(found):
         weighed = weighing.weigh(at)
@@ -83,7 +83,7 @@ def _place_all(tx: Tx, live: Live, found: Sequence[StoredArticle], weighing: Wei
 def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now: datetime) -> Placed:
     """Put an article into the story that it tells by now. What a hand has touched stays as it is."""
     article = one.article
-    told = Told(article_id=one.id, published=article.published, language=article.language, vector=weighed.vector)
+    told = StoryMember(article_id=one.id, published=article.published, language=article.language, vector=weighed.vector)
     is_copy = one.of_id is not None
     if before is not None and stories.of_story(tx, before):
         if not is_copy:
@@ -94,9 +94,9 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
             tx, one.id, one.of_id, published=article.published, language=article.language, before=before
         )
         return Placed(story_id=story_id)
-    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, but=one.id))
+    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, exclude=one.id))
     after = verdict.story_id
-    if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, but=one.id):
+    if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, exclude=one.id):
         stories.put(tx, told, before, score=0, why=verdict.why)
         if verdict.group is not None:
             stories.part(tx, before)
@@ -110,7 +110,7 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
     return Placed(story_id=after, opens=verdict.story_id is None)
 
 
-def _end(store: Store, live: Live, now: datetime) -> None:
+def _end(store: Store, live: ActiveConfig, now: datetime) -> None:
     """Say once what is to be looked at, in the transaction that says that all were judged."""
     with store.read() as tx:
         said = notice(tx, now)

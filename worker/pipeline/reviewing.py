@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from worker import text, times
-from worker.dedupe import Candidate, decide, fingerprint
-from worker.model import Notice, NoveltyKind, Occasion, Suppression
-from worker.pipeline.live import Live
+from worker.analysis import text
+from worker.analysis.copies import Candidate, decide, fingerprint
+from worker.model import Notice, NoveltyKind, Occasion, Suppression, times
+from worker.pipeline.context import ActiveConfig
 from worker.pipeline.redeciding import KEPT, send_after_all
 from worker.store import Tx, articles, repeated, revisiting, silences, stories
 from worker.store.revisiting import Decided
@@ -35,7 +35,7 @@ class Sent:
     unknown: tuple[int, ...]
 
 
-def send(tx: Tx, live: Live, ids: Sequence[int] | None, now: datetime) -> Sent:
+def send(tx: Tx, live: ActiveConfig, ids: Sequence[int] | None, now: datetime) -> Sent:
     """Owe those of these numbers, all where there are none, and nothing where one is unknown; under the ingest lock."""
     known = {one.id: one for one in reviewed(tx, now)}
     chosen = sorted(known) if ids is None else list(dict.fromkeys(ids))
@@ -115,7 +115,7 @@ def _is_copy(tx: Tx, article_id: int, of_id: int | None) -> bool:
     one = stored.article
     document = text.analyse(one.title, one.body, one.language)
     mine = fingerprint(document)
-    near = [c for c in articles.candidates(tx, mine, url=one.url, but=article_id) if c.article_id < article_id]
+    near = [c for c in articles.candidates(tx, mine, url=one.url, exclude=article_id) if c.article_id < article_id]
     original = None if of_id is None else articles.get(tx, of_id)
     if original is not None and original.revision:
         # Made anew: what is stored of it may be of a scheme that is compared with nothing any more.

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from worker.dedupe import lines
+from worker.analysis.copies import lines
+from worker.analysis.stories import StoryMember, Vector, bag, decide, hashes, weighted
+from worker.analysis.text import Document
 from worker.model import Article
 from worker.store import Tx, repeated, stories
-from worker.story import Told, Vector, bag, decide, hashes, weighted
-from worker.text import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,9 @@ def place(
 
     A changed text stays in its story, unless it was alone there and now tells another.
     """
-    told = Told(article_id=article_id, published=article.published, language=article.language, vector=weighed.vector)
+    told = StoryMember(
+        article_id=article_id, published=article.published, language=article.language, vector=weighed.vector
+    )
     own = None if is_new else stories.story_of(tx, article_id)
     if own is not None and (stories.is_held(tx, article_id, own) or _is_apart(tx, own, of)):
         if of is None:
@@ -106,12 +108,12 @@ def place(
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
-def _again(tx: Tx, told: Told, weighed: Weighed, own: int, now: datetime) -> int:
+def _again(tx: Tx, told: StoryMember, weighed: Weighed, own: int, now: datetime) -> int:
     """Place a changed text, whose story is `own`: if it is alone there, its story may turn out to be another one."""
     if len(stories.lines(tx, own)) > 1:
         stories.renew(tx, told)
         return own
-    found = stories.candidates(tx, told.vector, told.published, but=told.article_id)
+    found = stories.candidates(tx, told.vector, told.published, exclude=told.article_id)
     others = [candidate for candidate in found if candidate.story_id != own]
     verdict = decide(told, weighed.words, others, apart=stories.apart(tx, own))
     if verdict.story_id is not None:

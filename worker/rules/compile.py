@@ -7,9 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.config.toml import KeyPath, Toml
+from worker.config.toml import parse as parse_toml
 from worker.errors import Problem, UserError
 from worker.model import Severity, Volume
-from worker.query import (
+from worker.rules.patterns import compile_pattern, pattern_tables
+from worker.rules.query import (
     Call,
     DatedTerm,
     Known,
@@ -27,8 +30,7 @@ from worker.query import (
     parse_term,
     suggestion,
 )
-from worker.query.nodes import And, How, Not, Or, Word, in_language, needs_words, shared, walk
-from worker.rules.patterns import compile_pattern, pattern_tables
+from worker.rules.query.nodes import And, How, Not, Or, Word, in_language, needs_words, shared, walk
 from worker.rules.ruleset import Alerting, Exclusion, Rule, RuleSet, Score, Test, Weight
 from worker.rules.shape import (
     SET_NAME,
@@ -37,11 +39,10 @@ from worker.rules.shape import (
     RuleShape,
     ScoreShape,
     SetShape,
+    Table,
     read,
+    tests_of,
 )
-from worker.rules.table import Table, tests_of
-from worker.toml import KeyPath, Toml
-from worker.toml import parse as parse_toml
 
 #: Kinds of sets whose terms match as written.
 _AS_WRITTEN = frozenset({"person", "place"})

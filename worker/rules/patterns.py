@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from worker.config.toml import KeyPath, Toml
 from worker.errors import Problem
 from worker.model import Severity
-from worker.query import Known, Pattern, QueryError, SetRef, calls, parse, parse_body
-from worker.query.nodes import Param, in_language, walk
+from worker.rules.query import Known, Pattern, QueryError, SetRef, calls, parse, parse_body
+from worker.rules.query.nodes import Param, in_language, walk
 from worker.rules.ruleset import Rule, RuleSet
-from worker.rules.shape import PATTERN_NAME, PatternShape, read
-from worker.rules.table import Table
-from worker.toml import KeyPath, Toml
+from worker.rules.shape import PATTERN_NAME, PatternShape, Table, read
 
 
 def pattern_tables(toml: Toml, data: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Table]]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from worker.analysis.text import Document
 from worker.errors import Problem
 from worker.model import Severity, Volume
-from worker.query import Node, Pattern, Presearch, TermSet
-from worker.query.nodes import And, Calls, Or
-from worker.text import Document
+from worker.rules.query import Node, Pattern, Presearch, TermSet
+from worker.rules.query.nodes import And, Calls, Or
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

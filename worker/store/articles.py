@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from worker.dedupe import Candidate, Fingerprint
+from worker.analysis.copies import Candidate, Fingerprint
+from worker.analysis.text import Document
 from worker.model import Article, Cut, CutKind, Novelty, Origin
 from worker.store import search
 from worker.store.database import Tx
 from worker.store.repeated import learn, sources_of
 from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
-from worker.text import Document
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
@@ -111,7 +111,7 @@ class StoredArticle:
     revision: int
 
 
-def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -> tuple[Candidate, ...]:
+def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
     """The articles that may be the original of a text: same digest, same address, or most bands in common.
 
     A duplicate is never an original: copies of copies lead to the first. One of the same title and text stands for its
@@ -119,7 +119,7 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, but: int | None) -
     very many articles have, as a slogan that an outlet puts under each, only the newest are looked at: it would cost
     more with every year, and tells nothing.
     """
-    asked = {"digest": fingerprint.digest, "url": url, "but": but or 0}
+    asked = {"digest": fingerprint.digest, "url": url, "but": exclude or 0}
     keys = sorted(band_keys(fingerprint.bands))
     if tx.dialect.name == "sqlite":
         rows = tx.execute(_NEAR_SQLITE, {"bands": json.dumps(keys), **asked})

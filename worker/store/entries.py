@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from worker.identify import Bare, Seen, Sighting, SightingKind
+from worker.feeds.identify import Bare, Seen, Sighting, SightingKind
 from worker.model import EntryState, ParsedEntry, StoredEntry
 from worker.store import pages
 from worker.store.database import Tx, insert

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.dedupe import Fingerprint
+from worker.analysis.copies import Fingerprint
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.store.database import Tx
 from worker.store.tables import ArticleRow, EntryRow, FeedRow, FingerprintRow, RevisionRow, StoryArticleRow

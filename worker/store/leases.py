@@ -1,14 +1,14 @@
 """Leases by their owner: given back by a worker that stops in order, taken from one whose heart stopped."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.model import EntryState
+from worker.model import DeliveryState, EntryState, WaitReason
 from worker.store import deliveries
 from worker.store.database import Tx
-from worker.store.tables import DeliveryRow, EntryRow, FeedRow, HeartbeatRow
+from worker.store.tables import DeliveryRow, EntryRow, FeedRow, HeartbeatRow, TargetRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
@@ -44,3 +44,54 @@ def take_over(tx: Tx, owners: Collection[str]) -> int:
     tx.execute(sa.update(_feed).where(_feed.c.owner.in_(dead)).values(lease_until=None, owner=""))
     tx.execute(sa.delete(_heartbeat).where(_heartbeat.c.owner.in_(dead)))
     return freed
+
+
+# A clock that was set back: what waits would wait so much longer, and what is under lease be held so much longer.
+
+
+_target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
+
+#: What waits for a time of day, which is what it was: it is moved by whole days.
+_TOLD_BY_THE_CLOCK = [WaitReason.QUIET_HOURS, WaitReason.DIGEST]
+_WAITING = [DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY]
+
+
+def newest(tx: Tx) -> datetime | None:
+    """The latest moment at which a worker wrote down that it ticked or polled."""
+    queries = (sa.select(sa.func.max(_heartbeat.c.tick)), sa.select(sa.func.max(_feed.c.last_polled)))
+    return max((found for query in queries if (found := tx.execute(query).scalar()) is not None), default=None)
+
+
+def set_back(tx: Tx, by: timedelta, *, now: datetime, lease: timedelta) -> None:
+    """The clock was set back by that much, and it is `now`: what waits becomes due so much earlier.
+
+    No lease outlasts `lease` from now, which a job that still runs needs at most.
+    """
+    not_by_the_clock = (_delivery.c.state.in_(_WAITING), _delivery.c.hold.not_in(_TOLD_BY_THE_CLOCK))
+    for column, where in (
+        (_feed.c.due, ()),
+        (_feed.c.not_before, ()),
+        (_entry.c.page_due, (_entry.c.state == EntryState.NEW,)),
+        (_entry.c.page_at, (_entry.c.page_tries > 0,)),
+        (_delivery.c.due, not_by_the_clock),
+        (_target.c.blocked_until, ()),
+        (_target.c.probe_at, ()),
+        (_target.c.next_at, ()),
+    ):
+        _earlier(tx, column, where, by, now)
+    # Otherwise what was held by a clock of another year would wait for that year.
+    if whole := timedelta(days=by.days):
+        by_the_clock = (_delivery.c.state.in_(_WAITING), _delivery.c.hold.in_(_TOLD_BY_THE_CLOCK))
+        _earlier(tx, _delivery.c.due, by_the_clock, whole, now)
+    for column in (_feed.c.lease_until, _entry.c.lease_until, _entry.c.page_lease_until, _delivery.c.lease_until):
+        table = column.table
+        tx.execute(sa.update(table).where(column > now + lease).values({column.name: now + lease}))
+
+
+def _earlier(
+    tx: Tx, column: sa.Column[datetime], where: tuple[sa.ColumnElement[bool], ...], by: timedelta, now: datetime
+) -> None:
+    """Move the future times of a column, each value once: many rows share one, and SQLite cannot subtract."""
+    table = column.table
+    for time in tx.execute(sa.select(column).where(column > now, *where).distinct()).scalars().all():
+        tx.execute(sa.update(table).where(column == time, *where).values({column.name: max(time - by, now)}))

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict, Wave
-from worker.store.collecting import collect
 from worker.store.database import Tx, insert
+from worker.store.open_deliveries import collect
 from worker.store.tables import (
     ArticleRow,
     AttemptRow,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from worker.dedupe import Fingerprint, key_of
+from worker.analysis.copies import Fingerprint, key_of
 from worker.model import Origin
 from worker.store.database import Tx
 from worker.store.tables import ArticleRow, LineRow

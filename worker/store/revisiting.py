@@ -7,8 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model import DeliveryState, Obligation, Occasion, Suppression, Verdict
-from worker.store.collecting import collect
 from worker.store.database import Tx
+from worker.store.open_deliveries import collect
 from worker.store.tables import ArticleRow, DeliveryRow, MatchRow, ObligationRow, RevisionRow, StoryArticleRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -136,7 +136,7 @@ def withdrawn(tx: Tx, one: Decided, reminder: Obligation) -> int | None:
     return tx.execute(query).scalar_one_or_none()
 
 
-def owe(tx: Tx, obligation_id: int, owed: Obligation, *, occasion: str | None, now: datetime) -> None:
+def create_obligations(tx: Tx, obligation_id: int, owed: Obligation, *, occasion: str | None, now: datetime) -> None:
     """Let what was not owed be owed, carried by what `owed` says; `occasion`: another one than it had."""
     delivery_id, _ = collect(tx, owed, owed.collects, owed.due or now, now)
     values = {"verdict": Verdict.OWED, "suppression": "", "why": "", "delivery_id": delivery_id}

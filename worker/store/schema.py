@@ -5,8 +5,8 @@ from importlib import resources
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
+from worker.analysis.stories import SCHEME
 from worker.store import search, tables
-from worker.story import SCHEME
 
 VERSION = "0025"
 

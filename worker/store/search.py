@@ -1,8 +1,9 @@
 """The index of words: finds articles by the words of their newest title and text.
 
-Words are those of `worker.text`, folded, so that capitals and accents do not matter. SQLite keeps them in a contentless
-FTS5 table, PostgreSQL in a tsvector; both are given the words as they are, and split nothing themselves. A change of
-folding or of the tokeniser needs a migration that builds the index anew, as a word is taken out by its folded form.
+Words are those of `worker.analysis.text`, folded, so that capitals and accents do not matter. SQLite keeps them in a
+contentless FTS5 table, PostgreSQL in a tsvector; both are given the words as they are, and split nothing themselves. A
+change of folding or of the tokeniser needs a migration that builds the index anew, as a word is taken out by its folded
+form.
 """
 
 import re
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from worker.analysis.text import Document, analyse, fold, plain, words
 from worker.model import Article
 from worker.store.tables import ArticleRow, RevisionRow
-from worker.text import Document, analyse, fold, plain, words
 
 if TYPE_CHECKING:
     from worker.store.database import Tx

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from worker.alert import Arrival, LastAlert, Level
+from worker.alerts import Arrival, LastAlert, Level
 from worker.model import (
     WEEKS,
     DeliveryState,

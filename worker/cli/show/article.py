@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, keep_whole, out, short, table_of
 from worker.model import called
-from worker.times import counted
+from worker.model.times import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from worker.cli.show.terminal import Facts, at, cell, column, inert, out, passages, table_of
-from worker.times import counted
+from worker.model.times import counted
 
 
 def scores(rows: Sequence[Facts]) -> None:

@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from worker.cli.show.terminal import Facts, at, inert, out, short, table_of
-from worker.times import counted
+from worker.model.times import counted
 
 _SIGNS = {"more": "+", "less": "-", "other": "~"}
 _COUNTS = ("then", "now", "more", "less", "other")

@@ -15,8 +15,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from worker import screen, times
-from worker.app.clock import clock
+from worker.model import times
+from worker.runtime import screen
+from worker.runtime.clock import clock
 
 Facts = dict[str, Any]
 

@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
+from worker.analysis.stories import COMPARED_IN_GROUP, WINDOW, Candidate, Index, StoryMember, Vector, unpacked
 from worker.store.database import Tx, failures, insert
 from worker.store.tables import RevisionRow, SchemeRow, StoryArticleRow
-from worker.story import COMPARED_IN_GROUP, WINDOW, Candidate, Index, Told, Vector, unpacked
 
 _revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _scheme: sa.Table = SchemeRow.__table__  # type: ignore[attr-defined]  # as above
@@ -163,7 +163,7 @@ class _Memory:
         for r in rows:
             groups.setdefault(r.root, set()).add(r.story_id)
             if not self.index.tells(r.article_id, r.story_id):
-                told = Told(
+                told = StoryMember(
                     article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector)
                 )
                 self.index.put(told, r.story_id)
@@ -198,14 +198,14 @@ def _midnight(ordinal: int) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def candidates(tx: Tx, vector: Vector, published: datetime, *, but: int | None = None) -> tuple[Candidate, ...]:
+def candidates(tx: Tx, vector: Vector, published: datetime, *, exclude: int | None = None) -> tuple[Candidate, ...]:
     """The stories of the groups that share most of an article's heaviest terms in these days; under the ingest lock."""
     if not len(vector):
         return ()
     memory = _memory(tx)
     memory.settled(tx)
     memory.cover(tx, published.astimezone(UTC))
-    return memory.index.candidates(vector, published, but=but)
+    return memory.index.candidates(vector, published, exclude=exclude)
 
 
 def join(tx: Tx, story_id: int, root: int) -> None:
@@ -213,12 +213,12 @@ def join(tx: Tx, story_id: int, root: int) -> None:
     _memory(tx).begin(tx).index.join(story_id, root)
 
 
-def follow(tx: Tx, told: Told, story_id: int) -> None:
+def follow(tx: Tx, told: StoryMember, story_id: int) -> None:
     """Note that an article tells a story from now on."""
     memory = _memory(tx).begin(tx)
     memory.index.drop(told.article_id)
     if len(told.vector) and memory.covers(told.published):
-        kept = Told(
+        kept = StoryMember(
             article_id=told.article_id,
             published=told.published,
             language=told.language,

@@ -5,11 +5,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from worker.analysis.stories import StoryMember, StoryVerdict, Vector
 from worker.store.database import Tx
 from worker.store.stories import memory
 from worker.store.stories.joining import merge, point, stretch, unite
 from worker.store.tables import ArticleRow, StoryArticleRow, StoryRow
-from worker.story import StoryVerdict, Told, Vector
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
@@ -25,7 +25,7 @@ _PUT = sa.text(
 ).bindparams(sa.bindparam("published", type_=_told.c.published.type), sa.bindparam("vector", type_=sa.LargeBinary))
 
 
-def tell(tx: Tx, told: Told, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
+def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
     """Store an article as part of the story that was decided; returns the story's id."""
     story_id = verdict.story_id
     if story_id is None:
@@ -48,7 +48,7 @@ def found(tx: Tx, title: str, published: datetime, now: datetime) -> int:
     return int(tx.execute(_ADD_STORY, values).scalar_one())
 
 
-def renew(tx: Tx, told: Told) -> None:
+def renew(tx: Tx, told: StoryMember) -> None:
     """Compare later articles with an article's new text; it stays in its story."""
     mine = _told.c.article_id == told.article_id
     values = {"vector": told.vector.packed(), "language": told.language}
@@ -73,7 +73,7 @@ def tell_copy(
     story_id = story_of(tx, original)
     if story_id is None:
         return None
-    told = Told(article_id=article_id, published=published, language=language, vector=Vector.of({}))
+    told = StoryMember(article_id=article_id, published=published, language=language, vector=Vector.of({}))
     why = f"It is a copy of article {original}."
     _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
     stretch(tx, story_id, published)
@@ -82,7 +82,7 @@ def tell_copy(
     return story_id
 
 
-def put(tx: Tx, told: Told, story_id: int, *, score: float, why: str) -> None:
+def put(tx: Tx, told: StoryMember, story_id: int, *, score: float, why: str) -> None:
     """Let an article tell that story, whatever it told before."""
     _put(tx, told.article_id, story_id, told, StoryVerdict(story_id=story_id, score=score, why=why))
     memory.touch(tx, {story_id})
@@ -128,7 +128,7 @@ def story_of(tx: Tx, article_id: int) -> int | None:
     return tx.execute(sa.select(_told.c.story_id).where(_told.c.article_id == article_id)).scalar()
 
 
-def _put(tx: Tx, article_id: int, story_id: int, told: Told, verdict: StoryVerdict) -> None:
+def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: StoryVerdict) -> None:
     values = {
         "article_id": article_id,
         "story_id": story_id,

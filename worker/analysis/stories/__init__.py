@@ -1,0 +1,52 @@
+"""Which articles tell of one event.
+
+`terms` weighs an article's words, `likeness` compares two articles, `verdict` decides on an article's story.
+"""
+
+from worker.analysis.stories.decide import (
+    COMPARED,
+    COMPARED_IN_GROUP,
+    SCHEME,
+    STRONG,
+    WINDOW,
+    Candidate,
+    StoryVerdict,
+    decide,
+)
+from worker.analysis.stories.index import Index
+from worker.analysis.stories.likeness import StoryMember
+from worker.analysis.stories.terms import (
+    Bag,
+    Vector,
+    bag,
+    dump,
+    from_archive,
+    hashed,
+    hashes,
+    keys,
+    unpacked,
+    weighted,
+)
+
+__all__ = [
+    "COMPARED",
+    "COMPARED_IN_GROUP",
+    "SCHEME",
+    "STRONG",
+    "WINDOW",
+    "Bag",
+    "Candidate",
+    "Index",
+    "StoryMember",
+    "StoryVerdict",
+    "Vector",
+    "bag",
+    "decide",
+    "dump",
+    "from_archive",
+    "hashed",
+    "hashes",
+    "keys",
+    "unpacked",
+    "weighted",
+]

@@ -1,0 +1,235 @@
+"""The decision: which story a new article joins, and to which stories it is alike enough to point to.
+
+    new, candidates -likeness-> mean to each story -STRONG or more-> it joins the best; else it opens a story of its own
+                                mean to each group -1 or more-> its story perhaps is the same as the group's
+
+Average link, as a story grows by one article at a time (Allan, Papka and Lavrenko, On-line new event detection and
+tracking, SIGIR 1998), at two levels: articles joined on strong evidence are one story; stories that are alike on weak
+evidence are one group, whose stories point to its oldest, the root.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+
+from worker.analysis.stories.likeness import Likeness, StoryMember, likenesses, shared
+
+#: Number of the way in which terms are weighed and stories decided; a store that was judged by an older one is judged
+#: again.
+SCHEME = 2
+#: An article joins stories that had one within this time.
+WINDOW = timedelta(days=7)
+#: Articles of a story, its newest, that a new one is compared with: thirty gave the same answers for more work.
+COMPARED = 12
+#: The same of a group.
+COMPARED_IN_GROUP = 30
+#: Likeness from which an article joins a story. From 1 on it is as like as one event's, which is enough to point.
+STRONG = 2.3
+_WEAK = 1.0
+#: An article that is nearly as like many other groups is like none in particular: so many times the mean likeness to
+#: the next so many groups is taken off. Speaker verification calls it score normalisation (Auckenthaler, Carey and
+#: Lloyd-Thomas 2000).
+_RIVALRY, _RIVALS = 6.0, 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A story that may be the new article's, with its newest articles."""
+
+    story_id: int
+    #: The oldest story of its group; itself where it is in none.
+    root: int
+    #: Roots of the groups that a person put apart from its group.
+    apart: frozenset[int] = frozenset()
+    articles: tuple[StoryMember, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryVerdict:
+    """The story of an article, with the reason."""
+
+    #: None: it begins one.
+    story_id: int | None
+    #: Stories that turn out to be the same one; they are merged into `story_id`.
+    merged: tuple[int, ...] = ()
+    #: Likeness to the story, `STRONG` or more; 0 for a new one.
+    score: float = 0.0
+    #: One sentence for people.
+    why: str = ""
+    #: The group that its story is of, by its root: that of `story_id`, or the one to which its new story points.
+    group: int | None = None
+    #: Roots of groups that turn out to be one with that one.
+    grouped: tuple[int, ...] = ()
+    #: Likeness to the group that it points to, 1 or more; 0: to none.
+    perhaps_score: float = 0.0
+    #: What they share, in one sentence for people.
+    perhaps_why: str = ""
+
+
+class _Some:
+    """Some articles that the new one is compared with: a story's, or a group's."""
+
+    def __init__(
+        self,
+        number: int,
+        new: StoryMember,
+        articles: Sequence[tuple[StoryMember, Likeness]],
+        *,
+        root: int,
+        apart: Collection[int],
+    ) -> None:
+        self.number, self.root, self.apart = number, root, apart
+        self._new, self._pairs = new, articles
+        #: The mean likeness of the new article to these.
+        self.score = _mean([like.score for _, like in articles])
+
+    @property
+    def articles(self) -> list[StoryMember]:
+        """These articles."""
+        return [told for told, _ in self._pairs]
+
+    @cached_property
+    def strong_score(self) -> float:
+        """The mean likeness to these, where only what is particular to an event counts."""
+        return _mean([like.score if like.is_particular else 0.0 for _, like in self._pairs])
+
+    def likeness(self, other: "_Some") -> float:
+        """The mean likeness of two."""
+        return _mean([like.score for a in self.articles for like in likenesses(a, other.articles)])
+
+    def strong_likeness(self, other: "_Some") -> float:
+        """The same, as if the new article were in this one, where only what is particular to an event counts."""
+        pairs = [like for a in (*self.articles, self._new) for like in likenesses(a, other.articles)]
+        return _mean([one.score if one.is_particular else 0.0 for one in pairs])
+
+    def may_be(self, other: "_Some") -> bool:
+        """Tells whether nobody put the two, or what is in a group with them, apart."""
+        return self.root == other.root or (other.root not in self.apart and self.root not in other.apart)
+
+
+def decide(
+    new: StoryMember, words: Mapping[int, str], candidates: Sequence[Candidate], *, apart: Collection[int] = ()
+) -> StoryVerdict:
+    """The story of `new`, whose terms are `words` by hash; it is the oldest of those that it shows to be one.
+
+    `apart`: roots of the groups from which a person put it apart.
+    """
+    stories, groups = _near(new, candidates)
+    rivalry = _rivalry(groups)
+    stories = [one for one in stories if one.root not in apart]
+    groups = [one for one in groups if one.root not in apart]
+    best = min(stories, key=lambda one: (-one.strong_score, one.number), default=None)
+    if best is not None and best.strong_score - rivalry[best.root] >= STRONG:
+        return _joined(new, words, best, stories, groups, rivalry)
+    if not groups:
+        return StoryVerdict(story_id=None, why="No story of the last days is like it.")
+    nearest = min(groups, key=_order)
+    score = nearest.score - rivalry[nearest.root]
+    if score < _WEAK:
+        return StoryVerdict(story_id=None, why=_too_little(nearest, rivalry[nearest.root]))
+    return StoryVerdict(
+        story_id=None,
+        why=f"It is like story {nearest.number}, but not enough to be surely the same.",
+        group=nearest.root,
+        grouped=_grouped(nearest, groups, rivalry),
+        perhaps_score=round(score, 4),
+        perhaps_why=f"They share {', '.join(shared(new.vector, nearest.articles, words))}; {_missing(score)}.",
+    )
+
+
+def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
+    """By a group's root, what the groups that the article is less like take off its likeness."""
+    ordered = sorted(groups, key=_order)
+    scores = [one.score for one in ordered]
+    return {one.root: _RIVALRY * sum(scores[at + 1 : at + 1 + _RIVALS]) / _RIVALS for at, one in enumerate(ordered)}
+
+
+def _near(new: StoryMember, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
+    """The stories and the groups that had an article within the window."""
+    stories: list[_Some] = []
+    members: dict[int, list[tuple[StoryMember, Likeness]]] = {}
+    apart: dict[int, frozenset[int]] = {}
+    found = iter(likenesses(new, [told for one in candidates for told in one.articles]))
+    for one in candidates:
+        pairs = [(told, next(found)) for told in one.articles]
+        members.setdefault(one.root, []).extend(pairs)
+        apart[one.root] = one.apart
+        if any(_is_near(told, new) for told in one.articles):
+            stories.append(_Some(one.story_id, new, pairs[-COMPARED:], root=one.root, apart=one.apart))
+    groups = []
+    for root, told in members.items():
+        if any(_is_near(one, new) for one, _ in told):
+            told.sort(key=lambda pair: (pair[0].published, pair[0].article_id))
+            groups.append(_Some(root, new, told[-COMPARED_IN_GROUP:], root=root, apart=apart[root]))
+    return stories, groups
+
+
+def _is_near(told: StoryMember, new: StoryMember) -> bool:
+    return abs(told.published - new.published) <= WINDOW
+
+
+def _joined(
+    new: StoryMember,
+    words: Mapping[int, str],
+    best: _Some,
+    stories: Sequence[_Some],
+    groups: Sequence[_Some],
+    rivalry: Mapping[int, float],
+) -> StoryVerdict:
+    """It joins the best story, and with it one other at most that it shows to be the same."""
+    others = sorted((one for one in stories if one is not best), key=_order)
+    same = next((one for one in others if one.strong_score >= STRONG and _is_same(best, one)), None)
+    first, *merged = sorted({best.number} | ({same.number} if same else set()))
+    terms = ", ".join(shared(new.vector, best.articles, words))
+    why = f"Like story {first} in: {terms}."
+    if same is not None:
+        why = f"Like stories {best.number} and {same.number}, which are one, in: {terms}."
+    group = next(one for one in groups if one.root == best.root)
+    roots = {same.root} - {best.root} if same is not None else set(_grouped(group, groups, rivalry))
+    return StoryVerdict(
+        story_id=first,
+        merged=tuple(merged),
+        score=round(best.strong_score - rivalry[best.root], 4),
+        why=why,
+        group=best.root,
+        grouped=tuple(roots),
+    )
+
+
+def _is_same(best: _Some, other: _Some) -> bool:
+    return best.may_be(other) and best.strong_likeness(other) >= STRONG
+
+
+def _grouped(group: _Some, groups: Sequence[_Some], rivalry: Mapping[int, float]) -> tuple[int, ...]:
+    """The nearest other group that the article shows to be one with this one."""
+    near = [one for one in groups if one is not group and one.score - rivalry[one.root] >= _WEAK]
+    found = next(
+        (
+            one
+            for one in sorted(near, key=_order)
+            if group.may_be(one) and group.likeness(one) - rivalry[one.root] >= _WEAK
+        ),
+        None,
+    )
+    return () if found is None else (found.root,)
+
+
+def _too_little(nearest: _Some, rivalry: float) -> str:
+    if rivalry > _WEAK and nearest.score >= _WEAK:
+        return f"It is most like story {nearest.number}, but nearly as like several others."
+    return f"It is most like story {nearest.number} ({max(0.0, nearest.score - rivalry):.0%} of what it takes)."
+
+
+def _missing(score: float) -> str:
+    if score >= STRONG:
+        return "to be surely the same, they would have to share more than names"
+    return f"to be surely the same takes {STRONG / score:.1f} times as much"
+
+
+def _order(one: _Some) -> tuple[float, int]:
+    return -one.score, one.number
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

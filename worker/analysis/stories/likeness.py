@@ -1,0 +1,148 @@
+"""The likeness of two articles: 1 where they are as like as accounts of one event.
+
+    likeness = cosine / what texts of that length need * evidence in common / what they need * time between
+
+The cosine (Salton and Buckley 1988) says how much of the two texts is the same. Evidence says how much of that is
+particular to an event: two headlines that share "the mayor's wishes" have much in common and say nothing together.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from worker.analysis.stories.terms import Vector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Cosine that makes likeness 1 for texts of up to 12 terms, and for texts of 100 and more.
+_HEADLINES, _REPORTS = 0.09, 0.04
+_FEW, _MANY = 12, 100
+_LOG_FEW, _TINY = math.log(_FEW), 1e-12
+#: Beyond so many words a text shares with any other more than an event: what is needed grows with the square root.
+_LONG = 120
+#: Evidence in common, in nats, that makes likeness 1: three or four rare words.
+_EVIDENCE = 10.0
+#: Names of several words that never make two articles alike by themselves: an official, and his town.
+_NAMES = 2
+#: Where one of two texts has a body and fewer words than that, they are alike only if its words times the evidence in
+#: common beside such names come to so much, or the evidence alone: the shorter a text, the more of it is formula.
+_SHORT, _BESIDE_TIMES_WORDS, _BESIDE_SHORT = 60, 160.0, 8.0
+#: What a strong join needs beside such names: so much, or so much for each square root of the shorter text's terms.
+_BESIDE_STRONG, _BESIDE_BY_LENGTH = 5.0, 1.1
+#: Two articles are one event's as likely within that time; after it, half as likely with each further such time.
+_FRESH = timedelta(days=3)
+#: Terms that a reason names.
+_NAMED = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryMember:
+    """An article, as stories are decided on."""
+
+    #: 0 for one that is not stored yet.
+    article_id: int
+    published: datetime
+    language: str
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """The likeness of two articles."""
+
+    #: 1 where they are as like as accounts of one event.
+    score: float
+    #: Whether what they share beside two names is enough for a strong join.
+    is_particular: bool
+
+
+def likenesses(new: StoryMember, others: Sequence[StoryMember]) -> list[Likeness]:
+    """How like an article is to each of others, by what they share and by the time between."""
+    if not others or not len(new.vector):
+        return [_NONE] * len(others)
+    common = _Common(new, others)
+    words = np.minimum(new.vector.words, common.words)
+    # Texts in two languages share names alone.
+    languages = np.array([1.0 if one.language == new.language else 0.5 for one in others])
+    evidence, beside = common.evidence()
+    # An empty one shares nothing, and is left out below.
+    cosine = common.products / (new.vector.length * np.maximum(common.lengths, _TINY))
+    terms = common.terms
+    by_length = np.clip((np.log(np.maximum(terms, 1)) - _LOG_FEW) / (math.log(_MANY) - _LOG_FEW), 0.0, 1.0)
+    needed = _HEADLINES * (1 - by_length) + _REPORTS * by_length
+    score = cosine / (needed * np.maximum(1.0, np.sqrt(words / _LONG))) * np.minimum(1.0, evidence / _EVIDENCE)
+    apart = np.array([max(0.0, (abs(new.published - one.published) - _FRESH) / _FRESH) for one in others])
+    score *= 0.5**apart
+    least = languages * np.minimum(_BESIDE_SHORT, _BESIDE_TIMES_WORDS / np.maximum(words, 1))
+    unlike = ~common.any | ((words > 0) & (words < _SHORT) & (beside < least))
+    particular = ~unlike & (beside >= languages * np.maximum(_BESIDE_STRONG, _BESIDE_BY_LENGTH * np.sqrt(terms)))
+    score[unlike] = 0.0
+    return [Likeness(*pair) for pair in zip(score.tolist(), particular.tolist(), strict=True)]
+
+
+_NONE = Likeness(0.0, is_particular=False)
+
+
+class _Common:
+    """What an article has in common with each of others, as arrays with a row for each of these."""
+
+    def __init__(self, new: StoryMember, others: Sequence[StoryMember]) -> None:
+        vectors = [one.vector for one in others]
+        sizes = np.array([len(one) for one in vectors])
+        rows = np.repeat(np.arange(len(vectors)), sizes)
+        order = np.argsort(new.vector.hashes)
+        known = new.vector.hashes[order]
+        hashes = np.concatenate([one.hashes for one in vectors])
+        at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        shared = np.flatnonzero(known[at] == hashes)
+        self._new, self._rows, self._mine, self._theirs = new.vector, rows[shared], order[at[shared]], shared
+        self._vectors = vectors
+        #: Of the article that has fewer.
+        self.terms = np.minimum(sizes, len(new.vector))
+        self._is_few = len(new.vector) <= sizes
+        self.words = np.array([one.words for one in vectors])
+        self.lengths = np.array([one.length for one in vectors])
+        self.any = self._sum(np.ones(len(shared))) > 0
+        weights = np.concatenate([one.weights for one in vectors])[shared]
+        self.products = self._sum(new.vector.weights[self._mine] * weights)
+
+    def _sum(self, values: "NDArray[np.floating[Any]]") -> "NDArray[np.floating[Any]]":
+        return np.bincount(self._rows, values, len(self._vectors)).astype(np.float64)
+
+    def evidence(self) -> "tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]":
+        """The evidence in common, in nats; and that beside the two names of several words that bring most of it."""
+        theirs = np.concatenate([one.evidence for one in self._vectors])[self._theirs]
+        values = np.sqrt(self._new.evidence[self._mine] * theirs)
+        total = self._sum(values)
+        mine = self._new.names[self._mine].astype(np.int64)
+        other = np.concatenate([one.names for one in self._vectors])[self._theirs].astype(np.int64)
+        few = np.where(self._is_few[self._rows], mine, other)
+        # The name in the article that has fewer terms counts; where there is none, that in the other.
+        name = np.where(few > 0, few, 256 + mine + other - few)
+        named = (mine + other > 0) & (values > 0)
+        keys, inverse = np.unique(self._rows[named] * 512 + name[named], return_inverse=True)
+        sums = np.bincount(inverse, values[named], len(keys))
+        rows = keys // 512
+        order = np.lexsort((-sums, rows))
+        first = np.searchsorted(rows[order], rows[order])
+        most = order[np.arange(len(order)) - first < _NAMES]
+        return total, total - np.bincount(rows[most], sums[most], len(self._vectors))
+
+
+def shared(new: Vector, told: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
+    """The terms that are most of the evidence that the article and the story have in common, for people."""
+    own = dict(zip(new.hashes.tolist(), new.evidence.tolist(), strict=True))
+    common: dict[str, float] = {}
+    for one in told:
+        for key, evidence in zip(one.vector.hashes.tolist(), one.vector.evidence.tolist(), strict=True):
+            if key in own and key in words:
+                common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * evidence)
+    for pair in sorted(word for word in common if " " in word):  # a name is read whole
+        common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
+    most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]
+    return most or ["terms whose words are not kept"]

@@ -1,0 +1,300 @@
+"""An article's terms, by which stories are recognised, weighted by how rare they are and how often they stand.
+
+Each term has a weight, by which texts are compared, and evidence: how much it says of one event and no other. A rare
+word says much; a country, a capital or an office little, however rare; a name as much as one word, whether it is
+written with one word or with four. Names, numbers, dates and places are the same in every language; other words are
+stems of their own. Rarity is the inverse document frequency (Sparck Jones 1972) as it was when the article came: it
+drifts slowly, and so no article is weighed again.
+"""
+
+import json
+import math
+from base64 import b64decode, b64encode
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, cached_property, lru_cache
+from hashlib import blake2b
+from importlib.resources import files
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from worker.analysis.archive import ArchiveArticle
+from worker.analysis.stories.names import Name, Place, Word, read
+from worker.analysis.stories.places import CAPITALS, OFFICES
+from worker.analysis.text import Document, stem
+from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, MONTHS, NUMBERS, PLAIN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: A title's word stands for this many.
+_TITLE = 2
+#: Terms that are kept of an article, and those by which others are looked for.
+MOST, KEYS = 120, 64
+#: A share of articles that is too small to tell: rarity stops growing there, whatever a store holds.
+_RARE = 1 / 500
+
+
+class Kind(StrEnum):
+    """Kinds of terms."""
+
+    WORD = "word"
+    NUMBER = "number"
+    NAME = "name"
+    #: Two words of a name in a row: `Hun Sen` is found in `Samdech Techo Hun Sen`.
+    PAIR = "pair"
+    COUNTRY = "country"
+    CAPITAL = "capital"
+    OFFICE = "office"
+    #: A day of a month, or a year.
+    DATE = "date"
+
+    @property
+    def is_shared(self) -> bool:
+        """Tells whether such a term is the same in every language."""
+        return self not in (Kind.WORD, Kind.OFFICE)
+
+
+#: How much a term of a kind weighs beside a common word, and how much of its rarity is evidence. That of a pair is in
+#: its words.
+_WORTH = {
+    Kind.WORD: (1.0, 1.0),
+    Kind.NUMBER: (1.0, 1.0),
+    Kind.NAME: (1.2, 1.0),
+    Kind.PAIR: (1.2, 0.0),
+    Kind.COUNTRY: (1.2, 0.25),
+    Kind.CAPITAL: (0.6, 0.25),
+    Kind.OFFICE: (0.5, 0.25),
+    Kind.DATE: (1.0, 0.25),
+}
+#: Forms of verbs that stand in every text, and words that only count time, folded.
+_AUXILIARY = frozenset(
+    """
+    ont sont avait avaient aura auront eu eue eus sera seront ete etre avoir etait etaient fait faire dit dits doit
+    doivent peut peuvent soit an ans annee annees jour jours heure heures encore deja moins tres
+    been being did do does may said say says year years day days hour hours
+    """.split()  # noqa: SIM905 - a list of these words would fill a screen
+)
+
+
+@dataclass(slots=True)
+class Term:
+    """A term of one article."""
+
+    kind: Kind
+    #: A word of the text that it stands for, folded.
+    word: str
+    #: `hashed`.
+    hash: int
+    #: How often it stands; a title's words twice.
+    count: int = 0
+    #: Words of the longest name that it is part of.
+    part_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bag:
+    """The terms of an article."""
+
+    terms: Mapping[str, Term]
+    #: Words of title and body together; 0 for a title without a body.
+    words: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Vector:
+    """An article's weighted terms, at most 120, in parallel arrays, the heaviest first."""
+
+    #: 32 bits of each term; the last one says that a term is the same in every language.
+    hashes: "NDArray[np.uint32]"
+    weights: "NDArray[np.floating[Any]]"
+    #: 0 for those that have none.
+    evidence: "NDArray[np.floating[Any]]"
+    #: Number of the name of several words that a term is part of; 0: of none.
+    names: "NDArray[np.uint8]"
+    #: As in `Bag`.
+    words: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        weights: Mapping[int, float],
+        evidence: Mapping[int, float] | None = None,
+        names: Mapping[int, int] | None = None,
+        words: int = 0,
+    ) -> "Vector":
+        """A vector of weights, evidence and names by hash."""
+        evidence, names = evidence or {}, names or {}
+        return cls(
+            hashes=np.fromiter(weights, np.uint32, len(weights)),
+            weights=np.fromiter(weights.values(), np.float64, len(weights)),
+            evidence=np.fromiter((evidence.get(key, 0.0) for key in weights), np.float64, len(weights)),
+            names=np.fromiter((names.get(key, 0) for key in weights), np.uint8, len(weights)),
+            words=words,
+        )
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @cached_property
+    def length(self) -> float:
+        """The Euclidean length of the weights."""
+        weights = self.weights.astype(np.float64)
+        return math.sqrt(float(weights @ weights))
+
+    def packed(self) -> bytes:
+        """Number of words, hashes, weights, evidence and names, for a column; empty for no terms."""
+        if not len(self):
+            return b""
+        columns = self.hashes.astype("<u4"), self.weights.astype("<f4"), self.evidence.astype("<f4"), self.names
+        return self.words.to_bytes(4, "little") + b"".join(column.tobytes() for column in columns)
+
+
+def unpacked(column: bytes) -> Vector:
+    """The vector that `packed` wrote; it reads from these bytes and copies nothing."""
+    if not column:
+        return Vector.of({})
+    many = (len(column) - 4) // 13
+    return Vector(
+        hashes=np.frombuffer(column, "<u4", many, 4),
+        weights=np.frombuffer(column, "<f4", many, 4 + 4 * many),
+        evidence=np.frombuffer(column, "<f4", many, 4 + 8 * many),
+        names=np.frombuffer(column, np.uint8, many, 4 + 12 * many),
+        words=int.from_bytes(column[:4], "little"),
+    )
+
+
+def dump(vector: Vector) -> str:
+    """A vector as a line of text, for a file."""
+    return b64encode(vector.packed()).decode("ascii")
+
+
+def from_archive(shipped: ArchiveArticle) -> Vector:
+    """The vector of a stored article, which ships as `dump` wrote it."""
+    return unpacked(b64decode(shipped.terms))
+
+
+def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
+    """The terms of a document, of title and body together; `left_out`: numbers of words that stand in standing text."""
+    terms: dict[str, Term] = {}
+    left = len(document.folded) - len(left_out)
+    has_body = left > document.title_words
+    for term, kind, word, in_title, name in _terms(document, left_out):
+        found = terms.get(term)
+        if found is None:
+            terms[term] = found = Term(kind, word, hashed(term, is_shared=kind.is_shared))
+        found.count += _TITLE if in_title and has_body else 1
+        if len(name) > len(found.part_of):
+            found.part_of = name
+    return Bag(terms=terms, words=left if has_body else 0)
+
+
+@lru_cache(maxsize=1 << 16)
+def hashed(term: str, *, is_shared: bool) -> int:
+    """32 bits of a term; the last is set for those that are the same in every language."""
+    value = int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=4).digest(), "little")
+    return value | 1 if is_shared else value & ~1
+
+
+def hashes(found: Bag) -> frozenset[int]:
+    """The hashes of all terms of a bag."""
+    return frozenset(one.hash for one in found.terms.values())
+
+
+@cache
+def _common() -> tuple[Mapping[int, float], int]:
+    """Returns what ships: in how many articles each common term stands, and how many they are."""
+    data = json.loads(files(__package__).joinpath("frequencies.json").read_text(encoding="utf-8"))
+    return {int(key): count for key, count in data["terms"].items()}, data["articles"]
+
+
+def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[Vector, dict[int, str]]:
+    """The vector of a bag, and the word behind each hash.
+
+    `frequency`: in how many of `articles` each hashed term stands, this one among them; what ships is added.
+    """
+    common, shipped = _common()
+    words: dict[int, str] = {}
+    weights: dict[int, float] = {}
+    evidence: dict[int, float] = {}
+    rarities: dict[float, tuple[float, float]] = {}
+    for one in found.terms.values():
+        key = one.hash
+        stands_in = frequency.get(key, 0) + common.get(key, 0)
+        if stands_in not in rarities:
+            share_of_all = max(1, stands_in) / (articles + shipped + 1)
+            rarity = max(0.0, -math.log(share_of_all + _RARE))
+            rarities[stands_in] = rarity, math.sqrt(rarity)
+        rarity, root = rarities[stands_in]
+        weight, share = _WORTH[one.kind]
+        words[key] = one.word
+        weights[key] = weight * root * _times(one.count)
+        evidence[key] = rarity * share / max(1, len(one.part_of))
+    most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
+    numbers = {
+        name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)
+    }
+    part_of = {
+        one.hash: numbers.get(one.part_of, 0)
+        for one in found.terms.values()
+        if one.kind is Kind.NAME and len(one.part_of) > 1
+    }
+    vector = Vector.of({key: weights[key] for key in most}, evidence, part_of, found.words)
+    return vector, {key: words[key] for key in most}
+
+
+@lru_cache(maxsize=1 << 10)
+def _times(count: int) -> float:
+    """How much more a term weighs that stands so often."""
+    return 1 + math.log(count)
+
+
+def keys(vector: Vector) -> "NDArray[np.uint32]":
+    """The heaviest terms, by which articles of the same story are looked for."""
+    return vector.hashes[np.lexsort((vector.hashes, -vector.weights))[:KEYS]]
+
+
+def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str, Kind, str, bool, tuple[str, ...]]]:
+    """Each term, its kind, its word for people, whether it stands in the title, and the name that it is part of."""
+    language = document.language
+    units = list(read(document, left_out))
+    for at, unit in enumerate(units):
+        if isinstance(unit, Place):
+            yield f"@{unit.key}", _place(unit.key), unit.words, unit.in_title, ()
+        elif isinstance(unit, Name):
+            yield from ((word, Kind.NAME, word, unit.in_title, unit.words) for word in unit.words)
+            for pair in map(" ".join, pairwise(unit.words)):
+                yield pair, Kind.PAIR, pair, unit.in_title, ()
+        elif unit.folded[:1].isdecimal():
+            term, kind = _number(unit.folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
+            yield term, kind, term.removeprefix("#"), unit.in_title, ()
+        elif word := _word(unit.folded, language):
+            yield *word, unit.folded, unit.in_title, ()
+
+
+def _place(key: str) -> Kind:
+    """Returns what a place is by its key: countries and organisations have theirs in capitals."""
+    return Kind.CAPITAL if key in CAPITALS else Kind.COUNTRY if key.isupper() else Kind.NAME
+
+
+def _number(folded: str, before: Place | Name | Word, after: Place | Name | Word) -> tuple[str, Kind]:
+    """A number's term: with the month beside it, the day that both write."""
+    for other in (before, after):
+        month = CALENDAR.get(other.folded) if isinstance(other, Word) else None
+        if month in MONTHS and len(folded) <= 2:
+            return f"#{int(folded)} {month}" if folded.isdecimal() else f"#{folded}", Kind.DATE
+    is_year = len(folded) == 4 and folded[:2] in ("19", "20") and folded.isdecimal()
+    return f"#{folded}", Kind.DATE if is_year else Kind.NUMBER
+
+
+@lru_cache(maxsize=1 << 16)
+def _word(folded: str, language: str) -> tuple[str, Kind] | None:
+    """A word's term and kind; None for one that says nothing."""
+    if folded in CALENDAR or folded in NUMBERS or folded in PLAIN or folded in AGENCIES or folded in _AUXILIARY:
+        return None
+    if len(folded) < 2:
+        return None
+    return stem(folded, language), Kind.OFFICE if folded in OFFICES else Kind.WORD

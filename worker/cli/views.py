@@ -1,0 +1,312 @@
+"""Answers of `status`, `articles`, `why` and `feeds` as plain objects: `--json` prints them, `show` draws them."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from worker.cli import deliveries as waits
+from worker.cli.stories import place
+from worker.config import Config
+from worker.model import times
+from worker.model.times import counted
+from worker.net import urls
+from worker.runtime.clock import LATE_AFTER, age_of, clock
+from worker.store import (
+    Store,
+    Tx,
+    deliveries,
+    judgements,
+    ledger,
+    pages,
+    quarantine,
+    silences,
+    stories,
+    targets,
+    upkeep,
+)
+from worker.store import articles as stored
+from worker.store import feeds as feed_states
+from worker.store.articles import StoredArticle
+
+if TYPE_CHECKING:
+    from worker.pipeline.context import ActiveConfig
+
+Facts = dict[str, Any]
+
+_SUPPRESSED = {
+    "copy": "it is a copy, and its original was decided for the same rule",
+    "backlog": "it stood in the feed when the feed was first polled",
+    "archive": "it was known before the first poll",
+    "same-story": "the story was sent already",
+    "often-corrected": "its text goes on being corrected",
+    "old-news": "it was old when it was first seen",
+    "silenced": "it was silenced",
+    "muted-story": "its story was muted",
+    "acknowledged": "the story was acknowledged in time",
+    "below-volume": "below-volume, too few stories for a wave of its rule",
+    "in-wave": "in-wave, an alert was sent of the wave that it belongs to",
+}
+_HELD = {
+    "group-wait": "more on the same may come",
+    "quiet-hours": "these are quiet hours",
+    "digest": "it goes with the next digest",
+    "throttled": "its rule has sent as much as the target takes in that time",
+    "realert": "an alert of the story was sent lately",
+    "escalation": "it is sent if nobody acknowledges the story until then",
+}
+
+#: Entries whose pages are counted by feed.
+_PAGES_SHOWN = timedelta(days=7)
+
+
+def feeds(conf: Config, store: Store | None) -> list[Facts]:
+    """The configured feeds, in the configuration's order, with their state where they were polled."""
+    states, of_pages = {}, {}
+    if store is not None:
+        with store.read() as tx:
+            states = {state.key: state for state in feed_states.statuses(tx)}
+            of_pages = pages.counts(tx, clock() - _PAGES_SHOWN)
+    rows = []
+    for feed in conf.feeds:
+        state = states.get(feed.id)
+        rows.append(
+            {
+                "name": feed.name,
+                "url": urls.masked(feed.id),
+                "language": feed.language,
+                "entries": state.entries if state else 0,
+                "last_polled": state.last_polled if state else None,
+                "last_success": state.last_success if state else None,
+                "result": state.last_result if state else "",
+                "detail": state.last_detail if state else "",
+                "failures": state.failures if state else 0,
+                "due": state.due if state else None,
+                "not_before": state.not_before if state else None,
+                "every": int(feed.every.total_seconds()),
+                "interval": max(int(feed.every.total_seconds()), state.rhythm.interval if state else 0),
+                "interval_why": state.rhythm.why if state else "",
+                "asked_whole": state.lies if state else False,
+                "gap": state.gap if state else None,
+                "pages": of_pages.get(feed.id, {}),
+            }
+        )
+    return rows
+
+
+def status(conf: Config, store: Store) -> Facts:
+    """The worker, the feeds, the store's counts, and every delivery that is not sent."""
+    now = clock()
+    with store.read() as tx:
+        beat = upkeep.heartbeat(tx)
+        found = {
+            "worker": None
+            if beat is None
+            else {
+                "alive": age_of(beat, now) < LATE_AFTER,
+                "host": beat.host,
+                "pid": beat.pid,
+                "started": beat.started,
+                "tick": beat.tick,
+            },
+            "rules": None if (in_force := upkeep.in_force(tx)) is None else _rules(in_force),
+            "entries": upkeep.entry_counts(tx),
+            "articles": upkeep.article_counts(tx),
+            "stories": stories.counts(tx),
+            "deliveries": deliveries.counts(tx),
+            "parked_targets": targets.parked(tx),
+            "held_targets": [
+                {"target": held.id, "failures": held.failures, "failing_since": held.failing_since, "until": held.until}
+                for held in targets.held(tx, now)
+                if not held.parked
+            ],
+            "quarantine": [
+                {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
+                for q in quarantine.put_aside(tx, limit=50)
+            ],
+            "unsent": waits.waiting(tx, deliveries.unsent(tx, limit=50), now),
+            "ledger": list(ledger.audit(tx)),
+            "conditions": [{"kind": str(one.kind), "words": one.words, "since": one.since} for one in upkeep.on(tx)],
+        }
+    return found | {"feeds": feeds(conf, store)}
+
+
+def _rules(in_force: upkeep.InForce) -> Facts:
+    """The rules that the worker goes by, and why those of the files are not, where that is so."""
+    return {
+        "count": in_force.rules,
+        "hash": in_force.hash,
+        "since": in_force.since,
+        "read": in_force.read,
+        "ok": not in_force.problems,
+        "problems": [asdict(problem) for problem in in_force.problems],
+    }
+
+
+def article(one: StoredArticle) -> Facts:
+    """An article's line in a list."""
+    return {
+        "id": one.id,
+        "origin": str(one.origin),
+        "name": one.name,
+        "title": one.article.title,
+        "source": one.article.source,
+        "language": one.article.language,
+        "published": said_date(one),
+        "first_seen": one.article.first_seen,
+        "link": one.article.link,
+        "novelty": one.novelty,
+        "duplicate_of": one.of_id,
+        "score": round(one.score, 4),
+        "why": one.why,
+        "revision": one.revision,
+    }
+
+
+def said_date(one: StoredArticle) -> str:
+    """The time when it was published, as precisely as known."""
+    moment = one.article.published
+    formats = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
+    return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
+
+
+def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
+    """The articles that a number, a name, an address or words of a title ask for, the likeliest first."""
+    is_number = asked.isdecimal() and len(asked) < 10 and not asked.startswith("0")  # 001 is a name of the archive
+    one = stored.get(tx, int(asked)) if is_number else None
+    return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
+
+
+def why(live: "ActiveConfig | None", store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
+    """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too.
+
+    Without `live`, as the rules cannot be read: what the store knows.
+    """
+    # Here, as what rules need takes long to load, and lists do without it.
+    from worker.cli import articles as texts
+    from worker.cli.silent import Now
+
+    with store.read() as tx:
+        fitting = find(tx, asked)
+        if not fitting:
+            return None
+        one, *others = fitting
+        matches = [_match(m, one) for m in ledger.matches(tx, one.id) if rule_id in ("", m.rule_id)]
+        now = None if live is None else Now(tx, live, one)
+        return article(one) | {
+            "others": [{"id": other.id, "title": other.article.title} for other in others],
+            "revisions": list(stored.revisions(tx, one.id)),
+            "changes": _changes(tx, one),
+            "page": texts.page(tx, one.id),
+            "story": place(tx, one.id),
+            "matches": matches,
+            "acknowledged": _acknowledged(tx, one.id),
+            "mutes": _mutes(tx, one.id),
+            "labels": [
+                {"rule": said.rule_id, "judgement": str(said.judgement), "by": said.author, "at": said.at}
+                for said in judgements.of_article(tx, one.id)
+                if rule_id in ("", said.rule_id)
+            ],
+            "ledger": [
+                _line(line)
+                for line in ledger.lines(tx, one.id)
+                if rule_id in ("", line.rule_id) and target_id in ("", line.target_id)
+            ],
+            "silent": [] if now is None else now.silent({m["rule"] for m in matches}, rule_id),
+            "explained": now.explained(rule_id) if now is not None and rule_id else None,
+        }
+
+
+def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
+    found = silences.acknowledged(tx, article_id)
+    return None if found is None else {"by": found[0], "at": found[1]}
+
+
+def _mutes(tx: Tx, article_id: int) -> list[Facts]:
+    """Who muted an article's story, for whom (empty: for all) and until when."""
+    story_id = stories.story_of(tx, article_id)
+    return [
+        {"by": one.author, "for": one.recipient, "at": one.created, "until": one.until, "reason": one.reason}
+        for one in silences.of_stories(tx)
+        if one.story_id == story_id
+    ]
+
+
+def _changes(tx: Tx, one: StoredArticle) -> list[Facts]:
+    """Sentence by sentence, what the newest text changed of the one before."""
+    from worker.notify.render import changes
+
+    texts = [stored.text_of(tx, one.id, number) for number in (one.revision - 1, one.revision)]
+    if any(text is None for text in texts):
+        return []
+    before, after = (f"{title}\n\n{body}" for title, body in filter(None, texts))
+    return [
+        {
+            side: {"text": passage.text, "marks": [list(mark) for mark in passage.marks]}
+            for side, passage in (("before", change.before), ("after", change.after))
+        }
+        for change in changes(before, after)
+    ]
+
+
+def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:
+    from worker.analysis import text
+    from worker.notify.render import passages
+
+    document = text.analyse(found.title, found.body, one.article.language)
+    title, sentences = passages(document, found.spans)
+    shown = ([title] if title.marks else []) + list(sentences)
+    return {
+        "rule": found.rule_id,
+        "name": found.rule_name,
+        "severity": str(found.severity),
+        "hash": found.rule_hash,
+        "revision": found.revision,
+        "at": found.created,
+        "passages": [{"text": passage.text, "marks": [list(mark) for mark in passage.marks]} for passage in shown],
+    }
+
+
+def _line(line: ledger.LedgerLine) -> Facts:
+    return {
+        "rule": line.rule_id,
+        "target": line.target_id,
+        "recipient": line.recipient,
+        "occasion": line.occasion,
+        "verdict": line.verdict,
+        "reason": line.suppression or line.reason or line.hold,
+        "why": line.why,
+        "state": line.state,
+        "due": line.due,
+        "attempts": line.attempts,
+        "finished": line.finished,
+        "detail": line.detail,
+        "wave": None if line.wave is None else {"article": line.wave.article_id, "at": line.wave.began},
+        "sentence": _sentence(line),
+    }
+
+
+def _sentence(line: ledger.LedgerLine) -> str:
+    who = f"{line.recipient} ({line.rule_id}, {line.occasion})"
+    tries = counted(line.attempts, "attempt")
+    wave = _wave(line)
+    match line.verdict, line.state:
+        case "suppressed", _:
+            why = f" ({line.why})" if line.why else ""
+            return f"not sent to {who}: {_SUPPRESSED[line.suppression]}{why}{wave}."
+        case _, "sent":
+            return f"sent to {who} at {times.say(line.finished)}, after {tries}{wave}."
+        case _, "failed":
+            return f"sending to {who} failed, after {tries}: {line.reason}."
+        case _, "parked":
+            return f"for {who}: waits until the target is fixed: {line.reason}."
+        case _, state:
+            reason = line.detail or _HELD.get(line.hold, "its turn comes")
+            return f"to be sent to {who} ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
+
+
+def _wave(line: ledger.LedgerLine) -> str:
+    """The wave that it belongs to, by its time and the article that completed it."""
+    if line.wave is None:
+        return ""
+    said = f"; wave of {times.say(line.wave.began)}, article {line.wave.article_id}"
+    return f"{said}: {line.why}" if line.verdict == "owed" and line.why else said

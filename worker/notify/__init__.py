@@ -1,0 +1,1 @@
+"""Messages: rendering, which is pure, and the senders that hand them to a channel."""

@@ -1,0 +1,27 @@
+"""Makes messages for people: matches become passages, alerts become sealed messages.
+
+    spans -passages-> title and sentences with their marks      (text, text) -changes-> what a correction changed
+    Alert | Digest | Notice -seal-> Message
+
+Pure: the same input gives the same bytes, boundary, Message-ID and Date included, so that a retry repeats a message
+instead of sending another one.
+"""
+
+from worker.notify.render.changes import changes
+from worker.notify.render.notices import NoticeWording, notice_wording
+from worker.notify.render.passages import opening, passages
+from worker.notify.render.seal import page, seal
+from worker.notify.render.slack import CAPACITY as SLACK_CAPACITY
+from worker.notify.render.trial import check
+
+__all__ = [
+    "SLACK_CAPACITY",
+    "NoticeWording",
+    "changes",
+    "check",
+    "notice_wording",
+    "opening",
+    "page",
+    "passages",
+    "seal",
+]

@@ -1,0 +1,57 @@
+"""The query language: what an analyst writes in `when`, and where it is true in an article."""
+
+from worker.rules.query.evaluate import Reading, evaluate
+from worker.rules.query.explain import Explained, Miss, decisive, distance, explain, nearest
+from worker.rules.query.mutants import Mutant, mutants
+from worker.rules.query.nodes import Call, DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
+from worker.rules.query.presearch import Candidates, Presearch
+from worker.rules.query.spans import MAX_SPANS, Span, first_spans
+from worker.rules.query.syntax import (
+    Fault,
+    Known,
+    QueryError,
+    calls,
+    languages,
+    parse,
+    parse_body,
+    parse_calls,
+    parse_term,
+    suggestion,
+)
+
+__all__ = [
+    "MAX_SPANS",
+    "Call",
+    "Candidates",
+    "DatedTerm",
+    "Explained",
+    "Fault",
+    "Known",
+    "Miss",
+    "Mutant",
+    "Node",
+    "Pattern",
+    "Presearch",
+    "QueryError",
+    "Reading",
+    "Regex",
+    "Scope",
+    "SetRef",
+    "Span",
+    "Term",
+    "TermSet",
+    "calls",
+    "decisive",
+    "distance",
+    "evaluate",
+    "explain",
+    "first_spans",
+    "languages",
+    "mutants",
+    "nearest",
+    "parse",
+    "parse_body",
+    "parse_calls",
+    "parse_term",
+    "suggestion",
+]

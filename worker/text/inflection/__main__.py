@@ -1,6 +1,0 @@
-"""Make the tables of the languages that news comes in, for whoever installs Veille where it cannot write later."""
-
-from worker.text.inflection.dictionary import lexicon
-
-for language in ("fr", "en"):
-    lexicon(language)
