@@ -632,10 +632,10 @@ def test_f17_a_poll_that_dies(tmp_path: Path, point: str) -> None:
     async def live(it: Loopback) -> None:
         it.serve("f17", shown, etag='"1"')
         it.publish(dispatch(1, told=True))
-        it.desk.context.at = die
+        it.desk.context.fault_point = die
         with pytest.raises(Killed):
             await it.desk.poll(it.feeds[0].id)
-        it.desk.context.at = lambda _: None
+        it.desk.context.fault_point = lambda _: None
         await it.round(hours=1)
 
     with Loopback(tmp_path, ["f17"]) as it:

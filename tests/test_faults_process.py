@@ -159,7 +159,7 @@ async def test_c03_a_loop_that_is_blocked(tmp_path: Path, monkeypatch: pytest.Mo
                 blocked.append(point)
                 time.sleep(1.2)
 
-        it.desk.context.at = hook
+        it.desk.context.fault_point = hook
         for number, name in enumerate(["good", "other"], 1):
             it.serve(name, [dispatch(number, told=True)])
         it.publish(dispatch(3, told=True))

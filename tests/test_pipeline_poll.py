@@ -127,7 +127,7 @@ async def test_f17_entries_and_validators_commit_together(desk: Desk, monkeypatc
             raise KeyboardInterrupt
 
     desk.web.feed(FEED, ITEMS, ETag='"1"')
-    desk.context.at = die
+    desk.context.fault_point = die
     with pytest.raises(KeyboardInterrupt):
         poll_job._store(desk.context, desk.feeds[0], _state(desk), _fetched(), parse(rss(ITEMS), FEED, ""))
     assert desk.rows("SELECT etag, baseline FROM feed") == [("", False)]
