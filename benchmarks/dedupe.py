@@ -33,13 +33,12 @@ import numpy as np
 from dedupepeers import CONTAINED, PEERS, RESEMBLES, drawn_shingles
 from dedupetexts import KINDS, Text, edited, fresh
 
-from worker.analysis.copies import Fingerprint, decide, fingerprint
+from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
 from worker.analysis.copies.signature import unpacked
 from worker.analysis.text import Document, analyse
 from worker.model import Article, Novelty, NoveltyKind, Origin
-from worker.store import Store, articles, open_store, repeated
+from worker.store import Store, Tx, articles, open_store, repeated
 from worker.store.articles import packed
-from worker.store.newer import newer, newest
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 #: Articles that come anew, and originals of which each kind of copy is made.
@@ -147,38 +146,31 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         batch = texts[at : at + BATCH]
         documents: list[Document] = _timed(took, "fold", lambda b=batch: [analyse(t.title, t.body, "fr") for t in b])
         marks: list[Fingerprint] = _timed(took, "sign", lambda d=documents: [fingerprint(one) for one in d])
-        begun, inner, verdicts = time.process_time(), 0.0, []
-        with store.read() as tx:
-            known = newest(tx)
-            for mark, document in zip(marks, documents, strict=True):
-                found = articles.candidates(tx, mark, url="", exclude=None)
-                sources = frozenset({"B"}).union(*(one.sources for one in found))
-                standing = repeated.standing(tx, sources, mark.all_lines) if found else {}
-                looked = time.process_time()
-                verdicts.append(
-                    decide(
-                        mark,
-                        document=document,
-                        published=NOW,
-                        candidates=found,
-                        standing=standing,
-                        sources=frozenset({"B"}),
-                    )
-                )
-                took["verify"] += (verified := time.process_time() - looked)
-                inner += verified
-        took["look up"] += time.process_time() - begun - inner
-        begun = time.process_time()
-        stored = []
+        stored: list[int] = []
+        verdicts: list[Novelty] = []
+        whole, before = time.process_time(), took["look up"] + took["verify"]
         with store.ingest() as tx:
-            newer(tx, known)
-            for text, mark, verdict in zip(batch, marks, verdicts, strict=True):
-                article = _article(text)
-                stored.append(
-                    articles.add(tx, article, mark, verdict, origin=Origin.IMPORT, name=text.name, now=NOW)[0]
+            for text, mark, document in zip(batch, marks, documents, strict=True):
+                found, standing = _timed(took, "look up", lambda m=mark: _look_up(tx, m))
+                verdict = _timed(
+                    took,
+                    "verify",
+                    lambda m=mark, d=document, f=found, s=standing: decide(
+                        m, document=d, published=NOW, candidates=f, standing=s, sources=frozenset({"B"})
+                    ),
                 )
-        took["insert"] += time.process_time() - begun
+                article = _article(text)
+                added = articles.add(tx, article, mark, verdict, origin=Origin.IMPORT, name=text.name, now=NOW)
+                stored.append(added[0])
+                verdicts.append(verdict)
+        took["insert"] += time.process_time() - whole - (took["look up"] + took["verify"] - before)
         yield from zip(batch, stored, verdicts, strict=True)
+
+
+def _look_up(tx: Tx, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
+    found = articles.candidates(tx, mark, url="", exclude=None)
+    sources = frozenset({"B"}).union(*(one.sources for one in found))
+    return found, repeated.standing(tx, sources, mark.all_lines) if found else {}
 
 
 def _timed(took: Counter[str], step: str, run: Callable[[], Any]) -> Any:

@@ -144,7 +144,7 @@ def add(
             tx, one, mark(one.body), novelty, origin=origin, name=title, entry_id=entry_id, now=now
         )
         if entry_id is not None:
-            entries.done(tx, entry_id, article_id)
+            entries.done(tx, {entry_id: article_id})
     return article_id
 
 

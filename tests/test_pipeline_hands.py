@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 from desk import Desk, email_target, feed, scripted
-from stored import NOW, add, article
+from stored import NOW
 from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B, C, mails, occasions, publish
 
-from worker.analysis.copies import fingerprint
-from worker.analysis.text import analyse
 from worker.config import Config
 from worker.model import AlertPolicy, NotificationPolicy
 from worker.pipeline import answering, hands
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.hands import By, Done, Refused
-from worker.pipeline.lane import Lane, Subject, look
 from worker.rules import compile_rules
 from worker.runtime.single_pass import _deliveries
 from worker.store import Store, ledger, stories
@@ -211,25 +208,6 @@ def test_a_copy_of_what_was_put_apart_stays_where_it_is(store: Store) -> None:
     split(store, two)
     tell(store, "Un", AGAIN, article_id=one, of=two)
     assert of(store, one) != of(store, two)
-
-
-def test_a_hand_counts_for_what_was_thought_before_it(store: Store) -> None:
-    """A batch was thought through when its story was still there; under the lock it is asked about again."""
-    rice, one = tell(store, "Un", RICE), tell(store, "Deux", BRIDGE)
-    document = analyse("Trois", THIRD, "fr")
-    subject = Subject(article=article("Trois", THIRD), document=document, fingerprint=fingerprint(document), known=None)
-    looked = look(store, [subject])
-    (thought,) = looked.thoughts
-    assert thought.verdict is not None
-    gone = of(store, one)
-    assert thought.verdict.story_id == gone
-    merge(store, of(store, one), of(store, rice))
-    three = add(store, "Trois", body=THIRD)
-    with store.ingest() as tx:
-        Lane(tx, looked).place(three, thought, of=None, now=NOW)
-    assert of(store, three) != gone
-    with store.read() as tx:
-        assert stories.is_empty(tx, gone or 0)
 
 
 @pytest.mark.parametrize("what", ["split", "move", "merge"])

@@ -61,15 +61,15 @@ def states(desk: Desk) -> dict[str, int]:
         return {state: n for state, n in upkeep.entry_counts(tx).items() if n}
 
 
-@pytest.mark.parametrize("stage", ["match", "fingerprint"])
+@pytest.mark.parametrize("stage", ["match", "subject"])
 async def test_p20_one_bad_entry_of_fifty(desk: Desk, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     """Forty-nine are stored at once; the one is tried five times in all, and put aside with its error."""
     real = getattr(ingest_job, stage)
 
-    def picky(document, *args, **kwargs):
-        if document.title == "Commune numéro 17":
+    def picky(text, *args, **kwargs):
+        if text.title == "Commune numéro 17":
             raise ZeroDivisionError("as the test says")
-        return real(document, *args, **kwargs)
+        return real(text, *args, **kwargs)
 
     monkeypatch.setattr(ingest_job, stage, picky)
     desk.web.feed(FEED, items(50))

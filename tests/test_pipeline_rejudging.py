@@ -115,7 +115,7 @@ def test_what_broke_off_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -
     one, rice, two = tell(store, "Un", BRIDGE), tell(store, "Deux", RICE), tell(store, "Trois", AGAIN)
     make_old(store)
     monkeypatch.setattr(rejudging, "_BATCH", 1)
-    count = rejudging.count
+    count = rejudging.Weighing.store
     calls: list[int] = []
 
     def dies(*args: object) -> None:
@@ -124,7 +124,7 @@ def test_what_broke_off_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -
             raise RuntimeError
         count(*args)  # type: ignore[arg-type]  as it was called
 
-    monkeypatch.setattr(rejudging, "count", dies)
+    monkeypatch.setattr(rejudging.Weighing, "store", dies)
     with pytest.raises(RuntimeError):
         rejudge(store, LIVE, lambda: LATER)
     assert judged(store) == Judged(number=SCHEME, reached=rice)

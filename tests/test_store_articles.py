@@ -225,7 +225,7 @@ def test_what_fails_in_the_middle_leaves_no_article(store: Store) -> None:
     def die() -> None:
         with store.ingest() as tx:
             articles.add(tx, article("Le pont", TEXT), mark(TEXT), NEW, origin=Origin.FEED, entry_id=entry_id, now=NOW)
-            entries.done(tx, entry_id, 1)
+            entries.done(tx, {entry_id: 1})
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

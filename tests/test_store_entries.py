@@ -14,7 +14,7 @@ from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
 from worker.feeds.identify import SightingKind, identify, keys
 from worker.model import EntryState, ParsedEntry
-from worker.store import Store, entries, leases, open_store, pages, quarantine, savepoint, upkeep
+from worker.store import Store, entries, leases, open_store, pages, quarantine, upkeep
 
 MINUTE = timedelta(minutes=1)
 CHANGED, KNOWN = SightingKind.CHANGED, SightingKind.KNOWN
@@ -378,7 +378,7 @@ def test_one_entry_that_cannot_be_stored_costs_no_other(store: Store) -> None:
     stored = []
     with store.write() as tx:
         for name in ("a\x00b", "fine"):
-            with contextlib.suppress(sa.exc.DataError, ValueError), savepoint(tx):
+            with contextlib.suppress(sa.exc.DataError, ValueError), tx.begin_nested():
                 one = [sighting(name)]
                 entries.record(tx, before.id, one, raw_sha256="0", backlog=False, page_within=None, now=NOW)
                 stored.append(name)

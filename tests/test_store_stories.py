@@ -1,5 +1,7 @@
 """Stories in the store: told, merged, listed and forgotten, on both databases."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,8 +11,9 @@ from stored import NEW, NOW, add
 from worker.analysis import stories as story
 from worker.analysis.text import analyse
 from worker.model import Article, Novelty, NoveltyKind
-from worker.pipeline.stories import Weighed, Weighing, count, place
-from worker.store import Store, articles, stories, upkeep
+from worker.pipeline.stories import Weighed, Weighing, place
+from worker.store import Store, articles, open_store, stories, upkeep
+from worker.store.stories import Hand, HandKind
 
 BRIDGE = (
     "Le pont de Neak Loeung, long de 2.215 mètres, a rouvert mercredi après les travaux de la société Chip Mong. Le "
@@ -25,9 +28,13 @@ RICE = "Les rizières du delta ont donné une récolte moyenne, disent les coop�
 
 def weigh(store: Store, title: str, body: str) -> Weighed:
     """An article's terms, as those of one that comes alone."""
+    return weigh_all(store, title, body).weigh(0)
+
+
+def weigh_all(store: Store, title: str, body: str) -> Weighing:
     article = Article(title=title, body=body, language="fr", published=NOW, first_seen=NOW, url="", link="", source="A")
     with store.read() as tx:
-        return Weighing(tx, [(article, analyse(title, body, "fr"))]).weigh(0)
+        return Weighing(tx, [(article, analyse(title, body, "fr"))])
 
 
 def tell(
@@ -41,16 +48,19 @@ def tell(
 ) -> int:
     """Store an article and its place among the stories, as ingest does; returns its id."""
     copy = Novelty(kind=NoveltyKind.DUPLICATE, of=of, why="the same words")
-    article_id = article_id or add(store, title, body=body, novelty=copy if of else NEW)
-    weighed = weigh(store, title, body)
+    number = article_id or add(store, title, body=body, novelty=copy if of else NEW)
+    weighing = weigh_all(store, title, body)
+    weighed = weighing.weigh(0)
     with store.read() as tx:
-        stored = articles.get(tx, article_id)
+        stored = articles.get(tx, number)
     assert stored is not None
+    moved, is_known = replace(stored.article, published=published), article_id is not None
     with store.ingest() as tx:
-        placed = place(tx, article_id, replace(stored.article, published=published), weighed, of=of, now=NOW)
+        placed = place(tx, number, moved, weighed, of=of, is_new=not is_known, now=NOW)
         if placed.opens:
-            count(tx, [weighed])
-    return article_id
+            weighing.count(0)
+        weighing.store(tx)
+    return number
 
 
 def of(store: Store, article_id: int) -> int | None:
@@ -123,15 +133,11 @@ def test_terms_are_counted(store: Store) -> None:
         assert stories.frequency(tx, [pont, riziere, 6]) == ({pont: 1, riziere: 1}, 2)
 
 
-@pytest.mark.parametrize(("days", "kept"), [(-1, False), (1, True)], ids=["old", "fresh"])
-def test_keys_are_forgotten(store: Store, days: int, kept: bool) -> None:
-    """An old article is not looked for any more; its story stays."""
-    one = tell(store, "Un", BRIDGE)
-    with store.write() as tx:
-        stories.forget_keys(tx, before=NOW - timedelta(days=days))
-    two = tell(store, "Deux", AGAIN)
-    assert (of(store, two) == of(store, one)) is kept
-    assert of(store, one) is not None
+@pytest.mark.parametrize(("days", "is_one"), [(6, True), (8, False)], ids=["near", "far"])
+def test_articles_of_a_week_are_compared(store: Store, days: int, is_one: bool) -> None:
+    """One of an older day tells a story of its own."""
+    one, two = tell(store, "Un", BRIDGE, published=NOW - timedelta(days=days)), tell(store, "Deux", AGAIN)
+    assert (of(store, two) == of(store, one)) is is_one
 
 
 def test_a_story_without_articles_is_forgotten(store: Store) -> None:
@@ -175,17 +181,56 @@ def test_a_weak_likeness_points_to_the_root(store: Store, weak: None) -> None:
 
 
 def test_a_group_is_found_whole(store: Store, weak: None) -> None:
-    """What shares terms with one of its stories is compared with all of them."""
-    first, second = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
-    with store.write() as tx:
-        # The root is found by no key of its own any more.
-        stories.forget_keys(tx, before=NOW - timedelta(days=1))
-        stories.renew(tx, told_of(store, second))
+    """What shares terms with one of its stories is compared with all of them, also with one of an older day."""
+    first = tell(store, "Un", BRIDGE, published=NOW - timedelta(days=9))
+    second = tell(store, "Deux", AGAIN, published=NOW - timedelta(days=4))
     vector = weigh(store, "Trois", THIRD).vector
-    with store.read() as tx:
+    with store.ingest() as tx:
         found = stories.candidates(tx, vector, NOW)
-    assert {one.story_id for one in found.candidates} == {of(store, first), of(store, second)}
-    assert found.roots == {of(store, first)}
+    assert {(one.story_id, one.root) for one in found} == {(of(store, n), of(store, first)) for n in (first, second)}
+
+
+# --- what is in memory ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(store_url: str) -> Iterator[tuple[Store, Store]]:
+    """A store, as each of two processes has it."""
+    opened = open_store(store_url, create=True), open_store(store_url, create=False)
+    yield opened
+    for one in opened:
+        one.close()
+
+
+def test_what_another_process_stored_is_compared(both: tuple[Store, Store]) -> None:
+    """New articles, stories that are merged by hand, and what retention takes."""
+    store, other = both
+    rice, one = tell(store, "Un", RICE), tell(other, "Deux", BRIDGE)
+    two = tell(store, "Trois", AGAIN)
+    assert of(store, two) == of(store, one) != of(store, rice)
+    with other.ingest() as tx:
+        stories.merge(tx, of(store, one) or 0, of(store, rice) or 0)
+        stories.note(tx, Hand(kind=HandKind.MERGE, from_id=2, to_id=1, author="Mai", created=NOW))
+    assert of(store, tell(store, "Quatre", THIRD)) == of(store, rice)
+    with other.write() as tx:
+        later = NOW + timedelta(days=400)
+        assert upkeep.forget_articles(tx, before=later, told_before=later) == 4
+        stories.forget_empty(tx)
+    assert of(store, tell(store, "Cinq", AGAIN)) is not None
+
+
+def test_what_is_rolled_back_is_not_compared(store: Store) -> None:
+    """The memory is the store's, as it was before."""
+    first = tell(store, "Un", RICE)
+    weighed, number = weigh(store, "Deux", BRIDGE), add(store, "Deux", body=BRIDGE)
+    with store.read() as tx:
+        stored = articles.get(tx, number)
+    assert stored is not None
+    with suppress(LookupError), store.ingest() as tx:
+        assert place(tx, number, stored.article, weighed, of=None, now=NOW).opens
+        raise LookupError
+    assert of(store, tell(store, "Trois", AGAIN)) not in (None, of(store, first))
+    assert of(store, number) is None
 
 
 def told_of(store: Store, article_id: int) -> story.StoryMember:

@@ -42,7 +42,7 @@ class Watch:
             article_id, revision_id = articles.add(tx, one, mark(one.body), novelty, origin=Origin.FEED, now=now)
             if story not in self.stories:
                 self.stories[story] = stories.found(tx, one.title, now, now)
-            told = StoryMember(article_id=article_id, published=now, language="fr", vector=Vector(weights={}))
+            told = StoryMember(article_id=article_id, published=now, language="fr", vector=Vector.of({}))
             stories.put(tx, told, self.stories[story], score=0, why="")
             came = StoredRevision(
                 article_id=article_id,

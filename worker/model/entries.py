@@ -234,3 +234,5 @@ class StoredEntry:
     #: Its page, and nothing that the feed says, is other than when its article was last stored.
     page_only: bool = False
     attempts: int = 0
+    #: How often its text changed in its feed.
+    changes: int = 0

@@ -1,16 +1,18 @@
 """Articles known before the first poll: the shipped archive, and what `veille import` brings. They never alert."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from worker.analysis import archive, stories, text
-from worker.analysis.copies import fingerprint, from_archive
+from worker.analysis import archive, text
+from worker.analysis import stories as story
+from worker.analysis.copies import from_archive
 from worker.feeds.normalise import Known
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.net.urls import canonical
-from worker.pipeline.lane import Lane, Subject, compare, look
-from worker.pipeline.stories import Weighed, count, place
-from worker.store import Store, Tx, articles
+from worker.pipeline.deciding import Subject, compare, subject
+from worker.pipeline.stories import Weighed, Weighing, place
+from worker.store import Store, Tx, articles, stories
 
 
 def load_archive(store: Store, now: datetime) -> int:
@@ -40,10 +42,11 @@ def load_archive(store: Store, now: datetime) -> int:
                 precision=shipped.precision,
                 now=now,
             )
-            vector = stories.from_archive(shipped)
-            weighed = Weighed(vector=vector, words={}, hashes=frozenset(vector.weights))
-            place(tx, article_id, article, weighed, of=None, now=now)
-            count(tx, [weighed])
+            vector = story.from_archive(shipped)
+            place(tx, article_id, article, Weighed(vector=vector, words={}), of=None, now=now)
+            stories.count(tx, Counter(vector.hashes.tolist()), 1)
+        if missing:
+            stories.change(tx)
     return len(missing)
 
 
@@ -59,18 +62,20 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
     batch = [known for known in batch if known.id not in before]
     if not batch:
         return done
-    looked = look(store, [_subject(known, now) for known in batch])
+    subjects = [subject(_article(known, now)) for known in batch]
+    with store.read() as tx:
+        weighing = Weighing(tx, [(one.article, one.document) for one in subjects])
     with store.ingest() as tx:
-        lane = Lane(tx, looked)
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
-        for known, thought in zip(batch, looked.thoughts, strict=True):
+        for at, (known, one) in enumerate(zip(batch, subjects, strict=True)):
             if known.id not in have:
                 have.add(known.id)
-                _, novelty = lane.novelty(thought)
-                article_id = _add(tx, known, thought.subject, novelty, now)
-                lane.place(article_id, thought, of=novelty.of, now=now)
+                _, novelty = compare(tx, one)
+                article_id = _add(tx, known, one, novelty, now)
+                if place(tx, article_id, one.article, weighing.weigh(at), of=novelty.of, now=now).opens:
+                    weighing.count(at)
                 done[known.id] = article_id, novelty
-        lane.count()
+        weighing.store(tx)
     return done
 
 
@@ -79,19 +84,13 @@ def store_in_order(store: Store, batch: Sequence[Known], now: datetime) -> list[
 
     For measuring copies: stories take most of the time that storing takes, and no copy depends on them.
     """
-    subjects = [_subject(known, now) for known in batch]
+    subjects = [subject(_article(known, now)) for known in batch]
     done: list[tuple[int, Novelty]] = []
     with store.ingest() as tx:
-        for known, subject in zip(batch, subjects, strict=True):
-            _, novelty = compare(tx, subject)
-            done.append((_add(tx, known, subject, novelty, now), novelty))
+        for known, one in zip(batch, subjects, strict=True):
+            _, novelty = compare(tx, one)
+            done.append((_add(tx, known, one, novelty, now), novelty))
     return done
-
-
-def _subject(known: Known, now: datetime) -> Subject:
-    article = _article(known, now)
-    document = text.analyse(article.title, article.body, article.language)
-    return Subject(article=article, document=document, fingerprint=fingerprint(document))
 
 
 def _article(known: Known, now: datetime) -> Article:
@@ -109,16 +108,16 @@ def _article(known: Known, now: datetime) -> Article:
     )
 
 
-def _add(tx: Tx, known: Known, subject: Subject, novelty: Novelty, now: datetime) -> int:
+def _add(tx: Tx, known: Known, one: Subject, novelty: Novelty, now: datetime) -> int:
     article_id, _ = articles.add(
         tx,
-        subject.article,
-        subject.fingerprint,
+        one.article,
+        one.fingerprint,
         novelty,
         origin=Origin.IMPORT,
         name=known.id,
         precision=known.precision,
-        document=subject.document,
+        document=one.document,
         now=now,
     )
     return article_id

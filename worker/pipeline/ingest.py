@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from worker.analysis import text
-from worker.analysis.copies import compare_revision, fingerprint, news
+from worker.analysis.copies import compare_revision, news
 from worker.errors import StoreBusyError, StoreError
 from worker.feeds.child import ChildFailed
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.lane import Lane, Look, Subject, Thought, look
+from worker.pipeline.deciding import Subject, compare, subject
 from worker.pipeline.obligations import StoredRevision, changed, create_obligations
 from worker.pipeline.reading import Failed, Unread, good_entry, read
+from worker.pipeline.stories import Weighing, place
 from worker.rules.match import Source, match
-from worker.store import Tx, articles, entries, savepoint
+from worker.store import Tx, articles, entries
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -60,8 +60,7 @@ async def ingest(context: JobContext, ids: Sequence[int]) -> Ingested:
         batch = await context.in_thread(lambda: _read(context, ids))
         found = await _articles(context, live, batch)
         prepared, failed = await context.in_thread(lambda: _prepare_all(batch, found, live))
-        looked = await context.in_thread(lambda: look(context.store, [one.subject for one in prepared]))
-        done, made = await context.in_thread(lambda: _commit(context, live, prepared, looked, failed))
+        done, made = await context.in_thread(lambda: _commit(context, live, prepared, failed))
     except StoreError:
         await _put_off(context, ids)
         raise
@@ -142,9 +141,8 @@ async def _works(context: JobContext, live: ActiveConfig, batch: Sequence[Stored
 
 
 def _try_to_store(context: JobContext, live: ActiveConfig, good: _Prepared) -> None:
-    looked = look(context.store, [good.subject])
     with contextlib.suppress(_EnoughError), context.store.ingest() as tx:
-        _commit_one(tx, good, Lane(tx, looked), looked.thoughts[0], live, context.clock())
+        _commit_one(tx, good, _weighing(tx, [good]), 0, live, context.clock())
         raise _EnoughError
 
 
@@ -204,59 +202,84 @@ def _prepare_all(
 def _prepare(entry: StoredEntry, article: Article, live: ActiveConfig) -> _Prepared:
     feed = live.feed(entry.feed)
     tags = feed.tags if feed else ()
-    document = text.analyse(article.title, article.body, article.language)
+    found = subject(article, entry.article_id)
     source = Source(feed=article.source, tags=tags, published=article.published, first_seen=article.first_seen)
     return _Prepared(
         entry=entry,
-        subject=Subject(article=article, document=document, fingerprint=fingerprint(document), known=entry.article_id),
-        matches=match(document, live.ruleset, source),
+        subject=found,
+        matches=match(found.document, live.ruleset, source),
         tags=tags,
     )
 
 
 def _commit(
-    context: JobContext, live: ActiveConfig, prepared: Sequence[_Prepared], looked: Look, errors: dict[int, Failed]
+    context: JobContext, live: ActiveConfig, prepared: Sequence[_Prepared], errors: dict[int, Failed]
 ) -> tuple[Ingested, bool]:
-    """Store what was prepared; what fails is added to `errors`. Also tells whether any entry came to its end."""
+    """Store what was prepared; what fails is added to `errors`. Also tells whether any entry came to its end.
+
+    A batch that fails is decided again in halves, until what fails is alone.
+    """
+    if not prepared:
+        return Ingested(), False
+    try:
+        return _commit_all(context, live, prepared)
+    except StoreError:
+        raise
+    except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
+        if len(prepared) == 1:
+            entry = prepared[0].entry
+            _log.exception("entry failed", entry=entry.id, feed=entry.feed)
+            errors[entry.id] = Failed.of(e)
+            return Ingested(), False
+    middle = len(prepared) // 2
+    first, is_first_made = _commit(context, live, prepared[:middle], errors)
+    second, is_second_made = _commit(context, live, prepared[middle:], errors)
+    novelties, matches = first.novelties + second.novelties, first.matches + second.matches
+    return Ingested(novelties=novelties, matches=matches), is_first_made or is_second_made
+
+
+def _commit_all(context: JobContext, live: ActiveConfig, prepared: Sequence[_Prepared]) -> tuple[Ingested, bool]:
     done = Ingested()
     now = context.clock()
+    with context.store.read() as tx:
+        weighing = _weighing(tx, prepared)
     with context.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        made = False
-        lane = Lane(tx, looked)
-        for one, thought in zip(prepared, looked.thoughts, strict=True):
+        made: dict[int, int] = {}
+        for at, one in enumerate(prepared):
             if context.ending.is_set():  # the store is needed to end in order
                 raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
-            try:
-                with savepoint(tx):
-                    novelty = _commit_one(tx, one, lane, thought, live, now)
-            except StoreError:
-                raise
-            except Exception as e:  # noqa: BLE001 - whatever one entry does, the others go on
-                _log.exception("entry failed", entry=one.entry.id, feed=one.entry.feed)
-                errors[one.entry.id] = Failed.of(e)
-                continue
-            made = True
+            novelty, article_id = _commit_one(tx, one, weighing, at, live, now)
+            if article_id is not None:
+                made[one.entry.id] = article_id
             if novelty is not None:
                 done.novelties[novelty.kind] += 1
                 done.matches.update(m.rule_id for m in one.matches)
-        lane.count()
+        entries.done(tx, made)
+        weighing.store(tx)
         context.fault_point("before_ingest_commit")
     context.fault_point("after_ingest_commit")
-    return done, made
+    return done, bool(held)
+
+
+def _weighing(tx: Tx, prepared: Sequence[_Prepared]) -> Weighing:
+    return Weighing(tx, [(one.subject.article, one.subject.document) for one in prepared])
 
 
 def _commit_one(
-    tx: Tx, one: _Prepared, lane: Lane, thought: Thought, live: ActiveConfig, now: datetime
-) -> Novelty | None:
-    """Store one entry's article; None when its text says nothing that the article does not say already."""
+    tx: Tx, one: _Prepared, weighing: Weighing, at: int, live: ActiveConfig, now: datetime
+) -> tuple[Novelty | None, int | None]:
+    """Store one entry's article; returns what it is, and its number.
+
+    It is nothing where its text says no more than the article says already, and has no number where it has no words.
+    """
     known, subject = one.entry.article_id, one.subject
     if known is None and not subject.document.folded:
         entries.empty(tx, one.entry.id)
-        return None
-    candidates, novelty = lane.novelty(thought)
+        return None, None
+    candidates, novelty = compare(tx, subject)
     originals = [c.fingerprint for c in candidates if c.article_id == novelty.of]
     changed_to: Occasion | None = None
     own = news(subject.document, one.matches, originals, novelty)
@@ -274,8 +297,7 @@ def _commit_one(
     else:
         article_id = known
         if not compare_revision(articles.fingerprint_of(tx, known), subject.fingerprint):
-            entries.done(tx, one.entry.id, known)
-            return None
+            return None, known
         has_page = bool(one.entry.page_text)
         if not one.entry.page_only:  # a page that comes late corrects nothing
             changed_to = changed(tx, known, subject.fingerprint, subject.document, has_page=has_page)
@@ -290,7 +312,9 @@ def _commit_one(
             now=now,
         )
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
-    lane.place(article_id, thought, of=novelty.of, now=now)
+    weighed, is_new = weighing.weigh(at), known is None
+    if place(tx, article_id, subject.article, weighed, of=novelty.of, is_new=is_new, now=now).opens:
+        weighing.count(at)
     came = StoredRevision(
         article_id=article_id,
         revision_id=revision_id,
@@ -304,5 +328,4 @@ def _commit_one(
         page_only=known is not None and one.entry.page_only,
     )
     create_obligations(tx, live, came, now)
-    entries.done(tx, one.entry.id, article_id)
-    return novelty
+    return novelty, article_id

@@ -16,7 +16,7 @@ from worker.pipeline.context import ActiveConfig
 from worker.pipeline.notices import tell
 from worker.pipeline.redeciding import KEPT, rearrange
 from worker.pipeline.reviewing import notice
-from worker.pipeline.stories import Placed, Weighed, Weighing, count
+from worker.pipeline.stories import Placed, Weighed, Weighing
 from worker.store import Store, Tx, articles, silences, stories
 from worker.store.articles import StoredArticle
 from worker.store.stories import Judged
@@ -64,18 +64,16 @@ def _judge_some(store: Store, live: ActiveConfig, now: datetime) -> bool:
 
 
 def _place_all(tx: Tx, live: ActiveConfig, found: Sequence[StoredArticle], weighing: Weighing, now: datetime) -> None:
-    counted: list[Weighed] = []
     changed: set[int] = set()
     for at, one in enumerate(found):
         weighed = weighing.weigh(at)
         before = stories.story_of(tx, one.id)
         placed = _place(tx, one, weighed, before, now)
         if placed.opens:
-            counted.append(weighed)
             weighing.count(at)
         after = placed.story_id
         changed.update(story_id for story_id in (before, after) if before != after and story_id is not None)
-    count(tx, counted)
+    weighing.store(tx)
     there = {story_id: stories.live(tx, story_id) for story_id in changed}
     for story_id in {story_id for story_id in there.values() if story_id is not None}:
         stories.retitle(tx, story_id)
@@ -96,9 +94,7 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
             tx, one.id, one.of_id, published=article.published, language=article.language, before=before
         )
         return Placed(story_id=story_id)
-    verdict = decide(
-        told, weighed.words, stories.candidates(tx, told.vector, told.published, exclude=one.id).candidates
-    )
+    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, exclude=one.id))
     after = verdict.story_id
     if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, exclude=one.id):
         stories.put(tx, told, before, score=0, why=verdict.why)

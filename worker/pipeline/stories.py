@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from worker.analysis.copies import lines
-from worker.analysis.stories import StoryMember, StoryVerdict, Vector, bag, decide, hashes, weighted
+from worker.analysis.stories import StoryMember, Vector, bag, decide, hashes, weighted
 from worker.analysis.text import Document
 from worker.model import Article
 from worker.store import Tx, repeated, stories
@@ -19,13 +19,6 @@ class Weighed:
     vector: Vector
     #: The word behind each of the vector's hashes.
     words: Mapping[int, str]
-    #: All its terms, to be counted if the article is new.
-    hashes: frozenset[int]
-
-
-def counted(document: Document) -> frozenset[int]:
-    """The terms by which a new article of this text is counted."""
-    return hashes(bag(document))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,93 +39,83 @@ class Weighing:
     """
 
     def __init__(self, tx: Tx, texts: Sequence[tuple[Article, Document]]) -> None:
-        self._bags = [bag(document, _left_out(tx, article, document)) for article, document in texts]
+        left_out = _left_out(tx, texts)
+        self._bags = [bag(document, own) for (_, document), own in zip(texts, left_out, strict=True)]
         self._hashes = [hashes(found) for found in self._bags]
         # Before the ingest lock or under it: counts drift slowly.
         stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
         self._frequency = Counter(stored)
+        self._opening: list[int] = []
 
     def weigh(self, at: int) -> Weighed:
         """The terms of the batch's article at that place."""
         own = self._hashes[at]
-        frequency = {term: self._frequency[term] + 1 for term in own}
+        frequency = {term: self._frequency.get(term, 0) + 1 for term in own}
         vector, words = weighted(self._bags[at], frequency, self._articles + 1)
-        return Weighed(vector=vector, words=words, hashes=own)
+        return Weighed(vector=vector, words=words)
 
     def count(self, at: int) -> None:
         """Let those after it count the batch's article at that place, which opens a story."""
         self._frequency.update(self._hashes[at])
         self._articles += 1
+        self._opening.append(at)
+
+    def store(self, tx: Tx) -> None:
+        """Count the terms of the articles that open a story, once a batch."""
+        if self._opening:
+            counts = Counter(term for at in self._opening for term in self._hashes[at])
+            stories.count(tx, counts, len(self._opening))
 
 
-def _left_out(tx: Tx, article: Article, document: Document) -> frozenset[int]:
-    """The numbers of the words that stand in standing text of the article's feed or host, or speak to the reader."""
-    found = lines(document)
-    known = repeated.standing(tx, repeated.sources_of(article.source, article.url), {line.key for line in found})
-    return frozenset(at for line in found if line.to_reader or line.key in known for at in range(line.first, line.last))
-
-
-def judge(tx: Tx, article: Article, weighed: Weighed) -> tuple[StoryVerdict, stories.Found]:
-    """The story of an article that is not stored yet, and what it was compared with."""
-    told = StoryMember(article_id=0, published=article.published, language=article.language, vector=weighed.vector)
-    found = stories.candidates(tx, told.vector, told.published)
-    return decide(told, weighed.words, found.candidates), found
+def _left_out(tx: Tx, texts: Sequence[tuple[Article, Document]]) -> list[frozenset[int]]:
+    """The numbers of the words that stand in standing text of a text's feed or host, or speak to the reader."""
+    found = [lines(document) for _, document in texts]
+    sources = [repeated.sources_of(article.source, article.url) for article, _ in texts]
+    keys = [{line.key for line in own} for own in found]
+    known = repeated.standing_of(tx, list(zip(sources, keys, strict=True)))
+    return [
+        frozenset(at for line in own if line.to_reader or line.key in standing for at in range(line.first, line.last))
+        for own, standing in zip(found, known, strict=True)
+    ]
 
 
 def place(
-    tx: Tx,
-    article_id: int,
-    article: Article,
-    weighed: Weighed,
-    *,
-    of: int | None,
-    now: datetime,
-    verdict: StoryVerdict | None = None,
-    touched: set[int] | None = None,
+    tx: Tx, article_id: int, article: Article, weighed: Weighed, *, of: int | None, is_new: bool = True, now: datetime
 ) -> Placed:
     """Put a stored article into the story it tells, its original's if it is a copy.
 
-    A changed text stays in its story, unless it was alone there and now tells another. `verdict`: what `judge` said of
-    a new article, if it still holds. The stories whose articles are others now are put into `touched`.
+    A changed text stays in its story, unless it was alone there and now tells another.
     """
-    touched = set() if touched is None else touched
     told = StoryMember(
         article_id=article_id, published=article.published, language=article.language, vector=weighed.vector
     )
-    own = None if verdict is not None else stories.story_of(tx, article_id)
-    if own is not None:
-        touched.update((own, stories.root(tx, own)))
-        if stories.is_held(tx, article_id, own) or _is_apart(tx, own, of):
-            if of is None:
-                stories.renew(tx, told)
-            else:
-                stories.drop_terms(tx, article_id)
-            return Placed(story_id=own)
+    own = None if is_new else stories.story_of(tx, article_id)
+    if own is not None and (stories.is_held(tx, article_id, own) or _is_apart(tx, own, of)):
+        if of is None:
+            stories.renew(tx, told)
+        else:
+            stories.drop_terms(tx, article_id)
+        return Placed(story_id=own)
     if of is not None:
         story_id = stories.tell_copy(
             tx, article_id, of, published=article.published, language=article.language, before=own
         )
-        if story_id is not None:
-            touched.add(story_id)
         return Placed(story_id=story_id)
     if own is not None:
-        return Placed(story_id=_again(tx, told, weighed, own, touched, now))
-    if verdict is None:
-        verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published).candidates)
+        return Placed(story_id=_again(tx, told, weighed, own, now))
+    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published))
     story_id = stories.tell(tx, told, verdict, title=article.heading, now=now)
-    touched.update(_touched(story_id, verdict))
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
-def _again(tx: Tx, told: StoryMember, weighed: Weighed, own: int, touched: set[int], now: datetime) -> int:
+def _again(tx: Tx, told: StoryMember, weighed: Weighed, own: int, now: datetime) -> int:
     """Place a changed text, whose story is `own`: if it is alone there, its story may turn out to be another one."""
     if len(stories.lines(tx, own)) > 1:
         stories.renew(tx, told)
         return own
     found = stories.candidates(tx, told.vector, told.published, exclude=told.article_id)
-    others = [candidate for candidate in found.candidates if candidate.story_id != own]
+    others = [candidate for candidate in found if candidate.story_id != own]
     verdict = decide(told, weighed.words, others, apart=stories.apart(tx, own))
-    touched.update(_touched(own, verdict))
     if verdict.story_id is not None:
         return stories.tell(tx, told, replace(verdict, merged=(*verdict.merged, own)), title="", now=now)
     stories.put(tx, told, own, score=0, why=verdict.why)
@@ -149,14 +132,3 @@ def _is_apart(tx: Tx, own: int, of: int | None) -> bool:
     return other is not None and (
         other in stories.apart_from(tx, [own]) or stories.root(tx, other) in stories.apart(tx, own)
     )
-
-
-def _touched(story_id: int, verdict: StoryVerdict) -> set[int]:
-    group = () if verdict.group is None else (verdict.group,)
-    return {story_id, *verdict.merged, *group, *verdict.grouped}
-
-
-def count(tx: Tx, new: Sequence[Weighed]) -> None:
-    """Count the terms of new articles, once a batch."""
-    if new:
-        stories.count(tx, Counter(term for weighed in new for term in weighed.hashes), len(new))

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from worker.alerts import PARKED_FOR
-from worker.analysis.stories import WINDOW
 from worker.config import Config
 from worker.console import Console
 from worker.console.answers import Read, Take
@@ -331,8 +330,6 @@ def files_left() -> int:
 
 #: Messages that were given up together and are listed one by one.
 _MOST_LISTED = 50
-#: Articles that come later than that are compared with no story any more, however late their feed is.
-_STORY_KEYS_KEPT = 4 * WINDOW
 
 
 def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta = timedelta()) -> None:
@@ -344,7 +341,6 @@ def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta 
     with store.write() as tx:
         upkeep.forget_raw(tx, before=until - keep.raw)
         quarantine.forget_documents(tx, before=until - keep.raw)
-        stories.forget_keys(tx, before=until - _STORY_KEYS_KEPT)
     _expire(store, live, until - PARKED_FOR, now)
     told_before = None if keep.ledger is None else until - keep.ledger
     if keep.articles is not None:

@@ -4,6 +4,6 @@ A caller opens a transaction (`store.read()`, `store.write()`, `store.ingest()`)
 that what belongs together commits together. Values come out; rows never do.
 """
 
-from worker.store.database import Store, Tx, open_store, path_of, savepoint
+from worker.store.database import Store, Tx, open_store, path_of
 
-__all__ = ["Store", "Tx", "open_store", "path_of", "savepoint"]
+__all__ = ["Store", "Tx", "open_store", "path_of"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
@@ -78,7 +79,7 @@ class Store:
         """A transaction that writes; commits at the end, or rolls back what an exception leaves."""
         if self.only_reads:
             raise StoreUnusableError(f"{self.path} cannot be written to by this user")
-        with self._counted(), _translated():
+        with self._counted(), _translated(), _undone(self._engine):
             if not self.is_sqlite:
                 with self._engine.connect() as tx, tx.begin():
                     yield tx
@@ -174,11 +175,21 @@ def _translated() -> Iterator[None]:
         raise
 
 
+_failures: WeakKeyDictionary[sa.Engine, int] = WeakKeyDictionary()
+
+
 @contextmanager
-def savepoint(tx: Tx) -> Iterator[None]:
-    """A part of a transaction that may fail alone; raises StoreError where the store itself is at fault."""
-    with _translated(), tx.begin_nested():
+def _undone(engine: sa.Engine) -> Iterator[None]:
+    try:
         yield
+    except BaseException:
+        _failures[engine] = _failures.get(engine, 0) + 1
+        raise
+
+
+def failures(tx: Tx) -> int:
+    """How many transactions of this process were undone: what was remembered of them is wrong."""
+    return _failures.get(tx.engine, 0)
 
 
 def insert(tx: Tx, table: Any) -> Any:

@@ -20,6 +20,13 @@ _feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
 _seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _parsed = TypeAdapter(ParsedEntry)
+# Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
+_ADD = sa.insert(_entry).returning(_entry.c.id, sort_by_parameter_order=True)
+_DONE = (
+    sa.update(_entry)
+    .where(_entry.c.id == sa.bindparam("entry"))
+    .values(state=EntryState.DONE, article_id=sa.bindparam("article"), lease_until=None, error="", attempts=0)
+)
 
 #: What a date may be off by.
 _A_DAY = timedelta(days=1)
@@ -95,27 +102,38 @@ def record(
     Of a `backlog` the entries that are dated `news_since` or later are news. With `page_within` an entry that has a
     link waits for its page, and goes on without it after that time.
     """
-    new: list[int] = []
+    is_new = [one for one in sightings if one.kind is SightingKind.NEW]
+    rows = [
+        _values(
+            feed_id,
+            one,
+            raw_sha256,
+            backlog=backlog and not _is_since(one.parsed, news_since, now),
+            page_within=page_within,
+            now=now,
+        )
+        for one in is_new
+    ]
+    new = tuple(tx.execute(_ADD, rows).scalars()) if rows else ()
     changed = 0
-    to_remember: list[dict[str, object]] = []
     # By id, as ingest locks them: two transactions that lock the same rows in other orders wait for each other.
-    for sighting in sorted(sightings, key=lambda s: s.entry_id or 0):
-        entry_id = sighting.entry_id
-        if sighting.kind is SightingKind.NEW:
-            is_old = backlog and not _is_since(sighting.parsed, news_since, now)
-            entry_id = _add(tx, feed_id, sighting, raw_sha256, backlog=is_old, page_within=page_within, now=now)
-            new.append(entry_id)
-        elif sighting.kind is SightingKind.CHANGED and entry_id is not None:
+    by_id = sorted(sightings, key=lambda s: s.entry_id or 0)
+    for sighting in by_id:
+        if sighting.kind is SightingKind.CHANGED and sighting.entry_id is not None:
+            entry_id = sighting.entry_id
             changed += _change(tx, entry_id, sighting, raw_sha256, page_within=page_within, now=now)
             tx.execute(sa.update(_seen).where(_seen.c.entry_id == entry_id).values(digest=sighting.digest))
-        to_remember += [
-            {"feed_id": feed_id, "key": short(key), "entry_id": entry_id, "digest": sighting.digest}
-            for key in sighting.keys
-        ]
+    # Keys lead to the entry that a sighting is of; those that are new were added in their order.
+    known = [(one, one.entry_id) for one in by_id if one.kind is not SightingKind.NEW]
+    to_remember = [
+        {"feed_id": feed_id, "key": short(key), "entry_id": entry_id, "digest": sighting.digest}
+        for sighting, entry_id in [*zip(is_new, new, strict=True), *known]
+        for key in sighting.keys
+    ]
     if to_remember:
         statement = insert(tx, _seen).on_conflict_do_nothing(index_elements=["feed_id", "key"])
         tx.execute(statement, to_remember)
-    return tuple(new), changed
+    return new, changed
 
 
 def _is_since(parsed: ParsedEntry, moment: datetime | None, now: datetime) -> bool:
@@ -138,8 +156,7 @@ def _waiting(parsed: ParsedEntry, page_within: timedelta | None, now: datetime) 
     return {"state": EntryState.NEW, "page_due": now + page_within, "page_tries": pages.TRIES, "page_at": now}
 
 
-def _add(
-    tx: Tx,
+def _values(
     feed_id: int,
     sighting: Sighting,
     raw_sha256: str,
@@ -147,8 +164,8 @@ def _add(
     backlog: bool,
     page_within: timedelta | None,
     now: datetime,
-) -> int:
-    values = {
+) -> dict[str, Any]:
+    return {
         "feed_id": feed_id,
         "parsed": _parsed.dump_json(sighting.parsed, exclude_defaults=True).decode(),
         "raw_sha256": raw_sha256,
@@ -163,7 +180,6 @@ def _add(
         "page_detail": "",
         "page_only": False,
     } | _waiting(sighting.parsed, page_within, now)
-    return int(tx.execute(sa.insert(_entry).values(values).returning(_entry.c.id)).scalar_one())
 
 
 def _change(
@@ -251,6 +267,7 @@ def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
             page_teasers=r.page_teasers,
             page_only=r.page_only,
             attempts=r.attempts,
+            changes=r.changes,
         )
         for r in tx.execute(query.order_by(_entry.c.id))
     )
@@ -263,25 +280,22 @@ def held(tx: Tx, batch: Sequence[StoredEntry]) -> frozenset[int]:
     their new form waits for its turn it may be taken at once.
     """
     rows = tx.execute(
-        sa.select(_entry)
+        sa.select(_entry.c.id, _entry.c.changes, _entry.c.page_text, _entry.c.article_id)
         .where(_entry.c.id.in_([entry.id for entry in batch]), _entry.c.state != EntryState.DONE)
         .order_by(_entry.c.id)
         .with_for_update()
     )
-    now_is = {r.id: (_parsed.validate_json(r.parsed), r.page_text, r.article_id) for r in rows}
-    same = frozenset(e.id for e in batch if now_is.get(e.id) == (e.parsed, e.page_text, e.article_id))
+    now_is = {r.id: (r.changes, r.page_text, r.article_id) for r in rows}
+    same = frozenset(e.id for e in batch if now_is.get(e.id) == (e.changes, e.page_text, e.article_id))
     if others := now_is.keys() - same:
         tx.execute(sa.update(_entry).where(_entry.c.id.in_(others)).values(lease_until=None))
     return same
 
 
-def done(tx: Tx, entry_id: int, article_id: int) -> None:
-    """The entry's article is stored. A page that is still wanted stays wanted: it will be a revision."""
-    tx.execute(
-        sa.update(_entry)
-        .where(_entry.c.id == entry_id)
-        .values(state=EntryState.DONE, article_id=article_id, lease_until=None, error="", attempts=0)
-    )
+def done(tx: Tx, articles: Mapping[int, int]) -> None:
+    """Store the article of each of these entries. A page that is still wanted stays wanted: it will be a revision."""
+    if articles:
+        tx.execute(_DONE, [{"entry": entry_id, "article": articles[entry_id]} for entry_id in sorted(articles)])
 
 
 def empty(tx: Tx, entry_id: int) -> None:

@@ -7,7 +7,7 @@ never repeated before those that were.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -55,6 +55,16 @@ _LEARN_POSTGRESQL = sa.text(
 )
 
 
+_STANDING_SQLITE = sa.text(
+    "SELECT source, line FROM line WHERE source IN (SELECT value FROM json_each(:sources)) "
+    "AND line IN (SELECT value FROM json_each(:lines)) AND other_id IS NOT NULL"
+)
+_STANDING_POSTGRESQL = sa.text(
+    "SELECT source, line FROM line WHERE source = ANY(CAST(:sources AS bigint[])) "
+    "AND line = ANY(CAST(:lines AS bigint[])) AND other_id IS NOT NULL"
+)
+
+
 def sources_of(source: str, url: str) -> frozenset[str]:
     """The names of what may repeat lines under an article: its feed, and its host."""
     host = urlsplit(url).hostname or ""
@@ -82,10 +92,33 @@ def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[i
     if not sources or not lines:
         return {}
     names = {_key(name): name for name in sources}
-    query = sa.select(_line.c.line, _line.c.source).where(
-        _line.c.source.in_(sorted(names)), _line.c.line.in_(sorted(lines)), _line.c.other_id.is_not(None)
-    )
-    return {r.line: names[r.source] for r in tx.execute(query.order_by(_line.c.source.desc(), _line.c.line))}
+    # Of several that repeat a line, the one whose key is the lowest is named.
+    found = sorted(_standing(tx, names, lines), key=lambda one: (-one[0], one[1]))
+    return {line: names[source] for source, line in found}
+
+
+def standing_of(tx: Tx, wanted: Sequence[tuple[Collection[str], Collection[int]]]) -> list[frozenset[int]]:
+    """For each of some texts, given by feed and host and by its lines: those that are standing text there."""
+    keys = [frozenset(map(_key, sources)) for sources, _ in wanted]
+    all_lines = {line for _, lines in wanted for line in lines}
+    by_source: dict[int, set[int]] = {}
+    for source, line in _standing(tx, frozenset[int]().union(*keys), all_lines):
+        by_source.setdefault(source, set()).add(line)
+    return [
+        frozenset(line for source in sources for line in by_source.get(source, ()) if line in lines)
+        for sources, (_, lines) in zip(keys, wanted, strict=True)
+    ]
+
+
+def _standing(tx: Tx, sources: Collection[int], lines: Collection[int]) -> list[tuple[int, int]]:
+    """(source, line) of those of `lines` that one of these sources repeats."""
+    if not sources or not lines:
+        return []
+    asked: dict[str, object] = {"sources": list(sources), "lines": list(lines)}
+    if tx.dialect.name == "sqlite":
+        asked = {name: json.dumps(value) for name, value in asked.items()}
+        return [(r.source, r.line) for r in tx.execute(_STANDING_SQLITE, asked)]
+    return [(r.source, r.line) for r in tx.execute(_STANDING_POSTGRESQL, asked)]
 
 
 def forget(tx: Tx) -> int:

@@ -14,6 +14,7 @@ from worker.model import DeliveryState, EntryState, Verdict
 from worker.store import search
 from worker.store.articles import forget_bands
 from worker.store.database import Tx, insert
+from worker.store.stories import change
 from worker.store.tables import (
     AcknowledgementRow,
     ArticleRow,
@@ -33,7 +34,6 @@ from worker.store.tables import (
     RevisionRow,
     SeenRow,
     StoryArticleRow,
-    StoryKeyRow,
     WaveRow,
 )
 
@@ -50,7 +50,6 @@ _fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined] 
 _judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # as above
 _match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
 _story_article: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_story_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 _obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
@@ -223,11 +222,11 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         _fingerprint,
         _entry,
         _story_article,
-        _story_key,
     ):
         tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
     tx.execute(sa.delete(_wave).where(_wave.c.article_id.in_(ids)))
     tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
+    change(tx, is_all=True)
     return len(ids)
 
 

@@ -185,8 +185,7 @@ def _sentences(document: Document) -> tuple[list[list[facts.Word]], list[list[fa
     body: list[list[facts.Word]] = []
     for _, group in groupby(range(len(document.folded)), key=document.sentences.__getitem__):
         indexes = list(group)
-        in_title = indexes[0] < document.title_words
-        text = document.title if in_title else document.body
-        sentence = [(text[document.starts[at] : document.ends[at]], document.folded[at]) for at in indexes]
-        (title if in_title else body).append(sentence)
+        first, stop = indexes[0], indexes[-1] + 1
+        sentence = list(zip(document.written[first:stop], document.folded[first:stop], strict=True))
+        (title if first < document.title_words else body).append(sentence)
     return title, body

@@ -13,6 +13,7 @@ from worker.analysis.stories.decide import (
     StoryVerdict,
     decide,
 )
+from worker.analysis.stories.index import Index
 from worker.analysis.stories.likeness import StoryMember
 from worker.analysis.stories.terms import (
     Bag,
@@ -35,6 +36,7 @@ __all__ = [
     "WINDOW",
     "Bag",
     "Candidate",
+    "Index",
     "StoryMember",
     "StoryVerdict",
     "Vector",

@@ -8,12 +8,12 @@ tracking, SIGIR 1998), at two levels: articles joined on strong evidence are one
 evidence are one group, whose stories point to its oldest, the root.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from worker.analysis.stories.likeness import Likeness, StoryMember, Weighed, likeness, shared
+from worker.analysis.stories.likeness import Likeness, StoryMember, likenesses, shared
 
 #: Number of the way in which terms are weighed and stories decided; a store that was judged by an older one is judged
 #: again.
@@ -71,34 +71,37 @@ class _Some:
     """Some articles that the new one is compared with: a story's, or a group's."""
 
     def __init__(
-        self, number: int, new: Weighed, articles: Sequence[Weighed], *, root: int, apart: Collection[int]
+        self,
+        number: int,
+        new: StoryMember,
+        articles: Sequence[tuple[StoryMember, Likeness]],
+        *,
+        root: int,
+        apart: Collection[int],
     ) -> None:
         self.number, self.root, self.apart = number, root, apart
-        self.articles = articles
-        self._new = new
+        self._new, self._pairs = new, articles
+        #: The mean likeness of the new article to these.
+        self.score = _mean([like.score for _, like in articles])
+
+    @property
+    def articles(self) -> list[StoryMember]:
+        """These articles."""
+        return [told for told, _ in self._pairs]
 
     @cached_property
-    def _likenesses(self) -> list[Likeness]:
-        return [likeness(self._new, one) for one in self.articles]
-
-    @property
-    def score(self) -> float:
-        """The mean likeness of the new article to these."""
-        return _mean(one.score for one in self._likenesses)
-
-    @property
     def strong_score(self) -> float:
-        """The same, where only what is particular to an event counts."""
-        return _mean(one.score if one.is_particular else 0.0 for one in self._likenesses)
+        """The mean likeness to these, where only what is particular to an event counts."""
+        return _mean([like.score if like.is_particular else 0.0 for _, like in self._pairs])
 
     def likeness(self, other: "_Some") -> float:
         """The mean likeness of two."""
-        return _mean(likeness(a, b).score for a in self.articles for b in other.articles)
+        return _mean([like.score for a in self.articles for like in likenesses(a, other.articles)])
 
     def strong_likeness(self, other: "_Some") -> float:
         """The same, as if the new article were in this one, where only what is particular to an event counts."""
-        pairs = [likeness(a, b) for a in (*self.articles, self._new) for b in other.articles]
-        return _mean(one.score if one.is_particular else 0.0 for one in pairs)
+        pairs = [like for a in (*self.articles, self._new) for like in likenesses(a, other.articles)]
+        return _mean([one.score if one.is_particular else 0.0 for one in pairs])
 
     def may_be(self, other: "_Some") -> bool:
         """Tells whether nobody put the two, or what is in a group with them, apart."""
@@ -112,14 +115,13 @@ def decide(
 
     `apart`: roots of the groups from which a person put it apart.
     """
-    article = Weighed(new)
-    stories, groups = _near(new, article, candidates)
+    stories, groups = _near(new, candidates)
     rivalry = _rivalry(groups)
     stories = [one for one in stories if one.root not in apart]
     groups = [one for one in groups if one.root not in apart]
     best = min(stories, key=lambda one: (-one.strong_score, one.number), default=None)
     if best is not None and best.strong_score - rivalry[best.root] >= STRONG:
-        return _joined(article, words, best, stories, groups, rivalry)
+        return _joined(new, words, best, stories, groups, rivalry)
     if not groups:
         return StoryVerdict(story_id=None, why="No story of the last days is like it.")
     nearest = min(groups, key=_order)
@@ -132,7 +134,7 @@ def decide(
         group=nearest.root,
         grouped=_grouped(nearest, groups, rivalry),
         perhaps_score=round(score, 4),
-        perhaps_why=f"They share {', '.join(shared(article, nearest.articles, words))}; {_missing(score)}.",
+        perhaps_why=f"They share {', '.join(shared(new.vector, nearest.articles, words))}; {_missing(score)}.",
     )
 
 
@@ -143,24 +145,23 @@ def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
     return {one.root: _RIVALRY * sum(scores[at + 1 : at + 1 + _RIVALS]) / _RIVALS for at, one in enumerate(ordered)}
 
 
-def _near(new: StoryMember, article: Weighed, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
+def _near(new: StoryMember, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
     """The stories and the groups that had an article within the window."""
     stories: list[_Some] = []
-    members: dict[int, list[tuple[StoryMember, Weighed]]] = {}
+    members: dict[int, list[tuple[StoryMember, Likeness]]] = {}
     apart: dict[int, frozenset[int]] = {}
+    found = iter(likenesses(new, [told for one in candidates for told in one.articles]))
     for one in candidates:
-        weighed = [(told, Weighed(told)) for told in one.articles]
-        members.setdefault(one.root, []).extend(weighed)
+        pairs = [(told, next(found)) for told in one.articles]
+        members.setdefault(one.root, []).extend(pairs)
         apart[one.root] = one.apart
         if any(_is_near(told, new) for told in one.articles):
-            newest = [other for _, other in weighed[-COMPARED:]]
-            stories.append(_Some(one.story_id, article, newest, root=one.root, apart=one.apart))
+            stories.append(_Some(one.story_id, new, pairs[-COMPARED:], root=one.root, apart=one.apart))
     groups = []
     for root, told in members.items():
         if any(_is_near(one, new) for one, _ in told):
             told.sort(key=lambda pair: (pair[0].published, pair[0].article_id))
-            newest = [other for _, other in told[-COMPARED_IN_GROUP:]]
-            groups.append(_Some(root, article, newest, root=root, apart=apart[root]))
+            groups.append(_Some(root, new, told[-COMPARED_IN_GROUP:], root=root, apart=apart[root]))
     return stories, groups
 
 
@@ -169,7 +170,7 @@ def _is_near(told: StoryMember, new: StoryMember) -> bool:
 
 
 def _joined(
-    article: Weighed,
+    new: StoryMember,
     words: Mapping[int, str],
     best: _Some,
     stories: Sequence[_Some],
@@ -180,7 +181,7 @@ def _joined(
     others = sorted((one for one in stories if one is not best), key=_order)
     same = next((one for one in others if one.strong_score >= STRONG and _is_same(best, one)), None)
     first, *merged = sorted({best.number} | ({same.number} if same else set()))
-    terms = ", ".join(shared(article, best.articles, words))
+    terms = ", ".join(shared(new.vector, best.articles, words))
     why = f"Like story {first} in: {terms}."
     if same is not None:
         why = f"Like stories {best.number} and {same.number}, which are one, in: {terms}."
@@ -230,6 +231,5 @@ def _order(one: _Some) -> tuple[float, int]:
     return -one.score, one.number
 
 
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return sum(found) / len(found) if found else 0.0
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0

@@ -10,14 +10,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
-from heapq import nlargest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from worker.analysis.stories.terms import Vector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Cosine that makes likeness 1 for texts of up to 12 terms, and for texts of 100 and more.
 _HEADLINES, _REPORTS = 0.09, 0.04
 _FEW, _MANY = 12, 100
+_LOG_FEW, _TINY = math.log(_FEW), 1e-12
 #: Beyond so many words a text shares with any other more than an event: what is needed grows with the square root.
 _LONG = 120
 #: Evidence in common, in nats, that makes likeness 1: three or four rare words.
@@ -46,22 +51,6 @@ class StoryMember:
     vector: Vector
 
 
-class Weighed:
-    """A vector with its length."""
-
-    def __init__(self, told: StoryMember) -> None:
-        self.language = told.language
-        self.published = told.published
-        self.weights = told.vector.weights
-        self.evidence = told.vector.evidence
-        self.names = told.vector.names
-        self.words = told.vector.words
-
-    @cached_property
-    def length(self) -> float:
-        return math.sqrt(sum(weight * weight for weight in self.weights.values()))
-
-
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """The likeness of two articles."""
@@ -72,62 +61,87 @@ class Likeness:
     is_particular: bool
 
 
-def likeness(a: Weighed, b: Weighed) -> Likeness:
-    """Tells how like two articles are, by what they share and by the time between."""
-    few, many = (a, b) if len(a.weights) <= len(b.weights) else (b, a)
-    shared = [key for key in few.weights if key in many.weights]
-    if not shared:
-        return Likeness(0.0, is_particular=False)
-    terms = len(few.weights)
-    cosine = sum(few.weights[key] * many.weights[key] for key in shared) / (few.length * many.length)
-    evidence, beside = _evidence(few, many, shared)
+def likenesses(new: StoryMember, others: Sequence[StoryMember]) -> list[Likeness]:
+    """How like an article is to each of others, by what they share and by the time between."""
+    if not others or not len(new.vector):
+        return [_NONE] * len(others)
+    common = _Common(new, others)
+    words = np.minimum(new.vector.words, common.words)
     # Texts in two languages share names alone.
-    languages = 1.0 if a.language == b.language else 0.5
-    words = min(a.words, b.words)
-    if 0 < words < _SHORT and beside < languages * min(_BESIDE_SHORT, _BESIDE_TIMES_WORDS / words):
-        return Likeness(0.0, is_particular=False)
-    by_length = _length(terms)
+    languages = np.array([1.0 if one.language == new.language else 0.5 for one in others])
+    evidence, beside = common.evidence()
+    # An empty one shares nothing, and is left out below.
+    cosine = common.products / (new.vector.length * np.maximum(common.lengths, _TINY))
+    terms = common.terms
+    by_length = np.clip((np.log(np.maximum(terms, 1)) - _LOG_FEW) / (math.log(_MANY) - _LOG_FEW), 0.0, 1.0)
     needed = _HEADLINES * (1 - by_length) + _REPORTS * by_length
-    needed *= max(1.0, math.sqrt(words / _LONG))
-    score = cosine / needed
-    score *= min(1.0, evidence / _EVIDENCE)
-    apart = abs(a.published - b.published) - _FRESH
-    score *= 0.5 ** max(0.0, apart / _FRESH)
-    return Likeness(
-        score, is_particular=beside >= languages * max(_BESIDE_STRONG, _BESIDE_BY_LENGTH * math.sqrt(terms))
-    )
+    score = cosine / (needed * np.maximum(1.0, np.sqrt(words / _LONG))) * np.minimum(1.0, evidence / _EVIDENCE)
+    apart = np.array([max(0.0, (abs(new.published - one.published) - _FRESH) / _FRESH) for one in others])
+    score *= 0.5**apart
+    least = languages * np.minimum(_BESIDE_SHORT, _BESIDE_TIMES_WORDS / np.maximum(words, 1))
+    unlike = ~common.any | ((words > 0) & (words < _SHORT) & (beside < least))
+    particular = ~unlike & (beside >= languages * np.maximum(_BESIDE_STRONG, _BESIDE_BY_LENGTH * np.sqrt(terms)))
+    score[unlike] = 0.0
+    return [Likeness(*pair) for pair in zip(score.tolist(), particular.tolist(), strict=True)]
 
 
-def _evidence(few: Weighed, many: Weighed, shared: Sequence[int]) -> tuple[float, float]:
-    """The evidence in common, in nats; and that beside the two names of several words that bring most of it."""
-    total = 0.0
-    names: dict[tuple[int, int], float] = {}
-    for key in shared:
-        product = few.evidence.get(key, 0.0) * many.evidence.get(key, 0.0)
-        if not product:
-            continue
-        value = math.sqrt(product)
-        total += value
-        name = (few.names.get(key, 0), many.names.get(key, 0))
-        if any(name):
-            whose = (name[0], 0) if name[0] else name
-            names[whose] = names.get(whose, 0.0) + value
-    return total, total - sum(nlargest(_NAMES, names.values()))
+_NONE = Likeness(0.0, is_particular=False)
 
 
-def _length(terms: int) -> float:
-    """0 for a headline of up to 12 terms, 1 for a report of 100, between both by the logarithm."""
-    share = (math.log(max(terms, 1)) - math.log(_FEW)) / (math.log(_MANY) - math.log(_FEW))
-    return min(1.0, max(0.0, share))
+class _Common:
+    """What an article has in common with each of others, as arrays with a row for each of these."""
+
+    def __init__(self, new: StoryMember, others: Sequence[StoryMember]) -> None:
+        vectors = [one.vector for one in others]
+        sizes = np.array([len(one) for one in vectors])
+        rows = np.repeat(np.arange(len(vectors)), sizes)
+        order = np.argsort(new.vector.hashes)
+        known = new.vector.hashes[order]
+        hashes = np.concatenate([one.hashes for one in vectors])
+        at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        shared = np.flatnonzero(known[at] == hashes)
+        self._new, self._rows, self._mine, self._theirs = new.vector, rows[shared], order[at[shared]], shared
+        self._vectors = vectors
+        #: Of the article that has fewer.
+        self.terms = np.minimum(sizes, len(new.vector))
+        self._is_few = len(new.vector) <= sizes
+        self.words = np.array([one.words for one in vectors])
+        self.lengths = np.array([one.length for one in vectors])
+        self.any = self._sum(np.ones(len(shared))) > 0
+        weights = np.concatenate([one.weights for one in vectors])[shared]
+        self.products = self._sum(new.vector.weights[self._mine] * weights)
+
+    def _sum(self, values: "NDArray[np.floating[Any]]") -> "NDArray[np.floating[Any]]":
+        return np.bincount(self._rows, values, len(self._vectors)).astype(np.float64)
+
+    def evidence(self) -> "tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]":
+        """The evidence in common, in nats; and that beside the two names of several words that bring most of it."""
+        theirs = np.concatenate([one.evidence for one in self._vectors])[self._theirs]
+        values = np.sqrt(self._new.evidence[self._mine] * theirs)
+        total = self._sum(values)
+        mine = self._new.names[self._mine].astype(np.int64)
+        other = np.concatenate([one.names for one in self._vectors])[self._theirs].astype(np.int64)
+        few = np.where(self._is_few[self._rows], mine, other)
+        # The name in the article that has fewer terms counts; where there is none, that in the other.
+        name = np.where(few > 0, few, 256 + mine + other - few)
+        named = (mine + other > 0) & (values > 0)
+        keys, inverse = np.unique(self._rows[named] * 512 + name[named], return_inverse=True)
+        sums = np.bincount(inverse, values[named], len(keys))
+        rows = keys // 512
+        order = np.lexsort((-sums, rows))
+        first = np.searchsorted(rows[order], rows[order])
+        most = order[np.arange(len(order)) - first < _NAMES]
+        return total, total - np.bincount(rows[most], sums[most], len(self._vectors))
 
 
-def shared(vector: Weighed, told: Sequence[Weighed], words: Mapping[int, str]) -> list[str]:
+def shared(new: Vector, told: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
     """The terms that are most of the evidence that the article and the story have in common, for people."""
+    own = dict(zip(new.hashes.tolist(), new.evidence.tolist(), strict=True))
     common: dict[str, float] = {}
     for one in told:
-        for key in vector.weights.keys() & one.weights.keys() & words.keys():
-            found = vector.evidence.get(key, 0.0) * one.evidence.get(key, 0.0)
-            common[words[key]] = common.get(words[key], 0.0) + math.sqrt(found)
+        for key, evidence in zip(one.vector.hashes.tolist(), one.vector.evidence.tolist(), strict=True):
+            if key in own and key in words:
+                common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * evidence)
     for pair in sorted(word for word in common if " " in word):  # a name is read whole
         common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
     most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]

@@ -5,8 +5,8 @@ capitals have theirs from their place, and are names only where the text says so
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from worker.analysis.stories.places import FIRST, HONOURS, LONGEST, OFFICES, PLACES
 from worker.analysis.text import Document, is_listed
@@ -19,24 +19,21 @@ _FEW_WORDS, _MOSTLY = 4, 0.7
 _INITIALS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word that is no part of a name."""
 
     folded: str
     in_title: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A name: its words, folded, without honours before it."""
 
     words: tuple[str, ...]
     in_title: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A country, an organisation of countries or a city by its key, the same in every language."""
 
     key: str
@@ -50,10 +47,12 @@ def read(document: Document, left_out: Collection[int] = ()) -> Iterator[Name | 
     reading = _Reading(document)
     at = 0
     while at < len(document.folded):
-        if at in left_out:
+        in_title = at < document.title_words
+        if at in left_out or not reading.may_begin(at):  # most words are neither a place nor a name's
+            if at not in left_out:
+                yield Word(document.folded[at], in_title)
             at += 1
             continue
-        in_title = at < document.title_words
         key, length = reading.place(at)
         if length:
             yield Place(key, " ".join(document.folded[at : at + length]), in_title)
@@ -74,7 +73,7 @@ class _Reading:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._raw = _raw(document)
+        self._raw = document.written
         self._is_first = [
             at == 0 or document.sentences[at] != document.sentences[at - 1] for at in range(len(self._raw))
         ]
@@ -85,6 +84,10 @@ class _Reading:
         self._inner = frozenset(document.folded[at] for at in inner)
         follows = {b for a, b in pairwise(inner) if b == a + 1}
         self._inner_pairs = frozenset((document.folded[at - 1], document.folded[at]) for at in follows)
+
+    def may_begin(self, at: int) -> bool:
+        """Tells whether a place or a name can begin there at all."""
+        return self._raw[at][:1].isupper() or self._document.folded[at] in FIRST
 
     def place(self, at: int) -> tuple[str, int]:
         """The place that begins there and its number of words; none: an empty key and 0."""
@@ -182,13 +185,6 @@ def _parts(raw: str, folded: str) -> tuple[str, ...]:
         if raw[at].isupper() and raw[at - 1].islower() and raw[at + 1].islower():
             return fold(raw[:at]), fold(raw[at:])
     return (folded,)
-
-
-def _raw(document: Document) -> list[str]:
-    """Each word as it stands in the text."""
-    first = document.title_words
-    places = list(zip(document.starts, document.ends, strict=True))
-    return [document.title[a:b] for a, b in places[:first]] + [document.body[a:b] for a, b in places[first:]]
 
 
 def _place(folded: Sequence[str], at: int) -> tuple[str, int]:

@@ -9,22 +9,26 @@ drifts slowly, and so no article is weighed again.
 
 import json
 import math
-import sys
-from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from worker.analysis.archive import ArchiveArticle
 from worker.analysis.stories.names import Name, Place, Word, read
 from worker.analysis.stories.places import CAPITALS, OFFICES
 from worker.analysis.text import Document, stem
 from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, MONTHS, NUMBERS, PLAIN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: A title's word stands for this many.
 _TITLE = 2
@@ -83,6 +87,8 @@ class Term:
     kind: Kind
     #: A word of the text that it stands for, folded.
     word: str
+    #: `hashed`.
+    hash: int
     #: How often it stands; a title's words twice.
     count: int = 0
     #: Words of the longest name that it is part of.
@@ -98,55 +104,66 @@ class Bag:
     words: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Vector:
-    """An article's weighted terms, at most 120; the hash's last bit says that a term is the same in every language."""
+    """An article's weighted terms, at most 120, in parallel arrays, the heaviest first."""
 
-    #: Weight by hash.
-    weights: Mapping[int, float]
-    #: Evidence by hash, of those that have any.
-    evidence: Mapping[int, float] = field(default_factory=dict)
-    #: Number of the name of several words that a term is part of, by hash; absent: of none.
-    names: Mapping[int, int] = field(default_factory=dict)
+    #: 32 bits of each term; the last one says that a term is the same in every language.
+    hashes: "NDArray[np.uint32]"
+    weights: "NDArray[np.floating[Any]]"
+    #: 0 for those that have none.
+    evidence: "NDArray[np.floating[Any]]"
+    #: Number of the name of several words that a term is part of; 0: of none.
+    names: "NDArray[np.uint8]"
     #: As in `Bag`.
     words: int = 0
 
+    @classmethod
+    def of(
+        cls,
+        weights: Mapping[int, float],
+        evidence: Mapping[int, float] | None = None,
+        names: Mapping[int, int] | None = None,
+        words: int = 0,
+    ) -> "Vector":
+        """A vector of weights, evidence and names by hash."""
+        evidence, names = evidence or {}, names or {}
+        return cls(
+            hashes=np.fromiter(weights, np.uint32, len(weights)),
+            weights=np.fromiter(weights.values(), np.float64, len(weights)),
+            evidence=np.fromiter((evidence.get(key, 0.0) for key in weights), np.float64, len(weights)),
+            names=np.fromiter((names.get(key, 0) for key in weights), np.uint8, len(weights)),
+            words=words,
+        )
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    @cached_property
+    def length(self) -> float:
+        """The Euclidean length of the weights."""
+        weights = self.weights.astype(np.float64)
+        return math.sqrt(float(weights @ weights))
+
     def packed(self) -> bytes:
         """Number of words, hashes, weights, evidence and names, for a column; empty for no terms."""
-        if not self.weights:
+        if not len(self):
             return b""
-        keys = list(self.weights)
-        hashes, weights = array("I", keys), array("f", self.weights.values())
-        evidence = array("f", (self.evidence.get(key, 0.0) for key in keys))
-        if sys.byteorder == "big":
-            for column in (hashes, weights, evidence):
-                column.byteswap()
-        return b"".join(
-            (
-                self.words.to_bytes(4, "little"),
-                hashes.tobytes(),
-                weights.tobytes(),
-                evidence.tobytes(),
-                bytes(self.names.get(key, 0) for key in keys),
-            )
-        )
+        columns = self.hashes.astype("<u4"), self.weights.astype("<f4"), self.evidence.astype("<f4"), self.names
+        return self.words.to_bytes(4, "little") + b"".join(column.tobytes() for column in columns)
 
 
 def unpacked(column: bytes) -> Vector:
-    """The vector that `packed` wrote."""
-    column, counted = column[4:], int.from_bytes(column[:4], "little")
-    many = len(column) // 13
-    hashes = array("I", column[: 4 * many])
-    weights, evidence = array("f", column[4 * many : 8 * many]), array("f", column[8 * many : 12 * many])
-    if sys.byteorder == "big":
-        for each in (hashes, weights, evidence):
-            each.byteswap()
-    names = column[12 * many :]
+    """The vector that `packed` wrote; it reads from these bytes and copies nothing."""
+    if not column:
+        return Vector.of({})
+    many = (len(column) - 4) // 13
     return Vector(
-        weights=dict(zip(hashes, weights, strict=True)),
-        evidence={key: value for key, value in zip(hashes, evidence, strict=True) if value},
-        names={key: number for key, number in zip(hashes, names, strict=True) if number},
-        words=counted,
+        hashes=np.frombuffer(column, "<u4", many, 4),
+        weights=np.frombuffer(column, "<f4", many, 4 + 4 * many),
+        evidence=np.frombuffer(column, "<f4", many, 4 + 8 * many),
+        names=np.frombuffer(column, np.uint8, many, 4 + 12 * many),
+        words=int.from_bytes(column[:4], "little"),
     )
 
 
@@ -166,7 +183,9 @@ def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
     left = len(document.folded) - len(left_out)
     has_body = left > document.title_words
     for term, kind, word, in_title, name in _terms(document, left_out):
-        found = terms.setdefault(term, Term(kind, word))
+        found = terms.get(term)
+        if found is None:
+            terms[term] = found = Term(kind, word, hashed(term, is_shared=kind.is_shared))
         found.count += _TITLE if in_title and has_body else 1
         if len(name) > len(found.part_of):
             found.part_of = name
@@ -182,7 +201,7 @@ def hashed(term: str, *, is_shared: bool) -> int:
 
 def hashes(found: Bag) -> frozenset[int]:
     """The hashes of all terms of a bag."""
-    return frozenset(hashed(term, is_shared=one.kind.is_shared) for term, one in found.terms.items())
+    return frozenset(one.hash for one in found.terms.values())
 
 
 @cache
@@ -201,35 +220,41 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
     words: dict[int, str] = {}
     weights: dict[int, float] = {}
     evidence: dict[int, float] = {}
-    for term, one in found.terms.items():
-        key = hashed(term, is_shared=one.kind.is_shared)
-        stands_in = max(1, frequency.get(key, 0) + common.get(key, 0)) / (articles + shipped + 1)
-        rarity = max(0.0, -math.log(stands_in + _RARE))
+    rarities: dict[float, tuple[float, float]] = {}
+    for one in found.terms.values():
+        key = one.hash
+        stands_in = frequency.get(key, 0) + common.get(key, 0)
+        if stands_in not in rarities:
+            share_of_all = max(1, stands_in) / (articles + shipped + 1)
+            rarity = max(0.0, -math.log(share_of_all + _RARE))
+            rarities[stands_in] = rarity, math.sqrt(rarity)
+        rarity, root = rarities[stands_in]
         weight, share = _WORTH[one.kind]
         words[key] = one.word
-        weights[key] = weight * math.sqrt(rarity) * (1 + math.log(one.count))
+        weights[key] = weight * root * _times(one.count)
         evidence[key] = rarity * share / max(1, len(one.part_of))
     most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
     numbers = {
         name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)
     }
     part_of = {
-        hashed(term, is_shared=True): numbers.get(one.part_of, 0)
-        for term, one in found.terms.items()
+        one.hash: numbers.get(one.part_of, 0)
+        for one in found.terms.values()
         if one.kind is Kind.NAME and len(one.part_of) > 1
     }
-    vector = Vector(
-        weights={key: weights[key] for key in most},
-        evidence={key: evidence[key] for key in most if evidence[key]},
-        names={key: part_of[key] for key in most if part_of.get(key)},
-        words=found.words,
-    )
+    vector = Vector.of({key: weights[key] for key in most}, evidence, part_of, found.words)
     return vector, {key: words[key] for key in most}
 
 
-def keys(vector: Vector) -> tuple[int, ...]:
+@lru_cache(maxsize=1 << 10)
+def _times(count: int) -> float:
+    """How much more a term weighs that stands so often."""
+    return 1 + math.log(count)
+
+
+def keys(vector: Vector) -> "NDArray[np.uint32]":
     """The heaviest terms, by which articles of the same story are looked for."""
-    return tuple(sorted(vector.weights, key=lambda key: (-vector.weights[key], key))[:KEYS])
+    return vector.hashes[np.lexsort((vector.hashes, -vector.weights))[:KEYS]]
 
 
 def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str, Kind, str, bool, tuple[str, ...]]]:
@@ -237,19 +262,17 @@ def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str,
     language = document.language
     units = list(read(document, left_out))
     for at, unit in enumerate(units):
-        match unit:
-            case Place(key=key, words=said):
-                yield f"@{key}", _place(key), said, unit.in_title, ()
-            case Name(words=words):
-                yield from ((word, Kind.NAME, word, unit.in_title, words) for word in words)
-                for pair in map(" ".join, pairwise(words)):
-                    yield pair, Kind.PAIR, pair, unit.in_title, ()
-            case Word(folded=folded) if folded[:1].isdecimal():
-                term, kind = _number(folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
-                yield term, kind, term.removeprefix("#"), unit.in_title, ()
-            case Word(folded=folded):
-                if word := _word(folded, language):
-                    yield *word, folded, unit.in_title, ()
+        if isinstance(unit, Place):
+            yield f"@{unit.key}", _place(unit.key), unit.words, unit.in_title, ()
+        elif isinstance(unit, Name):
+            yield from ((word, Kind.NAME, word, unit.in_title, unit.words) for word in unit.words)
+            for pair in map(" ".join, pairwise(unit.words)):
+                yield pair, Kind.PAIR, pair, unit.in_title, ()
+        elif unit.folded[:1].isdecimal():
+            term, kind = _number(unit.folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
+            yield term, kind, term.removeprefix("#"), unit.in_title, ()
+        elif word := _word(unit.folded, language):
+            yield *word, unit.folded, unit.in_title, ()
 
 
 def _place(key: str) -> Kind:

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from worker.analysis.text.folding import APOSTROPHES, INVISIBLE, fold, marks
 from worker.model import Part
@@ -76,7 +76,7 @@ MAX_SENTENCE = 200
 MAX_PARAGRAPH = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """An article's words, the title's first, in parallel tuples; elided words are left out."""
 
@@ -99,6 +99,14 @@ class Document:
     #: Whether some sentence, some paragraph was cut because it has too many words.
     cut_sentence: bool = False
     cut_paragraph: bool = False
+
+    @cached_property
+    def written(self) -> tuple[str, ...]:
+        """Each word as published."""
+        first = self.title_words
+        places = list(zip(self.starts, self.ends, strict=True))
+        title, body = self.title, self.body
+        return (*[title[a:b] for a, b in places[:first]], *[body[a:b] for a, b in places[first:]])
 
     def part(self, word: int) -> Part:
         """The part that the word with this index stands in."""

@@ -123,7 +123,8 @@ class Reading:
             case And(parts):
                 return self._all(node, parts)
             case Or(parts):
-                answers = [answer for part in parts if (answer := self.answer(part)) is not None]
+                asked = [parts[at] for at in self._asked(node, parts)]
+                answers = [answer for part in asked if (answer := self.answer(part)) is not None]
                 return self._kept(node, (s for answer in answers for s in answer)) if answers else None
             case Not(part):
                 return () if self.answer(part) is None else None
@@ -242,27 +243,20 @@ class Reading:
         return document.text(document.part(word))[document.starts[word] : document.ends[word]]
 
     def _set(self, terms: TermSet) -> list[Span]:
-        found = [
-            span
-            for dated in terms.terms
-            if not self._lacks(dated.term) and dated.holds(self._published)
-            for span in self.answer(dated.term) or ()
-        ]
+        asked = [terms.terms[at] for at in self._asked(terms, [dated.term for dated in terms.terms])]
+        found = [span for dated in asked if dated.holds(self._published) for span in self.answer(dated.term) or ()]
         excepted = [span for term in terms.exceptions for span in self.answer(term) or ()] if found else []
         return outside(found, excepted) if excepted else found
 
-    def _lacks(self, term: Term | Regex) -> bool:
-        """Tells whether no word of the text can be the term's first: few of a set's hundreds are there."""
-        if isinstance(term, Regex):
-            return False
-        word, places = term.words[0], self._places
-        if term.language not in ("", self.document.language):
-            return True
-        if word.how is How.INFLECTED or word.how is How.REFLEXIVE:
-            family = kin(word.text, term.language, self.document.language)
-            assert family is not None
-            return places.forms.isdisjoint(family.forms) and not (family.stem and places.alike(family.word))
-        return word.how is not How.PREFIX and not places.of(fold(word.text))
+    def _asked(self, whole: Or | TermSet, parts: Sequence[Node]) -> list[int]:
+        """Those of many alternatives that may stand in the text at all: of hundreds few do, and answers cost."""
+        key = (id(whole), self.document.language)
+        known = _ALTERNATIVES.get(key)
+        if known is None or known[0] is not whole:
+            if len(_ALTERNATIVES) > _MOST_ALTERNATIVES:
+                _ALTERNATIVES.clear()
+            known = _ALTERNATIVES[key] = (whole, _Alternatives(parts, self.document.language))
+        return known[1].among(self._places.forms)
 
     def _regex(self, pattern: str) -> list[Span]:
         spans = []
@@ -317,6 +311,44 @@ def _keeps(operator: Operator, a: Span, b: Span) -> bool:
             return b[0] <= a[-1] and a[0] <= b[-1]
         case _:
             return True
+
+
+class _Alternatives:
+    """Alternatives by the folded forms that the first word of each may have in texts of a language."""
+
+    def __init__(self, parts: Sequence[Node], language: str) -> None:
+        self._by_form: dict[str, list[int]] = {}
+        self._always: list[int] = []
+        for at, part in enumerate(parts):
+            forms = _first_forms(part, language)
+            if forms is None:
+                self._always.append(at)
+            for form in forms or ():
+                self._by_form.setdefault(form, []).append(at)
+
+    def among(self, forms: KeysView[str]) -> list[int]:
+        """The alternatives that may stand in a text with these words."""
+        found = {at for form in self._by_form.keys() & forms for at in self._by_form[form]}
+        return sorted(found.union(self._always))
+
+
+#: By the node's identity, with the node, and a language; a reload makes new nodes.
+_ALTERNATIVES: dict[tuple[int, str], tuple[Or | TermSet, _Alternatives]] = {}
+_MOST_ALTERNATIVES = 1 << 13
+
+
+def _first_forms(part: Node, language: str) -> frozenset[str] | None:
+    """The folded forms of a term's first word; None: the text must be asked."""
+    if not isinstance(part, Term) or part.words[0].how is How.PREFIX:
+        return None
+    word = part.words[0]
+    if part.language not in ("", language):
+        return frozenset()
+    if word.how is How.INFLECTED or word.how is How.REFLEXIVE:
+        family = kin(word.text, part.language, language)
+        assert family is not None
+        return None if family.stem else family.forms
+    return frozenset({fold(word.text)})
 
 
 class Places:

@@ -1,11 +1,9 @@
 """Stories, the articles that tell them, and what a new article's story is found by."""
 
-from worker.store.stories.finding import Found, candidates
 from worker.store.stories.hands import Hand, HandKind, apart_from, is_held, note, of_story, put_apart, put_together
 from worker.store.stories.joining import (
     apart,
     forget_empty,
-    forget_keys,
     group,
     live,
     merge,
@@ -16,6 +14,7 @@ from worker.store.stories.joining import (
     root,
     unite,
 )
+from worker.store.stories.memory import candidates, change
 from worker.store.stories.reading import Perhaps, StoredStory, StoryLine, counts, get, lines, newest, pointing
 from worker.store.stories.scheme import (
     Judged,
@@ -43,7 +42,6 @@ from worker.store.stories.telling import (
 )
 
 __all__ = [
-    "Found",
     "Hand",
     "HandKind",
     "Judged",
@@ -54,12 +52,12 @@ __all__ = [
     "apart_from",
     "begin_again",
     "candidates",
+    "change",
     "count",
     "counts",
     "drop_terms",
     "forget_counts",
     "forget_empty",
-    "forget_keys",
     "forget_place",
     "found",
     "frequency",

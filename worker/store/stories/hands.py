@@ -8,6 +8,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from worker.store.database import Tx, insert
+from worker.store.stories import memory
 from worker.store.tables import StoryApartRow, StoryHandRow, StoryRow
 
 _hand: sa.Table = StoryHandRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
@@ -49,6 +50,7 @@ def note(tx: Tx, hand: Hand) -> None:
         "created": hand.created,
     }
     tx.execute(sa.insert(_hand).values(values))
+    memory.change(tx, is_all=True)
 
 
 def put_apart(tx: Tx, story_id: int, others: Collection[int]) -> None:

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from worker.analysis.stories import StoryVerdict
 from worker.store.database import Tx
-from worker.store.stories import hands
-from worker.store.tables import StoryApartRow, StoryArticleRow, StoryKeyRow, StoryRow
+from worker.store.stories import hands, memory
+from worker.store.tables import StoryApartRow, StoryArticleRow, StoryRow
 
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
@@ -34,6 +34,7 @@ def merge(tx: Tx, gone: int, into: int) -> None:
     # The one that is gone may have been a root.
     roots = {into if one == gone else one for one in roots}
     unite(tx, roots, score=was.perhaps_score, why=was.perhaps_why)
+    memory.touch(tx, {gone, into, *roots})
 
 
 def _leave(tx: Tx, gone: int, into: int) -> None:
@@ -45,6 +46,8 @@ def _leave(tx: Tx, gone: int, into: int) -> None:
 
 def point(tx: Tx, story_id: int, verdict: StoryVerdict) -> None:
     """Let a story that is in no group point to the one that was decided."""
+    if verdict.group is not None:
+        memory.join(tx, story_id, verdict.group)
     values = {
         "perhaps_id": verdict.group,
         "perhaps_score": verdict.perhaps_score,
@@ -61,6 +64,7 @@ def unite(tx: Tx, roots: Collection[int], *, score: float = 0.0, why: str = "") 
     tx.execute(sa.update(_story).where(_story.c.perhaps_id.in_(others)).values(perhaps_id=oldest))
     values = {"perhaps_id": oldest, "perhaps_score": score, "perhaps_why": why}
     tx.execute(sa.update(_story).where(_story.c.id.in_(others)).values(values))
+    memory.touch(tx, roots)
 
 
 def part(tx: Tx, story_id: int) -> frozenset[int]:
@@ -72,6 +76,8 @@ def part(tx: Tx, story_id: int) -> frozenset[int]:
         oldest = min(others)
         tx.execute(sa.update(_story).where(_story.c.perhaps_id == story_id).values(perhaps_id=oldest))
         tx.execute(sa.update(_story).where(_story.c.id == oldest).values(_NOWHERE))
+    memory.touch(tx, {story_id, *others})
+    memory.change(tx)
     return others
 
 
@@ -117,17 +123,10 @@ def stretch(tx: Tx, story_id: int, published: datetime) -> None:
     tx.execute(sa.update(_story).where(_story.c.id == story_id, beyond).values(first_seen=first, last_seen=last))
 
 
-# Retention of stories: keys and empty stories that are forgotten.
+# Retention of stories: empty ones are forgotten.
 
 
-_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 _apart: sa.Table = StoryApartRow.__table__  # type: ignore[attr-defined]  # as above
-
-
-def forget_keys(tx: Tx, *, before: datetime) -> int:
-    """Drop the keys of articles published before that time: no new article looks so far back; returns how many."""
-    old = sa.select(_told.c.article_id).where(_told.c.published < before)
-    return tx.execute(sa.delete(_key).where(_key.c.article_id.in_(old))).rowcount
 
 
 def forget_empty(tx: Tx) -> int:

@@ -8,7 +8,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.store.database import Tx, insert
-from worker.store.tables import ArticleRow, SchemeRow, StoryArticleRow, StoryKeyRow, StoryRow, TermRow
+from worker.store.stories import memory
+from worker.store.tables import ArticleRow, SchemeRow, StoryArticleRow, StoryRow, TermRow
 
 # In how many articles each term stands.
 
@@ -59,7 +60,6 @@ _scheme: sa.Table = SchemeRow.__table__  # type: ignore[attr-defined]  # SQLMode
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 
 _NAME = "stories"
 
@@ -94,10 +94,10 @@ def begin_again(tx: Tx, number: int, since: datetime) -> None:
     came = sa.select(_article.c.id).where(_article.c.first_seen >= since)
     theirs = sa.or_(_told.c.published >= since, _told.c.article_id.in_(came))
     tx.execute(sa.update(_told).where(theirs, sa.func.length(_told.c.vector) > 0).values(vector=b""))
-    tx.execute(sa.delete(_key))
     values = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
     tx.execute(sa.update(_story).where(_story.c.perhaps_id.is_not(None)).values(values))
     forget_counts(tx)
+    memory.change(tx, is_all=True)
     note_judged(tx, Judged(number=number, reached=0))
 
 

@@ -1,28 +1,20 @@
 """An article's place among the stories, written down."""
 
-import json
 from collections.abc import Collection
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.analysis.stories import StoryMember, StoryVerdict, Vector, keys
+from worker.analysis.stories import StoryMember, StoryVerdict, Vector
 from worker.store.database import Tx
+from worker.store.stories import memory
 from worker.store.stories.joining import merge, point, stretch, unite
-from worker.store.tables import ArticleRow, StoryArticleRow, StoryKeyRow, StoryRow
+from worker.store.tables import ArticleRow, StoryArticleRow, StoryRow
 
 _article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
 _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_key: sa.Table = StoryKeyRow.__table__  # type: ignore[attr-defined]  # as above
 
-_ADD_KEYS_SQLITE = sa.text(
-    "INSERT INTO story_key (term, article_id) SELECT k.value, :article FROM json_each(:keys) AS k"
-)
-_ADD_KEYS_POSTGRESQL = sa.text(
-    "INSERT INTO story_key (term, article_id) SELECT k.value, CAST(:article AS integer) "
-    "FROM unnest(CAST(:keys AS bigint[])) AS k(value)"
-)
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
 _ADD_STORY = sa.insert(_story).returning(_story.c.id)
 _PUT = sa.text(
@@ -45,9 +37,6 @@ def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: d
     if verdict.group is not None and verdict.grouped:
         unite(tx, (verdict.group, *verdict.grouped), why=f"Article {told.article_id} is like both.")
     _put(tx, told.article_id, story_id, told, verdict)
-    if verdict.merged:  # it may be its own story of before, with its keys
-        _drop_keys(tx, told.article_id)
-    _put_keys(tx, told)
     if verdict.story_id is not None:
         stretch(tx, story_id, told.published)
     return story_id
@@ -62,28 +51,18 @@ def found(tx: Tx, title: str, published: datetime, now: datetime) -> int:
 def renew(tx: Tx, told: StoryMember) -> None:
     """Compare later articles with an article's new text; it stays in its story."""
     mine = _told.c.article_id == told.article_id
-    tx.execute(sa.update(_told).where(mine).values(vector=told.vector.packed(), language=told.language))
-    _drop_keys(tx, told.article_id)
-    _put_keys(tx, told)
+    values = {"vector": told.vector.packed(), "language": told.language}
+    story_id = tx.execute(sa.update(_told).where(mine).values(values).returning(_told.c.story_id)).scalar()
+    if story_id is not None:
+        memory.follow(tx, told, story_id)
+        memory.touch(tx, {story_id})
 
 
 def drop_terms(tx: Tx, article_id: int) -> None:
     """Compare no later article with one whose text turned out to be a copy; it stays in its story."""
     mine = (_told.c.article_id == article_id, sa.func.length(_told.c.vector) > 0)
-    if tx.execute(sa.update(_told).where(*mine).values(vector=b"")).rowcount:
-        _drop_keys(tx, article_id)
-
-
-def _drop_keys(tx: Tx, article_id: int) -> None:
-    tx.execute(sa.delete(_key).where(_key.c.article_id == article_id))
-
-
-def _put_keys(tx: Tx, told: StoryMember) -> None:
-    values = list(keys(told.vector))
-    if values and tx.dialect.name == "sqlite":
-        tx.execute(_ADD_KEYS_SQLITE, {"article": told.article_id, "keys": json.dumps(values)})
-    elif values:
-        tx.execute(_ADD_KEYS_POSTGRESQL, {"article": told.article_id, "keys": values})
+    tx.execute(sa.update(_told).where(*mine).values(vector=b""))
+    memory.leave(tx, article_id)
 
 
 def tell_copy(
@@ -94,7 +73,7 @@ def tell_copy(
     story_id = story_of(tx, original)
     if story_id is None:
         return None
-    told = StoryMember(article_id=article_id, published=published, language=language, vector=Vector(weights={}))
+    told = StoryMember(article_id=article_id, published=published, language=language, vector=Vector.of({}))
     why = f"It is a copy of article {original}."
     _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
     stretch(tx, story_id, published)
@@ -106,15 +85,16 @@ def tell_copy(
 def put(tx: Tx, told: StoryMember, story_id: int, *, score: float, why: str) -> None:
     """Let an article tell that story, whatever it told before."""
     _put(tx, told.article_id, story_id, told, StoryVerdict(story_id=story_id, score=score, why=why))
-    _drop_keys(tx, told.article_id)
-    _put_keys(tx, told)
+    memory.touch(tx, {story_id})
+    memory.change(tx)
     stretch(tx, story_id, told.published)
 
 
 def forget_place(tx: Tx, article_id: int) -> None:
     """Take an article out of its story, and out of what is compared."""
-    _drop_keys(tx, article_id)
     tx.execute(sa.delete(_told).where(_told.c.article_id == article_id))
+    memory.leave(tx, article_id)
+    memory.change(tx)
 
 
 def put_copies(tx: Tx, article_ids: Collection[int], story_id: int) -> None:
@@ -159,3 +139,4 @@ def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: Sto
         "vector": told.vector.packed(),
     }
     tx.execute(_PUT, values)
+    memory.follow(tx, told, story_id)

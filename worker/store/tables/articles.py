@@ -166,7 +166,7 @@ class StoryArticleRow(SQLModel, table=True):
 
 
 class StoryKeyRow(SQLModel, table=True):
-    """A heavy term of an article, by which articles of the same story are looked for."""
+    """Nothing: the heavy terms by which stories were looked for until schema 0024; goes with a later one."""
 
     __tablename__ = "story_key"
     __table_args__ = {"sqlite_with_rowid": False}

@@ -1,4 +1,4 @@
-"""Copies decided ahead of the ingest lock: the answers are those of a store where everything is decided under it."""
+"""Copies decided in batches: the answers are those of a store where each article comes alone."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +12,7 @@ from stored import url_of
 from worker.feeds.normalise import Known
 from worker.model import NoveltyKind
 from worker.pipeline.imports import store_in_order, store_known
-from worker.pipeline.lane import Lane, look
-from worker.store import Store, open_store
+from worker.store import open_store
 
 NOW = datetime(2026, 4, 1, 6, tzinfo=UTC)
 #: Of each event: the title that two outlets give it, and its text.
@@ -121,20 +120,3 @@ def test_a_copy_shares_its_distinctive_text_with_an_original(
         here, there = ({e for e in range(4) if own(e) in one.body} for one in (known, stream[original]))
         assert here <= there, novelty.why
         assert here or known.title == stream[original].title, novelty.why
-
-
-def test_a_line_learnt_since_the_look_is_heard_under_the_lock(store: Store) -> None:
-    """Another worker's article made standing text of what two texts share, after they were compared."""
-    text = STANDING[0]
-    store_in_order(store, [item(0, 0, 0, f"{own(0)}\n\n{text}", "a")], NOW)
-    # The new text says nothing but the standing line, which begins an article of another event.
-    late = item(2, 0, 0, text, "a")
-    from worker.pipeline.imports import _subject
-
-    looked = look(store, [_subject(late, NOW)])
-    store_in_order(store, [item(1, 1, 0, f"{own(1)}\n\n{text}", "a")], NOW)
-    with store.ingest() as tx:
-        _, novelty = Lane(tx, looked).novelty(looked.thoughts[0])
-    assert looked.thoughts[0].novelty.kind is NoveltyKind.DUPLICATE
-    assert novelty.kind is NoveltyKind.NEW
-    assert "Outlet a" in novelty.why

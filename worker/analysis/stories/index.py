@@ -1,0 +1,143 @@
+"""The stories of some days in memory: which of them an article may tell.
+
+An article is found by the terms that weigh most in it, its keys, and compared with the newest articles of each story of
+the groups that share most of them. Nothing here reads a store: what is in an index is put there, and taken out again.
+"""
+
+from array import array
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+
+from worker.analysis.stories.decide import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate
+from worker.analysis.stories.likeness import StoryMember
+from worker.analysis.stories.terms import Vector, keys
+
+#: How many articles of one key, the newest, and how many of all are looked at, and how many groups of stories.
+_MOST_SHARING, _MOST_GROUPS = 400, 60
+#: The nearest groups may be the article's. Of the others, which only say how many are nearly as like, few articles do.
+_NEAREST, _OF_OTHERS = 12, 2
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Index:
+    """Articles with the stories that they tell. Not safe for use from several threads."""
+
+    def __init__(self) -> None:
+        #: By slot: an article that is moved or has a new text is given another one.
+        self._told: list[StoryMember] = []
+        self._slots: dict[int, int] = {}
+        self._times = array("d")
+        self._articles = array("q")
+        self._is_there = array("b")
+        self._postings: dict[int, array[int]] = {}
+        self._story: dict[int, int] = {}
+        #: Of each story its newest articles, as many as are compared of a group, by time.
+        self._members: dict[int, list[StoryMember]] = {}
+        self._root: dict[int, int] = {}
+        self._groups: dict[int, set[int]] = {}
+        #: By the root of a group: those of the groups that a person put apart from it.
+        self.apart: Mapping[int, frozenset[int]] = {}
+
+    def __len__(self) -> int:
+        """How many slots there are, those of articles that are gone among them."""
+        return len(self._told)
+
+    def tells(self, article_id: int, story_id: int) -> bool:
+        """Tells whether an article is there and tells that story."""
+        return self._story.get(article_id) == story_id
+
+    def put(self, told: StoryMember, story_id: int) -> None:
+        """Let an article tell a story, whatever it told before."""
+        self.drop(told.article_id)
+        slot = len(self._told)
+        self._told.append(told)
+        self._slots[told.article_id] = slot
+        self._times.append((told.published - _BEGINNING).total_seconds())
+        self._articles.append(told.article_id)
+        self._is_there.append(1)
+        for key in keys(told.vector).tolist():
+            found = self._postings.get(key)
+            if found is None:
+                self._postings[key] = found = array("i")
+            found.append(slot)
+        self._story[told.article_id] = story_id
+        members = self._members.setdefault(story_id, [])
+        members.append(told)
+        if len(members) > 1 and _order(told) < _order(members[-2]):
+            members.sort(key=_order)
+        del members[:-COMPARED_IN_GROUP]
+
+    def drop(self, article_id: int) -> None:
+        """Take an article out."""
+        slot = self._slots.pop(article_id, None)
+        if slot is not None:
+            self._is_there[slot] = 0
+            story_id = self._story.pop(article_id)
+            left = [one for one in self._members[story_id] if one.article_id != article_id]
+            self._members[story_id] = left
+
+    def group(self, root: int, story_ids: Collection[int]) -> None:
+        """Let these stories be one group, each taken out of the one that it was in."""
+        for story_id in story_ids:
+            before = self._root.get(story_id, story_id)
+            if before in self._groups:
+                self._groups[before].discard(story_id)
+            self._root[story_id] = root
+        self._groups[root] = {*story_ids, root}
+        self._root[root] = root
+
+    def join(self, story_id: int, root: int) -> None:
+        """Add a story to a group."""
+        self.group(root, {*self._groups.get(root, ()), story_id})
+
+    def candidates(self, vector: Vector, published: datetime, *, exclude: int | None = None) -> tuple[Candidate, ...]:
+        """The stories of the groups that share most of an article's keys in these days, with their newest articles."""
+        found = []
+        for place, root in enumerate(self._near(vector, published, exclude)):
+            most = COMPARED_IN_GROUP if place < _NEAREST else _OF_OTHERS
+            for story_id, articles in self._newest(root, most):
+                told = tuple(one for one in articles if one.article_id != exclude)
+                if told:
+                    apart = self.apart.get(root, frozenset())
+                    found.append(Candidate(story_id=story_id, root=root, apart=apart, articles=told))
+        return tuple(sorted(found, key=lambda one: one.story_id))
+
+    def _near(self, vector: Vector, published: datetime, exclude: int | None) -> list[int]:
+        """The roots of the groups that share most keys, in that order."""
+        postings = [found for key in keys(vector).tolist() if (found := self._postings.get(key))]
+        if not postings:
+            return []
+        slots = np.concatenate([np.array(found[-_MOST_SHARING:], np.int32) for found in postings])
+        counts = np.bincount(slots)
+        near = np.flatnonzero(counts)
+        apart = np.abs(np.frombuffer(self._times)[near] - (published - _BEGINNING).total_seconds())
+        near = near[(np.frombuffer(self._is_there, np.int8)[near] > 0) & (apart <= WINDOW.total_seconds())]
+        order = np.lexsort((-np.frombuffer(self._articles, np.int64)[near], -counts[near]))
+        roots: dict[int, None] = {}
+        for slot in near[order[:_MOST_SHARING]].tolist():
+            article_id = self._told[slot].article_id
+            if article_id != exclude:
+                story_id = self._story[article_id]
+                roots[self._root.get(story_id, story_id)] = None
+                if len(roots) == _MOST_GROUPS:
+                    break
+        return list(roots)
+
+    def _newest(self, root: int, most: int) -> Iterator[tuple[int, list[StoryMember]]]:
+        """The newest articles of each story of a group, among the newest of the group."""
+        story_ids = self._groups.get(root) or {root}
+        if len(story_ids) == 1:
+            (story_id,) = story_ids
+            yield story_id, self._members.get(story_id, [])[-min(COMPARED, most) :]
+            return
+        all_told = sorted((one for each in story_ids for one in self._members.get(each, [])), key=_order)
+        newest = {one.article_id for one in all_told[-most:]}
+        for story_id in story_ids:
+            of_story = self._members.get(story_id, [])[-COMPARED:]
+            yield story_id, [one for one in of_story if one.article_id in newest]
+
+
+def _order(told: StoryMember) -> tuple[datetime, int]:
+    return told.published, told.article_id
