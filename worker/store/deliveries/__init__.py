@@ -1,5 +1,6 @@
 """Deliveries on their way: claimed under a lease, counted before sending, finished by their owner alone."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ __all__ = [
     "claim",
     "counts",
     "draft",
+    "drafts",
     "due",
     "expire_parked",
     "finish",
@@ -125,25 +127,38 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
 
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
     """The delivery as an attempt starts; None if it is gone, because another took over what it carried."""
-    r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
-    if r is None:
-        return None
-    obligations = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == delivery_id)).scalars()
-    crashes = _attempts(tx, delivery_id, "") if r.attempts else 0
-    is_open_notice = r.collects == NOTICE and r.state == DeliveryState.OPEN
-    return Draft(
-        id=r.id,
-        key=r.key,
-        target_id=r.target_id,
-        recipient=r.recipient,
-        state=DeliveryState(r.state),
-        collects=r.collects,
-        obligations=frozenset(obligations),
-        attempts=r.attempts,
-        crashes=crashes,
-        first_attempt=r.first_attempt,
-        after=r.after_id,
-        notice=Notice(subject=r.subject, body=r.content.decode()) if is_open_notice else None,
+    return next(iter(drafts(tx, [delivery_id])), None)
+
+
+def drafts(tx: Tx, ids: Collection[int]) -> tuple[Draft, ...]:
+    """Those deliveries as attempts start, oldest first, without those that are gone."""
+    rows = tx.execute(sa.select(_delivery).where(_delivery.c.id.in_(ids)).order_by(_delivery.c.id)).all()
+    carried: dict[int, set[int]] = {r.id: set() for r in rows}
+    mine = sa.select(_obligation.c.delivery_id, _obligation.c.id).where(_obligation.c.delivery_id.in_(ids))
+    for delivery_id, obligation_id in tx.execute(mine):
+        carried[delivery_id].add(obligation_id)
+    crashes: Counter[int] = Counter()
+    if tried := [r.id for r in rows if r.attempts]:
+        cut_short = sa.select(_attempt.c.delivery_id).where(_attempt.c.delivery_id.in_(tried), _attempt.c.outcome == "")
+        crashes.update(tx.execute(cut_short).scalars())
+    return tuple(
+        Draft(
+            id=r.id,
+            key=r.key,
+            target_id=r.target_id,
+            recipient=r.recipient,
+            state=DeliveryState(r.state),
+            collects=r.collects,
+            obligations=frozenset(carried[r.id]),
+            attempts=r.attempts,
+            crashes=crashes[r.id],
+            first_attempt=r.first_attempt,
+            after=r.after_id,
+            notice=Notice(subject=r.subject, body=r.content.decode())
+            if r.collects == NOTICE and r.state == DeliveryState.OPEN
+            else None,
+        )
+        for r in rows
     )
 
 
@@ -152,7 +167,8 @@ def claim(
 ) -> Claimed | None:
     """Seal an open delivery with `message`, count the attempt, and take the lease.
 
-    None where it changed meanwhile, or is not due (any more): whoever asks may have read of it long ago.
+    None where it changed meanwhile, is being changed, or is not due (any more): whoever asks may have read of it long
+    ago, and waits for nobody, since it holds what it claimed before in the same transaction.
 
     All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
     counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
@@ -160,7 +176,9 @@ def claim(
     """
     if (message is None) is (before.state is DeliveryState.OPEN):
         raise ValueError(f"delivery {before.id} is {before.state}: an open one is sealed, and only once")
-    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == before.id).with_for_update()).one_or_none()
+    row = tx.execute(
+        sa.select(_delivery).where(_delivery.c.id == before.id).with_for_update(skip_locked=True)
+    ).one_or_none()
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
@@ -195,6 +213,7 @@ def claim(
         key=row.key,
         target_id=row.target_id,
         recipient=row.recipient,
+        collects=row.collects,
         message=sealed,
         attempt=row.attempts + 1,
         uncertain=uncertain,
