@@ -30,9 +30,10 @@ def content(
         thread = _threaded(open_deliveries.thread_to(tx, draft.after)) if draft.after is not None else None
         return replace(draft.notice, thread=thread)
     by_article: dict[int, list[_Found]] = defaultdict(list)
-    belongs = waves.of_delivery(tx, draft.id)
+    carried = ledger.matches_of_delivery(tx, draft.id)
+    belongs = waves.of_delivery(tx, draft.id) if any(is_wave for *_, is_wave in carried) else {}
     by_wave: dict[tuple[str, int], AlertItem] = {}
-    for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
+    for article_id, occasion, found, _ in carried:
         mine = belongs.get((found.rule_id, article_id))
         if mine is None:
             by_article[article_id].append((occasion, found))
@@ -69,7 +70,7 @@ def headline(claimed: Claimed, carried: Sequence[ledger.Carried]) -> dict[str, s
 
 def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
     """The thread of earlier messages; None where there was none, or all of them failed."""
-    return _threaded(open_deliveries.sent_before(tx, draft.id))
+    return _threaded(open_deliveries.sent_before(tx, draft.id)) if draft.follows else None
 
 
 def _threaded(sent: Sequence[open_deliveries.Sent]) -> Thread | None:

@@ -258,10 +258,13 @@ def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(tx.execute(query.order_by(_obligation.c.id)).scalars()))
 
 
-def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch], ...]:
-    """(article id, occasion, match) of each obligation that a delivery carries; the match of the rule's newest text."""
+def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch, bool], ...]:
+    """(article id, occasion, match, of a wave) of each obligation that a delivery carries.
+
+    The match is that of the rule's newest text.
+    """
     rows = tx.execute(
-        sa.select(_obligation.c.rule_id, _obligation.c.article_id, _obligation.c.occasion)
+        sa.select(_obligation.c.rule_id, _obligation.c.article_id, _obligation.c.occasion, _obligation.c.wave)
         .where(_obligation.c.delivery_id == delivery_id)
         .order_by(_obligation.c.id)
     ).all()
@@ -270,7 +273,7 @@ def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, Store
         for article_id in {r.article_id for r in rows}
         for found in matches(tx, article_id)
     }
-    return tuple((r.article_id, r.occasion, newest[r.article_id, r.rule_id]) for r in rows)
+    return tuple((r.article_id, r.occasion, newest[r.article_id, r.rule_id], r.wave is not None) for r in rows)
 
 
 def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
