@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from desk import Desk
 
+from worker.errors import StoreBusyError
 from worker.pipeline.context import JobContext
 
 
@@ -35,7 +36,7 @@ async def test_who_comes_while_it_runs_shares_the_next_run(desk: Desk) -> None:
 
 
 async def test_an_exception_is_raised_to_its_own(desk: Desk) -> None:
-    """One that stands for an item to who brought it; one that is raised to all of the run, and the next is as new."""
+    """One that stands for an item, to who brought it; one that the run raises, to whoever it comes of when alone."""
 
     def odd(_: JobContext, items: Sequence[int]) -> list[int | Exception]:
         if 0 in items:
@@ -48,8 +49,22 @@ async def test_an_exception_is_raised_to_its_own(desk: Desk) -> None:
     first, second, third = await all_of(1, 2, 3)
     assert (first, third) == (1, 3)
     assert isinstance(second, ValueError)
-    assert [type(one) for one in await all_of(0, 1)] == [ZeroDivisionError, ZeroDivisionError]
+    first, second, third = await all_of(0, 1, 2)
+    assert (type(first), second, type(third)) == (ZeroDivisionError, 1, ValueError)
     assert await all_of(5) == [5]
+
+
+async def test_what_the_store_refuses_is_raised_to_all(desk: Desk) -> None:
+    """It would refuse each of them as well, and is left alone."""
+    runs: list[int] = []
+
+    def refuse(_: JobContext, items: Sequence[int]) -> list[int]:
+        runs.append(len(items))
+        raise StoreBusyError
+
+    both = (desk.context.in_batch(refuse, item) for item in (1, 2))
+    assert [type(one) for one in await asyncio.gather(*both, return_exceptions=True)] == [StoreBusyError] * 2
+    assert runs == [2]
 
 
 async def test_who_is_cancelled_hinders_no_other(desk: Desk) -> None:

@@ -278,6 +278,8 @@ class Claimed:
     key: str
     target_id: str
     recipient: str
+    #: `story:ID`, `article:ID`, `escalation:...`, `digest` or `notice`.
+    collects: str = ""
     message: Message
     #: Counted before sending: 1 at the first attempt.
     attempt: int

@@ -4,10 +4,12 @@ A reminder (escalation) goes with the first alert that it reminds of: where nobo
 sent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from worker.alerts import DIGEST, held
+from worker.alerts.history import Silenced
 from worker.model import Occasion, Severity, Suppression, Target, WaitReason, times
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.obligations import silenced
@@ -29,14 +31,28 @@ class Recheck:
     due: datetime | None
 
 
-def recheck(tx: Tx, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime) -> Recheck:
-    """Look at each obligation that an open delivery carries once more."""
+def rechecks(
+    tx: Tx, live: ActiveConfig, drafts: Sequence[tuple[deliveries.Draft, Target]], now: datetime
+) -> dict[int, Recheck]:
+    """Look at each obligation that open deliveries carry once more; those that change, by id."""
+    in_force, carried = silenced(tx, live, now), ledger.carried_by(tx, [draft.id for draft, _ in drafts])
+    found = {draft.id: _recheck(tx, in_force, draft, carried[draft.id], target, now) for draft, target in drafts}
+    return {delivery_id: one for delivery_id, one in found.items() if one.gone or one.merged or one.due is not None}
+
+
+def _recheck(
+    tx: Tx,
+    in_force: Sequence[Silenced],
+    draft: deliveries.Draft,
+    carried: Sequence[ledger.Carried],
+    target: Target,
+    now: datetime,
+) -> Recheck:
     if is_merged(tx, draft.collects):
         return Recheck(gone=(), stays=True, due=None, merged=True)
-    in_force = silenced(tx, live, now)
     gone: list[tuple[int, Suppression, str]] = []
     left: list[Severity] = []
-    for one in ledger.carried(tx, draft.id):
+    for one in carried:
         # A wave is of many stories and feeds: one of them that is silenced does not silence the others.
         story_id, feed = (one.story_id, one.feed) if one.wave is None else (None, "")
         quiet = next(

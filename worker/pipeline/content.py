@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from worker.alerts import ESCALATION, THREADS
 from worker.analysis import text
-from worker.model import Alert, AlertItem, Change, Digest, Notice, Occasion, Suppression, Thread, WaveReport
+from worker.model import Alert, AlertItem, Change, Claimed, Digest, Notice, Occasion, Suppression, Thread, WaveReport
 from worker.notify.render import changes, opening, passages
 from worker.pipeline.answering import links
 from worker.store import Tx, articles, deliveries, ledger, notification_history, open_deliveries, stories, waves
@@ -18,18 +18,22 @@ _OLD_AFTER = timedelta(days=3)
 _Found = tuple[str, ledger.StoredMatch]
 
 
-def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) -> Alert | Digest | Notice:
+def content(
+    tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime, items: dict[object, AlertItem]
+) -> Alert | Digest | Notice:
     """A notice, a digest, or the articles of one story, each with every rule it is told for; waves stand by themselves.
 
-    Of a wave that has grown since the message was begun, the newest report stands.
+    Of a wave that has grown since the message was begun, the newest report stands. `items` are those of the moment's
+    other messages, by what they were made of, and collects this one's: an article goes to many recipients.
     """
     if draft.notice is not None:
         thread = _threaded(open_deliveries.thread_to(tx, draft.after)) if draft.after is not None else None
         return replace(draft.notice, thread=thread)
     by_article: dict[int, list[_Found]] = defaultdict(list)
-    belongs = waves.of_delivery(tx, draft.id)
+    carried = ledger.matches_of_delivery(tx, draft.id)
+    belongs = waves.of_delivery(tx, draft.id) if any(is_wave for *_, is_wave in carried) else {}
     by_wave: dict[tuple[str, int], AlertItem] = {}
-    for article_id, occasion, found in ledger.matches_of_delivery(tx, draft.id):
+    for article_id, occasion, found, _ in carried:
         mine = belongs.get((found.rule_id, article_id))
         if mine is None:
             by_article[article_id].append((occasion, found))
@@ -38,38 +42,35 @@ def content(tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime) 
             key = found.rule_id, mine.article_id
             first = by_wave[key].occasion if key in by_wave else occasion
             by_wave[key] = wave_item(tx, article_id, (first, found), report)
-    bare = [*(item(tx, article_id, found) for article_id, found in by_article.items()), *by_wave.values()]
-    items = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
+    bare = [*(_item_once(tx, article_id, found, items) for article_id, found in by_article.items()), *by_wave.values()]
+    told = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
     if draft.collects.startswith((*THREADS, ESCALATION)):
-        ordered = sorted(items, key=lambda one: -one.severity.rank)
+        ordered = sorted(told, key=lambda one: -one.severity.rank)
         return Alert(items=tuple(ordered), thread=_thread(tx, draft))
-    ordered = sorted(items, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
+    ordered = sorted(told, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
     held_back = notification_history.held_back(tx, draft.recipient)
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
 
 
-def headline(tx: Tx, delivery_id: int, subject: str) -> dict[str, str | int]:
+def headline(claimed: Claimed, carried: Sequence[ledger.Carried]) -> dict[str, str | int]:
     """A delivery in the log: its kind or occasion, and the severity, title and outlet of its most severe article."""
-    draft = deliveries.draft(tx, delivery_id)
-    carried = ledger.matches_of_delivery(tx, delivery_id)
-    collects = draft.collects if draft else ""
+    subject, collects = claimed.message.subject, claimed.collects
     if not carried:
         return {"kind": collects.partition(":")[0], "severity": "", "title": subject, "source": "", "articles": 0}
-    article_id, occasion, found = max(carried, key=lambda one: one[2].severity.rank)
-    stored = articles.get(tx, article_id)
+    worst = max(carried, key=lambda one: one.severity.rank)
     alone = collects.startswith((*THREADS, ESCALATION))
     return {
-        "kind": occasion if alone else "digest",
-        "severity": str(found.severity) if alone else "",
-        "title": found.title or subject,
-        "source": stored.article.source if stored else "",
-        "articles": len({one for one, _, _ in carried}),
+        "kind": worst.occasion if alone else "digest",
+        "severity": str(worst.severity) if alone else "",
+        "title": worst.title or subject,
+        "source": worst.feed,
+        "articles": len({one.article_id for one in carried}),
     }
 
 
 def _thread(tx: Tx, draft: deliveries.Draft) -> Thread | None:
     """The thread of earlier messages; None where there was none, or all of them failed."""
-    return _threaded(open_deliveries.sent_before(tx, draft.id))
+    return _threaded(open_deliveries.sent_before(tx, draft.id)) if draft.follows else None
 
 
 def _threaded(sent: Sequence[open_deliveries.Sent]) -> Thread | None:
@@ -88,6 +89,13 @@ def _changes(tx: Tx, article_id: int, newest: ledger.StoredMatch) -> tuple[Chang
         return ()
     title, body = before
     return changes(f"{title}\n\n{body}", f"{newest.title}\n\n{newest.body}")
+
+
+def _item_once(tx: Tx, article_id: int, found: Sequence[_Found], items: dict[object, AlertItem]) -> AlertItem:
+    key = article_id, tuple(found)
+    if key not in items:
+        items[key] = item(tx, article_id, found)
+    return items[key]
 
 
 def item(tx: Tx, article_id: int, found: Sequence[_Found]) -> AlertItem:

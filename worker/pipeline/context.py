@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from worker.config import Config, Look
+from worker.errors import StoreError
 from worker.feeds.child import Children
 from worker.model import Feed, Target
 from worker.net.client import Client
@@ -102,9 +103,10 @@ class JobContext:
     ) -> Awaitable[T]:
         """`function`'s result for `item`, from one run in a thread for all items that came while it ran before.
 
-        It gives one result for each item, in their order; an exception is raised to the one it stands for, and one
-        that is raised to all. So a hop to a thread and a transaction, which cost more than what many jobs do in them,
-        are shared by those that wait at the same time; who comes alone does not wait.
+        It gives one result for each item, in their order; an exception is raised to the one it stands for. Where it
+        raises one itself, which is not the store's, each item is tried alone. So a hop to a thread and a transaction,
+        which cost more than what many jobs do in them, are shared by those that wait at the same time; who comes alone
+        does not wait.
         """
         batch = self._batches.setdefault(function, _Batch())
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -117,10 +119,7 @@ class JobContext:
         try:
             while batch.waiting:
                 taken, batch.waiting = batch.waiting, []
-                try:
-                    results = await self.in_thread(partial(function, self, [item for item, _ in taken]))
-                except Exception as e:  # noqa: BLE001 - raised to those that wait
-                    results = [e] * len(taken)
+                results = await self._results(function, [item for item, _ in taken])
                 for (_, answer), result in zip(taken, results, strict=True):
                     if answer.done():  # who waited was cancelled
                         continue
@@ -130,6 +129,14 @@ class JobContext:
                         answer.set_result(result)
         finally:
             batch.running = None
+
+    async def _results(self, function: Callable[..., Sequence[Any]], items: Sequence[Any]) -> Sequence[Any]:
+        try:
+            return await self.in_thread(partial(function, self, items))
+        except Exception as e:  # noqa: BLE001 - raised to those that wait
+            if len(items) == 1 or isinstance(e, StoreError):
+                return [e] * len(items)
+        return [result for item in items for result in await self._results(function, [item])]
 
 
 @dataclass(slots=True)

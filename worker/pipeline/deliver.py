@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
 
 import structlog
 
-from worker.alerts import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, settle
+from worker.alerts import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, Settled, settle
 from worker.alerts.schedule import after_failure
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
+    AlertItem,
     Channel,
     Claimed,
     DeliveryState,
@@ -25,7 +26,7 @@ from worker.model import (
 )
 from worker.notify.render import seal
 from worker.notify.senders import send
-from worker.pipeline.before_seal import carry_out, recheck
+from worker.pipeline.before_seal import Recheck, carry_out, rechecks
 from worker.pipeline.content import content, headline
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, tell, words
@@ -44,90 +45,136 @@ _LONG = timedelta(hours=1)
 HOST = "veille"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """An attempt that was made."""
+
+    claimed: Claimed
+    target: Target
+    receipt: Receipt
+
+
 async def deliver(context: JobContext, delivery_id: int, *, patience: float | None = None) -> DeliveryState | None:
     """Attempt one delivery; the state it comes to, or None when another worker has it.
 
     While the store cannot take what came of the send, that is kept in memory and written when it can: a send that is
     not written down would be made again. Raises StoreError `patience` seconds after the send, where that is given.
     """
-    live = context.live
-    claimed, target = await context.in_thread(lambda: _claim(context, live, delivery_id))
-    if claimed is None or target is None:
+    started = await context.in_batch(_claim, delivery_id)
+    if started is None:
         return None
+    claimed, target = started
     context.fault_point("before_send")
+    allow = context.live.config.allow
     receipt = await send(
-        claimed, target, client=context.client, children=context.senders, echo=context.echo, allow=live.config.allow
+        claimed, target, client=context.client, children=context.senders, echo=context.echo, allow=allow
     )
     context.fault_point("after_send_before_mark")
-    return await _written_down(context, lambda: _finish(context, live, claimed, target, receipt), claimed.id, patience)
+    return await _written_down(context, _Done(claimed=claimed, target=target, receipt=receipt), patience)
 
 
-async def _written_down(
-    context: JobContext, finish: Callable[[], DeliveryState], delivery_id: int, patience: float | None
-) -> DeliveryState:
+async def _written_down(context: JobContext, done: _Done, patience: float | None) -> DeliveryState:
     sent = asyncio.get_running_loop().time()
     for number, pause in enumerate(chain(_PAUSES, repeat(_PAUSES[-1]))):
         try:
-            return await context.in_thread(finish)
+            return await context.in_batch(_finish, done)
         except Exception as e:  # whatever it is: what is not written down would be sent again
             if patience is not None and asyncio.get_running_loop().time() - sent >= patience:
                 raise
             if number < len(_PAUSES):
                 error = f"{type(e).__name__}: {e}"
-                _log.warning("the outcome cannot be stored yet", delivery=delivery_id, error=error)
+                _log.warning("the outcome cannot be stored yet", delivery=done.claimed.id, error=error)
         try:
             await asyncio.sleep(pause)
         except asyncio.CancelledError:  # the worker stops: this is the last chance
             with contextlib.suppress(Exception):
-                await context.in_thread(finish)
+                await context.in_batch(_finish, done)
             raise
     raise AssertionError("the pauses have no end")
 
 
-def _claim(context: JobContext, live: ActiveConfig, delivery_id: int) -> tuple[Claimed | None, Target | None]:
-    with context.store.read() as tx:
-        draft = deliveries.draft(tx, delivery_id)
-    return (None, None) if draft is None else _claim_one(context, live, draft, context.clock())
-
-
-def _claim_one(
-    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, now: datetime
-) -> tuple[Claimed | None, Target | None]:
-    target = live.target(draft.target_id, draft.recipient)
-    if draft.crashes >= MAX_CRASHES:
-        _put_aside(context, live, draft, DeliveryState.FAILED, "poison: its attempts never came back")
-        return None, None
-    if target is None:
+def _claim(context: JobContext, ids: Sequence[int]) -> list[tuple[Claimed, Target] | None]:
+    """Seal those that are open, count an attempt of each, and take its lease: in one transaction for all."""
+    live, now = context.live, context.clock()
+    ready: list[tuple[deliveries.Draft, Target, Message | None]] = []
+    items: dict[object, AlertItem] = {}
+    for draft, target in _due_still(context, live, ids, now):
+        message = None
+        if draft.state is DeliveryState.OPEN:
+            message = _made(context, live, draft, target, now, items)
+            if message is None:
+                continue
+        ready.append((draft, target, message))
+    claimed: dict[int, tuple[Claimed, Target]] = {}
+    if ready:
         with context.store.write() as tx:
-            deliveries.settle(tx, draft.id, DeliveryState.PARKED, "no target reaches this recipient any more", now=now)
-        return None, None
-    if draft.state is DeliveryState.OPEN and draft.notice is None:
-        still = _rechecked(context, live, draft, target, now)
-        if still is None:
-            return None, None
-        draft = still
-    message = None
-    if draft.state is DeliveryState.OPEN:
-        message = _made(context, live, draft, target, now)
-        if message is None:
-            return None, None
-    with context.store.write() as tx:
-        if not targets.may_go(tx, target.id, now):
-            return None, None
-        claimed = deliveries.claim(tx, draft, message, owner=context.owner, now=now, lease=LEASE)
-        if claimed is not None:
-            targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE)
-        context.fault_point("before_claim_commit")
-    context.fault_point("after_claim")
-    return claimed, target
+            if context.ending.is_set():  # nobody would send it
+                return [None] * len(ids)
+            known = targets.lock(tx, {target.id for _, target, _ in ready})
+            for draft, target, message in ready:
+                has_turns = target.id in known or target.pace is not None
+                if has_turns and not targets.may_go(tx, target.id, now):
+                    continue
+                one = deliveries.claim(tx, draft, message, owner=context.owner, now=now, lease=LEASE)
+                if one is not None:
+                    claimed[one.id] = one, target
+                if one is not None and has_turns:
+                    targets.take_turn(tx, target.id, draft.id, pace=target.pace, now=now, lease=LEASE)
+            context.fault_point("before_claim_commit")
+        context.fault_point("after_claim")
+    return [claimed.pop(delivery_id, None) for delivery_id in ids]
+
+
+def _due_still(
+    context: JobContext, live: ActiveConfig, ids: Sequence[int], now: datetime
+) -> list[tuple[deliveries.Draft, Target]]:
+    """What is to be attempted of these, without what was silenced meanwhile, or cannot be sent, or must wait."""
+    found: list[tuple[deliveries.Draft, Target]] = []
+    given_up: list[tuple[deliveries.Draft, Target | None]] = []
+    with context.store.read() as tx:
+        for draft in deliveries.drafts(tx, ids):
+            target = live.target(draft.target_id, draft.recipient)
+            if target is None or draft.crashes >= MAX_CRASHES:
+                given_up.append((draft, target))
+            else:
+                found.append((draft, target))
+        is_open = [(d, t) for d, t in found if d.state is DeliveryState.OPEN and d.notice is None]
+        changed = rechecks(tx, live, is_open, now) if is_open else {}
+    for draft, target in given_up:
+        if draft.crashes >= MAX_CRASHES:
+            _put_aside(context, live, draft, DeliveryState.FAILED, "poison: its attempts never came back")
+        elif target is None:
+            with context.store.write() as tx:
+                deliveries.settle(
+                    tx, draft.id, DeliveryState.PARKED, "no target reaches this recipient any more", now=now
+                )
+    stays = [(draft, target) for draft, target in found if draft.id not in changed]
+    again = [d.id for d, _ in found if d.id in changed and _carried_out(context, live, d, changed[d.id])]
+    return stays + (_due_still(context, live, again, now) if again else [])
+
+
+def _carried_out(context: JobContext, live: ActiveConfig, draft: deliveries.Draft, change: Recheck) -> bool:
+    """Change the delivery; False where nothing is left to say, or it waits."""
+    with context.store.ingest() as tx:
+        carry_out(tx, live, draft, change)
+    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(change.gone), due=change.due)
+    if change.due is None and not change.merged and change.stays:
+        return True
+    context.faults.pop("deliver", None)  # it may have been the only one that could not be made
+    return False  # or it is another delivery now, which is due as well
 
 
 def _made(
-    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime
+    context: JobContext,
+    live: ActiveConfig,
+    draft: deliveries.Draft,
+    target: Target,
+    now: datetime,
+    items: dict[object, AlertItem],
 ) -> Message | None:
     """The message of an open delivery; None where none can be made of it, which is parked, or of any: then it waits."""
     try:
-        message = _sealed(context, live, draft, target, now)
+        message = _sealed(context, live, draft, target, now, items)
     except StoreError:
         raise
     except OWN_FAULTS as e:
@@ -144,27 +191,16 @@ def _made(
     return message
 
 
-def _rechecked(
-    context: JobContext, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime
-) -> deliveries.Draft | None:
-    """The delivery without what was silenced meanwhile; None where nothing is left to say, or its reader sleeps."""
+def _sealed(
+    context: JobContext,
+    live: ActiveConfig,
+    draft: deliveries.Draft,
+    target: Target,
+    now: datetime,
+    items: dict[object, AlertItem],
+) -> Message:
     with context.store.read() as tx:
-        found = recheck(tx, live, draft, target, now)
-    if not found.gone and found.due is None and not found.merged:
-        return draft
-    with context.store.ingest() as tx:
-        carry_out(tx, live, draft, found)
-    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(found.gone), due=found.due)
-    if found.due is not None or found.merged or not found.stays:
-        context.faults.pop("deliver", None)  # it may have been the only one that could not be made
-        return None  # or it is another delivery now, which is due as well
-    with context.store.read() as tx:
-        return deliveries.draft(tx, draft.id)
-
-
-def _sealed(context: JobContext, live: ActiveConfig, draft: deliveries.Draft, target: Target, now: datetime) -> Message:
-    with context.store.read() as tx:
-        found = content(tx, draft, public_url=live.config.public_url, now=now)
+        found = content(tx, draft, public_url=live.config.public_url, now=now, items=items)
     sealed = seal(
         found,
         target=target,
@@ -184,10 +220,40 @@ def _sealed(context: JobContext, live: ActiveConfig, draft: deliveries.Draft, ta
     return sealed
 
 
-def _finish(
-    context: JobContext, live: ActiveConfig, claimed: Claimed, target: Target, receipt: Receipt
-) -> DeliveryState:
-    now = context.clock()
+def _finish(context: JobContext, done: Sequence[_Done]) -> list[DeliveryState]:
+    """Write down what came of attempts, in one transaction for all."""
+    live, now = context.live, context.clock()
+    settled: dict[int, Settled] = {}
+    ids = [one.claimed.id for one in done]
+    with context.store.write() as tx:
+        known = targets.lock(tx, {one.target.id for one in done})
+        for one in sorted(done, key=lambda one: one.claimed.id):  # as every worker does
+            settled[one.claimed.id] = _finish_one(context, tx, live, one, now, is_known=one.target.id in known)
+    carried: dict[int, tuple[ledger.Carried, ...]] = {}
+    # For the log alone: nothing may fail for it once the message is sent.
+    with contextlib.suppress(Exception), context.store.read() as tx:
+        carried = ledger.carried_by(tx, ids)
+    for one in done:
+        came = settled[one.claimed.id]
+        said = _log.info if came.state is DeliveryState.SENT else _log.warning
+        said(
+            "delivery",
+            delivery=one.claimed.id,
+            target=one.target.id,
+            state=came.state,
+            attempt=one.claimed.attempt,
+            detail=one.receipt.detail,
+            reason=came.reason,
+            due=came.due,
+            **headline(one.claimed, carried.get(one.claimed.id, ())),
+        )
+    return [settled[delivery_id].state for delivery_id in ids]
+
+
+def _finish_one(
+    context: JobContext, tx: Tx, live: ActiveConfig, done: _Done, now: datetime, *, is_known: bool
+) -> Settled:
+    claimed, target, receipt = done.claimed, done.target, done.receipt
     settled = settle(
         receipt,
         key=claimed.key,
@@ -197,40 +263,24 @@ def _finish(
         first_attempt=claimed.first_attempt + context.ahead(),
         now=now,
     )
-    with context.store.write() as tx:
+    if is_known or receipt.shared:
         _weigh(tx, live, claimed, target, receipt, now)
-        is_mine = deliveries.finish(
-            tx,
-            claimed,
-            receipt,
-            owner=context.owner,
-            state=settled.state,
-            reason=settled.reason,
-            again_at=settled.due or now,
-            now=now,
-        )
-        said = words(live)
-        if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
-            _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
-        if settled.state is DeliveryState.FAILED and is_mine:
-            _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
-    named = {}
-    # For the log alone: nothing may fail for it once the message is sent.
-    with contextlib.suppress(Exception), context.store.read() as tx:
-        named = headline(tx, claimed.id, claimed.message.subject)
-    said = _log.info if settled.state is DeliveryState.SENT else _log.warning
-    said(
-        "delivery",
-        delivery=claimed.id,
-        target=target.id,
+    is_mine = deliveries.finish(
+        tx,
+        claimed,
+        receipt,
+        owner=context.owner,
         state=settled.state,
-        attempt=claimed.attempt,
-        detail=receipt.detail,
         reason=settled.reason,
-        due=settled.due,
-        **named,
+        again_at=settled.due or now,
+        now=now,
     )
-    return settled.state
+    said = words(live)
+    if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
+        _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
+    if settled.state is DeliveryState.FAILED and is_mine:
+        _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
+    return settled
 
 
 def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt: Receipt, now: datetime) -> None:

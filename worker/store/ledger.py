@@ -1,7 +1,7 @@
 """Matches, and what each owes whom: the ledger, which is only ever added to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -78,6 +78,8 @@ class Carried:
     obligation_id: int
     rule_id: str
     article_id: int
+    #: Of the article's newest text.
+    title: str
     story_id: int | None
     #: The feed's name.
     feed: str
@@ -89,30 +91,37 @@ class Carried:
 
 def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
     """The obligations that a delivery carries."""
+    return carried_by(tx, [delivery_id])[delivery_id]
+
+
+def carried_by(tx: Tx, ids: Collection[int]) -> dict[int, tuple[Carried, ...]]:
+    """The obligations that each of the deliveries carries."""
     joined = (
         _obligation.join(_match, _match.c.id == _obligation.c.match_id)
         .join(_article, _article.c.id == _obligation.c.article_id)
         .outerjoin(_told, _told.c.article_id == _obligation.c.article_id)
     )
     query = (
-        sa.select(_obligation, _match.c.severity, _article.c.source, _told.c.story_id)
+        sa.select(_obligation, _match.c.severity, _article.c.title, _article.c.source, _told.c.story_id)
         .select_from(joined)
-        .where(_obligation.c.delivery_id == delivery_id)
+        .where(_obligation.c.delivery_id.in_(ids))
         .order_by(_obligation.c.id)
     )
-    return tuple(
-        Carried(
+    found: dict[int, list[Carried]] = {delivery_id: [] for delivery_id in ids}
+    for r in tx.execute(query):
+        one = Carried(
             obligation_id=r.id,
             rule_id=r.rule_id,
             article_id=r.article_id,
+            title=r.title,
             story_id=r.story_id,
             feed=r.source,
             occasion=r.occasion,
             severity=Severity(r.severity),
             wave=r.wave,
         )
-        for r in tx.execute(query)
-    )
+        found[r.delivery_id].append(one)
+    return {delivery_id: tuple(carries) for delivery_id, carries in found.items()}
 
 
 def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
@@ -249,10 +258,13 @@ def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(tx.execute(query.order_by(_obligation.c.id)).scalars()))
 
 
-def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch], ...]:
-    """(article id, occasion, match) of each obligation that a delivery carries; the match of the rule's newest text."""
+def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch, bool], ...]:
+    """(article id, occasion, match, of a wave) of each obligation that a delivery carries.
+
+    The match is that of the rule's newest text.
+    """
     rows = tx.execute(
-        sa.select(_obligation.c.rule_id, _obligation.c.article_id, _obligation.c.occasion)
+        sa.select(_obligation.c.rule_id, _obligation.c.article_id, _obligation.c.occasion, _obligation.c.wave)
         .where(_obligation.c.delivery_id == delivery_id)
         .order_by(_obligation.c.id)
     ).all()
@@ -261,7 +273,7 @@ def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, Store
         for article_id in {r.article_id for r in rows}
         for found in matches(tx, article_id)
     }
-    return tuple((r.article_id, r.occasion, newest[r.article_id, r.rule_id]) for r in rows)
+    return tuple((r.article_id, r.occasion, newest[r.article_id, r.rule_id], r.wave is not None) for r in rows)
 
 
 def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:

@@ -78,6 +78,12 @@ def fails() -> sa.ColumnElement[bool]:
     return _target.c.probe_at.is_not(None)
 
 
+def lock(tx: Tx, target_ids: Collection[str]) -> set[str]:
+    """Those of the targets that something is known of, locked until the transaction ends; nothing holds up others."""
+    query = sa.select(_target.c.id).where(_target.c.id.in_(target_ids)).order_by(_target.c.id).with_for_update()
+    return set(tx.execute(query).scalars())
+
+
 def may_go(tx: Tx, target_id: str, now: datetime) -> bool:
     """True where a message may go out to the target now; what it says holds until the transaction ends."""
     return _takes_now(_locked(tx, target_id), now)

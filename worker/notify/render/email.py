@@ -1,6 +1,7 @@
 """Mail: a plain and an HTML part, 7-bit safe, in an envelope whose every header is one line of ours."""
 
 import base64
+import functools
 import hashlib
 import re
 import textwrap
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import policy
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import MIMEPart
 from email.utils import format_datetime, parseaddr
 
 from worker.errors import Problem
@@ -17,7 +18,7 @@ from worker.model import Severity, Templates, Thread
 from worker.notify.render import templates
 from worker.notify.render.digest import Summary
 from worker.notify.render.view import View
-from worker.notify.render.wording import Wording
+from worker.notify.render.wording import Wording, wording
 
 #: A Message-ID of ours.
 _ID = re.compile(r"<[!-;=?-~]{1,900}>")
@@ -61,6 +62,13 @@ _PALETTES = {
 
 def alert(subject: str, views: Sequence[View], words: Wording, own: Templates) -> tuple[str, Problem | None]:
     """The HTML part of an alert, and what is wrong with the template of `own` that was to make it."""
+    return _alert(subject, tuple(views), words.language, own)
+
+
+# What goes to many recipients, without links of their own, is the same for each.
+@functools.lru_cache(maxsize=8)
+def _alert(subject: str, views: tuple[View, ...], language: str, own: Templates) -> tuple[str, Problem | None]:
+    words = wording(language)
     rules = ", ".join(dict.fromkeys(rule for view in views for rule in view.rules))
     context = {"subject": subject, "views": views, "because": rules, "words": words, "palettes": _PALETTES}
     return templates.html("alert.html", context, own)
@@ -93,17 +101,33 @@ def mime(envelope: Envelope, text: str, html: str) -> bytes:
     """The whole message (RFC 5322), lines ended by CR LF, ASCII unless an address itself is not (RFC 6532)."""
     sender, recipient = _address(envelope.sender), _address(envelope.recipient)
     needs_utf8 = not (sender.addr_spec + recipient.addr_spec).isascii()
-    message = EmailMessage(policy.SMTPUTF8 if needs_utf8 else policy.SMTP)
-    message["From"] = sender
-    message["To"] = recipient
-    message["Date"] = format_datetime(envelope.date)
-    message["Message-ID"] = envelope.message_id
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
-    message.set_content(text, cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
     # `=_` cannot occur in quoted-printable text (RFC 2045 6.7), so no part can hold the boundary.
-    message.set_boundary("=_" + hashlib.sha256(envelope.boundary_seed.encode()).hexdigest()[:32])
-    return _subject(envelope.subject) + _thread(envelope.thread) + message.as_bytes()
+    boundary = "=_" + hashlib.sha256(envelope.boundary_seed.encode()).hexdigest()[:32]
+    head = (
+        _addressed("From", envelope.sender, needs_utf8=needs_utf8)
+        + _addressed("To", envelope.recipient, needs_utf8=needs_utf8)
+        + f"Date: {format_datetime(envelope.date)}\r\nMessage-ID: {envelope.message_id}\r\n"
+        "Auto-Submitted: auto-generated\r\n"  # RFC 3834: no out-of-office answers
+        f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+    )
+    line = f"--{boundary}".encode()
+    body = b"\r\n".join((line, _part(text, "plain"), line, _part(html, "html"), line + b"--\r\n"))
+    return _subject(envelope.subject) + _thread(envelope.thread) + head.encode() + body
+
+
+@functools.lru_cache(maxsize=256)
+def _addressed(name: str, text: str, *, needs_utf8: bool) -> str:
+    """A header with an address, folded."""
+    rules = policy.SMTPUTF8 if needs_utf8 else policy.SMTP
+    return str(rules.header_factory(name, _address(text)).fold(policy=rules))
+
+
+@functools.lru_cache(maxsize=8)
+def _part(text: str, kind: str) -> bytes:
+    """A part, encoded; what goes to many recipients is the same for each."""
+    part = MIMEPart(policy.SMTP)
+    part.set_content(text, subtype=kind, cte="quoted-printable")
+    return part.as_bytes()
 
 
 def _thread(thread: Thread | None) -> bytes:
@@ -143,6 +167,7 @@ def _chunks(text: str, size: int) -> Iterator[bytes]:
     yield part
 
 
+@functools.lru_cache(maxsize=256)
 def _address(text: str) -> Address:
     name, spec = parseaddr(text)
     local, _, domain = spec.rpartition("@")

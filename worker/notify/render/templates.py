@@ -52,7 +52,12 @@ def environment(templates: Templates) -> "SandboxedEnvironment":
 
     loaders: list[BaseLoader] = [FunctionLoader(own), shipped, PrefixLoader({"shipped": shipped})]
     made = ImmutableSandboxedEnvironment(
-        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader(loaders),
+        auto_reload=False,  # a folder that changes is read into other `Templates`
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.globals["pieces"] = pieces
     # Article text is never markup: a template that says it is would let any feed write into the mail.

@@ -1,15 +1,17 @@
 """Deliveries on their way: claimed under a lease, counted before sending, finished by their owner alone."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from worker.alerts import DIGEST
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
 from worker.store import targets
 from worker.store.database import Tx
-from worker.store.deliveries.listing import ENDED, DeliveryLine, lines, unsent
+from worker.store.deliveries.listing import ENDED, DeliveryLine, counts, lines, unsent
 from worker.store.tables import NOTICE, AttemptRow, DeliveryRow, ObligationRow, TargetRow
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "claim",
     "counts",
     "draft",
+    "drafts",
     "due",
     "expire_parked",
     "finish",
@@ -45,6 +48,54 @@ _KEPT_ATTEMPTS = 20
 #: What is said of an attempt that its own worker cut off when it stopped.
 CUT_OFF = "cut off when the worker stopped"
 _first = _delivery.alias("first")
+# Statements of every attempt, made once: to make one costs as much as to run it.
+_IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+_DRAFTS = (
+    sa.select(
+        _delivery,
+        sa.exists()
+        .where(
+            _first.c.recipient == _delivery.c.recipient,
+            _first.c.collects == _delivery.c.collects,
+            _first.c.collects.not_in([DIGEST, NOTICE]),  # which have no threads, and are many
+            _first.c.state == DeliveryState.SENT,
+            _first.c.id != _delivery.c.id,
+        )
+        .label("follows"),
+    )
+    .where(_delivery.c.id.in_(_IDS))
+    .order_by(_delivery.c.id)
+)
+_CARRIED = sa.select(_obligation.c.delivery_id, _obligation.c.id).where(_obligation.c.delivery_id.in_(_IDS))
+_ROW = sa.select(_delivery).where(_delivery.c.id == sa.bindparam("one")).with_for_update(skip_locked=True)
+_TAKE = (
+    sa.update(_delivery)
+    .where(_delivery.c.id == sa.bindparam("one"))
+    .values({name: sa.bindparam(name) for name in ("attempts", "owner", "lease_until", "first_attempt", "state")})
+)
+_TAKE_AND_SEAL = _TAKE.values({name: sa.bindparam(name) for name in ("content", "message_id", "subject")})
+_BEGIN = sa.insert(_attempt)
+_END = (
+    sa.update(_attempt)
+    .where(
+        _attempt.c.delivery_id == sa.bindparam("one"),
+        _attempt.c.number == sa.bindparam("attempt"),
+        _attempt.c.owner == sa.bindparam("by"),
+    )
+    .values({name: sa.bindparam(name) for name in ("finished", "outcome", "detail")})
+)
+_FINISH = (
+    sa.update(_delivery)
+    .where(
+        _delivery.c.id == sa.bindparam("one"),
+        _delivery.c.owner == sa.bindparam("by"),
+        _delivery.c.attempts == sa.bindparam("attempt"),
+    )
+    .values(
+        {name: sa.bindparam(name) for name in ("state", "reason", "due", "ref", "finished")}
+        | {"lease_until": None, "owner": "", "refused": _delivery.c.refused + sa.bindparam("refusals")}
+    )
+)
 #: What becomes of one that is to be sent after all: it may be sealed anew, or keeps its bytes.
 _AGAIN = sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
 
@@ -82,6 +133,8 @@ class Draft:
     first_attempt: datetime | None
     #: The delivery that it follows, which may be forgotten.
     after: int | None
+    #: Its recipient was sent a message of its thread before.
+    follows: bool
 
 
 def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
@@ -125,25 +178,38 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
 
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
     """The delivery as an attempt starts; None if it is gone, because another took over what it carried."""
-    r = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
-    if r is None:
-        return None
-    obligations = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == delivery_id)).scalars()
-    crashes = _attempts(tx, delivery_id, "") if r.attempts else 0
-    is_open_notice = r.collects == NOTICE and r.state == DeliveryState.OPEN
-    return Draft(
-        id=r.id,
-        key=r.key,
-        target_id=r.target_id,
-        recipient=r.recipient,
-        state=DeliveryState(r.state),
-        collects=r.collects,
-        obligations=frozenset(obligations),
-        attempts=r.attempts,
-        crashes=crashes,
-        first_attempt=r.first_attempt,
-        after=r.after_id,
-        notice=Notice(subject=r.subject, body=r.content.decode()) if is_open_notice else None,
+    return next(iter(drafts(tx, [delivery_id])), None)
+
+
+def drafts(tx: Tx, ids: Collection[int]) -> tuple[Draft, ...]:
+    """Those deliveries as attempts start, oldest first, without those that are gone."""
+    rows = tx.execute(_DRAFTS, {"ids": list(ids)}).all()
+    carried: dict[int, set[int]] = {r.id: set() for r in rows}
+    for delivery_id, obligation_id in tx.execute(_CARRIED, {"ids": list(ids)}):
+        carried[delivery_id].add(obligation_id)
+    crashes: Counter[int] = Counter()
+    if tried := [r.id for r in rows if r.attempts]:
+        cut_short = sa.select(_attempt.c.delivery_id).where(_attempt.c.delivery_id.in_(tried), _attempt.c.outcome == "")
+        crashes.update(tx.execute(cut_short).scalars())
+    return tuple(
+        Draft(
+            id=r.id,
+            key=r.key,
+            target_id=r.target_id,
+            recipient=r.recipient,
+            state=DeliveryState(r.state),
+            collects=r.collects,
+            obligations=frozenset(carried[r.id]),
+            attempts=r.attempts,
+            crashes=crashes[r.id],
+            first_attempt=r.first_attempt,
+            after=r.after_id,
+            follows=r.follows,
+            notice=Notice(subject=r.subject, body=r.content.decode())
+            if r.collects == NOTICE and r.state == DeliveryState.OPEN
+            else None,
+        )
+        for r in rows
     )
 
 
@@ -152,7 +218,8 @@ def claim(
 ) -> Claimed | None:
     """Seal an open delivery with `message`, count the attempt, and take the lease.
 
-    None where it changed meanwhile, or is not due (any more): whoever asks may have read of it long ago.
+    None where it changed meanwhile, is being changed, or is not due (any more): whoever asks may have read of it long
+    ago, and waits for nobody, since it holds what it claimed before in the same transaction.
 
     All in one transaction before anything is sent, so that a crash at any instant leaves either nothing sent or a
     counted attempt with the bytes that were sent. Raises ValueError where an open delivery comes without a message,
@@ -160,7 +227,7 @@ def claim(
     """
     if (message is None) is (before.state is DeliveryState.OPEN):
         raise ValueError(f"delivery {before.id} is {before.state}: an open one is sealed, and only once")
-    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == before.id).with_for_update()).one_or_none()
+    row = tx.execute(_ROW, {"one": before.id}).one_or_none()
     if row is None:
         return None
     free = row.lease_until is None or row.lease_until <= now
@@ -176,17 +243,16 @@ def claim(
         "state": DeliveryState.SEALED,
     }
     if message is not None:
-        carried = tx.execute(sa.select(_obligation.c.id).where(_obligation.c.delivery_id == before.id)).scalars()
-        if frozenset(carried) != before.obligations or (before.notice and row.content != before.notice.body.encode()):
+        carried = tx.execute(_CARRIED, {"ids": [before.id]})
+        if frozenset(one.id for one in carried) != before.obligations or (
+            before.notice and row.content != before.notice.body.encode()
+        ):
             return None
         values |= {"content": message.content, "message_id": message.message_id, "subject": message.subject}
-    tx.execute(sa.update(_delivery).where(_delivery.c.id == before.id).values(values))
+    tx.execute(_TAKE if message is None else _TAKE_AND_SEAL, {"one": before.id} | values)
     uncertain = _attempts(tx, before.id, "", Outcome.UNCERTAIN) if row.attempts else 0
-    tx.execute(
-        sa.insert(_attempt).values(
-            delivery_id=before.id, number=row.attempts + 1, owner=owner, started=now, outcome="", detail=""
-        )
-    )
+    attempt = {"delivery_id": before.id, "number": row.attempts + 1, "owner": owner, "started": now}
+    tx.execute(_BEGIN, attempt | {"outcome": "", "detail": ""})
     if row.attempts >= _KEPT_ATTEMPTS:
         _forget_old_attempts(tx, before.id)
     sealed = message or Message(content=row.content, message_id=row.message_id, subject=row.subject)
@@ -195,6 +261,7 @@ def claim(
         key=row.key,
         target_id=row.target_id,
         recipient=row.recipient,
+        collects=row.collects,
         message=sealed,
         attempt=row.attempts + 1,
         uncertain=uncertain,
@@ -239,26 +306,17 @@ def finish(
 
     The attempt's own row is written either way: what was sent was sent.
     """
-    tx.execute(
-        sa.update(_attempt)
-        .where(_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt, _attempt.c.owner == owner)
-        .values(finished=now, outcome=receipt.outcome, detail=receipt.detail[:500])
-    )
-    values: dict[str, object] = {
+    mine = {"one": claimed.id, "attempt": claimed.attempt, "by": owner}
+    tx.execute(_END, mine | {"finished": now, "outcome": receipt.outcome, "detail": receipt.detail[:500]})
+    values = {
         "state": state,
         "reason": reason[:500],
         "due": again_at,
-        "lease_until": None,
-        "owner": "",
+        "ref": receipt.ref if state is DeliveryState.SENT else "",
+        "finished": now if state in ENDED else None,
+        "refusals": int(receipt.outcome in (Outcome.RETRY, Outcome.UNCERTAIN) and not receipt.shared),
     }
-    if receipt.outcome in (Outcome.RETRY, Outcome.UNCERTAIN) and not receipt.shared:
-        values["refused"] = _delivery.c.refused + 1
-    if state is DeliveryState.SENT:
-        values["ref"] = receipt.ref
-    if state in ENDED:
-        values["finished"] = now
-    mine = (_delivery.c.id == claimed.id, _delivery.c.owner == owner, _delivery.c.attempts == claimed.attempt)
-    if tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount:
+    if tx.execute(_FINISH, mine | values).rowcount:
         return True
     if state is DeliveryState.SENT:
         late = (_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
@@ -313,15 +371,6 @@ def release_own(tx: Tx, owner: str, now: datetime | None = None) -> None:
     cut_off = {"outcome": Outcome.UNCERTAIN, "detail": CUT_OFF, "finished": now}
     tx.execute(sa.update(_attempt).where(*under_way).values(cut_off))
     tx.execute(sa.update(_delivery).where(*own).values(lease_until=None, owner=""))
-
-
-def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
-    """Deliveries by state, each state named; of those ids only, where given."""
-    query = sa.select(_delivery.c.state, sa.func.count()).group_by(_delivery.c.state)
-    if ids is not None:
-        query = query.where(_delivery.c.id.in_(list(ids)))
-    found = {row[0]: int(row[1]) for row in tx.execute(query)}
-    return {str(state): found.get(state, 0) for state in DeliveryState}
 
 
 def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:

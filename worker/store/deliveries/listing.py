@@ -53,6 +53,15 @@ def lines(tx: Tx, ids: Collection[int]) -> tuple[DeliveryLine, ...]:
     return _lines(tx, [_delivery.c.id.in_(list(ids))], None)
 
 
+def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
+    """Deliveries by state, each state named; of those ids only, where given."""
+    query = sa.select(_delivery.c.state, sa.func.count()).group_by(_delivery.c.state)
+    if ids is not None:
+        query = query.where(_delivery.c.id.in_(list(ids)))
+    found = {row[0]: int(row[1]) for row in tx.execute(query)}
+    return {str(state): found.get(state, 0) for state in DeliveryState}
+
+
 def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
     last = (
         sa.select(_attempt.c.detail)
