@@ -67,12 +67,18 @@ def _window(value: timedelta) -> timedelta:
     return value
 
 
+def _named(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("the list is empty", "name at least one, or drop the line")
+    return names
+
+
 def _term(value: object) -> object:
     return {"term": value} if isinstance(value, str) else value
 
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AfterValidator(_named)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Terms = Annotated[list[Text], Field(min_length=1)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -202,7 +208,7 @@ class RuleShape(Shape):
     id: str = Field(pattern=ID)
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     severity: Severity = Severity.MEDIUM
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ()
+    languages: Annotated[tuple[Language, ...], AfterValidator(_named)] = ()
     #: What its terms are written for, but those that name a language of their own.
     language: Language | None = None
     feeds: Names = ()
@@ -266,7 +272,7 @@ def _problem(shape: type[Shape], toml: Toml, path: KeyPath, error: Mapping[str, 
             # What is wrong and, where more is to be said, the fix.
             message, *fix = error["ctx"]["error"].args
             return toml.pointed((*path, *where), message, *fix)
-    words = str(error["msg"]).removeprefix("Input ").replace("tuple", "list").replace("Tuple", "List")
+    words = str(error["msg"]).removeprefix("Input ").replace("valid tuple", "valid list")
     return toml.pointed((*path, *_without_key_mark(where)), f"`{name}` {words}" if name else words)
 
 
