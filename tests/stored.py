@@ -62,7 +62,7 @@ def state_of(store: Store, configured: Feed | None = None) -> FeedState:
     configured = configured or feed()
     with store.write() as tx:
         feeds.ensure(tx, [configured], NOW)
-        return feeds.state(tx, configured.id)
+        return feeds.states(tx, [configured.id])[0]
 
 
 def sighting(

@@ -45,7 +45,7 @@ COMMANDS = {
     ("quarantine", "show"): ("--json", "--raw"),
     ("quarantine", "retry"): ("--json", "--all"),
     ("rules", "check"): ("--json", "--rules"),
-    ("rules", "test"): ("--json", "--rules", "--mutants", "--corpus"),
+    ("rules", "test"): ("--json", "--rules", "--mutants"),
     ("rules", "backtest"): ("--json", "--rules", "--since"),
     ("rules", "diff"): ("--json", "--since"),
     ("rules", "stats"): ("--json", "--rules", "--since"),

@@ -98,15 +98,17 @@ def test_an_unknown_rule_is_told_with_the_nearest(veille, site: Site) -> None:
 
 def test_mutants(veille, site: Site) -> None:
     """The share of changes that the tests notice, and those that they do not."""
-    text = "Hun Sen parle ; il parle encore et encore, puis il se tait et boit l'eau, et dit que la visite est remise."
-    file = corpus(site, {"id": "a", "lang": "fr", "title": text, "labels": {}})
-    done = veille("rules", "test", "--mutants", "--corpus", file, "--json", site=site)
-    found = json.loads(done.out)
-    assert "widen NEAR/12 to /25" in found["rules"]["visit"]["missed"]
-    assert found["rules"]["visit"]["caught"] >= 1
-    real = found["rules"]["visit"]["caught"] + len(found["rules"]["visit"]["missed"])
-    assert found["score"] == pytest.approx(found["rules"]["visit"]["caught"] / real, abs=1e-4)
-    shown = veille("rules", "test", "--mutants", "--corpus", file, site=site)
+    far = "Hun Sen parle ; il parle encore et encore, puis il se tait et boit l'eau, et dit que la visite est remise."
+    other = f'[[rule]]\nid = "other"\nwhen = "eau"\n[[rule.test]]\ntitle = "{far}"\n'
+    draft = folder(site, TESTED + other)
+    found = json.loads(veille("rules", "test", "visit", "--mutants", "--rules", draft, "--json", site=site).out)
+    assert list(found["rules"]) == ["visit"]
+    visit = found["rules"]["visit"]
+    assert "widen NEAR/12 to /25" in visit["missed"]
+    assert visit["caught"] >= 1
+    assert found["score"] == visit["score"]
+    assert visit["score"] == pytest.approx(visit["caught"] / (visit["caught"] + len(visit["missed"])), abs=1e-4)
+    shown = veille("rules", "test", "--mutants", "--rules", draft, site=site)
     assert "visit: no test notices: widen NEAR/12 to /25" in shown.out
 
 

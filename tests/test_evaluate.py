@@ -8,9 +8,10 @@ import pytest
 
 from worker.evaluate import (
     Labelled,
+    Mutation,
     copies_among,
-    document_of,
     evaluate_rules,
+    mutants,
     mutate,
     read_article,
     read_labelled,
@@ -22,6 +23,7 @@ from worker.evaluate import (
 from worker.evaluate.labels import Counts
 from worker.feeds.normalise import Known, Unreadable
 from worker.rules import RuleSet, compile_rules
+from worker.rules.query import parse
 from worker.store import Store
 
 TODAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -169,22 +171,77 @@ TESTED = PONT + "".join(
 )
 
 
+CHANGES = [
+    ("a", []),
+    ("a OR b", ["a AND b", "b", "a"]),
+    ("a AND b", ["a OR b", "b", "a"]),
+    ("a AND b AND c", ["a OR b OR c", "b AND c", "a AND c", "a AND b"]),
+    ("a AND NOT b", ["a"]),
+    ("a AND NOT (b OR c)", ["a", "a AND NOT (b AND c)", "a AND NOT c", "a AND NOT b"]),
+    ("title:a", ["a"]),
+    ("ATLEAST/3 a", ["a"]),
+    ("a NEAR/8 b", ["a NEAR/17 b", "b", "a"]),
+    ("a BEFORE/0 b", ["a BEFORE/1 b", "b", "a"]),
+    ("a NEAR/60 b", ["a NEAR/100 b", "b", "a"]),
+    ("a NEAR/100 b", ["b", "a"]),
+    ("a NEAR/s b", ["a NEAR/p b", "b", "a"]),
+    ("a NEAR/p b", ["b", "a"]),
+    ("a NEAR/4s b", ["a NEAR/9s b", "b", "a"]),
+    ("a EXCEPT b", ["a"]),
+    ("a WITHOUT (b OR c)", ["a", "a WITHOUT c", "a WITHOUT b"]),
+    ("a NOT NEAR/2 b", ["a NOT NEAR/5 b", "a"]),
+    (
+        "title:((a OR b) NEAR/3 c) AND NOT d",
+        [
+            "(a OR b) NEAR/3 c AND NOT d",
+            "title:((a OR b) NEAR/7 c) AND NOT d",
+            "title:c AND NOT d",
+            "title:(b NEAR/3 c) AND NOT d",
+            "title:(a NEAR/3 c) AND NOT d",
+            "title:(a OR b) AND NOT d",
+            "title:((a OR b) NEAR/3 c)",
+        ],
+    ),
+]
+
+
+def changed(when: str) -> list[str]:
+    (rule,) = rules(f"[[rule]]\nid = 'r'\nwhen = '{when}'").rules
+    return [str(mutant.rule.query) for mutant in mutants(rule, {})]
+
+
+@pytest.mark.parametrize(("when", "expected"), CHANGES, ids=[case[0] for case in CHANGES])
+def test_the_changes(when: str, expected: list[str]) -> None:
+    """Each change of one place, once, at every depth, and no other."""
+    assert changed(when) == expected
+
+
+def test_every_mutant_is_a_query_that_the_language_allows() -> None:
+    """It parses back to itself, and asks for a word that must be there."""
+    found = changed("(title:a OR b) AND ATLEAST/2 (c OR d NEAR/s e) AND NOT (f AND NOT g) AND h NOT AFTER/3 (i OR j)")
+    assert len(found) == 19
+    for query in found:
+        assert str(parse(query)) == query
+
+
+def outcome(source: str, rule: str = "r") -> Mutation:
+    ((name, found),) = mutate(rules(source), TODAY, [rule])
+    assert name == rule
+    return found
+
+
 def test_good_tests_catch_every_change() -> None:
-    """Either word alone, the other order, nearer, farther: each is noticed."""
-    found = mutate(rules(TESTED), [], TODAY)["pont"]
-    assert (found.caught, found.missed, found.score) == (5, [], 1.0)
+    """Either word alone, and words farther apart: each is noticed."""
+    assert outcome(TESTED, "pont") == Mutation(caught=3)
 
 
 def test_a_change_that_no_test_notices_is_named() -> None:
-    """If it makes a difference to some text: of the corpus, or of another rule's tests."""
-    source = PONT + '[[rule.test]]\ntitle = "Un pont neuf"\n[[rule.test]]\ntitle = "Un toit neuf"\nmatch = false\n'
-    known = labelled("a", "Un pont qui est encore presque neuf").known
-    document, day = document_of(known, TODAY)
-    without, with_text = (mutate(rules(source), corpus, TODAY)["pont"] for corpus in ([], [(document, day.date())]))
-    assert "widen NEAR/2 to /5" not in without.missed
-    assert with_text.missed == ["drop NEAR neuf", "widen NEAR/2 to /5"]
-    assert (with_text.caught, with_text.equal) == (1, 2)
-    assert with_text.score == pytest.approx(1 / 3)
+    """If it makes a difference to the text of some test, be it another rule's."""
+    own = PONT + '[[rule.test]]\ntitle = "Un pont neuf"\n[[rule.test]]\ntitle = "Un toit neuf"\nmatch = false\n'
+    other = '[[rule]]\nid = "q"\nwhen = "pont"\n[[rule.test]]\ntitle = "Un pont qui est encore presque neuf"\n'
+    assert outcome(own, "pont") == Mutation(caught=1, missed=["drop neuf of pont NEAR/2 neuf"], equal=1)
+    missed = ["widen NEAR/2 to /5", "drop neuf of pont NEAR/2 neuf"]
+    assert outcome(own + other, "pont") == Mutation(caught=1, missed=missed)
 
 
 def test_a_sets_terms_are_dropped_one_by_one() -> None:
@@ -193,9 +250,7 @@ def test_a_sets_terms_are_dropped_one_by_one() -> None:
         '[set.s]\nterms = ["pont", "gué", "bac"]\n[[rule]]\nid = "r"\nwhen = "@s"\n[[rule.test]]\ntitle = "Un pont"\n'
         '[[rule]]\nid = "q"\nwhen = "rive"\n[[rule.test]]\ntitle = "Un gué, une rive"\n'
     )
-    found = mutate(rules(source), [], TODAY, ids=["r"])
-    assert list(found) == ["r"]
-    assert (found["r"].caught, found["r"].missed, found["r"].equal) == (1, ["drop gué of @s"], 1)
+    assert outcome(source) == Mutation(caught=1, missed=["drop gué of @s"], equal=1)
 
 
 def test_a_scores_terms_are_dropped_one_by_one() -> None:
@@ -205,7 +260,7 @@ def test_a_scores_terms_are_dropped_one_by_one() -> None:
         'terms = [{ when = "pont", weight = 30 }, { when = "gué", weight = 30 }]\n'
         '[[rule.test]]\ntitle = "Un pont, un gué"\n'
     )
-    assert mutate(rules(source), [], TODAY)["r"].caught == 2
+    assert outcome(source) == Mutation(caught=2)
 
 
 # --- copies within one file ----------------------------------------------------------------------------------------

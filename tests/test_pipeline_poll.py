@@ -359,7 +359,7 @@ def _state(desk: Desk):
     from worker.store import feeds
 
     with desk.store.read() as tx:
-        return feeds.state(tx, FEED)
+        return feeds.states(tx, [FEED])[0]
 
 
 def _fetched():

@@ -161,6 +161,8 @@ MISTAKES = [
     ("volume-no-time", VOLUME + 'at_least = 5\nper = "0h"', 6, "longer than 0", 'write per = "6h"'),
     ("volume-long", VOLUME + 'at_least = 5\nper = "29d"', 6, "at most 28 days", 'write per = "6h"'),
     ("volume-times", VOLUME + "times = 1", 5, "more than 1", "write times = 3"),
+    ("no-tags", RULE + 'when = "a"\ntags = []', 4, "the list is empty", "drop the line"),
+    ("tags-number", RULE + 'when = "a"\ntags = 3', 4, "`tags` should be a valid list", ""),
     ("volume-times-text", VOLUME + 'times = "3"', 5, "should be a number", "write times = 3"),
     ("volume-weeks", VOLUME + 'times = 3\nper = "8d"', 4, "past weeks would overlap", 'at most "7d"'),
     ("volume-empty", VOLUME, 4, "asks for nothing", "add at_least = 5"),

@@ -9,10 +9,20 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from desk import Desk, email_target, feed, scripted
+from desk import START, Desk, email_target, feed, scripted
 from rig import Item
 
-from worker.model import DigestPolicy, Escalation, NotificationPolicy, Outcome, Quiet, Receipt, Route, Throttle
+from worker.model import (
+    DigestPolicy,
+    Escalation,
+    NotificationPolicy,
+    Outcome,
+    Quiet,
+    Receipt,
+    Route,
+    Suppression,
+    Throttle,
+)
 from worker.pipeline.redeciding import owe_again
 from worker.runtime.single_pass import _deliveries
 from worker.store import ledger, notification_history, revisiting, silences
@@ -337,7 +347,7 @@ async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[st
     if not lifted:
         return
     with desk.store.ingest() as tx:
-        (one,) = revisiting.of_ids(tx, [1])
+        (one,) = (d for d in revisiting.suppressed(tx, list(Suppression), START) if d.id == 1)
         assert owe_again(tx, desk.context.live, one, desk.now)
     desk.later(minutes=11)
     await _deliveries(desk.context)

@@ -440,7 +440,7 @@ def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: 
 
     silent_for = timedelta(days=1, seconds=30)
     with desk.store.write() as tx:
-        feed_id = feeds.state(tx, FEED).id
+        feed_id = feeds.states(tx, [FEED])[0].id
         tx.execute(sa.text("UPDATE feed SET last_success = :now, baseline = true"), {"now": desk.now})
         for n in range(12):
             when = desk.now - silent_for - n * HOUR

@@ -1,7 +1,7 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
 import getpass
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,9 +68,6 @@ def run_tests(
     mutants: Annotated[
         bool, typer.Option("--mutants", help="Change each rule in many small ways: do its tests notice?")
     ] = False,
-    corpus: Annotated[
-        Path | None, typer.Option("--corpus", help="With --mutants: a .jsonl file of articles that tell mutants apart.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
     r"""Run the rules' own [\[rule.test]] cases; exit 1 if one fails."""
@@ -87,7 +84,7 @@ def run_tests(
             print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": [str(f) for f in failures]})
         fail("\n".join(str(failure) for failure in failures), 1)
     if mutants:
-        _mutants(ruleset, [name for name in ids if name not in ruleset.patterns], corpus, as_json=as_json)
+        _mutants(ruleset, [name for name in ids if name not in ruleset.patterns], as_json=as_json)
     elif as_json:
         print_json({"tests": sum(len(rule.tests) for rule in chosen), "failures": []})
     else:
@@ -96,30 +93,23 @@ def run_tests(
         say(f"{counted(tests, 'test')} of {len(ids)} {what} {'holds' if tests == 1 else 'hold'}")
 
 
-def _mutants(ruleset: "RuleSet", ids: list[str], corpus: Path | None, *, as_json: bool) -> None:
+def _mutants(ruleset: "RuleSet", ids: list[str], *, as_json: bool) -> None:
     from worker.cli import show
-    from worker.cli.imports import read_corpus
-    from worker.evaluate import count_changes, document_of, mutate, read_labelled
+    from worker.evaluate import Mutation, mutate
     from worker.runtime.clock import clock
 
-    now = clock()
-    read = [document_of(one.known, now) for one in read_corpus(corpus, read_labelled)] if corpus else []
-    with show.progress("changing", count_changes(ruleset, ids)) as step:
-        done = mutate(ruleset, [(document, day.date()) for document, day in read], now, ids=ids, step=step)
-    caught = sum(one.caught for one in done.values())
-    real = caught + sum(len(one.missed) for one in done.values())
-    found: dict[str, Any] = {
-        "score": round(caught / real, 4) if real else None,
-        "rules": {
-            rule: {
-                "score": None if one.score is None else round(one.score, 4),
-                "caught": one.caught,
-                "missed": one.missed,
-                "equal": one.equal,
-            }
-            for rule, one in done.items()
-        },
-    }
+    def score(outcomes: Iterable[Mutation]) -> float | None:
+        counts = [(one.caught, one.caught + len(one.missed)) for one in outcomes]
+        caught, real = (sum(count[number] for count in counts) for number in (0, 1))
+        return round(caught / real, 4) if real else None
+
+    done: dict[str, Mutation] = {}
+    with show.progress("changing", len(ids)) as step:
+        for rule, outcome in mutate(ruleset, clock(), ids):
+            done[rule] = outcome
+            step(rule)
+    rules = {rule: {"score": score([one])} | asdict(one) for rule, one in done.items()}
+    found = {"score": score(done.values()), "rules": rules}
     print_json(found) if as_json else show.mutants(found)
 
 

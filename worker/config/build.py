@@ -152,11 +152,7 @@ class Builder:
             id=identity,
             url=Secret(urlunsplit(url._replace(netloc=url.netloc.rpartition("@")[2]))),
             name=table.name or _host(identity),
-            language=table.language,
-            tags=tuple(dict.fromkeys(table.tags)),
-            every=table.every,
-            full_text=table.full_text,
-            alert_backlog=table.alert_backlog,
+            **table.model_dump(include={"language", "tags", "every", "full_text", "alert_backlog"}),
             headers=tuple((name, Secret(value)) for name, value in table.headers.items()),
             username=username,
             password=Secret(password) if password else None,
@@ -234,7 +230,9 @@ class Builder:
         settings: model.EmailSettings | model.SlackSettings | model.AppriseSettings | model.LogSettings
         recipients: tuple[str, ...] = (f"{channel}:{table.id}",)
         if table.email is not None:
-            settings = self._email(table.email)
+            self.hide_password(table.email.smtp)
+            smtp = fields.smtp(table.email.smtp)
+            settings = model.EmailSettings(to=table.email.to, sender=table.email.sender, **smtp)
             recipients = tuple(f"mailto:{one}" for one in settings.to)
         elif table.slack is not None:
             settings = self._slack(table.slack)
@@ -245,29 +243,14 @@ class Builder:
             assert table.log is not None
             settings = model.LogSettings(folder=self.path(table.log.folder))
         return model.Target(
-            id=table.id,
+            **table.model_dump(include={"id", "language", "timezone"}),
             channel=channel,
             settings=settings,
             recipients=recipients,
-            language=table.language,
-            timezone=table.timezone,
-            digest=notification_policy.digest(table.digest),
+            digest=model.DigestPolicy(**dict(table.digest)) if table.digest else None,
             quiet=notification_policy.quiet(table.quiet, path, self.wrong),
-            throttle=notification_policy.throttle(table.throttle),
+            throttle=model.Throttle(**dict(table.throttle)) if table.throttle else None,
             pace=table.rate if "rate" in table.model_fields_set else _PACES.get(channel),
-        )
-
-    def _email(self, table: schema.EmailTable) -> model.EmailSettings:
-        smtp = fields.smtp(table.smtp)
-        self.hide(smtp.password.reveal() if smtp.password else "", urlsplit(table.smtp).password or "")
-        return model.EmailSettings(
-            to=tuple(dict.fromkeys(table.to)),
-            sender=table.sender,
-            host=smtp.host,
-            port=smtp.port,
-            tls=smtp.tls,
-            username=smtp.username,
-            password=smtp.password,
         )
 
     def _slack(self, table: schema.SlackTable) -> model.SlackSettings:
@@ -288,7 +271,7 @@ class Builder:
                     fix = fields.nearest(name, known)
                     self.wrong((*path, "targets", place), f"`{name}` is no target", f"a group names targets; {fix}")
             # A wrong group is still known by its id, so that routes to it are not reported as well.
-            yield str(raw.get("id", "")), tuple(dict.fromkeys(table.targets)) if table else ()
+            yield str(raw.get("id", "")), table.targets if table else ()
 
     def _routes(self, known: set[str], groups: Mapping[str, tuple[str, ...]]) -> Iterator[model.Route]:
         for index, raw, table in self.tables("route"):
@@ -300,11 +283,8 @@ class Builder:
                 resolved = (one for name in table.targets for one in groups.get(name, (name,)))
                 yield model.Route(
                     targets=tuple(dict.fromkeys(resolved)),
-                    rules=frozenset(table.rules),
-                    severities=frozenset(table.severities),
-                    tags=frozenset(table.tags),
+                    **table.model_dump(include={"rules", "severities", "tags", "languages"}),
                     feeds=frozenset(table.feeds),
-                    languages=frozenset(table.languages),
                     telling=notification_policy.telling(table, ("route", index), known | set(groups), self.wrong),
                 )
 

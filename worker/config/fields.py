@@ -9,15 +9,16 @@ import ipaddress
 import re
 import zoneinfo
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parseaddr
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from worker.config import apprise
 from worker.model import Secret, Severity
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+T = TypeVar("T")
 SAMPLE = "veille:sample"
 #: In place of a proxy's URL: none.
 DIRECT = "direct"
@@ -60,17 +61,6 @@ class Wrong(ValueError):  # noqa: N818 - it reads as what it says: a value is wr
         self.fix = fix
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Smtp:
-    """An SMTP URL, taken apart."""
-
-    host: str
-    port: int
-    tls: str
-    username: str
-    password: Secret | None
-
-
 def nearest(word: str, known: Iterable[str]) -> str:
     """A suggestion for `word`: the nearest of `known`, or all of them where none is near."""
     names = sorted(known)
@@ -85,6 +75,18 @@ def plain(text: str) -> str:
     if _CONTROL.search(text):
         raise Wrong("holds a control character or a line break")
     return text.strip()
+
+
+def once(items: tuple[T, ...]) -> tuple[T, ...]:
+    """Each item where it first stands."""
+    return tuple(dict.fromkeys(items))
+
+
+def some(items: tuple[T, ...]) -> tuple[T, ...]:
+    """One item or more."""
+    if not items:
+        raise Wrong("is empty", "name at least one")
+    return items
 
 
 def filled(text: str) -> str:
@@ -280,8 +282,8 @@ def smtp_url(text: str) -> str:
     return text
 
 
-def smtp(text: str) -> Smtp:
-    """`smtp[s]://[user:password@]host[:port]`, user and password percent-decoded (RFC 3986 3.2.1).
+def smtp(text: str) -> dict[str, Any]:
+    """A server as EmailSettings has it: `smtp[s]://[user:password@]host[:port]`, percent-decoded (RFC 3986 3.2.1).
 
     `smtps` is TLS from the first byte (RFC 8314, port 465). `smtp` demands STARTTLS where there are credentials to
     protect or the port is 587, the one for submission; otherwise it is plain, as to a relay on port 25.
@@ -301,13 +303,13 @@ def smtp(text: str) -> Smtp:
         tls = "starttls"
     else:
         tls = "none"
-    return Smtp(
-        host=url.hostname or "",
-        port=url.port or {"smtps": 465, "starttls": 587, "none": 25}[tls],
-        tls=tls,
-        username=unquote(url.username or ""),
-        password=Secret(unquote(url.password)) if url.password else None,
-    )
+    return {
+        "host": url.hostname or "",
+        "port": url.port or {"smtps": 465, "starttls": 587, "none": 25}[tls],
+        "tls": tls,
+        "username": unquote(url.username or ""),
+        "password": Secret(unquote(url.password)) if url.password else None,
+    }
 
 
 def apprise_url(text: str) -> str:

@@ -15,24 +15,13 @@ def telling(
     table: schema.NotificationTable, path: KeyPath, known: Collection[str], wrong: Wrong
 ) -> model.NotificationPolicy:
     """The notification policy of one table; `known` are the ids of targets and groups."""
-    escalation = None
-    if table.escalate is not None:
-        for place, name in enumerate(table.escalate.to):
-            if name not in known:
-                wrong((*path, "escalate", "to", place), f"`{name}` is no target or group", nearest(name, known))
-        escalation = model.Escalation(targets=tuple(dict.fromkeys(table.escalate.to)), after=table.escalate.after)
+    for place, name in enumerate(table.escalate.targets if table.escalate else ()):
+        if name not in known:
+            wrong((*path, "escalate", "to", place), f"`{name}` is no target or group", nearest(name, known))
     return model.NotificationPolicy(
-        key=table.key,
-        group_wait=table.group_wait,
-        realert=table.realert,
-        follow_up=None if table.follow_up is None else tuple(dict.fromkeys(table.follow_up)),
-        escalation=escalation,
+        **table.model_dump(include={"key", "group_wait", "realert", "follow_up"}),
+        escalation=model.Escalation(**dict(table.escalate)) if table.escalate else None,
     )
-
-
-def digest(table: schema.DigestTable | None) -> model.DigestPolicy | None:
-    """The times of a target's digests."""
-    return None if table is None else model.DigestPolicy(at=table.at, but=frozenset(table.but))
 
 
 def quiet(tables: Collection[schema.QuietTable], path: KeyPath, wrong: Wrong) -> tuple[model.Quiet, ...]:
@@ -41,12 +30,7 @@ def quiet(tables: Collection[schema.QuietTable], path: KeyPath, wrong: Wrong) ->
         if one.since == one.until:
             fix = "for a target that never gets an alert at once, write digest = { at = ... }"
             wrong((*path, "quiet", place), "the quiet hours end when they begin", fix)
-    return tuple(model.Quiet(since=one.since, until=one.until, days=frozenset(one.days)) for one in tables)
-
-
-def throttle(table: schema.ThrottleTable | None) -> model.Throttle | None:
-    """The limit on alerts of one rule that a target gets at once."""
-    return None if table is None else model.Throttle(alerts=table.alerts, per=table.per)
+    return tuple(model.Quiet(**dict(one)) for one in tables)
 
 
 def check_feeds(routes: Mapping[int, schema.RouteTable], feeds: Collection[model.Feed], wrong: Wrong) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails
 
 from worker.config import fields, hours
@@ -16,6 +16,12 @@ Filled = Annotated[str, AfterValidator(fields.filled)]
 Id = Annotated[str, AfterValidator(fields.identifier)]
 Address = Annotated[str, AfterValidator(fields.address)]
 WebUrl = Annotated[str, AfterValidator(fields.web_url)]
+T = TypeVar("T")
+#: Lists, as the model takes them. Not strict, for TOML knows neither tuples nor sets.
+Items: TypeAlias = Annotated[tuple[T, ...], Strict(strict=False)]
+Listed: TypeAlias = Annotated[Items[T], AfterValidator(fields.once)]
+Some: TypeAlias = Annotated[Listed[T], AfterValidator(fields.some)]
+AnyOf: TypeAlias = Annotated[frozenset[T], Strict(strict=False)]
 #: None: for ever.
 Lasting = Annotated[timedelta | None, BeforeValidator(fields.lasting_or_forever)]
 
@@ -49,7 +55,7 @@ class MessagesTable(Table):
 
 
 class NetworkTable(Table):
-    allow: list[Annotated[str, AfterValidator(fields.allowed)]] = []
+    allow: Items[Annotated[str, AfterValidator(fields.allowed)]] = ()
     contact: Plain = ""
     proxy: Annotated[str, AfterValidator(fields.proxy_url)] = ""
 
@@ -58,7 +64,7 @@ class FeedTable(Table):
     url: Annotated[str, AfterValidator(fields.feed_url)]
     name: Plain = ""
     language: Annotated[str, AfterValidator(fields.language)] = ""
-    tags: list[Filled] = []
+    tags: Listed[Filled] = ()
     every: Annotated[timedelta, BeforeValidator(fields.interval)] = timedelta(minutes=15)
     full_text: bool = False
     alert_backlog: bool = False
@@ -69,7 +75,7 @@ class FeedTable(Table):
 
 
 class EmailTable(Table):
-    to: Annotated[list[Address], Field(min_length=1)]
+    to: Some[Address]
     sender: Annotated[str, AfterValidator(fields.sender), Field(alias="from")]
     smtp: Annotated[str, AfterValidator(fields.smtp_url)]
 
@@ -108,7 +114,7 @@ def _some(number: int) -> int:
 
 
 class EscalateTable(Table):
-    to: Annotated[list[Id], Field(min_length=1)]
+    targets: Some[Id] = Field(alias="to")
     after: Annotated[timedelta, BeforeValidator(fields.duration)]
 
 
@@ -116,7 +122,7 @@ class NotificationTable(Table):
     key: Annotated[str, AfterValidator(_key)] | None = None
     group_wait: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
     realert: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
-    follow_up: list[Annotated[str, AfterValidator(_kind)]] | None = None
+    follow_up: Listed[Annotated[str, AfterValidator(_kind)]] | None = None
     escalate: EscalateTable | None = None
 
 
@@ -126,13 +132,13 @@ class AlertsTable(NotificationTable):
 
 class DigestTable(Table):
     at: Annotated[str, BeforeValidator(hours.cron)]
-    but: list[Annotated[Severity, BeforeValidator(fields.severity)]] = [Severity.CRITICAL]
+    but: AnyOf[Annotated[Severity, BeforeValidator(fields.severity)]] = frozenset({Severity.CRITICAL})
 
 
 class QuietTable(Table):
     since: Annotated[time, BeforeValidator(hours.hour), Field(alias="from")]
     until: Annotated[time, BeforeValidator(hours.hour), Field(alias="to")]
-    days: list[Annotated[int, BeforeValidator(hours.day)]] = []
+    days: AnyOf[Annotated[int, BeforeValidator(hours.day)]] = frozenset()
 
 
 class ThrottleTable(Table):
@@ -156,17 +162,17 @@ class TargetTable(Table):
 
 
 class RouteTable(NotificationTable):
-    targets: Annotated[list[Id], Field(min_length=1)]
-    rules: list[Id] = []
-    severities: list[Annotated[Severity, BeforeValidator(fields.severity)]] = []
-    tags: list[Filled] = []
-    feeds: list[Filled] = []
-    languages: list[Annotated[str, AfterValidator(fields.language)]] = []
+    targets: Some[Id]
+    rules: AnyOf[Id] = frozenset()
+    severities: AnyOf[Annotated[Severity, BeforeValidator(fields.severity)]] = frozenset()
+    tags: AnyOf[Filled] = frozenset()
+    feeds: Items[Filled] = ()
+    languages: AnyOf[Annotated[str, AfterValidator(fields.language)]] = frozenset()
 
 
 class GroupTable(Table):
     id: Id
-    targets: Annotated[list[Id], Field(min_length=1)]
+    targets: Some[Id]
 
 
 class OperatorsTable(Table):
@@ -211,10 +217,10 @@ LISTS: Mapping[str, type[Table]] = {
 _EXPECTED = {
     "string_type": ("is not text", "put it in quotes"),
     "bool_type": ("is neither true nor false", "write true or false, without quotes"),
-    "list_type": ("is not a list", 'write it in brackets: ["...", "..."]'),
+    "tuple_type": ("is not a list", 'write it in brackets: ["...", "..."]'),
+    "frozen_set_type": ("is not a list", 'write it in brackets: ["...", "..."]'),
     "dict_type": ("is not a table", 'write it in braces: { name = "value" }'),
     "model_type": ("is not a table", 'write it in braces: { key = "value" }'),
-    "too_short": ("is empty", "name at least one"),
 }
 
 

@@ -19,7 +19,7 @@ from worker.evaluate.labels import (
     relabelled,
     unknown_labels,
 )
-from worker.evaluate.mutation import Mutation, count_changes, mutate
+from worker.evaluate.mutation import Mutation, mutants, mutate
 from worker.evaluate.stories import LabelledStory, StoryScore, evaluate_stories, read_headline, read_story
 from worker.evaluate.survey import Firing, Survey, survey, to_label
 
@@ -36,11 +36,11 @@ __all__ = [
     "Survey",
     "Wrong",
     "copies_among",
-    "count_changes",
     "document_of",
     "evaluate_copies",
     "evaluate_rules",
     "evaluate_stories",
+    "mutants",
     "mutate",
     "read_article",
     "read_copy",

@@ -1,190 +1,150 @@
 """Testing the tests: which small changes of a rule do its own `[[rule.test]]` cases notice?
 
-    rule -mutants-> changed rules -its tests-> caught
-                                  -all texts-> the same spans everywhere: no change at all, left out
+| change | of | to |
+|---|---|---|
+| drop | each operand of AND and OR, each side of NEAR and BEFORE | what is left |
+| drop | what NOT and the other proximities forbid; `title:`, `lead:`, `body:`; ATLEAST | what is left |
+| drop | each term of a score, each term of a set that the rule itself names | the others |
+| widen | a distance n; `/s` | 2n + 1, at most 100; `/p` |
+| swap | AND and OR | each other |
 
-DeMillo, Lipton and Sayward, Hints on test data selection (IEEE Computer 11(4), 1978).
+A pattern that is called is dropped whole, or called with changed arguments: its own text has tests of its own.
+(DeMillo, Lipton and Sayward, Hints on test data selection, IEEE Computer 11(4), 1978.)
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 
 from worker.analysis.text import Document, analyse
-from worker.rules import Rule, RuleSet, Test
+from worker.rules import Rule, RuleSet, Score, Test
 from worker.rules.match import excluded, passes
-from worker.rules.query import DatedTerm, Node, Reading, SetRef, TermSet, evaluate, mutants
-from worker.rules.query.nodes import Calls, children, walk, written
+from worker.rules.query import Node, Reading, SetRef, TermSet, evaluate, nodes
+from worker.rules.query.nodes import Calls, Operator, children
+from worker.rules.query.wording import clipped
+
+#: Reaches and what a change makes of them.
+_WIDER: dict[nodes.Reach | None, nodes.Reach] = {n: min(2 * n + 1, 100) for n in range(100)}
+_WIDER |= {nodes.Within(n, unit): nodes.Within(min(2 * n + 1, 100), unit) for n in range(100) for unit in nodes.Unit}
+_WIDER[nodes.Unit.SENTENCE] = nodes.Unit.PARAGRAPH
 
 
 @dataclass(slots=True, kw_only=True)
 class Mutation:
-    """Counts of a rule's mutants that its tests notice, miss, or that change nothing."""
+    """The outcome of a rule's mutants."""
 
-    #: Changes that the tests notice.
+    #: The number of changes that the rule's tests notice.
     caught: int = 0
-    #: Changes that find other words in some text, and that no test notices.
+    #: Changes that find other words in some rule's test, and that no test of this rule notices.
     missed: list[str] = field(default_factory=list)
-    #: Changes that make no difference to any text.
+    #: The number of changes that make no difference to any test's text.
     equal: int = 0
 
-    @property
-    def score(self) -> float | None:
-        """The share of real changes that are caught; None where there is none."""
-        real = self.caught + len(self.missed)
-        return self.caught / real if real else None
-
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """A test of the rule, ready to be judged again and again."""
-
-    case: Test
-    text: "_Text"
-    excluded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    document: Document
-    published: date
-
-    def reading(self, sets: Mapping[str, TermSet]) -> Reading:
-        return Reading(self.document, published=self.published, sets=sets)
-
-
-def _text(case: Test, today: datetime) -> _Text:
-    return _Text(analyse(case.title, case.text, case.language), (case.published or today).date())
-
-
-def mutate(
-    ruleset: RuleSet,
-    corpus: Sequence[tuple[Document, date]],
-    today: datetime,
-    *,
-    ids: Sequence[str] = (),
-    step: Callable[[str], None] = lambda _: None,
-) -> dict[str, Mutation]:
-    """For each rule (or those of `ids`), how many of its mutants its own tests catch.
-
-    A mutant counts if it finds other words than the rule in a text of `corpus` or of any rule's tests. `step` is
-    called with the rule's id after each mutant.
-    """
-    own = [
-        _Text(analyse(t.title, t.text, t.language), (t.published or today).date())
-        for r in ruleset.rules
-        for t in r.tests
-    ]
-    texts = [*own, *(_Text(document, published) for document, published in corpus)]
-    return {rule.id: _Rule(rule, ruleset, texts, today).mutation(step) for rule in _chosen(ruleset, ids)}
-
-
-def count_changes(ruleset: RuleSet, ids: Sequence[str] = ()) -> int:
-    """The number of mutants of all rules, or of those of `ids`: `mutate` calls `step` so often."""
-    return sum(1 for rule in _chosen(ruleset, ids) for _ in _changes(rule, ruleset.sets))
-
-
-def _chosen(ruleset: RuleSet, ids: Sequence[str]) -> list[Rule]:
-    return [rule for rule in ruleset.rules if not ids or rule.id in ids]
-
-
-@dataclass(frozen=True, slots=True)
-class _Changed:
-    """A rule with one change, in its query or in a set."""
+class Mutant:
+    """A rule with one change, in its text or in a set that it names."""
 
     change: str
     rule: Rule
-    #: The set that lost a term, and that term.
-    lost: tuple[str, DatedTerm] | None = None
+    sets: Mapping[str, TermSet]
+    #: The term that a set lost.
+    lost: Node | None = None
 
 
-class _Rule:
-    """One rule under test; readings keep the answers of what a change leaves as it was."""
-
-    def __init__(self, rule: Rule, ruleset: RuleSet, texts: Sequence[_Text], today: datetime) -> None:
-        self._rule, self._sets = rule, ruleset.sets
-        self._readings = [(text, text.reading(ruleset.sets)) for text in texts]
-        self._trials: list[tuple[_Trial, Reading]] = []
-        for case in rule.tests:
-            text = _text(case, today)
-            reading = text.reading(ruleset.sets)
-            kept_out = rule.id in excluded(ruleset, reading)
-            self._trials.append((_Trial(case, text, kept_out), reading))
-
-    def mutation(self, step: Callable[[str], None]) -> Mutation:
-        done = Mutation()
-        for changed in _changes(self._rule, self._sets):
-            sets = self._without(changed)
-            if self._caught(changed, sets):
-                done.caught += 1
-            elif self._differs(changed, sets):
-                done.missed.append(changed.change)
-            else:
-                done.equal += 1
-            step(self._rule.id)
-        return done
-
-    def _without(self, changed: _Changed) -> Mapping[str, TermSet] | None:
-        """The sets, if the change is in one of them."""
-        if changed.lost is None:
-            return None
-        name, lost = changed.lost
-        kept = tuple(term for term in self._sets[name].terms if term is not lost)
-        return {**self._sets, name: replace(self._sets[name], terms=kept)}
-
-    def _caught(self, changed: _Changed, sets: Mapping[str, TermSet] | None) -> bool:
-        return not all(
-            passes(changed.rule, trial.case, trial.text.reading(sets) if sets else reading, excluded=trial.excluded)
-            for trial, reading in self._trials
-        )
-
-    def _differs(self, changed: _Changed, sets: Mapping[str, TermSet] | None) -> bool:
-        """Tells whether it finds other words in any text."""
-        for text, reading in self._readings:
-            if changed.lost is not None and reading.answer(changed.lost[1].term) is None:
-                continue  # what the set lost does not stand here
-            after = _found(changed.rule, text.reading(sets) if sets else reading)
-            if after != _found(self._rule, reading):
-                return True
-        return False
+def mutate(ruleset: RuleSet, today: datetime, ids: Collection[str]) -> Iterator[tuple[str, Mutation]]:
+    """Each of the rules `ids`, and the outcome of its mutants."""
+    documents = {case: analyse(case.title, case.text, case.language) for rule in ruleset.rules for case in rule.tests}
+    for rule in ruleset.rules:
+        if rule.id in ids:
+            yield rule.id, _tried(rule, ruleset, documents, today)
 
 
-def _changes(rule: Rule, sets: Mapping[str, TermSet]) -> Iterator[_Changed]:
-    if rule.query is not None:
-        yield from (_Changed(m.change, replace(rule, query=m.query)) for m in mutants(rule.query, rule.calls))
-    for number, weight in enumerate(rule.score.terms if rule.score else ()):
-        assert rule.score is not None
-        rest = rule.score.terms[:number] + rule.score.terms[number + 1 :]
-        changed = replace(rule, score=replace(rule.score, terms=rest))
-        yield _Changed(f"drop {written(weight.query, rule.calls)} of the score", changed)
-    for name in sorted(_sets_named(rule)):
-        for term in sets[name].terms if len(sets[name].terms) > 1 else ():
-            yield _Changed(f"drop {term.term} of @{name}", rule, (name, term))
+def _tried(rule: Rule, ruleset: RuleSet, documents: Mapping[Test, Document], today: datetime) -> Mutation:
+    def read(case: Test, sets: Mapping[str, TermSet]) -> Reading:
+        return Reading(documents[case], published=(case.published or today).date(), sets=sets)
 
-
-def _sets_named(rule: Rule) -> set[str]:
-    """The sets that the rule's own text names, those that only a pattern names left out."""
-    queries = [rule.query, *(term.query for term in (rule.score.terms if rule.score else ()))]
-    nodes = (node for query in queries if query is not None for node in _own(query, rule.calls))
-    return {node.name for node in nodes if isinstance(node, SetRef)}
-
-
-def _own(node: Node, calls: Calls) -> Iterator[Node]:
-    """`node` and all below it that the rule itself says: of a call of a pattern, only the arguments."""
-    if calls and (call := calls.get(node)) is not None:
-        for argument in call.arguments.values():
-            yield from walk(argument)
-        return
-    yield node
-    for below in children(node):
-        yield from _own(below, calls)
+    before = {case: read(case, ruleset.sets) for case in documents}
+    found = {case: _found(rule, reading) for case, reading in before.items()}
+    kept_out = {case for case in rule.tests if rule.id in excluded(ruleset, before[case])}
+    done = Mutation()
+    for mutant in mutants(rule, ruleset.sets):
+        after = dict(before)
+        if mutant.lost is not None:
+            holding = (case for case, reading in before.items() if reading.answer(mutant.lost) is not None)
+            after |= {case: read(case, mutant.sets) for case in holding}
+        if not all(passes(mutant.rule, case, after[case], excluded=case in kept_out) for case in rule.tests):
+            done.caught += 1
+        elif any(_found(mutant.rule, reading) != found[case] for case, reading in after.items()):
+            done.missed.append(mutant.change)
+        else:
+            done.equal += 1
+    return done
 
 
 def _found(rule: Rule, reading: Reading) -> object:
     """A rule's proof in a text: the spans of its query, and the terms of its score that hold."""
     spans = evaluate(rule.query, reading) if rule.query is not None else ()
-    return spans, [term for term in (rule.score.terms if rule.score else ()) if _holds(term.query, reading)]
+    return spans, [term for term in (rule.score.terms if rule.score else ()) if reading.answer(term.query) is not None]
 
 
-def _holds(query: Node, reading: Reading) -> bool:
-    return reading.answer(query) is not None
+def mutants(rule: Rule, sets: Mapping[str, TermSet]) -> Iterator[Mutant]:
+    """Every change of the table to `rule`, one at a time; each leaves a query that the language allows."""
+    for change, query in _changes(rule.query, rule.calls) if rule.query is not None else ():
+        if _allowed(query):
+            yield Mutant(change, replace(rule, query=query), sets)
+    score, queries = rule.score or Score(terms=(), threshold=0), [] if rule.query is None else [rule.query]
+    for term in score.terms:
+        rest = replace(score, terms=tuple(other for other in score.terms if other is not term))
+        yield Mutant(f"drop {nodes.written(term.query, rule.calls)} of the score", replace(rule, score=rest), sets)
+        queries.append(term.query)
+    for name in sorted({name for query in queries for name in _sets(query, rule.calls)}):
+        for lost in sets[name].terms if len(sets[name].terms) > 1 else ():
+            without = replace(sets[name], terms=tuple(term for term in sets[name].terms if term is not lost))
+            yield Mutant(f"drop {lost.term} of @{name}", rule, {**sets, name: without}, lost.term)
+
+
+def _changes(node: Node, calls: Calls) -> Iterator[tuple[str, Node]]:
+    """Each change of one place in `node`, and what it makes of the whole; not all can be asked."""
+    if calls and (call := calls.get(node)) is not None:
+        for name, argument in call.arguments.items():
+            for change, inner in _changes(argument, {}):
+                yield f"{change}, in {clipped(call.text)}", call.written_out({**call.arguments, name: inner})
+        return
+    text, below = clipped(nodes.written(node, calls)), children(node)
+    match node:
+        case nodes.And(parts):
+            yield f"AND to OR: {text}", nodes.Or(parts)
+        case nodes.Or(parts):
+            yield f"OR to AND: {text}", nodes.And(parts)
+        case nodes.InPart(part=part) | nodes.AtLeast(part=part):
+            yield f"{text} to {clipped(nodes.written(part, calls))}", part
+        case nodes.Proximity(operator=operator, reach=reach) if reach in _WIDER:
+            yield f"widen {operator}/{reach} to /{_WIDER[reach]}", replace(node, reach=_WIDER[reach])
+    negative = isinstance(node, nodes.Proximity) and node.operator not in (Operator.NEAR, Operator.BEFORE)
+    for number, part in enumerate(below):
+        rest = (*below[:number], *below[number + 1 :])
+        if rest and (number or not negative):
+            left = rest[0] if len(rest) == 1 else nodes.Or(rest) if isinstance(node, nodes.Or) else nodes.And(rest)
+            yield f"drop {clipped(nodes.written(part, calls))} of {text}", left
+        for change, inner in _changes(part, calls):
+            kept = iter((*below[:number], inner, *below[number + 1 :]))
+            yield change, nodes.rebuilt(node, lambda _: next(kept))  # noqa: B023 - called here and now
+
+
+def _allowed(query: Node) -> bool:
+    """Tells whether the language has such a query: no condition in a proximity, words beside every NOT."""
+    return nodes.needs_words(query) and all(
+        (isinstance(node, nodes.And) or all(map(nodes.needs_words, children(node))))
+        and (not isinstance(node, nodes.Proximity | nodes.AtLeast) or all(map(nodes.is_expression, children(node))))
+        for node in nodes.walk(query)
+    )
+
+
+def _sets(node: Node, calls: Calls) -> Iterator[str]:
+    """The sets that the rule's own text names: of a call of a pattern, those of the arguments."""
+    call = calls.get(node) if calls else None
+    if isinstance(node, SetRef) and call is None:
+        yield node.name
+    for below in children(node) if call is None else call.arguments.values():
+        yield from _sets(below, calls if call is None else {})

@@ -1,9 +1,7 @@
 """Compiling rule files: every mistake of every file at once, or a whole RuleSet."""
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +9,7 @@ from worker.config.toml import KeyPath, Toml
 from worker.config.toml import parse as parse_toml
 from worker.errors import Problem, UserError
 from worker.model import Severity, Volume
-from worker.rules.patterns import compile_pattern, pattern_tables
+from worker.rules.patterns import compile_pattern, named_sets, pattern_tables, rules_of_tests
 from worker.rules.query import (
     Call,
     DatedTerm,
@@ -30,17 +28,17 @@ from worker.rules.query import (
     parse_term,
     suggestion,
 )
-from worker.rules.query.nodes import And, How, Not, Or, Word, in_language, needs_words, shared, walk
-from worker.rules.ruleset import Alerting, Exclusion, Rule, RuleSet, Score, Test, Weight
+from worker.rules.query.nodes import And, How, Not, Or, Word, in_language, needs_words, shared
+from worker.rules.ruleset import Alerting, Exclusion, Rule, RuleSet, Score, Weight
 from worker.rules.shape import (
     SET_NAME,
     ExclusionShape,
-    PatternShape,
     RuleShape,
     ScoreShape,
     SetShape,
     Table,
     read,
+    sha256,
     tests_of,
 )
 
@@ -106,7 +104,12 @@ class _Compiler:
         sets = {name: self._set(table) for name, table in self._sets.items()}
         for name in self._patterns:
             self._pattern(name, ())
-        called = [rule for name, table in self._patterns.items() for rule in self._calls(name, table)]
+        called = [
+            rule
+            for name, table in self._patterns.items()
+            if (pattern := self._compiled.get(name)) is not None
+            for rule in rules_of_tests(table, pattern, self._known, self._pool, self.problems)
+        ]
         exclusions = [self._exclusion(table) for table in self._exclusions]
         rules = [self._rule(table) for table in self._rules]
         self._check_ids("rule", self._rules)
@@ -120,7 +123,7 @@ class _Compiler:
             sets=sets,
             patterns=dict(self._compiled),
             calls=tuple(called),
-            hash=_sha256([[rule.id, rule.hash] for rule in compiled]),
+            hash=sha256([[rule.id, rule.hash] for rule in compiled]),
         )
 
     def _say(self, toml: Toml, path: KeyPath, message: str, fix: str = "") -> None:
@@ -211,45 +214,6 @@ class _Compiler:
         if pattern is not None:
             self._compiled[name] = pattern
 
-    def _calls(self, name: str, table: Table) -> Iterator[Rule]:
-        """A rule for each way in which the tests of a pattern call it."""
-        shape, _ = read(PatternShape, table.toml, table.path, table.data)
-        pattern = self._compiled.get(name)
-        if shape is None or pattern is None:
-            return
-        tests: dict[str, list[Test]] = {}
-        queries: dict[str, Node] = {}
-        for case, test in zip(shape.test, tests_of(table, shape.test), strict=True):
-            call = f"{name}({', '.join(f'{param} = {text}' for param, text in case.arguments.items())})"
-            path = (*table.test_path(sum(map(len, tests.values()))), "with")
-            if call not in queries:
-                query = self._called(table, path, call)
-                if query is None:
-                    return
-                queries[call] = query
-            tests.setdefault(call, []).append(test)
-        for call, query in queries.items():
-            yield Rule(
-                id=call,
-                name=call,
-                severity=Severity.MEDIUM,
-                query=query,
-                tests=tuple(tests[call]),
-                calls={query: Call(text=call, pattern=pattern, arguments={})},
-                sets=_named([query]),
-                hash=_sha256(table.without_tests()),
-                file=table.toml.file,
-                line=table.line,
-            )
-
-    def _called(self, table: Table, path: KeyPath, call: str) -> Node | None:
-        try:
-            return shared(parse(call, self._known), self._pool)
-        except QueryError as e:
-            for fault in e.faults:
-                self._say(table.toml, path, f"{fault.message} (in {call})", fault.fix)
-            return None
-
     def _set(self, table: Table) -> TermSet:
         shape, problems = read(SetShape, table.toml, table.path, table.data)
         self.problems.extend(problems)
@@ -305,18 +269,18 @@ class _Compiler:
             id=shape.id,
             name=shape.name or shape.id,
             severity=shape.severity,
-            languages=frozenset(shape.languages or ()),
-            feeds=frozenset(shape.feeds or ()),
-            tags=frozenset(shape.tags or ()),
+            languages=frozenset(shape.languages),
+            feeds=frozenset(shape.feeds),
+            tags=frozenset(shape.tags),
             max_age=shape.max_age,
-            alert=_alerting(shape),
+            alert=Alerting(**dict(shape.alert)),
             volume=_volume(shape),
             query=query,
             score=score,
             tests=tuple(tests_of(table, shape.test)),
             calls=self._calls_in(table),
             places=_places(table),
-            sets=_named(queries),
+            sets=named_sets(queries),
             hash=self._hash(table, shape.id, queries),
             file=table.toml.file,
             line=table.line,
@@ -341,7 +305,7 @@ class _Compiler:
 
     def _check_languages(self, table: Table, shape: RuleShape | None) -> None:
         """Terms for a language that the rule does not read can never match."""
-        read_in = shape.languages if shape is not None else None
+        read_in = shape.languages if shape is not None else ()
         for path, source in (item for key in ("when", "any", "all", "none") for item in table.at(key)):
             for at, language in languages(source):
                 if read_in and language not in read_in:
@@ -360,10 +324,10 @@ class _Compiler:
         texts = [str(table.without_tests()), *(str(exclusion.data) for exclusion in naming)]
         called = set[str]().union(*(calls(text) for text in texts)) & self._compiled.keys()
         called |= {other for name in called for other in self._compiled[name].patterns}
-        used = set(_named(queries)) | {set_name for name in called for set_name in self._compiled[name].sets}
+        used = set(named_sets(queries)) | {set_name for name in called for set_name in self._compiled[name].sets}
         for text in texts[1:]:
             used.update(re.findall(r"@([a-z0-9_-]+)", text))
-        return _sha256(
+        return sha256(
             {
                 "rule": table.without_tests(),
                 "patterns": {name: self._patterns[name].without_tests() for name in sorted(called)},
@@ -380,13 +344,6 @@ def _places(table: Table) -> dict[tuple[str, str], Problem]:
     found = [(what, path, name) for what in ("feed", "tag", "language") for path, name in table.at(f"{what}s")]
     found += [("target", path, name) for path, name in own.at("to")]
     return {(what, name): table.toml.pointed(path, "") for what, path, name in found}
-
-
-def _named(queries: Iterable[Node | None]) -> frozenset[str]:
-    """The sets that queries name."""
-    return frozenset(
-        node.name for query in queries if query is not None for node in walk(query) if isinstance(node, SetRef)
-    )
 
 
 def _either(nodes: list[Node]) -> Node:
@@ -411,20 +368,6 @@ def _score(shape: ScoreShape, queries: Iterable[Node | None]) -> Score:
     )
 
 
-def _alerting(shape: RuleShape) -> Alerting:
-    alert = shape.alert
-    return Alerting(
-        to=tuple(alert.to or ()),
-        key=alert.key,
-        realert=alert.realert,
-        follow_up=None if alert.follow_up is None else tuple(alert.follow_up),
-    )
-
-
 def _volume(shape: RuleShape) -> Volume | None:
     asked = shape.volume
     return None if asked is None else Volume(at_least=asked.at_least, per=asked.window, times=asked.times)
-
-
-def _sha256(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()

@@ -1,16 +1,16 @@
 """Patterns: named queries with parameters, as rule files write them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from worker.config.toml import KeyPath, Toml
 from worker.errors import Problem
 from worker.model import Severity
-from worker.rules.query import Known, Pattern, QueryError, SetRef, calls, parse, parse_body
-from worker.rules.query.nodes import Param, in_language, walk
-from worker.rules.ruleset import Rule, RuleSet
-from worker.rules.shape import PATTERN_NAME, PatternShape, Table, read
+from worker.rules.query import Call, Known, Node, Pattern, QueryError, SetRef, calls, parse, parse_body
+from worker.rules.query.nodes import Param, in_language, shared, walk
+from worker.rules.ruleset import Rule, RuleSet, Test
+from worker.rules.shape import PATTERN_NAME, PatternShape, Table, read, sha256, tests_of
 
 
 def pattern_tables(toml: Toml, data: dict[str, Any], problems: list[Problem]) -> Iterator[tuple[str, Table]]:
@@ -69,13 +69,51 @@ def compile_pattern(name: str, table: Table, known: Known, problems: list[Proble
         body=body,
         about=shape.about or "",
         patterns=frozenset(others).union(*(known.patterns[other].patterns for other in others)),
-        sets=frozenset(node.name for node in walk(body) if isinstance(node, SetRef)),
+        sets=named_sets([body]),
         place=table.place,
     )
+
+
+def rules_of_tests(
+    table: Table, pattern: Pattern, known: Known, pool: dict[Node, Node], problems: list[Problem]
+) -> Iterator[Rule]:
+    """A rule for each way in which the tests of a pattern call it; `pool` is that of `shared`."""
+    shape, _ = read(PatternShape, table.toml, table.path, table.data)
+    tests: dict[str, list[Test]] = {}
+    queries: dict[str, Node] = {}
+    for number, (case, test) in enumerate(zip(shape.test, tests_of(table, shape.test), strict=True)):
+        call = f"{pattern.name}({', '.join(f'{param} = {text}' for param, text in case.arguments.items())})"
+        try:
+            queries[call] = queries.get(call) or shared(parse(call, known), pool)
+        except QueryError as e:
+            path = (*table.test_path(number), "with")
+            problems.extend(table.toml.pointed(path, f"{fault.message} (in {call})", fault.fix) for fault in e.faults)
+            return
+        tests.setdefault(call, []).append(test)
+    for call, query in queries.items():
+        yield Rule(
+            id=call,
+            name=call,
+            severity=Severity.MEDIUM,
+            query=query,
+            tests=tuple(tests[call]),
+            calls={query: Call(text=call, pattern=pattern, arguments={})},
+            sets=named_sets([query]),
+            hash=sha256(table.without_tests()),
+            file=table.toml.file,
+            line=table.line,
+        )
 
 
 def called(ruleset: RuleSet, call: str) -> Rule:
     """A rule that asks for a call of one of the set's patterns, and is known by it; raises QueryError."""
     query = parse(call, Known(sets=ruleset.sets, patterns=ruleset.patterns))
-    sets = frozenset(node.name for node in walk(query) if isinstance(node, SetRef))
+    sets = named_sets([query])
     return Rule(id=call, name=call, severity=Severity.MEDIUM, query=query, sets=sets, hash="", file="", line=0)
+
+
+def named_sets(queries: Iterable[Node | None]) -> frozenset[str]:
+    """The sets that queries name."""
+    return frozenset(
+        node.name for query in queries if query is not None for node in walk(query) if isinstance(node, SetRef)
+    )

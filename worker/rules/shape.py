@@ -1,5 +1,7 @@
 """The shape of a rule file, checked by pydantic; what its texts mean is checked by `compile`."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,13 +67,18 @@ def _window(value: timedelta) -> timedelta:
     return value
 
 
+def _named(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names:
+        raise ValueError("the list is empty", "name at least one, or drop the line")
+    return names
+
+
 def _term(value: object) -> object:
     return {"term": value} if isinstance(value, str) else value
 
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
-Names = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-Languages = Annotated[list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]], Field(min_length=1)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AfterValidator(_named)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Terms = Annotated[list[Text], Field(min_length=1)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -110,10 +117,10 @@ class SetShape(Shape):
 class AlertShape(Shape):
     """`[rule.alert]`."""
 
-    to: Names | None = None
+    to: Names = ()
     key: Literal["story", "article"] | None = None
     realert: Duration | None = None
-    follow_up: list[Literal["correction", "new-source", "development"]] | None = None
+    follow_up: tuple[Literal["correction", "new-source", "development"], ...] | None = None
 
 
 class VolumeShape(Shape):
@@ -201,11 +208,11 @@ class RuleShape(Shape):
     id: str = Field(pattern=ID)
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     severity: Severity = Severity.MEDIUM
-    languages: Languages | None = None
+    languages: Annotated[tuple[Language, ...], AfterValidator(_named)] = ()
     #: What its terms are written for, but those that name a language of their own.
     language: Language | None = None
-    feeds: Names | None = None
-    tags: Names | None = None
+    feeds: Names = ()
+    tags: Names = ()
     max_age: Duration | None = None
     when: Text | None = None
     any: Terms | None = None
@@ -265,8 +272,13 @@ def _problem(shape: type[Shape], toml: Toml, path: KeyPath, error: Mapping[str, 
             # What is wrong and, where more is to be said, the fix.
             message, *fix = error["ctx"]["error"].args
             return toml.pointed((*path, *where), message, *fix)
-    words = str(error["msg"]).removeprefix("Input ")
+    words = str(error["msg"]).removeprefix("Input ").replace("valid tuple", "valid list")
     return toml.pointed((*path, *_without_key_mark(where)), f"`{name}` {words}" if name else words)
+
+
+def sha256(data: Any) -> str:
+    """Hex digest of data as TOML gives it."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 def _without_key_mark(where: KeyPath) -> KeyPath:

@@ -12,7 +12,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
 if TYPE_CHECKING:
-    from worker.store import Store
     from worker.store.upkeep import Heartbeat
 
 
@@ -53,16 +52,6 @@ def age(tick: datetime, now: datetime, *, turned: float | None, booted: str) -> 
 def age_of(beat: "Heartbeat", now: datetime) -> timedelta:
     """The age of a stored tick."""
     return age(beat.tick, now, turned=beat.turned, booted=beat.boot)
-
-
-def is_alive(store: "Store", now: datetime) -> bool:
-    """True where a worker ticked a moment ago. A clock that was stepped does not make it dead."""
-    # Here, because health reads the clock every half minute and has no other use for the store's libraries.
-    from worker.store import upkeep
-
-    with store.read() as tx:
-        beat = upkeep.heartbeat(tx)
-    return beat is not None and age_of(beat, now) < LATE_AFTER
 
 
 class Steps:

@@ -145,11 +145,6 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(_feed.c.lease_until.is_(None), _feed.c.lease_until <= now)
 
 
-def state(tx: Tx, key: str) -> FeedState:
-    """The feed's state at the start of a poll."""
-    return states(tx, [key])[0]
-
-
 def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
     """The states of these feeds at the start of polls; KeyError for one without a state."""
     rows = {row.key: row for row in tx.execute(_STATES, {"keys": list(keys)})}

@@ -64,11 +64,6 @@ def suppressed(tx: Tx, reasons: Collection[Suppression], since: datetime) -> tup
     return _decided(tx, _obligation.c.suppression.in_(list(reasons)), _obligation.c.created >= since)
 
 
-def of_ids(tx: Tx, ids: Collection[int]) -> tuple[Decided, ...]:
-    """Those of these ids."""
-    return _decided(tx, _obligation.c.id.in_(list(ids)))
-
-
 def _decided(tx: Tx, *where: sa.ColumnElement[bool]) -> tuple[Decided, ...]:
     joined = (
         _obligation.join(_match, _match.c.id == _obligation.c.match_id)

@@ -11,9 +11,6 @@ from importlib.resources import files
 from typing import Any
 from xml.sax.saxutils import escape
 
-URL = "veille:sample"
-MEDIA_TYPE = "application/rss+xml"
-
 _SITE = "https://veille.example"
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
 _DC = "http://purl.org/dc/elements/1.1/"

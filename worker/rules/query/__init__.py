@@ -2,7 +2,6 @@
 
 from worker.rules.query.evaluate import Reading, evaluate
 from worker.rules.query.explain import Explained, Miss, decisive, distance, explain, nearest
-from worker.rules.query.mutants import Mutant, mutants
 from worker.rules.query.nodes import Call, DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
 from worker.rules.query.presearch import Candidates, Presearch
 from worker.rules.query.spans import MAX_SPANS, Span, first_spans
@@ -28,7 +27,6 @@ __all__ = [
     "Fault",
     "Known",
     "Miss",
-    "Mutant",
     "Node",
     "Pattern",
     "Presearch",
@@ -47,7 +45,6 @@ __all__ = [
     "explain",
     "first_spans",
     "languages",
-    "mutants",
     "nearest",
     "parse",
     "parse_body",
