@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def site(tmp_path: Path, feedserver, veille) -> Site:
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is like enough to join."""
-    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
+    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
 
 
 def number(veille, site: Site, title: str) -> int:
@@ -70,7 +71,7 @@ def test_hands(veille, site: Site) -> None:
     assert "is story" in veille("stories", "merge", done["from"], done["to"], site=site).out
     assert story(veille, site, two)["id"] == story(veille, site, one)["id"]
     place = story(veille, site, other)["id"]
-    assert f"story {place} now" in veille("stories", "move", two, place, site=site).out
+    assert f"now of story {place}" in veille("stories", "move", two, place, site=site).out
     assert story(veille, site, two)["id"] == place
     assert veille("stories", "merge", place, place, site=site).code == 1
     assert "adds up" in veille("ledger", site=site).out
