@@ -72,7 +72,7 @@ NOT_FOR_PROGRAMS = {("run",), ("feeds", "export")}
 BROKEN = {
     "unset secret": ('[watch]\nheartbeat_url = "https://x.example/${NEVER_SET}"\n', "heartbeat_url", "set NEVER_SET"),
     "unknown key": ('[retention]\nartikles = "30d"\n', "artikles", "did you mean"),
-    "no TOML": ('[retention]\narticles = 30d"\n', "30d", "correct it"),
+    "no TOML": ('[retention]\narticles = 30d"\n', "30d", "write one setting on a line"),
 }
 
 

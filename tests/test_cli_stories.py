@@ -10,6 +10,8 @@ from rig import Item, Site, rss
 from test_pipeline_rejudging import OTHER
 from test_story_alerts import ACCOUNTS
 
+from worker.cli.show import terminal
+
 ITEMS = [
     Item("1", "Hun Sen en visite à Vientiane", ACCOUNTS[0]),
     Item("2", "Hun Sen à Vientiane", ACCOUNTS[1]),
@@ -53,6 +55,29 @@ def test_a_number_shows_a_story_as_ever(veille, site: Site) -> None:
     assert "Hun Sen" in veille("stories", site=site).out
     assert veille("stories", 99, site=site).code == 1
     assert veille("stories", "splot", site=site).code == 2
+
+
+def test_no_hour_is_shown_of_an_article_known_to_the_month(veille, site: Site) -> None:
+    """The articles that ship have a year and a month; those of a feed have the hour."""
+    found = {one["title"]: one for one in json.loads(veille("stories", "--json", site=site).out)}
+    archived = next(one for title, one in found.items() if "9e consultation" in title)
+    assert (archived["first_seen"], archived["last_seen"]) == ("2025-07", "2025-07")
+    assert "T" in found[ITEMS[0].title]["last_seen"]
+    shown = json.loads(veille("stories", archived["id"], "--json", site=site).out)
+    assert [line["published"] for line in shown["timeline"]] == ["2025-07"]
+    assert "2025-07 to 2025-07" in veille("stories", archived["id"], site=site).out
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 2), (140, 1)])
+def test_a_title_has_a_line_of_its_own_where_there_is_little_room(
+    veille, site: Site, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
+) -> None:
+    """At 80 columns below its number; where there is room in a column."""
+    monkeypatch.setattr(terminal.out, "width", columns)
+    number_of = str(number(veille, site, ITEMS[2].title))
+    rows = veille("articles", site=site).out.splitlines()
+    at = next(at for at, row in enumerate(rows) if row.startswith(f"{number_of} "))
+    assert ITEMS[2].title in rows[at + lines - 1]
 
 
 def test_hands(veille, site: Site) -> None:

@@ -219,8 +219,8 @@ def story(one: stories.StoredStory) -> Facts:
     return {
         "id": one.id,
         "title": one.title,
-        "first_seen": one.first_seen,
-        "last_seen": one.last_seen,
+        "first_seen": times.known(one.first_seen, one.first_precision),
+        "last_seen": times.known(one.last_seen, one.last_precision),
         "articles": one.articles,
         "outlets": list(one.outlets),
         "merged_into": one.merged_into,
@@ -234,7 +234,7 @@ def timeline(tx: Tx, one: stories.StoredStory) -> Facts:
         "timeline": [
             {
                 "article": line.article_id,
-                "published": line.published,
+                "published": times.known(line.published, line.precision),
                 "source": line.source,
                 "title": line.title,
                 "duplicate_of": line.of_id,

@@ -53,6 +53,9 @@ def headline(tx: Tx, delivery_id: int, subject: str) -> dict[str, str | int]:
     draft = deliveries.draft(tx, delivery_id)
     carried = ledger.matches_of_delivery(tx, delivery_id)
     collects = draft.collects if draft else ""
+    if draft and draft.notice is None and draft.after is not None and not carried:
+        # Somebody's answer, which stands below an alert: its title is the alert's.
+        return headline(tx, draft.after, subject) | {"kind": "answer to", "severity": "", "articles": 1}
     if not carried:
         return {"kind": collects.partition(":")[0], "severity": "", "title": subject, "source": "", "articles": 0}
     article_id, occasion, found = max(carried, key=lambda one: one[2].severity.rank)
