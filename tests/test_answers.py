@@ -121,7 +121,7 @@ async def test_without_a_public_url_messages_carry_no_links(desk: Desk) -> None:
 
 
 async def test_a_title_cannot_write_into_the_page(desk: Desk) -> None:
-    """What an article calls itself is shown as text."""
+    """An article's title is shown as text."""
     publish(desk, A, ACCOUNTS[0], title="<script>Hun Sen en visite</script>")
     await desk.pass_()
     (link, *_) = re.findall(r"https://veille\.example\.org(/answer/\S+)", plain(mails(desk)[0]))

@@ -162,7 +162,7 @@ def test_words_that_fit_several_articles_are_refused(veille, site: Site, words: 
 
 
 def test_review_lists_and_sends(veille, site: Site) -> None:
-    """What is sent is no longer listed; a number that is not is refused, and so is none at all."""
+    """An alert that was sent is no longer listed; a number that is not listed is refused, and so is none at all."""
     assert "nothing to review" in veille("review", site=site).out
     article = number(veille, site, ITEMS[2].title)
     with sqlite3.connect(site.folder / "veille.db") as db:

@@ -97,7 +97,7 @@ def test_strong_pairs_are_counted_beside_all() -> None:
 
 
 def test_a_group_is_measured_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is strong, all pairs are weak: they count as pairs, and none as a strong one."""
+    """Pairs are all weak if nothing is strong: they count as pairs, and none as a strong one."""
     monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
     score = evaluate_stories(store, labelled_in(OWN)[:30], NOW)
     assert (score.strong_recall, score.strong_precision, score.strong_stories) == (0, None, 30)

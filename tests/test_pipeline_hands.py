@@ -1,4 +1,4 @@
-"""What people decide of stories, on both databases; and what later decisions make of it."""
+"""Decisions of people on stories, on both databases; and what later decisions make of them."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -383,7 +383,7 @@ async def test_a_copy_put_apart_from_its_original_is_told(desk: Desk) -> None:
 
 
 async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
-    """What waits is looked at before it is sealed, and is of that story now."""
+    """A waiting message is looked at before it is sealed, and is of that story now."""
     await told(desk, (A, ACCOUNTS[0]))
     with desk.store.write() as tx:
         answering.mute(tx, 1, desk.now, author="ana")

@@ -176,7 +176,7 @@ def test_a_weak_likeness_points_to_the_root(store: Store, weak: None) -> None:
 
 
 def test_a_group_is_found_whole(store: Store, weak: None) -> None:
-    """What shares terms with one of its stories is compared with all of them."""
+    """An article that shares terms with one story of a group is compared with all of them."""
     first, second = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
     with store.write() as tx:
         # The root is found by no key of its own any more.

@@ -67,7 +67,7 @@ def test_terms(text: str, expected: dict[str, Kind]) -> None:
 
 
 def test_places_are_one_in_both_languages() -> None:
-    """What French calls Thaïlande and English Thailand is the same term."""
+    """Places that French calls Thaïlande and English Thailand are the same term."""
     assert terms("", "a en Thaïlande") == terms("", "a in Thailand", "en") == {"@TH": C}
 
 
@@ -275,7 +275,7 @@ def test_what_is_like_but_not_enough_points(strength: Callable[[float], None]) -
 
 
 def test_a_later_account_makes_a_pointer_strong(strength: Callable[[float], None]) -> None:
-    """When it joins one of the two, and all pairs of both are like enough in the mean, they are one."""
+    """An account that joins one of the two makes them one if all pairs of both are like enough in the mean."""
     strength(1000)
     stream = Stream()
     stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)

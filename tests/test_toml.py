@@ -160,7 +160,7 @@ def test_what_can_be_read_of_a_broken_file(raw: bytes, data: dict[str, object], 
 
 
 def test_byte_order_mark_and_windows_lines():
-    """What editors on Windows write is read."""
+    """Files of editors on Windows are read."""
     parsed = toml.parse("x.toml", b"\xef\xbb\xbfa = 1\r\nb = 2\r\n")
     assert (parsed.data, parsed.place(("b",))) == ({"a": 1, "b": 2}, (2, 5))
 
