@@ -14,7 +14,7 @@ from worker.runtime import logs
 
 
 class Run(SimpleNamespace):
-    """What a command came to."""
+    """A command's outcome."""
 
     code: int
     out: str

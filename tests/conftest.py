@@ -83,7 +83,7 @@ class _Whole(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """How tests are shared out, whatever `--dist` says."""
+    """The sharing out of tests among workers, whatever `--dist` says."""
     return _Whole(config, log)
 
 

@@ -79,7 +79,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 class Web:
-    """What every URL answers."""
+    """Answers for every URL."""
 
     def __init__(self) -> None:
         self.pages: dict[str, httpx.Response | Handler] = {}
@@ -225,7 +225,7 @@ class Desk:
         return [recipient for recipient, _ in self.attempts]
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """What the database says."""
+        """The rows that the database gives."""
         with self.store.read() as tx:
             return [tuple(row) for row in tx.execute(sa.text(query))]
 

@@ -38,7 +38,7 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What is answered at a path."""
+    """The answer at a path."""
 
     body: bytes = b""
     status: int = 200

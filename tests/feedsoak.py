@@ -259,7 +259,7 @@ def waiting() -> float:
 
 @dataclass
 class Watched:
-    """What is measured meanwhile, ten times a second."""
+    """Measurements meanwhile, ten times a second."""
 
     #: Seconds by which the loop came late.
     lags: list[float] = field(default_factory=list)
@@ -319,7 +319,7 @@ async def soak(folder: Path, seconds: float, feeds: int) -> dict[str, Any]:
 
 
 def oracle(served: Served, stored: set[str], sink: Sink, began: float) -> dict[str, Any]:
-    """What is owed, by what the server sent and the items' own words, against what was stored and told."""
+    """The alerts due by what the server sent and the items' own words, against what was stored and sent."""
     told = Counter(name for _, name in sink.took)
     seen = {f"Z{feed}N{n}" for feed, sent in served.items() for first, last in sent for n in range(first, last + 1)}
     # What stood in the first document is no news; what slid past between two polls was never served.
@@ -348,7 +348,7 @@ def _may_be_told(name: str, news: dict[int, range]) -> bool:
 
 
 def figures(watched: Watched, canary: Sequence[float]) -> dict[str, Any]:
-    """How it went meanwhile; memory as the mean of five seconds."""
+    """Figures of the run; memory as the mean of five seconds."""
     lags, own, memory, quarter = sorted(watched.lags), sorted(watched.own), watched.memory, len(watched.memory) // 4
     used = resource.getrusage(resource.RUSAGE_SELF)
     canary = [moment for moment in canary if moment > canary[-1] / 4]
@@ -366,7 +366,7 @@ def figures(watched: Watched, canary: Sequence[float]) -> dict[str, Any]:
 
 
 async def _drained(store: Any) -> int:
-    """What is still to be done when nothing more is being done."""
+    """The work that is left when nothing more is being done."""
     left, since = _left(store), time.monotonic()
     while left and time.monotonic() - since < PATIENCE:
         await asyncio.sleep(0.2)

@@ -49,7 +49,7 @@ def start(*words: str, environ: Mapping[str, str], log: Path) -> "Worker":
 
 
 class Worker:
-    """What tests use of subprocess.Popen, for a forked process."""
+    """The part of subprocess.Popen that tests use, for a forked process."""
 
     def __init__(self, words: tuple[str, ...], environ: Mapping[str, str], out: Path, err: Path) -> None:
         self.args = words

@@ -70,7 +70,7 @@ def name_of(text: str) -> str:
 
 
 def is_told(item: Item) -> bool:
-    """What rig.RULES says, read word by word: a visit at most twelve words from Hun Sen."""
+    """The meaning of rig.RULES, read word by word: a visit at most twelve words from Hun Sen."""
     for part in (item.title, item.text):
         words = re.findall(r"\w+", part)
         names = [n for n in range(len(words)) if words[n : n + 2] == ["Hun", "Sen"]]
@@ -197,7 +197,7 @@ class Loopback:
     # --- feeds ---------------------------------------------------------------------------------------------------
 
     def path(self, name: str) -> str:
-        """Where the server has that feed."""
+        """The path at which the server has that feed."""
         return f"/{name}?key={SECRET}URL"
 
     def feed(self, name: str, url: str = "", **more: Any) -> Feed:
@@ -348,7 +348,7 @@ class Loopback:
     # --- what came of it -----------------------------------------------------------------------------------------
 
     def state(self, name: str, column: str) -> Any:
-        """What the store knows of a feed."""
+        """The store's state of a feed."""
         return self.desk.one(f"SELECT {column} FROM feed WHERE name = '{name}'")
 
     def entries(self, name: str) -> list[dict[str, Any]]:
@@ -359,7 +359,7 @@ class Loopback:
         return [json.loads(parsed) for (parsed,) in rows]
 
     def notices(self) -> list[str]:
-        """What the operators were told."""
+        """The notices that the operators got."""
         return [row[0] for row in self.desk.rows("SELECT subject FROM delivery WHERE collects = 'notice' ORDER BY id")]
 
     def posted(self) -> list[str]:
@@ -367,7 +367,7 @@ class Loopback:
         return [json.loads(post.body)["text"] for post in self.sink.received]
 
     def was_told(self, item: Item) -> bool:
-        """Whether Slack has it."""
+        """True if Slack has it."""
         return any(name_of(item.title) in text for text in self.posted())
 
     def ledger(self) -> list[Obliged]:

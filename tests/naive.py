@@ -291,7 +291,7 @@ class Naive:
         return spans - {frozenset()}
 
     def same(self, word, n, language):
-        """Whether the word of a term, written for that language, is the text's word n."""
+        """True if the word of a term, written for that language, is the text's word n."""
         part, folded, start, end = self.words[n][:4]
         wanted = _plain(word.text)
         if word.how is How.EXACT:
@@ -310,12 +310,12 @@ class Naive:
         return folded == wanted or (inflected and (folded == f"{wanted}s" or not self.name(n)))
 
     def before(self, n):
-        """What stands in the text between word n and the one before it in its part."""
+        """The text between word n and the one before it in its part."""
         part, start = self.words[n][0], self.words[n][2]
         return self.parts[part][self.words[n - 1][3] if n and self.words[n - 1][0] == part else 0 : start]
 
     def name(self, n):
-        """Whether word n is capitalised within a sentence, in a line that is not all so."""
+        """True if word n is capitalised within a sentence, in a line that is not all so."""
         part, _, start, end, sentence, _ = self.words[n]
         begins = n == 0 or self.words[n - 1][4] != sentence or any(mark in self.before(n) for mark in ":–«•")
         if not self.parts[part][start:end].istitle() or begins:
@@ -327,7 +327,7 @@ class Naive:
         return not (titled and all(w[0].isupper() or len(w) < 5 for w in words if not w[0].isdigit()))
 
     def reflexive(self, n):
-        """Whether a pronoun stands before the verb, with at most being between: s'est rendu, se rendra."""
+        """True if a pronoun stands before the verb, with at most being between: s'est rendu, se rendra."""
         for back in range(5):
             at = n - back
             if at < 0 or self.words[at][4] != self.words[n][4]:
@@ -341,7 +341,7 @@ class Naive:
         return False
 
     def called(self, node):
-        """What the parameters of a call stand for."""
+        """The arguments of a call, by parameter."""
         return {name: (argument, self.given) for name, argument in node.arguments}
 
     def among(self, given, answer):
@@ -390,7 +390,7 @@ class Naive:
         return found
 
     def hit(self, node, a, b):
-        """Whether b stands to a as the operator asks, parts and shared words aside."""
+        """True if b stands to a as the operator asks, parts and shared words aside."""
         between = max(min(b) - max(a), min(a) - max(b)) - 1
         overlap = min(a) <= max(b) and min(b) <= max(a)
         if node.operator is Operator.WITHOUT:
@@ -431,7 +431,7 @@ class Naive:
 
 
 def _apart(spans, count):
-    """Whether `count` of the spans share no word."""
+    """True if `count` of the spans share no word."""
     return count == 0 or any(
         _apart([other for other in spans[n + 1 :] if not other & span], count - 1) for n, span in enumerate(spans)
     )

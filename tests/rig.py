@@ -119,7 +119,7 @@ class Site:
         return done
 
     def json(self, *words: str) -> dict:
-        """What a command prints with `--json`."""
+        """The value that a command prints with `--json`."""
         return json.loads(self.veille(*words, "--json").stdout)
 
     def poll(self) -> dict:

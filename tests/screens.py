@@ -244,7 +244,7 @@ def _run(folder: Path, width: int) -> str:
 
 
 def _shot(words: Sequence[str], folder: Path, width: int, until: str = "") -> str:
-    """What a command writes to a terminal of so many columns; with `until`, it is interrupted once it has said that."""
+    """The text that a command writes to a terminal of so many columns; with `until`, it is interrupted after that."""
     pid, terminal = pty.fork()
     if pid == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))

@@ -28,7 +28,7 @@ CERTIFICATE = Path(__file__).parent / "data" / "localhost.pem"
 
 
 class Act(Enum):
-    """What a server may do instead of answering."""
+    """A server's misbehaviour, instead of an answer."""
 
     #: Say nothing, and keep the connection.
     STALL = auto()
@@ -78,7 +78,7 @@ class SmtpSink:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -244,7 +244,7 @@ class HttpSink:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return int(self._server.server_address[1])
 
     @property
@@ -258,7 +258,7 @@ class HttpSink:
             self._replies = chain(replies, self._replies)
 
     def by_path(self) -> dict[str, list[Request]]:
-        """What was received, by path."""
+        """Messages received, by path."""
         found: dict[str, list[Request]] = defaultdict(list)
         for request in self.received:
             found[request.path].append(request)
@@ -329,7 +329,7 @@ class RawSink:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return int(self._listener.getsockname()[1])
 
     def __enter__(self) -> Self:

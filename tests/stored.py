@@ -1,4 +1,4 @@
-"""What the store's tests put into a store, each through the functions that the jobs use."""
+"""Rows for the store's tests, each put in by the functions that the jobs use."""
 
 import os
 import subprocess
@@ -155,7 +155,7 @@ def match(rule: str = "visit", severity: Severity = Severity.HIGH) -> Match:
 
 
 def owed(rule: str = "visit", recipient: str = "log:a", occasion: str = "first") -> Obligation:
-    """What is to be told."""
+    """An obligation that is to be sent."""
     return Obligation(
         rule_id=rule,
         target_id=recipient.partition(":")[2],
@@ -166,7 +166,7 @@ def owed(rule: str = "visit", recipient: str = "log:a", occasion: str = "first")
 
 
 def suppressed(rule: str = "visit", recipient: str = "log:a", why: Suppression = Suppression.COPY) -> Obligation:
-    """What is not to be told."""
+    """An obligation that is suppressed."""
     return Obligation(
         rule_id=rule,
         target_id=recipient.partition(":")[2],
@@ -240,7 +240,7 @@ def finish(
 
 
 def states(store: Store) -> dict[str, int]:
-    """How many deliveries there are in each state that has any."""
+    """Deliveries counted by state, for each state that has any."""
     with store.read() as tx:
         return {state: n for state, n in deliveries.counts(tx).items() if n}
 

@@ -1,4 +1,4 @@
-"""What a match owes whom, and what becomes of a delivery after an attempt: tables, and what holds for all."""
+"""Obligations of a match, and a delivery's state after an attempt: tables, and properties that always hold."""
 
 from datetime import timedelta
 
@@ -219,7 +219,7 @@ def test_everyone_concerned_is_decided_once(
 def test_a_decision_is_never_taken_twice(
     matches: list[Match], novelty: Novelty, history: History, policy: AlertPolicy, tags: frozenset[str]
 ) -> None:
-    """What was decided, with what was decided just now, leaves nothing to decide."""
+    """A decision that is remembered leaves nothing to decide the second time."""
     pairs = frozenset((o.rule_id, o.recipient) for o in alert(matches, novelty, history, policy, About(tags=tags)))
     after = History(
         decided=history.decided | pairs,

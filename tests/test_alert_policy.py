@@ -1,4 +1,4 @@
-"""How often a story is told, and when: first, follow-ups, digests, quiet hours, throttles, silences, escalations."""
+"""Alerts of a story over time: first, follow-ups, digests, quiet hours, throttles, silences, escalations."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -52,7 +52,7 @@ def decided(
     policy: AlertPolicy | None = None,
     **more: object,
 ) -> tuple[Obligation, ...]:
-    """What one match owes one target."""
+    """The decision on one match for one target."""
     return alert([found or match()], novelty, history or History(), policy or AlertPolicy(targets=(to,)), about(**more))
 
 
@@ -103,7 +103,7 @@ def test_how_often_a_story_is_told(
 
 
 def test_an_article_without_a_story_stands_for_itself() -> None:
-    """Where no story is known the article is the key."""
+    """An article of no known story is its own key."""
     assert said(decided(story_id=None, history=History(standing=TOLD))[0]) == "first article:3 now 0"
 
 
@@ -162,7 +162,7 @@ def test_corrections(
     follow_up: tuple[str, ...] | None,
     wanted: list[str],
 ) -> None:
-    """What corrects an article that somebody was told goes below it, where that is asked for."""
+    """A correction of an article that somebody was sent goes below it, where that is asked for."""
     history = History(decided=frozenset({VISIT_A}), told=frozenset(told), standing=TOLD, change=change)
     policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(follow_up=follow_up))
     assert [said(o) for o in decided(history=history, novelty=UPDATE, policy=policy, revision=revision)] == wanted
@@ -240,7 +240,7 @@ def test_silences(silence: Silenced, wanted: str) -> None:
 
 
 def test_old_news_is_not_told() -> None:
-    """What was published longer ago than max_age when it was first seen is silent, and says its date."""
+    """An article older than max_age when it was first seen is not sent, and the ledger says its date."""
     policy = AlertPolicy(targets=(A,), max_age=timedelta(days=7))
     (old,) = decided(policy=policy, published=NOON - timedelta(days=8))
     assert (said(old), old.why) == ("first old-news", "published 2026-01-29")
@@ -287,7 +287,7 @@ _quiet = st.lists(
 
 
 def is_quiet(hours: list[Quiet], wall: datetime) -> bool:
-    """Whether a moment of the wall's clock is quiet, said plainly: minute by minute from the window's start."""
+    """True if a moment of the wall's clock is quiet, counted minute by minute from the window's start."""
     for quiet in hours:
         length = (datetime.combine(wall, quiet.until) - datetime.combine(wall, quiet.since)) % timedelta(days=1)
         for back in (0, 1):

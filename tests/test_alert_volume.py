@@ -160,7 +160,7 @@ EVENTS = st.lists(
 
 
 def counted_apart(events: Sequence[Event], at_least: int, minutes: int) -> list[str]:
-    """What becomes of each: loops over all that came before, and no more than the manual says."""
+    """The fate of each arrival: loops over all that came before, by the manual alone."""
     said: list[str] = []
     clock = 0
     came: list[tuple[int, int]] = []  # (minute, story) of what counts
@@ -192,7 +192,7 @@ def counted_apart(events: Sequence[Event], at_least: int, minutes: int) -> list[
 
 
 def by_the_rules(events: Sequence[Event], volume: Volume) -> list[str]:
-    """What `alert` says of the same, with what it said before kept as a replay keeps it."""
+    """The answer of `alert` on the same, with its earlier answers kept as a replay keeps them."""
     policy = AlertPolicy(targets=(target("a"),))
     found = replace(match("flood"), volume=volume)
     volumes, now, said = Volumes(), NOON, []

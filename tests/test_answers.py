@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog.testing
 from desk import Desk, email_target, scripted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,7 +121,7 @@ async def test_without_a_public_url_messages_carry_no_links(desk: Desk) -> None:
 
 
 async def test_a_title_cannot_write_into_the_page(desk: Desk) -> None:
-    """What an article calls itself is shown as text."""
+    """An article's title is shown as text."""
     publish(desk, A, ACCOUNTS[0], title="<script>Hun Sen en visite</script>")
     await desk.pass_()
     (link, *_) = re.findall(r"https://veille\.example\.org(/answer/\S+)", plain(mails(desk)[0]))
@@ -213,6 +214,17 @@ async def test_the_others_see_an_answer(desk: Desk, which: int, line: str) -> No
     assert told["In-Reply-To"] == alert["Message-ID"]
     assert line in plain(told)
     assert desk.one("SELECT count(*) FROM delivery WHERE collects = 'notice'") == 1
+
+
+async def test_the_log_says_that_it_is_an_answer(desk: Desk) -> None:
+    """A message below an alert that somebody answered, by that alert's title."""
+    link, *_ = await told_to_two(desk)
+    async with client(desk) as browser:
+        await browser.post(link)
+    with structlog.testing.capture_logs() as logged:
+        await desk.pass_()
+    (said,) = [line for line in logged if line["event"] == "delivery"]
+    assert (said["kind"], said["target"], said["title"]) == ("answer to", "paris", "Hun Sen en visite à Vientiane")
 
 
 async def test_one_set_of_words(desk: Desk) -> None:

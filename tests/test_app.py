@@ -69,7 +69,7 @@ def test_load_reports_everything_at_once(tmp_path: Path, more: str, rules: str, 
 
 
 def test_load(tmp_path: Path) -> None:
-    """What is right is loaded, and its secrets are known to the log."""
+    """A good configuration is loaded, and its secrets are known to the log."""
     from worker.runtime import logs
 
     hook = "https://hooks.slack.com/services/T0/B0/CANARY-77"
@@ -292,7 +292,7 @@ async def test_a_reload_beside_a_busy_store(desk: Desk, monkeypatch: pytest.Monk
 
 
 async def test_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What retention lets go goes; what is owed stays, and what was seen stays seen."""
+    """Retention deletes what is past its time; alerts that are due and the memory of entries stay."""
     with scripted(monkeypatch, Desk(tmp_path, targets=[log_target(), log_target("slow")])) as desk:
         first = Item("1", "Hun Sen à Hanoï", VISIT)
         second = Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes après des travaux.")
@@ -417,7 +417,7 @@ def test_c07_process_1_hears_sigterm(tmp_path: Path, when: str) -> None:
 
 
 def _handles(pid: int, sign: signal.Signals) -> bool:
-    """Whether a process has a handler for a signal: Linux tells, as a mask."""
+    """True if a process has a handler for a signal: Linux gives a mask."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     mask = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt"))
     # Python handles SIGINT from its start; SIGTERM tells that ours is in place.

@@ -53,7 +53,7 @@ def _known() -> list[Candidate]:
 
 
 def _candidates(of: Fingerprint, known: list[Candidate]) -> list[Candidate]:
-    """What an index of the bands would find."""
+    """Candidates that an index of the bands would find."""
     return [each for each in known if not set(of.bands).isdisjoint(each.fingerprint.bands)]
 
 

@@ -102,7 +102,7 @@ async def test_a_job_that_fails_fails_alone(job, limits, seconds: float, reason:
 
 
 async def test_arguments_that_cannot_be_sent_are_a_failure(children: Children) -> None:
-    """What cannot be pickled raises nothing here either."""
+    """Arguments that cannot be pickled raise nothing here either."""
     failed = await children.run(len, (lambda: 1,))  # type: ignore[arg-type]
     assert isinstance(failed, ChildFailed)
     assert failed.reason is ChildReason.RAISED
@@ -133,7 +133,7 @@ PICKLED = b"cos\nsystem\n(S'touch %s'\ntR."
          "a reason that is none", "no failure", "a failure that is none", "no text", "other"],
 )  # fmt: skip
 async def test_w12_an_answer_is_data(tmp_path: Path, said: bytes) -> None:
-    """What a child that was taken over sends is never unpickled; it is no result, and that child gets no other job."""
+    """Bytes of a child that was taken over are never unpickled; they are no result, and the child gets no other job."""
     mark = tmp_path / "mark"
     said = said.replace(b"%s", bytes(mark))
     pool = Children(size=1)
@@ -233,7 +233,7 @@ async def test_a_child_that_died_between_jobs_is_replaced(children: Children) ->
 
 
 async def test_children_are_replaced_after_their_jobs() -> None:
-    """What leaks in a parser is given back."""
+    """Memory that a parser leaks is given back."""
     pool = Children(size=1, recycle=3)
     pids = [await pool.run(os.getpid) for _ in range(9)]
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 3]

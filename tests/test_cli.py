@@ -206,7 +206,7 @@ def test_poll_for_people(veille, site: Site) -> None:
 
 
 def test_check(veille, site: Site) -> None:
-    """What is right is counted; what a target lacks is named with it."""
+    """Feeds, rules and targets are counted; a target's fault is named with the target."""
     done = veille("check", site=site)
     assert done.code == 0
     assert "1 feed, 1 rule, 1 target" in done.out
@@ -233,7 +233,7 @@ def test_status_json(veille, polled: Site) -> None:
 
 
 def test_status_for_people(veille, polled: Site) -> None:
-    """What needs a person is said in words."""
+    """States that need a person are said in words."""
     with sqlite3.connect(polled.folder / "veille.db") as db:
         db.execute("UPDATE delivery SET state = 'parked', reason = 'no_service'")
         db.execute("INSERT INTO target (id, parked, failures, told) VALUES ('log', 'no_service', 0, false)")
@@ -303,7 +303,7 @@ def test_an_article_of_the_archive_has_a_name(veille, site: Site) -> None:
 
 
 def test_help_shows_brackets(veille) -> None:
-    """What rich would take for markup is a table of a rule."""
+    """Brackets in help texts, which rich would take for markup, are shown: a table of a rule."""
     assert "[[rule.test]]" in veille("rules", "test", "--help").out
 
 
@@ -357,7 +357,7 @@ def test_why_names_the_nearest_rules_first(veille, polled: Site) -> None:
 
 
 def test_why_says_first_which_article_it_is_of(veille, polled: Site) -> None:
-    """Where words fit several, the chosen one and the others are named before anything else."""
+    """The chosen article, and the others that fit the words, are named before anything else."""
     first = veille("why", "Hanoï", site=polled).out.splitlines()[0]
     assert first.startswith("of 2 articles that fit, this is ")
 
@@ -505,7 +505,7 @@ def test_import_reports_every_bad_line(veille, site: Site) -> None:
 
 
 def test_feeds_add_import_export(veille, site: Site, tmp_path: Path) -> None:
-    """What is added is in the file, which keeps its comments; what is exported can be imported elsewhere."""
+    """An added feed is in the file, which keeps its comments; exported feeds can be imported elsewhere."""
     site.config.write_text("# a comment of mine\n" + site.config.read_text())
     done = veille(
         "feeds",
@@ -615,7 +615,7 @@ def test_no_feed_is_looked_for_where_nothing_may_be(veille, site: Site, feedserv
 
 @pytest.mark.parametrize("url", ["ftp://a.example/", "nonsense", "https://"])
 def test_feeds_add_refuses(veille, site: Site, url: str) -> None:
-    """What is no feed's address does not get into the file."""
+    """An address that is no feed's does not get into the file."""
     before = site.config.read_text()
     done = veille("feeds", "add", url, site=site)
     assert done.code == 78
@@ -653,7 +653,7 @@ def test_feeds_list(veille, polled: Site) -> None:
     ("reply", "code", "outcome"), [(Reply(), 0, "sent"), (Reply(status=404, body=b"no_service"), 1, "broken")]
 )
 def test_send_test(veille, site: Site, reply: Reply, code: int, outcome: str) -> None:
-    """What came of it, by recipient; past the ledger and without a store; the URL is nowhere."""
+    """The outcome by recipient; past the ledger and without a store; the URL is nowhere."""
     with HttpSink(reply) as slack:
         site.targets = f'[[target]]\nid = "mekong"\nslack = {{ webhook = "{slack.url}/services/T0/B0/CANARY-TOKEN" }}\n'
         site.allow = [f"127.0.0.1:{slack.port}"]
@@ -725,7 +725,7 @@ def test_a_number_that_no_store_gives(veille, polled: Site, words: tuple[str, ..
 @pytest.mark.parametrize("command", [("silence", "--rule", "visit"), ("mute-story", "1")], ids=" ".join)
 @pytest.mark.parametrize("lasting", ["0s", "0d", "3x", "999999999w"])
 def test_no_length_of_time(veille, polled: Site, command: tuple[str, ...], lasting: str) -> None:
-    """What would end as it begins is refused too, and nothing is silenced."""
+    """A length of no time is refused too, and nothing is silenced."""
     done = veille(*command, "--for", lasting, site=polled)
     assert done.code == 78
     assert f"--for: {lasting!r} is no length of time" in done.err

@@ -72,7 +72,7 @@ NOT_FOR_PROGRAMS = {("run",), ("feeds", "export")}
 BROKEN = {
     "unset secret": ('[watch]\nheartbeat_url = "https://x.example/${NEVER_SET}"\n', "heartbeat_url", "set NEVER_SET"),
     "unknown key": ('[retention]\nartikles = "30d"\n', "artikles", "did you mean"),
-    "no TOML": ('[retention]\narticles = 30d"\n', "30d", "correct it"),
+    "no TOML": ('[retention]\narticles = 30d"\n', "30d", "write one setting on a line"),
 }
 
 
@@ -219,7 +219,7 @@ def test_rules_that_cannot_be_read_leave_the_store_its_answer(veille, polled: Si
     ids=["cut", "secret"],
 )
 def test_without_the_address_nothing_is_answered(veille, tmp_path: Path, text: str) -> None:
-    """Where the store is stands in the mistake itself: the fix is said, and no other store is asked."""
+    """The store's address stands in the mistake itself: the fix is said, and no other store is asked."""
     (tmp_path / "config.toml").write_text(text)
     done = veille("status", "--config", tmp_path / "config.toml")
     assert done.code == 78

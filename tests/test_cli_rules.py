@@ -165,7 +165,7 @@ def test_a_call_of_a_pattern_is_measured(veille, site: Site) -> None:
 
 
 def test_backtest(veille, site: Site) -> None:
-    """What a rule would have matched, by day, and what would have been sent."""
+    """Matches that a rule would have had, by day, and alerts that would have been sent."""
     found = json.loads(veille("rules", "backtest", "visit", "--since", "2026-01-01", "--json", site=site).out)
     assert (found["matched"], found["alerts"], found["suppressed"]) == (2, 1, {"copy": 1})
     assert found["days"] == {"2026-02-06": 2}
@@ -189,7 +189,7 @@ def test_backtest_of_a_draft(veille, site: Site) -> None:
 
 
 def test_diff_with_the_live_rules(veille, site: Site) -> None:
-    """What a draft gains and loses, and the alerts a day of both."""
+    """Gains and losses of a draft, and the alerts a day of both."""
     words = ("rules", "diff", folder(site, DRAFT), "--since", "2026-01-01")
     found = json.loads(veille(*words, "--json", site=site).out)
     visit, library = found["rules"]["visit"], found["rules"]["library"]
@@ -221,7 +221,7 @@ def test_no_moment(veille, site: Site, since: str) -> None:
 
 
 def test_label_and_stats(veille, site: Site) -> None:
-    """What an analyst says makes a rule's precision; the last word counts."""
+    """An analyst's judgements make a rule's precision; the last word counts."""
     for article, word in (
         ("1", "noise"),
         ("1", "relevant"),

@@ -2,12 +2,15 @@
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 from rig import Item, Site, rss
 from test_pipeline_rejudging import OTHER
 from test_story_alerts import ACCOUNTS
+
+from worker.cli.show import terminal
 
 ITEMS = [
     Item("1", "Hun Sen en visite à Vientiane", ACCOUNTS[0]),
@@ -27,7 +30,7 @@ def site(tmp_path: Path, feedserver, veille) -> Site:
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is like enough to join."""
-    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
+    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
 
 
 def number(veille, site: Site, title: str) -> int:
@@ -54,6 +57,29 @@ def test_a_number_shows_a_story_as_ever(veille, site: Site) -> None:
     assert veille("stories", "splot", site=site).code == 2
 
 
+def test_no_hour_is_shown_of_an_article_known_to_the_month(veille, site: Site) -> None:
+    """The articles that ship have a year and a month; those of a feed have the hour."""
+    found = {one["title"]: one for one in json.loads(veille("stories", "--json", site=site).out)}
+    archived = next(one for title, one in found.items() if "9e consultation" in title)
+    assert (archived["first_seen"], archived["last_seen"]) == ("2025-07", "2025-07")
+    assert "T" in found[ITEMS[0].title]["last_seen"]
+    shown = json.loads(veille("stories", archived["id"], "--json", site=site).out)
+    assert [line["published"] for line in shown["timeline"]] == ["2025-07"]
+    assert "2025-07 to 2025-07" in veille("stories", archived["id"], site=site).out
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 2), (140, 1)])
+def test_a_title_has_a_line_of_its_own_where_there_is_little_room(
+    veille, site: Site, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
+) -> None:
+    """At 80 columns below its number; where there is room in a column."""
+    monkeypatch.setattr(terminal.out, "width", columns)
+    number_of = str(number(veille, site, ITEMS[2].title))
+    rows = veille("articles", site=site).out.splitlines()
+    at = next(at for at, row in enumerate(rows) if row.startswith(f"{number_of} "))
+    assert ITEMS[2].title in rows[at + lines - 1]
+
+
 def test_hands(veille, site: Site) -> None:
     """Split, moved back by a merge, moved; each is said by `why` and by the story, with its author and note."""
     one, two, other = (number(veille, site, item.title) for item in ITEMS)
@@ -70,7 +96,7 @@ def test_hands(veille, site: Site) -> None:
     assert "is story" in veille("stories", "merge", done["from"], done["to"], site=site).out
     assert story(veille, site, two)["id"] == story(veille, site, one)["id"]
     place = story(veille, site, other)["id"]
-    assert f"story {place} now" in veille("stories", "move", two, place, site=site).out
+    assert f"now of story {place}" in veille("stories", "move", two, place, site=site).out
     assert story(veille, site, two)["id"] == place
     assert veille("stories", "merge", place, place, site=site).code == 1
     assert "adds up" in veille("ledger", site=site).out
@@ -136,7 +162,7 @@ def test_words_that_fit_several_articles_are_refused(veille, site: Site, words: 
 
 
 def test_review_lists_and_sends(veille, site: Site) -> None:
-    """What is sent is no longer listed; a number that is not is refused, and so is none at all."""
+    """An alert that was sent is no longer listed; a number that is not listed is refused, and so is none at all."""
     assert "nothing to review" in veille("review", site=site).out
     article = number(veille, site, ITEMS[2].title)
     with sqlite3.connect(site.folder / "veille.db") as db:

@@ -53,7 +53,7 @@ def test_show_raw(veille, polled: Site) -> None:
 
 
 def test_show_what_came_of_the_page(veille, polled: Site) -> None:
-    """Why the text is the feed's own, until when; `why` says the same, and `status` counts it."""
+    """The reason why the text is the feed's own, until when; `why` says the same, and `status` counts it."""
     page = json.loads(veille("show", LINK, "--json", site=polled).out)["page"]
     assert (page["taken"], page["reason"]) == (False, "other_text")
     for command in ("show", "why"):

@@ -133,7 +133,7 @@ def test_c14_nothing_is_deleted_for_a_step(tmp_path: Path, monkeypatch: pytest.M
 async def test_c14_a_start_with_a_wrong_clock_deletes_nothing(
     tmp_path: Path, rested: timedelta, wait: timedelta
 ) -> None:
-    """Where nothing was written for a day, retention waits for one; else it begins at once."""
+    """Retention waits for a day if nothing was written for a day; else it begins at once."""
     with Desk(tmp_path) as desk:
         desk.web.feed(FEED, [Item("1", "Titre", "Texte")])
         await desk.pass_()
@@ -179,7 +179,7 @@ async def test_c14_no_article_is_too_old_for_a_step(tmp_path: Path, where: str, 
 
 
 def asked(port: int, path: str) -> str:
-    """What the worker's endpoint says."""
+    """The answer of the worker's endpoint."""
     with urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
         return answer.read().decode()
 

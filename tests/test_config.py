@@ -1,4 +1,4 @@
-"""What good configuration files mean, what config and rules say of each other, and the example."""
+"""Good configuration files and their meaning, references between config and rules, and the example."""
 
 import os
 import re
@@ -242,7 +242,7 @@ def test_the_store_is_a_file_or_postgresql(tmp_path: Path, url: str, expected: s
     ],
 )
 def test_networks_are_canonical(tmp_path: Path, text: str, expected: str) -> None:
-    """What may be reached has one spelling."""
+    """A network that may be reached has one spelling."""
     assert load(tmp_path, f'[network]\nallow = ["{text}"]').allow == (expected,)
 
 

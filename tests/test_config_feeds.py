@@ -117,7 +117,7 @@ def test_deep_opml_is_read() -> None:
 
 
 def test_opml_goes_out_and_comes_back(tmp_path: Path) -> None:
-    """What is written is read again, without secrets, the sample, or what XML cannot hold."""
+    """Exported feeds are read again, without secrets, the sample, or characters that XML cannot hold."""
     text = (
         feed(url='"https://u:${KEY}@h.example/?a=1&b=<2>"', name="'''A \"<&>\" é'''", tags='["x", "y"]')
         + feed(url='"veille:sample"')

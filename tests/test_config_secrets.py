@@ -103,7 +103,7 @@ def test_what_is_shown_by_design_is_no_secret(tmp_path: Path) -> None:
     ],
 )
 def test_lines_are_shown_with_their_secrets_masked(line: str, expected: str) -> None:
-    """What cannot be a secret stays readable."""
+    """Parts of a line that cannot be a secret stay readable."""
     assert shown(line) == expected
 
 
@@ -132,7 +132,7 @@ def test_masking_is_quick_on_hostile_lines() -> None:
     ids=["mail", "mail host", "feed host", "feed user", "feed path", "apprise"],
 )
 def test_hosts_and_mail_users_are_no_secrets(tmp_path: Path, text: str, secrets: tuple[str, ...]) -> None:
-    """What a person must read to find the mistake stays readable, though it came from the environment."""
+    """Names that a person must read to find the mistake stay readable, though they came from the environment."""
     made = load(tmp_path, text, USER="desk@mail.example", HOST="mail.example", KEY=CANARY)
     assert set(secrets) <= set(made.secrets)
     if not secrets:

@@ -154,7 +154,7 @@ async def test_f15_a_reset_is_no_end(head: bytes, reason: FetchReason) -> None:
     ids=["chunks of a byte", "extensions", "interim answers", "blank lines"],
 )
 async def test_f10_framing_without_end(piece: bytes) -> None:
-    """What is no text is bounded too, and holds up nothing else."""
+    """Framing without text is bounded too, and holds up nothing else."""
 
     async def act(_number: int, writer: asyncio.StreamWriter) -> bool:
         if piece[:1] in b"1":
@@ -190,7 +190,7 @@ async def test_f10_a_flood_after_the_answer_is_not_kept() -> None:
 
 
 def open_files() -> int:
-    """How many this process has open."""
+    """The number of files that this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -306,7 +306,7 @@ async def test_f26_a_line_that_is_no_header_is_passed_over(line: bytes, whole: b
 
 
 async def test_f13_a_status_line_quotes_nothing() -> None:
-    """What is no answer at all is refused, in words that hold nothing of it."""
+    """An answer that is none at all is refused, in words that hold nothing of it."""
 
     async def act(_number: int, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"CANARY_TOKEN 200 OK\r\n\r\n")

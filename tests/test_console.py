@@ -233,7 +233,7 @@ async def _half_sent(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWri
 
 
 async def _ended(reader: asyncio.StreamReader) -> bool:
-    """Whether the worker closed the connection without an answer."""
+    """True if the worker closed the connection without an answer."""
     try:
         return await reader.read() == b""
     except ConnectionError:

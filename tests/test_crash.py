@@ -57,7 +57,7 @@ def database(site: Site) -> sqlite3.Connection:
 
 
 def in_flight(site: Site) -> set[str]:
-    """Where a process that was killed stood, read from what it left."""
+    """The stage of a process that was killed, read from what it left."""
     with database(site) as db:
 
         def some(query: str) -> bool:
@@ -275,7 +275,7 @@ class Assassin:
 
 
 def test_s02_kill_in_the_middle_of_a_body(tmp_path: Path) -> None:
-    """What had begun to arrive is sent again, whole; nothing else is told twice."""
+    """A message that had begun to arrive is sent again, whole; nothing else is sent twice."""
     with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
         newsroom = Newsroom(server, feeds=1, seed=4)
         assassin = Assassin()

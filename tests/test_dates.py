@@ -324,7 +324,7 @@ def test_any_text_gives_dates_in_utc_or_none(text: str) -> None:
 
 
 def test_a_long_text_is_no_date() -> None:
-    """What is longer than any date is not looked at."""
+    """A text that is longer than any date is not looked at."""
     assert written("Mon, 05 Oct 2026 08:00:00 +0700" + " x" * 500).day_first is None
 
 

@@ -65,7 +65,7 @@ def earlier(
 
 
 def judge(body: str, title: str, *candidates: Candidate, language: str = "fr") -> Novelty:
-    """What a text of today is to those candidates."""
+    """The verdict on a text of today beside those candidates."""
     document = analyse(title, body, language)
     return decide(fingerprint(document), document=document, published=NOW, candidates=candidates)
 
@@ -378,7 +378,7 @@ def _candidate(record: dict[str, str], number: int) -> Candidate:
 
 
 def _near(candidate: Candidate, known: list[Candidate]) -> list[Candidate]:
-    """What an index of the bands would find."""
+    """Articles that an index of the bands would find."""
     bands = set(candidate.fingerprint.bands)
     return [each for each in known if not bands.isdisjoint(each.fingerprint.bands)]
 

@@ -266,7 +266,7 @@ async def test_n12_bad_certificate(tls: str) -> None:
 
 
 async def test_n12_starttls_stripped() -> None:
-    """Where TLS is required and not offered, neither password nor message is sent."""
+    """Neither password nor message is sent if TLS is required and not offered."""
     with SmtpSink(login=("veille", CANARY)) as sink:
         receipt = await attempt(mail_target(sink.port, tls="starttls", username="veille"))
     assert receipt.outcome is Outcome.BROKEN
@@ -569,7 +569,7 @@ async def test_slack_is_guarded() -> None:
 
 
 async def test_slack_webhook_that_is_no_url(client: Client) -> None:
-    """What is not a URL stays so until someone changes it."""
+    """A URL that is none stays so until someone changes it."""
     receipt = await attempt(webhook_target("ftp://files.example"), client=client)
     assert receipt.outcome is Outcome.BROKEN
 
@@ -785,7 +785,7 @@ def test_apprise_services_are_all_known() -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 async def test_apprise_says_that_it_may_repeat(language: str, children: Children) -> None:
-    """Where an earlier attempt may have arrived, the text begins with that; the title stays."""
+    """The text begins with that if an earlier attempt may have arrived; the title stays."""
     words = {"fr": "(peut-être déjà reçu)", "en": "(may repeat)"}[language]
     with HttpSink() as sink:
         target = replace(apprise_target(f"json://127.0.0.1:{sink.port}/"), language=language)

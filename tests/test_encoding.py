@@ -64,7 +64,7 @@ def test_p23_one_damaged_character(label: str):
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 def test_p23_a_byte_that_is_missing(encoding: str):
-    """Where units are wide, a lost byte does not shift what follows."""
+    """A lost byte does not shift the text behind it, also in units of two and four bytes."""
     body = page(VIETNAMESE, encoding).encode(encoding)
     at = body.index("</p>".encode(encoding)) - 9
     assert decode(body[:at] + body[at + 1 :]).endswith(f"</p><q>{VIETNAMESE}</q>")

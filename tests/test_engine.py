@@ -175,7 +175,7 @@ async def test_what_took_the_process_down_goes_alone(
 
 
 async def test_others_go_on_while_one_is_tried_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a dead process left behind keeps its own target waiting, and no other; it goes one by one."""
+    """Deliveries of a dead process keep their own target waiting, and no other; they go one by one."""
     slow = email_target("slow", *(f"s{n}@example.org" for n in range(3)))
     with scripted(monkeypatch, Desk(tmp_path, targets=[slow, log_target("b"), log_target("c")])) as desk:
         answer, free = asyncio.Event(), Receipt(outcome=Outcome.SENT)
@@ -205,7 +205,7 @@ async def test_others_go_on_while_one_is_tried_alone(tmp_path: Path, monkeypatch
 
 
 async def test_c05_stop_while_a_send_hangs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What hangs is cut off when the time is over; its attempt is counted, and it is due again once released."""
+    """A send that hangs is cut off when the time is over; its attempt is counted, and it is due again once released."""
     monkeypatch.setattr(embedded, "DRAIN_SECONDS", 0.3)
     forever = asyncio.Event()
 
@@ -230,7 +230,7 @@ async def test_c05_stop_while_a_send_hangs(desk: Desk, monkeypatch: pytest.Monke
 
 
 async def test_a_backlog_needs_few_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one look found due is gone through without another for each; the oldest first, each once."""
+    """Deliveries found due by one look are worked off without another for each; the oldest first, each once."""
     from worker.model import Notice
     from worker.store import deliveries
 
@@ -473,7 +473,7 @@ async def test_once_raises_what_the_store_refused(desk: Desk, monkeypatch: pytes
 
 
 async def test_once_tries_each_delivery_once(desk: Desk) -> None:
-    """What is to be retried at once is left to the next pass."""
+    """A delivery to be retried at once is left to the next pass."""
     desk.script["log"] = [Receipt(outcome=Outcome.RETRY)] * 5
     desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
     done = await desk.pass_()
@@ -578,7 +578,7 @@ async def test_turns() -> None:
 
 
 def test_limits_are_sane() -> None:
-    """What is taken from the store is more than what runs."""
+    """More is taken from the store than runs at one time."""
     assert PAGES_TAKEN > embedded.PAGES
 
 

@@ -80,14 +80,14 @@ def test_a_pattern_is_measured_as_it_is_called() -> None:
 
 
 def test_a_call_takes_another_s_labels() -> None:
-    """What one rule should say, another is measured by."""
+    """A call is measured by the labels of another rule."""
     corpus = [labelled("a", "Le maire arrive", maire=True), labelled("b", "Une route", pont=False)]
     (one,) = relabelled(corpus, "maire", "goes(maire)")
     assert one.labels == {"goes(maire)": True}
 
 
 def test_a_survey_counts_and_samples() -> None:
-    """What fires, what was labelled before, and a sample of the rest that grows with what is asked for."""
+    """Counts of matches and earlier labels, and a sample of the rest that grows with what is asked for."""
     corpus = [labelled(str(number), "Un pont neuf", {"labels": {}}) for number in range(30)]
     corpus += [labelled("known", "Un pont neuf", pont=False), labelled("other", "Une route", {"labels": {}})]
     given = {"3": {"pont": True}, "4": {"route": True}}
@@ -294,7 +294,7 @@ def test_copies_among_one_file(store: Store) -> None:
 
 @pytest.mark.parametrize(("own_host", "found"), [(False, []), (True, ["2"])], ids=["as given", "each its own host"])
 def test_each_article_may_have_a_host_of_its_own(store: Store, found: list[str], *, own_host: bool) -> None:
-    """What one feed repeats is learnt of it; where each article has a feed of its own there is nothing to learn."""
+    """Lines that one feed repeats are learnt of it; with a feed for each article there is nothing to learn."""
     notes = "La rédaction de la vallée prépare ces lignes au bureau de Paksé."
     stream = [
         known(str(n), title, notes) for n, title in enumerate(["Le pont", "Le marché", "Lignes du bureau de Paksé"])

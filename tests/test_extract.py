@@ -107,7 +107,7 @@ def test_a_page_that_sends_on(content: str, target: str):
 
 
 def test_headings_and_links_of_a_page():
-    """What the page is headed, and which of its lines lead elsewhere."""
+    """A page's heading, and those of its lines that lead elsewhere."""
     found = extract.page(f"<h1>Un <i>titre</i></h1><p>{LINE}</p><h2><a href='/x'>Ailleurs</a></h2>".encode(), URL)
     assert found.headings == ("Un titre",)
     assert found.links == {"Ailleurs"}
@@ -118,7 +118,7 @@ def test_headings_and_links_of_a_page():
     [("gb18030", "text/html; charset=gb2312"), ("cp1252", "text/html; charset=ISO-8859-1"), ("cp1252", "text/html")],
 )
 def test_the_server_names_the_encoding(encoding: str, content_type: str):
-    """Where the bytes are not UTF-8 and the page says nothing."""
+    """A server's word counts if the bytes are not UTF-8 and the page says nothing."""
     line = "洪森在金边会见了来访的代表团，双方就边境贸易交换了意见。" if encoding == "gb18030" else LINE
     page = f"<html><body><article><p>{line}</p><p>{line}</p></article></body></html>"
     assert line in extract.page(page.encode(encoding), URL, content_type).text

@@ -1,4 +1,4 @@
-"""What stands in documents and pages, through the whole pipeline: P01 to P20.
+"""Faults in documents and pages, through the whole pipeline: P01 to P20.
 
 Two stores serve them all. In one, every feed shows its own hostile document at the same moment, to parsers in children
 that are watched; in the other, documents change over weeks. The oracle is asked at the end of both; each row's own
@@ -248,7 +248,7 @@ _STATES = "SELECT name, last_result, last_detail FROM feed"
 
 @dataclass
 class Table:
-    """What became of all documents."""
+    """The fate of all documents."""
 
     it: Loopback
     cases: Mapping[str, Case]
@@ -305,7 +305,7 @@ def of(mark: str) -> list[str]:
 
 
 def told(table: Table, name: str) -> list[bool]:
-    """Whether each item that is to be told was."""
+    """Each item that is due, with whether it was sent."""
     return [table.it.was_told(item) for item in table.cases[name].items if is_told(item)]
 
 
@@ -333,7 +333,7 @@ def test_p03_entities_of_elsewhere(table: Table, way: str) -> None:
 
 @pytest.mark.parametrize("name", of("p04"))
 def test_p04_bombs(table: Table, name: str) -> None:
-    """What a child can read in its time is read, with its siblings; else the document is kept, and mended is read."""
+    """A document that a child reads in time is read, with its siblings; else it is kept, and read when put right."""
     assert table.first[name][0] == table.cases[name].result
     assert len(titles(table, name)) == 2
     if name == "p04-tags":
@@ -343,7 +343,7 @@ def test_p04_bombs(table: Table, name: str) -> None:
 
 
 def kept(table: Table, name: str) -> list[tuple[str, bytes]]:
-    """What `veille quarantine` has of the feed's documents: why, and their bytes."""
+    """The feed's documents as `veille quarantine` has them: why, and their bytes."""
     it = table.it
     feed = next(one.id for one in it.feeds if one.name == name)
     with it.desk.store.read() as tx:
@@ -410,7 +410,7 @@ def test_p13_one_guid_for_all(table: Table) -> None:
 
 
 class Markup(HTMLParser):
-    """What a mail's HTML is made of."""
+    """The parts of a mail's HTML."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -532,7 +532,7 @@ def first_poll(poll: int) -> list[Item]:
 
 @dataclass
 class Weeks:
-    """What became of feeds whose documents change."""
+    """The fate of feeds whose documents change."""
 
     it: Loopback
     #: After each poll, by feed: its entries, and its state's detail.
@@ -589,7 +589,7 @@ def counts(weeks: Weeks, name: str) -> list[int]:
 
 
 def times_told(weeks: Weeks, item: Item) -> int:
-    """How often Slack has it."""
+    """The number of times that Slack has it."""
     return sum(name_of(item.title) in text for text in weeks.it.posted())
 
 
@@ -616,7 +616,7 @@ def test_p12_items_that_vanish_and_come_back(weeks: Weeks) -> None:
 
 
 def test_p12_a_window_that_slid_past(weeks: Weeks) -> None:
-    """What may have been missed is said, once it has happened."""
+    """Items that may have been missed are reported, once it has happened."""
     assert counts(weeks, "p12-window") == [10] * 5 + [20] * 5
     assert ["gap_suspected" in poll["p12-window"][1] for poll in weeks.polls] == [n == 5 for n in range(POLLS)]
     assert times_told(weeks, window(5)[2]) == 1

@@ -1,4 +1,4 @@
-"""What servers, networks and name servers do to feeds, through the whole pipeline: F01 to F26.
+"""Faults of servers, networks and name servers on feeds, through the whole pipeline: F01 to F26.
 
 One store, one server and one clock for almost all: every feed is well, then each meets its own fault at the same time,
 then all are well again. The oracle is asked after each part; each row's own promise stands below.
@@ -133,7 +133,7 @@ STRAY = {f"f01-{n}": f"http://{host}:{{}}/" for n, host in enumerate(PRIVATE)} |
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What the store knew of a feed."""
+    """The store's knowledge of a feed."""
 
     result: str
     detail: str
@@ -146,7 +146,7 @@ class State:
 
 @dataclass
 class Day:
-    """What became of all feeds."""
+    """The fate of all feeds."""
 
     it: Loopback
     #: The servers of feeds of https, by feed.
@@ -506,7 +506,7 @@ def cut(shown: list[Item]) -> bytes:
 
 @dataclass
 class Days:
-    """What became of feeds whose servers lie or move."""
+    """The fate of feeds whose servers lie or move."""
 
     it: Loopback
     #: After each round, by feed.
@@ -609,7 +609,7 @@ def test_f20_a_feed_that_claims_to_have_moved(days: Days, name: str, reason: str
 
 
 def test_f22_what_slid_past_while_names_did_not_resolve(days: Days) -> None:
-    """What is still in the document is stored; as all of it is new, others may have passed, and that is said."""
+    """Items still in the document are stored; as all of it is new, others may have passed, and that is said."""
     assert [one["f22-window"].result for one in days.rounds[:3]] == ["ok", "dns_error", "ok"]
     assert days.rounds[2]["f22-window"].entries == 9
     assert "gap_suspected" in days.rounds[2]["f22-window"].detail

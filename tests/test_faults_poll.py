@@ -1,4 +1,4 @@
-"""What servers and documents do to a poll, told by the catalogue's ids: nothing that was served is lost."""
+"""Faults of servers and documents on a poll, by the catalogue's ids: nothing that was served is lost."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -88,7 +88,7 @@ async def test_f18_a_server_that_lied_is_tried_again_after_a_month(desk: Desk) -
 
 
 async def test_f18_a_server_that_is_honest_keeps_its_validators(desk: Desk) -> None:
-    """What came after its last 304 under a new entity tag was not hidden by it."""
+    """Items that came after the last 304 under a new entity tag were not hidden by it."""
     desk.web.feed(FEED, ITEMS, ETag='"1"')
     await desk.poll()
     desk.web.answer(FEED, status=304)
@@ -168,7 +168,7 @@ def moved(desk: Desk, to: str = NEW_PLACE) -> None:
 
 
 async def polled(desk: Desk, days: float, times: int = 1) -> list[str]:
-    """What a number of polls asked for, each so many days after the one before."""
+    """Requests of a number of polls, each so many days after the one before."""
     before = len(desk.web.requests)
     for _ in range(times):
         desk.later(days=days)

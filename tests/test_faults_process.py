@@ -1,4 +1,4 @@
-"""What time, the machine and the container do to a worker that runs: C01 to C13, S03, S05, S13, with the oracle.
+"""Faults of time, machine and container on a worker that runs: C01 to C13, S03, S05, S13, with the oracle.
 
 Where a row needs no process of its own, the real engine and upkeep run here, on a clock that the test holds; see
 `loopback`. Killed processes are in `test_crash`.
@@ -70,7 +70,7 @@ class Upkeep:
 
 
 def requests(it: Loopback, name: str) -> int:
-    """How often a feed was asked for."""
+    """The number of requests for a feed."""
     return it.server.paths().count(it.path(name))
 
 
@@ -176,7 +176,7 @@ async def test_c03_a_loop_that_is_blocked(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def said(worker: Worker) -> str:
-    """What the metrics say."""
+    """The text of the metrics."""
     return exposition(worker._measured()).decode()
 
 
@@ -477,7 +477,7 @@ def test_c13_nowhere_to_write_the_log_to(tmp_path: Path, command: str) -> None:
 
 
 def unsent(folder: Path) -> bool:
-    """Whether the worker has still something to do."""
+    """True if the worker has still something to do."""
     with closing(sqlite3.connect(folder / "veille.db", timeout=10)) as db:
         query = (
             "SELECT EXISTS (SELECT 1 FROM delivery WHERE state <> 'sent') OR"
@@ -521,7 +521,7 @@ def test_c11_few_files_and_fifty_feeds_that_hang(tmp_path: Path) -> None:
             wait_for(lambda: server.most.total() >= embedded.POLLS, what="as many that hang as may")
 
             def few_left() -> bool:
-                """How many files a process has open besides is the platform's; twenty more are few."""
+                """Files that a process has open besides are the platform's; twenty more are few."""
                 used = len(list(Path(f"/proc/{worker.pid}/fd").iterdir()))
                 resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, (min(64, used + 20), 64))
                 return answer("/readyz") == 503

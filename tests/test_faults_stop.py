@@ -51,7 +51,7 @@ class Asked:
         self.store = open_store(url, create=False)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """What it says."""
+        """The rows of an answer."""
         with self.store.read() as tx:
             return [tuple(row) for row in tx.execute(sa.text(query))]
 

@@ -191,7 +191,7 @@ async def test_f19_a_robot_check_is_told_apart(client: net.Client, feedserver: F
     ids=lambda value: str(value)[:40],
 )
 async def test_freshness(headers, freshness: Freshness, client: net.Client, feedserver: FeedServer) -> None:
-    """What the server says of when to come back, less what caches have used up of it."""
+    """The server's time to come back, less what caches have used up of it."""
     answer = await fetch.fetch_feed(client, feed(feedserver.serve("/", RSS, headers=headers)), NEW, now=NOW)
     assert isinstance(answer, Fetched)
     assert answer.freshness == freshness
@@ -276,7 +276,7 @@ async def test_a_page_is_fetched(client: net.Client, feedserver: FeedServer) -> 
 
 
 async def test_a_page_elsewhere_sees_no_credentials(client: net.Client, feedserver: FeedServer) -> None:
-    """What the feed needs is for the feed's own origin, whose pages may need it too."""
+    """Credentials are for the feed's own origin, whose pages may need them too."""
     with FeedServer() as other:
         own = feed(
             feedserver.url("/feed"), username="u", password=Secret("secret"), headers=(("X-Key", Secret("secret")),)

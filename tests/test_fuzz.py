@@ -99,7 +99,7 @@ def mutated(seed: int) -> tuple[str, bytes, set[int]]:
 
 
 def is_quoted(spoilt: bytes, behind: bytes) -> bool:
-    """Whether the damage opened a quotation that something behind it ends: what stands between is rightly no item."""
+    """True if the damage opened a quotation that something behind it ends: the text between is rightly no item."""
     return any(
         opening in spoilt and closing not in spoilt[spoilt.rindex(opening) :] and closing in behind
         for opening, closing in _QUOTES

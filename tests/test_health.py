@@ -1,4 +1,4 @@
-"""What `veille health` says: a glance at a SQLite file is the store's own answer, and a bad edit is not a death."""
+"""`veille health`: a glance at a SQLite file is the store's own answer, and a bad edit is not a death."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def beat(url: str, ticked: datetime, **more: Any) -> None:
 
 
 def told(ticked: datetime) -> Beat:
-    """What such a store says."""
+    """The answer on such a store."""
     return Beat("o", ticked, 7, "desk", "", None)
 
 
@@ -42,7 +42,7 @@ def test_a_glance_sees_what_the_store_tells(tmp_path: Path, name: str, ticked: d
 
 @pytest.mark.parametrize("more", ["a%41.db", "b.db?timeout=5"])
 def test_a_glance_leaves_odd_addresses_to_the_store(tmp_path: Path, more: str) -> None:
-    """What SQLAlchemy reads in its own way is not guessed at."""
+    """An address that SQLAlchemy reads in its own way is not guessed at."""
     ticked = datetime(2026, 2, 6, 8, tzinfo=UTC)
     url = f"sqlite:///{tmp_path}/{more}"
     beat(url, ticked)
@@ -75,7 +75,7 @@ def test_a_tick_is_alive_while_it_is_young(tmp_path: Path, age: timedelta, alive
     ids=["just now", "21 s ago", "elsewhere"],
 )
 def test_c14_health_on_a_clock_that_was_stepped(tmp_path: Path, where: str, ago: float, alive: bool) -> None:
-    """What has elapsed on this machine since the tick counts, and no step of its clock; of another's, its clock."""
+    """Time that elapsed on this machine since the tick counts, and no step of its clock; of another's, its clock."""
     machine = boot() if where == "here" else where
     beat(f"sqlite:///{tmp_path}/veille.db", clock() - timedelta(days=30), boot=machine, turned=elapsed() - ago)
     (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///veille.db"\n')
@@ -83,7 +83,7 @@ def test_c14_health_on_a_clock_that_was_stepped(tmp_path: Path, where: str, ago:
 
 
 def test_without_a_store_the_store_says_so(tmp_path: Path) -> None:
-    """What a glance cannot see is asked of the store, which has the words for it; nothing is made by looking."""
+    """A store that a glance cannot see is asked itself, as it has the words for it; nothing is made by looking."""
     (tmp_path / "config.toml").write_text('[store]\nurl = "sqlite:///veille.db"\n')
     with pytest.raises(StoreUnusableError, match="no store"):
         tick(tmp_path / "config.toml")

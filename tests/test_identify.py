@@ -34,7 +34,7 @@ LONG = "Les deux délégations ont longuement parlé du prix du riz et de la pê
 
 
 class Memory:
-    """What a store remembers of one feed."""
+    """The store's memory of one feed."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Seen] = {}
@@ -151,7 +151,7 @@ def test_p13_distinct_items_of_one_document(entries: list[ParsedEntry], distinct
 
 
 def test_guids_numbered_by_position():
-    """Where guids only count positions, a new first item renames no other."""
+    """A new first item renames no other if guids only count positions."""
     stories = [("c", "C"), ("b", "B"), ("a", "A")]
     memory = Memory()
     memory.poll([entry(str(n), link, title, title * 5) for n, (link, title) in enumerate(stories)])

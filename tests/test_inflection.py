@@ -33,7 +33,7 @@ def _table() -> list[dict[str, str]]:
 
 
 def _is_same(language: str, term: str, written: str) -> bool:
-    """Whether a term finds what is written, word by word, as a query's term of several words does."""
+    """True if a term finds what is written, word by word, as a query's term of several words does."""
     words, found = ([s[start:end] for start, end in text.words(s)] for s in (term, written))
     return len(words) == len(found) and all(
         text.fold(other) in text.family(word, language) for word, other in zip(words, found, strict=True)

@@ -13,7 +13,7 @@ ENTRIES = [("visites", "visite"), ("signé", "signer"), ("signe", "signe"), ("vi
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the tables of one language are kept."""
+    """The folder of one language's tables."""
     monkeypatch.setattr(dictionary, "_place", lambda language: tmp_path / "cache" / f"{language}.bin")
     return tmp_path / "cache" / "fr.bin"
 

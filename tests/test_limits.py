@@ -1,4 +1,4 @@
-"""What is bounded in rules and texts: it ends soon, with a clear error or with word of what was cut."""
+"""Bounds on rules and texts: a job ends soon, with a clear error or with word of what was cut."""
 
 from datetime import UTC, date, datetime
 
@@ -52,7 +52,7 @@ def test_deep_queries_are_refused(when):
 
 
 def test_the_deepest_query_is_matched():
-    """What the limit allows, every part of the way can do."""
+    """A query as deep as the limit allows passes through every part."""
     words = [f"a{number}" for number in range(100)]
     ruleset = compile_rules(_rule(" NEAR/1 ".join(words)))
     (found,) = match(analyse("", " ".join(words), "fr"), ruleset, HERE)
@@ -75,7 +75,7 @@ def test_sets_of_many_terms(count):
 
 
 def _cut(query: str, body: str) -> tuple[int, set[type]]:
-    """How many spans there are, and the kinds of nodes that say something was cut."""
+    """The number of spans, and the kinds of nodes that say something was cut."""
     reading = Reading(analyse("", body, "fr"), published=date(2026, 1, 1))
     return len(evaluate(parse(query), reading)), {type(node) for node in reading.cut}
 

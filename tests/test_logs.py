@@ -173,7 +173,7 @@ def test_talkative_libraries_are_told_to_be_quiet(name: str, capsys: pytest.Capt
     ids=["word", "year", "long", "signs"],
 )
 def test_a_short_secret_hides_no_other_word(secret: str, text: str, shown: str) -> None:
-    """What may be an ordinary word is masked where it stands alone."""
+    """A secret that may be an ordinary word is masked where it stands alone."""
     logs.hide([secret])
     assert logs.masked(text) == shown
 

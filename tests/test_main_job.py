@@ -152,7 +152,7 @@ slack = {{ webhook = "${{HOOK}}" }}
 
 
 def test_first_poll_is_backlog(tmp_path: Path) -> None:
-    """What a feed holds at its first poll is stored and explained, not told; what comes later is told."""
+    """Entries of a feed's first poll are stored and explained, not sent; later ones are sent."""
     with FeedServer() as server:
         url = server.serve("/f", rss([Item("1", "Visite de Hun Sen à Hanoï", SIXTH)]))
         site = Site(tmp_path, feeds=[url], allow=[server.place], feed_lines="")
@@ -297,7 +297,7 @@ def test_postgresql_as_the_store(tmp_path: Path, postgresql_url: str) -> None:
 
 
 def polled(site: Site) -> bool:
-    """Whether every feed was polled, and none is being polled."""
+    """True if every feed was polled, and none is being polled."""
     if not (site.folder / "veille.db").exists():
         return False
     with contextlib.closing(sqlite3.connect(site.folder / "veille.db", timeout=30)) as db:

@@ -1,4 +1,4 @@
-"""What is gathered for Prometheus, from a store that a pass has filled."""
+"""Figures for Prometheus, from a store that a pass has filled."""
 
 from pathlib import Path
 

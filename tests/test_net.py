@@ -421,7 +421,7 @@ async def test_f26_a_coding_that_codes_nothing(
 async def test_f26_where_a_redirect_leads(
     location: bytes, path: str, feedserver: FeedServer, client: net.Client
 ) -> None:
-    """What no URL may hold is encoded, as browsers do it."""
+    """Characters that no URL may hold are encoded, as browsers do it."""
     answer = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     feedserver.script("/", once(answer))
     await get(client, feedserver.url("/"))
@@ -429,7 +429,7 @@ async def test_f26_where_a_redirect_leads(
 
 
 async def test_f04_a_redirect_is_judged_as_it_is_read(feedserver: FeedServer, client: net.Client) -> None:
-    """Where browsers read a private address behind a backslash or a tab, the guard does so too."""
+    """A private address behind a backslash or a tab is read by the guard as browsers read it."""
     for location in (r"http:\\127.0.0.2:1\@public.test/", "http://127.0.\t0.2:1/"):
         feedserver.redirect("/", location)
         assert reason(await get(client, feedserver.url("/"))) is FetchReason.BLOCKED_ADDRESS
@@ -611,7 +611,7 @@ async def test_f12_a_host_that_takes_no_connection_is_left(feedserver: FeedServe
 async def test_f13_f15_f16_unsound_answers_are_protocol_errors(
     answer: bytes, feedserver: FeedServer, client: net.Client
 ) -> None:
-    """What is not sound HTTP, or ends early, gives nothing."""
+    """Answers that are not sound HTTP, or end early, give nothing."""
     found = await get(client, feedserver.script("/", once(answer)))
     assert reason(found) is FetchReason.PROTOCOL
     assert found.sent
@@ -919,7 +919,7 @@ async def test_a_post_follows_no_redirect(status: int, feedserver: FeedServer, c
 
 @pytest.mark.parametrize("status", [200, 204, 304, 400, 404, 418, 500, 521, 599])
 async def test_any_status_is_an_answer(status: int, feedserver: FeedServer, client: net.Client) -> None:
-    """What a status means is for the caller to say."""
+    """The meaning of a status is for the caller to say."""
     answer = await get(client, feedserver.serve("/", b"", status=status))
     assert isinstance(answer, net.Response)
     assert answer.status == status

@@ -225,7 +225,7 @@ def test_nothing_is_emptied(text: str):
 
 
 def test_a_caption_alone_keeps_its_words():
-    """Where there is only a caption, it is the article."""
+    """A caption is the article if there is nothing else."""
     assert clean("Les barques au marché. Photo : VNA") == "Les barques au marché."
 
 
@@ -258,7 +258,7 @@ def test_nothing_is_lost(text: str):
 
 @given(st.lists(_PIECES, max_size=14).map("".join))
 def test_clean_is_idempotent(text: str):
-    """What is clean stays as it is, and what has text keeps some."""
+    """Clean text stays as it is, and a text never becomes empty."""
     once = clean(text)
     assert clean(once) == once
     assert bool(once) == bool(text.replace("\x00", "").strip())
@@ -343,7 +343,7 @@ def test_links_and_body():
 
 
 def test_captions_of_an_article():
-    """Where there is no other text they are it; else they are cut."""
+    """Captions are the article if there is no other text; else they are cut."""
     entry = StoredEntry(id=1, feed="f", parsed=ParsedEntry(title="T"), first_seen=FIRST_SEEN, backlog=False)
     more = {"source": "Desk", "language": "fr", "detect": lambda *_: ""}
     assert normalise(entry, "", captions=["Les barques."], **more).body == "Les barques."

@@ -1,4 +1,4 @@
-"""Whether a page's text may stand for its entry, decided from the words alone."""
+"""Decisions from the words alone: may a page's text stand for its entry?"""
 
 import pytest
 from hypothesis import given
@@ -169,7 +169,7 @@ def test_lines_are_known_without_their_numbers() -> None:
 
 
 def test_carries_needs_words_and_length() -> None:
-    """What is left of a page must be enough by itself."""
+    """The rest of a page must be enough by itself."""
     feed = FeedText(title=TITLE, text=SUMMARY, link=LINK)
     assert carries(feed, STORY)
     assert not carries(feed, TITLE)

@@ -71,11 +71,11 @@ class Bench:
             return [one.id for one in deliveries.due(tx, now=self.desk.now, limit=200)]
 
     async def sweep(self) -> list[DeliveryState | None]:
-        """What the engine does at a tick; what came of each."""
+        """The engine's work at a tick; each delivery's outcome."""
         return [await deliver(self.desk.context, one) for one in self.due()]
 
     def next_event(self) -> datetime | None:
-        """When something is due again, by the store."""
+        """The time at which something is due again, by the store."""
         waits = "coalesce(t.blocked_until, ''), coalesce(t.probe_at, ''), coalesce(t.next_at, '')"
         at = self.desk.one(
             f"SELECT min(max(d.due, coalesce(d.lease_until, ''), {waits}))"
@@ -422,7 +422,7 @@ async def test_n11_a_server_that_stalls(bench: Make, verb: str, again: int, monk
 
 
 async def test_n12_no_tls_no_mail(bench: Make) -> None:
-    """Where STARTTLS is required and was stripped, nothing is said and nothing dropped; it is sent once it is back."""
+    """No word is said and nothing dropped if STARTTLS is required and was stripped; mail is sent once it is back."""
     target = email_target("desk", "a@example.org")
     with SmtpSink() as smtp:
 
@@ -481,7 +481,7 @@ def down(detail: str = "as the test says", *, after: float | None = None) -> Rec
 
 
 def owe_notices(it: Bench, target: Target, count: int) -> None:
-    """What needs no article and no feed."""
+    """A notice, which needs no article and no feed."""
     with it.desk.store.write() as tx:
         for n in range(count):
             open_deliveries.notify(tx, target.id, target.recipients, Notice(subject=f"Z{n}", body="..."), it.desk.now)

@@ -16,7 +16,7 @@ def beat(owner: str, seconds: float) -> Heartbeat:
 
 
 def looks(others: Others, until: float, *beats: Heartbeat, since: float = 0.0) -> list[tuple[str, ...]]:
-    """What a look each five seconds finds, the others' beats being the same all the time."""
+    """Dead workers found by a look each five seconds, the others' beats being the same all the time."""
     return [others.dead(beats, since + at) for at in range(0, int(until - since) + 1, 5)]
 
 

@@ -134,7 +134,7 @@ def test_a_json_feed_entry_whole():
     ],
 )
 def test_p09_not_a_feed(body: bytes, detail: str):
-    """What is no feed is said to be none, and what it is."""
+    """A document that is no feed is refused, with what it is."""
     found = parse(body, URL, "text/html")
     assert isinstance(found, ParseFailed)
     assert found.reason is FetchReason.NOT_A_FEED
@@ -391,7 +391,7 @@ def test_a_stray_byte_spoils_only_itself():
     ids=["in an item", "in a CDATA section", "between items"],
 )
 def test_a_truncated_document_keeps_all_but_its_last_entry(cut: str, expected: list[str]):
-    """Where a document ends early, its last entry is not trusted."""
+    """The last entry of a document that ends early is not trusted."""
     whole = rss("<title>a</title>", "<title>b</title>").decode()
     found = read((whole.removesuffix("</channel></rss>") + cut).encode())
     assert found.truncated
@@ -443,7 +443,7 @@ def test_p20_one_entry_that_cannot_be_mapped(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_one_entry_on_which_feedparser_raises(monkeypatch: pytest.MonkeyPatch):
-    """Where feedparser itself raises, the items it can read are kept."""
+    """Items that feedparser can read are kept if it raises on another."""
     real = syndication._feedparser
 
     def failing(text: str):
@@ -490,7 +490,7 @@ def test_a_title_that_is_never_closed_leaves_the_link(item: str, link: str | Non
 
 
 def test_a_head_that_swallows_an_item():
-    """What stands before the items may be damaged too: the first is then read without it."""
+    """The head before the items may be damaged too: the first is then read without it."""
     head = "<entryd>x</id><summary>Texte </channel>Hanoï</summa>ry></\ufffdentry>"
     entries = "".join(f"<entry><id>g{n}</id><title>Été {n}</title></entry>" for n in range(3))
     body = f'<feed xmlns="http://www.w3.org/2005/Atom"><title>t</title>{head}{entries}</feed>'
@@ -498,7 +498,7 @@ def test_a_head_that_swallows_an_item():
 
 
 def test_items_that_were_taken_out():
-    """What stands in a comment or a CDATA section is no item, also in a document with a fault."""
+    """An item in a comment or a CDATA section is none, also in a document with a fault."""
     hidden = "<!-- <item><guid>old</guid></item> -->"
     quoted = "<title>b</title><guid>b</guid><description><![CDATA[<item><guid>no</guid></item>]]></description>"
     body = rss("<title>a</title><guid>a</guid><description>R&D</b></description>", quoted, head=hidden)
@@ -531,7 +531,7 @@ def test_json_that_is_broken(spoilt: str, kept: list[int]):
 
 
 def test_json_that_ends_early():
-    """What stands before the end is kept, and that it ends early is said."""
+    """Items before the end are kept, and that the document ends early is said."""
     whole = b'{"version": "https://jsonfeed.org/version/1", "items": [{"id": "a"}, {"id": "b"}, {"id": "c"}]}'
     found = read(whole[:-10])
     assert ([entry.guid for entry in found.entries], found.truncated) == (["a", "b"], True)
@@ -603,7 +603,7 @@ def test_p21_all_texts_of_an_entry(item: str, summary: str, content: str):
     ],
 )
 def test_p22_limits_count_text(silent: str):
-    """What stands behind 300 KB of markup that holds no text is kept."""
+    """Text behind 300 KB of markup that holds no text is kept."""
     markup = f"<p>Début.</p>{silent.format('A' * 300_000)}<p>Le pont ouvre.</p>"
     found = only(rss(f"<title>T</title><description><![CDATA[{markup}]]></description>"))
     assert "Début." in found.summary
@@ -630,7 +630,7 @@ def test_what_xhtml_escapes_is_text():
 
 
 def test_letters_without_a_type_are_no_base64():
-    """What no type calls coded is text, whatever it looks like."""
+    """Letters that no type calls coded are text, whatever they look like."""
     assert (
         only(rss("<title>T</title><description>AABBCCDDEEFFAABBCCDD</description>")).summary == "AABBCCDDEEFFAABBCCDD"
     )
@@ -755,7 +755,7 @@ def test_real_documents_never_raise():
 
 
 def _by_lxml(body: bytes) -> list[str]:
-    """What tells each item that lxml finds in a document, faults and all: its guid, else its link, else its title."""
+    """Marks of each item that lxml finds in a document, faults and all: its guid, else its link, else its title."""
     from lxml import etree
 
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=False)
@@ -816,7 +816,7 @@ def test_no_entry_that_another_parser_finds_is_missed():
 
 
 def test_a_page_names_its_feeds():
-    """Where a page stands for a feed, the failure says which feeds it names."""
+    """A page in place of a feed fails with the feeds that it names."""
     page = b"<html><head><link rel=stylesheet href=/x.css><link rel='alternate' type='application/rss+xml' href='/rss'>"
     found = parse(page, "https://a.example/fr/", "text/html")
     assert isinstance(found, ParseFailed)

@@ -72,7 +72,7 @@ def streams(draw: st.DrawFn) -> list[Known]:
 
 
 def stored(path: Path, stream: list[Known], size: int) -> list[tuple[str, int | None]]:
-    """What each item is found to be, in batches of so many."""
+    """The verdict on each item, in batches of so many."""
     store = open_store(url_of(path), create=True)
     try:
         found: dict[str, tuple[str, int | None]] = {}

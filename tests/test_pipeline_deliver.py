@@ -120,7 +120,7 @@ async def test_sealed_once_and_sent_the_same(desk: Desk) -> None:
 
 
 async def test_the_seal_is_stored_before_the_send(desk: Desk) -> None:
-    """When a sender is called, its bytes and its attempt are in the store already."""
+    """A message's bytes and its attempt are in the store before a sender is called."""
     (one,) = await create_obligations(desk)
     seen = []
 
@@ -244,7 +244,7 @@ def _notices(desk: Desk) -> list[str]:
 
 
 async def test_n05_uncertain_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What may have arrived is repeated once, then given up, and the operators hear of it."""
+    """A message that may have arrived is repeated once, then given up, and the operators hear of it."""
     targets = [slack_target(), log_target("ops", language="en")]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, operators="ops")) as desk:
         await create_obligations(desk)
@@ -416,7 +416,7 @@ async def test_failures_are_told_together(
 async def test_a_notice_that_grows_while_it_is_sealed_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What joins between its bytes and its claim is in the next try's."""
+    """A notice that joins between its bytes and its claim is in the next try's."""
     with scripted(monkeypatch, Desk(tmp_path, feeds=[], targets=[log_target("ops")])) as desk:
 
         def tell(subject: str) -> None:
@@ -555,7 +555,7 @@ async def test_two_workers_send_once(desk: Desk) -> None:
 async def test_s03_what_was_sent_is_written_down_when_the_store_is_free(
     error: Exception, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What fails after the send is done again, the send is not: the store is busy, or this process at fault."""
+    """A failure after the send is repaired without a second send: the store is busy, or this process at fault."""
     (one,) = await create_obligations(desk)
     real = job.deliveries.finish
     refusals = [error] * 3

@@ -1,5 +1,6 @@
-"""What people decide of stories, on both databases; and what later decisions make of it."""
+"""Decisions of people on stories, on both databases; and what later decisions make of them."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -36,7 +37,7 @@ LIVE = ActiveConfig(
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From then on, nothing is like enough to join."""
-    return lambda: monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
+    return lambda: monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
 
 
 def split(store: Store, article_id: int) -> Done | Refused:
@@ -106,7 +107,7 @@ def test_what_was_split_is_not_joined_by_a_merge_of_others(store: Store, weak: C
     one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
     split(store, two)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("worker.analysis.stories.decide.STRONG", 1000)
+        patched.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
         third = tell(store, "Trois", THIRD)
     assert of(store, third) not in (of(store, one), of(store, two))
     merge(store, of(store, one), of(store, third))
@@ -360,7 +361,7 @@ async def test_a_copy_put_apart_from_its_original_is_told(desk: Desk) -> None:
 
 
 async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
-    """What waits is looked at before it is sealed, and is of that story now."""
+    """A waiting message is looked at before it is sealed, and is of that story now."""
     await told(desk, (A, ACCOUNTS[0]))
     with desk.store.write() as tx:
         answering.mute(tx, 1, desk.now, author="ana")

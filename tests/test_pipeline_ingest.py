@@ -88,7 +88,7 @@ async def test_p20_one_bad_entry_of_fifty(desk: Desk, monkeypatch: pytest.Monkey
 
 
 async def test_p20_one_that_cannot_be_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the database refuses is undone alone."""
+    """An entry that the database refuses is undone alone."""
     real = ingest_job.articles.add
 
     def picky(tx, article, *args, **kwargs):
@@ -230,7 +230,7 @@ async def test_a_report_that_quotes_a_brief(
 
 
 async def test_a_copy_of_a_text_that_was_corrected_since(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an outlet has rewritten is still recognised when another one brings it."""
+    """A text that an outlet has rewritten is still recognised when another one brings it."""
     with scripted(monkeypatch, Desk(tmp_path, feeds=[feed(FEED), feed(OTHER)])) as desk:
         desk.web.feed(FEED, [Item("1", "Hun Sen à Kratie", BRIEF)])
         desk.web.feed(OTHER, [])
@@ -267,7 +267,7 @@ async def test_updates(desk: Desk, text: str, revisions: int, occasions: list[st
 
 
 async def test_backlog_is_judged_and_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What matches in the backlog stands in the ledger with the reason why it was not told."""
+    """A match in the backlog stands in the ledger with the reason why it was not sent."""
     with scripted(monkeypatch, Desk(tmp_path, feeds=[feed(alert_backlog=False)])) as desk:
         desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", COMMON)])
         done = await desk.pass_()

@@ -113,7 +113,7 @@ async def test_a_late_page_is_a_revision(desk: Desk, late: str) -> None:
 
 
 async def test_a_late_page_tells_nobody_twice(desk: Desk) -> None:
-    """What the summary told is not told again by the page."""
+    """A match that the summary's alert had is not sent again for the page."""
     desk.web.feed(FEED, [Item("1", TITLE, SUMMARY + " " + VISIT, LINK)])
     await desk.poll()
     (wanted,) = take_pages(desk)

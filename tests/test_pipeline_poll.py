@@ -108,7 +108,7 @@ async def test_p04_a_document_that_kills_its_child(desk: Desk, child: ChildReaso
 
 
 async def test_f17_truncated_document_keeps_no_validators(desk: Desk) -> None:
-    """What ends early is asked for again in full, or the rest of it would be lost behind a 304."""
+    """A document that ends early is asked for again in full, or the rest of it would be lost behind a 304."""
     whole = rss(ITEMS)
     desk.web.answer(FEED, whole[: whole.rindex(b"<item>") + 60], ETag='"1"', Cache_Control="max-age=80000")
     first = await desk.poll()
@@ -168,7 +168,7 @@ async def test_a_feed_that_was_removed_is_not_polled(desk: Desk) -> None:
 
 
 async def test_two_polls_at_once_store_each_item_once(desk: Desk) -> None:
-    """Where two workers poll one feed, as after a lease that ran out, one of them gives way."""
+    """Two workers that poll one feed, as after a lease that ran out: one of them gives way."""
     desk.web.feed(FEED, ITEMS)
     came = await asyncio.gather(desk.poll(), desk.poll(), return_exceptions=True)
     assert desk.one("SELECT count(*) FROM entry") == 3
@@ -278,7 +278,7 @@ async def test_p17_thirty_items_after_empty_polls(
 
 @pytest.mark.parametrize("first", ["<html>", "{", ""], ids=["a page", "cut", "nothing"])
 async def test_p17_the_first_document_after_unreadable_ones(tmp_path: Path, first: str) -> None:
-    """What could not be read tells nothing of when a feed began: all that comes first is backlog."""
+    """A document that could not be read says nothing of when a feed began: all that comes first is backlog."""
     with Desk(tmp_path, feeds=[feed(alert_backlog=False)]) as desk:
         desk.web.answer(FEED, first.encode())
         await desk.poll()

@@ -46,7 +46,7 @@ def judged(store: Store) -> Judged:
 
 
 def test_a_new_store_is_judged(store: Store) -> None:
-    """What comes into it is judged by the scheme of today; nothing is done again."""
+    """Articles of a new store are judged by the scheme of today; nothing is done again."""
     assert judged(store) == Judged(number=SCHEME)
     tell(store, "Un", BRIDGE)
     rejudge(store, LIVE, lambda: LATER)
@@ -103,7 +103,7 @@ def test_what_hands_did_holds(store: Store) -> None:
 
 
 def test_only_the_last_days_are_judged_again(store: Store) -> None:
-    """What came longer ago stays where it is."""
+    """Articles that came longer ago stay where they are."""
     one, rice = tell(store, "Un", BRIDGE), tell(store, "Deux", RICE)
     make_old(store)
     rejudge(store, LIVE, lambda: NOW + timedelta(days=31))
@@ -150,7 +150,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 async def old_desk(desk: Desk) -> None:
-    """What an older scheme left: a mute without an end, an alert muted with another event, one called a copy."""
+    """Traces of an older scheme: a mute without an end, an alert muted with another event, one called a copy."""
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, OTHER, title="Hun Sen à Kampot")

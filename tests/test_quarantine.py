@@ -1,4 +1,4 @@
-"""What could not be read is kept, listed, shown and tried again."""
+"""Documents and entries that could not be read are kept, listed, shown and tried again."""
 
 import asyncio
 import json

@@ -258,7 +258,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("query", "start", "words"), FAULTS, ids=[case[0][:30] for case in FAULTS])
 def test_faults(query, start, words):
-    """What cannot be read is refused with its place, what is wrong and how to fix it."""
+    """A query that cannot be read is refused with its place, the mistake and the fix."""
     with pytest.raises(QueryError) as caught:
         parse(query, sets={"hun_sen"})
     fault = caught.value.faults[0]
@@ -389,7 +389,7 @@ def test_the_evaluator_answers_as_naive_loops(count, few, called, monkeypatch):
 
 
 def test_random_queries_have_every_node():
-    """What the naive loops are tried on leaves nothing out."""
+    """Random queries for the naive loops leave no kind of node out."""
     seen = {type(node) for query in islice(naive.queries(Random(1)), 500) for node in walk(query)}
     assert seen == set(get_args(Node)) - {Param}, "a parameter stands only in the body of a pattern"
     reaches = {

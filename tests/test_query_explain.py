@@ -1,4 +1,4 @@
-"""Why a query holds or not: the verdict of each node, and what a miss came nearest to."""
+"""Explanations of a query's hit or miss: the verdict of each node, and what a miss came nearest to."""
 
 from datetime import date
 
@@ -91,7 +91,7 @@ MISSES = [
 
 @pytest.mark.parametrize(("query", "body", "expected"), MISSES, ids=[f"{q} in {b!r}" for q, b, _ in MISSES])
 def test_the_nearest_miss(query: str, body: str, expected: list[tuple[str, Miss, int, list[str]]]) -> None:
-    """What would have to be otherwise: the node, why it fails, by how much, and the words that came nearest."""
+    """The change that would be needed: the node, why it fails, by how much, and the words that came nearest."""
     explained, document = _explain(query, body)
     assert not explained.held
     found = [
@@ -102,7 +102,7 @@ def test_the_nearest_miss(query: str, body: str, expected: list[tuple[str, Miss,
 
 
 def test_the_nearer_of_two_misses_is_known() -> None:
-    """What stands a word too far is nearer than what stands in another sentence, and that than what is absent."""
+    """A word that is one too far away is nearer than one in another sentence, and that than one that is absent."""
     queries = ["a1 NEAR/2 b1", "a1 NEAR/s b1", "a1 AND c1", "c1 AND d1"]
     far = [distance(_explain(query, "Un a1 x x x. Puis b1.")[0]) for query in queries]
     assert far == sorted(far)

@@ -95,7 +95,7 @@ def seen(what: int) -> Look:
 
 
 def settle(monkeypatch: pytest.MonkeyPatch, looks: Sequence[tuple[float, int]]) -> int | None:
-    """What `settled` returns where 0 is known, by looks and the seconds before each; None: nothing."""
+    """The result of `settled` where 0 is known, by looks and the seconds before each; None: nothing."""
     clock, left = [0.0], iter(looks)
     shown: list[int] = []
     was_read: list[int] = []
@@ -166,7 +166,7 @@ def test_what_settles_stood_still_and_is_news(looks: list[tuple[float, int]]) ->
 
 
 async def reading() -> str:
-    """Where it does not matter what is read."""
+    """A reading whose content does not matter."""
     return "read"
 
 
@@ -433,7 +433,7 @@ async def test_r06_a_route_keeps_its_rule(desk: Desk) -> None:
 
 
 def state_of_last(desk: Desk) -> list[Problem]:
-    """What the operators were told of, as the log of this process has it no more."""
+    """The operators' last notice, as the log of this process has it no more."""
     ((_, body),) = notices(desk)
     place, message = body.splitlines()[0].split(": ", 1)
     return [Problem(file=place.rsplit(":", 1)[0], line=int(place.rsplit(":", 1)[1]), message=message)]
@@ -572,7 +572,7 @@ def test_the_rules_in_force_are_one_row(store: Store) -> None:
 
 
 def stored(site: Site, query: str) -> list[tuple[Any, ...]]:
-    """What the store of a running worker says."""
+    """The answer of a running worker's store."""
     with contextlib.closing(sqlite3.connect(site.folder / "veille.db", timeout=30)) as db, db:
         try:
             return db.execute(query).fetchall()

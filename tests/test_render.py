@@ -1,4 +1,4 @@
-"""What people read; the ids (N13 ...) are those of the fault list."""
+"""Messages as people read them; the ids (N13 ...) are those of the fault list."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a correction changed."""
+"""Changes of a correction."""
 
 import sys
 from difflib import SequenceMatcher

@@ -1,4 +1,4 @@
-"""What an article or a rule could do to a message, by the ids of the fault list (N13 ...), on every channel."""
+"""Damage that an article or a rule could do to a message, by fault id (N13 ...), on every channel."""
 
 import json
 import re

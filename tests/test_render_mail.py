@@ -142,7 +142,7 @@ def test_600_pixels(name: str) -> None:
 
 
 def night(name: str) -> dict[str, dict[str, str]]:
-    """What the sheet says of each class at night."""
+    """Styles of each class at night, by the sheet."""
     (sheet,) = re.findall(r"\(prefers-color-scheme: dark\) \{(.*?)\n  \}", html(name), re.DOTALL)
     return {
         selector.strip(): declared(body.replace("!important", ""))

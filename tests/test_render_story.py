@@ -50,7 +50,7 @@ def follow_up(*items: AlertItem, to: Target | None = None, thread: Thread = THRE
 
 
 def plain_of(message: Message) -> str:
-    """What a reader sees of a message, whatever its channel."""
+    """A message as its reader sees it, whatever its channel."""
     if message.content.startswith(b"{"):
         said = json.loads(message.content)
         return said["body"] if "body" in said else "\n".join(slack_texts(said))
@@ -136,7 +136,7 @@ def test_the_first_line_says_what_is_new(channel: Channel, item: AlertItem, fren
 
 
 def test_a_correction_shows_both_texts() -> None:
-    """What was, what is, with the words that differ marked; a sentence that was added stands alone."""
+    """Text before and after, with the words that differ marked; a sentence that was added stands alone."""
     message = follow_up(CORRECTION)
     said = part(message, "plain")
     assert "Avant : La visite durera *deux* jours.\nAprès : La visite durera *trois* jours.\n" in said

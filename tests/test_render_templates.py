@@ -138,7 +138,7 @@ def test_mistakes_are_told_once() -> None:
 @pytest.mark.parametrize("content", CONTENTS, ids=["alert", "digest", "notice"])
 @pytest.mark.parametrize("channel", list(Channel))
 def test_no_message_is_lost_to_a_template(content: Alert | Digest | Notice, channel: Channel) -> None:
-    """What fails when it is sent gives way to the shipped one, and the message says so."""
+    """A template that fails at sending gives way to the shipped one, and the message says so."""
     own = templates(alert="\n{{ nothing }}", digest="\n{{ nothing }}", notice="\n{{ nothing }}")
     message, shipped = told(content, to=target(channel), templates=own), told(content, to=target(channel))
     assert message.content == shipped.content
@@ -168,7 +168,7 @@ def test_a_problem_is_a_sentence() -> None:
 
 
 def test_a_message_that_is_too_large_is_refused() -> None:
-    """What a few lines become must be of a size that mail servers take."""
+    """Output of a few lines must be of a size that mail servers take."""
     ((file, line, message, _),) = wrong(templates(notice="{% for n in range(70000) %}{{ text }}{% endfor %}"))
     assert (file, line) == ("/own", 0)
     assert "more than 1048576" in message

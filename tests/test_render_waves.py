@@ -24,7 +24,7 @@ GREW = Thread(root="<k0@e.org>", subject="[high] Crues: Vague de 5 affaires en 6
 
 
 def text_of(message: Message) -> str:
-    """What a reader sees of a message, whatever its channel."""
+    """A message as its reader sees it, whatever its channel."""
     if message.content.startswith(b"{"):
         said = json.loads(message.content)
         return said["body"] if "body" in said else "\n".join(slack_texts(said))
@@ -106,7 +106,7 @@ def test_times_are_said_in_their_largest_unit(per: timedelta, french: str, engli
 
 
 def test_a_reader_answers_to_the_wave_not_to_one_of_its_articles() -> None:
-    """What answers there are is for the content to say; here each that is given is shown."""
+    """Answers are for the content to choose; here each that is given is shown."""
     item = replace(TOLD, answers=Answers(acknowledge="https://v.example/a"))
     assert Shown(part(sealed(item), "html")).links[-1] == "https://v.example/a"
 

@@ -206,7 +206,7 @@ async def test_from_the_middle(desk: Desk) -> None:
 
 
 async def test_documents_that_are_not_kept_any_more(desk: Desk) -> None:
-    """What came before those that are kept is not compared, and of a copy of it that is said."""
+    """Articles before the documents that are kept are not compared, and of a copy of one that is said."""
     await fill(desk)
     desk.later(hours=5)
     desk.web.feed(OTHER, [Item("11", "Hun Sen, encore", VISIT)])

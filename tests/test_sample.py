@@ -110,7 +110,7 @@ def test_two_items_repeat_earlier_ones(original: int, copy: int) -> None:
 
 
 def test_no_other_two_articles_share_a_sentence() -> None:
-    """What is no copy looks like none."""
+    """Articles that are no copies look like none."""
     copies = {410202, 410206}
     seen: dict[str, int] = {}
     for article in ARTICLES:

@@ -28,7 +28,7 @@ def shown(*events: dict[str, Any], colours: bool = False) -> list[str]:
 
 
 def test_lines_end_where_a_word_does() -> None:
-    """What follows stands below the first word, not below the hour; a word that is too long is left whole."""
+    """Later lines stand below the first word, not below the hour; a word that is too long is left whole."""
     lines: list[str] = []
     screen = Screen(lines.append, colours=True, width=lambda: 48)
     screen.warning(event="unheard of", timestamp=AT, level="warning", detail="of " * 12 + "w" * 60)
@@ -146,7 +146,7 @@ def test_colours_where_there_are_any() -> None:
 
 @pytest.mark.fault
 def test_w11_a_title_writes_no_line_of_its_own() -> None:
-    """What a terminal obeys in a title, a name or a detail is a blank, line breaks and turned lines included."""
+    """Characters that a terminal obeys in a title, a name or a detail are blanks, line breaks included."""
     hostile = "a\x1b]0;x\x07\r\n04:13 critical \u202e\x9b2J"
     for event in (sent(title=hostile), fails(hostile), {"event": "x", "why": hostile}):
         (line,) = shown(event, colours=False)

@@ -38,7 +38,7 @@ def test_the_shipped_rules_hold_their_own_tests():
 
 def test_the_sample_gives_three_alerts():
     """A visit and an agreement, each with a copy, and a crossing: nothing else of the sample matches."""
-    found = tomllib.loads((ROOT / "worker" / "sample" / "articles.toml").read_text("utf-8"))["article"]
+    found = tomllib.loads((ROOT / "worker" / "feeds" / "sample" / "articles.toml").read_text("utf-8"))["article"]
     source = Source(feed="Fil d'exemple", tags=("sample",), published=DAY, first_seen=DAY)
     ruleset = _shipped()
     # Links to other articles, and other articles behind a sign-off, are cut from a text before rules read it.
@@ -165,7 +165,7 @@ def test_the_manuals_tables(query, yes, no):
 
 
 def test_the_manual_shows_every_operator():
-    """What the language has, the manual names."""
+    """Operators of the language are all named by the manual."""
     from worker.rules.query.nodes import Operator, Scope
 
     assert len(ROWS) >= 23
@@ -174,7 +174,7 @@ def test_the_manual_shows_every_operator():
 
 
 def test_the_manual_shows_every_command_and_every_change():
-    """What `veille rules` does and what mutants are made of stands in the manual."""
+    """Subcommands of `veille rules` and the changes of mutants stand in the manual."""
     from worker.cli import rules
 
     for command in rules.app.registered_commands:
@@ -185,7 +185,7 @@ def test_the_manual_shows_every_command_and_every_change():
 
 
 def test_the_readme_s_rule_can_be_added():
-    """What the README tells a newcomer to write is accepted beside the shipped rules, and its tests hold."""
+    """The README's rule for newcomers is accepted beside the shipped rules, and its tests hold."""
     blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     (rule,) = [block for block in blocks if "[[rule]]" in block]
     files = {path.name: path.read_bytes() for path in (ROOT / "rules").glob("*.toml")}

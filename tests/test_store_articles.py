@@ -166,7 +166,7 @@ def test_the_archive_has_no_text_and_is_an_original_all_the_same(store: Store) -
 
 
 def test_names_are_those_of_one_origin(store: Store) -> None:
-    """What need not be imported again."""
+    """Names that need not be imported again."""
     add(store, "x", origin=Origin.IMPORT)
     add(store, "y", origin=Origin.ARCHIVE)
     with store.read() as tx:

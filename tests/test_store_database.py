@@ -47,7 +47,7 @@ def test_a_transaction_is_whole_or_nothing(store: Store) -> None:
 
 
 def test_a_reader_sees_one_moment(store: Store) -> None:
-    """What is written meanwhile belongs to the next transaction."""
+    """Rows written meanwhile belong to the next transaction."""
     state_of(store)
     with store.read() as tx:
         assert len(feeds.statuses(tx)) == 1

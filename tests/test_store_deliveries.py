@@ -144,7 +144,7 @@ def test_what_is_not_due_is_not_claimed(store: Store) -> None:
 
 
 def test_a_stop_is_no_crash(store: Store) -> None:
-    """What its own worker cut off may have arrived, is due at once, and counts neither as a crash nor as a timeout."""
+    """An attempt that its own worker cut off may have arrived, is due at once, and is neither crash nor timeout."""
     mine, others = open_one(store), open_one(store, "log:b")
     assert claim(store, others, owner="two") is not None
     for stop in range(6):

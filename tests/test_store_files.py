@@ -32,7 +32,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def rights(folder: Path) -> dict[str, int]:
-    """What each file and folder may be used for."""
+    """Rights of each file and folder."""
     return {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in sorted(folder.rglob("*"))}
 
 
@@ -156,7 +156,7 @@ def test_who_may_only_read_a_store_reads_it(polled: Site) -> None:
 
 @needs_rights
 def test_who_may_only_read_a_store_is_told_so(polled: Site) -> None:
-    """What would write says who may not, and leaves everything as it was; so does a worker that would start."""
+    """A command that would write says who may not, and leaves everything as it was; so does a worker at its start."""
     before = (polled.folder / "veille.db").read_bytes()
     *writing, doctor = another([["quarantine", "retry", "--all"], ["poll"], ["run"], ["doctor"]], polled.config)
     for code, said in writing:

@@ -1,4 +1,4 @@
-"""What analysts say of articles, counted by rule, on both databases."""
+"""Judgements of analysts on articles, counted by rule, on both databases."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -131,7 +131,7 @@ def _tables(path: Path) -> set[tuple[str, str]]:
 
 
 def test_bands_of_before_are_keys_now(store_url: str) -> None:
-    """What was stored with bands of 64 bits is found by a longer text, and leaves none behind when it goes."""
+    """Articles stored with bands of 64 bits are found by a longer text, and leave none behind when they go."""
     fingerprint = mark(TEXT)
     moment = "2026-02-01 00:00:00.000000+00:00"
     old = made_by(store_url, "0008")

@@ -129,7 +129,7 @@ def _many(count: int) -> Iterator[tuple[str, str]]:
 
 
 def test_a_source_keeps_so_many_lines(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it repeats stays; of what it does not, the newest."""
+    """Lines that it repeats stay; of the others, the newest."""
     monkeypatch.setattr(repeated, "MAX_LINES", 40)
     for title, body in _many(128):
         put(store, title, body)

@@ -130,7 +130,7 @@ def test_a_report_of_what_does_not_count_shows_the_article(store: Store) -> None
 
 
 def test_articles_that_are_forgotten_take_their_waves_along(store: Store) -> None:
-    """What belonged to one says its reason, and names nothing any more."""
+    """An article that belonged to one says its reason, and names nothing any more."""
     watch = Watch(store)
     numbers = [watch.come(NOW + timedelta(minutes=n), n) for n in range(6)]
     with store.write() as tx:

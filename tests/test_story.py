@@ -1,6 +1,7 @@
 """Stories: what an article is weighed by, and which story it is found to tell."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -67,7 +68,7 @@ def test_terms(text: str, expected: dict[str, Kind]) -> None:
 
 
 def test_places_are_one_in_both_languages() -> None:
-    """What French calls Thaïlande and English Thailand is the same term."""
+    """Places that French calls Thaïlande and English Thailand are the same term."""
     assert terms("", "a en Thaïlande") == terms("", "a in Thailand", "en") == {"@TH": C}
 
 
@@ -249,7 +250,7 @@ BRIDGE_ENGLISH = (
 @pytest.fixture
 def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the likeness from which an article joins: what is decided at it, not how it was chosen, is tested here."""
-    return lambda value: monkeypatch.setattr("worker.analysis.stories.decide.STRONG", value)
+    return lambda value: monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", value)
 
 
 def test_two_accounts_of_one_event_are_one_story() -> None:
@@ -278,7 +279,7 @@ def test_what_is_like_but_not_enough_points(strength: Callable[[float], None]) -
 
 
 def test_a_later_account_makes_a_pointer_strong(strength: Callable[[float], None]) -> None:
-    """When it joins one of the two, and all pairs of both are like enough in the mean, they are one."""
+    """An account that joins one of the two makes them one if all pairs of both are like enough in the mean."""
     strength(1000)
     stream = Stream()
     stream.tell("Le pont de Neak Loeung rouvre", BRIDGE)

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import time, timedelta
@@ -64,7 +65,7 @@ def publish(desk: Desk, url: str, *texts: str, key: str = "v", title: str = "Hun
 
 
 def mails(desk: Desk) -> list[EmailMessage]:
-    """What was sent, in order."""
+    """Mails that were sent, in order."""
     return [
         email.message_from_bytes(claimed.message.content, policy=email.policy.default)  # type: ignore[misc]
         for _, claimed in desk.attempts
@@ -132,7 +133,7 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
 
 async def test_what_perhaps_is_the_same_is_a_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its own thread, with the other's title and outlet; "also in" names no outlet that only resembles."""
-    monkeypatch.setattr("worker.analysis.stories.decide.STRONG", 1000)
+    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, ACCOUNTS[1])
@@ -174,7 +175,7 @@ async def test_a_follow_up_becomes_the_first_if_that_dies(desk: Desk) -> None:
 
 
 async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
-    """What changed stands in the mail, before and after; a text that is only reworded is recorded and no more."""
+    """Changes stand in the mail, before and after; a text that is only reworded is recorded and no more."""
     desk.reload(telling=NotificationPolicy(follow_up=("correction",)))
     publish(desk, A, f"{OPENING} Le pont coûtera 120 millions de dollars.")
     await desk.pass_()
@@ -286,7 +287,7 @@ def silence(desk: Desk, **what: object) -> None:
 )
 @pytest.mark.parametrize("when", ["before", "while open"])
 async def test_a_silence_holds_what_comes_and_what_was_open(desk: Desk, what: dict[str, object], when: str) -> None:
-    """Whether it came before the article or after, nothing is told, and the ledger says who asked for it."""
+    """A silence before the article or after it: nothing is sent, and the ledger says who asked for it."""
     desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
     if when == "before" and "story_id" not in what:
         silence(desk, **what)
@@ -328,7 +329,7 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
 @pytest.mark.parametrize("what", [{"recipient": MAIL}, {"rule_id": "visit"}, {"story_id": 1}], ids=str)
 @pytest.mark.parametrize("lifted", [False, True], ids=["for good", "told after all"])
 async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[str, object], lifted: bool) -> None:
-    """What was silenced before it was sent is not reminded of; sent after all, it is."""
+    """An alert that was silenced before it was sent is not reminded of; sent after all, it is."""
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
     telling = NotificationPolicy(
         group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
@@ -376,7 +377,7 @@ async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk
 
 @pytest.mark.parametrize("sealed", [True, False], ids=["both told", "one still open"])
 async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None:
-    """What was sent stays; what is open becomes a follow-up; later articles go below the thread."""
+    """Messages that were sent stay; open ones become a follow-up; later articles go below the thread."""
     desk.reload(telling=NotificationPolicy() if sealed else NotificationPolicy(group_wait=timedelta(minutes=5)))
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()

@@ -1,4 +1,4 @@
-"""What reaches a terminal: W11, with the bytes of a real one, for every command; nothing goes around the gate."""
+"""Output at a terminal: W11, with the bytes of a real one, for every command; nothing goes around the gate."""
 
 import ast
 import contextlib

@@ -148,7 +148,7 @@ def test_names(written, names):
 
 
 def test_a_dateline_begins_a_sentence():
-    """What follows `Hanoï (VNA)` is the first word of a sentence; a bracket elsewhere begins none."""
+    """The word behind `Hanoï (VNA)` is the first of a sentence; a bracket elsewhere begins none."""
     assert _names("", "Phnom Penh, 6 février (AKP) Marquant un point, le maire est content") == ["Penh", "AKP"]
     assert _names("", "Le maire. On attend le Parti (PPC) Demain sera long") == ["Parti", "PPC", "Demain"]
 

@@ -29,6 +29,15 @@ def test_a_moment_has_its_zone(zone: str, moment: datetime, said: str, head: str
     assert times.column("due", moment) == head
 
 
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [("year", "2026"), ("month", "2026-07"), ("day", "2026-07-01"), ("", "2026-07-01T03:06:09+00:00")],
+)
+def test_a_date_is_said_as_far_as_it_is_known(precision: str, said: str) -> None:
+    """No hour, day or month is invented."""
+    assert times.known(SUMMER, precision) == said
+
+
 def test_what_is_no_moment_or_no_local_one() -> None:
     """Nothing is said of none; the calendar's ends, which feeds do name, raise nothing."""
     times.use("Asia/Ho_Chi_Minh")

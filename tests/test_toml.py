@@ -98,6 +98,43 @@ def test_unreadable_files(raw, line, words):
 
 
 @pytest.mark.parametrize(
+    ("text", "place", "words", "fix"),
+    [
+        pytest.param('a = "x\nb = 1\n', (1, 7), "is not closed", "end it with the quote", id="double quote"),
+        pytest.param("a = 'x\nb = 'y'\n", (1, 7), "is not closed", "end it with the quote", id="single quote"),
+        pytest.param("a = 1\nb = 'x\n", (2, 5), "is not closed", "end it with the quote", id="last single quote"),
+        pytest.param('b = """y"""\na = "x', (2, 5), "is not closed", "end it with the quote", id="end of file"),
+        pytest.param('a = """x\ny"\n', (1, 5), "is not closed", "end it with the quote", id="three double"),
+        pytest.param("a = '''x\ny\n", (1, 5), "is not closed", "end it with the quote", id="three single"),
+        pytest.param('a = "\x01"\n', (1, 6), "character", "take it away", id="control character"),
+        pytest.param('a = "\\d"\n', (1, 8), "Unescaped", "single quotes", id="backslash"),
+        pytest.param('a = "\\u12"\n', (1, 8), "hex", "four hexadecimal digits", id="escape"),
+        pytest.param("a = yes\n", (1, 5), "Invalid value", "put text in straight quotes", id="no quotes"),
+        pytest.param("a = “x”\n", (1, 5), "Invalid value", "put text in straight quotes", id="curly quotes"),
+        pytest.param("a = 2026-02-30\n", (1, 5), "Invalid date", "2026-01-31", id="no day"),
+        pytest.param('a = ["x" "y"]\n', (1, 10), "Unclosed array", "comma", id="array"),
+        pytest.param("a = { b = 1\n}\n", (1, 12), "Unclosed inline table", "on one line", id="inline table"),
+        pytest.param("a: 1\n", (1, 2), "Expected '='", "key = value", id="colon"),
+        pytest.param("a = 1 b = 2\n", (1, 7), "Expected newline", "one setting on a line", id="two on a line"),
+        pytest.param("[a\nb = 1\n", (1, 3), "Expected ']'", "write [name]", id="header"),
+        pytest.param("[[a]\nb = 1\n", (1, 4), "Expected ']]'", "write [[name]]", id="list header"),
+        pytest.param("[a]\n[a]\n", (2, 3), "twice", "leave one out", id="table twice"),
+        pytest.param("a = 1\na = 2\n", (2, 6), "overwrite", "leave one out", id="key twice"),
+    ],
+)
+def test_each_mistake_of_syntax_has_its_place_and_a_fix(
+    text: str, place: tuple[int, int], words: str, fix: str
+) -> None:
+    """The library's message, or a plainer one, and something to do about it."""
+    with pytest.raises(UserError) as caught:
+        toml.parse("x.toml", text.encode())
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column) == place
+    assert words in problem.message
+    assert fix in problem.fix
+
+
+@pytest.mark.parametrize(
     ("raw", "data", "left_out"),
     [
         pytest.param(b"a = 1\n[b]\nc = 2\n", {"a": 1, "b": {"c": 2}}, (), id="whole"),
@@ -123,7 +160,7 @@ def test_what_can_be_read_of_a_broken_file(raw: bytes, data: dict[str, object], 
 
 
 def test_byte_order_mark_and_windows_lines():
-    """What editors on Windows write is read."""
+    """Files of editors on Windows are read."""
     parsed = toml.parse("x.toml", b"\xef\xbb\xbfa = 1\r\nb = 2\r\n")
     assert (parsed.data, parsed.place(("b",))) == ({"a": 1, "b": 2}, (2, 5))
 

@@ -131,7 +131,7 @@ async def test_tls_goes_through_a_tunnel() -> None:
 
 @pytest.mark.parametrize("host", ["inside.test", "10.0.0.7", "127.0.0.1", "[::1]"])
 async def test_f07_the_target_is_judged_before_a_proxy_hears_of_it(host: str, feedserver: FeedServer) -> None:
-    """What may not be dialled from here is not asked for there, at the start or after a redirect."""
+    """An address that may not be dialled from here is not asked for there, at the start or after a redirect."""
     feedserver.redirect("/", f"http://{host}:{feedserver.port}/x")
     async with proxying() as proxy, asking(feedserver, proxy=proxy.url) as client:
         for url in (f"http://{host}:{feedserver.port}/x", feedserver.url("/", host="feeds.test")):
@@ -173,7 +173,7 @@ async def test_a_proxy_that_refuses() -> None:
 
 
 async def test_bytes_before_the_handshake_are_not_the_servers() -> None:
-    """What a proxy says after opening the tunnel, unencrypted, is never read as the server's answer."""
+    """Bytes of a proxy after it opened the tunnel, unencrypted, are never read as the server's answer."""
     forged = bytes(16_000) + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged" * 100
     with FeedServer(tls=certified()) as server:
         server.serve("/", b"here")

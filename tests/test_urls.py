@@ -40,7 +40,7 @@ SAME = {
 
 @pytest.mark.parametrize("spellings", SAME.values(), ids=SAME)
 def test_spellings_of_one_page_are_one(spellings: list[str]) -> None:
-    """What differs without another page behind it does not count."""
+    """Differences without another page behind them do not count."""
     assert len({urls.canonical(url) for url in spellings}) == 1
     assert urls.canonical(spellings[0]) != ""
 
@@ -88,7 +88,7 @@ AMP = re.compile(r"(?:/amp|\.amp)(?=$|\.html?$)|^/amp(?=/.)", re.IGNORECASE)
 
 
 def mark_by_mark(path: str) -> str:
-    """What `canonical` does with AMP marks, the slow way: until none is left."""
+    """The result of `canonical` on AMP marks, the slow way: until none is left."""
     while (shorter := AMP.sub("", path).rstrip("/")) != path:
         path = shorter
     return path
@@ -189,7 +189,7 @@ def test_the_form_is_stable(url: str) -> None:
     ],
 )  # fmt: skip
 def test_secrets_are_masked(url: str, expected: str) -> None:
-    """What looks like a secret is not shown, and the rest is."""
+    """A part that looks like a secret is not shown, and the rest is."""
     assert urls.masked(url) == expected
 
 
@@ -244,7 +244,7 @@ def test_no_link_raises(link: str, base: str) -> None:
     ids=["blanks", "quotes and brackets", "escaped already", "a line break, which is refused"],
 )
 def test_requestable(url: str, asked: str) -> None:
-    """What browsers escape before they ask, and no more."""
+    """Characters that browsers escape before they ask, and no more."""
     assert urls.requestable(url) == asked
 
 

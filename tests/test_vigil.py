@@ -209,7 +209,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def notices(desk: Desk) -> list[str]:
-    """What the operators were told or will be: the mark before a sealed subject is left out."""
+    """Notices to the operators, sent or waiting: the mark before a sealed subject is left out."""
     return [
         row[0].removeprefix("[Veille] ")
         for row in desk.rows("SELECT subject FROM delivery WHERE collects = 'notice' ORDER BY id")
@@ -352,7 +352,7 @@ def test_a_worker_that_died_is_told_of_by_the_next(desk: Desk) -> None:
 
 
 def test_conditions_are_kept_on_both_databases(store) -> None:
-    """What began is told by the first who writes it down, what ended by the first who strikes it out."""
+    """A beginning is reported by the first who writes it down, an end by the first who strikes it out."""
     low, busy = conditions(Facts(free=1, refused=1, owner="a"), NOW)
     with store.write() as tx:
         assert [one.key for one in stored.begin(tx, [busy, low], now=NOW)] == [low.key, busy.key]

@@ -69,7 +69,7 @@ async def one_by_one(desk: Desk, numbers: Sequence[int], *, minutes: int = 20) -
 
 
 def lines(desk: Desk) -> list[str]:
-    """What the ledger says, in order: article, occasion, verdict or reason, figures, the wave."""
+    """Lines of the ledger, in order: article, occasion, verdict or reason, figures, the wave."""
     query = (
         "SELECT article_id || ' ' || occasion || ' ' || CASE verdict WHEN 'owed' THEN verdict ELSE suppression END "
         "|| ' ' || why || ' ' || coalesce(CAST(wave AS text), '-') FROM obligation ORDER BY id"
@@ -138,7 +138,7 @@ async def test_stories_count_and_copies_revisions_and_backlog_do_not(desk: Desk)
 
 
 async def test_old_news_makes_no_wave(desk: Desk) -> None:
-    """What was published long before it was first seen counts as little as it is told."""
+    """Articles published long before they were first seen count as little as they are sent."""
     desk.reload(max_age=timedelta(days=1))
     old = [replace(dispatch(n), published="Fri, 02 Jan 2026 08:00:00 GMT") for n in range(5)]
     await arrive(desk, old)

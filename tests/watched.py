@@ -31,7 +31,7 @@ class Watched(Children):
 
 
 def watched(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    """What `function` makes of `args`, in the form that a child's answer has, as only `function` says of which type."""
+    """The result of `function` on `args`, in the form of a child's answer, as only `function` says of which type."""
     if not _watched:
         _watched.append(True)
         sys.addaudithook(_judge)

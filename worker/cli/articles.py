@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from worker.analysis import text
 from worker.cli.options import (
     EX_USAGE,
     HERE,
@@ -21,14 +20,14 @@ from worker.cli.options import (
     readable,
 )
 from worker.model import Cut, CutKind, Match, PageReason, times
-from worker.rules import RuleSet
-from worker.rules.match import Silence, Source, judge
-from worker.store import Store, Tx, pages
-from worker.store import articles as stored
-from worker.store.articles import StoredArticle
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from worker.rules import RuleSet
+    from worker.rules.match import Silence, Source
+    from worker.store import Store, Tx
+    from worker.store.articles import StoredArticle
 
 
 app = typer.Typer()
@@ -162,9 +161,10 @@ _PAGE = {
 }
 
 
-def shown(store: Store, asked: str, *, raw: bool) -> dict[str, Any] | None:
+def shown(store: "Store", asked: str, *, raw: bool) -> dict[str, Any] | None:
     """An article's newest text; None if there is no such article."""
     from worker.cli import views
+    from worker.store import articles as stored
 
     with store.read() as tx:
         fitting = views.find(tx, asked)
@@ -180,8 +180,10 @@ def shown(store: Store, asked: str, *, raw: bool) -> dict[str, Any] | None:
     return found | ({"cut": [{"kind": str(part.kind), "text": part.text} for part in cut]} if raw else {})
 
 
-def page(tx: Tx, article_id: int) -> dict[str, Any] | None:
+def page(tx: "Tx", article_id: int) -> dict[str, Any] | None:
     """The result of fetching an article's page; None where it was not asked for."""
+    from worker.store import pages
+
     found = pages.of_article(tx, article_id)
     if found is None:
         return None
@@ -203,7 +205,7 @@ def page(tx: Tx, article_id: int) -> dict[str, Any] | None:
 class Uncut:
     """An article as it would be with what was cut from it, for rules whose words stand there."""
 
-    def __init__(self, one: StoredArticle, cut: Sequence[Cut], rules: RuleSet, source: Source) -> None:
+    def __init__(self, one: "StoredArticle", cut: Sequence[Cut], rules: "RuleSet", source: "Source") -> None:
         self._article, self._cut, self._rules, self._source = one.article, cut, rules, source
         self._all: Mapping[str, Match | Silence] | None = None
 
@@ -221,6 +223,9 @@ class Uncut:
         ]
         return " and ".join(_CUT[kind] for kind in alone or kinds)
 
-    def _judged(self, parts: Sequence[Cut]) -> Mapping[str, Match | Silence]:
+    def _judged(self, parts: Sequence[Cut]) -> "Mapping[str, Match | Silence]":
+        from worker.analysis import text
+        from worker.rules.match import judge
+
         body = "\n\n".join([self._article.body, *(part.text for part in parts)])
         return judge(text.analyse(self._article.title, body, self._article.language), self._rules, self._source)

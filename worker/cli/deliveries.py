@@ -1,16 +1,19 @@
 """`veille deliveries`: what is not sent and why, and another chance for what was given up."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from worker.cli.options import HERE, ConfigFile, Json, fail, opened, print_json, row_number, say
 from worker.model import DeliveryState, WaitReason, times
 from worker.model.times import counted
-from worker.store import Tx, articles, ledger, targets
-from worker.store.deliveries import DeliveryLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from worker.store import Tx, targets
+    from worker.store.deliveries import DeliveryLine
 
 app = typer.Typer(help="List what is not sent, and retry what was given up.")
 
@@ -107,8 +110,10 @@ _HELD = {
 }
 
 
-def waiting(tx: Tx, lines: Iterable[DeliveryLine], now: datetime) -> list[Facts]:
+def waiting(tx: "Tx", lines: "Iterable[DeliveryLine]", now: datetime) -> list[Facts]:
     """Each delivery with its subject, its articles, and its wait in a word and in a sentence."""
+    from worker.store import ledger, targets
+
     held = {one.id: one for one in targets.held(tx, now)}
     paced = targets.next_turns(tx, now)
     found = []
@@ -134,15 +139,17 @@ def waiting(tx: Tx, lines: Iterable[DeliveryLine], now: datetime) -> list[Facts]
     return found
 
 
-def _title(tx: Tx, carried: tuple[int, ...]) -> str:
+def _title(tx: "Tx", carried: tuple[int, ...]) -> str:
     """The subject of a delivery that is not sealed yet: its first article, and how many more."""
+    from worker.store import articles
+
     stored = articles.get(tx, carried[0]) if carried else None
     more = f" (+{len(carried) - 1})" if len(carried) > 1 else ""
     return f"{stored.article.title}{more}" if stored else ""
 
 
 def _wait(  # noqa: PLR0911 - one return a case reads best
-    line: DeliveryLine, target: targets.TargetLine | None, turn: datetime | None, now: datetime
+    line: "DeliveryLine", target: "targets.TargetLine | None", turn: datetime | None, now: datetime
 ) -> tuple[str, str, datetime | None]:
     """The wait's word, its sentence, and when it is over, where that is known."""
     tries = counted(line.attempts, "attempt")

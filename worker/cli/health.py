@@ -11,7 +11,7 @@ from urllib.parse import quote
 from worker import config
 from worker.runtime.clock import LATE_AFTER, age, clock
 
-#: `vigil.Kind.WORKER_FAULT`, whose module is not loaded for it.
+#: `self_watch.Kind.WORKER_FAULT`, whose module is not loaded for it.
 _FAULT = "worker_fault"
 
 

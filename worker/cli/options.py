@@ -171,8 +171,8 @@ def opened(
 
 def one_article(store: "Store", asked: str) -> int:
     """The number of the article that is asked for; where words fit several, they are listed and none is taken."""
-    from worker.cli.views import find, said_date
-    from worker.model import called
+    from worker.cli.views import find
+    from worker.model import called, times
 
     with store.read() as tx:
         found = find(tx, asked, limit=_LISTED + 1)
@@ -181,7 +181,7 @@ def one_article(store: "Store", asked: str) -> int:
     exact = [one for one in found if asked in (one.name, one.article.link)]
     if len(found) > 1 and len(exact) != 1:
         lines = [
-            f"  {one.id}  {said_date(one)[:10]}  {one.article.source}: "
+            f"  {one.id}  {times.known(one.article.published, one.precision)[:10]}  {one.article.source}: "
             + called(one.article.title, one.origin, one.name)
             for one in found[:_LISTED]
         ]

@@ -20,10 +20,10 @@ from worker.cli.options import (
     say,
 )
 from worker.model import times
-from worker.store import Tx, stories
 
 if TYPE_CHECKING:
     from worker.pipeline.hands import By, Done, Refused
+    from worker.store import Tx, stories
 
 
 _DEFAULT = "list"
@@ -165,14 +165,16 @@ def _told(done: "Done | Refused", *, as_json: bool) -> None:
 Facts = dict[str, Any]
 
 _HANDS = {
-    stories.HandKind.SPLIT: "article {article} was set apart from story {from_id} as story {to_id}",
-    stories.HandKind.MERGE: "story {from_id} was merged into story {to_id}",
-    stories.HandKind.MOVE: "article {article} was moved from story {from_id} to story {to_id}",
+    "split": "article {article} was set apart from story {from_id} as story {to_id}",
+    "merge": "story {from_id} was merged into story {to_id}",
+    "move": "article {article} was moved from story {from_id} to story {to_id}",
 }
 
 
-def place(tx: Tx, article_id: int) -> Facts | None:
+def place(tx: "Tx", article_id: int) -> Facts | None:
     """The story that an article tells, and why."""
+    from worker.store import stories
+
     story_id = stories.story_of(tx, article_id)
     found = None if story_id is None else stories.get(tx, story_id)
     if found is None:
@@ -190,7 +192,7 @@ def place(tx: Tx, article_id: int) -> Facts | None:
     }
 
 
-def _perhaps(found: stories.StoredStory) -> Facts | None:
+def _perhaps(found: "stories.StoredStory") -> Facts | None:
     """The story that one perhaps is the same as, and what is missing for more."""
     other = found.perhaps
     if other is None:
@@ -204,8 +206,10 @@ def _perhaps(found: stories.StoredStory) -> Facts | None:
     }
 
 
-def _hands(tx: Tx, story_id: int) -> list[str]:
+def _hands(tx: "Tx", story_id: int) -> list[str]:
     """The decisions of people on a story, each in a sentence."""
+    from worker.store import stories
+
     return [
         _HANDS[hand.kind].format(article=hand.article_id, from_id=hand.from_id, to_id=hand.to_id)
         + f" by {hand.author} at {times.say(hand.created)}"
@@ -214,13 +218,13 @@ def _hands(tx: Tx, story_id: int) -> list[str]:
     ]
 
 
-def story(one: stories.StoredStory) -> Facts:
+def story(one: "stories.StoredStory") -> Facts:
     """A story's line in a list."""
     return {
         "id": one.id,
         "title": one.title,
-        "first_seen": one.first_seen,
-        "last_seen": one.last_seen,
+        "first_seen": times.known(one.first_seen, one.first_precision),
+        "last_seen": times.known(one.last_seen, one.last_precision),
         "articles": one.articles,
         "outlets": list(one.outlets),
         "merged_into": one.merged_into,
@@ -228,13 +232,15 @@ def story(one: stories.StoredStory) -> Facts:
     }
 
 
-def timeline(tx: Tx, one: stories.StoredStory) -> Facts:
+def timeline(tx: "Tx", one: "stories.StoredStory") -> Facts:
     """A story with its articles by time."""
+    from worker.store import stories
+
     return story(one) | {
         "timeline": [
             {
                 "article": line.article_id,
-                "published": line.published,
+                "published": times.known(line.published, line.precision),
                 "source": line.source,
                 "title": line.title,
                 "duplicate_of": line.of_id,

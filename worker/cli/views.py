@@ -151,7 +151,7 @@ def article(one: StoredArticle) -> Facts:
         "title": one.article.title,
         "source": one.article.source,
         "language": one.article.language,
-        "published": said_date(one),
+        "published": times.known(one.article.published, one.precision),
         "first_seen": one.article.first_seen,
         "link": one.article.link,
         "novelty": one.novelty,
@@ -160,13 +160,6 @@ def article(one: StoredArticle) -> Facts:
         "why": one.why,
         "revision": one.revision,
     }
-
-
-def said_date(one: StoredArticle) -> str:
-    """The time when it was published, as precisely as known."""
-    moment = one.article.published
-    formats = {"year": "%Y", "month": "%Y-%m", "day": "%Y-%m-%d"}
-    return moment.strftime(formats[one.precision]) if one.precision in formats else moment.isoformat()
 
 
 def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:

@@ -146,8 +146,8 @@ class _Read:
         builder = self.builder(only="store")
         url = builder.store_url()
         if self.problems and (any(map(_STORE.match, self.left_out)) or "\ufffd" in url):
-            fix = "correct it first: where the store is cannot be known before"
-            raise UserError([replace(problem, fix=problem.fix or fix) for problem in self.problems])
+            why = "; until then it is not known where the store is"
+            raise UserError([replace(problem, fix=f"{problem.fix}{why}") for problem in self.problems])
         if builder.problems or builder.references.failed or not isinstance(builder.data.get("store", {}), dict):
             whole = self.builder()
             _build(whole, self.path)

@@ -19,6 +19,28 @@ MAX_BYTES = 1 << 20
 KeyPath = tuple[str | int, ...]
 
 _AT = re.compile(r"\(at line (\d+), column (\d+)\)")
+_UNCLOSED = r"(Illegal|Found invalid) character '\\n'|Unterminated string|Expected \"'"
+#: `tomllib`'s messages, matched from their beginning; the words that stand for them, empty where theirs are plain; the
+#: fix. The first that matches counts.
+_FIXES: tuple[tuple[str, str, str], ...] = (
+    (_UNCLOSED, "a text is not closed", "end it with the quote that it begins with; one over several lines has three"),
+    ("(Illegal|Found invalid) character", "", r"take it away; in double quotes it may be written as \uXXXX"),
+    (r"Unescaped '\\'", "", r"write \\ for a backslash, or put the text in single quotes"),
+    ("Invalid hex|Escaped character", "", r"write \u and four hexadecimal digits, or \\ for a backslash"),
+    ("Invalid value", "", 'put text in straight quotes: "..."; true and false have none'),
+    ("Invalid date", "", "write a day as 2026-01-31, and text in quotes"),
+    ("Unclosed array", "", "write a comma between items and ] after the last; is a quote missing?"),
+    ("Unclosed inline", "", "write it on one line, a comma between pairs and } after the last; is a quote missing?"),
+    ("Expected '='|Invalid statement|Invalid initial", "", "write key = value, [table], or # before a remark"),
+    ("Expected newline", "", "write one setting on a line; is a quote, or the # of a remark, missing?"),
+    (r"Expected '\]\]'", "", "write [[name]]"),
+    (r"Expected '\]'", "", "write [name]"),
+    (
+        "Cannot|Duplicate",
+        "",
+        "it stands there already: leave one out, or make one of both; a list of tables has [[name]]",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +110,30 @@ def parse(file: str, raw: bytes, limit: int = MAX_BYTES) -> Toml:
         data = tomllib.loads(source)
         places = _Walk(source).places()
     except RecursionError as e:
-        raise fail("brackets are nested too deeply") from e
+        raise fail("brackets are nested too deeply", fix="write fewer inside each other") from e
     except tomllib.TOMLDecodeError as e:
         at = _AT.search(str(e))
-        line, column = (int(at[1]), int(at[2])) if at else (len(lines), 0)
-        message = _AT.sub("", str(e)).replace("(at end of document)", "at the end of the file").strip()
-        raise fail(f"not valid TOML: {message}", line, column=column, source=lines[line - 1]) from e
+        line, column = (int(at[1]), int(at[2])) if at else _opening(source, str(e)) or (len(lines), 0)
+        message, fix = _explained(_AT.sub("", str(e)).replace("(at end of document)", "at the end of the file").strip())
+        raise fail(f"not valid TOML: {message}", line, column=column, source=lines[line - 1], fix=fix) from e
     return Toml(file, data, lines, places)
+
+
+def _opening(source: str, message: str) -> tuple[int, int] | None:
+    """Line and column of the quote behind which a text runs to the end of the file; None where it is not for that."""
+    if not re.match(_UNCLOSED, message):
+        return None
+    # Of a text in double quotes the message does not say how many there are; one alone ends with its line.
+    last = source.rfind("\n") + 1
+    quote = "'''" if "'''" in message else "'" if "'" in message else '"' if _is_toml(source[:last]) else '"""'
+    before = source[: max(source.rfind(quote), 0)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
+def _explained(message: str) -> tuple[str, str]:
+    """A message of `tomllib` in words for people, and the fix."""
+    found = ((words or message, fix) for begins, words, fix in _FIXES if re.match(begins, message))
+    return next(found, (message, "https://toml.io says how values are written"))
 
 
 #: The header of a table, finished or not. Lines of an array or of a text may look like one: so many are looked beyond.

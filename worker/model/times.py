@@ -33,6 +33,12 @@ def bare(moment: datetime | None, form: str = _MINUTES) -> str:
     return "" if moment is None else f"{_local(moment):{form}}"
 
 
+def known(moment: datetime, precision: str) -> str:
+    """A date as precisely as it is known: `2025`, `2025-07`, `2025-07-31`, or ISO 8601 with the hour."""
+    formats = {"year": "%Y", "month": "%Y-%m", "day": DAY}
+    return moment.strftime(formats[precision]) if precision in formats else moment.isoformat()
+
+
 def zone(moment: datetime) -> str:
     """The zone's usual letters at that moment, or its distance from UTC: `CET`, `UTC+07`, `UTC+05:45`."""
     local = _local(moment)

@@ -52,8 +52,15 @@ def content(
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
 
 
-def headline(claimed: Claimed, carried: Sequence[ledger.Carried]) -> dict[str, str | int]:
-    """A delivery in the log: its kind or occasion, and the severity, title and outlet of its most severe article."""
+def headline(
+    claimed: Claimed, carried: Sequence[ledger.Carried], answered: Sequence[ledger.Carried] = ()
+) -> dict[str, str | int]:
+    """A delivery in the log: its kind or occasion, and the severity, title and outlet of its most severe article.
+
+    `answered`: what the alert carries that somebody's answer stands below; the answer is shown by the alert's title.
+    """
+    if answered and not carried:
+        return headline(claimed, answered) | {"kind": "answer to", "severity": "", "articles": 1}
     subject, collects = claimed.message.subject, claimed.collects
     if not carried:
         return {"kind": collects.partition(":")[0], "severity": "", "title": subject, "source": "", "articles": 0}

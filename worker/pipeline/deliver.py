@@ -31,6 +31,7 @@ from worker.pipeline.content import content, headline
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, tell, words
 from worker.store import Tx, deliveries, ledger, open_deliveries, targets
+from worker.store.deliveries.listing import answered as answered_by
 
 _log = structlog.get_logger()
 #: Longer than any send may take, its turn at a child and a store that is busy afterwards included, so that a lease ends
@@ -230,9 +231,12 @@ def _finish(context: JobContext, done: Sequence[_Done]) -> list[DeliveryState]:
         for one in sorted(done, key=lambda one: one.claimed.id):  # as every worker does
             settled[one.claimed.id] = _finish_one(context, tx, live, one, now, is_known=one.target.id in known)
     carried: dict[int, tuple[ledger.Carried, ...]] = {}
+    answered: dict[int, tuple[ledger.Carried, ...]] = {}
     # For the log alone: nothing may fail for it once the message is sent.
     with contextlib.suppress(Exception), context.store.read() as tx:
         carried = ledger.carried_by(tx, ids)
+        alerts = {number: answered_by(tx, number) for number, found in carried.items() if not found}
+        answered = {number: ledger.carried(tx, alert) for number, alert in alerts.items() if alert is not None}
     for one in done:
         came = settled[one.claimed.id]
         said = _log.info if came.state is DeliveryState.SENT else _log.warning
@@ -245,7 +249,7 @@ def _finish(context: JobContext, done: Sequence[_Done]) -> list[DeliveryState]:
             detail=one.receipt.detail,
             reason=came.reason,
             due=came.due,
-            **headline(one.claimed, carried.get(one.claimed.id, ())),
+            **headline(one.claimed, carried.get(one.claimed.id, ()), answered.get(one.claimed.id, ())),
         )
     return [settled[delivery_id].state for delivery_id in ids]
 

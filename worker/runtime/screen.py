@@ -158,7 +158,7 @@ def _problems(event: Event) -> str:
         if not line.startswith("    "):
             count += 1
             said = said or line
-        elif count == 1 and line.strip().startswith(("fix:", "fix:")):
+        elif count == 1 and line.strip().startswith("fix:"):
             fixes = f" ({line.strip()})"
     more = f"; {counted(count - 1, 'more problem')}, `veille check` lists them" if count > 1 else ""
     return f"{event['event']}: {said}{fixes}{more}"

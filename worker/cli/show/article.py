@@ -7,31 +7,18 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, keep_whole, out, short, table_of
+from worker.cli.show.terminal import Facts, at, cell, column, hanging, inert, out, short, titled
 from worker.model import called
 from worker.model.times import counted
 
 
 def articles(rows: Sequence[Facts]) -> None:
-    """A line an article."""
-    table = table_of("no", column("published"), "source", "title", "")
-    keep_whole(table, 2, (row["source"] for row in rows))
+    """A line an article; two where the terminal is narrow."""
+    lines = []
     for row in inert(rows):
-        note = (
-            f"copy of {row['duplicate_of']}"
-            if row["duplicate_of"]
-            else row["origin"]
-            if row["origin"] != "feed"
-            else ""
-        )
-        table.add_row(
-            str(row["id"]),
-            _date(row["published"]),
-            escape(row["source"]),
-            escape(_called(row)),
-            note,
-        )
-    out.print(table)
+        note = f"copy of {row['duplicate_of']}" if row["duplicate_of"] else row["origin"].replace("feed", "")
+        lines.append(((str(row["id"]), _date(row["published"]), row["source"], note), _called(row)))
+    titled(("no", column("published"), "source", ""), lines, [row["source"] for row in rows])
 
 
 def _called(row: Facts) -> str:
@@ -44,15 +31,15 @@ def _date(said: str, form: Callable[[datetime], str] = cell) -> str:
 
 
 def stories(rows: Sequence[Facts]) -> None:
-    """A line a story."""
-    table = table_of("story", column("last"), "articles", "outlets", "title", "")
-    keep_whole(table, 3, (outlet for row in rows for outlet in row["outlets"]))
+    """A line a story; two where the terminal is narrow."""
+    names = [outlet for row in rows for outlet in row["outlets"]]
+    lines = []
     for row in inert(rows):
-        outlets = escape(", ".join(row["outlets"]))
         perhaps = f"perhaps {row['perhaps']['story']}" if row["perhaps"] else ""
-        title = escape(row["title"])
-        table.add_row(str(row["id"]), cell(row["last_seen"]), str(row["articles"]), outlets, title, perhaps)
-    out.print(table)
+        outlets = ", ".join(row["outlets"])
+        cells = (str(row["id"]), _date(row["last_seen"]), str(row["articles"]), outlets, perhaps)
+        lines.append((cells, row["title"]))
+    titled(("story", column("last"), "articles", "outlets", ""), lines, names)
 
 
 def story(found: Facts) -> None:
@@ -62,7 +49,7 @@ def story(found: Facts) -> None:
     if found["merged_into"]:
         out.print(f"it turned out to be story {found['merged_into']}")
     outlets = f" in {', '.join(found['outlets'])}" if found["outlets"] else ""
-    span = f"{cell(found['first_seen'])} to {at(found['last_seen'])}"
+    span = f"{_date(found['first_seen'])} to {_date(found['last_seen'], at)}"
     out.print(escape(f"story {found['id']}, {counted(found['articles'], 'article')}{outlets}, {span}"))
     if found["perhaps"]:
         out.print(escape(_perhaps(found["perhaps"])))
@@ -72,7 +59,7 @@ def story(found: Facts) -> None:
         out.print(escape(hand))
     for line in found["timeline"]:
         out.print()
-        hanging(Text(f"{cell(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"), 4)
+        hanging(Text(f"{_date(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"), 4)
         hanging(Text(f"    {line['why']}", style="dim"), 4)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +36,8 @@ class _Harmless(Console):
 _WIDE = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 1000
 #: Cells of a name that is kept whole.
 _LONGEST_NAME = 30
+#: Cells of a title that stands in a column; with fewer it has a line of its own.
+_FEWEST_OF_TITLE = 48
 out = _Harmless(emoji=False, highlight=False, width=_WIDE)
 _err = _Harmless(stderr=True, emoji=False, highlight=False)
 
@@ -72,6 +74,33 @@ def keep_whole(table: Table, nth: int, names: Iterable[str]) -> None:
     """Make a column as wide as the longest of these names, so that on a narrow terminal others are broken instead."""
     header = str(table.columns[nth].header)
     table.columns[nth].width = min(_LONGEST_NAME, max(map(cell_len, (header, *names))))
+
+
+def titled(heads: Sequence[str], rows: Sequence[tuple[Sequence[str], str]], names: Sequence[str]) -> None:
+    """Print rows with their titles, each before the last cell, or on a line below where that leaves it little room.
+
+    The last cell but one holds some of `names`, which are kept whole.
+    """
+    widths = [max(map(cell_len, column)) for column in zip(heads, *(cells for cells, _ in rows), strict=True)]
+    widths[-2] = min(_LONGEST_NAME, max(map(cell_len, (heads[-2], *names))))
+    if not rows or out.width - sum(width + 2 for width in widths) >= _FEWEST_OF_TITLE:
+        table = table_of(*heads[:-1], "title", heads[-1])
+        table.columns[-3].width = widths[-2]
+        for cells, title in rows:
+            table.add_row(*map(escape, (*cells[:-1], title, cells[-1])))
+        out.print(table)
+        return
+
+    def line(cells: Sequence[str], style: str = "") -> Text:
+        """The cells side by side; one that is longer than its column moves those behind it."""
+        padded = (one.ljust(len(one) + width - cell_len(one)) for one, width in zip(cells, widths, strict=True))
+        return Text("  ".join(padded).rstrip(), style=style)
+
+    beside = sum(width + 2 for width in widths[:-2])
+    hanging(line(heads, "bold"), beside)
+    for cells, title in rows:
+        hanging(line(cells), beside)
+        hanging(Text(" " * (widths[0] + 2) + title), widths[0] + 2)
 
 
 #: A moment in a sentence, with its zone; and below a `column`'s head, which names the zone.

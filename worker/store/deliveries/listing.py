@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from worker.model import DeliveryState
 from worker.store.database import Tx
-from worker.store.tables import AttemptRow, DeliveryRow
+from worker.store.tables import NOTICE, AttemptRow, DeliveryRow
 
 _delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
 _attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
@@ -93,3 +93,9 @@ def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | No
         )
         for r in tx.execute(query)
     )
+
+
+def answered(tx: Tx, delivery_id: int) -> int | None:
+    """The delivery of the alert that somebody's answer, sent by this delivery, stands below; None: it is no answer."""
+    asked = sa.select(_delivery.c.after_id).where(_delivery.c.id == delivery_id, _delivery.c.collects == NOTICE)
+    return tx.execute(asked).scalar()

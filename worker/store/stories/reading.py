@@ -19,6 +19,21 @@ _told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as 
 _OF_TITLE = (_article.c.title, _article.c.origin, _article.c.name)
 
 
+def _precision(moment: sa.Column[Any]) -> sa.Label[str]:
+    """The most that an article of a story tells of a moment; of two articles, one whose hour is known has the say."""
+    query = (
+        sa.select(_article.c.precision)
+        .join(_told, _told.c.article_id == _article.c.id)
+        .where(_told.c.story_id == _story.c.id, _told.c.published == moment)
+        .order_by(sa.func.length(_article.c.precision))
+        .limit(1)
+    )
+    return sa.func.coalesce(query.scalar_subquery(), "").label(moment.name.replace("seen", "precision"))
+
+
+_PRECISIONS = (_precision(_story.c.first_seen), _precision(_story.c.last_seen))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStory:
     """A story, for people."""
@@ -29,6 +44,9 @@ class StoredStory:
     #: When its first and its last article were published.
     first_seen: datetime
     last_seen: datetime
+    #: What is known of either: `year`, `month` or `day`; empty: the hour too.
+    first_precision: str
+    last_precision: str
     articles: int
     outlets: tuple[str, ...]
     #: The story that it turned out to be.
@@ -57,6 +75,8 @@ class StoryLine:
 
     article_id: int
     published: datetime
+    #: `year`, `month` or `day`, where the hour is not known.
+    precision: str
     source: str
     #: Its title, or what it is called without one.
     title: str
@@ -69,7 +89,7 @@ class StoryLine:
 def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, ...]:
     """The stories that had an article last; with `several`, only those of more than one."""
     counted = sa.select(_told.c.story_id, sa.func.count().label("articles")).group_by(_told.c.story_id).subquery()
-    query = sa.select(_story, counted.c.articles).join(counted, counted.c.story_id == _story.c.id)
+    query = sa.select(_story, counted.c.articles, *_PRECISIONS).join(counted, counted.c.story_id == _story.c.id)
     query = query.where(_story.c.merged_into.is_(None)).order_by(_story.c.last_seen.desc(), _story.c.id.desc())
     if several:
         query = query.where(counted.c.articles > 1)
@@ -83,7 +103,9 @@ def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, .
 def get(tx: Tx, story_id: int) -> StoredStory | None:
     """One story by id."""
     articles = sa.select(sa.func.count()).select_from(_told).where(_told.c.story_id == story_id).scalar_subquery()
-    row = tx.execute(sa.select(_story, articles.label("articles")).where(_story.c.id == story_id)).one_or_none()
+    row = tx.execute(
+        sa.select(_story, articles.label("articles"), *_PRECISIONS).where(_story.c.id == story_id)
+    ).one_or_none()
     if row is None:
         return None
     outlets, perhaps = _outlets(tx, [story_id]).get(story_id, ()), _perhaps(tx, [story_id]).get(story_id)
@@ -93,7 +115,7 @@ def get(tx: Tx, story_id: int) -> StoredStory | None:
 def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
     """A story's articles by time."""
     query = (
-        sa.select(_told, *_OF_TITLE, _article.c.source, _article.c.of_id)
+        sa.select(_told, *_OF_TITLE, _article.c.source, _article.c.of_id, _article.c.precision)
         .join(_article, _article.c.id == _told.c.article_id)
         .where(_told.c.story_id == story_id)
         .order_by(_told.c.published, _told.c.article_id)
@@ -102,6 +124,7 @@ def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
         StoryLine(
             article_id=r.article_id,
             published=r.published,
+            precision=r.precision,
             source=r.source,
             title=called(r.title, r.origin, r.name),
             of_id=r.of_id,
@@ -184,6 +207,8 @@ def _stored(r: Any, title: str, outlets: tuple[str, ...], perhaps: Perhaps | Non
         title=title,
         first_seen=r.first_seen,
         last_seen=r.last_seen,
+        first_precision=r.first_precision,
+        last_precision=r.last_precision,
         articles=r.articles,
         outlets=outlets,
         merged_into=r.merged_into,
