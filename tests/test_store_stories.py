@@ -182,7 +182,7 @@ def test_a_weak_likeness_points_to_the_root(store: Store, weak: None) -> None:
 
 
 def test_a_group_is_found_whole(store: Store, weak: None) -> None:
-    """An article that shares terms with one story of a group is compared with all of them, also with one of an older day."""
+    """An article that shares terms with one story of a group is compared with all, also with one of an older day."""
     first = tell(store, "Un", BRIDGE, published=NOW - timedelta(days=9))
     second = tell(store, "Deux", AGAIN, published=NOW - timedelta(days=4))
     vector = weigh(store, "Trois", THIRD).vector
