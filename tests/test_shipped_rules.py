@@ -38,7 +38,7 @@ def test_the_shipped_rules_hold_their_own_tests():
 
 def test_the_sample_gives_three_alerts():
     """A visit and an agreement, each with a copy, and a crossing: nothing else of the sample matches."""
-    found = tomllib.loads((ROOT / "worker" / "sample" / "articles.toml").read_text("utf-8"))["article"]
+    found = tomllib.loads((ROOT / "worker" / "feeds" / "sample" / "articles.toml").read_text("utf-8"))["article"]
     source = Source(feed="Fil d'exemple", tags=("sample",), published=DAY, first_seen=DAY)
     ruleset = _shipped()
     # Links to other articles, and other articles behind a sign-off, are cut from a text before rules read it.
