@@ -539,6 +539,27 @@ when = "=Savannakhet"
     assert desk.one("SELECT count(*) FROM obligation") == 2
 
 
+async def test_those_that_wait_at_once_are_claimed_in_one_transaction(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them that no message can be made of is parked, and holds up no other."""
+    ids = await create_obligations(desk, 3)
+    bad = desk.one(f"SELECT key FROM delivery WHERE id = {ids[1]}")
+    seal, points = job.seal, []
+
+    def seal_most(*args: object, key: str, **named: object) -> object:
+        if key == bad:
+            raise ValueError(key)
+        return seal(*args, key=key, **named)
+
+    monkeypatch.setattr(job, "seal", seal_most)
+    desk.context.fault_point = points.append
+    came = await asyncio.gather(*(deliver(desk.context, one) for one in ids))
+    assert came == [DeliveryState.SENT, None, DeliveryState.SENT]
+    assert [state(desk, one) for one in ids] == ["sent", "parked", "sent"]
+    assert points.count("before_claim_commit") == 1
+
+
 async def test_two_workers_send_once(desk: Desk) -> None:
     """Of two that take the same delivery at once, one sends."""
     (one,) = await create_obligations(desk)
