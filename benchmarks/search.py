@@ -21,7 +21,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from worker.store import Tx, articles, open_store, schema
-from worker.store.tables import ArticleRow, RevisionRow
+from worker.store.tables import ARTICLE, REVISION
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 ROUNDS = 7
@@ -54,11 +54,11 @@ def _store(tx: Tx, before: int, rows: list[dict[str, str]]) -> None:
     defaults = {"origin": "feed", "novelty": "new", "revision": 1, "language": "fr", "source": "A", "name": ""}
     defaults |= {"url": "", "link": "", "precision": "", "score": 0.0, "why": "No earlier article has this text."}
     tx.execute(
-        sa.insert(ArticleRow.__table__),
+        sa.insert(ARTICLE),
         [defaults | {"id": n, "title": title, "published": at, "first_seen": at} for n, title, _, at in added],
     )
     tx.execute(
-        sa.insert(RevisionRow.__table__),
+        sa.insert(REVISION),
         [
             {"article_id": n, "number": 1, "title": title, "body": body, "created": at, "cut": ""}
             for n, title, body, at in added

@@ -42,7 +42,7 @@ from worker.runtime.load import load
 from worker.runtime.worker import Worker
 from worker.store import database as store_database
 from worker.store import leases, open_store
-from worker.store.tables import DeliveryRow, FeedRow
+from worker.store.tables import DELIVERY, FEED
 
 ROOT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
@@ -128,7 +128,7 @@ def test_c01_what_is_moved_when_a_clock_is_set_back(store) -> None:
     open_one(store, due=NOW + 3 * HOUR)
     open_one(store, "log:b", due=NOW + 3 * HOUR)
     state_of(store, feed())
-    fields, messages = FeedRow.__table__, DeliveryRow.__table__
+    fields, messages = FEED, DELIVERY
     later = dict.fromkeys(("due", "lease_until", "not_before"), NOW + 3 * HOUR)
     with store.write() as tx:
         tx.execute(sa.update(fields).values(later))

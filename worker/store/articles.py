@@ -14,14 +14,9 @@ from worker.model import Article, Cut, CutKind, Novelty, Origin
 from worker.store import search
 from worker.store.database import Tx
 from worker.store.repeated import learn, sources_of
-from worker.store.tables import ArticleRow, BandRow, FingerprintRow, RevisionRow
+from worker.store.tables import ARTICLE, BAND, FINGERPRINT, REVISION
 
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
-_fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
-_band: sa.Table = BandRow.__table__  # type: ignore[attr-defined]  # as above
-
-_NEWEST = (_article.c.first_seen.desc(), _article.c.published.desc(), _article.c.id.desc())
+_NEWEST = (ARTICLE.c.first_seen.desc(), ARTICLE.c.published.desc(), ARTICLE.c.id.desc())
 
 #: Candidates that are compared exactly; more share a band only in a store full of one template.
 MAX_CANDIDATES = 64
@@ -37,7 +32,7 @@ def _near(sharing: str) -> sa.TextualSelect:
     types: dict[str, Any] = {
         "article_id": sa.Integer,
         "of_id": sa.Integer,
-        "published": _article.c.published.type,
+        "published": ARTICLE.c.published.type,
         "url": sa.Text,
         "source": sa.Text,
         "title": sa.Text,
@@ -87,9 +82,9 @@ _ADD_BANDS_POSTGRESQL = sa.text(
     "FROM unnest(CAST(:bands AS bigint[])) AS v(value) ON CONFLICT DO NOTHING"
 )
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
-_ADD_ARTICLE = sa.insert(_article).returning(_article.c.id)
-_ADD_FINGERPRINT = sa.insert(_fingerprint)
-_ADD_REVISION = sa.insert(_revision).returning(_revision.c.id)
+_ADD_ARTICLE = sa.insert(ARTICLE).returning(ARTICLE.c.id)
+_ADD_FINGERPRINT = sa.insert(FINGERPRINT)
+_ADD_REVISION = sa.insert(REVISION).returning(REVISION.c.id)
 
 #: Bits of a band that the index keeps, from the left: among a million articles one text in 100,000 finds one by chance.
 _BAND_BITS = 48
@@ -159,11 +154,11 @@ def unpacked(keys: bytes) -> frozenset[int]:
 
 def forget_bands(tx: Tx, ids: Collection[int]) -> None:
     """Drop articles from the index; their fingerprints must still be there."""
-    query = sa.select(_fingerprint.c.article_id, _fingerprint.c.bands).where(_fingerprint.c.article_id.in_(ids))
+    query = sa.select(FINGERPRINT.c.article_id, FINGERPRINT.c.bands).where(FINGERPRINT.c.article_id.in_(ids))
     rows = [{"v": key, "a": row.article_id} for row in tx.execute(query) for key in unpacked(row.bands)]
     if rows:
-        theirs = sa.and_(_band.c.value == sa.bindparam("v"), _band.c.article_id == sa.bindparam("a"))
-        tx.execute(sa.delete(_band).where(theirs), rows)
+        theirs = sa.and_(BAND.c.value == sa.bindparam("v"), BAND.c.article_id == sa.bindparam("a"))
+        tx.execute(sa.delete(BAND).where(theirs), rows)
 
 
 def _without_bands(r: sa.Row[tuple[object, ...]]) -> Fingerprint:
@@ -230,17 +225,17 @@ def revise(
     search.forget(tx, [article_id])
     number = int(
         tx.execute(
-            sa.update(_article)
-            .where(_article.c.id == article_id)
+            sa.update(ARTICLE)
+            .where(ARTICLE.c.id == article_id)
             .values(
-                revision=_article.c.revision + 1,
+                revision=ARTICLE.c.revision + 1,
                 title=article.title,
                 language=article.language,
                 link=article.link,
                 url=article.url,
                 of_id=of_id,
             )
-            .returning(_article.c.revision)
+            .returning(ARTICLE.c.revision)
         ).scalar_one()
     )
     # Those of the texts before stay: other outlets go on copying what this one has corrected.
@@ -285,24 +280,24 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
 
 def fingerprint_of(tx: Tx, article_id: int) -> Fingerprint:
     """The fingerprint of an article's newest text, without its bands."""
-    query = sa.select(_fingerprint).where(_fingerprint.c.article_id == article_id)
-    return _without_bands(tx.execute(query.order_by(_fingerprint.c.revision.desc()).limit(1)).one())
+    query = sa.select(FINGERPRINT).where(FINGERPRINT.c.article_id == article_id)
+    return _without_bands(tx.execute(query.order_by(FINGERPRINT.c.revision.desc()).limit(1)).one())
 
 
 def origin(tx: Tx, article_id: int) -> Origin:
     """An article's way into the store."""
-    return Origin(tx.execute(sa.select(_article.c.origin).where(_article.c.id == article_id)).scalar_one())
+    return Origin(tx.execute(sa.select(ARTICLE.c.origin).where(ARTICLE.c.id == article_id)).scalar_one())
 
 
 def names(tx: Tx, kind: Origin, among: Collection[str]) -> frozenset[str]:
     """Those of `among` that are names of articles of that origin: what need not be imported again."""
-    query = sa.select(_article.c.name).where(_article.c.name.in_(list(among)), _article.c.origin == kind)
+    query = sa.select(ARTICLE.c.name).where(ARTICLE.c.name.in_(list(among)), ARTICLE.c.origin == kind)
     return frozenset(tx.execute(query).scalars())
 
 
 def _select() -> sa.Select[tuple[object, ...]]:
-    text = sa.and_(_revision.c.article_id == _article.c.id, _revision.c.number == _article.c.revision)
-    return sa.select(_article, sa.func.coalesce(_revision.c.body, "").label("body")).outerjoin(_revision, text)
+    text = sa.and_(REVISION.c.article_id == ARTICLE.c.id, REVISION.c.number == ARTICLE.c.revision)
+    return sa.select(ARTICLE, sa.func.coalesce(REVISION.c.body, "").label("body")).outerjoin(REVISION, text)
 
 
 def _stored(r: sa.Row[tuple[object, ...]]) -> StoredArticle:
@@ -331,16 +326,14 @@ def _stored(r: sa.Row[tuple[object, ...]]) -> StoredArticle:
 
 def get(tx: Tx, article_id: int) -> StoredArticle | None:
     """One article by id."""
-    row = tx.execute(_select().where(_article.c.id == article_id)).one_or_none()
+    row = tx.execute(_select().where(ARTICLE.c.id == article_id)).one_or_none()
     return None if row is None else _stored(row)
 
 
 def find(tx: Tx, words: str, url: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     """Articles of that name or address; else whose title, else whose text holds the words: originals, then newest."""
-    order = (_article.c.of_id.is_not(None), *_NEWEST)
-    is_it = sa.or_(
-        _article.c.name == words, sa.and_(_article.c.url == url, _article.c.url != ""), _article.c.link == words
-    )
+    order = (ARTICLE.c.of_id.is_not(None), *_NEWEST)
+    is_it = sa.or_(ARTICLE.c.name == words, sa.and_(ARTICLE.c.url == url, ARTICLE.c.url != ""), ARTICLE.c.link == words)
     terms = search.read(words)
     for condition in (is_it, search.holds(tx, terms, in_title=True), search.holds(tx, terms)):
         if found := _first(tx, condition, order, limit):
@@ -360,29 +353,29 @@ def holding(
     """The articles whose title and text hold all the words, published in [since, until): the last published first."""
     condition = search.holds(tx, search.read(words))
     if since is not None:
-        condition = sa.and_(condition, _article.c.published >= since)
+        condition = sa.and_(condition, ARTICLE.c.published >= since)
     if until is not None:
-        condition = sa.and_(condition, _article.c.published < until)
-    return _first(tx, condition, (_article.c.published.desc(), _article.c.id.desc()), limit)
+        condition = sa.and_(condition, ARTICLE.c.published < until)
+    return _first(tx, condition, (ARTICLE.c.published.desc(), ARTICLE.c.id.desc()), limit)
 
 
 def _first(
     tx: Tx, condition: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]], limit: int
 ) -> tuple[StoredArticle, ...]:
     """The first articles of those; sorted without their texts, which are long."""
-    first = sa.select(_article.c.id).where(condition).order_by(*order).limit(limit)
-    return tuple(_stored(row) for row in tx.execute(_select().where(_article.c.id.in_(first)).order_by(*order)))
+    first = sa.select(ARTICLE.c.id).where(condition).order_by(*order).limit(limit)
+    return tuple(_stored(row) for row in tx.execute(_select().where(ARTICLE.c.id.in_(first)).order_by(*order)))
 
 
 def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:
     """The times of an article's texts, first to last."""
-    query = sa.select(_revision.c.created).where(_revision.c.article_id == article_id).order_by(_revision.c.number)
+    query = sa.select(REVISION.c.created).where(REVISION.c.article_id == article_id).order_by(REVISION.c.number)
     return tx.execute(query).scalars().all()
 
 
 def cut_of(tx: Tx, article_id: int, number: int) -> tuple[Cut, ...]:
     """The parts that cleaning took out of one text of an article."""
-    query = sa.select(_revision.c.cut).where(_revision.c.article_id == article_id, _revision.c.number == number)
+    query = sa.select(REVISION.c.cut).where(REVISION.c.article_id == article_id, REVISION.c.number == number)
     written = tx.execute(query).scalar()
     return tuple(Cut(kind=CutKind(kind), text=text) for kind, text in json.loads(written)) if written else ()
 
@@ -393,6 +386,6 @@ def _written(cut: Sequence[Cut]) -> str:
 
 def text_of(tx: Tx, article_id: int, number: int) -> tuple[str, str] | None:
     """Title and body of one text of an article; None if it has none of that number."""
-    query = sa.select(_revision.c.title, _revision.c.body)
-    found = tx.execute(query.where(_revision.c.article_id == article_id, _revision.c.number == number)).one_or_none()
+    query = sa.select(REVISION.c.title, REVISION.c.body)
+    found = tx.execute(query.where(REVISION.c.article_id == article_id, REVISION.c.number == number)).one_or_none()
     return None if found is None else (found.title, found.body)

@@ -13,18 +13,14 @@ from worker.feeds.identify import Bare, Seen, Sighting, SightingKind
 from worker.model import EntryState, ParsedEntry, StoredEntry
 from worker.store import pages
 from worker.store.database import Tx, insert
-from worker.store.tables import EntryRow, FeedRow, RawRow, SeenRow
+from worker.store.tables import ENTRY, FEED, RAW, SEEN
 
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
-_raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
-_seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
 _parsed = TypeAdapter(ParsedEntry)
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
-_ADD = sa.insert(_entry).returning(_entry.c.id, sort_by_parameter_order=True)
+_ADD = sa.insert(ENTRY).returning(ENTRY.c.id, sort_by_parameter_order=True)
 _DONE = (
-    sa.update(_entry)
-    .where(_entry.c.id == sa.bindparam("entry"))
+    sa.update(ENTRY)
+    .where(ENTRY.c.id == sa.bindparam("entry"))
     .values(state=EntryState.DONE, article_id=sa.bindparam("article"), lease_until=None, error="", attempts=0)
 )
 
@@ -44,13 +40,13 @@ def keep_raw(tx: Tx, body: bytes, now: datetime) -> str:
     """Keep a document once; returns its sha256 hex."""
     sha = hashlib.sha256(body).hexdigest()
     row = {"sha256": sha, "body": zlib.compress(body), "first_seen": now}
-    tx.execute(insert(tx, _raw).values(row).on_conflict_do_nothing(index_elements=["sha256"]))
+    tx.execute(insert(tx, RAW).values(row).on_conflict_do_nothing(index_elements=["sha256"]))
     return sha
 
 
 def raw(tx: Tx, sha256: str) -> bytes | None:
     """A kept document's bytes."""
-    body = tx.execute(sa.select(_raw.c.body).where(_raw.c.sha256 == sha256)).scalar()
+    body = tx.execute(sa.select(RAW.c.body).where(RAW.c.sha256 == sha256)).scalar()
     return None if body is None else zlib.decompress(body)
 
 
@@ -68,7 +64,7 @@ def known(tx: Tx, feed_id: int, keys: Iterable[str]) -> dict[str, Seen]:
     shorts = list(wanted)
     found: dict[str, Seen] = {}
     for at in range(0, len(shorts), 500):
-        query = sa.select(_seen).where(_seen.c.feed_id == feed_id, _seen.c.key.in_(shorts[at : at + 500]))
+        query = sa.select(SEEN).where(SEEN.c.feed_id == feed_id, SEEN.c.key.in_(shorts[at : at + 500]))
         for row in tx.execute(query):
             found[wanted[row.key]] = Seen(entry_id=row.entry_id, digest=row.digest)
     return found
@@ -77,10 +73,10 @@ def known(tx: Tx, feed_id: int, keys: Iterable[str]) -> dict[str, Seen]:
 def bare(tx: Tx, feed_id: int, *, limit: int = 200) -> tuple[Bare, ...]:
     """The feed's newest entries that have neither guid nor link, so that only their text tells them."""
     query = (
-        sa.select(_entry.c.id, _entry.c.parsed)
-        .where(_entry.c.feed_id == feed_id)
-        .where(_entry.c.parsed.not_like('%"guid":%'), _entry.c.parsed.not_like('%"link":%'))
-        .order_by(_entry.c.id.desc())
+        sa.select(ENTRY.c.id, ENTRY.c.parsed)
+        .where(ENTRY.c.feed_id == feed_id)
+        .where(ENTRY.c.parsed.not_like('%"guid":%'), ENTRY.c.parsed.not_like('%"link":%'))
+        .order_by(ENTRY.c.id.desc())
         .limit(limit)
     )
     return tuple(Bare(entry_id=r.id, parsed=_parsed.validate_json(r.parsed)) for r in tx.execute(query))
@@ -122,7 +118,7 @@ def record(
         if sighting.kind is SightingKind.CHANGED and sighting.entry_id is not None:
             entry_id = sighting.entry_id
             changed += _change(tx, entry_id, sighting, raw_sha256, page_within=page_within, now=now)
-            tx.execute(sa.update(_seen).where(_seen.c.entry_id == entry_id).values(digest=sighting.digest))
+            tx.execute(sa.update(SEEN).where(SEEN.c.entry_id == entry_id).values(digest=sighting.digest))
     # Keys lead to the entry that a sighting is of; those that are new were added in their order.
     known = [(one, one.entry_id) for one in by_id if one.kind is not SightingKind.NEW]
     to_remember = [
@@ -131,7 +127,7 @@ def record(
         for key in sighting.keys
     ]
     if to_remember:
-        statement = insert(tx, _seen).on_conflict_do_nothing(index_elements=["feed_id", "key"])
+        statement = insert(tx, SEEN).on_conflict_do_nothing(index_elements=["feed_id", "key"])
         tx.execute(statement, to_remember)
     return new, changed
 
@@ -188,7 +184,7 @@ def _change(
     values = {
         "parsed": _parsed.dump_json(sighting.parsed, exclude_defaults=True).decode(),
         "raw_sha256": raw_sha256,
-        "changes": _entry.c.changes + 1,
+        "changes": ENTRY.c.changes + 1,
         "attempts": 0,
         "error": "",
         "page_text": "",
@@ -198,11 +194,11 @@ def _change(
         "page_only": False,
         "page_lease_until": None,
         # Once its article stands, what changes in it is news and no longer backlog.
-        "backlog": sa.case((_entry.c.article_id.is_not(None), sa.false()), else_=_entry.c.backlog),
+        "backlog": sa.case((ENTRY.c.article_id.is_not(None), sa.false()), else_=ENTRY.c.backlog),
     } | _waiting(sighting.parsed, page_within, now)
     # A lease stays: whoever holds it finds in `held` that the text is another.
     return tx.execute(
-        sa.update(_entry).where(_entry.c.id == entry_id, _entry.c.changes < MAX_CHANGES).values(values)
+        sa.update(ENTRY).where(ENTRY.c.id == entry_id, ENTRY.c.changes < MAX_CHANGES).values(values)
     ).rowcount
 
 
@@ -215,15 +211,15 @@ def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: st
     that it takes no other entry with it if it takes the process down; once may happen to anything.
     """
     late = (
-        sa.select(_entry.c.id)
-        .where(_entry.c.state == EntryState.NEW, _entry.c.page_due <= now)
+        sa.select(ENTRY.c.id)
+        .where(ENTRY.c.state == EntryState.NEW, ENTRY.c.page_due <= now)
         .with_for_update(skip_locked=True)
     )
-    tx.execute(sa.update(_entry).where(_entry.c.id.in_(late)).values(state=EntryState.READY))
+    tx.execute(sa.update(ENTRY).where(ENTRY.c.id.in_(late)).values(state=EntryState.READY))
     found = tx.execute(
-        sa.select(_entry.c.id, _entry.c.attempts, _entry.c.backlog, _entry.c.error)
-        .where(_entry.c.state == EntryState.READY, _free(now))
-        .order_by(_entry.c.backlog, _entry.c.attempts, _entry.c.id)
+        sa.select(ENTRY.c.id, ENTRY.c.attempts, ENTRY.c.backlog, ENTRY.c.error)
+        .where(ENTRY.c.state == EntryState.READY, _free(now))
+        .order_by(ENTRY.c.backlog, ENTRY.c.attempts, ENTRY.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
@@ -232,29 +228,29 @@ def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: st
     ids = tuple(row.id for row in together or first[:1])
     if ids:
         tx.execute(
-            sa.update(_entry)
-            .where(_entry.c.id.in_(ids))
-            .values(lease_until=now + lease, owner=owner, attempts=_entry.c.attempts + 1)
+            sa.update(ENTRY)
+            .where(ENTRY.c.id.in_(ids))
+            .values(lease_until=now + lease, owner=owner, attempts=ENTRY.c.attempts + 1)
         )
     return ids
 
 
 def waiting(tx: Tx, *, now: datetime) -> tuple[bool, bool]:
     """Tells whether an entry is ready to be taken, and whether a page is wanted."""
-    late = sa.exists().where(_entry.c.state == EntryState.NEW, _entry.c.page_due <= now)
-    ready = sa.exists().where(_entry.c.state == EntryState.READY, _free(now))
+    late = sa.exists().where(ENTRY.c.state == EntryState.NEW, ENTRY.c.page_due <= now)
+    ready = sa.exists().where(ENTRY.c.state == EntryState.READY, _free(now))
     page = sa.exists().where(*pages.wanted(now))
     row = tx.execute(sa.select(late, ready, page)).one()
     return bool(row[0] or row[1]), bool(row[2])
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(_entry.c.lease_until.is_(None), _entry.c.lease_until <= now)
+    return sa.or_(ENTRY.c.lease_until.is_(None), ENTRY.c.lease_until <= now)
 
 
 def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
     """Entries by id, in order of id."""
-    query = sa.select(_entry, _feed.c.key).join(_feed, _feed.c.id == _entry.c.feed_id).where(_entry.c.id.in_(ids))
+    query = sa.select(ENTRY, FEED.c.key).join(FEED, FEED.c.id == ENTRY.c.feed_id).where(ENTRY.c.id.in_(ids))
     return tuple(
         StoredEntry(
             id=r.id,
@@ -269,7 +265,7 @@ def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:
             attempts=r.attempts,
             changes=r.changes,
         )
-        for r in tx.execute(query.order_by(_entry.c.id))
+        for r in tx.execute(query.order_by(ENTRY.c.id))
     )
 
 
@@ -280,15 +276,15 @@ def held(tx: Tx, batch: Sequence[StoredEntry]) -> frozenset[int]:
     their new form waits for its turn it may be taken at once.
     """
     rows = tx.execute(
-        sa.select(_entry.c.id, _entry.c.changes, _entry.c.page_text, _entry.c.article_id)
-        .where(_entry.c.id.in_([entry.id for entry in batch]), _entry.c.state != EntryState.DONE)
-        .order_by(_entry.c.id)
+        sa.select(ENTRY.c.id, ENTRY.c.changes, ENTRY.c.page_text, ENTRY.c.article_id)
+        .where(ENTRY.c.id.in_([entry.id for entry in batch]), ENTRY.c.state != EntryState.DONE)
+        .order_by(ENTRY.c.id)
         .with_for_update()
     )
     now_is = {r.id: (r.changes, r.page_text, r.article_id) for r in rows}
     same = frozenset(e.id for e in batch if now_is.get(e.id) == (e.changes, e.page_text, e.article_id))
     if others := now_is.keys() - same:
-        tx.execute(sa.update(_entry).where(_entry.c.id.in_(others)).values(lease_until=None))
+        tx.execute(sa.update(ENTRY).where(ENTRY.c.id.in_(others)).values(lease_until=None))
     return same
 
 
@@ -301,25 +297,25 @@ def done(tx: Tx, articles: Mapping[int, int]) -> None:
 def empty(tx: Tx, entry_id: int) -> None:
     """The entry holds no word: it is kept, and makes no article until it changes."""
     tx.execute(
-        sa.update(_entry)
-        .where(_entry.c.id == entry_id)
+        sa.update(ENTRY)
+        .where(ENTRY.c.id == entry_id)
         .values(state=EntryState.DONE, lease_until=None, error="it holds no words", attempts=0)
     )
 
 
 def failed(tx: Tx, errors: Mapping[int, str], *, retry_at: datetime, now: datetime) -> None:
     """These entries failed: they are tried again later, or put aside after the last try."""
-    last = _entry.c.attempts >= MAX_ATTEMPTS
+    last = ENTRY.c.attempts >= MAX_ATTEMPTS
     for entry_id, error in errors.items():
         tx.execute(
-            sa.update(_entry)
-            .where(_entry.c.id == entry_id)
+            sa.update(ENTRY)
+            .where(ENTRY.c.id == entry_id)
             .values(
                 error=error[:2000],
                 lease_until=retry_at,
                 owner="",
-                state=sa.case((last, EntryState.QUARANTINED), else_=_entry.c.state),
-                put_aside=sa.case((last, sa.bindparam("now", now, _entry.c.put_aside.type)), else_=None),
+                state=sa.case((last, EntryState.QUARANTINED), else_=ENTRY.c.state),
+                put_aside=sa.case((last, sa.bindparam("now", now, ENTRY.c.put_aside.type)), else_=None),
             )
         )
 
@@ -329,47 +325,47 @@ def give_back(tx: Tx, ids: Sequence[int], *, retry_at: datetime) -> None:
 
     From the second time on each alone, as one that the store does not take must not keep the others from it.
     """
-    few = sa.case((_entry.c.attempts > _ALONE, _ALONE), else_=_entry.c.attempts)
+    few = sa.case((ENTRY.c.attempts > _ALONE, _ALONE), else_=ENTRY.c.attempts)
     tx.execute(
-        sa.update(_entry)
-        .where(_entry.c.id.in_(ids), _entry.c.state == EntryState.READY)
+        sa.update(ENTRY)
+        .where(ENTRY.c.id.in_(ids), ENTRY.c.state == EntryState.READY)
         .values(attempts=few, lease_until=retry_at, owner="")
     )
 
 
 def pause(tx: Tx, ids: Sequence[int], *, until: datetime) -> None:
     """Their tries came to nothing, and nobody knows why: these entries are tried again later, with what was counted."""
-    waits = (_entry.c.id.in_(ids), _entry.c.state == EntryState.READY)
-    tx.execute(sa.update(_entry).where(*waits).values(lease_until=until, owner=""))
+    waits = (ENTRY.c.id.in_(ids), ENTRY.c.state == EntryState.READY)
+    tx.execute(sa.update(ENTRY).where(*waits).values(lease_until=until, owner=""))
 
 
 def quarantine_poisoned(tx: Tx, *, now: datetime) -> int:
     """Put aside entries whose last allowed try never came back, as when it took the process down."""
     return tx.execute(
-        sa.update(_entry)
+        sa.update(ENTRY)
         .where(
-            _entry.c.state == EntryState.READY,
-            _entry.c.attempts >= MAX_ATTEMPTS,
+            ENTRY.c.state == EntryState.READY,
+            ENTRY.c.attempts >= MAX_ATTEMPTS,
             _free(now),
         )
         .values(
             state=EntryState.QUARANTINED,
             put_aside=now,
-            error=sa.case((_entry.c.error == "", "the worker died of it"), else_=_entry.c.error),
+            error=sa.case((ENTRY.c.error == "", "the worker died of it"), else_=ENTRY.c.error),
         )
     ).rowcount
 
 
 def of_article(tx: Tx, article_id: int) -> str | None:
     """The id of the feed that an article came from."""
-    query = sa.select(_feed.c.key).join(_entry, _entry.c.feed_id == _feed.c.id).where(_entry.c.article_id == article_id)
+    query = sa.select(FEED.c.key).join(ENTRY, ENTRY.c.feed_id == FEED.c.id).where(ENTRY.c.article_id == article_id)
     found: str | None = tx.execute(query.limit(1)).scalar()
     return found
 
 
 def release(tx: Tx) -> None:
     """End every lease: for a worker that knows it is alone."""
-    waits = _entry.c.state.in_([EntryState.NEW, EntryState.READY])
-    tx.execute(sa.update(_entry).where(waits, _entry.c.lease_until.is_not(None)).values(lease_until=None))
-    wanted = _entry.c.page_tries > sa.literal_column("0")
-    tx.execute(sa.update(_entry).where(wanted, _entry.c.page_lease_until.is_not(None)).values(page_lease_until=None))
+    waits = ENTRY.c.state.in_([EntryState.NEW, EntryState.READY])
+    tx.execute(sa.update(ENTRY).where(waits, ENTRY.c.lease_until.is_not(None)).values(lease_until=None))
+    wanted = ENTRY.c.page_tries > sa.literal_column("0")
+    tx.execute(sa.update(ENTRY).where(wanted, ENTRY.c.page_lease_until.is_not(None)).values(page_lease_until=None))

@@ -12,16 +12,14 @@ from pydantic import TypeAdapter
 from worker.errors import StoreBusyError
 from worker.model import Feed, FeedState, Move, Rhythm
 from worker.store.database import Tx, insert
-from worker.store.tables import EntryRow, FeedRow
+from worker.store.tables import ENTRY, FEED
 
-_entry = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_feed = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _rhythm = TypeAdapter(Rhythm)
 _UNKNOWN = Rhythm()
 #: A list of thousands that is imported must not keep the feeds waiting that news is awaited from, nor wait for ever.
 _NEW_YIELD = timedelta(hours=1)
 # Made once: SQLAlchemy takes longer to put a statement together than SQLite to run it.
-_STATES = sa.select(_feed).where(_feed.c.key.in_(sa.bindparam("keys", expanding=True)))
+_STATES = sa.select(FEED).where(FEED.c.key.in_(sa.bindparam("keys", expanding=True)))
 
 
 class OvertakenError(StoreBusyError):
@@ -108,17 +106,15 @@ def ensure(tx: Tx, feeds: Iterable[Feed], now: datetime) -> None:
         for f in feeds
     ]
     if rows:
-        tx.execute(insert(tx, _feed).on_conflict_do_nothing(index_elements=["key"]), rows)
+        tx.execute(insert(tx, FEED).on_conflict_do_nothing(index_elements=["key"]), rows)
     for row in rows:
-        tx.execute(
-            sa.update(_feed).where(_feed.c.key == row["key"], _feed.c.name != row["name"]).values(name=row["name"])
-        )
+        tx.execute(sa.update(FEED).where(FEED.c.key == row["key"], FEED.c.name != row["name"]).values(name=row["name"]))
 
 
 def due(tx: Tx, keys: Sequence[str], *, now: datetime) -> tuple[str, ...]:
     """Those of `keys` that are due and free, most overdue first; a feed never polled counts as due an hour later."""
-    columns = (_feed.c.key, _feed.c.due, _feed.c.last_polled)
-    query = sa.select(*columns).where(_feed.c.due <= now, _free(now)).order_by(_feed.c.due, _feed.c.id)
+    columns = (FEED.c.key, FEED.c.due, FEED.c.last_polled)
+    query = sa.select(*columns).where(FEED.c.due <= now, _free(now)).order_by(FEED.c.due, FEED.c.id)
     wanted = frozenset(keys)
     found = [row for row in tx.execute(query) if row.key in wanted]
     found.sort(key=lambda row: row.due + (_NEW_YIELD if row.last_polled is None else timedelta()))
@@ -127,22 +123,22 @@ def due(tx: Tx, keys: Sequence[str], *, now: datetime) -> tuple[str, ...]:
 
 def waiting(tx: Tx, *, now: datetime) -> frozenset[str]:
     """The feeds whose servers asked to be left alone until after `now`."""
-    return frozenset(tx.execute(sa.select(_feed.c.key).where(_feed.c.not_before > now)).scalars())
+    return frozenset(tx.execute(sa.select(FEED.c.key).where(FEED.c.not_before > now)).scalars())
 
 
 def claim(tx: Tx, keys: Sequence[str], *, now: datetime, lease: timedelta, owner: str = "") -> tuple[str, ...]:
     """Take a lease for `owner` on those of `keys` that are still free, and return them."""
     free = tx.execute(
-        sa.select(_feed.c.key).where(_feed.c.key.in_(list(keys)), _free(now)).with_for_update(skip_locked=True)
+        sa.select(FEED.c.key).where(FEED.c.key.in_(list(keys)), _free(now)).with_for_update(skip_locked=True)
     ).scalars()
     found = set(free)
     if found:
-        tx.execute(sa.update(_feed).where(_feed.c.key.in_(list(found))).values(lease_until=now + lease, owner=owner))
+        tx.execute(sa.update(FEED).where(FEED.c.key.in_(list(found))).values(lease_until=now + lease, owner=owner))
     return tuple(key for key in keys if key in found)
 
 
 def _free(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(_feed.c.lease_until.is_(None), _feed.c.lease_until <= now)
+    return sa.or_(FEED.c.lease_until.is_(None), FEED.c.lease_until <= now)
 
 
 def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
@@ -229,25 +225,25 @@ def _of_move(move: Move) -> dict[str, object]:
 @cache
 def _recording(columns: frozenset[str]) -> sa.Update:
     """Sets `columns`, and adds to the failures where these are none of them. Made once for each kind of poll."""
-    values: dict[str, Any] = {name: sa.bindparam(name, type_=_feed.c[name].type) for name in sorted(columns)}
+    values: dict[str, Any] = {name: sa.bindparam(name, type_=FEED.c[name].type) for name in sorted(columns)}
     if "failures" not in columns:
-        values["failures"] = _feed.c.failures + sa.bindparam("one_more", type_=_feed.c.failures.type)
-    before = sa.bindparam("polled_before", type_=_feed.c.last_polled.type)
+        values["failures"] = FEED.c.failures + sa.bindparam("one_more", type_=FEED.c.failures.type)
+    before = sa.bindparam("polled_before", type_=FEED.c.last_polled.type)
     return (
-        sa.update(_feed)
-        .where(_feed.c.id == sa.bindparam("its_id"), _feed.c.last_polled.is_not_distinct_from(before))
+        sa.update(FEED)
+        .where(FEED.c.id == sa.bindparam("its_id"), FEED.c.last_polled.is_not_distinct_from(before))
         .values(values)
     )
 
 
 def release(tx: Tx) -> None:
     """End every lease: for a worker that knows it is alone."""
-    tx.execute(sa.update(_feed).where(_feed.c.lease_until.is_not(None)).values(lease_until=None))
+    tx.execute(sa.update(FEED).where(FEED.c.lease_until.is_not(None)).values(lease_until=None))
 
 
 def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
     """Every feed ever polled, in order of first configuration."""
-    query = sa.select(_entry.c.feed_id, sa.func.count()).group_by(_entry.c.feed_id)
+    query = sa.select(ENTRY.c.feed_id, sa.func.count()).group_by(ENTRY.c.feed_id)
     counts = {row[0]: int(row[1]) for row in tx.execute(query)}
     return tuple(
         FeedStatus(
@@ -268,5 +264,5 @@ def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
             dates_unread=r.dates_unread,
             date_unread=r.date_unread,
         )
-        for r in tx.execute(sa.select(_feed).order_by(_feed.c.id))
+        for r in tx.execute(sa.select(FEED).order_by(FEED.c.id))
     )

@@ -9,15 +9,7 @@ import sqlalchemy as sa
 from worker.analysis.copies import Fingerprint
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.store.database import Tx
-from worker.store.tables import ArticleRow, EntryRow, FeedRow, FingerprintRow, RevisionRow, StoryArticleRow
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
-_fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
-
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, ENTRY, FEED, FINGERPRINT, REVISION, STORY_ARTICLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,39 +32,39 @@ class PastText:
 
 def count(tx: Tx, since: datetime) -> int:
     """The number of texts that `texts` will yield."""
-    query = sa.select(sa.func.count()).select_from(_revision.join(_article, _revision.c.article_id == _article.c.id))
-    return int(tx.execute(query.where(_article.c.published >= since)).scalar_one())
+    query = sa.select(sa.func.count()).select_from(REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id))
+    return int(tx.execute(query.where(ARTICLE.c.published >= since)).scalar_one())
 
 
 def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
     """Every text of the articles published since then, in the order they came; a few at a time in memory."""
-    original = _article.alias("original")
+    original = ARTICLE.alias("original")
     joined = (
-        _revision.join(_article, _revision.c.article_id == _article.c.id)
-        .outerjoin(_entry, _revision.c.entry_id == _entry.c.id)
-        .outerjoin(_feed, _entry.c.feed_id == _feed.c.id)
-        .outerjoin(original, _article.c.of_id == original.c.id)
-        .outerjoin(_told, _told.c.article_id == _article.c.id)
+        REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
+        .outerjoin(ENTRY, REVISION.c.entry_id == ENTRY.c.id)
+        .outerjoin(FEED, ENTRY.c.feed_id == FEED.c.id)
+        .outerjoin(original, ARTICLE.c.of_id == original.c.id)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
     )
     query = (
         sa.select(
-            _revision.c.id.label("revision_id"),
-            _revision.c.number,
-            _revision.c.title.label("text_title"),
-            _revision.c.body,
-            _article,
-            _feed.c.key.label("feed"),
-            sa.func.coalesce(_entry.c.backlog, False).label("backlog"),
+            REVISION.c.id.label("revision_id"),
+            REVISION.c.number,
+            REVISION.c.title.label("text_title"),
+            REVISION.c.body,
+            ARTICLE,
+            FEED.c.key.label("feed"),
+            sa.func.coalesce(ENTRY.c.backlog, False).label("backlog"),
             original.c.origin.label("original_origin"),
-            _told.c.story_id,
+            STORY_ARTICLE.c.story_id,
         )
         .select_from(joined)
-        .where(_article.c.published >= since)
-        .order_by(_revision.c.id)
+        .where(ARTICLE.c.published >= since)
+        .order_by(REVISION.c.id)
         .limit(page)
     )
     last = 0
-    while rows := tx.execute(query.where(_revision.c.id > last)).all():
+    while rows := tx.execute(query.where(REVISION.c.id > last)).all():
         yield from map(_text, rows)
         last = rows[-1].revision_id
 
@@ -102,7 +94,7 @@ def _text(r: sa.Row[tuple[object, ...]]) -> PastText:
 
 def fingerprints(tx: Tx, article_id: int) -> tuple[Fingerprint, ...]:
     """The fingerprints of an article's texts, first to last, without their bands."""
-    query = sa.select(_fingerprint).where(_fingerprint.c.article_id == article_id).order_by(_fingerprint.c.revision)
+    query = sa.select(FINGERPRINT).where(FINGERPRINT.c.article_id == article_id).order_by(FINGERPRINT.c.revision)
     return tuple(
         Fingerprint(scheme=r.scheme, digest=r.digest, shingles=r.shingles, bands=(), facts=r.facts, words=r.words)
         for r in tx.execute(query)

@@ -8,10 +8,7 @@ import sqlalchemy as sa
 
 from worker.model import Judgement
 from worker.store.database import Tx, insert
-from worker.store.tables import JudgementRow, MatchRow
-
-_judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import JUDGEMENT, MATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +39,13 @@ class Said:
 def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: datetime, *, author: str = "") -> None:
     """Write down what an analyst says; an earlier word on the same article and rule is replaced."""
     said = {"judgement": judgement, "author": author, "created": now}
-    statement = insert(tx, _judgement).values({"article_id": article_id, "rule_id": rule_id} | said)
+    statement = insert(tx, JUDGEMENT).values({"article_id": article_id, "rule_id": rule_id} | said)
     tx.execute(statement.on_conflict_do_update(index_elements=["article_id", "rule_id"], set_=said))
 
 
 def of_article(tx: Tx, article_id: int) -> tuple[Said, ...]:
     """The judgements of an article, by rule."""
-    found = tx.execute(
-        sa.select(_judgement).where(_judgement.c.article_id == article_id).order_by(_judgement.c.rule_id)
-    )
+    found = tx.execute(sa.select(JUDGEMENT).where(JUDGEMENT.c.article_id == article_id).order_by(JUDGEMENT.c.rule_id))
     return tuple(
         Said(rule_id=r.rule_id, judgement=Judgement(r.judgement), author=r.author, at=r.created) for r in found
     )
@@ -59,13 +54,13 @@ def of_article(tx: Tx, article_id: int) -> tuple[Said, ...]:
 def tallies(tx: Tx, since: datetime) -> Mapping[str, Tally]:
     """By rule id, what it matched since then and what was said of that; rules without either are left out."""
     matched = (
-        sa.select(_match.c.rule_id, _match.c.article_id, sa.func.max(_match.c.created).label("created"))
-        .where(_match.c.created >= since)
-        .group_by(_match.c.rule_id, _match.c.article_id)
+        sa.select(MATCH.c.rule_id, MATCH.c.article_id, sa.func.max(MATCH.c.created).label("created"))
+        .where(MATCH.c.created >= since)
+        .group_by(MATCH.c.rule_id, MATCH.c.article_id)
         .subquery()
     )
-    both = sa.and_(matched.c.rule_id == _judgement.c.rule_id, matched.c.article_id == _judgement.c.article_id)
-    said = sa.func.coalesce(_judgement.c.judgement, "")
+    both = sa.and_(matched.c.rule_id == JUDGEMENT.c.rule_id, matched.c.article_id == JUDGEMENT.c.article_id)
+    said = sa.func.coalesce(JUDGEMENT.c.judgement, "")
 
     def counted(what: Judgement) -> sa.ColumnElement[int]:
         return sa.func.coalesce(sa.func.sum(sa.case((said == what, 1), else_=0)), 0)
@@ -78,20 +73,18 @@ def tallies(tx: Tx, since: datetime) -> Mapping[str, Tally]:
             counted(Judgement.RELEVANT).label("relevant"),
             counted(Judgement.NOISE).label("noise"),
         )
-        .select_from(matched.outerjoin(_judgement, both))
+        .select_from(matched.outerjoin(JUDGEMENT, both))
         .group_by(matched.c.rule_id)
     )
     found = {
         r.rule_id: Tally(matched=r.matched, last=r.last, relevant=int(r.relevant), noise=int(r.noise))
         for r in tx.execute(query)
     }
-    unmatched = ~sa.exists().where(
-        _match.c.rule_id == _judgement.c.rule_id, _match.c.article_id == _judgement.c.article_id
+    unmatched = ~sa.exists().where(MATCH.c.rule_id == JUDGEMENT.c.rule_id, MATCH.c.article_id == JUDGEMENT.c.article_id)
+    missed = sa.select(JUDGEMENT.c.rule_id, sa.func.count()).where(
+        JUDGEMENT.c.judgement == Judgement.RELEVANT, JUDGEMENT.c.created >= since, unmatched
     )
-    missed = sa.select(_judgement.c.rule_id, sa.func.count()).where(
-        _judgement.c.judgement == Judgement.RELEVANT, _judgement.c.created >= since, unmatched
-    )
-    for rule_id, count in tx.execute(missed.group_by(_judgement.c.rule_id)):
+    for rule_id, count in tx.execute(missed.group_by(JUDGEMENT.c.rule_id)):
         was = found.get(rule_id, Tally())
         found[rule_id] = Tally(
             matched=was.matched, last=was.last, relevant=was.relevant, noise=was.noise, missed=int(count)

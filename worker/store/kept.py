@@ -8,25 +8,7 @@ import sqlalchemy as sa
 
 from worker.model import EntryState, Origin
 from worker.store.database import Tx
-from worker.store.tables import (
-    ArticleRow,
-    DocumentRow,
-    EntryRow,
-    FeedRow,
-    MatchRow,
-    RevisionRow,
-    SeenRow,
-    StoryArticleRow,
-)
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # as above
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
-_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
-_seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
-_story: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, DOCUMENT, ENTRY, FEED, MATCH, REVISION, SEEN, STORY_ARTICLE
 
 _MANY = 500
 
@@ -74,17 +56,17 @@ class Page:
 
 def first(tx: Tx) -> datetime | None:
     """The time since which documents are kept."""
-    found: datetime | None = tx.execute(sa.select(sa.func.min(_document.c.at))).scalar()
+    found: datetime | None = tx.execute(sa.select(sa.func.min(DOCUMENT.c.at))).scalar()
     return found
 
 
 def documents(tx: Tx, since: datetime) -> tuple[KeptDocument, ...]:
     """The documents of all feeds since then, in the order they came; those that could not be read, too."""
     query = (
-        sa.select(_document, _feed.c.key, _feed.c.name)
-        .join(_feed, _feed.c.id == _document.c.feed_id)
-        .where(_document.c.at >= since)
-        .order_by(_document.c.id)
+        sa.select(DOCUMENT, FEED.c.key, FEED.c.name)
+        .join(FEED, FEED.c.id == DOCUMENT.c.feed_id)
+        .where(DOCUMENT.c.at >= since)
+        .order_by(DOCUMENT.c.id)
     )
     return tuple(
         KeptDocument(feed=r.key, name=r.name, at=r.at, sha256=r.sha256, url=r.url, content_type=r.content_type)
@@ -94,14 +76,14 @@ def documents(tx: Tx, since: datetime) -> tuple[KeptDocument, ...]:
 
 def articles(tx: Tx, since: datetime | None = None) -> dict[int, MadeArticle]:
     """The articles of feeds, by id; with `since` those that were first seen since then."""
-    mine = sa.and_(_article.c.origin == Origin.FEED, sa.true() if since is None else _article.c.first_seen >= since)
-    newest = sa.and_(_revision.c.article_id == _article.c.id, _revision.c.number == _article.c.revision)
+    mine = sa.and_(ARTICLE.c.origin == Origin.FEED, sa.true() if since is None else ARTICLE.c.first_seen >= since)
+    newest = sa.and_(REVISION.c.article_id == ARTICLE.c.id, REVISION.c.number == ARTICLE.c.revision)
     query = (
-        sa.select(_article, _revision.c.body, _story.c.story_id)
-        .join(_revision, newest)
-        .outerjoin(_story, _story.c.article_id == _article.c.id)
+        sa.select(ARTICLE, REVISION.c.body, STORY_ARTICLE.c.story_id)
+        .join(REVISION, newest)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
         .where(mine)
-        .order_by(_article.c.id)
+        .order_by(ARTICLE.c.id)
     )
     found = {
         r.id: MadeArticle(
@@ -118,8 +100,8 @@ def articles(tx: Tx, since: datetime | None = None) -> dict[int, MadeArticle]:
         )
         for r in tx.execute(query)
     }
-    matched = sa.select(_match).join(_article, _article.c.id == _match.c.article_id).where(mine)
-    for r in tx.execute(matched.order_by(_match.c.revision_id)):
+    matched = sa.select(MATCH).join(ARTICLE, ARTICLE.c.id == MATCH.c.article_id).where(mine)
+    for r in tx.execute(matched.order_by(MATCH.c.revision_id)):
         if r.article_id in found:
             found[r.article_id].matches[r.rule_id] = r.spans
     return found
@@ -128,10 +110,10 @@ def articles(tx: Tx, since: datetime | None = None) -> dict[int, MadeArticle]:
 def known_by(tx: Tx) -> dict[int, tuple[str, list[str]]]:
     """By article that a feed gave: the feed's id, and the keys by which the entry is known, as they are stored."""
     query = (
-        sa.select(_entry.c.article_id, _feed.c.key.label("feed"), _seen.c.key)
-        .join(_seen, _seen.c.entry_id == _entry.c.id)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(_entry.c.article_id.is_not(None))
+        sa.select(ENTRY.c.article_id, FEED.c.key.label("feed"), SEEN.c.key)
+        .join(SEEN, SEEN.c.entry_id == ENTRY.c.id)
+        .join(FEED, FEED.c.id == ENTRY.c.feed_id)
+        .where(ENTRY.c.article_id.is_not(None))
     )
     found: dict[int, tuple[str, list[str]]] = {}
     for r in tx.execute(query):
@@ -144,18 +126,18 @@ def articles_by_key(tx: Tx, feed: str, keys: Collection[str]) -> dict[str, int |
 
     A key is left out whose entry came to its end without an article.
     """
-    ended = _entry.c.state.in_((EntryState.DONE, EntryState.QUARANTINED))
-    without = sa.and_(_entry.c.id.is_not(None), _entry.c.article_id.is_(None), ended)
+    ended = ENTRY.c.state.in_((EntryState.DONE, EntryState.QUARANTINED))
+    without = sa.and_(ENTRY.c.id.is_not(None), ENTRY.c.article_id.is_(None), ended)
     query = (
-        sa.select(_seen.c.key, _entry.c.article_id)
-        .join(_feed, _feed.c.id == _seen.c.feed_id)
-        .outerjoin(_entry, _entry.c.id == _seen.c.entry_id)
-        .where(_feed.c.key == feed, ~without)
+        sa.select(SEEN.c.key, ENTRY.c.article_id)
+        .join(FEED, FEED.c.id == SEEN.c.feed_id)
+        .outerjoin(ENTRY, ENTRY.c.id == SEEN.c.entry_id)
+        .where(FEED.c.key == feed, ~without)
     )
     wanted = sorted(keys)
     found: dict[str, int | None] = {}
     for at in range(0, len(wanted), _MANY):
-        rows = tx.execute(query.where(_seen.c.key.in_(wanted[at : at + _MANY])))
+        rows = tx.execute(query.where(SEEN.c.key.in_(wanted[at : at + _MANY])))
         found |= {r.key: r.article_id for r in rows}
     return found
 
@@ -163,15 +145,15 @@ def articles_by_key(tx: Tx, feed: str, keys: Collection[str]) -> dict[str, int |
 def pages(tx: Tx, feed: str, keys: Collection[str]) -> dict[str, Page]:
     """The page of each entry of a feed that has one, by those of its keys."""
     query = (
-        sa.select(_seen.c.key, _entry.c.page_text, _entry.c.page_teasers)
-        .join(_entry, _entry.c.id == _seen.c.entry_id)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(_feed.c.key == feed, _entry.c.page_text != "")
+        sa.select(SEEN.c.key, ENTRY.c.page_text, ENTRY.c.page_teasers)
+        .join(ENTRY, ENTRY.c.id == SEEN.c.entry_id)
+        .join(FEED, FEED.c.id == ENTRY.c.feed_id)
+        .where(FEED.c.key == feed, ENTRY.c.page_text != "")
     )
     wanted = sorted(keys)
     found: dict[str, Page] = {}
     for at in range(0, len(wanted), _MANY):
-        rows = tx.execute(query.where(_seen.c.key.in_(wanted[at : at + _MANY])))
+        rows = tx.execute(query.where(SEEN.c.key.in_(wanted[at : at + _MANY])))
         found |= {r.key: Page(text=r.page_text, teasers=r.page_teasers) for r in rows}
     return found
 
@@ -179,9 +161,9 @@ def pages(tx: Tx, feed: str, keys: Collection[str]) -> dict[str, Page]:
 def waiting(tx: Tx, feed: str) -> dict[str, int]:
     """The entries of a feed of which articles are to be made, by each of their keys."""
     query = (
-        sa.select(_seen.c.key, _entry.c.id)
-        .join(_entry, _entry.c.id == _seen.c.entry_id)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(_feed.c.key == feed, _entry.c.state == EntryState.READY)
+        sa.select(SEEN.c.key, ENTRY.c.id)
+        .join(ENTRY, ENTRY.c.id == SEEN.c.entry_id)
+        .join(FEED, FEED.c.id == ENTRY.c.feed_id)
+        .where(FEED.c.key == feed, ENTRY.c.state == EntryState.READY)
     )
     return {r.key: r.id for r in tx.execute(query)}

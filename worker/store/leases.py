@@ -8,12 +8,7 @@ import sqlalchemy as sa
 from worker.model import DeliveryState, EntryState, WaitReason
 from worker.store import deliveries
 from worker.store.database import Tx
-from worker.store.tables import DeliveryRow, EntryRow, FeedRow, HeartbeatRow, TargetRow
-
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
-_heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import DELIVERY, ENTRY, FEED, HEARTBEAT, TARGET
 
 #: An index finds these; entries that are done hold no lease.
 _UNDER_WAY = [EntryState.NEW, EntryState.READY]
@@ -21,10 +16,10 @@ _UNDER_WAY = [EntryState.NEW, EntryState.READY]
 
 def give_back(tx: Tx, owner: str, now: datetime) -> None:
     """End the leases of a worker that stops in order; a try that the stop cut off counts against no entry."""
-    own = (_entry.c.state.in_(_UNDER_WAY), _entry.c.owner == owner, _entry.c.lease_until.is_not(None))
-    fewer = sa.case((_entry.c.attempts > 0, _entry.c.attempts - 1), else_=0)
-    tx.execute(sa.update(_entry).where(*own).values(lease_until=None, owner="", attempts=fewer))
-    tx.execute(sa.update(_feed).where(_feed.c.owner == owner).values(lease_until=None, owner=""))
+    own = (ENTRY.c.state.in_(_UNDER_WAY), ENTRY.c.owner == owner, ENTRY.c.lease_until.is_not(None))
+    fewer = sa.case((ENTRY.c.attempts > 0, ENTRY.c.attempts - 1), else_=0)
+    tx.execute(sa.update(ENTRY).where(*own).values(lease_until=None, owner="", attempts=fewer))
+    tx.execute(sa.update(FEED).where(FEED.c.owner == owner).values(lease_until=None, owner=""))
     deliveries.release_own(tx, owner, now)
 
 
@@ -36,20 +31,18 @@ def take_over(tx: Tx, owners: Collection[str]) -> int:
     dead = list(owners)
     freed = 0
     for table, where in (
-        (_entry, _entry.c.state.in_(_UNDER_WAY)),
-        (_delivery, _delivery.c.state.in_(deliveries.DUE)),
+        (ENTRY, ENTRY.c.state.in_(_UNDER_WAY)),
+        (DELIVERY, DELIVERY.c.state.in_(deliveries.DUE)),
     ):
         held = (where, table.c.owner.in_(dead), table.c.lease_until.is_not(None))
         freed += tx.execute(sa.update(table).where(*held).values(lease_until=None, owner="")).rowcount
-    tx.execute(sa.update(_feed).where(_feed.c.owner.in_(dead)).values(lease_until=None, owner=""))
-    tx.execute(sa.delete(_heartbeat).where(_heartbeat.c.owner.in_(dead)))
+    tx.execute(sa.update(FEED).where(FEED.c.owner.in_(dead)).values(lease_until=None, owner=""))
+    tx.execute(sa.delete(HEARTBEAT).where(HEARTBEAT.c.owner.in_(dead)))
     return freed
 
 
 # A clock that was set back: what waits would wait so much longer, and what is under lease be held so much longer.
 
-
-_target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: What waits for a time of day, which is what it was: it is moved by whole days.
 _TOLD_BY_THE_CLOCK = [WaitReason.QUIET_HOURS, WaitReason.DIGEST]
@@ -58,7 +51,7 @@ _WAITING = [DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY]
 
 def newest(tx: Tx) -> datetime | None:
     """The latest moment at which a worker wrote down that it ticked or polled."""
-    queries = (sa.select(sa.func.max(_heartbeat.c.tick)), sa.select(sa.func.max(_feed.c.last_polled)))
+    queries = (sa.select(sa.func.max(HEARTBEAT.c.tick)), sa.select(sa.func.max(FEED.c.last_polled)))
     return max((found for query in queries if (found := tx.execute(query).scalar()) is not None), default=None)
 
 
@@ -67,23 +60,23 @@ def set_back(tx: Tx, by: timedelta, *, now: datetime, lease: timedelta) -> None:
 
     No lease outlasts `lease` from now, which a job that still runs needs at most.
     """
-    not_by_the_clock = (_delivery.c.state.in_(_WAITING), _delivery.c.hold.not_in(_TOLD_BY_THE_CLOCK))
+    not_by_the_clock = (DELIVERY.c.state.in_(_WAITING), DELIVERY.c.hold.not_in(_TOLD_BY_THE_CLOCK))
     for column, where in (
-        (_feed.c.due, ()),
-        (_feed.c.not_before, ()),
-        (_entry.c.page_due, (_entry.c.state == EntryState.NEW,)),
-        (_entry.c.page_at, (_entry.c.page_tries > 0,)),
-        (_delivery.c.due, not_by_the_clock),
-        (_target.c.blocked_until, ()),
-        (_target.c.probe_at, ()),
-        (_target.c.next_at, ()),
+        (FEED.c.due, ()),
+        (FEED.c.not_before, ()),
+        (ENTRY.c.page_due, (ENTRY.c.state == EntryState.NEW,)),
+        (ENTRY.c.page_at, (ENTRY.c.page_tries > 0,)),
+        (DELIVERY.c.due, not_by_the_clock),
+        (TARGET.c.blocked_until, ()),
+        (TARGET.c.probe_at, ()),
+        (TARGET.c.next_at, ()),
     ):
         _earlier(tx, column, where, by, now)
     # Otherwise what was held by a clock of another year would wait for that year.
     if whole := timedelta(days=by.days):
-        by_the_clock = (_delivery.c.state.in_(_WAITING), _delivery.c.hold.in_(_TOLD_BY_THE_CLOCK))
-        _earlier(tx, _delivery.c.due, by_the_clock, whole, now)
-    for column in (_feed.c.lease_until, _entry.c.lease_until, _entry.c.page_lease_until, _delivery.c.lease_until):
+        by_the_clock = (DELIVERY.c.state.in_(_WAITING), DELIVERY.c.hold.in_(_TOLD_BY_THE_CLOCK))
+        _earlier(tx, DELIVERY.c.due, by_the_clock, whole, now)
+    for column in (FEED.c.lease_until, ENTRY.c.lease_until, ENTRY.c.page_lease_until, DELIVERY.c.lease_until):
         table = column.table
         tx.execute(sa.update(table).where(column > now + lease).values({column.name: now + lease}))
 

@@ -10,25 +10,7 @@ import sqlalchemy as sa
 from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict, Wave
 from worker.store.database import Tx, insert
 from worker.store.open_deliveries import collect
-from worker.store.tables import (
-    ArticleRow,
-    AttemptRow,
-    DeliveryRow,
-    MatchRow,
-    ObligationRow,
-    RevisionRow,
-    StoryArticleRow,
-    WaveRow,
-)
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
-_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE, WAVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +79,15 @@ def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
 def carried_by(tx: Tx, ids: Collection[int]) -> dict[int, tuple[Carried, ...]]:
     """The obligations that each of the deliveries carries."""
     joined = (
-        _obligation.join(_match, _match.c.id == _obligation.c.match_id)
-        .join(_article, _article.c.id == _obligation.c.article_id)
-        .outerjoin(_told, _told.c.article_id == _obligation.c.article_id)
+        OBLIGATION.join(MATCH, MATCH.c.id == OBLIGATION.c.match_id)
+        .join(ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == OBLIGATION.c.article_id)
     )
     query = (
-        sa.select(_obligation, _match.c.severity, _article.c.title, _article.c.source, _told.c.story_id)
+        sa.select(OBLIGATION, MATCH.c.severity, ARTICLE.c.title, ARTICLE.c.source, STORY_ARTICLE.c.story_id)
         .select_from(joined)
-        .where(_obligation.c.delivery_id.in_(ids))
-        .order_by(_obligation.c.id)
+        .where(OBLIGATION.c.delivery_id.in_(ids))
+        .order_by(OBLIGATION.c.id)
     )
     found: dict[int, list[Carried]] = {delivery_id: [] for delivery_id in ids}
     for r in tx.execute(query):
@@ -127,11 +109,11 @@ def carried_by(tx: Tx, ids: Collection[int]) -> dict[int, tuple[Carried, ...]]:
 def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
     """The titles of the articles that a delivery tells of."""
     query = (
-        sa.select(_article.c.id, _article.c.title)
-        .join(_obligation, _obligation.c.article_id == _article.c.id)
-        .where(_obligation.c.delivery_id == delivery_id)
+        sa.select(ARTICLE.c.id, ARTICLE.c.title)
+        .join(OBLIGATION, OBLIGATION.c.article_id == ARTICLE.c.id)
+        .where(OBLIGATION.c.delivery_id == delivery_id)
         .distinct()
-        .order_by(_article.c.id)
+        .order_by(ARTICLE.c.id)
     )
     return tuple(row.title for row in tx.execute(query))
 
@@ -139,7 +121,7 @@ def titles(tx: Tx, delivery_id: int) -> tuple[str, ...]:
 def suppress(tx: Tx, obligation_id: int, suppression: Suppression, why: str) -> None:
     """Suppress an obligation that was owed; its delivery, which must be open, carries it no longer."""
     values = {"verdict": Verdict.SUPPRESSED, "suppression": suppression, "why": why[:500], "delivery_id": None}
-    tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
+    tx.execute(sa.update(OBLIGATION).where(OBLIGATION.c.id == obligation_id).values(values))
 
 
 def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None:
@@ -147,12 +129,12 @@ def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None
 
     None while somebody is, or where none was ever decided: what reminds of it has a ground.
     """
-    firsts = sa.select(_obligation).where(
-        _obligation.c.rule_id == rule_id,
-        _obligation.c.article_id == article_id,
-        _obligation.c.occasion.in_([Occasion.FIRST, Occasion.FOLLOW_UP, Occasion.WAVE]),
+    firsts = sa.select(OBLIGATION).where(
+        OBLIGATION.c.rule_id == rule_id,
+        OBLIGATION.c.article_id == article_id,
+        OBLIGATION.c.occasion.in_([Occasion.FIRST, Occasion.FOLLOW_UP, Occasion.WAVE]),
     )
-    rows = tx.execute(firsts.order_by(_obligation.c.id)).all()
+    rows = tx.execute(firsts.order_by(OBLIGATION.c.id)).all()
     if not rows or any(r.occasion != Occasion.FOLLOW_UP and r.verdict == Verdict.OWED for r in rows):
         return None
     gone = next((r for r in rows if r.verdict == Verdict.SUPPRESSED), None)
@@ -163,7 +145,7 @@ def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None
 
 def call_follow_up(tx: Tx, obligation_id: int) -> None:
     """Make a story's first alert a follow-up of another story's, now that the two are one."""
-    renamed = sa.update(_obligation).where(_obligation.c.id == obligation_id)
+    renamed = sa.update(OBLIGATION).where(OBLIGATION.c.id == obligation_id)
     tx.execute(renamed.values(occasion=Occasion.FOLLOW_UP))
 
 
@@ -181,14 +163,14 @@ def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Mat
             "created": now,
             "spans": json.dumps([[span.part, span.words] for span in match.spans]),
         }
-        ids[match.rule_id] = int(tx.execute(sa.insert(_match).values(values).returning(_match.c.id)).scalar_one())
+        ids[match.rule_id] = int(tx.execute(sa.insert(MATCH).values(values).returning(MATCH.c.id)).scalar_one())
     return ids
 
 
 def decided(tx: Tx, article_id: int) -> frozenset[tuple[str, str]]:
     """The (rule id, recipient) pairs that have an obligation for the article, on any occasion but an escalation."""
-    query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(
-        _obligation.c.article_id == article_id, _obligation.c.occasion != Occasion.ESCALATION
+    query = sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.recipient).where(
+        OBLIGATION.c.article_id == article_id, OBLIGATION.c.occasion != Occasion.ESCALATION
     )
     return frozenset((row.rule_id, row.recipient) for row in tx.execute(query))
 
@@ -198,11 +180,11 @@ def decided_for_text(tx: Tx, original: int) -> frozenset[tuple[str, str]]:
 
     A feed that is added to a watch brings what others already carry; it must not silence them.
     """
-    copies = sa.select(_article.c.id).where(_article.c.of_id == original)
-    given_up = sa.exists().where(_delivery.c.id == _obligation.c.delivery_id, _delivery.c.state == DeliveryState.FAILED)
-    query = sa.select(_obligation.c.rule_id, _obligation.c.recipient).where(
-        sa.or_(_obligation.c.article_id == original, _obligation.c.article_id.in_(copies)),
-        _obligation.c.suppression != Suppression.BACKLOG,
+    copies = sa.select(ARTICLE.c.id).where(ARTICLE.c.of_id == original)
+    given_up = sa.exists().where(DELIVERY.c.id == OBLIGATION.c.delivery_id, DELIVERY.c.state == DeliveryState.FAILED)
+    query = sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.recipient).where(
+        sa.or_(OBLIGATION.c.article_id == original, OBLIGATION.c.article_id.in_(copies)),
+        OBLIGATION.c.suppression != Suppression.BACKLOG,
         ~given_up,
     )
     return frozenset((row.rule_id, row.recipient) for row in tx.execute(query))
@@ -236,26 +218,26 @@ def add_obligations(
             else None,
         }
         added = tx.execute(
-            insert(tx, _obligation).values(values).on_conflict_do_nothing().returning(_obligation.c.id)
+            insert(tx, OBLIGATION).values(values).on_conflict_do_nothing().returning(OBLIGATION.c.id)
         ).scalar_one_or_none()
         if added is None or obligation.verdict is not Verdict.OWED:
             continue
         collects = obligation.collects or f"article:{article_id}"
         delivery_id, is_new = collect(tx, obligation, collects, obligation.due or due, now)
         opened += is_new
-        tx.execute(sa.update(_obligation).where(_obligation.c.id == added).values(delivery_id=delivery_id))
+        tx.execute(sa.update(OBLIGATION).where(OBLIGATION.c.id == added).values(delivery_id=delivery_id))
     return opened
 
 
 def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
     """Every match of an article, by revision."""
-    return _stored(tx, _match.c.article_id == article_id)
+    return _stored(tx, MATCH.c.article_id == article_id)
 
 
 def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
     """The articles that a delivery carries, in the order in which they came."""
-    query = sa.select(_obligation.c.article_id).where(_obligation.c.delivery_id == delivery_id)
-    return tuple(dict.fromkeys(tx.execute(query.order_by(_obligation.c.id)).scalars()))
+    query = sa.select(OBLIGATION.c.article_id).where(OBLIGATION.c.delivery_id == delivery_id)
+    return tuple(dict.fromkeys(tx.execute(query.order_by(OBLIGATION.c.id)).scalars()))
 
 
 def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, StoredMatch, bool], ...]:
@@ -264,9 +246,9 @@ def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, Store
     The match is that of the rule's newest text.
     """
     rows = tx.execute(
-        sa.select(_obligation.c.rule_id, _obligation.c.article_id, _obligation.c.occasion, _obligation.c.wave)
-        .where(_obligation.c.delivery_id == delivery_id)
-        .order_by(_obligation.c.id)
+        sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.article_id, OBLIGATION.c.occasion, OBLIGATION.c.wave)
+        .where(OBLIGATION.c.delivery_id == delivery_id)
+        .order_by(OBLIGATION.c.id)
     ).all()
     newest = {
         (article_id, found.rule_id): found
@@ -278,10 +260,10 @@ def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, Store
 
 def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
     query = (
-        sa.select(_match, _revision.c.number, _revision.c.title, _revision.c.body)
-        .join(_revision, _revision.c.id == _match.c.revision_id)
+        sa.select(MATCH, REVISION.c.number, REVISION.c.title, REVISION.c.body)
+        .join(REVISION, REVISION.c.id == MATCH.c.revision_id)
         .where(where)
-        .order_by(_revision.c.number, _match.c.id)
+        .order_by(REVISION.c.number, MATCH.c.id)
     )
     return tuple(
         StoredMatch(
@@ -305,29 +287,29 @@ def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
 def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
     """The ledger of one article."""
     last = (
-        sa.select(_attempt.c.detail)
-        .where(_attempt.c.delivery_id == _delivery.c.id)
-        .order_by(_attempt.c.id.desc())
+        sa.select(ATTEMPT.c.detail)
+        .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
+        .order_by(ATTEMPT.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
     query = (
         sa.select(
-            _obligation,
-            _delivery.c.state,
-            _delivery.c.reason,
-            _delivery.c.hold,
-            _delivery.c.due,
-            _delivery.c.attempts,
-            _delivery.c.finished,
+            OBLIGATION,
+            DELIVERY.c.state,
+            DELIVERY.c.reason,
+            DELIVERY.c.hold,
+            DELIVERY.c.due,
+            DELIVERY.c.attempts,
+            DELIVERY.c.finished,
             sa.func.coalesce(last, "").label("detail"),
-            _wave.c.began,
-            _wave.c.per,
+            WAVE.c.began,
+            WAVE.c.per,
         )
-        .outerjoin(_delivery, _delivery.c.id == _obligation.c.delivery_id)
-        .outerjoin(_wave, sa.and_(_wave.c.rule_id == _obligation.c.rule_id, _wave.c.article_id == _obligation.c.wave))
-        .where(_obligation.c.article_id == article_id)
-        .order_by(_obligation.c.id)
+        .outerjoin(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
+        .outerjoin(WAVE, sa.and_(WAVE.c.rule_id == OBLIGATION.c.rule_id, WAVE.c.article_id == OBLIGATION.c.wave))
+        .where(OBLIGATION.c.article_id == article_id)
+        .order_by(OBLIGATION.c.id)
     )
     return tuple(
         LedgerLine(
@@ -353,27 +335,27 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
 
 def audit(tx: Tx) -> tuple[str, ...]:
     """Every breach of the conservation law: matched = sent + in delivery + suppressed + failed. Empty when it holds."""
-    owed = _obligation.c.verdict == Verdict.OWED
-    sent_without = ~sa.exists().where(_attempt.c.delivery_id == _delivery.c.id, _attempt.c.outcome == "sent")
+    owed = OBLIGATION.c.verdict == Verdict.OWED
+    sent_without = ~sa.exists().where(ATTEMPT.c.delivery_id == DELIVERY.c.id, ATTEMPT.c.outcome == "sent")
     laws = {
         "owed obligations without a delivery": sa.select(sa.func.count())
-        .select_from(_obligation)
-        .where(owed, _obligation.c.delivery_id.is_(None)),
+        .select_from(OBLIGATION)
+        .where(owed, OBLIGATION.c.delivery_id.is_(None)),
         "obligations in another recipient's delivery": sa.select(sa.func.count())
-        .select_from(_obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_id))
-        .where(_obligation.c.recipient != _delivery.c.recipient),
+        .select_from(OBLIGATION.join(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id))
+        .where(OBLIGATION.c.recipient != DELIVERY.c.recipient),
         "suppressed obligations without a reason": sa.select(sa.func.count())
-        .select_from(_obligation)
-        .where(~owed, _obligation.c.suppression == ""),
+        .select_from(OBLIGATION)
+        .where(~owed, OBLIGATION.c.suppression == ""),
         "deliveries called sent without an attempt that was": sa.select(sa.func.count())
-        .select_from(_delivery)
-        .where(_delivery.c.state == DeliveryState.SENT, sent_without),
+        .select_from(DELIVERY)
+        .where(DELIVERY.c.state == DeliveryState.SENT, sent_without),
         "deliveries in a state that does not exist": sa.select(sa.func.count())
-        .select_from(_delivery)
-        .where(_delivery.c.state.not_in(list(DeliveryState))),
+        .select_from(DELIVERY)
+        .where(DELIVERY.c.state.not_in(list(DeliveryState))),
         "sealed deliveries without their bytes": sa.select(sa.func.count())
-        .select_from(_delivery)
-        .where(_delivery.c.state.in_([DeliveryState.SEALED, DeliveryState.RETRY]), _delivery.c.message_id == ""),
+        .select_from(DELIVERY)
+        .where(DELIVERY.c.state.in_([DeliveryState.SEALED, DeliveryState.RETRY]), DELIVERY.c.message_id == ""),
     }
     counts = {law: tx.execute(query).scalar_one() for law, query in laws.items()}
     return tuple(f"{count} {law}" for law, count in counts.items() if count)

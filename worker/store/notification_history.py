@@ -8,32 +8,27 @@ import sqlalchemy as sa
 from worker.alerts import Standing
 from worker.model import DeliveryState, Occasion, Verdict, called
 from worker.store.database import Tx
-from worker.store.tables import ArticleRow, DeliveryRow, ObligationRow, StoryArticleRow
+from worker.store.tables import ARTICLE, DELIVERY, OBLIGATION, STORY_ARTICLE
 
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-
-_CARRIED = _obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+_CARRIED = OBLIGATION.join(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
 #: Owed, and neither given up nor an escalation.
 _COUNTS = (
-    _obligation.c.verdict == Verdict.OWED,
-    _obligation.c.occasion != Occasion.ESCALATION,
-    _delivery.c.state != DeliveryState.FAILED,
+    OBLIGATION.c.verdict == Verdict.OWED,
+    OBLIGATION.c.occasion != Occasion.ESCALATION,
+    DELIVERY.c.state != DeliveryState.FAILED,
 )
 
 
 def of_story(tx: Tx, story_id: int, *, exclude: int = 0) -> dict[tuple[str, str], Standing]:
     """By (rule id, recipient): what was told of a story, or is on its way; `but` leaves a delivery out."""
     query = (
-        sa.select(_obligation.c.rule_id, _obligation.c.recipient, _obligation.c.created, _article.c.source)
+        sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.recipient, OBLIGATION.c.created, ARTICLE.c.source)
         .select_from(
-            _CARRIED.join(_told, _told.c.article_id == _obligation.c.article_id).join(
-                _article, _article.c.id == _obligation.c.article_id
+            _CARRIED.join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == OBLIGATION.c.article_id).join(
+                ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id
             )
         )
-        .where(_told.c.story_id == story_id, _delivery.c.id != exclude, *_COUNTS)
+        .where(STORY_ARTICLE.c.story_id == story_id, DELIVERY.c.id != exclude, *_COUNTS)
     )
     found: dict[tuple[str, str], Standing] = {}
     for r in tx.execute(query):
@@ -49,10 +44,10 @@ def of_story(tx: Tx, story_id: int, *, exclude: int = 0) -> dict[tuple[str, str]
 def of_article(tx: Tx, article_id: int) -> dict[tuple[str, str], datetime]:
     """By (rule id, recipient) that were told of an article, or whose message is sealed: when the last was decided."""
     query = (
-        sa.select(_obligation.c.rule_id, _obligation.c.recipient, sa.func.max(_obligation.c.created).label("last"))
+        sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.recipient, sa.func.max(OBLIGATION.c.created).label("last"))
         .select_from(_CARRIED)
-        .where(_obligation.c.article_id == article_id, _delivery.c.state != DeliveryState.OPEN, *_COUNTS)
-        .group_by(_obligation.c.rule_id, _obligation.c.recipient)
+        .where(OBLIGATION.c.article_id == article_id, DELIVERY.c.state != DeliveryState.OPEN, *_COUNTS)
+        .group_by(OBLIGATION.c.rule_id, OBLIGATION.c.recipient)
     )
     return {(r.rule_id, r.recipient): r.last for r in tx.execute(query)}
 
@@ -62,16 +57,16 @@ def recent(tx: Tx, rule_ids: Collection[str], since: Mapping[str, datetime]) -> 
     found: dict[tuple[str, str], int] = {}
     for target_id, moment in since.items():
         query = (
-            sa.select(_obligation.c.rule_id, sa.func.count().label("alerts"))
+            sa.select(OBLIGATION.c.rule_id, sa.func.count().label("alerts"))
             .select_from(_CARRIED)
             .where(
-                _obligation.c.target_id == target_id,
-                _obligation.c.rule_id.in_(list(rule_ids)),
-                _obligation.c.created > moment,
-                _delivery.c.collects != "digest",
+                OBLIGATION.c.target_id == target_id,
+                OBLIGATION.c.rule_id.in_(list(rule_ids)),
+                OBLIGATION.c.created > moment,
+                DELIVERY.c.collects != "digest",
                 *_COUNTS,
             )
-            .group_by(_obligation.c.rule_id)
+            .group_by(OBLIGATION.c.rule_id)
         )
         found |= {(r.rule_id, target_id): r.alerts for r in tx.execute(query)}
     return found
@@ -79,57 +74,57 @@ def recent(tx: Tx, rule_ids: Collection[str], since: Mapping[str, datetime]) -> 
 
 def held_back(tx: Tx, recipient: str) -> dict[str, int]:
     """By suppression: what a recipient was not told since its last digest was sent."""
-    last = sa.select(sa.func.max(_delivery.c.finished)).where(
-        _delivery.c.recipient == recipient,
-        _delivery.c.collects == "digest",
-        _delivery.c.state == DeliveryState.SENT,
+    last = sa.select(sa.func.max(DELIVERY.c.finished)).where(
+        DELIVERY.c.recipient == recipient,
+        DELIVERY.c.collects == "digest",
+        DELIVERY.c.state == DeliveryState.SENT,
     )
     since = tx.execute(last).scalar()
     query = (
-        sa.select(_obligation.c.suppression, sa.func.count())
-        .where(_obligation.c.recipient == recipient, _obligation.c.verdict == Verdict.SUPPRESSED)
-        .group_by(_obligation.c.suppression)
-        .order_by(_obligation.c.suppression)
+        sa.select(OBLIGATION.c.suppression, sa.func.count())
+        .where(OBLIGATION.c.recipient == recipient, OBLIGATION.c.verdict == Verdict.SUPPRESSED)
+        .group_by(OBLIGATION.c.suppression)
+        .order_by(OBLIGATION.c.suppression)
     )
     if since is not None:
-        query = query.where(_obligation.c.created > since)
+        query = query.where(OBLIGATION.c.created > since)
     return {row[0]: int(row[1]) for row in tx.execute(query)}
 
 
 def summary(tx: Tx, since: datetime) -> tuple[tuple[str, str, str, str, int], ...]:
     """(rule id, target id, what became of it, why, how many) of the obligations decided since then."""
-    state = sa.func.coalesce(_delivery.c.state, "suppressed").label("state")
+    state = sa.func.coalesce(DELIVERY.c.state, "suppressed").label("state")
     why = sa.case(
-        (_obligation.c.verdict == Verdict.SUPPRESSED, _obligation.c.suppression),
-        (_delivery.c.state == DeliveryState.OPEN, _delivery.c.hold),
-        (_delivery.c.state == DeliveryState.SENT, ""),
-        else_=_delivery.c.reason,
+        (OBLIGATION.c.verdict == Verdict.SUPPRESSED, OBLIGATION.c.suppression),
+        (DELIVERY.c.state == DeliveryState.OPEN, DELIVERY.c.hold),
+        (DELIVERY.c.state == DeliveryState.SENT, ""),
+        else_=DELIVERY.c.reason,
     ).label("why")
     query = (
-        sa.select(_obligation.c.rule_id, _obligation.c.target_id, state, why, sa.func.count().label("many"))
-        .select_from(_obligation.outerjoin(_delivery, _delivery.c.id == _obligation.c.delivery_id))
-        .where(_obligation.c.created >= since)
-        .group_by(_obligation.c.rule_id, _obligation.c.target_id, state, why)
-        .order_by(_obligation.c.rule_id, _obligation.c.target_id, state, why)
+        sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.target_id, state, why, sa.func.count().label("many"))
+        .select_from(OBLIGATION.outerjoin(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id))
+        .where(OBLIGATION.c.created >= since)
+        .group_by(OBLIGATION.c.rule_id, OBLIGATION.c.target_id, state, why)
+        .order_by(OBLIGATION.c.rule_id, OBLIGATION.c.target_id, state, why)
     )
     return tuple((r.rule_id, r.target_id, r.state, r.why, int(r.many)) for r in tx.execute(query))
 
 
 def told_articles(tx: Tx, since: datetime, target_id: str = "") -> tuple[tuple[str, str, int, str], ...]:
     """(target id, what became of it, article id, title) of what was decided since then, each article once, in order."""
-    state = sa.func.coalesce(_delivery.c.state, "suppressed").label("state")
+    state = sa.func.coalesce(DELIVERY.c.state, "suppressed").label("state")
     query = (
-        sa.select(_obligation.c.target_id, state, _article.c.id, _article.c.title, _article.c.origin, _article.c.name)
+        sa.select(OBLIGATION.c.target_id, state, ARTICLE.c.id, ARTICLE.c.title, ARTICLE.c.origin, ARTICLE.c.name)
         .select_from(
-            _obligation.join(_article, _article.c.id == _obligation.c.article_id).outerjoin(
-                _delivery, _delivery.c.id == _obligation.c.delivery_id
+            OBLIGATION.join(ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id).outerjoin(
+                DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id
             )
         )
-        .where(_obligation.c.created >= since)
-        .order_by(_obligation.c.target_id, _obligation.c.id)
+        .where(OBLIGATION.c.created >= since)
+        .order_by(OBLIGATION.c.target_id, OBLIGATION.c.id)
     )
     if target_id:
-        query = query.where(_obligation.c.target_id == target_id)
+        query = query.where(OBLIGATION.c.target_id == target_id)
     return tuple(
         dict.fromkeys((r.target_id, r.state, int(r.id), called(r.title, r.origin, r.name)) for r in tx.execute(query))
     )

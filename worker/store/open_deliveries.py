@@ -12,10 +12,7 @@ import sqlalchemy as sa
 from worker.alerts import ESCALATION, THREADS
 from worker.model import DeliveryState, Notice, Obligation, WaitReason
 from worker.store.database import Tx
-from worker.store.tables import NOTICE, DeliveryRow, ObligationRow
-
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import DELIVERY, NOTICE, OBLIGATION
 
 #: Notices of one kind make one message in this time.
 GATHERED_FOR = timedelta(minutes=15)
@@ -38,11 +35,9 @@ class Sent:
 
 def collect(tx: Tx, obligation: Obligation, collects: str, due: datetime, now: datetime) -> tuple[int, bool]:
     """The recipient's open delivery that collects this, or a new one; what is more urgent takes the rest along."""
-    same = sa.and_(_delivery.c.recipient == obligation.recipient, _delivery.c.collects == collects)
+    same = sa.and_(DELIVERY.c.recipient == obligation.recipient, DELIVERY.c.collects == collects)
     found = tx.execute(
-        sa.select(_delivery.c.id, _delivery.c.due)
-        .where(same, _delivery.c.state == DeliveryState.OPEN)
-        .with_for_update()
+        sa.select(DELIVERY.c.id, DELIVERY.c.due).where(same, DELIVERY.c.state == DeliveryState.OPEN).with_for_update()
     ).first()
     hold = obligation.hold or ""
     if found is None:
@@ -50,7 +45,7 @@ def collect(tx: Tx, obligation: Obligation, collects: str, due: datetime, now: d
             tx, obligation.target_id, obligation.recipient, collects, due=due, hold=hold, now=now
         ), True
     if due < found.due:
-        tx.execute(sa.update(_delivery).where(_delivery.c.id == found.id).values(due=due, hold=hold))
+        tx.execute(sa.update(DELIVERY).where(DELIVERY.c.id == found.id).values(due=due, hold=hold))
     return int(found.id), False
 
 
@@ -70,8 +65,8 @@ def open_delivery(  # noqa: PLR0913 - each is a column of the row that it makes
 
     One of a thread waits for the one before it, if that is under way.
     """
-    same = sa.and_(_delivery.c.recipient == recipient, _delivery.c.collects == collects)
-    nth = tx.execute(sa.select(sa.func.count()).select_from(_delivery).where(same)).scalar_one()
+    same = sa.and_(DELIVERY.c.recipient == recipient, DELIVERY.c.collects == collects)
+    nth = tx.execute(sa.select(sa.func.count()).select_from(DELIVERY).where(same)).scalar_one()
     key = hashlib.sha256(f"{recipient}\n{collects}\n{nth}\n{now.isoformat()}".encode()).hexdigest()[:32]
     values = {
         "key": key,
@@ -92,16 +87,16 @@ def open_delivery(  # noqa: PLR0913 - each is a column of the row that it makes
         "subject": notice.subject if notice else "",
         "content": notice.body.encode() if notice else b"",
     }
-    return int(tx.execute(sa.insert(_delivery).values(values).returning(_delivery.c.id)).scalar_one())
+    return int(tx.execute(sa.insert(DELIVERY).values(values).returning(DELIVERY.c.id)).scalar_one())
 
 
 def _before(tx: Tx, recipient: str, collects: str) -> int | None:
     """The newest message of a recipient's thread that is sealed but has not come to its end."""
     under_way = (DeliveryState.SEALED, DeliveryState.RETRY, DeliveryState.PARKED)
     query = (
-        sa.select(_delivery.c.id)
-        .where(_delivery.c.recipient == recipient, _delivery.c.collects == collects, _delivery.c.state.in_(under_way))
-        .order_by(_delivery.c.id.desc())
+        sa.select(DELIVERY.c.id)
+        .where(DELIVERY.c.recipient == recipient, DELIVERY.c.collects == collects, DELIVERY.c.state.in_(under_way))
+        .order_by(DELIVERY.c.id.desc())
         .limit(1)
     )
     return tx.execute(query).scalar()
@@ -109,12 +104,12 @@ def _before(tx: Tx, recipient: str, collects: str) -> int | None:
 
 def sent_before(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
     """Earlier messages of the same thread to the delivery's recipient, the oldest first."""
-    mine = sa.select(_delivery.c.recipient, _delivery.c.collects).where(_delivery.c.id == delivery_id).subquery()
+    mine = sa.select(DELIVERY.c.recipient, DELIVERY.c.collects).where(DELIVERY.c.id == delivery_id).subquery()
     query = (
-        sa.select(_delivery)
-        .join(mine, sa.and_(mine.c.recipient == _delivery.c.recipient, mine.c.collects == _delivery.c.collects))
-        .where(_delivery.c.state == DeliveryState.SENT, _delivery.c.id != delivery_id)
-        .order_by(_delivery.c.finished, _delivery.c.id)
+        sa.select(DELIVERY)
+        .join(mine, sa.and_(mine.c.recipient == DELIVERY.c.recipient, mine.c.collects == DELIVERY.c.collects))
+        .where(DELIVERY.c.state == DeliveryState.SENT, DELIVERY.c.id != delivery_id)
+        .order_by(DELIVERY.c.finished, DELIVERY.c.id)
     )
     return tuple(
         Sent(message_id=r.message_id, subject=r.subject, finished=r.finished, ref=r.ref) for r in tx.execute(query)
@@ -123,7 +118,7 @@ def sent_before(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
 
 def thread_to(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
     """A message that was sent, behind what its recipient was sent before of the same thread."""
-    row = tx.execute(sa.select(_delivery).where(_delivery.c.id == delivery_id)).one_or_none()
+    row = tx.execute(sa.select(DELIVERY).where(DELIVERY.c.id == delivery_id)).one_or_none()
     if row is None or row.state != DeliveryState.SENT:
         return ()
     this = Sent(message_id=row.message_id, subject=row.subject, finished=row.finished, ref=row.ref)
@@ -133,51 +128,51 @@ def thread_to(tx: Tx, delivery_id: int) -> tuple[Sent, ...]:
 def readers(tx: Tx, article_ids: Collection[int]) -> tuple[tuple[int, str, str], ...]:
     """Whoever was sent an alert on one of the articles: (the last such delivery, target, recipient)."""
     carries = sa.exists().where(
-        _obligation.c.delivery_id == _delivery.c.id, _obligation.c.article_id.in_(list(article_ids))
+        OBLIGATION.c.delivery_id == DELIVERY.c.id, OBLIGATION.c.article_id.in_(list(article_ids))
     )
-    alone = sa.or_(*(_delivery.c.collects.startswith(prefix) for prefix in (*THREADS, ESCALATION)))
-    query = sa.select(_delivery.c.id, _delivery.c.target_id, _delivery.c.recipient).where(
-        _delivery.c.state == DeliveryState.SENT, alone, carries
+    alone = sa.or_(*(DELIVERY.c.collects.startswith(prefix) for prefix in (*THREADS, ESCALATION)))
+    query = sa.select(DELIVERY.c.id, DELIVERY.c.target_id, DELIVERY.c.recipient).where(
+        DELIVERY.c.state == DeliveryState.SENT, alone, carries
     )
-    last = {r.recipient: (int(r.id), r.target_id, r.recipient) for r in tx.execute(query.order_by(_delivery.c.id))}
+    last = {r.recipient: (int(r.id), r.target_id, r.recipient) for r in tx.execute(query.order_by(DELIVERY.c.id))}
     return tuple(last.values())
 
 
 def is_open(tx: Tx, delivery_id: int) -> bool:
     """Tells whether a delivery still collects; it does until the transaction ends."""
-    query = sa.select(_delivery.c.state).where(_delivery.c.id == delivery_id).with_for_update()
+    query = sa.select(DELIVERY.c.state).where(DELIVERY.c.id == delivery_id).with_for_update()
     return tx.execute(query).scalar() == DeliveryState.OPEN
 
 
 def hold(tx: Tx, delivery_id: int, due: datetime, why: WaitReason) -> None:
     """Let an open delivery wait."""
-    tx.execute(sa.update(_delivery).where(_delivery.c.id == delivery_id).values(due=due, hold=why))
+    tx.execute(sa.update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(due=due, hold=why))
 
 
 def postpone(tx: Tx, delivery_id: int, due: datetime) -> None:
     """Let a delivery that nobody works on be due later, without an attempt."""
     under_way = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
-    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(under_way), _delivery.c.lease_until.is_(None))
-    tx.execute(sa.update(_delivery).where(*mine).values(due=due))
+    mine = (DELIVERY.c.id == delivery_id, DELIVERY.c.state.in_(under_way), DELIVERY.c.lease_until.is_(None))
+    tx.execute(sa.update(DELIVERY).where(*mine).values(due=due))
 
 
 def drop(tx: Tx, delivery_id: int) -> None:
     """Forget an open delivery that has nothing to carry any more."""
-    tx.execute(sa.delete(_delivery).where(_delivery.c.id == delivery_id))
+    tx.execute(sa.delete(DELIVERY).where(DELIVERY.c.id == delivery_id))
 
 
 def is_known(tx: Tx, collects: Collection[str]) -> bool:
     """Tells whether any delivery collects or collected one of these."""
-    query = sa.select(_delivery.c.id).where(_delivery.c.collects.in_(list(collects))).limit(1)
+    query = sa.select(DELIVERY.c.id).where(DELIVERY.c.collects.in_(list(collects))).limit(1)
     return tx.execute(query).scalar() is not None
 
 
 def open_of(tx: Tx, collects: str) -> tuple[tuple[int, str], ...]:
     """(id, recipient) of the open deliveries that collect this."""
-    query = sa.select(_delivery.c.id, _delivery.c.recipient).where(
-        _delivery.c.collects == collects, _delivery.c.state == DeliveryState.OPEN
+    query = sa.select(DELIVERY.c.id, DELIVERY.c.recipient).where(
+        DELIVERY.c.collects == collects, DELIVERY.c.state == DeliveryState.OPEN
     )
-    return tuple((r.id, r.recipient) for r in tx.execute(query.order_by(_delivery.c.id).with_for_update()))
+    return tuple((r.id, r.recipient) for r in tx.execute(query.order_by(DELIVERY.c.id).with_for_update()))
 
 
 def rename(tx: Tx, gone: str, into: str) -> None:
@@ -190,16 +185,16 @@ def rename(tx: Tx, gone: str, into: str) -> None:
         if recipient not in taking:
             waits_for = _before(tx, recipient, into)
             if waits_for is not None:
-                tx.execute(sa.update(_delivery).where(_delivery.c.id == delivery_id).values(after_id=waits_for))
+                tx.execute(sa.update(DELIVERY).where(DELIVERY.c.id == delivery_id).values(after_id=waits_for))
             continue
         takes = taking[recipient]
-        mine = sa.select(_delivery.c.due, _delivery.c.hold).where(_delivery.c.id == delivery_id)
+        mine = sa.select(DELIVERY.c.due, DELIVERY.c.hold).where(DELIVERY.c.id == delivery_id)
         due, why = tx.execute(mine).one()
-        tx.execute(sa.update(_obligation).where(_obligation.c.delivery_id == delivery_id).values(delivery_id=takes))
-        sooner = (_delivery.c.id == takes, _delivery.c.due > due)
-        tx.execute(sa.update(_delivery).where(*sooner).values(due=due, hold=why))
+        tx.execute(sa.update(OBLIGATION).where(OBLIGATION.c.delivery_id == delivery_id).values(delivery_id=takes))
+        sooner = (DELIVERY.c.id == takes, DELIVERY.c.due > due)
+        tx.execute(sa.update(DELIVERY).where(*sooner).values(due=due, hold=why))
         drop(tx, delivery_id)
-    tx.execute(sa.update(_delivery).where(_delivery.c.collects == gone).values(collects=into))
+    tx.execute(sa.update(DELIVERY).where(DELIVERY.c.collects == gone).values(collects=into))
 
 
 def follow(
@@ -226,8 +221,8 @@ def notify(tx: Tx, target_id: str, recipients: Sequence[str], notice: Notice, no
 
 def _last_notice(tx: Tx, recipient: str, kind: str) -> Any:
     """The newest notice of a kind that a recipient was sent, or is about to be; locked until the transaction ends."""
-    mine = (_delivery.c.recipient == recipient, _delivery.c.collects == NOTICE, _delivery.c.kind == kind)
-    query = sa.select(_delivery).where(*mine).order_by(_delivery.c.id.desc()).limit(1).with_for_update()
+    mine = (DELIVERY.c.recipient == recipient, DELIVERY.c.collects == NOTICE, DELIVERY.c.kind == kind)
+    query = sa.select(DELIVERY).where(*mine).order_by(DELIVERY.c.id.desc()).limit(1).with_for_update()
     return tx.execute(query).one_or_none()
 
 
@@ -239,4 +234,4 @@ def _add_notice(tx: Tx, to: Any, notice: Notice) -> None:
         "subject": f"{first} (+{int(more[1]) + 1 if more else 1})",
         "content": f"{body}\n\n{notice.subject}\n{notice.body}"[:_LONGEST_NOTICE].encode(),
     }
-    tx.execute(sa.update(_delivery).where(_delivery.c.id == to.id).values(values))
+    tx.execute(sa.update(DELIVERY).where(DELIVERY.c.id == to.id).values(values))

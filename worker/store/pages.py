@@ -10,11 +10,8 @@ from pydantic import TypeAdapter
 
 from worker.model import EntryState, PageReason, ParsedEntry
 from worker.store.database import Tx
-from worker.store.tables import EntryRow, FeedRow, PageSeenRow
+from worker.store.tables import ENTRY, FEED, PAGE_SEEN
 
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
-_seen: sa.Table = PageSeenRow.__table__  # type: ignore[attr-defined]  # as above
 _parsed = TypeAdapter(ParsedEntry)
 
 #: A page whose text is not taken is asked for again after 10 minutes, an hour and six hours since the first time.
@@ -73,26 +70,26 @@ class PageState:
 def wanted(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     """The entries whose page is to be asked for now."""
     # The number stands in the statement, since a parameter would not find the partial index.
-    free = sa.or_(_entry.c.page_lease_until.is_(None), _entry.c.page_lease_until <= now)
-    return _entry.c.page_tries > sa.literal_column("0"), _entry.c.page_at <= now, free
+    free = sa.or_(ENTRY.c.page_lease_until.is_(None), ENTRY.c.page_lease_until <= now)
+    return ENTRY.c.page_tries > sa.literal_column("0"), ENTRY.c.page_at <= now, free
 
 
 def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[PageWanted, ...]:
     """At most `limit` entries whose page is to be fetched, newest first, under a lease."""
     found = tx.execute(
-        sa.select(_entry.c.id, _entry.c.parsed, _entry.c.page_tries, _feed.c.key)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
+        sa.select(ENTRY.c.id, ENTRY.c.parsed, ENTRY.c.page_tries, FEED.c.key)
+        .join(FEED, FEED.c.id == ENTRY.c.feed_id)
         .where(*wanted(now))
         # Not by the plain column: SQLite would take that order for a way to find them, and read the table.
         .order_by(sa.literal_column("+entry.id").desc())
         .limit(limit)
-        .with_for_update(skip_locked=True, of=_entry)
+        .with_for_update(skip_locked=True, of=ENTRY)
     ).all()
     if found:
         tx.execute(
-            sa.update(_entry)
-            .where(_entry.c.id.in_([r.id for r in found]))
-            .values(page_lease_until=now + lease, page_tries=_entry.c.page_tries - 1)
+            sa.update(ENTRY)
+            .where(ENTRY.c.id.in_([r.id for r in found]))
+            .values(page_lease_until=now + lease, page_tries=ENTRY.c.page_tries - 1)
         )
     return tuple(
         PageWanted(entry_id=r.id, feed=r.key, parsed=_parsed.validate_json(r.parsed), tries=r.page_tries - 1)
@@ -102,7 +99,7 @@ def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[
 
 def is_as_taken(tx: Tx, one: PageWanted) -> bool:
     """Tells whether the entry is as it was when its page was asked for; locked until the transaction ends."""
-    query = sa.select(_entry.c.parsed).where(_entry.c.id == one.entry_id).with_for_update()
+    query = sa.select(ENTRY.c.parsed).where(ENTRY.c.id == one.entry_id).with_for_update()
     found = tx.execute(query).scalar()
     return found is not None and _parsed.validate_json(found) == one.parsed
 
@@ -116,8 +113,8 @@ def page_came(
     """
     later = {"page_tries": 0} if again_at is None else {"page_tries": len(AGAIN_AFTER), "page_at": again_at}
     tx.execute(
-        sa.update(_entry)
-        .where(_entry.c.id == entry_id)
+        sa.update(ENTRY)
+        .where(ENTRY.c.id == entry_id)
         .values(
             page_text=text,
             page_teasers=teasers,
@@ -125,14 +122,14 @@ def page_came(
             page_detail="",
             page_lease_until=None,
             # An entry that waited for its page has no article yet that this one could differ from.
-            page_only=sa.case((_entry.c.state == EntryState.DONE, sa.true()), else_=_entry.c.page_only),
+            page_only=sa.case((ENTRY.c.state == EntryState.DONE, sa.true()), else_=ENTRY.c.page_only),
             state=EntryState.READY,
             attempts=0,
             **later,
         )
     )
     if text:
-        tx.execute(sa.update(_feed).where(_feed.c.id == _feed_of(entry_id)).values(pages_failed=0))
+        tx.execute(sa.update(FEED).where(FEED.c.id == _feed_of(entry_id)).values(pages_failed=0))
 
 
 def page_failed(tx: Tx, one: PageWanted, reason: PageReason, detail: str, *, now: datetime, again: bool) -> None:
@@ -143,27 +140,29 @@ def page_failed(tx: Tx, one: PageWanted, reason: PageReason, detail: str, *, now
         values["page_at"] = now + AGAIN_AFTER[-one.tries]
     else:
         values["page_tries"] = 0
-    tx.execute(sa.update(_entry).where(_entry.c.id == one.entry_id).values(values))
-    waits = (_entry.c.id == one.entry_id, _entry.c.state == EntryState.NEW)
-    tx.execute(sa.update(_entry).where(*waits).values(state=EntryState.READY))
+    tx.execute(sa.update(ENTRY).where(ENTRY.c.id == one.entry_id).values(values))
+    waits = (ENTRY.c.id == one.entry_id, ENTRY.c.state == EntryState.NEW)
+    tx.execute(sa.update(ENTRY).where(*waits).values(state=EntryState.READY))
     if first and again:
-        more = _feed.c.pages_failed + 1
-        tx.execute(sa.update(_feed).where(_feed.c.id == _feed_of(one.entry_id)).values(pages_failed=more))
+        more = FEED.c.pages_failed + 1
+        tx.execute(sa.update(FEED).where(FEED.c.id == _feed_of(one.entry_id)).values(pages_failed=more))
 
 
 def _feed_of(entry_id: int) -> sa.ScalarSelect[int]:
-    return sa.select(_entry.c.feed_id).where(_entry.c.id == entry_id).scalar_subquery()
+    return sa.select(ENTRY.c.feed_id).where(ENTRY.c.id == entry_id).scalar_subquery()
 
 
 def taken_text(tx: Tx, entry_id: int) -> str:
     """The text of its page that an entry goes by, or nothing."""
-    query = sa.select(_entry.c.page_text).where(_entry.c.id == entry_id).with_for_update()
+    query = sa.select(ENTRY.c.page_text).where(ENTRY.c.id == entry_id).with_for_update()
     return tx.execute(query).scalar() or ""
 
 
 def seen_on(tx: Tx, host: str) -> tuple[SeenPage, ...]:
     """The pages that are remembered of a host, newest first."""
-    query = sa.select(_seen).where(_seen.c.host == host).order_by(_seen.c.seen.desc(), _seen.c.id.desc())
+    query = (
+        sa.select(PAGE_SEEN).where(PAGE_SEEN.c.host == host).order_by(PAGE_SEEN.c.seen.desc(), PAGE_SEEN.c.id.desc())
+    )
     return tuple(
         SeenPage(
             id=r.id,
@@ -179,7 +178,7 @@ def seen_on(tx: Tx, host: str) -> tuple[SeenPage, ...]:
 
 def remember(tx: Tx, host: str, one: PageWanted, own: str, lines: Sequence[bytes], *, now: datetime) -> None:
     """Keep what a page looked like; of a host only the newest are kept, and those that others got again."""
-    tx.execute(sa.delete(_seen).where(_seen.c.entry_id == one.entry_id, _seen.c.host == host))
+    tx.execute(sa.delete(PAGE_SEEN).where(PAGE_SEEN.c.entry_id == one.entry_id, PAGE_SEEN.c.host == host))
     values = {
         "host": host,
         "entry_id": one.entry_id,
@@ -189,27 +188,31 @@ def remember(tx: Tx, host: str, one: PageWanted, own: str, lines: Sequence[bytes
         "lines": b"".join(lines),
         "seen": now,
     }
-    tx.execute(sa.insert(_seen).values(values))
-    newest = sa.select(_seen.c.id).where(_seen.c.host == host).order_by(_seen.c.seen.desc(), _seen.c.id.desc())
+    tx.execute(sa.insert(PAGE_SEEN).values(values))
+    newest = (
+        sa.select(PAGE_SEEN.c.id)
+        .where(PAGE_SEEN.c.host == host)
+        .order_by(PAGE_SEEN.c.seen.desc(), PAGE_SEEN.c.id.desc())
+    )
     kept = list(tx.execute(newest.limit(_PER_HOST)).scalars())
-    tx.execute(sa.delete(_seen).where(_seen.c.host == host, _seen.c.id.not_in(kept)))
-    tx.execute(sa.delete(_seen).where(_seen.c.seen < now - _REMEMBERED))
+    tx.execute(sa.delete(PAGE_SEEN).where(PAGE_SEEN.c.host == host, PAGE_SEEN.c.id.not_in(kept)))
+    tx.execute(sa.delete(PAGE_SEEN).where(PAGE_SEEN.c.seen < now - _REMEMBERED))
 
 
 def seen_again(tx: Tx, ids: Sequence[int], *, now: datetime) -> None:
     """Another entry got what these pages hold: they are remembered anew."""
-    tx.execute(sa.update(_seen).where(_seen.c.id.in_(list(ids))).values(seen=now))
+    tx.execute(sa.update(PAGE_SEEN).where(PAGE_SEEN.c.id.in_(list(ids))).values(seen=now))
 
 
 def counts(tx: Tx, since: datetime) -> dict[str, dict[str, int]]:
     """By feed: of how many entries since then the page was `taken`, and for which reasons it was not."""
-    was = sa.case((_entry.c.page_text != "", "taken"), else_=_entry.c.page_reason).label("was")
+    was = sa.case((ENTRY.c.page_text != "", "taken"), else_=ENTRY.c.page_reason).label("was")
     query = (
-        sa.select(_feed.c.key, was, sa.func.count().label("times"))
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(_entry.c.first_seen >= since, sa.or_(_entry.c.page_text != "", _entry.c.page_reason != ""))
-        .group_by(_feed.c.key, was)
-        .order_by(_feed.c.key, was)
+        sa.select(FEED.c.key, was, sa.func.count().label("times"))
+        .join(FEED, FEED.c.id == ENTRY.c.feed_id)
+        .where(ENTRY.c.first_seen >= since, sa.or_(ENTRY.c.page_text != "", ENTRY.c.page_reason != ""))
+        .group_by(FEED.c.key, was)
+        .order_by(FEED.c.key, was)
     )
     found: dict[str, dict[str, int]] = {}
     for r in tx.execute(query):
@@ -219,7 +222,7 @@ def counts(tx: Tx, since: datetime) -> dict[str, dict[str, int]]:
 
 def of_article(tx: Tx, article_id: int) -> PageState | None:
     """Returns what came of the page of the entry behind an article; None where none was ever wanted."""
-    query = sa.select(_entry).where(_entry.c.article_id == article_id).order_by(_entry.c.id.desc()).limit(1)
+    query = sa.select(ENTRY).where(ENTRY.c.article_id == article_id).order_by(ENTRY.c.id.desc()).limit(1)
     r = tx.execute(query).one_or_none()
     if r is None or not (r.page_text or r.page_reason):
         return None

@@ -8,11 +8,8 @@ from pydantic import TypeAdapter
 
 from worker.model import EntryState, ParsedEntry
 from worker.store.database import Tx
-from worker.store.tables import DocumentRow, EntryRow, FeedRow
+from worker.store.tables import DOCUMENT, ENTRY, FEED
 
-_document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 _parsed = TypeAdapter(ParsedEntry)
 
 READ = "ok"
@@ -68,12 +65,12 @@ class PutAside:
 
 def note(tx: Tx, document: Document) -> None:
     """Write a document down, unless it is the one that the feed gave before and came to the same."""
-    query = sa.select(_document.c.sha256, _document.c.result).where(_document.c.feed_id == document.feed_id)
-    last = tx.execute(query.order_by(_document.c.id.desc()).limit(1)).one_or_none()
+    query = sa.select(DOCUMENT.c.sha256, DOCUMENT.c.result).where(DOCUMENT.c.feed_id == document.feed_id)
+    last = tx.execute(query.order_by(DOCUMENT.c.id.desc()).limit(1)).one_or_none()
     if last is not None and (last.sha256, last.result) == (document.sha256, document.result):
         return
     tx.execute(
-        sa.insert(_document).values(
+        sa.insert(DOCUMENT).values(
             feed_id=document.feed_id,
             sha256=document.sha256,
             at=document.at,
@@ -88,14 +85,14 @@ def note(tx: Tx, document: Document) -> None:
 def put_aside(tx: Tx, *, limit: int, entry_id: int | None = None) -> tuple[PutAside, ...]:
     """Entries that were put aside, newest first; with `entry_id` that one alone."""
     query = (
-        sa.select(_entry, _feed.c.key)
-        .join(_feed, _feed.c.id == _entry.c.feed_id)
-        .where(_entry.c.state == EntryState.QUARANTINED)
-        .order_by(_entry.c.id.desc())
+        sa.select(ENTRY, FEED.c.key)
+        .join(FEED, FEED.c.id == ENTRY.c.feed_id)
+        .where(ENTRY.c.state == EntryState.QUARANTINED)
+        .order_by(ENTRY.c.id.desc())
         .limit(limit)
     )
     if entry_id is not None:
-        query = query.where(_entry.c.id == entry_id)
+        query = query.where(ENTRY.c.id == entry_id)
     return tuple(
         PutAside(
             id=r.id,
@@ -114,24 +111,24 @@ def put_aside(tx: Tx, *, limit: int, entry_id: int | None = None) -> tuple[PutAs
 
 def retry(tx: Tx, entry_id: int | None = None) -> int:
     """Give entries that were put aside all their tries again, one or every one; returns how many there are."""
-    which = [_entry.c.state == EntryState.QUARANTINED]
+    which = [ENTRY.c.state == EntryState.QUARANTINED]
     if entry_id is not None:
-        which.append(_entry.c.id == entry_id)
+        which.append(ENTRY.c.id == entry_id)
     again = {"state": EntryState.READY, "attempts": 0, "error": "", "lease_until": None, "put_aside": None}
-    return tx.execute(sa.update(_entry).where(*which).values(again)).rowcount
+    return tx.execute(sa.update(ENTRY).where(*which).values(again)).rowcount
 
 
 def unread(tx: Tx, *, limit: int, document_id: int | None = None) -> tuple[Unread, ...]:
     """Documents not read, or not whole, whose bytes are kept, newest first; with `document_id` that one alone."""
     query = (
-        sa.select(_document, _feed.c.key)
-        .join(_feed, _feed.c.id == _document.c.feed_id)
-        .where(_document.c.result != READ)
-        .order_by(_document.c.id.desc())
+        sa.select(DOCUMENT, FEED.c.key)
+        .join(FEED, FEED.c.id == DOCUMENT.c.feed_id)
+        .where(DOCUMENT.c.result != READ)
+        .order_by(DOCUMENT.c.id.desc())
         .limit(limit)
     )
     if document_id is not None:
-        query = query.where(_document.c.id == document_id)
+        query = query.where(DOCUMENT.c.id == document_id)
     return tuple(
         Unread(
             id=r.id,
@@ -149,4 +146,4 @@ def unread(tx: Tx, *, limit: int, document_id: int | None = None) -> tuple[Unrea
 
 def forget_documents(tx: Tx, *, before: datetime) -> int:
     """Drop what is known of documents that came before that time; returns how many."""
-    return tx.execute(sa.delete(_document).where(_document.c.at < before)).rowcount
+    return tx.execute(sa.delete(DOCUMENT).where(DOCUMENT.c.at < before)).rowcount

@@ -15,10 +15,7 @@ import sqlalchemy as sa
 from worker.analysis.copies import Fingerprint, key_of
 from worker.model import Origin
 from worker.store.database import Tx
-from worker.store.tables import ArticleRow, LineRow
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_line: sa.Table = LineRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, LINE
 
 #: Lines kept of one feed or host, and how often they are counted: once in so many articles of it.
 MAX_LINES = 2_000
@@ -123,8 +120,8 @@ def _standing(tx: Tx, sources: Collection[int], lines: Collection[int]) -> list[
 
 def forget(tx: Tx) -> int:
     """Drop lines never repeated and not used since the oldest article that feeds brought; returns how many."""
-    oldest = sa.select(sa.func.min(_article.c.id)).where(_article.c.origin == Origin.FEED).scalar_subquery()
-    return tx.execute(sa.delete(_line).where(_line.c.other_id.is_(None), _line.c.last_id < oldest)).rowcount
+    oldest = sa.select(sa.func.min(ARTICLE.c.id)).where(ARTICLE.c.origin == Origin.FEED).scalar_subquery()
+    return tx.execute(sa.delete(LINE).where(LINE.c.other_id.is_(None), LINE.c.last_id < oldest)).rowcount
 
 
 def _key(name: str) -> int:
@@ -132,13 +129,13 @@ def _key(name: str) -> int:
 
 
 def _prune(tx: Tx, source: int) -> None:
-    count = tx.execute(sa.select(sa.func.count()).where(_line.c.source == source)).scalar_one()
+    count = tx.execute(sa.select(sa.func.count()).where(LINE.c.source == source)).scalar_one()
     if count <= MAX_LINES:
         return
     oldest = (
-        sa.select(_line.c.line)
-        .where(_line.c.source == source)
-        .order_by(_line.c.other_id.is_not(None), _line.c.last_id)
+        sa.select(LINE.c.line)
+        .where(LINE.c.source == source)
+        .order_by(LINE.c.other_id.is_not(None), LINE.c.last_id)
         .limit(count - MAX_LINES)
     )
-    tx.execute(sa.delete(_line).where(_line.c.source == source, _line.c.line.in_(oldest)))
+    tx.execute(sa.delete(LINE).where(LINE.c.source == source, LINE.c.line.in_(oldest)))

@@ -9,14 +9,7 @@ import sqlalchemy as sa
 from worker.model import DeliveryState, Obligation, Occasion, Suppression, Verdict
 from worker.store.database import Tx
 from worker.store.open_deliveries import collect
-from worker.store.tables import ArticleRow, DeliveryRow, MatchRow, ObligationRow, RevisionRow, StoryArticleRow
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
-_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,38 +49,38 @@ class Decided:
 
 def of_story(tx: Tx, story_id: int) -> tuple[Decided, ...]:
     """Returns what was decided for the articles of a story, in that order; reminders are left out."""
-    return _decided(tx, _told.c.story_id == story_id, _obligation.c.occasion != Occasion.ESCALATION)
+    return _decided(tx, STORY_ARTICLE.c.story_id == story_id, OBLIGATION.c.occasion != Occasion.ESCALATION)
 
 
 def suppressed(tx: Tx, reasons: Collection[Suppression], since: datetime) -> tuple[Decided, ...]:
     """Returns what was not owed for one of these reasons since that moment."""
-    return _decided(tx, _obligation.c.suppression.in_(list(reasons)), _obligation.c.created >= since)
+    return _decided(tx, OBLIGATION.c.suppression.in_(list(reasons)), OBLIGATION.c.created >= since)
 
 
 def _decided(tx: Tx, *where: sa.ColumnElement[bool]) -> tuple[Decided, ...]:
     joined = (
-        _obligation.join(_match, _match.c.id == _obligation.c.match_id)
-        .join(_article, _article.c.id == _obligation.c.article_id)
-        .outerjoin(_revision, _revision.c.id == _match.c.revision_id)
-        .outerjoin(_told, _told.c.article_id == _obligation.c.article_id)
-        .outerjoin(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+        OBLIGATION.join(MATCH, MATCH.c.id == OBLIGATION.c.match_id)
+        .join(ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id)
+        .outerjoin(REVISION, REVISION.c.id == MATCH.c.revision_id)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == OBLIGATION.c.article_id)
+        .outerjoin(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
     )
     query = (
         sa.select(
-            _obligation,
-            _match.c.severity,
-            _match.c.rule_name,
-            _match.c.rule_hash,
-            sa.func.coalesce(_revision.c.number, 1).label("number"),
-            _article.c.source,
-            _article.c.title,
-            _article.c.of_id,
-            _told.c.story_id,
-            sa.func.coalesce(_delivery.c.state, "").label("state"),
+            OBLIGATION,
+            MATCH.c.severity,
+            MATCH.c.rule_name,
+            MATCH.c.rule_hash,
+            sa.func.coalesce(REVISION.c.number, 1).label("number"),
+            ARTICLE.c.source,
+            ARTICLE.c.title,
+            ARTICLE.c.of_id,
+            STORY_ARTICLE.c.story_id,
+            sa.func.coalesce(DELIVERY.c.state, "").label("state"),
         )
         .select_from(joined)
         .where(*where)
-        .order_by(_obligation.c.id)
+        .order_by(OBLIGATION.c.id)
     )
     return tuple(
         Decided(
@@ -120,13 +113,13 @@ def withdrawn(tx: Tx, one: Decided, reminder: Obligation) -> int | None:
 
     One that somebody acknowledged is over.
     """
-    query = sa.select(_obligation.c.id).where(
-        _obligation.c.rule_id == one.rule_id,
-        _obligation.c.article_id == one.article_id,
-        _obligation.c.recipient == reminder.recipient,
-        _obligation.c.occasion == reminder.occasion,
-        _obligation.c.verdict == Verdict.SUPPRESSED,
-        _obligation.c.suppression != Suppression.ACKNOWLEDGED,
+    query = sa.select(OBLIGATION.c.id).where(
+        OBLIGATION.c.rule_id == one.rule_id,
+        OBLIGATION.c.article_id == one.article_id,
+        OBLIGATION.c.recipient == reminder.recipient,
+        OBLIGATION.c.occasion == reminder.occasion,
+        OBLIGATION.c.verdict == Verdict.SUPPRESSED,
+        OBLIGATION.c.suppression != Suppression.ACKNOWLEDGED,
     )
     return tx.execute(query).scalar_one_or_none()
 
@@ -135,43 +128,43 @@ def create_obligations(tx: Tx, obligation_id: int, owed: Obligation, *, occasion
     """Let what was not owed be owed, carried by what `owed` says; `occasion`: another one than it had."""
     delivery_id, _ = collect(tx, owed, owed.collects, owed.due or now, now)
     values = {"verdict": Verdict.OWED, "suppression": "", "why": "", "delivery_id": delivery_id}
-    tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(values))
+    tx.execute(sa.update(OBLIGATION).where(OBLIGATION.c.id == obligation_id).values(values))
     if occasion is not None:
         call(tx, obligation_id, occasion)
 
 
 def carry(tx: Tx, obligation_id: int, delivery_id: int) -> None:
     """Let another delivery of the same recipient carry an obligation."""
-    tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(delivery_id=delivery_id))
+    tx.execute(sa.update(OBLIGATION).where(OBLIGATION.c.id == obligation_id).values(delivery_id=delivery_id))
 
 
 def call(tx: Tx, obligation_id: int, occasion: str) -> None:
     """Give an obligation another occasion, unless its article has one of that occasion already."""
-    mine = sa.select(_obligation).where(_obligation.c.id == obligation_id).subquery()
+    mine = sa.select(OBLIGATION).where(OBLIGATION.c.id == obligation_id).subquery()
     same = ("rule_id", "article_id", "recipient")
-    taken = sa.select(_obligation.c.id).join(mine, sa.and_(*(_obligation.c[name] == mine.c[name] for name in same)))
-    if tx.execute(taken.where(_obligation.c.occasion == occasion)).first() is None:
-        tx.execute(sa.update(_obligation).where(_obligation.c.id == obligation_id).values(occasion=occasion))
+    taken = sa.select(OBLIGATION.c.id).join(mine, sa.and_(*(OBLIGATION.c[name] == mine.c[name] for name in same)))
+    if tx.execute(taken.where(OBLIGATION.c.occasion == occasion)).first() is None:
+        tx.execute(sa.update(OBLIGATION).where(OBLIGATION.c.id == obligation_id).values(occasion=occasion))
 
 
 def waiting(tx: Tx, collects: str) -> tuple[tuple[int, int, str, str, datetime, str, int | None], ...]:
     """(obligation, delivery, recipient, target, due, hold, story) of what open deliveries that collect this carry."""
     query = (
         sa.select(
-            _obligation.c.id,
-            _delivery.c.id.label("delivery_id"),
-            _delivery.c.recipient,
-            _delivery.c.target_id,
-            _delivery.c.due,
-            _delivery.c.hold,
-            _told.c.story_id,
+            OBLIGATION.c.id,
+            DELIVERY.c.id.label("delivery_id"),
+            DELIVERY.c.recipient,
+            DELIVERY.c.target_id,
+            DELIVERY.c.due,
+            DELIVERY.c.hold,
+            STORY_ARTICLE.c.story_id,
         )
         .select_from(
-            _obligation.join(_delivery, _delivery.c.id == _obligation.c.delivery_id).outerjoin(
-                _told, _told.c.article_id == _obligation.c.article_id
+            OBLIGATION.join(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id).outerjoin(
+                STORY_ARTICLE, STORY_ARTICLE.c.article_id == OBLIGATION.c.article_id
             )
         )
-        .where(_delivery.c.collects == collects, _delivery.c.state == DeliveryState.OPEN)
-        .order_by(_obligation.c.id)
+        .where(DELIVERY.c.collects == collects, DELIVERY.c.state == DeliveryState.OPEN)
+        .order_by(OBLIGATION.c.id)
     )
     return tuple((r.id, r.delivery_id, r.recipient, r.target_id, r.due, r.hold, r.story_id) for r in tx.execute(query))

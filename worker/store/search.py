@@ -17,13 +17,11 @@ import sqlalchemy as sa
 
 from worker.analysis.text import Document, analyse, fold, plain, words
 from worker.model import Article
-from worker.store.tables import ArticleRow, RevisionRow
+from worker.store.tables import ARTICLE, REVISION
 
 if TYPE_CHECKING:
     from worker.store.database import Tx
 
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: Characters of a title, of a text and of a word that are searched. A tsvector holds 1 MB, a lexeme of it 2 kB.
 MAX_TEXT, MAX_WORD = 200_000, 500
@@ -96,7 +94,7 @@ def holds(tx: "Tx", terms: Collection[Term], *, in_title: bool = False) -> sa.Co
         asked = " AND ".join(_fts5(term) for term in terms)
         return sa.text(_HOLDS_SQLITE).bindparams(asked=f"title : ({asked})" if in_title else asked)  # type: ignore[return-value]  # a text is a condition too
     asked = " & ".join(_tsquery(term, "A" if in_title else "") for term in terms)
-    return sa.text(_HOLDS_POSTGRESQL).bindparams(asked=asked)  # type: ignore[return-value]  # as above
+    return sa.text(_HOLDS_POSTGRESQL).bindparams(asked=asked)  # type: ignore[return-value]  # SQLAlchemy gives the same type
 
 
 def _fts5(term: Term) -> str:
@@ -131,14 +129,14 @@ def put(tx: "Tx", article_id: int, article: Article, document: Document | None) 
 
 def forget(tx: "Tx", ids: Collection[int]) -> None:
     """Drop articles from the index; their newest revisions must be those that are in it."""
-    for article_id, title, body in tx.execute(_newest(_article.c.id.in_(ids))):
+    for article_id, title, body in tx.execute(_newest(ARTICLE.c.id.in_(ids))):
         _take_out(tx, article_id, (title, body))
 
 
 def build(tx: "Tx") -> None:
     """Fill the empty index from all that is stored, page by page."""
     last = 0
-    while page := tx.execute(_newest(_article.c.id > last).order_by(_article.c.id).limit(_PAGE)).all():
+    while page := tx.execute(_newest(ARTICLE.c.id > last).order_by(ARTICLE.c.id).limit(_PAGE)).all():
         for article_id, title, body in page:
             _put(tx, article_id, _folded(title), _folded(body))
         last = page[-1][0]
@@ -146,9 +144,9 @@ def build(tx: "Tx") -> None:
 
 def _newest(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     """Number, title and body of articles; those of the archive have no body."""
-    newest = sa.and_(_revision.c.article_id == _article.c.id, _revision.c.number == _article.c.revision)
-    body = sa.func.coalesce(_revision.c.body, "")
-    return sa.select(_article.c.id, _article.c.title, body).outerjoin(_revision, newest).where(condition)
+    newest = sa.and_(REVISION.c.article_id == ARTICLE.c.id, REVISION.c.number == ARTICLE.c.revision)
+    body = sa.func.coalesce(REVISION.c.body, "")
+    return sa.select(ARTICLE.c.id, ARTICLE.c.title, body).outerjoin(REVISION, newest).where(condition)
 
 
 def _put(tx: "Tx", article_id: int, title: Sequence[str], body: Sequence[str]) -> None:

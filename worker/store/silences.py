@@ -8,12 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.store.database import Tx, insert
-from worker.store.tables import AcknowledgementRow, SecretRow, SilenceRow, StoryArticleRow
-
-_silence: sa.Table = SilenceRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # as above
-_secret: sa.Table = SecretRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ACKNOWLEDGEMENT, SECRET, SILENCE, STORY_ARTICLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,52 +44,50 @@ def add(tx: Tx, silence: Silence) -> int:
         "reason": silence.reason,
         "created": silence.created,
     }
-    return int(tx.execute(sa.insert(_silence).values(values).returning(_silence.c.id)).scalar_one())
+    return int(tx.execute(sa.insert(SILENCE).values(values).returning(SILENCE.c.id)).scalar_one())
 
 
 def active(tx: Tx, now: datetime) -> tuple[Silence, ...]:
     """The silences in force, the newest last."""
-    query = sa.select(_silence).where(sa.or_(_silence.c.until.is_(None), _silence.c.until > now))
-    return tuple(_read(r) for r in tx.execute(query.order_by(_silence.c.id)))
+    query = sa.select(SILENCE).where(sa.or_(SILENCE.c.until.is_(None), SILENCE.c.until > now))
+    return tuple(_read(r) for r in tx.execute(query.order_by(SILENCE.c.id)))
 
 
 def end(tx: Tx, silence_id: int, now: datetime) -> bool:
     """End a silence now; False if none of that id is in force."""
-    in_force = sa.and_(_silence.c.id == silence_id, sa.or_(_silence.c.until.is_(None), _silence.c.until > now))
-    return bool(tx.execute(sa.update(_silence).where(in_force).values(until=now)).rowcount)
+    in_force = sa.and_(SILENCE.c.id == silence_id, sa.or_(SILENCE.c.until.is_(None), SILENCE.c.until > now))
+    return bool(tx.execute(sa.update(SILENCE).where(in_force).values(until=now)).rowcount)
 
 
 def follow(tx: Tx, gone: int, into: int) -> None:
     """A story turned out to be another one: what was said of it holds for that one."""
-    tx.execute(sa.update(_silence).where(_silence.c.story_id == gone).values(story_id=into))
+    tx.execute(sa.update(SILENCE).where(SILENCE.c.story_id == gone).values(story_id=into))
 
 
 def of_stories(tx: Tx) -> tuple[Silence, ...]:
     """Every silence of a story that there ever was, the newest last."""
-    return tuple(
-        _read(r) for r in tx.execute(sa.select(_silence).where(_silence.c.story_id.is_not(None)).order_by("id"))
-    )
+    return tuple(_read(r) for r in tx.execute(sa.select(SILENCE).where(SILENCE.c.story_id.is_not(None)).order_by("id")))
 
 
 def give_end(tx: Tx, until: datetime) -> int:
     """Let silences of stories that have no end end then; returns how many."""
-    endless = (_silence.c.story_id.is_not(None), _silence.c.until.is_(None))
-    return tx.execute(sa.update(_silence).where(*endless).values(until=until)).rowcount
+    endless = (SILENCE.c.story_id.is_not(None), SILENCE.c.until.is_(None))
+    return tx.execute(sa.update(SILENCE).where(*endless).values(until=until)).rowcount
 
 
 def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> None:
     """Write down that somebody takes care of an article, and so of its story."""
-    tx.execute(sa.insert(_acknowledged).values(article_id=article_id, author=author, created=now))
+    tx.execute(sa.insert(ACKNOWLEDGEMENT).values(article_id=article_id, author=author, created=now))
 
 
 def acknowledged(tx: Tx, article_id: int) -> tuple[str, datetime] | None:
     """Who acknowledged an article, or another one of its story, first, and when."""
-    mine = sa.select(_told.c.story_id).where(_told.c.article_id == article_id).scalar_subquery()
-    story = sa.select(_told.c.article_id).where(_told.c.story_id == mine)
+    mine = sa.select(STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id == article_id).scalar_subquery()
+    story = sa.select(STORY_ARTICLE.c.article_id).where(STORY_ARTICLE.c.story_id == mine)
     query = (
-        sa.select(_acknowledged.c.author, _acknowledged.c.created)
-        .where(sa.or_(_acknowledged.c.article_id == article_id, _acknowledged.c.article_id.in_(story)))
-        .order_by(_acknowledged.c.id)
+        sa.select(ACKNOWLEDGEMENT.c.author, ACKNOWLEDGEMENT.c.created)
+        .where(sa.or_(ACKNOWLEDGEMENT.c.article_id == article_id, ACKNOWLEDGEMENT.c.article_id.in_(story)))
+        .order_by(ACKNOWLEDGEMENT.c.id)
         .limit(1)
     )
     found = tx.execute(query).one_or_none()
@@ -103,12 +96,12 @@ def acknowledged(tx: Tx, article_id: int) -> tuple[str, datetime] | None:
 
 def signing_key(tx: Tx) -> bytes | None:
     """The key that signs one-click links, where there is one."""
-    return tx.execute(sa.select(_secret.c.value).where(_secret.c.name == "answers")).scalar()
+    return tx.execute(sa.select(SECRET.c.value).where(SECRET.c.name == "answers")).scalar()
 
 
 def make_signing_key(tx: Tx) -> None:
     """Make that key, unless there is one."""
-    made = insert(tx, _secret).values(name="answers", value=secrets.token_bytes(32))
+    made = insert(tx, SECRET).values(name="answers", value=secrets.token_bytes(32))
     tx.execute(made.on_conflict_do_nothing())
 
 

@@ -12,10 +12,7 @@ import sqlalchemy as sa
 
 from worker.model import DeliveryState, TargetState
 from worker.store.database import Tx, insert
-from worker.store.tables import DeliveryRow, TargetRow
-
-_target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import DELIVERY, TARGET
 
 #: States of deliveries that may come to be due.
 _WAITS = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
@@ -40,27 +37,27 @@ class TargetLine:
 
 def takes(now: datetime) -> sa.ColumnElement[bool]:
     """Tells whether a message may go out now, of a row that is the target's or NULL (`outerjoin`)."""
-    waits = (_target.c.blocked_until, _target.c.probe_at, _target.c.next_at)
+    waits = (TARGET.c.blocked_until, TARGET.c.probe_at, TARGET.c.next_at)
     over = (sa.or_(column.is_(None), column <= now) for column in waits)
-    return sa.or_(_target.c.id.is_(None), sa.and_(_target.c.parked == "", *over))
+    return sa.or_(TARGET.c.id.is_(None), sa.and_(TARGET.c.parked == "", *over))
 
 
 def paced(now: datetime) -> sa.ColumnElement[bool]:
     """Tells whether it is its rate alone that holds it up."""
-    waits = (sa.or_(column.is_(None), column <= now) for column in (_target.c.blocked_until, _target.c.probe_at))
-    return sa.and_(_target.c.parked == "", _target.c.next_at.is_not(None), *waits)
+    waits = (sa.or_(column.is_(None), column <= now) for column in (TARGET.c.blocked_until, TARGET.c.probe_at))
+    return sa.and_(TARGET.c.parked == "", TARGET.c.next_at.is_not(None), *waits)
 
 
 def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime | None:
     """The time of a target's next message, where deliveries are due and wait for nothing but its rate."""
     query = (
-        sa.select(sa.func.min(_target.c.next_at))
-        .select_from(_delivery.join(_target, _target.c.id == _delivery.c.target_id))
+        sa.select(sa.func.min(TARGET.c.next_at))
+        .select_from(DELIVERY.join(TARGET, TARGET.c.id == DELIVERY.c.target_id))
         .where(
-            _delivery.c.state.in_(_WAITS),
-            _delivery.c.due <= now,
-            _delivery.c.lease_until.is_(None),
-            _delivery.c.id.not_in(list(busy)),
+            DELIVERY.c.state.in_(_WAITS),
+            DELIVERY.c.due <= now,
+            DELIVERY.c.lease_until.is_(None),
+            DELIVERY.c.id.not_in(list(busy)),
             paced(now),
         )
     )
@@ -70,17 +67,17 @@ def next_turn(tx: Tx, *, now: datetime, busy: Collection[int] = ()) -> datetime 
 
 def takes_many() -> sa.ColumnElement[bool]:
     """Tells whether more than one at a time may."""
-    return sa.and_(_target.c.probe_at.is_(None), _target.c.next_at.is_(None))
+    return sa.and_(TARGET.c.probe_at.is_(None), TARGET.c.next_at.is_(None))
 
 
 def fails() -> sa.ColumnElement[bool]:
     """Tells whether it is tried with one delivery while the others wait."""
-    return _target.c.probe_at.is_not(None)
+    return TARGET.c.probe_at.is_not(None)
 
 
 def lock(tx: Tx, target_ids: Collection[str]) -> set[str]:
     """Those of the targets that something is known of, locked until the transaction ends; nothing holds up others."""
-    query = sa.select(_target.c.id).where(_target.c.id.in_(target_ids)).order_by(_target.c.id).with_for_update()
+    query = sa.select(TARGET.c.id).where(TARGET.c.id.in_(target_ids)).order_by(TARGET.c.id).with_for_update()
     return set(tx.execute(query).scalars())
 
 
@@ -117,7 +114,7 @@ def take_turn(
 
 def _locked(tx: Tx, target_id: str) -> Any:
     """The target's row, where there is one, locked until the transaction ends."""
-    return tx.execute(sa.select(_target).where(_target.c.id == target_id).with_for_update()).one_or_none()
+    return tx.execute(sa.select(TARGET).where(TARGET.c.id == target_id).with_for_update()).one_or_none()
 
 
 def _takes_now(row: Any, now: datetime) -> bool:
@@ -156,7 +153,7 @@ def keep(tx: Tx, target_id: str, new: TargetState) -> None:
 
 def park(tx: Tx, target_id: str, reason: str) -> bool:
     """Send a target nothing until the configuration is read again; True the first time."""
-    was = tx.execute(sa.select(_target.c.parked).where(_target.c.id == target_id)).scalar()
+    was = tx.execute(sa.select(TARGET.c.parked).where(TARGET.c.id == target_id)).scalar()
     _set(tx, target_id, {"parked": reason[:500]})
     return not was
 
@@ -165,23 +162,23 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> None:
     """The configuration was read: no target is parked, one that fails may be tried at once, `paced` have a rate."""
     for target_id in paced:
         fresh = {"id": target_id, "parked": "", "failures": 0, "told": False, "next_at": now}
-        tx.execute(insert(tx, _target).values(fresh).on_conflict_do_nothing(index_elements=["id"]))
-    have_one = sa.and_(_target.c.id.in_(list(paced)), _target.c.next_at.is_(None))
-    tx.execute(sa.update(_target).where(have_one).values(next_at=now))
-    tx.execute(sa.update(_target).where(_target.c.parked != "").values(parked=""))
-    tx.execute(sa.update(_target).where(_target.c.probe_at > now).values(probe_at=now))
+        tx.execute(insert(tx, TARGET).values(fresh).on_conflict_do_nothing(index_elements=["id"]))
+    have_one = sa.and_(TARGET.c.id.in_(list(paced)), TARGET.c.next_at.is_(None))
+    tx.execute(sa.update(TARGET).where(have_one).values(next_at=now))
+    tx.execute(sa.update(TARGET).where(TARGET.c.parked != "").values(parked=""))
+    tx.execute(sa.update(TARGET).where(TARGET.c.probe_at > now).values(probe_at=now))
 
 
 def parked(tx: Tx) -> dict[str, str]:
     """Targets that are sent nothing until the configuration is read again, with the reason."""
-    query = sa.select(_target.c.id, _target.c.parked).where(_target.c.parked != "")
+    query = sa.select(TARGET.c.id, TARGET.c.parked).where(TARGET.c.parked != "")
     return {row.id: row.parked for row in tx.execute(query)}
 
 
 def held(tx: Tx, now: datetime) -> tuple[TargetLine, ...]:
     """Targets that are parked, that fail, or that asked for time."""
-    query = sa.select(_target).where(
-        sa.or_(_target.c.parked != "", _target.c.failing_since.is_not(None), _target.c.blocked_until > now)
+    query = sa.select(TARGET).where(
+        sa.or_(TARGET.c.parked != "", TARGET.c.failing_since.is_not(None), TARGET.c.blocked_until > now)
     )
     return tuple(
         TargetLine(
@@ -191,19 +188,19 @@ def held(tx: Tx, now: datetime) -> tuple[TargetLine, ...]:
             failing_since=r.failing_since,
             until=max((time for time in (r.blocked_until, r.probe_at) if time and time > now), default=None),
         )
-        for r in tx.execute(query.order_by(_target.c.id))
+        for r in tx.execute(query.order_by(TARGET.c.id))
     )
 
 
 def next_turns(tx: Tx, now: datetime) -> dict[str, datetime]:
     """The time of the next message of each target that has a rate, where it is still to come."""
-    query = sa.select(_target.c.id, _target.c.next_at).where(_target.c.next_at > now)
+    query = sa.select(TARGET.c.id, TARGET.c.next_at).where(TARGET.c.next_at > now)
     return {row.id: row.next_at for row in tx.execute(query)}
 
 
 def _set(tx: Tx, target_id: str, values: dict[str, object]) -> None:
     tx.execute(
-        insert(tx, _target)
+        insert(tx, TARGET)
         .values({"id": target_id, "parked": "", "failures": 0, "told": False} | values)
         .on_conflict_do_update(index_elements=["id"], set_=values)
     )

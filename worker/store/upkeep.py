@@ -16,44 +16,26 @@ from worker.store.articles import forget_bands
 from worker.store.database import Tx, insert
 from worker.store.stories import change
 from worker.store.tables import (
-    AcknowledgementRow,
-    ArticleRow,
-    AttemptRow,
-    ConditionRow,
-    DeliveryRow,
-    DocumentRow,
-    EntryRow,
-    FeedRow,
-    FingerprintRow,
-    HeartbeatRow,
-    InForceRow,
-    JudgementRow,
-    MatchRow,
-    ObligationRow,
-    RawRow,
-    RevisionRow,
-    SeenRow,
-    StoryArticleRow,
-    WaveRow,
+    ACKNOWLEDGEMENT,
+    ARTICLE,
+    ATTEMPT,
+    CONDITION,
+    DELIVERY,
+    DOCUMENT,
+    ENTRY,
+    FEED,
+    FINGERPRINT,
+    HEARTBEAT,
+    IN_FORCE,
+    JUDGEMENT,
+    MATCH,
+    OBLIGATION,
+    RAW,
+    REVISION,
+    SEEN,
+    STORY_ARTICLE,
+    WAVE,
 )
-
-_heartbeat: sa.Table = HeartbeatRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_in_force: sa.Table = InForceRow.__table__  # type: ignore[attr-defined]  # as above
-_raw: sa.Table = RawRow.__table__  # type: ignore[attr-defined]  # as above
-_acknowledged: sa.Table = AcknowledgementRow.__table__  # type: ignore[attr-defined]  # as above
-_document: sa.Table = DocumentRow.__table__  # type: ignore[attr-defined]  # as above
-_entry: sa.Table = EntryRow.__table__  # type: ignore[attr-defined]  # as above
-_seen: sa.Table = SeenRow.__table__  # type: ignore[attr-defined]  # as above
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # as above
-_fingerprint: sa.Table = FingerprintRow.__table__  # type: ignore[attr-defined]  # as above
-_judgement: sa.Table = JudgementRow.__table__  # type: ignore[attr-defined]  # as above
-_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
-_story_article: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
-_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
-_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
 
 _BATCH = 500
 # Lists rather than "not": only what is named is found by an index.
@@ -102,7 +84,7 @@ def beat(tx: Tx, heartbeat: Heartbeat) -> None:
         "boot": heartbeat.boot,
         "turned": heartbeat.turned,
     }
-    statement = insert(tx, _heartbeat).values(values)
+    statement = insert(tx, HEARTBEAT).values(values)
     tx.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))
 
 
@@ -117,13 +99,13 @@ def put_in_force(tx: Tx, state: InForce) -> None:
         "read": state.read,
         "problems": json.dumps([asdict(problem) for problem in state.problems], ensure_ascii=False),
     }
-    statement = insert(tx, _in_force).values(values)
+    statement = insert(tx, IN_FORCE).values(values)
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
 
 def in_force(tx: Tx) -> InForce | None:
     """The rules in force, if a worker runs."""
-    r = tx.execute(sa.select(_in_force)).one_or_none()
+    r = tx.execute(sa.select(IN_FORCE)).one_or_none()
     if r is None:
         return None
     problems = tuple(Problem(**one) for one in json.loads(r.problems))
@@ -132,7 +114,7 @@ def in_force(tx: Tx) -> InForce | None:
 
 def rest(tx: Tx, owner: str) -> None:
     """The worker has stopped in order: nobody should take its last tick for life, nor its rules for in force."""
-    for table in (_heartbeat, _in_force):
+    for table in (HEARTBEAT, IN_FORCE):
         tx.execute(sa.delete(table).where(table.c.owner == owner))
 
 
@@ -144,32 +126,32 @@ def heartbeat(tx: Tx) -> Heartbeat | None:
 def heartbeats(tx: Tx) -> tuple[Heartbeat, ...]:
     """The last tick of each worker that has not stopped in order, the newest first."""
     rows = tx.execute(
-        sa.select(*(_heartbeat.c[field.name] for field in fields(Heartbeat))).order_by(_heartbeat.c.tick.desc())
+        sa.select(*(HEARTBEAT.c[field.name] for field in fields(Heartbeat))).order_by(HEARTBEAT.c.tick.desc())
     )
     return tuple(Heartbeat(**r._asdict()) for r in rows)
 
 
 def entry_counts(tx: Tx) -> dict[str, int]:
     """Entries by state, each state named."""
-    query = sa.select(_entry.c.state, sa.func.count()).group_by(_entry.c.state)
+    query = sa.select(ENTRY.c.state, sa.func.count()).group_by(ENTRY.c.state)
     found = {row[0]: int(row[1]) for row in tx.execute(query)}
     return {str(state): found.get(state, 0) for state in EntryState}
 
 
 def article_counts(tx: Tx) -> dict[str, int]:
     """Articles by origin, and how many of all are duplicates."""
-    query = sa.select(_article.c.origin, sa.func.count()).group_by(_article.c.origin)
+    query = sa.select(ARTICLE.c.origin, sa.func.count()).group_by(ARTICLE.c.origin)
     found = {row[0]: int(row[1]) for row in tx.execute(query)}
-    duplicates = sa.select(sa.func.count()).select_from(_article).where(_article.c.of_id.is_not(None))
+    duplicates = sa.select(sa.func.count()).select_from(ARTICLE).where(ARTICLE.c.of_id.is_not(None))
     return found | {"duplicates": tx.execute(duplicates).scalar_one()}
 
 
 def forget_raw(tx: Tx, *, before: datetime) -> int:
     """Drop documents that came last before that time and that no entry still waits on; returns how many."""
-    waiting = sa.select(_entry.c.raw_sha256).where(_entry.c.state.in_(_NOT_DONE))
-    again = sa.select(_document.c.sha256).where(_document.c.at >= before)
-    old = (_raw.c.first_seen < before, _raw.c.sha256.not_in(waiting), _raw.c.sha256.not_in(again))
-    return tx.execute(sa.delete(_raw).where(*old)).rowcount
+    waiting = sa.select(ENTRY.c.raw_sha256).where(ENTRY.c.state.in_(_NOT_DONE))
+    again = sa.select(DOCUMENT.c.sha256).where(DOCUMENT.c.at >= before)
+    old = (RAW.c.first_seen < before, RAW.c.sha256.not_in(waiting), RAW.c.sha256.not_in(again))
+    return tx.execute(sa.delete(RAW).where(*old)).rowcount
 
 
 def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -> int:
@@ -180,77 +162,74 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
     keys its entries are known by: what comes again is still known.
     """
     unsettled = (
-        sa.select(_obligation.c.article_id)
-        .join(_delivery, _delivery.c.id == _obligation.c.delivery_id)
-        .where(_delivery.c.state.in_(_NOT_ENDED))
+        sa.select(OBLIGATION.c.article_id)
+        .join(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
+        .where(DELIVERY.c.state.in_(_NOT_ENDED))
     )
     astray = sa.exists().where(
-        _obligation.c.article_id == _article.c.id,
-        _obligation.c.verdict == Verdict.OWED,
-        _obligation.c.delivery_id.is_(None),
+        OBLIGATION.c.article_id == ARTICLE.c.id,
+        OBLIGATION.c.verdict == Verdict.OWED,
+        OBLIGATION.c.delivery_id.is_(None),
     )
-    copies = sa.alias(_article)
-    told = sa.exists().where(_obligation.c.article_id == _article.c.id)
-    may_go = ~told if told_before is None else sa.or_(~told, _article.c.first_seen < told_before)
+    copies = sa.alias(ARTICLE)
+    told = sa.exists().where(OBLIGATION.c.article_id == ARTICLE.c.id)
+    may_go = ~told if told_before is None else sa.or_(~told, ARTICLE.c.first_seen < told_before)
     ids = list(
         tx.execute(
-            sa.select(_article.c.id)
+            sa.select(ARTICLE.c.id)
             .where(
-                _article.c.first_seen < before,
-                _article.c.origin == "feed",
+                ARTICLE.c.first_seen < before,
+                ARTICLE.c.origin == "feed",
                 may_go,
-                _article.c.id.not_in(unsettled),
+                ARTICLE.c.id.not_in(unsettled),
                 ~astray,
-                ~sa.exists().where(copies.c.of_id == _article.c.id),
-                ~sa.exists().where(_entry.c.article_id == _article.c.id, _entry.c.state.in_(_NOT_DONE)),
+                ~sa.exists().where(copies.c.of_id == ARTICLE.c.id),
+                ~sa.exists().where(ENTRY.c.article_id == ARTICLE.c.id, ENTRY.c.state.in_(_NOT_DONE)),
             )
             .limit(_BATCH)
         ).scalars()
     )
     if not ids:
         return 0
-    entries = sa.select(_entry.c.id).where(_entry.c.article_id.in_(ids))
-    tx.execute(sa.update(_seen).where(_seen.c.entry_id.in_(entries)).values(entry_id=None))
+    entries = sa.select(ENTRY.c.id).where(ENTRY.c.article_id.in_(ids))
+    tx.execute(sa.update(SEEN).where(SEEN.c.entry_id.in_(entries)).values(entry_id=None))
     forget_bands(tx, ids)
     search.forget(tx, ids)
     for table in (
-        _obligation,
-        _match,
-        _judgement,
-        _acknowledged,
-        _revision,
-        _fingerprint,
-        _entry,
-        _story_article,
+        OBLIGATION,
+        MATCH,
+        JUDGEMENT,
+        ACKNOWLEDGEMENT,
+        REVISION,
+        FINGERPRINT,
+        ENTRY,
+        STORY_ARTICLE,
     ):
         tx.execute(sa.delete(table).where(table.c.article_id.in_(ids)))
-    tx.execute(sa.delete(_wave).where(_wave.c.article_id.in_(ids)))
-    tx.execute(sa.delete(_article).where(_article.c.id.in_(ids)))
+    tx.execute(sa.delete(WAVE).where(WAVE.c.article_id.in_(ids)))
+    tx.execute(sa.delete(ARTICLE).where(ARTICLE.c.id.in_(ids)))
     change(tx, is_all=True)
     return len(ids)
 
 
 def forget_deliveries(tx: Tx, *, before: datetime) -> int:
     """Drop up to 500 finished deliveries, with their attempts, that carry nothing any more; returns how many."""
-    carries = sa.exists().where(_obligation.c.delivery_id == _delivery.c.id)
+    carries = sa.exists().where(OBLIGATION.c.delivery_id == DELIVERY.c.id)
     ids = list(
         tx.execute(
-            sa.select(_delivery.c.id)
-            .where(_delivery.c.finished < before, ~carries, _delivery.c.state.in_(_ENDED))
+            sa.select(DELIVERY.c.id)
+            .where(DELIVERY.c.finished < before, ~carries, DELIVERY.c.state.in_(_ENDED))
             .limit(_BATCH)
         ).scalars()
     )
     if ids:
-        tx.execute(sa.delete(_attempt).where(_attempt.c.delivery_id.in_(ids)))
-        tx.execute(sa.delete(_delivery).where(_delivery.c.id.in_(ids)))
+        tx.execute(sa.delete(ATTEMPT).where(ATTEMPT.c.delivery_id.in_(ids)))
+        tx.execute(sa.delete(DELIVERY).where(DELIVERY.c.id.in_(ids)))
     return len(ids)
 
 
 # Conditions that are on at present, stored so that a restart repeats no notice; and the facts they are judged by.
 
-
-_condition: sa.Table = ConditionRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_feed: sa.Table = FeedRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: Entries that a feed's arrivals are read from, and arrivals that are kept of them.
 _ENTRIES, _ARRIVALS = 1_000, 200
@@ -260,7 +239,7 @@ _SEEN_EVERY = timedelta(minutes=3)
 
 def on(tx: Tx) -> tuple[ActiveCondition, ...]:
     """The conditions that are on, the longest first."""
-    rows = tx.execute(sa.select(_condition).order_by(_condition.c.since, _condition.c.key))
+    rows = tx.execute(sa.select(CONDITION).order_by(CONDITION.c.since, CONDITION.c.key))
     return tuple(
         ActiveCondition(key=r.key, kind=Kind(r.kind), words=r.words, since=r.since, seen=r.seen or r.since)
         for r in rows
@@ -273,7 +252,7 @@ def begin(tx: Tx, found: Iterable[Condition], *, now: datetime) -> list[Conditio
     for one in sorted(found, key=lambda one: one.key):
         values = {"key": one.key, "kind": one.kind, "words": one.subject, "since": now, "seen": now}
         # Another worker on the same store may have been first, and has told it.
-        statement = insert(tx, _condition).values(values).on_conflict_do_nothing().returning(_condition.c.key)
+        statement = insert(tx, CONDITION).values(values).on_conflict_do_nothing().returning(CONDITION.c.key)
         if tx.execute(statement).scalar_one_or_none():
             begun.append(one)
     return begun
@@ -281,7 +260,7 @@ def begin(tx: Tx, found: Iterable[Condition], *, now: datetime) -> list[Conditio
 
 def see(tx: Tx, keys: Iterable[str], *, now: datetime) -> None:
     """Write down that these are still on."""
-    tx.execute(sa.update(_condition).where(_condition.c.key.in_(list(keys))).values(seen=now))
+    tx.execute(sa.update(CONDITION).where(CONDITION.c.key.in_(list(keys))).values(seen=now))
 
 
 def unwritten(on: Iterable[ActiveCondition], found: Iterable[Condition], *, now: datetime) -> list[str]:
@@ -295,25 +274,23 @@ def end(tx: Tx, over: Iterable[ActiveCondition]) -> list[ActiveCondition]:
     return [
         one
         for one in sorted(over, key=lambda one: one.key)
-        if tx.execute(
-            sa.delete(_condition).where(_condition.c.key == one.key, _condition.c.since == one.since)
-        ).rowcount
+        if tx.execute(sa.delete(CONDITION).where(CONDITION.c.key == one.key, CONDITION.c.since == one.since)).rowcount
     ]
 
 
 def counts(tx: Tx) -> dict[str, int]:
     """Conditions that are on, by kind, each kind named."""
-    found = {r[0]: int(r[1]) for r in tx.execute(sa.select(_condition.c.kind, sa.func.count()).group_by("kind"))}
+    found = {r[0]: int(r[1]) for r in tx.execute(sa.select(CONDITION.c.kind, sa.func.count()).group_by("kind"))}
     return {str(kind): found.get(kind, 0) for kind in Kind}
 
 
 def arrivals(tx: Tx, key: str) -> tuple[datetime, ...]:
     """The times at which a feed brought something new, oldest first: the last two hundred, its first poll left out."""
     newest = (
-        sa.select(_entry.c.first_seen)
-        .where(_entry.c.feed_id == sa.select(_feed.c.id).where(_feed.c.key == key).scalar_subquery())
-        .where(_entry.c.backlog.is_(sa.false()))
-        .order_by(_entry.c.id.desc())
+        sa.select(ENTRY.c.first_seen)
+        .where(ENTRY.c.feed_id == sa.select(FEED.c.id).where(FEED.c.key == key).scalar_subquery())
+        .where(ENTRY.c.backlog.is_(sa.false()))
+        .order_by(ENTRY.c.id.desc())
         .limit(_ENTRIES)
         .subquery()
     )
@@ -324,7 +301,7 @@ def arrivals(tx: Tx, key: str) -> tuple[datetime, ...]:
 def matched(tx: Tx, since: datetime) -> dict[str, tuple[datetime, ...]]:
     """The times of each rule's matches since then, oldest first."""
     found: defaultdict[str, list[datetime]] = defaultdict(list)
-    query = sa.select(_match.c.rule_id, _match.c.created).where(_match.c.created >= since).order_by(_match.c.created)
+    query = sa.select(MATCH.c.rule_id, MATCH.c.created).where(MATCH.c.created >= since).order_by(MATCH.c.created)
     for row in tx.execute(query):
         found[row.rule_id].append(row.created)
     return {rule: tuple(times) for rule, times in found.items()}

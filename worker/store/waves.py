@@ -20,14 +20,7 @@ from worker.model import (
     WaveStory,
 )
 from worker.store.database import Tx
-from worker.store.tables import ArticleRow, DeliveryRow, MatchRow, ObligationRow, StoryArticleRow, WaveRow
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # as above
-_match: sa.Table = MatchRow.__table__  # type: ignore[attr-defined]  # as above
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-_wave: sa.Table = WaveRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, DELIVERY, MATCH, OBLIGATION, STORY_ARTICLE, WAVE
 
 #: What an article does not count for, if all that was decided of it is one of these.
 _NOT_COUNTED = (Suppression.COPY, Suppression.ARCHIVE, Suppression.BACKLOG, Suppression.OLD_NEWS)
@@ -35,18 +28,18 @@ _NOT_COUNTED = (Suppression.COPY, Suppression.ARCHIVE, Suppression.BACKLOG, Supp
 _TOP = 8
 _WEEK = timedelta(days=7)
 #: `alert.story_key`, in SQL.
-_STORY = sa.func.coalesce(_told.c.story_id, -_match.c.article_id)
+_STORY = sa.func.coalesce(STORY_ARTICLE.c.story_id, -MATCH.c.article_id)
 
 
 def level(tx: Tx, rule_id: str, volume: Volume, now: datetime) -> Level:
     """Everything known of a rule's volume before an article is decided; under the ingest lock."""
-    going_on = sa.select(_wave).where(_wave.c.rule_id == rule_id, _wave.c.ended.is_(None))
-    r = tx.execute(going_on.order_by(_wave.c.began.desc(), _wave.c.article_id.desc()).limit(1)).one_or_none()
+    going_on = sa.select(WAVE).where(WAVE.c.rule_id == rule_id, WAVE.c.ended.is_(None))
+    r = tx.execute(going_on.order_by(WAVE.c.began.desc(), WAVE.c.article_id.desc()).limit(1)).one_or_none()
     wave = None if r is None else _read(r)
     last = {} if wave is None else _last_alerts(tx, rule_id, wave)
     since = min(now, *(one.at for one in last.values())) - volume.per if last else now - volume.per
     return Level(
-        arrivals=_arrivals(tx, rule_id, _match.c.created > since),
+        arrivals=_arrivals(tx, rule_id, MATCH.c.created > since),
         wave=wave,
         last_alerts=last,
         weeks=() if volume.times is None else _weeks(tx, rule_id, volume.per, now),
@@ -58,11 +51,11 @@ def note(tx: Tx, obligations: Iterable[Obligation], level_of: Mapping[str, Level
     for rule_id, found in {one.rule_id: one.measured for one in obligations if one.measured is not None}.items():
         mine = level_of[rule_id]
         if found.ends and mine.wave is not None:
-            over = sa.update(_wave).where(_wave.c.rule_id == rule_id, _wave.c.article_id == mine.wave.article_id)
+            over = sa.update(WAVE).where(WAVE.c.rule_id == rule_id, WAVE.c.article_id == mine.wave.article_id)
             tx.execute(over.values(ended=now))
         if found.begins and found.wave is not None:
             tx.execute(
-                sa.insert(_wave).values(
+                sa.insert(WAVE).values(
                     rule_id=rule_id,
                     article_id=found.wave.article_id,
                     began=found.wave.began,
@@ -74,50 +67,50 @@ def note(tx: Tx, obligations: Iterable[Obligation], level_of: Mapping[str, Level
 
 def _name(tx: Tx, rule_id: str, wave: Wave, now: datetime) -> None:
     """Let what stayed below the volume, and stands in the window of a wave that begins, name that wave."""
-    window = sa.select(_match.c.id).where(_match.c.rule_id == rule_id, _match.c.created > now - wave.per)
+    window = sa.select(MATCH.c.id).where(MATCH.c.rule_id == rule_id, MATCH.c.created > now - wave.per)
     before = (
-        _obligation.c.match_id.in_(window),
-        _obligation.c.rule_id == rule_id,
-        _obligation.c.suppression == Suppression.BELOW_VOLUME,
-        _obligation.c.wave.is_(None),
+        OBLIGATION.c.match_id.in_(window),
+        OBLIGATION.c.rule_id == rule_id,
+        OBLIGATION.c.suppression == Suppression.BELOW_VOLUME,
+        OBLIGATION.c.wave.is_(None),
     )
-    tx.execute(sa.update(_obligation).where(*before).values(wave=wave.article_id))
+    tx.execute(sa.update(OBLIGATION).where(*before).values(wave=wave.article_id))
 
 
 def _arrivals(tx: Tx, rule_id: str, *when: sa.ColumnElement[bool]) -> tuple[Arrival, ...]:
-    query = _counted(rule_id, *when).with_only_columns(_match.c.id, _match.c.created, _STORY.label("story"))
-    return tuple(Arrival(number=r.id, story=r.story, at=r.created) for r in tx.execute(query.order_by(_match.c.id)))
+    query = _counted(rule_id, *when).with_only_columns(MATCH.c.id, MATCH.c.created, _STORY.label("story"))
+    return tuple(Arrival(number=r.id, story=r.story, at=r.created) for r in tx.execute(query.order_by(MATCH.c.id)))
 
 
 def _counted(rule_id: str, *when: sa.ColumnElement[bool]) -> sa.Select[tuple[object, ...]]:
     """The first matches of the articles that count for a rule, with their places in stories."""
-    earlier = _match.alias("earlier")
+    earlier = MATCH.alias("earlier")
     again = sa.exists().where(
-        earlier.c.article_id == _match.c.article_id, earlier.c.rule_id == rule_id, earlier.c.id < _match.c.id
+        earlier.c.article_id == MATCH.c.article_id, earlier.c.rule_id == rule_id, earlier.c.id < MATCH.c.id
     )
     counts = sa.exists().where(
-        _obligation.c.rule_id == rule_id,
-        _obligation.c.article_id == _match.c.article_id,
-        _obligation.c.occasion != Occasion.ESCALATION,
-        _obligation.c.suppression.not_in(_NOT_COUNTED),
+        OBLIGATION.c.rule_id == rule_id,
+        OBLIGATION.c.article_id == MATCH.c.article_id,
+        OBLIGATION.c.occasion != Occasion.ESCALATION,
+        OBLIGATION.c.suppression.not_in(_NOT_COUNTED),
     )
-    joined = _match.outerjoin(_told, _told.c.article_id == _match.c.article_id)
-    return sa.select(_match).select_from(joined).where(_match.c.rule_id == rule_id, ~again, counts, *when)
+    joined = MATCH.outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == MATCH.c.article_id)
+    return sa.select(MATCH).select_from(joined).where(MATCH.c.rule_id == rule_id, ~again, counts, *when)
 
 
 def _last_alerts(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastAlert]:
     """By recipient, the last alert of a wave that was not given up."""
     query = (
-        sa.select(_obligation.c.recipient, _obligation.c.match_id, _obligation.c.created)
-        .join(_delivery, _delivery.c.id == _obligation.c.delivery_id)
+        sa.select(OBLIGATION.c.recipient, OBLIGATION.c.match_id, OBLIGATION.c.created)
+        .join(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
         .where(
-            _obligation.c.rule_id == rule_id,
-            _obligation.c.wave == wave.article_id,
-            _obligation.c.verdict == Verdict.OWED,
-            _obligation.c.occasion != Occasion.ESCALATION,
-            _delivery.c.state != DeliveryState.FAILED,
+            OBLIGATION.c.rule_id == rule_id,
+            OBLIGATION.c.wave == wave.article_id,
+            OBLIGATION.c.verdict == Verdict.OWED,
+            OBLIGATION.c.occasion != Occasion.ESCALATION,
+            DELIVERY.c.state != DeliveryState.FAILED,
         )
-        .order_by(_obligation.c.match_id)
+        .order_by(OBLIGATION.c.match_id)
     )
     alerts: Counter[str] = Counter()
     found: dict[str, LastAlert] = {}
@@ -129,28 +122,28 @@ def _last_alerts(tx: Tx, rule_id: str, wave: Wave) -> dict[str, LastAlert]:
 
 def _weeks(tx: Tx, rule_id: str, per: timedelta, now: datetime) -> tuple[int, ...]:
     """Stories in the same window of each past week by whose end the rule had matched for the first time."""
-    first = tx.execute(sa.select(sa.func.min(_match.c.created)).where(_match.c.rule_id == rule_id)).scalar()
+    first = tx.execute(sa.select(sa.func.min(MATCH.c.created)).where(MATCH.c.rule_id == rule_id)).scalar()
     past = (now - number * _WEEK for number in range(1, WEEKS + 1))
     ends = [end for end in past if first is not None and end >= first]
     stories = sa.func.count(sa.distinct(_STORY))
     # One query a week: for all at once SQLite would read every match of the rule.
-    windows = (_counted(rule_id, _match.c.created > end - per, _match.c.created <= end) for end in ends)
+    windows = (_counted(rule_id, MATCH.c.created > end - per, MATCH.c.created <= end) for end in ends)
     return tuple(int(tx.execute(window.with_only_columns(stories)).scalar_one()) for window in windows)
 
 
 def of_delivery(tx: Tx, delivery_id: int) -> dict[tuple[str, int], Wave]:
     """By rule and article: the wave of what a delivery carries."""
-    return _belongs(tx, _obligation.c.delivery_id == delivery_id)
+    return _belongs(tx, OBLIGATION.c.delivery_id == delivery_id)
 
 
 def of_article(tx: Tx, article_id: int) -> dict[tuple[str, int], Wave]:
     """By rule and article: the waves that an article belongs to."""
-    return _belongs(tx, _obligation.c.article_id == article_id)
+    return _belongs(tx, OBLIGATION.c.article_id == article_id)
 
 
 def _belongs(tx: Tx, where: sa.ColumnElement[bool]) -> dict[tuple[str, int], Wave]:
-    same = sa.and_(_wave.c.rule_id == _obligation.c.rule_id, _wave.c.article_id == _obligation.c.wave)
-    query = sa.select(_wave, _obligation.c.article_id.label("own_id")).select_from(_obligation.join(_wave, same))
+    same = sa.and_(WAVE.c.rule_id == OBLIGATION.c.rule_id, WAVE.c.article_id == OBLIGATION.c.wave)
+    query = sa.select(WAVE, OBLIGATION.c.article_id.label("own_id")).select_from(OBLIGATION.join(WAVE, same))
     return {(r.rule_id, r.own_id): _read(r) for r in tx.execute(query.where(where))}
 
 
@@ -159,16 +152,16 @@ def report(tx: Tx, rule_id: str, article_id: int, per: timedelta) -> WaveReport:
 
     Where nothing counts (the article is a copy, or the rule did not match it when it came) the article stands alone.
     """
-    own = (_match.c.rule_id == rule_id, _match.c.article_id == article_id)
-    last = tx.execute(sa.select(_match.c.id, _match.c.created).where(*own).order_by(_match.c.id).limit(1)).one_or_none()
-    columns = [_STORY.label("story"), *(_article.c[name] for name in _SHOWN)]
+    own = (MATCH.c.rule_id == rule_id, MATCH.c.article_id == article_id)
+    last = tx.execute(sa.select(MATCH.c.id, MATCH.c.created).where(*own).order_by(MATCH.c.id).limit(1)).one_or_none()
+    columns = [_STORY.label("story"), *(ARTICLE.c[name] for name in _SHOWN)]
     newest = {}
     if last is not None:
-        query = _counted(rule_id, _match.c.created > last.created - per, _match.c.id <= last.id)
-        query = query.join(_article, _article.c.id == _match.c.article_id).with_only_columns(*columns)
-        newest = {r.story: r for r in tx.execute(query.order_by(_match.c.id))}
+        query = _counted(rule_id, MATCH.c.created > last.created - per, MATCH.c.id <= last.id)
+        query = query.join(ARTICLE, ARTICLE.c.id == MATCH.c.article_id).with_only_columns(*columns)
+        newest = {r.story: r for r in tx.execute(query.order_by(MATCH.c.id))}
     if not newest:
-        alone = sa.select(sa.literal(-article_id).label("story"), *columns[1:]).where(_article.c.id == article_id)
+        alone = sa.select(sa.literal(-article_id).label("story"), *columns[1:]).where(ARTICLE.c.id == article_id)
         newest = {r.story: r for r in tx.execute(alone)}
     outlets = _outlets(tx, [story for story in newest if story > 0])
     stories = [
@@ -193,10 +186,10 @@ _SHOWN = ("title", "link", "language", "published", "source")
 def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, list[str]]:
     """By story: the outlet of each of its articles, in the order in which they came."""
     query = (
-        sa.select(_told.c.story_id, _article.c.source)
-        .join(_article, _article.c.id == _told.c.article_id)
-        .where(_told.c.story_id.in_(story_ids))
-        .order_by(_told.c.article_id)
+        sa.select(STORY_ARTICLE.c.story_id, ARTICLE.c.source)
+        .join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
+        .where(STORY_ARTICLE.c.story_id.in_(story_ids))
+        .order_by(STORY_ARTICLE.c.article_id)
     )
     found: defaultdict[int, list[str]] = defaultdict(list)
     for r in tx.execute(query):

@@ -12,7 +12,7 @@ from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Recei
 from worker.store import targets
 from worker.store.database import Tx
 from worker.store.deliveries.listing import ENDED, DeliveryLine, counts, lines, unsent
-from worker.store.tables import NOTICE, AttemptRow, DeliveryRow, ObligationRow, TargetRow
+from worker.store.tables import ATTEMPT, DELIVERY, NOTICE, OBLIGATION, TARGET
 
 __all__ = [
     "CUT_OFF",
@@ -37,67 +37,63 @@ __all__ = [
     "unsent",
 ]
 
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
-_obligation: sa.Table = ObligationRow.__table__  # type: ignore[attr-defined]  # as above
-_target: sa.Table = TargetRow.__table__  # type: ignore[attr-defined]  # as above
 
 #: Of a delivery on its way, which may be leased.
 DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _KEPT_ATTEMPTS = 20
 #: What is said of an attempt that its own worker cut off when it stopped.
 CUT_OFF = "cut off when the worker stopped"
-_first = _delivery.alias("first")
+_first = DELIVERY.alias("first")
 # Statements of every attempt, made once: to make one costs as much as to run it.
 _IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 _DRAFTS = (
     sa.select(
-        _delivery,
+        DELIVERY,
         sa.exists()
         .where(
-            _first.c.recipient == _delivery.c.recipient,
-            _first.c.collects == _delivery.c.collects,
+            _first.c.recipient == DELIVERY.c.recipient,
+            _first.c.collects == DELIVERY.c.collects,
             _first.c.collects.not_in([DIGEST, NOTICE]),  # which have no threads, and are many
             _first.c.state == DeliveryState.SENT,
-            _first.c.id != _delivery.c.id,
+            _first.c.id != DELIVERY.c.id,
         )
         .label("follows"),
     )
-    .where(_delivery.c.id.in_(_IDS))
-    .order_by(_delivery.c.id)
+    .where(DELIVERY.c.id.in_(_IDS))
+    .order_by(DELIVERY.c.id)
 )
-_CARRIED = sa.select(_obligation.c.delivery_id, _obligation.c.id).where(_obligation.c.delivery_id.in_(_IDS))
-_ROW = sa.select(_delivery).where(_delivery.c.id == sa.bindparam("one")).with_for_update(skip_locked=True)
+_CARRIED = sa.select(OBLIGATION.c.delivery_id, OBLIGATION.c.id).where(OBLIGATION.c.delivery_id.in_(_IDS))
+_ROW = sa.select(DELIVERY).where(DELIVERY.c.id == sa.bindparam("one")).with_for_update(skip_locked=True)
 _TAKE = (
-    sa.update(_delivery)
-    .where(_delivery.c.id == sa.bindparam("one"))
+    sa.update(DELIVERY)
+    .where(DELIVERY.c.id == sa.bindparam("one"))
     .values({name: sa.bindparam(name) for name in ("attempts", "owner", "lease_until", "first_attempt", "state")})
 )
 _TAKE_AND_SEAL = _TAKE.values({name: sa.bindparam(name) for name in ("content", "message_id", "subject")})
-_BEGIN = sa.insert(_attempt)
+_BEGIN = sa.insert(ATTEMPT)
 _END = (
-    sa.update(_attempt)
+    sa.update(ATTEMPT)
     .where(
-        _attempt.c.delivery_id == sa.bindparam("one"),
-        _attempt.c.number == sa.bindparam("attempt"),
-        _attempt.c.owner == sa.bindparam("by"),
+        ATTEMPT.c.delivery_id == sa.bindparam("one"),
+        ATTEMPT.c.number == sa.bindparam("attempt"),
+        ATTEMPT.c.owner == sa.bindparam("by"),
     )
     .values({name: sa.bindparam(name) for name in ("finished", "outcome", "detail")})
 )
 _FINISH = (
-    sa.update(_delivery)
+    sa.update(DELIVERY)
     .where(
-        _delivery.c.id == sa.bindparam("one"),
-        _delivery.c.owner == sa.bindparam("by"),
-        _delivery.c.attempts == sa.bindparam("attempt"),
+        DELIVERY.c.id == sa.bindparam("one"),
+        DELIVERY.c.owner == sa.bindparam("by"),
+        DELIVERY.c.attempts == sa.bindparam("attempt"),
     )
     .values(
         {name: sa.bindparam(name) for name in ("state", "reason", "due", "ref", "finished")}
-        | {"lease_until": None, "owner": "", "refused": _delivery.c.refused + sa.bindparam("refusals")}
+        | {"lease_until": None, "owner": "", "refused": DELIVERY.c.refused + sa.bindparam("refusals")}
     )
 )
 #: What becomes of one that is to be sent after all: it may be sealed anew, or keeps its bytes.
-_AGAIN = sa.case((_delivery.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
+_AGAIN = sa.case((DELIVERY.c.message_id == "", DeliveryState.OPEN), else_=DeliveryState.RETRY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,33 +140,33 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
     in the way. One that fails, or takes only so many in a time, gets one; one that fails a fresh one, lest it be tried
     for ever with what is itself the reason.
     """
-    rank = sa.case((targets.fails(), _delivery.c.attempts), else_=_delivery.c.refused)
-    turn = sa.func.row_number().over(partition_by=_delivery.c.target_id, order_by=(rank, _delivery.c.id))
+    rank = sa.case((targets.fails(), DELIVERY.c.attempts), else_=DELIVERY.c.refused)
+    turn = sa.func.row_number().over(partition_by=DELIVERY.c.target_id, order_by=(rank, DELIVERY.c.id))
     free = (
         sa.select(
-            _delivery.c.id,
-            _delivery.c.target_id,
+            DELIVERY.c.id,
+            DELIVERY.c.target_id,
             rank.label("rank"),
             turn.label("turn"),
             targets.takes_many().label("many"),
         )
-        .outerjoin(_target, _target.c.id == _delivery.c.target_id)
+        .outerjoin(TARGET, TARGET.c.id == DELIVERY.c.target_id)
         .where(
-            _delivery.c.state.in_(DUE),
-            _delivery.c.due <= now,
+            DELIVERY.c.state.in_(DUE),
+            DELIVERY.c.due <= now,
             targets.takes(now),
-            sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now),
-            _delivery.c.id.not_in(list(busy)),
+            sa.or_(DELIVERY.c.lease_until.is_(None), DELIVERY.c.lease_until <= now),
+            DELIVERY.c.id.not_in(list(busy)),
             # A story's follow-up waits for its first message, and becomes the first if that one dies.
-            ~sa.exists().where(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(ENDED)),
+            ~sa.exists().where(_first.c.id == DELIVERY.c.after_id, _first.c.state.not_in(ENDED)),
         )
         .subquery()
     )
     query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many)).limit(limit)
     query = query.order_by(free.c.turn, free.c.rank, free.c.id)
     found = tx.execute(query).all()
-    cut_short = sa.select(_attempt.c.delivery_id).where(
-        _attempt.c.delivery_id.in_([r.id for r in found]), _attempt.c.outcome == ""
+    cut_short = sa.select(ATTEMPT.c.delivery_id).where(
+        ATTEMPT.c.delivery_id.in_([r.id for r in found]), ATTEMPT.c.outcome == ""
     )
     crashed = set(tx.execute(cut_short).scalars()) if found else set()
     return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
@@ -189,7 +185,7 @@ def drafts(tx: Tx, ids: Collection[int]) -> tuple[Draft, ...]:
         carried[delivery_id].add(obligation_id)
     crashes: Counter[int] = Counter()
     if tried := [r.id for r in rows if r.attempts]:
-        cut_short = sa.select(_attempt.c.delivery_id).where(_attempt.c.delivery_id.in_(tried), _attempt.c.outcome == "")
+        cut_short = sa.select(ATTEMPT.c.delivery_id).where(ATTEMPT.c.delivery_id.in_(tried), ATTEMPT.c.outcome == "")
         crashes.update(tx.execute(cut_short).scalars())
     return tuple(
         Draft(
@@ -272,22 +268,22 @@ def claim(
 
 def _attempts(tx: Tx, delivery_id: int, *outcomes: str, detail: str = "") -> int:
     """The number of attempts that came to one of them, with that `detail` where it is given."""
-    mine = (_attempt.c.delivery_id == delivery_id, _attempt.c.outcome.in_(outcomes))
-    query = sa.select(sa.func.count()).select_from(_attempt).where(*mine)
-    return tx.execute(query.where(_attempt.c.detail == detail) if detail else query).scalar_one()
+    mine = (ATTEMPT.c.delivery_id == delivery_id, ATTEMPT.c.outcome.in_(outcomes))
+    query = sa.select(sa.func.count()).select_from(ATTEMPT).where(*mine)
+    return tx.execute(query.where(ATTEMPT.c.detail == detail) if detail else query).scalar_one()
 
 
 def _forget_old_attempts(tx: Tx, delivery_id: int) -> None:
     """Of attempts that certainly did not arrive only the last count: a week of them is hundreds for each delivery."""
-    failed = sa.and_(_attempt.c.delivery_id == delivery_id, _attempt.c.outcome == Outcome.RETRY)
-    kept = sa.select(_attempt.c.id).where(failed).order_by(_attempt.c.id.desc()).limit(_KEPT_ATTEMPTS)
-    tx.execute(sa.delete(_attempt).where(failed, _attempt.c.id.not_in(kept)))
+    failed = sa.and_(ATTEMPT.c.delivery_id == delivery_id, ATTEMPT.c.outcome == Outcome.RETRY)
+    kept = sa.select(ATTEMPT.c.id).where(failed).order_by(ATTEMPT.c.id.desc()).limit(_KEPT_ATTEMPTS)
+    tx.execute(sa.delete(ATTEMPT).where(failed, ATTEMPT.c.id.not_in(kept)))
 
 
 def started(tx: Tx, claimed: Claimed) -> datetime:
     """The start of the attempt."""
-    mine = (_attempt.c.delivery_id == claimed.id, _attempt.c.number == claimed.attempt)
-    began: datetime = tx.execute(sa.select(_attempt.c.started).where(*mine)).scalar_one()
+    mine = (ATTEMPT.c.delivery_id == claimed.id, ATTEMPT.c.number == claimed.attempt)
+    began: datetime = tx.execute(sa.select(ATTEMPT.c.started).where(*mine)).scalar_one()
     return began
 
 
@@ -319,8 +315,8 @@ def finish(
     if tx.execute(_FINISH, mine | values).rowcount:
         return True
     if state is DeliveryState.SENT:
-        late = (_delivery.c.id == claimed.id, _delivery.c.state != state, _delivery.c.owner == "")
-        tx.execute(sa.update(_delivery).where(*late).values(state=state, reason="", finished=now, ref=receipt.ref))
+        late = (DELIVERY.c.id == claimed.id, DELIVERY.c.state != state, DELIVERY.c.owner == "")
+        tx.execute(sa.update(DELIVERY).where(*late).values(state=state, reason="", finished=now, ref=receipt.ref))
     return False
 
 
@@ -329,9 +325,9 @@ def settle(tx: Tx, delivery_id: int, state: DeliveryState, reason: str, *, now: 
     values: dict[str, object] = {"state": state, "reason": reason[:500], "lease_until": None, "owner": ""}
     if state is DeliveryState.FAILED:
         values["finished"] = now
-    free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
-    mine = (_delivery.c.id == delivery_id, _delivery.c.state.in_(DUE), free)
-    return bool(tx.execute(sa.update(_delivery).where(*mine).values(values)).rowcount)
+    free = sa.or_(DELIVERY.c.lease_until.is_(None), DELIVERY.c.lease_until <= now)
+    mine = (DELIVERY.c.id == delivery_id, DELIVERY.c.state.in_(DUE), free)
+    return bool(tx.execute(sa.update(DELIVERY).where(*mine).values(values)).rowcount)
 
 
 def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
@@ -341,36 +337,36 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     `paced` are the targets with a rate.
     """
     targets.unpark(tx, now, paced)
-    parked = sa.update(_delivery).where(_delivery.c.state == DeliveryState.PARKED)
+    parked = sa.update(DELIVERY).where(DELIVERY.c.state == DeliveryState.PARKED)
     return tx.execute(parked.values(state=_AGAIN, due=now, reason="")).rowcount
 
 
 def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]:
     """Give up what is older and parked, itself or with its target; returns which."""
-    parked = sa.select(_target.c.id).where(_target.c.parked != "")
-    free = sa.or_(_delivery.c.lease_until.is_(None), _delivery.c.lease_until <= now)
-    waits = sa.and_(_delivery.c.state.in_(DUE), _delivery.c.target_id.in_(parked), free)
-    why = sa.case((_delivery.c.reason == "", "its target is parked"), else_=_delivery.c.reason)
-    old = sa.or_(_delivery.c.state == DeliveryState.PARKED, waits)
-    expired = sa.update(_delivery).where(old, _delivery.c.created < before).returning(_delivery.c.id)
+    parked = sa.select(TARGET.c.id).where(TARGET.c.parked != "")
+    free = sa.or_(DELIVERY.c.lease_until.is_(None), DELIVERY.c.lease_until <= now)
+    waits = sa.and_(DELIVERY.c.state.in_(DUE), DELIVERY.c.target_id.in_(parked), free)
+    why = sa.case((DELIVERY.c.reason == "", "its target is parked"), else_=DELIVERY.c.reason)
+    old = sa.or_(DELIVERY.c.state == DeliveryState.PARKED, waits)
+    expired = sa.update(DELIVERY).where(old, DELIVERY.c.created < before).returning(DELIVERY.c.id)
     given_up = {"state": DeliveryState.FAILED, "finished": now, "reason": sa.literal("expired: ") + why}
     return tuple(sorted(tx.execute(expired.values(given_up)).scalars()))
 
 
 def release(tx: Tx) -> None:
     """End every lease: for a worker that knows it is alone. Attempts that never came back stay without outcome."""
-    leased = (_delivery.c.state.in_(DUE), _delivery.c.lease_until.is_not(None))
-    tx.execute(sa.update(_delivery).where(*leased).values(lease_until=None, owner=""))
+    leased = (DELIVERY.c.state.in_(DUE), DELIVERY.c.lease_until.is_not(None))
+    tx.execute(sa.update(DELIVERY).where(*leased).values(lease_until=None, owner=""))
 
 
 def release_own(tx: Tx, owner: str, now: datetime | None = None) -> None:
     """End the leases of one owner that stops in order; what it was sending may have arrived, and is no crash."""
-    own = (_delivery.c.state.in_(DUE), _delivery.c.owner == owner)
-    held = sa.select(_delivery.c.id).where(*own)
-    under_way = (_attempt.c.delivery_id.in_(held), _attempt.c.owner == owner, _attempt.c.outcome == "")
+    own = (DELIVERY.c.state.in_(DUE), DELIVERY.c.owner == owner)
+    held = sa.select(DELIVERY.c.id).where(*own)
+    under_way = (ATTEMPT.c.delivery_id.in_(held), ATTEMPT.c.owner == owner, ATTEMPT.c.outcome == "")
     cut_off = {"outcome": Outcome.UNCERTAIN, "detail": CUT_OFF, "finished": now}
-    tx.execute(sa.update(_attempt).where(*under_way).values(cut_off))
-    tx.execute(sa.update(_delivery).where(*own).values(lease_until=None, owner=""))
+    tx.execute(sa.update(ATTEMPT).where(*under_way).values(cut_off))
+    tx.execute(sa.update(DELIVERY).where(*own).values(lease_until=None, owner=""))
 
 
 def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
@@ -378,21 +374,21 @@ def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
 
     What was sealed keeps its bytes; what was not is sealed anew. Their targets are parked no more.
     """
-    over = sa.select(_delivery.c.id).where(
-        _delivery.c.id.in_(list(ids)), _delivery.c.state.in_([DeliveryState.FAILED, DeliveryState.PARKED])
+    over = sa.select(DELIVERY.c.id).where(
+        DELIVERY.c.id.in_(list(ids)), DELIVERY.c.state.in_([DeliveryState.FAILED, DeliveryState.PARKED])
     )
     found = frozenset(tx.execute(over.with_for_update()).scalars())
     # They may have arrived; but they are no reason any more to take the delivery for one that kills its process.
     tx.execute(
-        sa.update(_attempt)
-        .where(_attempt.c.delivery_id.in_(found), _attempt.c.outcome == "")
+        sa.update(ATTEMPT)
+        .where(ATTEMPT.c.delivery_id.in_(found), ATTEMPT.c.outcome == "")
         .values(outcome=Outcome.UNCERTAIN, detail="its process died")
     )
     tx.execute(
-        sa.update(_delivery)
-        .where(_delivery.c.id.in_(found))
+        sa.update(DELIVERY)
+        .where(DELIVERY.c.id.in_(found))
         .values(state=_AGAIN, due=now, reason="", first_attempt=None, finished=None, lease_until=None, owner="")
     )
-    held = sa.select(_delivery.c.target_id).where(_delivery.c.id.in_(found))
-    tx.execute(sa.update(_target).where(_target.c.id.in_(held), _target.c.parked != "").values(parked=""))
+    held = sa.select(DELIVERY.c.target_id).where(DELIVERY.c.id.in_(found))
+    tx.execute(sa.update(TARGET).where(TARGET.c.id.in_(held), TARGET.c.parked != "").values(parked=""))
     return found

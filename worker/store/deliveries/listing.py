@@ -8,11 +8,9 @@ import sqlalchemy as sa
 
 from worker.model import DeliveryState
 from worker.store.database import Tx
-from worker.store.tables import NOTICE, AttemptRow, DeliveryRow
+from worker.store.tables import ATTEMPT, DELIVERY, NOTICE
 
-_delivery: sa.Table = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_attempt: sa.Table = AttemptRow.__table__  # type: ignore[attr-defined]  # as above
-_first = _delivery.alias("first")
+_first = DELIVERY.alias("first")
 #: Nothing more is done with a delivery of these.
 ENDED = (DeliveryState.SENT, DeliveryState.FAILED)
 
@@ -42,39 +40,39 @@ def unsent(
 ) -> tuple[DeliveryLine, ...]:
     """Deliveries that wait, are parked or failed, oldest first; only of those states and that target, where given."""
     wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
-    conditions: list[sa.ColumnElement[bool]] = [_delivery.c.state.in_(wanted)]
+    conditions: list[sa.ColumnElement[bool]] = [DELIVERY.c.state.in_(wanted)]
     if target_id:
-        conditions.append(_delivery.c.target_id == target_id)
+        conditions.append(DELIVERY.c.target_id == target_id)
     return _lines(tx, conditions, limit)
 
 
 def lines(tx: Tx, ids: Collection[int]) -> tuple[DeliveryLine, ...]:
     """Those deliveries, whatever their state."""
-    return _lines(tx, [_delivery.c.id.in_(list(ids))], None)
+    return _lines(tx, [DELIVERY.c.id.in_(list(ids))], None)
 
 
 def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
     """Deliveries by state, each state named; of those ids only, where given."""
-    query = sa.select(_delivery.c.state, sa.func.count()).group_by(_delivery.c.state)
+    query = sa.select(DELIVERY.c.state, sa.func.count()).group_by(DELIVERY.c.state)
     if ids is not None:
-        query = query.where(_delivery.c.id.in_(list(ids)))
+        query = query.where(DELIVERY.c.id.in_(list(ids)))
     found = {row[0]: int(row[1]) for row in tx.execute(query)}
     return {str(state): found.get(state, 0) for state in DeliveryState}
 
 
 def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
     last = (
-        sa.select(_attempt.c.detail)
-        .where(_attempt.c.delivery_id == _delivery.c.id)
-        .order_by(_attempt.c.id.desc())
+        sa.select(ATTEMPT.c.detail)
+        .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
+        .order_by(ATTEMPT.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
     query = (
-        sa.select(_delivery, sa.func.coalesce(last, "").label("detail"), _first.c.id.label("after"))
-        .outerjoin(_first, sa.and_(_first.c.id == _delivery.c.after_id, _first.c.state.not_in(ENDED)))
+        sa.select(DELIVERY, sa.func.coalesce(last, "").label("detail"), _first.c.id.label("after"))
+        .outerjoin(_first, sa.and_(_first.c.id == DELIVERY.c.after_id, _first.c.state.not_in(ENDED)))
         .where(*conditions)
-        .order_by(_delivery.c.id)
+        .order_by(DELIVERY.c.id)
         .limit(limit)
     )
     return tuple(
@@ -97,5 +95,5 @@ def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | No
 
 def answered(tx: Tx, delivery_id: int) -> int | None:
     """The delivery of the alert that somebody's answer, sent by this delivery, stands below; None: it is no answer."""
-    asked = sa.select(_delivery.c.after_id).where(_delivery.c.id == delivery_id, _delivery.c.collects == NOTICE)
+    asked = sa.select(DELIVERY.c.after_id).where(DELIVERY.c.id == delivery_id, DELIVERY.c.collects == NOTICE)
     return tx.execute(asked).scalar()

@@ -9,11 +9,7 @@ import sqlalchemy as sa
 
 from worker.store.database import Tx, insert
 from worker.store.stories import memory
-from worker.store.tables import StoryApartRow, StoryHandRow, StoryRow
-
-_hand: sa.Table = StoryHandRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_apart: sa.Table = StoryApartRow.__table__  # type: ignore[attr-defined]  # as above
-_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import STORY, STORY_APART, STORY_HAND
 
 
 class HandKind(StrEnum):
@@ -49,7 +45,7 @@ def note(tx: Tx, hand: Hand) -> None:
         "note": hand.note,
         "created": hand.created,
     }
-    tx.execute(sa.insert(_hand).values(values))
+    tx.execute(sa.insert(STORY_HAND).values(values))
     memory.change(tx, is_all=True)
 
 
@@ -57,31 +53,35 @@ def put_apart(tx: Tx, story_id: int, others: Collection[int]) -> None:
     """Never let a story be one with these, or perhaps the same, unless a person says so."""
     rows = [{"story_id": a, "other_id": b} for one in others for a, b in ((story_id, one), (one, story_id)) if a != b]
     if rows:
-        tx.execute(insert(tx, _apart).on_conflict_do_nothing(), rows)
+        tx.execute(insert(tx, STORY_APART).on_conflict_do_nothing(), rows)
 
 
 def put_together(tx: Tx, some: Collection[int], others: Collection[int]) -> None:
     """Take back that these were put apart from those."""
     for a, b in ((some, others), (others, some)):
-        tx.execute(sa.delete(_apart).where(_apart.c.story_id.in_(list(a)), _apart.c.other_id.in_(list(b))))
+        tx.execute(
+            sa.delete(STORY_APART).where(STORY_APART.c.story_id.in_(list(a)), STORY_APART.c.other_id.in_(list(b)))
+        )
 
 
 def follow(tx: Tx, gone: int, into: int) -> None:
     """Let what a merged story was put apart from be apart from the other one."""
     others = apart_from(tx, [gone]) - {into}
-    tx.execute(sa.delete(_apart).where(sa.or_(_apart.c.story_id == gone, _apart.c.other_id == gone)))
+    tx.execute(sa.delete(STORY_APART).where(sa.or_(STORY_APART.c.story_id == gone, STORY_APART.c.other_id == gone)))
     put_apart(tx, into, others)
 
 
 def apart_from(tx: Tx, story_ids: Collection[int]) -> frozenset[int]:
     """The stories that a person put apart from any of these."""
-    return frozenset(tx.execute(sa.select(_apart.c.other_id).where(_apart.c.story_id.in_(list(story_ids)))).scalars())
+    return frozenset(
+        tx.execute(sa.select(STORY_APART.c.other_id).where(STORY_APART.c.story_id.in_(list(story_ids)))).scalars()
+    )
 
 
 def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
     """Returns what people decided of a story, and of those that were merged into it, the oldest first."""
-    mine = sa.select(_story.c.id).where(sa.or_(_story.c.id == story_id, _story.c.merged_into == story_id))
-    query = sa.select(_hand).where(sa.or_(_hand.c.from_id.in_(mine), _hand.c.to_id.in_(mine)))
+    mine = sa.select(STORY.c.id).where(sa.or_(STORY.c.id == story_id, STORY.c.merged_into == story_id))
+    query = sa.select(STORY_HAND).where(sa.or_(STORY_HAND.c.from_id.in_(mine), STORY_HAND.c.to_id.in_(mine)))
     return tuple(
         Hand(
             kind=HandKind(r.kind),
@@ -92,7 +92,7 @@ def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
             note=r.note,
             created=r.created,
         )
-        for r in tx.execute(query.order_by(_hand.c.id))
+        for r in tx.execute(query.order_by(STORY_HAND.c.id))
     )
 
 

@@ -11,10 +11,7 @@ import sqlalchemy as sa
 from worker.analysis.stories import StoryVerdict
 from worker.store.database import Tx
 from worker.store.stories import hands, memory
-from worker.store.tables import StoryApartRow, StoryArticleRow, StoryRow
-
-_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import STORY, STORY_APART, STORY_ARTICLE
 
 _NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
 
@@ -22,11 +19,9 @@ _NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
 def merge(tx: Tx, gone: int, into: int) -> None:
     """Returns what one story was, the other is from now on, its group too; both stay known."""
     roots = {root(tx, gone), root(tx, into)}
-    was = tx.execute(sa.select(_story).where(_story.c.id == gone)).one()
-    tx.execute(sa.update(_told).where(_told.c.story_id == gone).values(story_id=into))
-    tx.execute(
-        sa.update(_story).where(sa.or_(_story.c.id == gone, _story.c.merged_into == gone)).values(merged_into=into)
-    )
+    was = tx.execute(sa.select(STORY).where(STORY.c.id == gone)).one()
+    tx.execute(sa.update(STORY_ARTICLE).where(STORY_ARTICLE.c.story_id == gone).values(story_id=into))
+    tx.execute(sa.update(STORY).where(sa.or_(STORY.c.id == gone, STORY.c.merged_into == gone)).values(merged_into=into))
     stretch(tx, into, was.first_seen)
     stretch(tx, into, was.last_seen)
     _leave(tx, gone, into)
@@ -39,9 +34,9 @@ def merge(tx: Tx, gone: int, into: int) -> None:
 
 def _leave(tx: Tx, gone: int, into: int) -> None:
     """Let the group of a story that is gone be the other one's."""
-    tx.execute(sa.update(_story).where(_story.c.id == into, _story.c.perhaps_id == gone).values(_NOWHERE))
-    tx.execute(sa.update(_story).where(_story.c.perhaps_id == gone).values(perhaps_id=root(tx, into)))
-    tx.execute(sa.update(_story).where(_story.c.id == gone).values(_NOWHERE))
+    tx.execute(sa.update(STORY).where(STORY.c.id == into, STORY.c.perhaps_id == gone).values(_NOWHERE))
+    tx.execute(sa.update(STORY).where(STORY.c.perhaps_id == gone).values(perhaps_id=root(tx, into)))
+    tx.execute(sa.update(STORY).where(STORY.c.id == gone).values(_NOWHERE))
 
 
 def point(tx: Tx, story_id: int, verdict: StoryVerdict) -> None:
@@ -53,7 +48,7 @@ def point(tx: Tx, story_id: int, verdict: StoryVerdict) -> None:
         "perhaps_score": verdict.perhaps_score,
         "perhaps_why": verdict.perhaps_why,
     }
-    tx.execute(sa.update(_story).where(_story.c.id == story_id).values(values))
+    tx.execute(sa.update(STORY).where(STORY.c.id == story_id).values(values))
 
 
 def unite(tx: Tx, roots: Collection[int], *, score: float = 0.0, why: str = "") -> None:
@@ -61,9 +56,9 @@ def unite(tx: Tx, roots: Collection[int], *, score: float = 0.0, why: str = "") 
     oldest, *others = sorted(set(roots))
     if not others:
         return
-    tx.execute(sa.update(_story).where(_story.c.perhaps_id.in_(others)).values(perhaps_id=oldest))
+    tx.execute(sa.update(STORY).where(STORY.c.perhaps_id.in_(others)).values(perhaps_id=oldest))
     values = {"perhaps_id": oldest, "perhaps_score": score, "perhaps_why": why}
-    tx.execute(sa.update(_story).where(_story.c.id.in_(others)).values(values))
+    tx.execute(sa.update(STORY).where(STORY.c.id.in_(others)).values(values))
     memory.touch(tx, roots)
 
 
@@ -71,11 +66,11 @@ def part(tx: Tx, story_id: int) -> frozenset[int]:
     """Take a story out of its group; returns the stories that it was grouped with."""
     mine = root(tx, story_id)
     others = frozenset(group(tx, mine)) - {story_id}
-    tx.execute(sa.update(_story).where(_story.c.id == story_id).values(_NOWHERE))
+    tx.execute(sa.update(STORY).where(STORY.c.id == story_id).values(_NOWHERE))
     if mine == story_id and others:
         oldest = min(others)
-        tx.execute(sa.update(_story).where(_story.c.perhaps_id == story_id).values(perhaps_id=oldest))
-        tx.execute(sa.update(_story).where(_story.c.id == oldest).values(_NOWHERE))
+        tx.execute(sa.update(STORY).where(STORY.c.perhaps_id == story_id).values(perhaps_id=oldest))
+        tx.execute(sa.update(STORY).where(STORY.c.id == oldest).values(_NOWHERE))
     memory.touch(tx, {story_id, *others})
     memory.change(tx)
     return others
@@ -83,14 +78,14 @@ def part(tx: Tx, story_id: int) -> frozenset[int]:
 
 def root(tx: Tx, story_id: int) -> int:
     """The root of a story's group; itself where it is in none."""
-    found = tx.execute(sa.select(_story.c.perhaps_id).where(_story.c.id == story_id)).scalar()
+    found = tx.execute(sa.select(STORY.c.perhaps_id).where(STORY.c.id == story_id)).scalar()
     return story_id if found is None else int(found)
 
 
 def group(tx: Tx, root_id: int) -> tuple[int, ...]:
     """The stories of a group, the root first."""
-    query = sa.select(_story.c.id).where(sa.or_(_story.c.id == root_id, _story.c.perhaps_id == root_id))
-    return tuple(tx.execute(query.order_by(_story.c.id != root_id, _story.c.id)).scalars())
+    query = sa.select(STORY.c.id).where(sa.or_(STORY.c.id == root_id, STORY.c.perhaps_id == root_id))
+    return tuple(tx.execute(query.order_by(STORY.c.id != root_id, STORY.c.id)).scalars())
 
 
 def apart(tx: Tx, story_id: int) -> frozenset[int]:
@@ -101,32 +96,29 @@ def apart(tx: Tx, story_id: int) -> frozenset[int]:
 
 def merged(tx: Tx, story_id: int) -> tuple[int, ...]:
     """The stories that turned out to be this one."""
-    return tuple(tx.execute(sa.select(_story.c.id).where(_story.c.merged_into == story_id)).scalars())
+    return tuple(tx.execute(sa.select(STORY.c.id).where(STORY.c.merged_into == story_id)).scalars())
 
 
 def merged_into(tx: Tx, story_id: int) -> int | None:
     """The story that this one turned out to be."""
-    return tx.execute(sa.select(_story.c.merged_into).where(_story.c.id == story_id)).scalar()
+    return tx.execute(sa.select(STORY.c.merged_into).where(STORY.c.id == story_id)).scalar()
 
 
 def live(tx: Tx, story_id: int) -> int | None:
     """The story that one of that number is by now; None where there is none."""
-    row = tx.execute(sa.select(_story.c.id, _story.c.merged_into).where(_story.c.id == story_id)).one_or_none()
+    row = tx.execute(sa.select(STORY.c.id, STORY.c.merged_into).where(STORY.c.id == story_id)).one_or_none()
     return None if row is None else row.merged_into or row.id
 
 
 def stretch(tx: Tx, story_id: int, published: datetime) -> None:
     """Let a story's time cover that moment."""
-    beyond = sa.or_(_story.c.first_seen > published, _story.c.last_seen < published)
-    first = sa.case((_story.c.first_seen > published, published), else_=_story.c.first_seen)
-    last = sa.case((_story.c.last_seen < published, published), else_=_story.c.last_seen)
-    tx.execute(sa.update(_story).where(_story.c.id == story_id, beyond).values(first_seen=first, last_seen=last))
+    beyond = sa.or_(STORY.c.first_seen > published, STORY.c.last_seen < published)
+    first = sa.case((STORY.c.first_seen > published, published), else_=STORY.c.first_seen)
+    last = sa.case((STORY.c.last_seen < published, published), else_=STORY.c.last_seen)
+    tx.execute(sa.update(STORY).where(STORY.c.id == story_id, beyond).values(first_seen=first, last_seen=last))
 
 
 # Retention of stories: empty ones are forgotten.
-
-
-_apart: sa.Table = StoryApartRow.__table__  # type: ignore[attr-defined]  # as above
 
 
 def forget_empty(tx: Tx) -> int:
@@ -134,12 +126,16 @@ def forget_empty(tx: Tx) -> int:
 
     One that was merged stays as long as the other: a message of its thread, or what a person said of it, leads there.
     """
-    told = sa.exists().where(_told.c.story_id == _story.c.id)
-    into = sa.exists().where(_told.c.story_id == _story.c.merged_into)
-    other = sa.alias(_story)
-    kept = sa.exists().where(sa.or_(other.c.merged_into == _story.c.id, other.c.perhaps_id == _story.c.id))
-    gone = tx.execute(sa.delete(_story).where(~told, ~into, ~kept)).rowcount
+    told = sa.exists().where(STORY_ARTICLE.c.story_id == STORY.c.id)
+    into = sa.exists().where(STORY_ARTICLE.c.story_id == STORY.c.merged_into)
+    other = sa.alias(STORY)
+    kept = sa.exists().where(sa.or_(other.c.merged_into == STORY.c.id, other.c.perhaps_id == STORY.c.id))
+    gone = tx.execute(sa.delete(STORY).where(~told, ~into, ~kept)).rowcount
     if gone:
-        there = sa.select(_story.c.id)
-        tx.execute(sa.delete(_apart).where(sa.or_(_apart.c.story_id.not_in(there), _apart.c.other_id.not_in(there))))
+        there = sa.select(STORY.c.id)
+        tx.execute(
+            sa.delete(STORY_APART).where(
+                sa.or_(STORY_APART.c.story_id.not_in(there), STORY_APART.c.other_id.not_in(there))
+            )
+        )
     return gone

@@ -15,11 +15,7 @@ import sqlalchemy as sa
 
 from worker.analysis.stories import COMPARED_IN_GROUP, WINDOW, Candidate, Index, StoryMember, Vector, unpacked
 from worker.store.database import Tx, failures, insert
-from worker.store.tables import RevisionRow, SchemeRow, StoryArticleRow
-
-_revision: sa.Table = RevisionRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_scheme: sa.Table = SchemeRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import REVISION, SCHEME, STORY_ARTICLE
 
 #: The row of `scheme` whose number grows with each change that is no new text.
 _CHANGES = "story changes"
@@ -30,8 +26,8 @@ _MANY = 1_000
 _LAST = date.max.toordinal()
 
 _SEEN = sa.select(
-    sa.select(sa.func.max(_revision.c.id)).scalar_subquery(),
-    sa.select(_scheme.c.number).where(_scheme.c.name == _CHANGES).scalar_subquery(),
+    sa.select(sa.func.max(REVISION.c.id)).scalar_subquery(),
+    sa.select(SCHEME.c.number).where(SCHEME.c.name == _CHANGES).scalar_subquery(),
 )
 _APART = sa.text("""
     SELECT coalesce(a.perhaps_id, a.id), coalesce(b.perhaps_id, b.id)
@@ -58,9 +54,9 @@ def _rows(roots: str) -> sa.TextualSelect:
         FROM placed AS p JOIN story_article AS t ON t.article_id = p.article_id
         WHERE p.place <= {COMPARED_IN_GROUP} OR (p.published >= :since AND p.published < :until) ORDER BY t.article_id
     """  # noqa: S608 - of texts of ours
-    period = [sa.bindparam(name, type_=_told.c.published.type) for name in ("since", "until")]
+    period = [sa.bindparam(name, type_=STORY_ARTICLE.c.published.type) for name in ("since", "until")]
     names = ("story_id", "article_id", "published", "language", "vector")
-    types = {name: _told.c[name].type for name in names} | {"root": sa.Integer()}
+    types = {name: STORY_ARTICLE.c[name].type for name in names} | {"root": sa.Integer()}
     return sa.text(statement).bindparams(*period).columns(**types)
 
 
@@ -126,12 +122,14 @@ class _Memory:
 
     def _take_in(self, tx: Tx, after: int) -> None:
         """Read what others have stored beyond that revision."""
-        query = sa.select(_revision.c.article_id).where(_revision.c.id > after).limit(_MANY + 1)
+        query = sa.select(REVISION.c.article_id).where(REVISION.c.id > after).limit(_MANY + 1)
         came = set(tx.execute(query).scalars())
         if len(came) > _MANY:
             self._forget()
             return
-        rows = tx.execute(sa.select(_told.c.article_id, _told.c.story_id).where(_told.c.article_id.in_(came))).all()
+        rows = tx.execute(
+            sa.select(STORY_ARTICLE.c.article_id, STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id.in_(came))
+        ).all()
         for row in rows:
             self.index.drop(row.article_id)
         self._read_again(tx, sorted({row.story_id for row in rows}))
@@ -240,7 +238,7 @@ def touch(tx: Tx, story_ids: Collection[int]) -> None:
 def change(tx: Tx, *, is_all: bool = False) -> None:
     """Let every process know that stories were changed by other than new texts; `is_all`: this one forgets all too."""
     values = {"name": _CHANGES, "number": 1}
-    grown = {"number": _scheme.c.number + 1}
-    tx.execute(insert(tx, _scheme).values(values).on_conflict_do_update(index_elements=["name"], set_=grown))
+    grown = {"number": SCHEME.c.number + 1}
+    tx.execute(insert(tx, SCHEME).values(values).on_conflict_do_update(index_elements=["name"], set_=grown))
     if is_all:
         _memory(tx).forget(tx)

@@ -10,28 +10,24 @@ import sqlalchemy as sa
 
 from worker.model import NO_TITLE, called
 from worker.store.database import Tx
-from worker.store.tables import ArticleRow, StoryArticleRow, StoryRow
+from worker.store.tables import ARTICLE, STORY, STORY_ARTICLE
 
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
-
-_OF_TITLE = (_article.c.title, _article.c.origin, _article.c.name)
+_OF_TITLE = (ARTICLE.c.title, ARTICLE.c.origin, ARTICLE.c.name)
 
 
 def _precision(moment: sa.Column[Any]) -> sa.Label[str]:
     """The most that an article of a story tells of a moment; of two articles, one whose hour is known has the say."""
     query = (
-        sa.select(_article.c.precision)
-        .join(_told, _told.c.article_id == _article.c.id)
-        .where(_told.c.story_id == _story.c.id, _told.c.published == moment)
-        .order_by(sa.func.length(_article.c.precision))
+        sa.select(ARTICLE.c.precision)
+        .join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
+        .where(STORY_ARTICLE.c.story_id == STORY.c.id, STORY_ARTICLE.c.published == moment)
+        .order_by(sa.func.length(ARTICLE.c.precision))
         .limit(1)
     )
     return sa.func.coalesce(query.scalar_subquery(), "").label(moment.name.replace("seen", "precision"))
 
 
-_PRECISIONS = (_precision(_story.c.first_seen), _precision(_story.c.last_seen))
+_PRECISIONS = (_precision(STORY.c.first_seen), _precision(STORY.c.last_seen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +84,13 @@ class StoryLine:
 
 def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, ...]:
     """The stories that had an article last; with `several`, only those of more than one."""
-    counted = sa.select(_told.c.story_id, sa.func.count().label("articles")).group_by(_told.c.story_id).subquery()
-    query = sa.select(_story, counted.c.articles, *_PRECISIONS).join(counted, counted.c.story_id == _story.c.id)
-    query = query.where(_story.c.merged_into.is_(None)).order_by(_story.c.last_seen.desc(), _story.c.id.desc())
+    counted = (
+        sa.select(STORY_ARTICLE.c.story_id, sa.func.count().label("articles"))
+        .group_by(STORY_ARTICLE.c.story_id)
+        .subquery()
+    )
+    query = sa.select(STORY, counted.c.articles, *_PRECISIONS).join(counted, counted.c.story_id == STORY.c.id)
+    query = query.where(STORY.c.merged_into.is_(None)).order_by(STORY.c.last_seen.desc(), STORY.c.id.desc())
     if several:
         query = query.where(counted.c.articles > 1)
     rows = tx.execute(query.limit(limit)).all()
@@ -102,9 +102,14 @@ def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, .
 
 def get(tx: Tx, story_id: int) -> StoredStory | None:
     """One story by id."""
-    articles = sa.select(sa.func.count()).select_from(_told).where(_told.c.story_id == story_id).scalar_subquery()
+    articles = (
+        sa.select(sa.func.count())
+        .select_from(STORY_ARTICLE)
+        .where(STORY_ARTICLE.c.story_id == story_id)
+        .scalar_subquery()
+    )
     row = tx.execute(
-        sa.select(_story, articles.label("articles"), *_PRECISIONS).where(_story.c.id == story_id)
+        sa.select(STORY, articles.label("articles"), *_PRECISIONS).where(STORY.c.id == story_id)
     ).one_or_none()
     if row is None:
         return None
@@ -115,10 +120,10 @@ def get(tx: Tx, story_id: int) -> StoredStory | None:
 def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
     """A story's articles by time."""
     query = (
-        sa.select(_told, *_OF_TITLE, _article.c.source, _article.c.of_id, _article.c.precision)
-        .join(_article, _article.c.id == _told.c.article_id)
-        .where(_told.c.story_id == story_id)
-        .order_by(_told.c.published, _told.c.article_id)
+        sa.select(STORY_ARTICLE, *_OF_TITLE, ARTICLE.c.source, ARTICLE.c.of_id, ARTICLE.c.precision)
+        .join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
+        .where(STORY_ARTICLE.c.story_id == story_id)
+        .order_by(STORY_ARTICLE.c.published, STORY_ARTICLE.c.article_id)
     )
     return tuple(
         StoryLine(
@@ -137,10 +142,15 @@ def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
 
 def counts(tx: Tx) -> dict[str, int]:
     """Counts stories: all, of several articles, merged into another, and pointing to one."""
-    of_story = sa.select(sa.func.count().label("articles")).select_from(_told).group_by(_told.c.story_id).subquery()
+    of_story = (
+        sa.select(sa.func.count().label("articles"))
+        .select_from(STORY_ARTICLE)
+        .group_by(STORY_ARTICLE.c.story_id)
+        .subquery()
+    )
     several = sa.select(sa.func.count()).select_from(of_story).where(of_story.c.articles > 1)
-    merged = sa.select(sa.func.count()).select_from(_story).where(_story.c.merged_into.is_not(None))
-    perhaps = sa.select(sa.func.count()).select_from(_story).where(_story.c.perhaps_id.is_not(None))
+    merged = sa.select(sa.func.count()).select_from(STORY).where(STORY.c.merged_into.is_not(None))
+    perhaps = sa.select(sa.func.count()).select_from(STORY).where(STORY.c.perhaps_id.is_not(None))
     return {
         "stories": int(tx.execute(sa.select(sa.func.count()).select_from(of_story)).scalar_one()),
         "several": int(tx.execute(several).scalar_one()),
@@ -151,11 +161,11 @@ def counts(tx: Tx) -> dict[str, int]:
 
 def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     query = (
-        sa.select(_told.c.story_id, _article.c.source)
-        .join(_article, _article.c.id == _told.c.article_id)
-        .where(_told.c.story_id.in_(story_ids), _article.c.source != "")
+        sa.select(STORY_ARTICLE.c.story_id, ARTICLE.c.source)
+        .join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
+        .where(STORY_ARTICLE.c.story_id.in_(story_ids), ARTICLE.c.source != "")
         .distinct()
-        .order_by(_article.c.source)
+        .order_by(ARTICLE.c.source)
     )
     found: defaultdict[int, list[str]] = defaultdict(list)
     for row in tx.execute(query):
@@ -165,17 +175,17 @@ def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
 
 def _perhaps(tx: Tx, story_ids: Sequence[int]) -> dict[int, Perhaps]:
     """By story: the one that it points to."""
-    root = _story.alias("root")
+    root = STORY.alias("root")
     first = (
-        sa.select(_article.c.source)
-        .join(_told, _told.c.article_id == _article.c.id)
-        .where(_told.c.story_id == root.c.id)
-        .order_by(_told.c.article_id)
+        sa.select(ARTICLE.c.source)
+        .join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
+        .where(STORY_ARTICLE.c.story_id == root.c.id)
+        .order_by(STORY_ARTICLE.c.article_id)
         .limit(1)
         .scalar_subquery()
     )
-    query = sa.select(_story, root.c.title.label("root_title"), sa.func.coalesce(first, "").label("source"))
-    query = query.join(root, root.c.id == _story.c.perhaps_id).where(_story.c.id.in_(story_ids))
+    query = sa.select(STORY, root.c.title.label("root_title"), sa.func.coalesce(first, "").label("source"))
+    query = query.join(root, root.c.id == STORY.c.perhaps_id).where(STORY.c.id.in_(story_ids))
     return {
         r.id: Perhaps(
             story_id=r.perhaps_id, title=r.root_title, source=r.source, score=r.perhaps_score, why=r.perhaps_why
@@ -186,7 +196,7 @@ def _perhaps(tx: Tx, story_ids: Sequence[int]) -> dict[int, Perhaps]:
 
 def pointing(tx: Tx, story_id: int) -> tuple[tuple[int, str], ...]:
     """(id, title) of the stories that perhaps are the same as this one, and point to it."""
-    query = sa.select(_story.c.id, _story.c.title).where(_story.c.perhaps_id == story_id).order_by(_story.c.id)
+    query = sa.select(STORY.c.id, STORY.c.title).where(STORY.c.perhaps_id == story_id).order_by(STORY.c.id)
     rows = tx.execute(query).all()
     titles = _titles(tx, rows)
     return tuple((r.id, titles[r.id]) for r in rows)
@@ -195,8 +205,8 @@ def pointing(tx: Tx, story_id: int) -> tuple[tuple[int, str], ...]:
 def _titles(tx: Tx, rows: Sequence[Any]) -> dict[int, str]:
     """By story: its title, else what its first article is called."""
     untitled = [r.id for r in rows if not r.title]
-    query = sa.select(_told.c.story_id, *_OF_TITLE).join(_article, _article.c.id == _told.c.article_id)
-    query = query.where(_told.c.story_id.in_(untitled)).order_by(_told.c.article_id.desc())
+    query = sa.select(STORY_ARTICLE.c.story_id, *_OF_TITLE).join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
+    query = query.where(STORY_ARTICLE.c.story_id.in_(untitled)).order_by(STORY_ARTICLE.c.article_id.desc())
     first = {r.story_id: called(r.title, r.origin, r.name) for r in tx.execute(query)} if untitled else {}
     return {r.id: r.title or first.get(r.id, NO_TITLE) for r in rows}
 

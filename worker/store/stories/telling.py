@@ -9,20 +9,18 @@ from worker.analysis.stories import StoryMember, StoryVerdict, Vector
 from worker.store.database import Tx
 from worker.store.stories import memory
 from worker.store.stories.joining import merge, point, stretch, unite
-from worker.store.tables import ArticleRow, StoryArticleRow, StoryRow
-
-_article: sa.Table = ArticleRow.__table__  # type: ignore[attr-defined]  # SQLModel sets it at run time
-_story: sa.Table = StoryRow.__table__  # type: ignore[attr-defined]  # as above
-_told: sa.Table = StoryArticleRow.__table__  # type: ignore[attr-defined]  # as above
+from worker.store.tables import ARTICLE, STORY, STORY_ARTICLE
 
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
-_ADD_STORY = sa.insert(_story).returning(_story.c.id)
+_ADD_STORY = sa.insert(STORY).returning(STORY.c.id)
 _PUT = sa.text(
     "INSERT INTO story_article (article_id, story_id, score, why, language, published, vector) "
     "VALUES (:article_id, :story_id, :score, :why, :language, :published, :vector) "
     "ON CONFLICT (article_id) DO UPDATE SET story_id = excluded.story_id, score = excluded.score, why = excluded.why, "
     "language = excluded.language, published = excluded.published, vector = excluded.vector"
-).bindparams(sa.bindparam("published", type_=_told.c.published.type), sa.bindparam("vector", type_=sa.LargeBinary))
+).bindparams(
+    sa.bindparam("published", type_=STORY_ARTICLE.c.published.type), sa.bindparam("vector", type_=sa.LargeBinary)
+)
 
 
 def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
@@ -50,9 +48,11 @@ def found(tx: Tx, title: str, published: datetime, now: datetime) -> int:
 
 def renew(tx: Tx, told: StoryMember) -> None:
     """Compare later articles with an article's new text; it stays in its story."""
-    mine = _told.c.article_id == told.article_id
+    mine = STORY_ARTICLE.c.article_id == told.article_id
     values = {"vector": told.vector.packed(), "language": told.language}
-    story_id = tx.execute(sa.update(_told).where(mine).values(values).returning(_told.c.story_id)).scalar()
+    story_id = tx.execute(
+        sa.update(STORY_ARTICLE).where(mine).values(values).returning(STORY_ARTICLE.c.story_id)
+    ).scalar()
     if story_id is not None:
         memory.follow(tx, told, story_id)
         memory.touch(tx, {story_id})
@@ -60,8 +60,8 @@ def renew(tx: Tx, told: StoryMember) -> None:
 
 def drop_terms(tx: Tx, article_id: int) -> None:
     """Compare no later article with one whose text turned out to be a copy; it stays in its story."""
-    mine = (_told.c.article_id == article_id, sa.func.length(_told.c.vector) > 0)
-    tx.execute(sa.update(_told).where(*mine).values(vector=b""))
+    mine = (STORY_ARTICLE.c.article_id == article_id, sa.func.length(STORY_ARTICLE.c.vector) > 0)
+    tx.execute(sa.update(STORY_ARTICLE).where(*mine).values(vector=b""))
     memory.leave(tx, article_id)
 
 
@@ -92,40 +92,45 @@ def put(tx: Tx, told: StoryMember, story_id: int, *, score: float, why: str) -> 
 
 def forget_place(tx: Tx, article_id: int) -> None:
     """Take an article out of its story, and out of what is compared."""
-    tx.execute(sa.delete(_told).where(_told.c.article_id == article_id))
+    tx.execute(sa.delete(STORY_ARTICLE).where(STORY_ARTICLE.c.article_id == article_id))
     memory.leave(tx, article_id)
     memory.change(tx)
 
 
 def put_copies(tx: Tx, article_ids: Collection[int], story_id: int) -> None:
     """Let copies tell the story that their original tells."""
-    tx.execute(sa.update(_told).where(_told.c.article_id.in_(list(article_ids))).values(story_id=story_id))
+    tx.execute(
+        sa.update(STORY_ARTICLE).where(STORY_ARTICLE.c.article_id.in_(list(article_ids))).values(story_id=story_id)
+    )
 
 
 def retitle(tx: Tx, story_id: int) -> None:
     """Let a story have the title of its first article and cover the time of all, after some went or came."""
     query = (
-        sa.select(_article.c.title, _told.c.published)
-        .join(_told, _told.c.article_id == _article.c.id)
-        .where(_told.c.story_id == story_id)
-        .order_by(_told.c.article_id)
+        sa.select(ARTICLE.c.title, STORY_ARTICLE.c.published)
+        .join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
+        .where(STORY_ARTICLE.c.story_id == story_id)
+        .order_by(STORY_ARTICLE.c.article_id)
     )
     rows = tx.execute(query).all()
     if rows:
         times = [row.published for row in rows]
         values = {"first_seen": min(times), "last_seen": max(times)}
         values |= {"title": rows[0].title} if rows[0].title else {}
-        tx.execute(sa.update(_story).where(_story.c.id == story_id).values(values))
+        tx.execute(sa.update(STORY).where(STORY.c.id == story_id).values(values))
 
 
 def is_empty(tx: Tx, story_id: int) -> bool:
     """Tells whether no article tells a story."""
-    return tx.execute(sa.select(_told.c.article_id).where(_told.c.story_id == story_id).limit(1)).first() is None
+    return (
+        tx.execute(sa.select(STORY_ARTICLE.c.article_id).where(STORY_ARTICLE.c.story_id == story_id).limit(1)).first()
+        is None
+    )
 
 
 def story_of(tx: Tx, article_id: int) -> int | None:
     """The story that an article tells."""
-    return tx.execute(sa.select(_told.c.story_id).where(_told.c.article_id == article_id)).scalar()
+    return tx.execute(sa.select(STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id == article_id)).scalar()
 
 
 def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: StoryVerdict) -> None:
