@@ -25,7 +25,8 @@ from test_app import scripted
 from worker.config import Retention
 from worker.model import Outcome, Receipt
 from worker.pipeline.deliver import deliver
-from worker.runtime.clock import Steps, Timetable
+from worker.runtime.clock import Steps
+from worker.runtime.timetable import Timetable
 from worker.runtime.worker import Worker, forget
 from worker.store import deliveries
 

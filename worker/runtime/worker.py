@@ -22,11 +22,12 @@ from worker.errors import StoreError
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, tell, words
-from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, Timetable, boot, elapsed
+from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
 from worker.runtime.firstpass import announce
 from worker.runtime.reload import Reloads
 from worker.runtime.self_watch import Others, Vigil
+from worker.runtime.timetable import Timetable
 from worker.store import Store, deliveries, feeds, leases, ledger, quarantine, repeated, stories, targets, upkeep
 
 # Gathers the store's figures for Prometheus.
