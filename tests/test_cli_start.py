@@ -19,7 +19,7 @@ finally:
 """
 #: What polls, reads documents, sends or serves.
 OTHERS = (
-    *("alembic", "apprise", "apscheduler", "feedparser", "h11", "httpx", "lxml", "numpy", "starlette", "trafilatura"),
+    *("alembic", "apprise", "apscheduler", "feedparser", "h11", "httpx", "lxml", "starlette", "trafilatura"),
     *(
         "uvicorn",
         "watchfiles",

@@ -1,4 +1,4 @@
-"""The context in which jobs run: the edges, made once by `app`."""
+"""The context in which jobs run: the edges, made once by `runtime`, and the configuration in force."""
 
 import asyncio
 import threading
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from worker.config import Config, Look
 from worker.errors import StoreError
-from worker.feeds.child import Children
 from worker.model import Feed, Target
-from worker.net.client import Client
 from worker.store import Store
 
 if TYPE_CHECKING:
+    # Commands that only read load neither.
+    from worker.feeds.child import Children
+    from worker.net.client import Client
     from worker.rules import RuleSet
 
 
@@ -70,11 +71,11 @@ class JobContext:
     """Everything a job reaches the world through."""
 
     store: Store
-    client: Client
+    client: "Client"
     #: For parsing and extracting.
-    children: Children
+    children: "Children"
     #: For Apprise: a service that stalls must not keep feeds waiting.
-    senders: Children
+    senders: "Children"
     #: The only clock: aware UTC.
     clock: Callable[[], datetime]
     #: Names this process in leases.

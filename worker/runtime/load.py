@@ -11,12 +11,12 @@ from worker import config
 from worker.config import Config
 from worker.errors import Problem, UserError
 from worker.model import Secret, Target, Templates, times
-from worker.net.client import Client
 from worker.pipeline.context import ActiveConfig
 from worker.runtime.clock import clock
 from worker.runtime.logs import hide
 
 if TYPE_CHECKING:
+    from worker.net.client import Client
     from worker.rules import RuleSet
     from worker.store import Store
 
@@ -239,7 +239,9 @@ def network_of(config: Config) -> tuple[tuple[str, ...], str, Secret | None]:
     return config.allow, user_agent(config), config.proxy
 
 
-def client_of(config: Config) -> Client:
+def client_of(config: Config) -> "Client":
     """A client that goes where the configuration allows, through its proxy."""
     allow, agent, proxy = network_of(config)
+    from worker.net.client import Client
+
     return Client(allow=allow, user_agent=agent, proxy=proxy.reveal() if proxy else None)
