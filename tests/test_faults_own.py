@@ -63,12 +63,12 @@ FAULTS = [
     pytest.param(missing_library, id="library"),
     pytest.param(little_memory, id="memory-of-children"),
     pytest.param(no_child, id="no-child"),
-    pytest.param(failing("fingerprint", MemoryError("Unable to allocate 512 KiB for an array")), id="memory"),
-    pytest.param(failing("look", MemoryError("Unable to allocate 8 MiB for an array")), id="memory-for-stories"),
+    pytest.param(failing("subject", MemoryError("Unable to allocate 512 KiB for an array")), id="memory"),
+    pytest.param(failing("place", MemoryError("Unable to allocate 8 MiB for an array")), id="memory-for-stories"),
     pytest.param(failing("match", ImportError("DLL load failed")), id="import"),
     pytest.param(failing("match", OSError(24, "Too many open files")), id="files"),
     pytest.param(failing("match", TypeError("'NoneType' object is not subscriptable")), id="bug-in-thought"),
-    pytest.param(failing("look", TypeError("unhashable type: 'list'")), id="bug-in-stories"),
+    pytest.param(failing("place", TypeError("unhashable type: 'list'")), id="bug-in-stories"),
     pytest.param(failing("create_obligations", KeyError("first")), id="bug-in-commit"),
 ]
 
