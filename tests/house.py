@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 _HEAD = """# House
 
 Where things stand. Each room of `worker/` is a package; what a module holds is said by the first sentence of its
-docstring. Rooms are named from the top: a room imports only from those below it (`pyproject.toml` holds this as a
-contract, docs/design.md says why). Made by `python tests/house.py`.
+docstring. Rooms are named from the top: a room imports only from those below it; notify and store, and alerts, feeds
+and rules, do not import each other (`pyproject.toml` holds this as a contract). Made by `python tests/house.py`.
 """
 #: From the top; rooms of one line do not import each other.
 FLOORS = (
@@ -47,7 +47,8 @@ def page() -> str:
                 if path == folder / "__init__.py" or "versions" in inside.parts:
                     continue
                 name = str(inside.parent) + "/" if path.name == "__init__.py" else str(inside)
-                lines.append(f"- `{name}` {sentence(path)}.")
+                said = sentence(path)
+                lines.append(f"- `{name}` {said}" + "." * (not said.endswith("?")))
             lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ def site(tmp_path: Path, feedserver, veille) -> Site:
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is like enough to join."""
-    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decision.STRONG", 1000)
 
 
 def number(veille, site: Site, title: str) -> int:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import random
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,7 +97,7 @@ def test_strong_pairs_are_counted_beside_all() -> None:
 
 def test_a_group_is_measured_as_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pairs are all weak if nothing is strong: they count as pairs, and none as a strong one."""
-    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decision.STRONG", 1000)
     score = evaluate_stories(store, labelled_in(OWN)[:30], NOW)
     assert (score.strong_recall, score.strong_precision, score.strong_stories) == (0, None, 30)
     assert score.pair_recall is not None

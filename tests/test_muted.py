@@ -1,7 +1,6 @@
 """Property: a muted story keeps back no article that does not join it strongly, whatever comes in whatever order."""
 
 import asyncio
-import sys
 import tempfile
 from dataclasses import replace
 from datetime import timedelta
@@ -52,7 +51,7 @@ def test_a_mute_covers_strong_joins_alone(steps: list, muted: int, strong: float
             telling=NotificationPolicy(follow_up=("new-source", "development") if follow_up else ()),
         ) as desk,
         mock.patch.object(job, "send", desk.send),
-        mock.patch.object(sys.modules["worker.analysis.stories.decide"], "STRONG", strong),
+        mock.patch("worker.analysis.stories.decision.STRONG", strong),
     ):
         asyncio.run(_publish(desk, steps, muted, strong))
 

@@ -1,6 +1,5 @@
 """Decisions of people on stories, on both databases; and what later decisions make of them."""
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -37,7 +36,7 @@ LIVE = ActiveConfig(
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From then on, nothing is like enough to join."""
-    return lambda: monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
+    return lambda: monkeypatch.setattr("worker.analysis.stories.decision.STRONG", 1000)
 
 
 def split(store: Store, article_id: int) -> Done | Refused:
@@ -107,7 +106,7 @@ def test_what_was_split_is_not_joined_by_a_merge_of_others(store: Store, weak: C
     one, two = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN)
     split(store, two)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
+        patched.setattr("worker.analysis.stories.decision.STRONG", 1000)
         third = tell(store, "Trois", THIRD)
     assert of(store, third) not in (of(store, one), of(store, two))
     merge(store, of(store, one), of(store, third))

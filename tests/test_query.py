@@ -414,7 +414,7 @@ def test_too_many_spans_leave_the_shortest(operator, reach, body):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("worker.rules.query.spans.MAX_SPANS", 4)
-        patch.setattr("worker.rules.query.evaluate.MAX_SPANS", 4)
+        patch.setattr("worker.rules.query.evaluator.MAX_SPANS", 4)
         document = analyse("", " ".join(body), "fr")
         spans = evaluate(parse(f"(a1 OR b1) {operator}/{reach} (b1 OR a1)"), Reading(document, published=DAY))
     single = first((n,) for n, word in enumerate(body) if word in ("a1", "b1"))

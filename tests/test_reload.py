@@ -315,7 +315,7 @@ BAD = [
     ),
     pytest.param(
         file("bad.toml", rule("x", more='alert.to = ["lag"]\n')),
-        ("bad.toml", 1),
+        ("bad.toml", 5),
         "is sent to `lag`",
         "did you mean `log`? (config.toml itself is read at SIGHUP)",
         id="r06 an unknown target",
@@ -469,14 +469,14 @@ async def test_sighup_and_the_watch_say_one_mistake_once(desk: Desk) -> None:
 
 async def test_a_mistake_of_our_own_is_a_refusal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch goes on, and the next set is taken."""
-    from worker.runtime import load as app_load
+    from worker.rules import match
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a slip")
 
     async with working(desk):
         with monkeypatch.context() as patched:
-            patched.setattr(app_load.match, "failing_tests", fail)
+            patched.setattr(match, "failing_tests", fail)
             await read_again(desk, lambda: (desk.folder / "rules/a.toml").write_text(rule("a")))
         (problem,) = state(desk).problems
         assert "ZeroDivisionError: a slip" in problem.message
@@ -764,7 +764,7 @@ def test_r06_a_target_that_is_not_there_yet(tmp_path: Path) -> None:
         site.config.write_text(site.config.read_text() + LOG_TARGET.replace('"log"', '"night"'))
         wait_for_rules(site, 1, problems=True)
         (problem,) = site.json("status")["rules"]["problems"]
-        assert (problem["file"], problem["line"]) == ("new.toml", 2)
+        assert (problem["file"], problem["line"]) == ("new.toml", 6)
         assert "(config.toml itself is read at SIGHUP)" in problem["fix"]
         worker.send_signal(signal.SIGHUP)
         wait_for_rules(site, 2)

@@ -1,6 +1,5 @@
 """Stories in the store: told, merged, listed and forgotten, on both databases."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -88,7 +87,7 @@ def test_two_accounts_are_one_story_and_a_copy_is_in_it(store: Store) -> None:
 @pytest.mark.parametrize("when", [datetime.min, datetime.max], ids=["the first", "the last"])
 def test_the_ends_of_the_calendar_are_dates(store: Store, monkeypatch: pytest.MonkeyPatch, when: datetime) -> None:
     """A feed may say so of its articles: two of that day are one story, none of today's is in it."""
-    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1)
+    monkeypatch.setattr("worker.analysis.stories.decision.STRONG", 1)
     moment = when.replace(microsecond=0, tzinfo=UTC)
     one, two = (tell(store, title, text, published=moment) for title, text in (("Un", BRIDGE), ("Deux", AGAIN)))
     now = tell(store, "Trois", BRIDGE)
@@ -162,7 +161,7 @@ THIRD = (
 @pytest.fixture
 def weak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is like enough to join."""
-    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decision.STRONG", 1000)
 
 
 def test_a_weak_likeness_points_to_the_root(store: Store, weak: None) -> None:

@@ -1,7 +1,6 @@
 """Stories: what an article is weighed by, and which story it is found to tell."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -250,7 +249,7 @@ BRIDGE_ENGLISH = (
 @pytest.fixture
 def strength(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the likeness from which an article joins: what is decided at it, not how it was chosen, is tested here."""
-    return lambda value: monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", value)
+    return lambda value: monkeypatch.setattr("worker.analysis.stories.decision.STRONG", value)
 
 
 def test_two_accounts_of_one_event_are_one_story() -> None:

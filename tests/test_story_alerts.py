@@ -2,7 +2,6 @@
 
 import email
 import email.policy
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import time, timedelta
@@ -133,7 +132,7 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
 
 async def test_what_perhaps_is_the_same_is_a_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """In its own thread, with the other's title and outlet; "also in" names no outlet that only resembles."""
-    monkeypatch.setattr(sys.modules["worker.analysis.stories.decide"], "STRONG", 1000)
+    monkeypatch.setattr("worker.analysis.stories.decision.STRONG", 1000)
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, ACCOUNTS[1])

@@ -206,13 +206,13 @@ def test_w11_every_command_is_tried() -> None:
 def test_w11_nothing_goes_around_the_gate() -> None:
     """Only the command line's voice and its screen write to a stream; the log writes what it made harmless."""
     may = {
-        "app/run.py": {"stdout"},  # asked whether it is a terminal
-        "cli/frame.py": {"print", "stdout", "stderr"},
+        "runtime/run.py": {"stdout"},  # asked whether it is a terminal
+        "cli/options.py": {"print", "stdout", "stderr"},
         "cli/show/terminal.py": {"Console", "stdout"},
         "cli/__init__.py": {"stdout", "stderr"},  # opened and reconfigured
-        "logs.py": {"stderr"},
-        "archive/generate.py": {"print", "stderr"},  # run by hand, when the archive changes
-        "story/generate.py": {"print", "stderr"},
+        "runtime/logs.py": {"stderr"},
+        "analysis/archive/generate.py": {"print", "stderr"},  # run by hand, when the archive changes
+        "analysis/stories/generate.py": {"print", "stderr"},
     }
     for path in sorted((ROOT / "worker").rglob("*.py")):
         name = str(path.relative_to(ROOT / "worker"))

@@ -6,7 +6,7 @@
 Pure: takes what was decided before and what the configuration says, returns values with reasons.
 """
 
-from worker.alerts.decide import alert, numbered
+from worker.alerts.decision import alert, numbered
 from worker.alerts.history import About, History, Silenced, Standing
 from worker.alerts.plan import (
     DIGEST,

@@ -1,4 +1,7 @@
-"""Deliveries that carry an obligation, and their time: at once, after a wait, in the morning, with the next digest."""
+"""Deliveries that carry an obligation, and their time: at once, after a wait, in the morning, with the next digest.
+
+Quiet hours hold a message back here, and a delivery is settled here after an attempt.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,7 +55,7 @@ def placed(
 def held(
     target: Target, severity: Severity, due: datetime, hold: WaitReason | None
 ) -> tuple[datetime, WaitReason | None]:
-    """The same, or the end of the target's quiet hours, which only what is critical breaks."""
+    """The due time, put off to the end of quiet hours unless critical, and why it waits."""
     awake = due if severity is Severity.CRITICAL else quiet_until(target.quiet, target.timezone, due)
     return (awake, WaitReason.QUIET_HOURS) if awake > due else (due, hold)
 

@@ -1,4 +1,4 @@
-"""The command line. Each command reads its options, calls one function of `app` or of the store, and shows the answer.
+"""The command line: each command reads its options, calls the rooms below, and shows the answer.
 
 Heavy imports wait inside the commands, so that `--help` answers at once.
 """

@@ -105,7 +105,7 @@ def move(
     note: Note = "",
     as_json: Json = False,
 ) -> None:
-    """Put an article, and its copies, into another story; the one that it leaves is never joined with that."""
+    """Move an article and its copies to another story, and keep the two stories apart."""
     from worker.pipeline import hands
 
     live = loaded(config)

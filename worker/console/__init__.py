@@ -149,5 +149,5 @@ class Console:
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to `app`: uvicorn would replace its handlers."""
+        """Leave the signals to `runtime`: uvicorn would replace its handlers."""
         yield

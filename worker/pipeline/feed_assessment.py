@@ -28,7 +28,7 @@ class Judged:
 
 
 def judged(state: FeedState, fetched: Fetched, sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> Judged:
-    """Tells whether others passed unseen, its 304s hid what is there now, and its items change their guids."""
+    """Judge whether items were missed, whether 304s hid items, and whether the feed changes known guids."""
     new = [one for one in sightings if one.kind is SightingKind.NEW]
     # Asked whole after 304s: what came under the same validators, or stood there long before, had been denied.
     validators = (state.etag, state.last_modified)

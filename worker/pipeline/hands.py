@@ -66,7 +66,10 @@ def split(tx: Tx, live: ActiveConfig, article_id: int, by: By) -> Done | Refused
 
 
 def move(tx: Tx, live: ActiveConfig, article_id: int, to: int, by: By) -> Done | Refused:
-    """Let an article tell another story than it does; the two are never joined. Under the ingest lock."""
+    """Move an article and its copies to another story and keep the two apart. Under the ingest lock.
+
+    Where nothing stays behind, the two stories are merged instead.
+    """
     own, into = stories.story_of(tx, article_id), stories.live(tx, to)
     if own is None or into is None:
         return Refused.NO_STORY if own is None else Refused.NOT_THERE

@@ -52,7 +52,7 @@ def rearrange(tx: Tx, live: ActiveConfig, story_ids: Collection[int], now: datet
 
 
 def part(tx: Tx, story_id: int, now: datetime) -> None:
-    """Let what an open delivery of a story carries of other stories' articles go with those."""
+    """Move what a story's open deliveries carry for other stories to those stories' deliveries."""
     for prefix in ("story:", f"{ESCALATION}story:"):
         left: set[int] = set()
         open_deliveries.open_of(tx, f"{prefix}{story_id}")  # under a lock, so that nobody seals them meanwhile

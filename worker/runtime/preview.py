@@ -75,7 +75,7 @@ def of_article(tx: Tx, live: ActiveConfig, article: StoredArticle, target_id: st
 
 
 def of_digest(tx: Tx, live: ActiveConfig, target_id: str) -> Preview | None:
-    """A digest of the newest articles that matched and are no copies that nobody is alerted of; None: there is none."""
+    """A digest of the newest matched articles, without copies that nobody is alerted of; None if there are none."""
     target = target_named(live, target_id)
     items: list[AlertItem] = []
     for article in articles.newest(tx, limit=_LOOKED_AT):

@@ -1,4 +1,4 @@
-"""Matches, and what each owes whom: the ledger, which is only ever added to."""
+"""The ledger: matches, and what each owes whom; a verdict may change until its message is sealed."""
 
 import json
 from collections.abc import Collection, Sequence

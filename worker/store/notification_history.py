@@ -20,7 +20,7 @@ _COUNTS = (
 
 
 def of_story(tx: Tx, story_id: int, *, exclude: int = 0) -> dict[tuple[str, str], Standing]:
-    """By (rule id, recipient): what was told of a story, or is on its way; `but` leaves a delivery out."""
+    """A story's alerts, sent or on their way, by (rule id, recipient); without those of the delivery `exclude`."""
     query = (
         sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.recipient, OBLIGATION.c.created, ARTICLE.c.source)
         .select_from(

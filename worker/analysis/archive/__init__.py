@@ -24,9 +24,9 @@ class ArchiveArticle:
     language: str
     #: Empty where the article has none of its own.
     title: str
-    #: Opaque: `dedupe.from_archive` reads it.
+    #: Opaque: `analysis.copies.from_archive` reads it.
     fingerprint: str
-    #: Opaque: `story.from_archive` reads it.
+    #: Opaque: `analysis.stories.from_archive` reads it.
     terms: str
 
 

@@ -7,7 +7,7 @@ Candidates are found by a sample of word sequences; what they are is decided on 
 estimate.
 """
 
-from worker.analysis.copies.decide import Candidate, compare_revision, decide, news
+from worker.analysis.copies.decision import Candidate, compare_revision, decide, news
 from worker.analysis.copies.lines import Line, key_of, lines
 from worker.analysis.copies.pair import change
 from worker.analysis.copies.signature import SCHEME, Fingerprint, dump, fingerprint, from_archive

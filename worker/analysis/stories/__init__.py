@@ -1,9 +1,9 @@
-"""Which articles tell of one event.
+"""Stories: the articles that tell of one event.
 
-`terms` weighs an article's words, `likeness` compares two articles, `verdict` decides on an article's story.
+`terms` weighs words, `likeness` compares two articles, `decision` chooses the story.
 """
 
-from worker.analysis.stories.decide import (
+from worker.analysis.stories.decision import (
     COMPARED,
     COMPARED_IN_GROUP,
     SCHEME,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from worker.analysis.stories.decide import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate
+from worker.analysis.stories.decision import COMPARED, COMPARED_IN_GROUP, WINDOW, Candidate
 from worker.analysis.stories.likeness import StoryMember
 from worker.analysis.stories.terms import Vector, keys
 

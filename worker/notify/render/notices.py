@@ -1,4 +1,7 @@
-"""The words in which operators are told of messages that were not sent, in French and English."""
+"""Words to operators about messages and targets, in French and English.
+
+Those about feeds, rules and the machine stand in `alerts.self_watch`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

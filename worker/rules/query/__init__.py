@@ -1,6 +1,6 @@
 """The query language: what an analyst writes in `when`, and where it is true in an article."""
 
-from worker.rules.query.evaluate import Reading, evaluate
+from worker.rules.query.evaluator import Reading, evaluate
 from worker.rules.query.explain import Explained, Miss, decisive, distance, explain, nearest
 from worker.rules.query.nodes import Call, DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
 from worker.rules.query.presearch import Candidates, Presearch

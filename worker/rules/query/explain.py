@@ -8,7 +8,7 @@ from itertools import product
 
 from worker.analysis.text import Document
 from worker.model import Part
-from worker.rules.query.evaluate import Reading
+from worker.rules.query.evaluator import Reading
 from worker.rules.query.nodes import (
     And,
     AtLeast,

@@ -1,8 +1,8 @@
-"""Which queries an article can satisfy at all: candidates before evaluation.
+"""Candidates before evaluation: the queries that an article can satisfy at all.
 
 A query is filed under the keys of its three rarest clauses, and an article looks up those that it has: what it does
 not have costs nothing, however many queries there are. Nothing that holds is missed; what is found is evaluated.
-The only owner of numpy: a few operations on arrays take the place of a look at each query filed under a word.
+A few operations on numpy arrays replace a look at each query filed under a word.
 """
 
 from array import array
@@ -13,7 +13,7 @@ from itertools import product, repeat
 from typing import TYPE_CHECKING
 
 from worker.analysis.text import Document, kin, plain, stem_of_unknown
-from worker.rules.query.evaluate import lead
+from worker.rules.query.evaluator import lead
 from worker.rules.query.nodes import DatedTerm, Node, Regex, Term, TermSet
 from worker.rules.query.regex import RegexSet
 from worker.rules.query.requirements import (

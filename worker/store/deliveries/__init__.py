@@ -370,7 +370,7 @@ def release_own(tx: Tx, owner: str, now: datetime | None = None) -> None:
 
 
 def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
-    """Make those of them that failed or are parked due again, with a week before them as new ones have; which.
+    """Make the failed and parked ones of `ids` due again, with a new week; returns their ids.
 
     What was sealed keeps its bytes; what was not is sealed anew. Their targets are parked no more.
     """

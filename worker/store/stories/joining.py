@@ -17,7 +17,7 @@ _NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
 
 
 def merge(tx: Tx, gone: int, into: int) -> None:
-    """Returns what one story was, the other is from now on, its group too; both stay known."""
+    """Merge story `gone`, and its group, into `into`; the old number still leads there."""
     roots = {root(tx, gone), root(tx, into)}
     was = tx.execute(sa.select(STORY).where(STORY.c.id == gone)).one()
     tx.execute(sa.update(STORY_ARTICLE).where(STORY_ARTICLE.c.story_id == gone).values(story_id=into))

@@ -106,7 +106,7 @@ def next_to_judge(tx: Tx, after: int, since: datetime, *, limit: int) -> tuple[i
 
 
 def is_taken(tx: Tx, story_id: int, since: datetime, *, exclude: int) -> bool:
-    """Tells whether another article than `but`, come since that moment, tells a story by this scheme."""
+    """Tells whether an article other than `exclude`, first seen since then, tells this story by today's scheme."""
     query = sa.select(STORY_ARTICLE.c.article_id).join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
     judged = (sa.func.length(STORY_ARTICLE.c.vector) > 0, ARTICLE.c.first_seen >= since)
     query = query.where(STORY_ARTICLE.c.story_id == story_id, STORY_ARTICLE.c.article_id != exclude, *judged)

@@ -60,7 +60,7 @@ class RevisionRow(SQLModel, table=True):
 
 
 class FingerprintRow(SQLModel, table=True):
-    """The marks by which copies of one text of an article are recognised; see `dedupe.Fingerprint`."""
+    """The marks by which copies of one text of an article are recognised; see `analysis.copies.Fingerprint`."""
 
     __tablename__ = "fingerprint"
     article_id: int = Field(primary_key=True, foreign_key="article.id")

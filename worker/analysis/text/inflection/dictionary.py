@@ -134,7 +134,7 @@ class Lexicon:
 def lexicon(language: str) -> Lexicon | None:
     """The language's table, or None where simplemma has none. Loaded at first use and kept for good.
 
-    Made anew it takes about a second; `compiled` keeps it beside the byte code.
+    Building it takes about a second, so it is kept beside the byte code.
     """
     with _LOADING:
         return _load(language)

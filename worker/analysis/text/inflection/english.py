@@ -35,7 +35,7 @@ _APART = {
 
 
 def whole(headword: str, listed: set[str]) -> set[str]:
-    """All forms of the headword: a verb, whose past is `listed`, has its -ing although `closing` is a noun."""
+    """All forms of a headword; one with a listed past tense is a verb and gets its -ing form."""
     pasts = {f"{headword}ed", f"{headword}d"} & listed
     stems = {past[:-2] if past == f"{headword}ed" else headword[:-1] for past in pasts}
     # A letter is doubled in both (`planned`, `planning`).
