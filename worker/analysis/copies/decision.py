@@ -2,8 +2,8 @@
 
 A copy says nothing that its original did not say. Heard are: how many three-word shingles the texts share (resemblance
 and containment: Broder 1997) once standing text is left out; whether numbers, dates and names agree (`entities`); and
-the titles. The same title over the same text is a copy at any distance in time. Under another title a text is one only if
-it carries what is distinctive in the titles (`titles`); an address and a title prove nothing without the text.
+the titles. The same title over the same text is a copy at any distance in time. Under another title a text is one only
+if it carries what is distinctive in the titles (`titles`); an address and a title prove nothing without the text.
 """
 
 from collections.abc import Mapping, Sequence
