@@ -442,7 +442,7 @@ async def test_c10_a_child_that_wants_too_much_memory(tmp_path: Path) -> None:
         await it.round()
         bomb = rss([dispatch(3)]).replace(b"<channel>", b"<channel>" + b"<a>" * 60_000)
         it.server.put(it.path("bomb"), Document(body=bomb + b"</a>" * 60_000, items=()))
-        found = await it.children.run(hoard, 512, seconds=100)
+        found = await it.children.run(bytearray, 512 * MEBIBYTE, seconds=100)
         assert found.reason.value == "memory"
         it.publish(dispatch(2, told=True), dispatch(4, told=True))
         await it.round(hours=1)
@@ -450,11 +450,6 @@ async def test_c10_a_child_that_wants_too_much_memory(tmp_path: Path) -> None:
         await it.round(hours=2)
         assert it.was_told(dispatch(5))
         it.assert_nothing_lost()
-
-
-def hoard(mebibytes: int) -> int:
-    """Take so much memory."""
-    return len(bytearray(mebibytes * MEBIBYTE))
 
 
 @pytest.mark.parametrize("command", ['exec "$@" >/dev/full 2>&1', 'exec "$@" >&- 2>&-'], ids=["full", "closed"])
