@@ -1,6 +1,7 @@
 """in_batch: what waits at the same time is done in one go, and each gets what is its own."""
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,26 @@ async def test_who_is_cancelled_hinders_no_other(desk: Desk) -> None:
     gone.cancel()
     assert await stays == 2
     assert seen == [1, 2]
+
+
+def test_what_waits_as_the_loop_ends_is_done(tmp_path: Path) -> None:
+    """An outcome that is not written down would be a message that is sent again."""
+    begun, goes_on, done = threading.Event(), threading.Event(), []
+
+    def keep(_: JobContext, items: Sequence[int]) -> list[int]:
+        begun.set()
+        goes_on.wait()
+        done.extend(items)
+        return list(items)
+
+    async def work(desk: Desk) -> None:
+        first = desk.context.in_batch(keep, 1)
+        await asyncio.to_thread(begun.wait)
+        second = desk.context.in_batch(keep, 2)
+        asyncio.get_running_loop().call_later(0.05, asyncio.current_task().cancel)
+        threading.Timer(0.2, goes_on.set).start()
+        await asyncio.gather(first, second)
+
+    with Desk(tmp_path) as desk, pytest.raises(asyncio.CancelledError):
+        asyncio.run(work(desk))
+    assert done == [1, 2]

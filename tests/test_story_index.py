@@ -71,6 +71,25 @@ def test_only_the_newest_of_a_story_are_compared(count: int) -> None:
     assert found(index, 2) == {10: list(range(count - 11, count + 1))}
 
 
+def test_days_that_were_read_later_push_nothing_out() -> None:
+    """Of very many articles of one term those of the days asked for count, whenever they came into the index."""
+    index = Index()
+    index.put(told(1_000, 2), 10)
+    for number in range(1, 500):
+        index.put(told(number, 2, days=-40), 10_000 + number)
+    assert found(index, 2) == {10: [1_000]}
+
+
+def test_a_story_that_is_merged_tells_nothing_any_more() -> None:
+    """All of its articles tell the other one, also those that are not among the newest."""
+    index = Index()
+    for number in range(1, 41):
+        index.put(told(number, 2, 100 + 2 * number, days=number / 100), 11)
+    index.put(told(50, 2, days=1), 10)
+    index.move(11, 10)
+    assert found(index, 102) == found(index, 2) == {10: [*range(30, 41), 50]}
+
+
 terms = st.dictionaries(
     st.integers(0, 30),
     st.tuples(st.floats(0.125, 9, width=32), st.sampled_from([0.0, 0.5, 3.0, 9.0]), st.integers(0, 3)),

@@ -6,6 +6,7 @@ dialled: between the check and the use there is no second look-up that could ans
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -71,7 +72,10 @@ class Resolver:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(finish, addresses, error)
 
-        threading.Thread(target=look_up, name="resolver", daemon=True).start()
+        try:
+            threading.Thread(target=look_up, name="resolver", daemon=True).start()
+        except RuntimeError as e:  # no thread is left
+            finish([], OSError(errno.EAGAIN, str(e)))
         return await answer
 
 

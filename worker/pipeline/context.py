@@ -128,6 +128,12 @@ class JobContext:
                         answer.set_exception(result)
                     else:
                         answer.set_result(result)
+        except asyncio.CancelledError:
+            # The loop ends, and waits for its threads: what waited is done all the same.
+            taken, batch.waiting = batch.waiting, []
+            if taken:
+                asyncio.get_running_loop().run_in_executor(None, partial(function, self, [item for item, _ in taken]))
+            raise
         finally:
             batch.running = None
 

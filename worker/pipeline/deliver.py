@@ -230,6 +230,8 @@ def _finish(context: JobContext, done: Sequence[_Done]) -> list[DeliveryState]:
         known = targets.lock(tx, {one.target.id for one in done})
         for one in sorted(done, key=lambda one: one.claimed.id):  # as every worker does
             settled[one.claimed.id] = _finish_one(context, tx, live, one, now, is_known=one.target.id in known)
+            if one.receipt.shared:
+                known.add(one.target.id)
     carried: dict[int, tuple[ledger.Carried, ...]] = {}
     answered: dict[int, tuple[ledger.Carried, ...]] = {}
     # For the log alone: nothing may fail for it once the message is sent.

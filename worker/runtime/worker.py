@@ -347,7 +347,8 @@ def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta 
     if keep.articles is not None:
         before, more = until - keep.articles, True
         while more:
-            with store.write() as tx:
+            # No batch is decided meanwhile: those who keep stories in memory see the change at their next.
+            with store.ingest() as tx:
                 more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
                 stories.forget_empty(tx)
                 if not more:

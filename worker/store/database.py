@@ -81,13 +81,13 @@ class Store:
             raise StoreUnusableError(f"{self.path} cannot be written to by this user")
         with self._counted(), _translated(), _undone(self._engine):
             if not self.is_sqlite:
-                with self._engine.connect() as tx, tx.begin():
+                with self._engine.connect() as tx, tx.begin(), _undone(self._engine):
                     yield tx
                 return
             if not self._writer.acquire(timeout=BUSY_SECONDS):
                 raise StoreBusyError
             try:
-                with self._engine.connect().execution_options(**_WRITE) as tx, tx.begin():
+                with self._engine.connect().execution_options(**_WRITE) as tx, tx.begin(), _undone(self._engine):
                     yield tx
             finally:
                 self._writer.release()
@@ -180,6 +180,7 @@ _failures: WeakKeyDictionary[sa.Engine, int] = WeakKeyDictionary()
 
 @contextmanager
 def _undone(engine: sa.Engine) -> Iterator[None]:
+    """Count a transaction that fails: in it, before its locks are given back, and around it, where its commit fails."""
     try:
         yield
     except BaseException:

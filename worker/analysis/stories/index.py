@@ -78,6 +78,13 @@ class Index:
             left = [one for one in self._members[story_id] if one.article_id != article_id]
             self._members[story_id] = left
 
+    def move(self, gone: int, into: int) -> None:
+        """Let every article of one story tell another."""
+        for article_id in [one for one, story_id in self._story.items() if story_id == gone]:
+            self._story[article_id] = into
+        members = [*self._members.pop(gone, ()), *self._members.get(into, ())]
+        self._members[into] = sorted(members, key=_order)[-COMPARED_IN_GROUP:]
+
     def group(self, root: int, story_ids: Collection[int]) -> None:
         """Let these stories be one group, each taken out of the one that it was in."""
         for story_id in story_ids:
@@ -109,12 +116,19 @@ class Index:
         postings = [found for key in keys(vector).tolist() if (found := self._postings.get(key))]
         if not postings:
             return []
-        slots = np.concatenate([np.array(found[-_MOST_SHARING:], np.int32) for found in postings])
-        counts = np.bincount(slots)
+        articles = np.frombuffer(self._articles, np.int64)
+        apart = np.abs(np.frombuffer(self._times) - (published - _BEGINNING).total_seconds())
+        asked = (np.frombuffer(self._is_there, np.int8) > 0) & (apart <= WINDOW.total_seconds())
+        sharing = []
+        for posting in postings:
+            slots = np.frombuffer(posting, np.int32)
+            slots = slots[asked[slots]]
+            if len(slots) > _MOST_SHARING:
+                slots = slots[np.argpartition(articles[slots], -_MOST_SHARING)[-_MOST_SHARING:]]
+            sharing.append(slots)
+        counts = np.bincount(np.concatenate(sharing))
         near = np.flatnonzero(counts)
-        apart = np.abs(np.frombuffer(self._times)[near] - (published - _BEGINNING).total_seconds())
-        near = near[(np.frombuffer(self._is_there, np.int8)[near] > 0) & (apart <= WINDOW.total_seconds())]
-        order = np.lexsort((-np.frombuffer(self._articles, np.int64)[near], -counts[near]))
+        order = np.lexsort((-articles[near], -counts[near]))
         roots: dict[int, None] = {}
         for slot in near[order[:_MOST_SHARING]].tolist():
             article_id = self._told[slot].article_id

@@ -29,6 +29,7 @@ def merge(tx: Tx, gone: int, into: int) -> None:
     # The one that is gone may have been a root.
     roots = {into if one == gone else one for one in roots}
     unite(tx, roots, score=was.perhaps_score, why=was.perhaps_why)
+    memory.merge(tx, gone, into)
     memory.touch(tx, {gone, into, *roots})
 
 

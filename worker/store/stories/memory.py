@@ -122,7 +122,7 @@ class _Memory:
 
     def _take_in(self, tx: Tx, after: int) -> None:
         """Read what others have stored beyond that revision."""
-        query = sa.select(REVISION.c.article_id).where(REVISION.c.id > after).limit(_MANY + 1)
+        query = sa.select(REVISION.c.article_id).where(REVISION.c.id > after).distinct().limit(_MANY + 1)
         came = set(tx.execute(query).scalars())
         if len(came) > _MANY:
             self._forget()
@@ -228,6 +228,12 @@ def follow(tx: Tx, told: StoryMember, story_id: int) -> None:
 def leave(tx: Tx, article_id: int) -> None:
     """Note that no later article is compared with this one."""
     _memory(tx).begin(tx).index.drop(article_id)
+
+
+def merge(tx: Tx, gone: int, into: int) -> None:
+    """Note that all articles of a story tell another from now on; every other process reads all again."""
+    _memory(tx).begin(tx).index.move(gone, into)
+    change(tx)
 
 
 def touch(tx: Tx, story_ids: Collection[int]) -> None:
