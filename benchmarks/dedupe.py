@@ -295,7 +295,7 @@ def _alone(name: str, size: int) -> Measured:
 
 
 def _expect(ours: Measured, name: str, theirs: Measured) -> None:
-    """What a peer finds and the shingles bear out, Veille must have found too, unless names speak against it."""
+    """Copies that a peer finds and the shingles confirm must be found by Veille, unless names speak against them."""
     missed = [one for one in sorted({*theirs.found} - {*ours.found}) if "respelled" not in one]
     if missed:
         sys.exit(f"{name} at {theirs.stored} found what Veille did not: {', '.join(missed[:5])}")

@@ -185,7 +185,7 @@ KINDS = {kind: not kind.startswith("another ") or kind == "another title" for ki
 
 
 def edited(draw: random.Random, text: Text, kind: str) -> Text:
-    """What an outlet makes of a text; another title is about the text as well."""
+    """An outlet's version of a text; another title is about the text as well."""
     telling = [word for word in re.findall(r"\w+", text.body) if len(word) > 5]
     title = " ".join(draw.sample(telling, 6)).capitalize() if kind == "another title" else text.title
     return replace(text, name=f"{text.name} {kind}", title=title, body=_EDITS[kind](draw, text), of=text.name)

@@ -66,7 +66,7 @@ NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Servers:
-    """Where they listen; `counts()` is what each took since it was last asked."""
+    """The servers' ports; `counts()` is what each took since it was last asked."""
 
     smtp: int
     http: int

@@ -1,4 +1,4 @@
-"""How long the ingest lock is held: one process, then eight at once, store known articles on each database.
+"""The share of time that the ingest lock is held: one process, then eight, store known articles on each database.
 
     python benchmarks/lane.py [--articles 2000] [--processes 1 8]
 

@@ -164,7 +164,7 @@ def line(result: dict[str, object]) -> str:
 
 
 def growth(results: Sequence[dict[str, object]]) -> list[str]:
-    """How Veille's cost grows with the rules, matching alone and with tokenising."""
+    """The cost of matching by the number of rules, alone and with tokenising."""
     lines = []
     for name in (OURS, INFLECTED):
         costs = {r["rules"]: (r["matching"], r["matching"] + r["tokenising"]) for r in results if r["name"] == name}

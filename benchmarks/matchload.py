@@ -1,4 +1,4 @@
-"""What `match.py` measures with: articles of 420 words, and rules of two to four terms, half of them with proximity.
+"""The load of `match.py`: articles of 420 words, and rules of two to four terms, half of them with proximity.
 
 Words are drawn as news draws them: few are common, most are rare (Zipf), and an article and a rule each have a subject
 whose words they use. The words are those of a French dictionary; a fifth are names that no dictionary knows. The same

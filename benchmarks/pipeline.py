@@ -32,7 +32,7 @@ WARM_PASSES = 3
 
 @dataclass(frozen=True)
 class Pass:
-    """What one run of a program took, in seconds."""
+    """The time that one run of a program took, in seconds."""
 
     cpu: float
     wall: float

@@ -1,4 +1,4 @@
-"""What polling feeds costs that mostly answer 304: Veille's, a bare loop's of three HTTP clients, and lemon24/reader's.
+"""The cost of polling feeds that mostly answer 304: Veille's, a bare loop's of three HTTP clients, and reader's.
 
     python benchmarks/poll.py [--quick] [--feeds 2000] [--rounds 3] [--only veille httpx]
 

@@ -1,4 +1,4 @@
-"""How well events are told apart, beside plain tf-idf with average link; and what unrelated articles change.
+"""The quality of stories, beside plain tf-idf with average link; and what unrelated articles change.
 
     python benchmarks/stories.py FILE... [--noise FILE] [--ignore A,B]
 
@@ -95,7 +95,7 @@ def baseline(corpora: dict[str, list[LabelledStory]], ignored: Sequence[frozense
 
 
 def ours(corpus: Sequence[LabelledStory], ignored: Sequence[frozenset[str]]) -> StoryScore:
-    """What Veille makes of a corpus in a fresh store."""
+    """The stories that Veille makes of a corpus in a fresh store."""
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{folder}/stories.db", create=True)
         try:

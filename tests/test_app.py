@@ -94,7 +94,7 @@ def test_a_new_store_comes_with_the_archive(tmp_path: Path) -> None:
 
 
 async def test_take_over_ends_the_leases_of_the_dead(desk: Desk) -> None:
-    """Who holds a SQLite store knows that every other lease-holder is dead."""
+    """The holder of a SQLite store knows that every other lease-holder is dead."""
     desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
     await desk.pass_()
     with desk.store.write() as tx:

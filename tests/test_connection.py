@@ -170,7 +170,7 @@ async def test_f10_framing_without_end(piece: bytes) -> None:
 
 
 async def test_f10_a_flood_after_the_answer_is_not_kept() -> None:
-    """Who goes on sending when all is said is cut off."""
+    """A server that goes on sending after its answer is cut off."""
     broken = asyncio.Event()
 
     async def act(_number: int, writer: asyncio.StreamWriter) -> bool:

@@ -1,4 +1,4 @@
-"""Which items of a document are new, changed or known."""
+"""Items of a document: new, changed or known."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

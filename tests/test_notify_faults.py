@@ -333,7 +333,7 @@ async def test_n07_killed_around_the_send(bench: Make, point: str, copies: int) 
     ],
 )
 async def test_n08_deferred_mail_comes_back_after_five_minutes(bench: Make, script: dict[str, list[str]]) -> None:
-    """Who comes back sooner is refused again; what is deferred holds nothing else up."""
+    """A message that comes back sooner is refused again; one that is deferred holds nothing else up."""
     with SmtpSink(script) as smtp:
         it = bench(email_target("desk", "a@example.org", "b@example.org", "c@example.org", port=smtp.port))
         await it.publish(1)
@@ -588,7 +588,7 @@ async def test_a_target_that_fails_shows_until_when(bench: Make, monkeypatch: py
 async def test_an_answer_about_a_message_closes_the_circuit(
     bench: Make, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who takes, refuses or defers one message is there again: the others go at once."""
+    """A server that takes, refuses or defers one message is there again: the others go at once."""
     target = slack("http://127.0.0.1:1")
     it = bench(target)
     script = [down(), down(), down(), Receipt(outcome=outcome)]

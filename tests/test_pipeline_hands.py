@@ -352,7 +352,7 @@ async def test_a_mute_follows_a_story_that_has_no_message_of_its_own(desk: Desk)
 
 
 async def test_a_copy_put_apart_from_its_original_is_told(desk: Desk) -> None:
-    """Who splits it says that it is another article: what was kept back as a copy is a first alert."""
+    """A split says that it is another article: one that was kept back as a copy is a first alert."""
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[0]))
     assert occasions(desk) == ["first owed", "follow-up suppressedcopy"]
     by_hand(desk, hands.split, 2)

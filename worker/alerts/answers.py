@@ -29,7 +29,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Who says what of which article."""
+    """An answer: its author, what it says, and the article that it is about."""
 
     action: Action
     article_id: int

@@ -58,7 +58,7 @@ def quiet_until(hours: Sequence[Quiet], timezone: str, moment: datetime) -> date
 
 
 def _ends(hours: Sequence[Quiet], zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
-    """When the quiet hours end that `moment` falls into, by the clock on the wall."""
+    """The ends of the quiet hours that `moment` falls into, by the clock on the wall."""
     wall = moment.astimezone(zone).replace(tzinfo=None)
     for quiet in hours:
         for day in (wall.date() - _DAY, wall.date()):

@@ -215,7 +215,7 @@ def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
 
 
 def _mutes(tx: Tx, article_id: int) -> list[Facts]:
-    """Who muted an article's story, for whom (empty: for all) and until when."""
+    """The mutes of an article's story: by whom, for whom (empty: for all) and until when."""
     story_id = stories.story_of(tx, article_id)
     return [
         {"by": one.author, "for": one.recipient, "at": one.created, "until": one.until, "reason": one.reason}

@@ -1,4 +1,4 @@
-"""Which of Apprise's services a target may name: those that reach somebody over the network, and nothing else.
+"""Apprise's services that a target may name: those that reach somebody over the network, and nothing else.
 
 Apprise also runs programs, writes to the machine's own desktop or log, and reads files that a URL names. The lists are
 those of the version that Veille is pinned to; a test holds them against it.

@@ -126,7 +126,7 @@ class Hit:
 
 @dataclass(slots=True, kw_only=True)
 class Replayed:
-    """What a set of rules makes of history."""
+    """The matches and alerts that a set of rules gives over history."""
 
     texts: int = 0
     #: Rule id -> article id -> its first text that matches.
@@ -161,7 +161,7 @@ def replay(
 
 
 class _Decided:
-    """What the store's ledger would say by now."""
+    """The decisions so far, as the store's ledger would hold them."""
 
     def __init__(self) -> None:
         self._of_article: defaultdict[int, set[_Pair]] = defaultdict(set)
@@ -172,7 +172,7 @@ class _Decided:
         self.volumes = Volumes()
 
     def history(self, one: PastText, own: frozenset[str], matches: Sequence[Match]) -> History:
-        """What was decided before one text; silences and throttles are of their day and do not count."""
+        """The decisions before one text; silences and throttles are of their day and do not count."""
         of = one.novelty.of
         return History(
             decided=frozenset(self._of_article[one.article_id]),

@@ -29,7 +29,7 @@ Articles = Mapping[int, MadeArticle]
 
 
 class What(StrEnum):
-    """What is compared."""
+    """The things that are compared."""
 
     ARTICLE = "article"
     COPY = "copy"
@@ -38,7 +38,7 @@ class What(StrEnum):
 
 
 class Kind(StrEnum):
-    """How it differs: only the replay has it, only the store has it, or each has it in another form."""
+    """The kind of a difference: only the replay has it, only the store has it, or each in another form."""
 
     MORE = "more"
     LESS = "less"
@@ -137,7 +137,7 @@ def _names(now: Articles, known: Mapping[int, Sequence[int | None]], start: date
 
 
 def _text(was: MadeArticle | None, found: MadeArticle | None) -> tuple[str, str]:
-    """What differs between two forms of an article, as what to say of it then and now."""
+    """The differences between two forms of an article, in words for then and for now."""
     if was is None or found is None:
         return "article" * (was is not None), "article" * (found is not None)
     parts = ("title", "body", "language", "published", "link", "source")
@@ -194,7 +194,7 @@ Watch = Callable[[int], AbstractContextManager[Callable[[str], None]]]
 
 @dataclass(slots=True, kw_only=True)
 class Rerun:
-    """What came of the documents."""
+    """The result of a replay."""
 
     #: Articles that were first seen since then are compared; None: no document is kept.
     start: datetime | None = None

@@ -1,4 +1,4 @@
-"""Which items of a document are known: guid, else canonical link, else text.
+"""Identity of a document's items: known by guid, else canonical link, else text.
 
 Feeds repeat guids, leave them empty, number their items by position, change every guid at every poll, or link all
 items to one page. No single key can be trusted, so an item is known under several, and the evidence is weighed:

@@ -205,7 +205,7 @@ class Templates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which alerts go to which targets; an empty condition holds for everything."""
+    """A route: the alerts that go to its targets; an empty condition holds for everything."""
 
     targets: tuple[str, ...]
     rules: frozenset[str] = frozenset()

@@ -44,7 +44,7 @@ _COOKIE = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one request may take, redirects included."""
+    """The limits of one request, redirects included."""
 
     #: From the first look-up to the last byte.
     seconds: float = 30
@@ -140,7 +140,7 @@ class Client:
             return NetFailure(reason=reason, detail=detail, sent=sent, local=local)
 
     async def guard_works(self) -> bool:
-        """Whether a client without an allow-list refuses loopback, by address and by name, before any packet."""
+        """True if a client without an allow-list refuses loopback, by address and by name, before any packet."""
 
         async def loopback(_host: str, _port: int) -> Sequence[str]:
             return ("127.0.0.1",)
@@ -314,7 +314,7 @@ def _checked(url: str, base: httpx.URL | None = None) -> httpx.URL:
 
 
 def _may_see_all(here: httpx.URL, there: httpx.URL) -> bool:
-    """Whether `there` may see what was meant for `here`: the same origin, or the same host gone from http to https."""
+    """True where `there` may see what was meant for `here`: the same origin, or the same host gone to https."""
     if here.host != there.host:
         return False
     if (here.scheme, here.port) == (there.scheme, there.port):

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to an answer, as words of the closed list."""
+"""Failures on the way to an answer, as words of the closed list."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""Which addresses may be dialled."""
+"""The address guard: the addresses that may be dialled."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -32,7 +32,7 @@ _SPECIAL_V6 = tuple(IPv6Network(network) for network in ("2001::/23", "2001:db8:
 
 
 def is_public(address: str | Address) -> bool:
-    """Whether `address` is on the public internet; False for what is no IP address."""
+    """True if `address` is on the public internet; False for what is no IP address."""
     try:
         ip = ip_address(address)
     except ValueError:
@@ -48,7 +48,7 @@ def is_public(address: str | Address) -> bool:
 
 
 class Allow:
-    """What may be dialled besides the public internet.
+    """The addresses that may be dialled besides the public internet.
 
     Entries are networks (`10.0.0.0/8`, `fd00::/8`, one address) or `host:port`, `ip:port`, `[ipv6]:port`; raises
     ValueError with a sentence for people on anything else.
@@ -70,7 +70,7 @@ class Allow:
             self._places.add((_plain(host), int(port)))
 
     def permits(self, host: str, ip: str | Address, port: int) -> bool:
-        """Whether a connection to `port` of `host`, which resolves to `ip`, may be opened."""
+        """True if a connection to `port` of `host`, which resolves to `ip`, may be opened."""
         if is_public(ip):
             return True
         try:

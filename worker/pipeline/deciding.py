@@ -1,4 +1,4 @@
-"""What an article is to those stored: new, a copy or an update; decided under the ingest lock."""
+"""Decides what an article is to those stored: new, a copy or an update; under the ingest lock."""
 
 from dataclasses import dataclass
 

@@ -129,7 +129,7 @@ def _claim(context: JobContext, ids: Sequence[int]) -> list[tuple[Claimed, Targe
 def _due_still(
     context: JobContext, live: ActiveConfig, ids: Sequence[int], now: datetime
 ) -> list[tuple[deliveries.Draft, Target]]:
-    """What is to be attempted of these, without what was silenced meanwhile, or cannot be sent, or must wait."""
+    """The deliveries to attempt, without those silenced meanwhile, that cannot be sent, or that must wait."""
     found: list[tuple[deliveries.Draft, Target]] = []
     given_up: list[tuple[deliveries.Draft, Target | None]] = []
     with context.store.read() as tx:

@@ -28,7 +28,7 @@ class Refused(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class By:
-    """Who decides, when, and what for."""
+    """The author of a decision, its time and its reason."""
 
     author: str
     note: str = ""

@@ -1,4 +1,4 @@
-"""Which rules an article satisfies, and what proves it."""
+"""Matching: the rules that an article satisfies, and the words that prove it."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass

@@ -229,13 +229,13 @@ def store_file(conf: config.Config) -> Path | None:
 
 
 def user_agent(config: Config) -> str:
-    """Who polls, and how to reach them: what RFC 9110 10.1.5 asks of robots."""
+    """The User-Agent: the program and a contact, as RFC 9110 section 10.1.5 asks of robots."""
     contact = config.user_agent_contact
     return f"veille/{version('veille')}" + (f" (+{contact})" if contact else " (news watch; feed reader)")
 
 
 def network_of(config: Config) -> tuple[tuple[str, ...], str, Secret | None]:
-    """What a client is made of; it is made anew where this has changed."""
+    """The settings of a client; a change of them makes a new client."""
     return config.allow, user_agent(config), config.proxy
 
 

@@ -189,7 +189,7 @@ def _undone(engine: sa.Engine) -> Iterator[None]:
 
 
 def failures(tx: Tx) -> int:
-    """How many transactions of this process were undone: what was remembered of them is wrong."""
+    """The number of transactions of this process that were undone: what was remembered of them is wrong."""
     return _failures.get(tx.engine, 0)
 
 

@@ -81,7 +81,7 @@ def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> None:
 
 
 def acknowledged(tx: Tx, article_id: int) -> tuple[str, datetime] | None:
-    """Who acknowledged an article, or another one of its story, first, and when."""
+    """The first acknowledgement of an article, or of another one of its story: by whom and when."""
     mine = sa.select(STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id == article_id).scalar_subquery()
     story = sa.select(STORY_ARTICLE.c.article_id).where(STORY_ARTICLE.c.story_id == mine)
     query = (

@@ -41,7 +41,7 @@ class Index:
         self.apart: Mapping[int, frozenset[int]] = {}
 
     def __len__(self) -> int:
-        """How many slots there are, those of articles that are gone among them."""
+        """The number of slots, those of articles that are gone included."""
         return len(self._told)
 
     def tells(self, article_id: int, story_id: int) -> bool:

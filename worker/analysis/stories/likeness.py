@@ -62,7 +62,7 @@ class Likeness:
 
 
 def likenesses(new: StoryMember, others: Sequence[StoryMember]) -> list[Likeness]:
-    """How like an article is to each of others, by what they share and by the time between."""
+    """The likeness of an article to each of others, by what they share and by the time between."""
     if not others or not len(new.vector):
         return [_NONE] * len(others)
     common = _Common(new, others)
@@ -89,7 +89,7 @@ _NONE = Likeness(0.0, is_particular=False)
 
 
 class _Common:
-    """What an article has in common with each of others, as arrays with a row for each of these."""
+    """The terms that an article shares with each of others, as arrays with a row for each of these."""
 
     def __init__(self, new: StoryMember, others: Sequence[StoryMember]) -> None:
         vectors = [one.vector for one in others]

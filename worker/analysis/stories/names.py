@@ -69,7 +69,7 @@ def read(document: Document, left_out: Collection[int] = ()) -> Iterator[Name | 
 
 
 class _Reading:
-    """Which of a document's capitals mark names."""
+    """The capitals of a document that mark names."""
 
     def __init__(self, document: Document) -> None:
         self._document = document

@@ -248,7 +248,7 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
 
 @lru_cache(maxsize=1 << 10)
 def _times(count: int) -> float:
-    """How much more a term weighs that stands so often."""
+    """The factor by which a term weighs more that stands so often."""
     return 1 + math.log(count)
 
 

@@ -1,4 +1,4 @@
-"""Which language a text is in."""
+"""The language of a text."""
 
 import threading
 from functools import cache, lru_cache

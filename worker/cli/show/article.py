@@ -150,7 +150,7 @@ _NEAREST = 3
 
 
 def _head(found: Facts) -> None:
-    """Which article it is, where several fit; title, facts, address, and what came of the page."""
+    """The head of an article: its number where several fit, title, facts, address, and its page."""
     if found["others"]:
         named = ", ".join(f"{other['id']} ({other['title']})" for other in found["others"])
         out.print(escape(f"of {len(found['others']) + 1} articles that fit, this is {found['id']}; others: {named}\n"))

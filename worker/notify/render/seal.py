@@ -133,7 +133,7 @@ def _reply(thread: Thread, subject: str) -> str:
 
 
 def _follows(target: Target, thread: Thread, words: Wording) -> str:
-    """Which message it follows, where the channel has no threads; else nothing."""
+    """A line that names the message it follows, where the channel has no threads; else nothing."""
     if target.channel in {Channel.EMAIL, Channel.LOG} or _threaded(target, thread):
         return ""
     told = say_date(thread.told, target.timezone, words)

@@ -70,7 +70,7 @@ _ROWS = {
 
 
 class _Memory:
-    """What is known of one store."""
+    """The stories of one store, as far as they are in memory."""
 
     def __init__(self) -> None:
         #: Of transactions, when this was last up to date.

@@ -1,4 +1,4 @@
-"""Who holds a feed or an entry; a heartbeat for each worker; news found before backlog; notices by kind."""
+"""Owners of feeds and entries; a heartbeat for each worker; news found before backlog; notices by kind."""
 
 import sqlalchemy as sa
 from alembic import op

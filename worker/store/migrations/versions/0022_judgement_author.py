@@ -1,4 +1,4 @@
-"""Who judged an article; what was judged before has no author."""
+"""The author of a judgement; earlier ones have none."""
 
 import sqlalchemy as sa
 from alembic import op
