@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 import stat
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -40,7 +41,7 @@ from worker.net.client import Client
 from worker.notify import senders
 from worker.notify.render import seal
 from worker.notify.senders import apprise as apprise_channel
-from worker.notify.senders import fixes, slack
+from worker.notify.senders import fixes, log, slack
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 NOTICE = Notice(subject="Essai", body="Une phrase.\n.\nUne ligne qui suit un point seul.")
@@ -862,6 +863,27 @@ async def test_log_writes_and_prints(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "Une phrase." in printed[0]
     assert printed[0].startswith("[Veille] Essai\n")
+
+
+async def test_log_prints_in_the_order_in_which_messages_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is printed first, however long its file takes."""
+    printed: list[str] = []
+    target = log_target(tmp_path)
+    write = log._write
+
+    def slowly(file: Path, content: bytes) -> None:
+        if file.stem == "k0":
+            time.sleep(0.2)
+        write(file, content)
+
+    def numbered(number: int) -> Claimed:
+        notice = replace(NOTICE, subject=f"Essai {number}")
+        message = seal(notice, target=target, recipient="log:log", key="k", host="veille.example", now=NOW)
+        return replace(claimed(target, message=message), key=f"k{number}")
+
+    monkeypatch.setattr(log, "_write", slowly)
+    await asyncio.gather(*(attempt(target, echo=printed.append, what=numbered(number)) for number in range(3)))
+    assert [text.partition("\n")[0] for text in printed] == [f"[Veille] Essai {n}" for n in range(3)]
 
 
 async def test_log_folder_that_is_none(tmp_path: Path) -> None:

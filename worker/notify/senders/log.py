@@ -6,23 +6,28 @@ from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from worker.model import Claimed, LogSettings, Outcome, Receipt
 from worker.notify.senders.receipt import receipt
+
+#: For each event loop. One message after the other, in the order in which they come: people read a terminal downwards.
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def send(claimed: Claimed, settings: LogSettings, echo: Callable[[str], None]) -> Receipt:
     """Write `<key>.eml`, whole or not at all, then print; a repeated attempt writes the same file again."""
     file = settings.folder / f"{claimed.key}.eml"
-    try:
-        await asyncio.to_thread(_write, file, claimed.message.content)
-    except OSError as error:
-        return receipt(Outcome.RETRY, f"{file}: {error.strerror or error}", shared=True)
-    try:
-        echo(_readable(claimed.message.content))
-    except (OSError, ValueError):
-        # Nobody reads the terminal, or it is closed; the file tells the alert all the same.
-        return receipt(Outcome.SENT, f"{file}; not printed")
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        try:
+            await asyncio.to_thread(_write, file, claimed.message.content)
+        except OSError as error:
+            return receipt(Outcome.RETRY, f"{file}: {error.strerror or error}", shared=True)
+        try:
+            echo(_readable(claimed.message.content))
+        except (OSError, ValueError):
+            # Nobody reads the terminal, or it is closed; the file tells the alert all the same.
+            return receipt(Outcome.SENT, f"{file}; not printed")
     return receipt(Outcome.SENT, str(file))
 
 
