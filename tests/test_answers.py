@@ -18,8 +18,8 @@ from rig import Item, Site, rss
 from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
 
 from worker.alerts.answers import LASTS, Action, Answer, sign, verify
-from worker.console import application
 from worker.console.answers import routes
+from worker.console.server import application
 from worker.model import Channel, Notice, NotificationPolicy, Quiet, Secret, SlackSettings, Target, Thread
 from worker.notify.render import seal
 from worker.pipeline import answering

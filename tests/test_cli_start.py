@@ -25,7 +25,7 @@ OTHERS = (
         "watchfiles",
         "worker.runtime.worker",
         "worker.runtime.embedded",
-        "worker.console",
+        "worker.console.server",
         "worker.notify.senders",
         "worker.net.client",
         "worker.feeds.child",

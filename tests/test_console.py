@@ -15,8 +15,9 @@ from desk import Desk, feed
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker import console
-from worker.console import Console, application, connections
+from worker.console import connections
 from worker.console.metrics import Measured, exposition
+from worker.console.server import Console, application
 from worker.errors import StoreBusyError, VeilleError
 from worker.runtime.worker import measure
 from worker.store import targets

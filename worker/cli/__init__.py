@@ -232,10 +232,12 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
 def status(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Show the worker, the rules in force, the feeds, and what waits to be sent."""
     from worker.cli import show
-    from worker.cli.views import status as facts
+    from worker.console.views.state import status as facts
+    from worker.runtime.clock import LATE_AFTER, age_of, clock
 
     with opened(config) as (conf, store):
-        found = facts(conf, store)
+        now = clock()
+        found = facts(conf, store, now, lambda beat: age_of(beat, now) < LATE_AFTER)
     if as_json:
         print_json(found)
     else:
@@ -267,14 +269,15 @@ def import_(
 def feeds_list(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """List the configured feeds and how their last poll went."""
     from worker.cli import show
-    from worker.cli.views import feeds
+    from worker.console.views.state import feeds
+    from worker.runtime.clock import clock
 
     read = readable(config)
     try:
         with opened(config, read=read) as (conf, store):
-            found = feeds(conf, store)
+            found = feeds(conf, store, clock())
     except StoreMissingError:  # feeds are listed before they are polled
-        found = feeds(read.config, None)
+        found = feeds(read.config, None, clock())
     if as_json:
         print_json(found)
     else:

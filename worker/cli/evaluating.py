@@ -177,7 +177,7 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _facts(score: "Score") -> dict[str, Any]:
-    from worker.cli.explained import sentence
+    from worker.console.views.explained import sentence
 
     wrong = [
         {

@@ -171,7 +171,7 @@ def opened(
 
 def one_article(store: "Store", asked: str) -> int:
     """The number of the article that is asked for; where words fit several, they are listed and none is taken."""
-    from worker.cli.views import find
+    from worker.console.views.articles import find
     from worker.model import called, times
 
     with store.read() as tx:

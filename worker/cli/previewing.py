@@ -24,7 +24,7 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show the message that a target would get of a stored article; nothing is sent."""
-    from worker.cli.views import find
+    from worker.console.views.articles import find
     from worker.runtime.preview import NoBrowserError, of_article, of_digest, picture
 
     if bool(article) is digest:
@@ -67,7 +67,7 @@ def show(
 ) -> None:
     """Print an article as the rules read it; with --raw also what was cut from it."""
     from worker.cli import show as screen
-    from worker.cli.articles import shown
+    from worker.console.views.articles import shown
 
     with opened(config) as (_, store):
         found = shown(store, article, raw=raw)

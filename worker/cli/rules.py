@@ -1,7 +1,8 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
 import getpass
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,9 @@ from worker.errors import UserError
 from worker.model.times import counted
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from worker.console.views.history import Past
     from worker.rules import RuleSet
 
 app = typer.Typer(help="Check, test, try and measure rules.", no_args_is_help=True)
@@ -124,6 +128,16 @@ def _known(ruleset: "RuleSet", only: list[str] | None, patterns: Collection[str]
     return list(only or known)
 
 
+@contextmanager
+def _past(config: Path, *, since: "datetime") -> Iterator["Past"]:
+    """The stored texts since then, at one moment of the configuration's store."""
+    from worker.cli import show
+    from worker.console.views.history import Past
+
+    with opened(config) as (_, store), store.read() as tx:
+        yield Past(tx=tx, since=since, progress=show.progress)
+
+
 @app.command()
 def backtest(
     rule: Annotated[str, typer.Argument(help="A rule's id.")],
@@ -134,13 +148,13 @@ def backtest(
     as_json: Json = False,
 ) -> None:
     """Show the matches that a rule would have had in the store, day by day, and the alerts that it would have sent."""
-    from worker.cli import backtest as trying
     from worker.cli import show
+    from worker.console.views import history as trying
     from worker.runtime.load import load_rules, with_rules
 
     ruleset = load_rules(config, folder)
     _known(ruleset, [rule])
-    with trying.store(config, since=moment(since)) as history:
+    with _past(config, since=moment(since)) as history:
         found = trying.backtest(history, with_rules(config, ruleset.only([rule])), rule)
     print_json(found) if as_json else show.backtest(found)
 
@@ -155,13 +169,13 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Show the matches that another set of rules would gain and lose, rule by rule, and the alerts a day."""
-    from worker.cli import backtest as trying
     from worker.cli import show
+    from worker.console.views import history as trying
     from worker.runtime.load import load_rules, with_rules
 
     before, after = (None, old) if new is None else (old, new)
     sets = [with_rules(config, load_rules(config, folder)) for folder in (before, after)]
-    with trying.store(config, since=moment(since)) as history:
+    with _past(config, since=moment(since)) as history:
         found = trying.diff(history, *sets)
     print_json(found) if as_json else show.diff(found)
 
@@ -219,12 +233,12 @@ def stats(
     config: ConfigFile = HERE, *, since: Since = "90d", folder: RulesFolder = None, as_json: Json = False
 ) -> None:
     """Each rule's cost, its matches, and its precision by what analysts said of them."""
-    from worker.cli import backtest as trying
     from worker.cli import show
+    from worker.console.views import history as trying
     from worker.runtime.load import load_rules
 
     ruleset = load_rules(config, folder)
-    with trying.store(config, since=moment(since)) as history:
+    with _past(config, since=moment(since)) as history:
         found = trying.stats(history, ruleset)
     print_json(found) if as_json else show.stats(found)
 

@@ -15,9 +15,9 @@ import structlog
 
 from worker.alerts import PARKED_FOR
 from worker.config import Config
-from worker.console import Console
 from worker.console.answers import Read, Take
 from worker.console.metrics import Measured
+from worker.console.server import Console
 from worker.errors import StoreError
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext

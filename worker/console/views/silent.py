@@ -1,12 +1,14 @@
-"""The rules of today on an article: for `why`, those that stayed silent, and why."""
+"""The rules of today on an article: those that stayed silent, and why."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from worker.analysis import text
-from worker.cli import articles, explained
+from worker.console.views import explained
 from worker.errors import Problem, UserError
-from worker.model import Match
+from worker.model import Cut, CutKind, Match
 from worker.pipeline.context import ActiveConfig
+from worker.rules import RuleSet
 from worker.rules.match import Explanation, Silence, Source, explain_rule, judge
 from worker.rules.query import suggestion
 from worker.store import Tx, entries
@@ -19,6 +21,43 @@ Facts = dict[str, Any]
 _EXPLAINED = 200
 
 
+_CUT = {
+    CutKind.HEAD: "an agency's head",
+    CutKind.CAPTION: "a caption",
+    CutKind.CREDIT: "a credit",
+    CutKind.RELATED: "a link to another article",
+    CutKind.SIGN_OFF: "a sign-off",
+    CutKind.TAIL: "another article behind the sign-off",
+    CutKind.TITLE: "the title, repeated",
+}
+
+
+class Uncut:
+    """An article as it would be with what was cut from it, for rules whose words stand there."""
+
+    def __init__(self, one: StoredArticle, cut: Sequence[Cut], rules: RuleSet, source: Source) -> None:
+        self._article, self._cut, self._rules, self._source = one.article, cut, rules, source
+        self._all: Mapping[str, Match | Silence] | None = None
+
+    def where(self, rule_id: str) -> str:
+        """In what kind of part the words stand with which the rule would match; empty: it would not."""
+        if self._all is None:
+            self._all = self._judged(self._cut) if self._cut else {}
+        if not isinstance(self._all.get(rule_id), Match):
+            return ""
+        kinds = dict.fromkeys(part.kind for part in self._cut)
+        alone = [
+            kind
+            for kind in kinds
+            if isinstance(self._judged([part for part in self._cut if part.kind is kind]).get(rule_id), Match)
+        ]
+        return " and ".join(_CUT[kind] for kind in alone or kinds)
+
+    def _judged(self, parts: Sequence[Cut]) -> Mapping[str, Match | Silence]:
+        body = "\n\n".join([self._article.body, *(part.text for part in parts)])
+        return judge(text.analyse(self._article.title, body, self._article.language), self._rules, self._source)
+
+
 class Now:
     """The verdicts of the live rules on an article's newest text."""
 
@@ -29,7 +68,7 @@ class Now:
         feed = live.feed(entry) if entry else None
         name, tags = (feed.name, feed.tags) if feed else ("", ())
         self._source = Source(feed=name, tags=tags, published=one.article.published, first_seen=one.article.first_seen)
-        self._uncut = articles.Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
+        self._uncut = Uncut(one, stored.cut_of(tx, one.id, one.revision), self._rules, self._source)
 
     def explained(self, rule_id: str) -> Facts:
         """One rule's tree; raises UserError for an id that no rule has."""

@@ -1,19 +1,16 @@
-"""Answers of `veille rules backtest`, `diff` and `stats`: rules run over the stored articles."""
+"""Rules run over the stored articles: what they match, and what would have been sent."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from worker.analysis import text
 from worker.analysis.copies import Fingerprint
-from worker.cli import show
-from worker.cli.options import opened
 from worker.evaluate.replay import Hit, Replayed, replay
 from worker.notify.render import passages
 from worker.pipeline.context import ActiveConfig
@@ -27,12 +24,21 @@ Facts = dict[str, Any]
 _MEASURED = 200
 
 
+Progress = Callable[[str, int], AbstractContextManager[Callable[[str], None]]]
+
+
+def _unseen(_what: str, _steps: int) -> AbstractContextManager[Callable[[str], None]]:
+    return nullcontext(lambda _step: None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """The stored texts since a moment."""
 
     tx: Tx
     since: datetime
+    #: Shows how far it is: what is done, of how many steps.
+    progress: Progress = _unseen
 
     def run(self, live: ActiveConfig) -> Replayed:
         """Other rules over all of them."""
@@ -40,15 +46,8 @@ class Past:
         def originals(article_id: int) -> Sequence[Fingerprint]:
             return history.fingerprints(self.tx, article_id)
 
-        with show.progress("replaying", history.count(self.tx, self.since)) as step:
+        with self.progress("replaying", history.count(self.tx, self.since)) as step:
             return replay(history.texts(self.tx, self.since), live, originals, step)
-
-
-@contextmanager
-def store(config: Path, *, since: datetime) -> Iterator[Past]:
-    """The configuration's store, at one moment of it."""
-    with opened(config) as (_, opened_store), opened_store.read() as tx:
-        yield Past(tx=tx, since=since)
 
 
 def backtest(past: Past, live: ActiveConfig, rule_id: str) -> Facts:
@@ -102,7 +101,7 @@ def stats(past: Past, ruleset: RuleSet) -> Facts:
     ]
     tallies = judgements.tallies(past.tx, past.since)
     known = [rule.id for rule in ruleset.rules]
-    with show.progress("measuring", len(known)) as step:
+    with past.progress("measuring", len(known)) as step:
         costs = {rule_id: _cost(ruleset.only([rule_id]), read, step, rule_id) for rule_id in known}
     rows = {}
     for rule_id in [*known, *sorted(tallies.keys() - set(known))]:

@@ -1,31 +1,13 @@
-"""Answers of `status`, `articles`, `why` and `feeds` as plain objects: `--json` prints them, `show` draws them."""
+"""All that is known of an article: new or copy and why, what matched in which words, what was sent or not and why."""
 
-from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from worker.cli import deliveries as waits
-from worker.cli.stories import place
-from worker.config import Config
+from worker.console.views.articles import article, find, page
+from worker.console.views.stories import place
 from worker.model import times
 from worker.model.times import counted
-from worker.net import urls
-from worker.runtime.clock import LATE_AFTER, age_of, clock
-from worker.store import (
-    Store,
-    Tx,
-    deliveries,
-    judgements,
-    ledger,
-    pages,
-    quarantine,
-    silences,
-    stories,
-    targets,
-    upkeep,
-)
+from worker.store import Store, Tx, judgements, ledger, silences, stories
 from worker.store import articles as stored
-from worker.store import feeds as feed_states
 from worker.store.articles import StoredArticle
 
 if TYPE_CHECKING:
@@ -55,119 +37,6 @@ _HELD = {
     "escalation": "it is sent if nobody acknowledges the story until then",
 }
 
-#: Entries whose pages are counted by feed.
-_PAGES_SHOWN = timedelta(days=7)
-
-
-def feeds(conf: Config, store: Store | None) -> list[Facts]:
-    """The configured feeds, in the configuration's order, with their state where they were polled."""
-    states, of_pages = {}, {}
-    if store is not None:
-        with store.read() as tx:
-            states = {state.key: state for state in feed_states.statuses(tx)}
-            of_pages = pages.counts(tx, clock() - _PAGES_SHOWN)
-    rows = []
-    for feed in conf.feeds:
-        state = states.get(feed.id)
-        rows.append(
-            {
-                "name": feed.name,
-                "url": urls.masked(feed.id),
-                "language": feed.language,
-                "entries": state.entries if state else 0,
-                "last_polled": state.last_polled if state else None,
-                "last_success": state.last_success if state else None,
-                "result": state.last_result if state else "",
-                "detail": state.last_detail if state else "",
-                "failures": state.failures if state else 0,
-                "due": state.due if state else None,
-                "not_before": state.not_before if state else None,
-                "every": int(feed.every.total_seconds()),
-                "interval": max(int(feed.every.total_seconds()), state.rhythm.interval if state else 0),
-                "interval_why": state.rhythm.why if state else "",
-                "asked_whole": state.lies if state else False,
-                "gap": state.gap if state else None,
-                "pages": of_pages.get(feed.id, {}),
-            }
-        )
-    return rows
-
-
-def status(conf: Config, store: Store) -> Facts:
-    """The worker, the feeds, the store's counts, and every delivery that is not sent."""
-    now = clock()
-    with store.read() as tx:
-        beat = upkeep.heartbeat(tx)
-        found = {
-            "worker": None
-            if beat is None
-            else {
-                "alive": age_of(beat, now) < LATE_AFTER,
-                "host": beat.host,
-                "pid": beat.pid,
-                "started": beat.started,
-                "tick": beat.tick,
-            },
-            "rules": None if (in_force := upkeep.in_force(tx)) is None else _rules(in_force),
-            "entries": upkeep.entry_counts(tx),
-            "articles": upkeep.article_counts(tx),
-            "stories": stories.counts(tx),
-            "deliveries": deliveries.counts(tx),
-            "parked_targets": targets.parked(tx),
-            "held_targets": [
-                {"target": held.id, "failures": held.failures, "failing_since": held.failing_since, "until": held.until}
-                for held in targets.held(tx, now)
-                if not held.parked
-            ],
-            "quarantine": [
-                {"entry": q.id, "feed": urls.masked(q.feed), "title": q.title, "error": q.error}
-                for q in quarantine.put_aside(tx, limit=50)
-            ],
-            "unsent": waits.waiting(tx, deliveries.unsent(tx, limit=50), now),
-            "ledger": list(ledger.audit(tx)),
-            "conditions": [{"kind": str(one.kind), "words": one.words, "since": one.since} for one in upkeep.on(tx)],
-        }
-    return found | {"feeds": feeds(conf, store)}
-
-
-def _rules(in_force: upkeep.InForce) -> Facts:
-    """The rules that the worker goes by, and why those of the files are not, where that is so."""
-    return {
-        "count": in_force.rules,
-        "hash": in_force.hash,
-        "since": in_force.since,
-        "read": in_force.read,
-        "ok": not in_force.problems,
-        "problems": [asdict(problem) for problem in in_force.problems],
-    }
-
-
-def article(one: StoredArticle) -> Facts:
-    """An article's line in a list."""
-    return {
-        "id": one.id,
-        "origin": str(one.origin),
-        "name": one.name,
-        "title": one.article.title,
-        "source": one.article.source,
-        "language": one.article.language,
-        "published": times.known(one.article.published, one.precision),
-        "first_seen": one.article.first_seen,
-        "link": one.article.link,
-        "novelty": one.novelty,
-        "duplicate_of": one.of_id,
-        "score": round(one.score, 4),
-        "why": one.why,
-        "revision": one.revision,
-    }
-
-
-def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
-    """The articles that a number, a name, an address or words of a title ask for, the likeliest first."""
-    is_number = asked.isdecimal() and len(asked) < 10 and not asked.startswith("0")  # 001 is a name of the archive
-    one = stored.get(tx, int(asked)) if is_number else None
-    return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
-
 
 def why(live: "ActiveConfig | None", store: Store, asked: str, rule_id: str = "", target_id: str = "") -> Facts | None:
     """All that is known of one article; None if there is none. With `rule_id`, that rule's whole tree too.
@@ -175,8 +44,7 @@ def why(live: "ActiveConfig | None", store: Store, asked: str, rule_id: str = ""
     Without `live`, as the rules cannot be read: what the store knows.
     """
     # Here, as what rules need takes long to load, and lists do without it.
-    from worker.cli import articles as texts
-    from worker.cli.silent import Now
+    from worker.console.views.silent import Now
 
     with store.read() as tx:
         fitting = find(tx, asked)
@@ -189,7 +57,7 @@ def why(live: "ActiveConfig | None", store: Store, asked: str, rule_id: str = ""
             "others": [{"id": other.id, "title": other.article.title} for other in others],
             "revisions": list(stored.revisions(tx, one.id)),
             "changes": _changes(tx, one),
-            "page": texts.page(tx, one.id),
+            "page": page(tx, one.id),
             "story": place(tx, one.id),
             "matches": matches,
             "acknowledged": _acknowledged(tx, one.id),
