@@ -14,8 +14,7 @@ import pytest
 from desk import Desk, feed
 from prometheus_client.parser import text_string_to_metric_families
 
-from worker import console
-from worker.console import connections
+from worker.console import connections, server
 from worker.console.metrics import Measured, exposition
 from worker.console.server import Console, application
 from worker.errors import StoreBusyError, VeilleError
@@ -76,7 +75,7 @@ async def test_c12_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks gets an answer, and it is no."""
     import threading
 
-    monkeypatch.setattr(console, "_SECONDS", 0.1)
+    monkeypatch.setattr(server, "_SECONDS", 0.1)
     free = threading.Event()
     answer = await get(lambda: free.wait(10))
     free.set()
@@ -317,7 +316,7 @@ async def test_c06_stop_with_an_open_request(monkeypatch: pytest.MonkeyPatch) ->
     """A request whose answer hangs is cut off; without a limit it would hold up the end for as long."""
     import threading
 
-    monkeypatch.setattr(console, "_SECONDS", 60)
+    monkeypatch.setattr(server, "_SECONDS", 60)
     asked, free = threading.Event(), threading.Event()
 
     def hang() -> bool:

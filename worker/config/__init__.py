@@ -70,6 +70,9 @@ class Config:
     listen: tuple[str, int] | None = None
     #: Where people reach the console, without a final slash, or empty.
     public_url: str = ""
+    #: A header in which one of these proxies (networks) names the person it has signed in; empty: none does.
+    user_header: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     #: Requested at every good tick, so that its absence raises an alarm elsewhere.
     heartbeat_url: Secret | None = None
     retention: Retention = Retention()
@@ -281,6 +284,8 @@ def _build(builder: "Builder", path: Path) -> Config:
         operators=operators,
         listen=fields.host_port(http.listen) if http.listen else None,
         public_url=http.public_url,
+        user_header=http.user_header,
+        trusted_proxies=http.trusted_proxies,
         heartbeat_url=Secret(heartbeat) if heartbeat else None,
         retention=Retention(**dict(kept)),
         user_agent_contact=network.contact,

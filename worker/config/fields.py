@@ -358,6 +358,21 @@ def allowed(text: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def network(text: str) -> str:
+    """A network (`10.0.0.0/8`, `fd00::/8`) or one address, in its canonical form."""
+    try:
+        return str(ipaddress.ip_network(plain(text)))
+    except ValueError as e:
+        raise Wrong("is no network", "write a network (10.1.0.0/16, fd00::/8) or an address") from e
+
+
+def header_name(text: str) -> str:
+    """The name of an HTTP header (RFC 9110 5.1); empty: none."""
+    if text and not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):
+        raise Wrong("is no name of a header", 'for example "X-Forwarded-User"')
+    return text
+
+
 def listen(text: str) -> str:
     """Checks a `host:port` to listen on; `host_port` takes it apart."""
     host_port(text, 'for example "127.0.0.1:8080", or "0.0.0.0:8080" inside a container')

@@ -182,6 +182,8 @@ class OperatorsTable(Table):
 class HttpTable(Table):
     listen: Annotated[str, AfterValidator(fields.listen)] | None = None
     public_url: Annotated[str, AfterValidator(fields.public_url)] = ""
+    user_header: Annotated[str, AfterValidator(fields.header_name)] = ""
+    trusted_proxies: Items[Annotated[str, AfterValidator(fields.network)]] = ()
 
 
 class WatchTable(Table):

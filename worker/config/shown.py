@@ -32,6 +32,8 @@ PLAIN = frozenset(
         "templates",
         "timezone",
         "to",
+        "trusted_proxies",
+        "user_header",
     },
 )
 

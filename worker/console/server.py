@@ -13,16 +13,23 @@ from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from worker.console import pages
 from worker.console.answers import Read, Take, routes
 from worker.console.connections import Bounded, Hosts, most
+from worker.console.desk import Desk
 from worker.console.metrics import CONTENT_TYPE, Measured, exposition
 from worker.errors import StoreError, VeilleError
 
+#: Pages load nothing but files of ours, and nothing stands in them that could run.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -37,11 +44,12 @@ def application(
     unready: Callable[[], str] = lambda: "",
     answering: Sequence[Route] = (),
     hosts: Callable[[], Sequence[str]] = tuple,
+    shown: Sequence[BaseRoute] = (),
 ) -> ASGIApp:
     """The endpoint's pages; all are asked at every request, in a thread, and may raise StoreError.
 
     `unready` says why the worker is not ready, or nothing; `hosts`: names that it answers to, besides those that no
-    stranger can register.
+    stranger can register; `shown`: the console's pages.
     """
 
     async def healthz(_request: Request) -> JSONResponse:
@@ -68,7 +76,7 @@ def application(
             return Response("the store does not answer\n", status_code=503, media_type="text/plain")
         return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
 
-    pages = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics), *answering]
+    pages = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics), *answering, *shown]
     return _Headers(Hosts(Starlette(routes=pages), hosts))
 
 
@@ -81,7 +89,9 @@ class _Headers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sent(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._inner(scope, receive, sent)
@@ -101,6 +111,7 @@ class Console:
         unready: Callable[[], str] = lambda: "",
         answering: tuple[Read, Take] | None = None,
         public_url: Callable[[], str] = str,
+        desk: Desk | None = None,
     ) -> None:
         host, port = listen
 
@@ -116,7 +127,14 @@ class Console:
             raise VeilleError(f"[http] listen: {host}:{port} cannot be had: {words}") from e
         self._server = _Server(
             uvicorn.Config(
-                application(healthy, measured, unready, routes(*answering) if answering else (), hosts),
+                application(
+                    healthy,
+                    measured,
+                    unready,
+                    routes(*answering) if answering else (),
+                    hosts,
+                    pages.routes(desk) if desk else (),
+                ),
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -16,13 +16,14 @@ import structlog
 from worker.alerts import PARKED_FOR
 from worker.config import Config
 from worker.console.answers import Read, Take
+from worker.console.desk import Desk
 from worker.console.metrics import Measured
 from worker.console.server import Console
 from worker.errors import StoreError
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, tell, words
-from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, boot, elapsed
+from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, age_of, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
 from worker.runtime.firstpass import announce
 from worker.runtime.reload import Reloads
@@ -102,7 +103,7 @@ class Worker:
         Raises VeilleError if the console's address cannot be had.
         """
         listen = self._context.live.config.listen
-        console = self._console(listen) if listen else None
+        console = self._console(listen, again) if listen else None
         engine = self._engine
         if console is not None:
             self._spawn(console.serve())
@@ -138,8 +139,20 @@ class Worker:
                 await asyncio.wait_for(self._context.in_thread(self._release), timeout=1.5)
         _log.info("stopped")
 
-    def _console(self, listen: tuple[str, int]) -> Console:
-        answering = self._answering()
+    def _console(self, listen: tuple[str, int], again: asyncio.Event) -> Console:
+        answering, context, loop = self._answering(), self._context, asyncio.get_running_loop()
+
+        def reload() -> None:
+            loop.call_soon_threadsafe(again.set)
+
+        desk = Desk(
+            store=context.store,
+            live=lambda: context.live,
+            clock=context.clock,
+            path=self._path,
+            is_alive=lambda beat: age_of(beat, context.clock()) < LATE_AFTER,
+            reload=reload,
+        )
         return Console(
             listen,
             self._is_alive,
@@ -147,6 +160,7 @@ class Worker:
             self._unready,
             answering,
             lambda: self._context.live.config.public_url,
+            desk,
         )
 
     def _answering(self) -> tuple[Read, Take]:

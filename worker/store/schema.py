@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from worker.analysis.stories import SCHEME
 from worker.store import search, tables
 
-VERSION = "0025"
+VERSION = "0026"
 
 #: As Alembic makes it.
 _VERSION_TABLE = sa.Table(

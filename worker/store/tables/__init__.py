@@ -37,6 +37,15 @@ from worker.store.tables.feeds import (
     RawRow,
     SeenRow,
 )
+from worker.store.tables.people import (
+    ApiTokenRow,
+    AuditRow,
+    HandOverRow,
+    NoteRow,
+    PersonRow,
+    SessionRow,
+    VisitRow,
+)
 from worker.store.tables.worker import (
     ConditionRow,
     HeartbeatRow,
@@ -46,8 +55,10 @@ from worker.store.tables.worker import (
 
 __all__ = [
     "ACKNOWLEDGEMENT",
+    "API_TOKEN",
     "ARTICLE",
     "ATTEMPT",
+    "AUDIT",
     "BAND",
     "CONDITION",
     "DELIVERY",
@@ -55,19 +66,23 @@ __all__ = [
     "ENTRY",
     "FEED",
     "FINGERPRINT",
+    "HAND_OVER",
     "HEARTBEAT",
     "IN_FORCE",
     "JUDGEMENT",
     "LINE",
     "MATCH",
+    "NOTE",
     "NOTICE",
     "OBLIGATION",
     "PAGE_SEEN",
+    "PERSON",
     "RAW",
     "REVISION",
     "SCHEME",
     "SECRET",
     "SEEN",
+    "SESSION",
     "SILENCE",
     "STORY",
     "STORY_APART",
@@ -76,10 +91,13 @@ __all__ = [
     "STORY_KEY",
     "TARGET",
     "TERM",
+    "VISIT",
     "WAVE",
     "AcknowledgementRow",
+    "ApiTokenRow",
     "ArticleRow",
     "AttemptRow",
+    "AuditRow",
     "BandRow",
     "ConditionRow",
     "DeliveryRow",
@@ -87,18 +105,22 @@ __all__ = [
     "EntryRow",
     "FeedRow",
     "FingerprintRow",
+    "HandOverRow",
     "HeartbeatRow",
     "InForceRow",
     "JudgementRow",
     "LineRow",
     "MatchRow",
+    "NoteRow",
     "ObligationRow",
     "PageSeenRow",
+    "PersonRow",
     "RawRow",
     "RevisionRow",
     "SchemeRow",
     "SecretRow",
     "SeenRow",
+    "SessionRow",
     "SilenceRow",
     "StoryApartRow",
     "StoryArticleRow",
@@ -107,6 +129,7 @@ __all__ = [
     "StoryRow",
     "TargetRow",
     "TermRow",
+    "VisitRow",
     "WaveRow",
 ]
 
@@ -116,8 +139,10 @@ def _table(row: type[SQLModel]) -> sa.Table:
 
 
 ACKNOWLEDGEMENT = _table(AcknowledgementRow)
+API_TOKEN = _table(ApiTokenRow)
 ARTICLE = _table(ArticleRow)
 ATTEMPT = _table(AttemptRow)
+AUDIT = _table(AuditRow)
 BAND = _table(BandRow)
 CONDITION = _table(ConditionRow)
 DELIVERY = _table(DeliveryRow)
@@ -125,24 +150,29 @@ DOCUMENT = _table(DocumentRow)
 ENTRY = _table(EntryRow)
 FEED = _table(FeedRow)
 FINGERPRINT = _table(FingerprintRow)
+HAND_OVER = _table(HandOverRow)
 HEARTBEAT = _table(HeartbeatRow)
 IN_FORCE = _table(InForceRow)
 JUDGEMENT = _table(JudgementRow)
 LINE = _table(LineRow)
 MATCH = _table(MatchRow)
+NOTE = _table(NoteRow)
 OBLIGATION = _table(ObligationRow)
 PAGE_SEEN = _table(PageSeenRow)
+PERSON = _table(PersonRow)
 RAW = _table(RawRow)
 REVISION = _table(RevisionRow)
 SCHEME = _table(SchemeRow)
 SECRET = _table(SecretRow)
 SEEN = _table(SeenRow)
+SESSION = _table(SessionRow)
 SILENCE = _table(SilenceRow)
+STORY = _table(StoryRow)
 STORY_APART = _table(StoryApartRow)
 STORY_ARTICLE = _table(StoryArticleRow)
 STORY_HAND = _table(StoryHandRow)
 STORY_KEY = _table(StoryKeyRow)
-STORY = _table(StoryRow)
 TARGET = _table(TargetRow)
 TERM = _table(TermRow)
+VISIT = _table(VisitRow)
 WAVE = _table(WaveRow)

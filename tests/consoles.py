@@ -1,0 +1,106 @@
+"""The console's pages as a test asks for them: in this process, without a port; and in a browser, from a worker that runs.
+
+pages = Pages(site)
+pages.get("/").find("h1")
+"""
+
+import asyncio
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from lxml import html
+from rig import Site
+
+from worker.console.desk import Desk
+from worker.console.pages import routes
+from worker.console.server import application
+from worker.runtime.load import load
+from worker.store import open_store
+
+CHROMIUM = shutil.which("chromium")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+#: Alone on its own profile, quiet on the network.
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+LOOPBACK = '[http]\nlisten = "127.0.0.1:8080"\n'
+
+
+class Pages:
+    """The pages over a site's store, asked as a browser on this machine asks."""
+
+    def __init__(self, site: Site, *, now: datetime | None = None, base: str = "http://127.0.0.1:8080") -> None:
+        self.live = load(site.config)
+        self.store = open_store(self.live.config.store_url, create=False)
+        self.now = now
+        self.reloads = 0
+        self.desk = Desk(
+            store=self.store,
+            live=lambda: self.live,
+            clock=lambda: self.now or datetime.now(UTC),
+            path=site.config,
+            is_alive=lambda _beat: True,
+            reload=self._reload,
+        )
+        self._app = application(lambda: True, _unmeasured, shown=routes(self.desk))
+        self.base = base
+        #: The cookies that the browser keeps.
+        self.cookies = httpx.Cookies()
+
+    def _reload(self) -> None:
+        self.reloads += 1
+
+    def ask(self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str) -> httpx.Response:
+        """The answer to any request; redirects are not followed."""
+
+        async def asked() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app, client=("127.0.0.1", 50_000))
+            async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
+                answer = await client.request(method, path, data=form, headers={"Accept-Language": "en", **headers})
+                self.cookies.update(client.cookies)
+                return answer
+
+        return asyncio.run(asked())
+
+    def get(self, path: str, code: int = 200, **headers: str) -> html.HtmlElement:
+        """The page at a path."""
+        answer = self.ask("GET", path, **headers)
+        assert answer.status_code == code, f"{path}: {answer.status_code}\n{answer.text}"
+        return html.document_fromstring(answer.text)
+
+    def post(self, path: str, form: Mapping[str, str], code: int = 303, **headers: str) -> str:
+        """Where the answer to a form leads; its text, where it leads nowhere."""
+        answer = self.ask("POST", path, form, Origin=self.base, **headers)
+        assert answer.status_code == code, f"{path}: {answer.status_code}\n{answer.text}"
+        return answer.headers.get("location", answer.text)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.store.close()
+
+
+def _unmeasured() -> object:
+    raise AssertionError("nobody asks for metrics here")
+
+
+def text(element: html.HtmlElement) -> str:
+    """An element's text, its spaces single."""
+    return " ".join(element.text_content().split())
+
+
+@contextmanager
+def sampled(folder: Path, **site: str) -> Iterator[Pages]:
+    """The pages over a store that one pass has filled with the sample feed."""
+    made = Site(folder, feeds=("veille:sample",), more=LOOPBACK + site.pop("more", ""), **site)
+    made.poll()
+    pages = Pages(made)
+    try:
+        yield pages
+    finally:
+        pages.close()

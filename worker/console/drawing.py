@@ -1,0 +1,141 @@
+"""Drawing: templates, with the words of the reader's language, times in their zone, and marked passages."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_decimal
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from worker.console.charts import bars, sparkline
+
+if TYPE_CHECKING:
+    from worker.console.asking import Ask
+
+LANGUAGES = ("fr", "en")
+_FOLDER = Path(__file__).parent
+
+
+class Words:
+    """A language's words, by section and key; of something counted, by one and many: `words.today.alerts(3)`."""
+
+    def __init__(self, found: Mapping[str, Any], place: str) -> None:
+        self._found, self._place = found, place
+
+    def __getattr__(self, name: str) -> "Words | str":
+        try:
+            return _read(self._found[name], f"{self._place}.{name}")
+        except KeyError:
+            raise AttributeError(f"no words for {self._place}.{name}") from None
+
+    def __getitem__(self, name: str) -> "Words | str":
+        """The words of a key that is known only when the page is drawn; the key itself where there are none."""
+        return _read(self._found.get(name, name), f"{self._place}.{name}")
+
+    def __call__(self, count: int, **more: object) -> str:
+        """The words for so many: `one` (in French for none too), else `many`; `{count}` is filled in."""
+        is_one = count in (0, 1) if self._place.startswith("fr") else count == 1
+        chosen: str = self._found["one" if is_one else "many"]
+        return chosen.format(count=format_decimal(count, locale=self._place[:2]), **more)
+
+
+def _read(found: Any, place: str) -> "Words | str":
+    return Words(found, place) if isinstance(found, Mapping) else str(found)
+
+
+@cache
+def words(language: str) -> Words:
+    """The words of a language, from `words/`."""
+    path = _FOLDER / "words" / f"{language}.toml"
+    return Words(tomllib.loads(path.read_text(encoding="utf-8")), language)
+
+
+def draw(template: str, ask: "Ask", facts: Mapping[str, Any]) -> str:
+    """A page as HTML."""
+    return _environment().get_template(template).render(ask=ask, words=words(ask.language), **facts)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("worker.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {"moment": _moment, "day": _day, "clock": _clock, "number": _number, "ago": _ago}
+    made.globals |= {"marked": marked, "sparkline": sparkline, "bars": bars}
+    return made
+
+
+def _of(context: Context) -> "Ask":
+    ask: Ask = context["ask"]
+    return ask
+
+
+@pass_context
+def _moment(context: Context, at: datetime | None) -> Markup:
+    """A moment as `<time>`: the hour today, the day and the hour of this year, else the date."""
+    if at is None:
+        return Markup("")
+    ask = _of(context)
+    there, today = at.astimezone(ask.zone), ask.now.astimezone(ask.zone)
+    if there.date() == today.date():
+        said = format_time(there, "HH:mm", locale=ask.language)
+    elif there.year == today.year:
+        said = format_datetime(there, "d MMM HH:mm", locale=ask.language)
+    else:
+        said = format_datetime(there, "d MMM y", locale=ask.language)
+    whole = format_datetime(there, "EEEE d MMMM y HH:mm zzz", locale=ask.language)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(there.isoformat(timespec="minutes"), whole, said)
+
+
+@pass_context
+def _day(context: Context, at: datetime) -> str:
+    """A day with its name: `lundi 30 novembre`."""
+    ask = _of(context)
+    return format_date(at.astimezone(ask.zone), "EEEE d MMMM y", locale=ask.language)
+
+
+@pass_context
+def _clock(context: Context, at: datetime) -> str:
+    """The hour of a moment: `14:05`."""
+    ask = _of(context)
+    return format_time(at.astimezone(ask.zone), "HH:mm", locale=ask.language)
+
+
+@pass_context
+def _number(context: Context, value: float) -> str:
+    """A number as the language groups its digits."""
+    return format_decimal(value, locale=_of(context).language)
+
+
+@pass_context
+def _ago(context: Context, at: datetime | None) -> str:
+    """The time since a moment, or until it, in its greatest unit."""
+    if at is None:
+        return ""
+    from babel.dates import format_timedelta
+
+    ask = _of(context)
+    passed: timedelta = at - ask.now
+    return format_timedelta(passed, add_direction=True, locale=ask.language)
+
+
+def marked(text: str, marks: Iterable[Sequence[int]]) -> Markup:
+    """A text with its marks [start, end) as `<mark>`; marks that overlap are one."""
+    done, parts = 0, []
+    for first, last in sorted((int(mark[0]), int(mark[1])) for mark in marks):
+        start, end = max(first, done), max(last, done)
+        if end > start:
+            parts.append(Markup("{}<mark>{}</mark>").format(text[done:start], text[start:end]))
+            done = end
+    return Markup("").join([*parts, Markup("{}").format(text[done:])])

@@ -1,0 +1,50 @@
+"""The pages of the console: a module for each, its template of the same name, its words under the same section."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from worker.console.desk import Desk
+from worker.console.drawing import LANGUAGES
+from worker.console.pages import today
+
+_STATIC = Path(__file__).parent.parent / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+#: Seconds for which a browser keeps a chosen language: a year.
+_KEPT = 31_536_000
+
+
+def routes(desk: Desk) -> list[Route]:
+    """All pages, and the files that they load."""
+    return [*today.routes(desk), *_common()]
+
+
+def _common() -> Iterator[Route]:
+    yield Route("/language", _language)
+    files = {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
+
+    async def static(request: Request) -> Response:
+        """A file of ours: only names that were there at the start are known, so that no path leads elsewhere."""
+        name = request.path_params["name"]
+        if (found := files.get(name)) is None:
+            return Response(status_code=404)
+        tag = f'"{sha256(found).hexdigest()[:16]}"'
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(found, media_type=_TYPES[Path(name).suffix], headers=headers)
+
+    yield Route("/static/{name}", static)
+
+
+async def _language(request: Request) -> Response:
+    """The first page, in the language that is asked for from now on."""
+    chosen = request.query_params.get("to", "")
+    answer = RedirectResponse("/", status_code=303)
+    if chosen in LANGUAGES:
+        answer.set_cookie("language", chosen, max_age=_KEPT, httponly=True, samesite="lax")
+    return answer
