@@ -1,4 +1,5 @@
-"""The console's pages as a test asks for them: in this process, without a port; and in a browser, from a worker that runs.
+"""The console as a test asks for it: its pages in this process, without a port; or from a worker that runs.
+
 
 pages = Pages(site)
 pages.get("/").find("h1")
