@@ -36,6 +36,11 @@ FROM_THE_STORE = {
     ("feeds", "list"): ((), 0),
     ("rules", "label"): (("1", "visit", "noise"), 0),
     ("rules", "stats"): ((), 0),
+    ("users", "list"): ((), 0),
+    ("users", "role"): (("nobody", "reader"), 1),
+    ("users", "remove"): (("nobody",), 1),
+    ("token", "list"): ((), 0),
+    ("token", "remove"): (("9",), 1),
     ("backup",): (("copy.db",), 0),
     ("restore",): (("nosuch.db",), 78),
 }
@@ -63,6 +68,8 @@ FROM_ALL = {
     ("stories", "move"): ("1", "2"),
     ("stories", "merge"): ("1", "2"),
     ("feeds", "export"): (),
+    ("users", "add"): ("bo", "--without-password"),
+    ("token", "add"): ("grafana",),
 }
 #: Look at the configuration themselves, or at the worker alone, or change its text.
 OF_THEIR_OWN = {("doctor",), ("health",), ("feeds", "add"), ("feeds", "import")}

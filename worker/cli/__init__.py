@@ -20,6 +20,7 @@ from worker.cli import (
     deliveries,
     evaluating,
     operating,
+    people,
     previewing,
     quarantine,
     replaying,
@@ -55,6 +56,7 @@ _PANELS = {
     ),
     "Rules": ("rules", "eval", "replay"),
     "Configuration": ("check", "feeds", "send-test"),
+    "People and programs": ("users", "token"),
     "The worker and its store": (*("run", "poll", "health", "doctor", "quarantine", "import", "backup", "restore"),),
 }
 
@@ -94,6 +96,8 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(stories.app, name="stories")
+app.add_typer(people.users, name="users")
+app.add_typer(people.tokens, name="token")
 app.command(name="preview")(previewing.preview)
 app.command(name="show")(previewing.show)
 app.registered_commands += articles.app.registered_commands + answers.app.registered_commands

@@ -5,6 +5,7 @@ sign-in, or by a header that a trusted proxy sets; a program by its token.
 """
 
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,12 @@ from worker.store.people import Role, Scope
 #: How long a sign-in lasts.
 SIGNED_IN_FOR = timedelta(days=14)
 COOKIE = "veille"
+#: A person's name: one line, which no token's name (`token:...`) can be.
+NAME = re.compile(r"\w[\w .@+'’-]{0,63}")
+#: By these a proxy says that it passes a request on.
+_PASSED_ON = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+#: A token's use is written down at most so often.
+_USED_EVERY = timedelta(hours=1)
 #: Where a change comes from, as browsers say it (W3C Fetch Metadata): a page of ours, or the person themselves.
 _OURS = frozenset({"same-origin", "none"})
 
@@ -68,20 +75,53 @@ def caller(request: Request, desk: Desk) -> Caller | None:
             person = people.signed_in(tx, digest(token), desk.clock())
         if person is not None:
             return Caller(name=person.name, role=person.role, signed_in=True)
-    return ANYBODY if desk.is_open else None
+    # Through a proxy on this machine others come too.
+    is_direct = not any(name in request.headers for name in _PASSED_ON)
+    return ANYBODY if desk.is_open and is_direct else None
+
+
+def bearer(request: Request, desk: Desk) -> Caller | None:
+    """The program whose token a request bears (RFC 6750); None: it is none of ours, or over. May raise StoreError."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not secret.strip():
+        return None
+    now = desk.clock()
+    with desk.store.read() as tx:
+        found = people.token(tx, digest(secret.strip()), now)
+    if found is None:
+        return None
+    if found.used is None or now - found.used >= _USED_EVERY:
+        with desk.store.write() as tx:
+            people.use_token(tx, found.id, now)
+    role = Role.READER if found.scopes <= {Scope.READ} else Role.EDITOR
+    return Caller(name=f"token:{found.name}", role=role, scopes=found.scopes)
+
+
+def address(request: Request, desk: Desk) -> str:
+    """The address that a request comes from: through trusted proxies, the last one that is none of them."""
+    config = desk.live().config
+    found = request.client.host if request.client else ""
+    passed_on = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+    while _is_proxy(found, config) and passed_on and (before := passed_on.pop().strip()):
+        found = before
+    return found[:100]
+
+
+def _is_proxy(host: str, config: Config) -> bool:
+    try:
+        there = ip_address(host)
+    except ValueError:
+        return False
+    return any(there in ip_network(network) for network in config.trusted_proxies)
 
 
 def _named_by_proxy(request: Request, config: Config) -> str:
-    """The name that a trusted proxy gives; from anybody else the header counts for nothing."""
-    if not config.user_header or request.client is None:
+    """The name that a trusted proxy gives; from anybody else the header counts for nothing, nor does it twice."""
+    if not config.user_header or request.client is None or not _is_proxy(request.client.host, config):
         return ""
-    try:
-        address = ip_address(request.client.host)
-    except ValueError:
-        return ""
-    if not any(address in ip_network(network) for network in config.trusted_proxies):
-        return ""
-    return request.headers.get(config.user_header, "").strip()[:100]
+    named = request.headers.getlist(config.user_header)
+    name = named[0].strip() if len(named) == 1 else ""
+    return name if NAME.fullmatch(name) else ""
 
 
 def is_ours(request: Request) -> bool:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from worker.console.access import Caller, caller, is_ours
+from worker.console.access import COOKIE, Caller, address, caller, is_ours
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES, draw
 from worker.errors import StoreError
@@ -38,6 +38,10 @@ class Ask:
     caller: Caller
     #: Of the address, as it was asked.
     here: str
+    #: The address that they ask from.
+    host: str
+    #: The token of their sign-in, whether it holds or not; empty: there is none.
+    session: str
     path: Mapping[str, Any]
     query: QueryParams
     #: The fields of a form; empty for a GET.
@@ -119,6 +123,8 @@ def _nobody(desk: Desk, request: Request) -> Ask:
         desk=desk,
         caller=Caller(name="", role=Role.READER),
         here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        host=address(request, desk),
+        session=request.cookies.get(COOKIE, ""),
         path=request.path_params,
         query=request.query_params,
         language=language_of(request),

@@ -30,7 +30,8 @@ class Desk:
     def is_open(self) -> bool:
         """True where nobody has to sign in: only this machine reaches the port, and no proxy leads others to it."""
         config = self.live().config
-        return config.listen is not None and _is_loopback(config.listen[0]) and not config.public_url
+        only_here = config.listen is not None and _is_loopback(config.listen[0])
+        return only_here and not config.public_url and not config.user_header
 
 
 def _is_loopback(host: str) -> bool:

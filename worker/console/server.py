@@ -138,6 +138,8 @@ class Console:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # By X-Forwarded-For anybody could give the address of a trusted proxy as their own.
+                proxy_headers=False,
                 lifespan="off",
                 http=Bounded,
                 # asyncio accepts so many at once before any of them is counted.

@@ -64,9 +64,29 @@ def everybody(tx: Tx) -> tuple[Person, ...]:
     return tuple(_person(row) for row in tx.execute(sa.select(PERSON).order_by(PERSON.c.name)))
 
 
+def is_anybody(tx: Tx) -> bool:
+    """True as soon as there is one person who may sign in."""
+    return tx.execute(sa.select(PERSON.c.name).limit(1)).first() is not None
+
+
+def admins(tx: Tx) -> int:
+    """Counts the people who may manage people."""
+    query = sa.select(sa.func.count()).select_from(PERSON).where(PERSON.c.role == Role.ADMIN)
+    return int(tx.execute(query).scalar_one())
+
+
+def set_role(tx: Tx, name: str, role: Role) -> bool:
+    """Give a person another role, which holds from their next request on; False: there is none of that name."""
+    return bool(tx.execute(sa.update(PERSON).where(PERSON.c.name == name).values(role=role)).rowcount)
+
+
 def remove(tx: Tx, name: str) -> bool:
-    """Take a person's access away, open sign-ins included; what they wrote stays. False: there is none of that name."""
+    """Take a person's access away, with their sign-ins and the tokens that they made; what they wrote stays.
+
+    False: there is none of that name.
+    """
     tx.execute(sa.delete(SESSION).where(SESSION.c.person == name))
+    tx.execute(sa.delete(API_TOKEN).where(API_TOKEN.c.author == name))
     return bool(tx.execute(sa.delete(PERSON).where(PERSON.c.name == name)).rowcount)
 
 

@@ -1,0 +1,108 @@
+"""People, the tokens of programs, and the audit of changes: for admins."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from worker.console.access import NAME, digest, new_token
+from worker.console.asking import Ask, page
+from worker.console.desk import Desk
+from worker.store import Tx, people
+from worker.store.people import Change, Role, Scope
+
+#: Changes on a page.
+_SHOWN = 50
+#: Days for which a new token may last; 0: until it is withdrawn.
+_LASTING = (30, 90, 365, 0)
+
+
+def routes(desk: Desk) -> list[Route]:
+    """`/people` and what lies below it."""
+    return [
+        page(desk, "/people", _people, role=Role.ADMIN),
+        page(desk, "/people/role", _role, methods=["POST"], role=Role.ADMIN),
+        page(desk, "/people/remove", _remove, methods=["POST"], role=Role.ADMIN),
+        page(desk, "/people/tokens/add", _add_token, methods=["POST"], role=Role.ADMIN),
+        page(desk, "/people/tokens/remove", _remove_token, methods=["POST"], role=Role.ADMIN),
+    ]
+
+
+def _people(ask: Ask, problem: str = "", secret: str = "") -> Response:
+    """The whole page; `secret`: a token that was just made, which is shown this once."""
+    before = ask.number("before") or None
+    with ask.desk.store.read() as tx:
+        changes = people.changes(tx, limit=_SHOWN + 1, before=before)
+        return ask.page(
+            "people.html",
+            status=409 if problem else 200,
+            problem=problem,
+            secret=secret,
+            everybody=people.everybody(tx),
+            tokens=people.tokens(tx),
+            roles=list(Role),
+            scopes=list(Scope),
+            lasting=_LASTING,
+            changes=changes[:_SHOWN],
+            more=changes[_SHOWN - 1].id if len(changes) > _SHOWN else None,
+        )
+
+
+def _role(ask: Ask) -> Response:
+    name, given = ask.form.get("name", ""), ask.form.get("role", "")
+    with ask.desk.store.write() as tx:
+        person = people.get(tx, name)
+        if person is None or given not in set(Role):
+            return ask.missing()
+        role = Role(given)
+        stays = role is Role.ADMIN or not _is_last_admin(tx, name)
+        if stays and role is not person.role:
+            people.set_role(tx, name, role)
+            _audit(tx, ask, "role changed", f"person {name}", f"{person.role} → {role}")
+    return ask.to("/people", "role_changed") if stays else _people(ask, "last_admin")
+
+
+def _remove(ask: Ask) -> Response:
+    name = ask.form.get("name", "")
+    with ask.desk.store.write() as tx:
+        if people.get(tx, name) is None:
+            return ask.missing()
+        stays = not _is_last_admin(tx, name)
+        if stays:
+            people.remove(tx, name)
+            _audit(tx, ask, "person removed", f"person {name}")
+    return ask.to("/people", "person_removed") if stays else _people(ask, "last_admin")
+
+
+def _is_last_admin(tx: Tx, name: str) -> bool:
+    person = people.get(tx, name)
+    return person is not None and person.role is Role.ADMIN and people.admins(tx) == 1
+
+
+def _add_token(ask: Ask) -> Response:
+    name, days = ask.form.get("name", "").strip(), ask.number("days", -1)
+    scopes = set(ask.form.getlist("scope"))
+    if not NAME.fullmatch(name) or not scopes or not scopes <= set(Scope) or days not in _LASTING:
+        return _people(ask, "no_token")
+    secret = new_token()
+    until = ask.now + timedelta(days=days) if days else None
+    with ask.desk.store.write() as tx:
+        given = frozenset(map(Scope, scopes))
+        people.add_token(tx, name, digest(secret), given, author=ask.caller.name, now=ask.now, until=until)
+        _audit(tx, ask, "token made", f"token {name}", " ".join(sorted(scopes)))
+    return _people(ask, secret=secret)
+
+
+def _remove_token(ask: Ask) -> Response:
+    number = ask.number("token")
+    with ask.desk.store.write() as tx:
+        found = next((one for one in people.tokens(tx) if one.id == number), None)
+        if found is None:
+            return ask.missing()
+        people.remove_token(tx, number)
+        _audit(tx, ask, "token withdrawn", f"token {found.name}")
+    return ask.to("/people", "token_withdrawn")
+
+
+def _audit(tx: Tx, ask: Ask, action: str, subject: str, detail: str = "") -> None:
+    people.audit(tx, Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=detail))
