@@ -54,6 +54,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
     as_json: Json = False,
 ) -> None:
     """Tell nothing of a rule, story, set or feed for a time, what is open included; without any, list the silences."""
+    from worker.console.views.silences import silence as facts
     from worker.runtime.clock import clock
     from worker.store import silences
 
@@ -86,7 +87,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
         with store.read() as tx:
             found = silences.active(tx, now)
     if as_json:
-        print_json([_facts(one) for one in found])
+        print_json([facts(one) for one in found])
     for one in found if not as_json else ():
         say(f"{one.id}: {_said(one)}")
     if not found and not as_json:
@@ -206,21 +207,6 @@ def _check(read: "Readable", rule: str, set_name: str, feed: str) -> None:
     for what, (asked, names) in known.items():
         if asked and asked not in names:
             fail(f"there is no {what} {asked!r}: {suggestion(asked, names) or 'one of ' + ', '.join(names)}", 1)
-
-
-def _facts(one: "Silence") -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "rule": one.rule_id,
-        "story": one.story_id,
-        "set": one.set_name,
-        "feed": one.feed,
-        "recipient": one.recipient,
-        "until": one.until,
-        "author": one.author,
-        "reason": one.reason,
-        "created": one.created,
-    }
 
 
 def _said(one: "Silence") -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from worker.console import api
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
 from worker.console.pages import people, sign_in, today
@@ -18,9 +19,9 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _KEPT = 31_536_000
 
 
-def routes(desk: Desk) -> list[Route]:
-    """All pages, and the files that they load."""
-    return [*today.routes(desk), *sign_in.routes(desk), *people.routes(desk), *_common()]
+def routes(desk: Desk) -> list[BaseRoute]:
+    """All pages, the API, and the files that pages load."""
+    return [*today.routes(desk), *sign_in.routes(desk), *people.routes(desk), *api.routes(desk), *_common()]
 
 
 def _common() -> Iterator[Route]:

@@ -82,8 +82,13 @@ class StoryLine:
     why: str
 
 
-def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, ...]:
-    """The stories that had an article last; with `several`, only those of more than one."""
+def newest(
+    tx: Tx, *, limit: int, several: bool = False, after: tuple[datetime, int] | None = None
+) -> tuple[StoredStory, ...]:
+    """The stories that had an article last; with `several`, only those of more than one.
+
+    `after`: only those behind the one that was last seen then, and has that id.
+    """
     counted = (
         sa.select(STORY_ARTICLE.c.story_id, sa.func.count().label("articles"))
         .group_by(STORY_ARTICLE.c.story_id)
@@ -93,6 +98,10 @@ def newest(tx: Tx, *, limit: int, several: bool = False) -> tuple[StoredStory, .
     query = query.where(STORY.c.merged_into.is_(None)).order_by(STORY.c.last_seen.desc(), STORY.c.id.desc())
     if several:
         query = query.where(counted.c.articles > 1)
+    if after is not None:
+        seen, number = after
+        same = sa.and_(STORY.c.last_seen == seen, STORY.c.id < number)
+        query = query.where(sa.or_(STORY.c.last_seen < seen, same))
     rows = tx.execute(query.limit(limit)).all()
     outlets = _outlets(tx, [row.id for row in rows])
     perhaps = _perhaps(tx, [row.id for row in rows])

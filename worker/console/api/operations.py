@@ -1,0 +1,327 @@
+"""Operations of the API: one table, from which its routes and its description are made."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from worker.alerts.answers import Action, Answer
+from worker.console.api import asked, shapes
+from worker.console.api.calls import Call, Facts, Operation, cursor, place
+from worker.console.api.problems import ProblemError, Reason
+from worker.console.views import articles as article_views
+from worker.console.views import silences as silence_views
+from worker.console.views import state, why
+from worker.console.views import stories as story_views
+from worker.console.views.deliveries import waiting
+from worker.errors import UserError
+from worker.pipeline.answering import acknowledge, tell_readers
+from worker.store import (
+    Tx,
+    articles,
+    deliveries,
+    judgements,
+    ledger,
+    notification_history,
+    paging,
+    people,
+    silences,
+    stories,
+)
+from worker.store.people import Change, Scope
+
+#: For which figures are counted, unless the call says otherwise.
+_PERIOD = timedelta(days=90)
+
+
+def _articles(call: Call) -> Facts:
+    wanted: asked.ArticlesAsked = call.query
+    filters = paging.Filters(
+        words=wanted.words,
+        since=wanted.since,
+        until=wanted.until,
+        outlet=wanted.outlet,
+        rule=wanted.rule,
+        story=wanted.story,
+    )
+    with call.desk.store.read() as tx:
+        found = paging.found(tx, filters, limit=wanted.limit + 1, after=_after(wanted.cursor))
+    items, more = found[: wanted.limit], len(found) > wanted.limit
+    end = cursor(items[-1].article.published.isoformat(), items[-1].id) if more else None
+    return {"items": [article_views.article(one) for one in items], "next": end}
+
+
+def _after(said: str) -> tuple[datetime, int] | None:
+    """The moment and the id in a cursor."""
+    found = place(said, str, int)
+    try:
+        moment = datetime.fromisoformat(found[0]) if found else None
+    except ValueError as e:
+        raise ProblemError(Reason.MISSING, "there is no such cursor") from e
+    if found is None or moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ProblemError(Reason.MISSING, "there is no such cursor")
+    return moment, found[1]
+
+
+def _article(call: Call) -> Facts:
+    _there(call)
+    found = article_views.shown(call.desk.store, str(call.number), raw=True)
+    if found is None:
+        raise ProblemError(Reason.MISSING)
+    with call.desk.store.read() as tx:
+        return found | {"notes": [_note(one) for one in people.notes(tx, [call.number])]}
+
+
+def _there(call: Call) -> None:
+    """See that the article is there: an article's number is nothing else, such as a name or a word."""
+    with call.desk.store.read() as tx:
+        if articles.get(tx, call.number) is None:
+            raise ProblemError(Reason.MISSING, f"there is no article {call.number}")
+
+
+def _why(call: Call) -> Facts:
+    _there(call)
+    try:
+        live = call.desk.live()
+        found = why.why(live, call.desk.store, str(call.number), call.query.rule, call.query.target)
+    except UserError as e:
+        raise ProblemError(Reason.MISSING, e.problems[0].message) from e
+    if found is None:
+        raise ProblemError(Reason.MISSING)
+    return found
+
+
+def _stories(call: Call) -> Facts:
+    limit = call.query.limit
+    with call.desk.store.read() as tx:
+        found = stories.newest(tx, limit=limit + 1, several=call.query.several, after=_after(call.query.cursor))
+    items, more = found[:limit], len(found) > limit
+    end = cursor(items[-1].last_seen.isoformat(), items[-1].id) if more else None
+    return {"items": [story_views.story(one) for one in items], "next": end}
+
+
+def _story(call: Call) -> Facts:
+    with call.desk.store.read() as tx:
+        found = stories.get(tx, call.number)
+        if found is None:
+            raise ProblemError(Reason.MISSING, f"there is no story {call.number}")
+        return story_views.timeline(tx, found)
+
+
+def _since(call: Call) -> datetime:
+    since: datetime | None = call.query.since
+    return since or call.now - _PERIOD
+
+
+def _rules(call: Call) -> Facts:
+    since = _since(call)
+    with call.desk.store.read() as tx:
+        tallies = judgements.tallies(tx, since)
+    items = []
+    for rule in call.desk.live().ruleset.rules:
+        tally = tallies.get(rule.id, judgements.Tally())
+        judged = tally.relevant + tally.noise
+        items.append(
+            {
+                "id": rule.id,
+                "name": rule.name,
+                "severity": str(rule.severity),
+                "hash": rule.hash,
+                "file": rule.file,
+                "line": rule.line,
+                "matched": tally.matched,
+                "last": tally.last,
+                "relevant": tally.relevant,
+                "noise": tally.noise,
+                "missed": tally.missed,
+                "precision": round(tally.relevant / judged, 4) if judged else None,
+            }
+        )
+    return {"since": since, "items": items}
+
+
+def _ledger(call: Call) -> Facts:
+    since = _since(call)
+    with call.desk.store.read() as tx:
+        lines = notification_history.summary(tx, since)
+        breaches = ledger.audit(tx)
+    keys = ("rule", "target", "state", "why", "obligations")
+    return {
+        "since": since,
+        "obligations": sum(line[-1] for line in lines),
+        "lines": [dict(zip(keys, line, strict=True)) for line in lines],
+        "breaches": list(breaches),
+    }
+
+
+def _alerts(call: Call) -> Facts:
+    limit, before = call.query.limit, place(call.query.cursor, int)
+    with call.desk.store.read() as tx:
+        found = paging.alerts(
+            tx,
+            limit=limit + 1,
+            rule_id=call.query.rule,
+            target_id=call.query.target,
+            before=before[0] if before else None,
+        )
+    items, more = found[:limit], len(found) > limit
+    return {"items": [_alert(one) for one in items], "next": cursor(items[-1].id) if more else None}
+
+
+def _alert(one: paging.AlertLine) -> Facts:
+    return {
+        "id": one.id,
+        "article": one.article_id,
+        "title": one.title,
+        "rule": one.rule_id,
+        "target": one.target_id,
+        "recipient": one.recipient,
+        "occasion": one.occasion,
+        "verdict": one.verdict,
+        "reason": one.reason,
+        "state": one.state,
+        "created": one.created,
+        "due": one.due,
+        "finished": one.finished,
+    }
+
+
+def _deliveries(call: Call) -> Facts:
+    with call.desk.store.read() as tx:
+        return {"items": waiting(tx, deliveries.unsent(tx, limit=200), call.now)}
+
+
+def _feeds(call: Call) -> Facts:
+    return {"items": state.feeds(call.desk.live().config, call.desk.store, call.now)}
+
+
+def _status(call: Call) -> Facts:
+    return state.status(call.desk.live().config, call.desk.store, call.now, call.desk.is_alive)
+
+
+# Answers of people.
+
+
+def _silences(call: Call) -> Facts:
+    with call.desk.store.read() as tx:
+        return {"items": [silence_views.silence(one) for one in silences.active(tx, call.now)]}
+
+
+def _silence(call: Call) -> Facts:
+    new: asked.NewSilence = call.body
+    made = silences.Silence(
+        rule_id=new.rule,
+        story_id=new.story or None,
+        set_name=new.set,
+        feed=new.feed,
+        until=call.now + timedelta(seconds=new.seconds),
+        author=call.caller.name,
+        reason=new.reason,
+        created=call.now,
+    )
+    with call.desk.store.write() as tx:
+        if wrong := silence_views.unknown(tx, call.desk.live(), made):
+            raise ProblemError(Reason.MISSING, wrong)
+        number = silences.add(tx, made)
+        _audit(tx, call, "silence", f"silence {number}", new.reason)
+    return silence_views.silence(made) | {"id": number}
+
+
+def _end_silence(call: Call) -> Facts:
+    with call.desk.store.write() as tx:
+        if not silences.end(tx, call.number, call.now):
+            raise ProblemError(Reason.MISSING, f"no silence in force has the number {call.number}")
+        _audit(tx, call, "silence ended", f"silence {call.number}")
+    return {"ended": call.number}
+
+
+def _acknowledge(call: Call) -> Facts:
+    _there(call)
+    who = call.caller.name
+    said = Answer(action=Action.ACKNOWLEDGE, article_id=call.number, recipient=who, rules=())
+    with call.desk.store.write() as tx:
+        before = acknowledge(tx, call.number, who, call.now)
+        if before is None:
+            tell_readers(tx, call.desk.live().config.alerts.targets, said, call.now)
+            _audit(tx, call, "acknowledged", f"article {call.number}")
+    return {"article": call.number, "by": before[0] if before else who, "before": before[0] if before else None}
+
+
+def _label(call: Call) -> Facts:
+    _there(call)
+    new: asked.NewLabel = call.body
+    if new.rule not in {rule.id for rule in call.desk.live().ruleset.rules}:
+        raise ProblemError(Reason.MISSING, f"there is no rule {new.rule!r}")
+    with call.desk.store.write() as tx:
+        judgements.judge(tx, call.number, new.rule, new.judgement, call.now, author=call.caller.name)
+        _audit(tx, call, "label", f"article {call.number}", f"{new.rule}: {new.judgement}")
+    return {"article": call.number, "rule": new.rule, "judgement": str(new.judgement)}
+
+
+def _add_note(call: Call) -> Facts:
+    _there(call)
+    with call.desk.store.write() as tx:
+        number = people.add_note(tx, call.number, call.body.text, author=call.caller.name, now=call.now)
+        _audit(tx, call, "note", f"article {call.number}")
+    return {"id": number, "author": call.caller.name, "text": call.body.text, "created": call.now}
+
+
+def _note(one: people.Note) -> Facts:
+    return {"id": one.id, "author": one.author, "text": one.text, "created": one.created}
+
+
+def _audit(tx: Tx, call: Call, action: str, subject: str, detail: str = "") -> None:
+    people.audit(tx, Change(at=call.now, author=call.caller.name, action=action, subject=subject, detail=detail))
+
+
+def _read(path: str, name: str, summary: str, take: Any, answer: Any, query: Any = asked.Nothing) -> Operation:
+    return Operation(method="GET", path=path, name=name, summary=summary, take=take, answer=answer, query=query)
+
+
+def _answer(method: str, path: str, name: str, summary: str, take: Any, answer: Any, body: Any = None) -> Operation:
+    return Operation(
+        method=method,
+        path=path,
+        name=name,
+        summary=summary,
+        take=take,
+        answer=answer,
+        body=body,
+        scope=Scope.ANSWER,
+        status=201 if method == "POST" else 200,
+    )
+
+
+OPERATIONS: Sequence[Operation] = (
+    _read(
+        "/articles", "articles", "Articles, the last published first", _articles, shapes.Articles, asked.ArticlesAsked
+    ),
+    _read("/articles/{id}", "article", "An article with its text and notes", _article, shapes.WholeArticle),
+    _read("/articles/{id}/why", "why", "All that is known of an article", _why, shapes.Why, asked.WhyAsked),
+    _read("/stories", "stories", "Stories, the last seen first", _stories, shapes.Stories, asked.StoriesAsked),
+    _read("/stories/{id}", "story", "A story with its articles by time", _story, shapes.WholeStory),
+    _read("/rules", "rules", "The rules in force, with their figures", _rules, shapes.Rules, asked.Since),
+    _read("/ledger", "ledger", "The ledger in figures", _ledger, shapes.Ledger, asked.Since),
+    _read("/alerts", "alerts", "The ledger line by line, the newest first", _alerts, shapes.Alerts, asked.AlertsAsked),
+    _read("/deliveries", "deliveries", "The oldest 200 messages that are not sent", _deliveries, shapes.Deliveries),
+    _read("/silences", "silences", "The silences in force", _silences, shapes.Silences),
+    _read("/feeds", "feeds", "The feeds and their health", _feeds, shapes.Feeds),
+    _read("/status", "status", "The worker, its store and its feeds", _status, shapes.Status),
+    _answer("POST", "/silences", "makeSilence", "Make a silence", _silence, shapes.Silence, asked.NewSilence),
+    _answer("DELETE", "/silences/{id}", "endSilence", "End a silence now", _end_silence, shapes.Ended),
+    _answer(
+        "POST",
+        "/articles/{id}/acknowledgement",
+        "acknowledge",
+        "Take care of an article's story: no reminder is sent",
+        _acknowledge,
+        shapes.Acknowledgement,
+    ),
+    _answer(
+        "POST", "/articles/{id}/labels", "label", "Label an article for a rule", _label, shapes.Labelled, asked.NewLabel
+    ),
+    _answer(
+        "POST", "/articles/{id}/notes", "note", "Write a note on an article", _add_note, shapes.Note, asked.NewNote
+    ),
+)
