@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -49,21 +50,26 @@ class Pages:
             is_alive=lambda _beat: True,
             reload=self._reload,
         )
-        self._app = application(lambda: True, _unmeasured, shown=routes(self.desk))
+        self.app = application(lambda: True, _unmeasured, shown=routes(self.desk))
         self.base = base
+        #: From which the browser asks.
+        self.address = "127.0.0.1"
         #: The cookies that the browser keeps.
         self.cookies = httpx.Cookies()
 
     def _reload(self) -> None:
         self.reloads += 1
 
-    def ask(self, method: str, path: str, form: Mapping[str, str] | None = None, **headers: str) -> httpx.Response:
-        """The answer to any request; redirects are not followed."""
+    def ask(
+        self, method: str, path: str, form: Mapping[str, Any] | bytes | None = None, **headers: str
+    ) -> httpx.Response:
+        """The answer to any request, with a form or with bytes; redirects are not followed."""
+        body = {"content": form} if isinstance(form, bytes) else {"data": form}
 
         async def asked() -> httpx.Response:
-            transport = httpx.ASGITransport(self._app, client=("127.0.0.1", 50_000))
+            transport = httpx.ASGITransport(self.app, client=(self.address, 50_000), raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
-                answer = await client.request(method, path, data=form, headers={"Accept-Language": "en", **headers})
+                answer = await client.request(method, path, headers={"Accept-Language": "en", **headers}, **body)
                 self.cookies.update(client.cookies)
                 return answer
 
@@ -75,7 +81,7 @@ class Pages:
         assert answer.status_code == code, f"{path}: {answer.status_code}\n{answer.text}"
         return html.document_fromstring(answer.text)
 
-    def post(self, path: str, form: Mapping[str, str], code: int = 303, **headers: str) -> str:
+    def post(self, path: str, form: Mapping[str, Any], code: int = 303, **headers: str) -> str:
         """Where the answer to a form leads; its text, where it leads nowhere."""
         answer = self.ask("POST", path, form, Origin=self.base, **headers)
         assert answer.status_code == code, f"{path}: {answer.status_code}\n{answer.text}"

@@ -234,13 +234,14 @@ async def test_one_set_of_words(desk: Desk) -> None:
         page = (await browser.get(link)).text
         assert '<html lang="fr">' in page
         assert 'name="viewport"' in page
-        assert "<button>Accuser réception</button>" in page
+        assert '<button class="main">Accuser réception</button>' in page
         first = next(mail for mail in mails(desk) if mail["To"] == "a@example.org")
         assert "Accuser réception" in plain(first)
         await browser.post(link)
         again = (await browser.get(link)).text
         assert "a@example.org a accusé réception" in again
         assert "<form" not in again
+        assert 'href="/static/veille.css"' in again
         lost = await browser.get("/answer/x.y", headers={"accept-language": "en-GB,fr;q=0.5"})
     assert "This link is not valid" in lost.text
 

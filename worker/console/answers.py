@@ -1,18 +1,19 @@
 """The page behind a one-click link: it says what will be done, and does it at a POST alone.
 
 Programs that follow every link of a mail (virus scanners, previews) make GETs; nothing comes of them. The words are
-those of the message that the link stood in, in its language.
+those of the message that the link stood in, in its language. Nobody signs in: whoever has the link may answer.
 """
 
 import asyncio
 from collections.abc import Callable
-from html import escape
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from worker.alerts.answers import Answer
+from worker.console.asking import language_of
+from worker.console.drawing import draw_for
 from worker.errors import StoreError
 from worker.notify.render.wording import wording
 from worker.pipeline.answering import Asked
@@ -27,7 +28,7 @@ def routes(read: Read, take: Take) -> list[Route]:
     """`/answer/TOKEN`; both functions are called in a thread, and may raise StoreError."""
 
     async def answer(request: Request) -> HTMLResponse:
-        language = _preferred(request.headers.get("accept-language", ""))
+        language = language_of(request)
         try:
             found = await asyncio.to_thread(read, request.path_params["token"])
             if found is None:
@@ -37,25 +38,15 @@ def routes(read: Read, take: Take) -> list[Route]:
                 return _page(language, found.title, found.before)
             if request.method != "POST":
                 return _page(language, found.title, button=found.label)
-            return _page(language, found.title, await asyncio.to_thread(take, found.answer))
+            return _page(language, found.title, await asyncio.to_thread(take, found.answer), done=True)
         except StoreError:
             return _page(language, wording(language).try_again, status=503)
 
     return [Route("/answer/{token}", answer, methods=["GET", "POST"])]
 
 
-def _preferred(header: str) -> str:
-    """English where the browser asks for it before French, else French (RFC 9110 12.5.4); weights are left aside."""
-    asked = (part.strip()[:2].lower() for part in header.split(","))
-    return next((one for one in asked if one in {"fr", "en"}), "fr")
-
-
-def _page(language: str, *lines: str, button: str = "", status: int = 200) -> HTMLResponse:
-    text = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
-    head = (
-        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="robots" content="noindex"><title>Veille</title>'
-    )
-    return HTMLResponse(head + text + form, status_code=status)
+def _page(
+    language: str, title: str, said: str = "", *, button: str = "", done: bool = False, status: int = 200
+) -> HTMLResponse:
+    facts = {"title": title, "said": said, "button": button, "done": done}
+    return HTMLResponse(draw_for(language, "answer.html", facts), status_code=status)

@@ -58,7 +58,12 @@ def words(language: str) -> Words:
 
 def draw(template: str, ask: "Ask", facts: Mapping[str, Any]) -> str:
     """A page as HTML."""
-    return _environment().get_template(template).render(ask=ask, words=words(ask.language), **facts)
+    return draw_for(ask.language, template, {"ask": ask, **facts})
+
+
+def draw_for(language: str, template: str, facts: Mapping[str, Any]) -> str:
+    """A page as HTML, for somebody of whom only the language is known."""
+    return _environment().get_template(template).render(language=language, words=words(language), **facts)
 
 
 @cache

@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from worker.model import Judgement
 
@@ -34,6 +34,12 @@ def _truth(said: object) -> object:
     return said
 
 
+def _whole(said: object) -> object:
+    """A number of JSON: `5.0` is one, too (JSON Schema)."""
+    return int(said) if isinstance(said, float) and said.is_integer() else said
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Number = Annotated[int, Field(ge=1, le=999_999_999), BeforeValidator(_number)]
 Line = Annotated[str, Field(max_length=200, pattern=_LINE)]
@@ -103,11 +109,18 @@ class NewSilence(Nothing):
         extra="forbid", json_schema_extra={"anyOf": [{"required": [one]} for one in ("rule", "story", "set", "feed")]}
     )
     rule: str = Field("", min_length=1, max_length=200, pattern=_LINE)
-    story: int = Field(0, ge=1, le=999_999_999)
+    story: Whole = Field(0, ge=1, le=999_999_999)
     set: str = Field("", min_length=1, max_length=200, pattern=_LINE)
     feed: str = Field("", min_length=1, max_length=200, pattern=_LINE, description="Its name.")
-    seconds: int = Field(ge=60, le=31_622_400, description="How long.")
+    seconds: Whole = Field(ge=60, le=31_622_400, description="How long.")
     reason: str = Field("", max_length=1_000, pattern=_TEXT)
+
+    @model_validator(mode="after")
+    def _is_of_something(self) -> Self:
+        """A silence of nothing in particular would be one of everything."""
+        if not (self.rule or self.story or self.set or self.feed):
+            raise ValueError("give a rule, a story, a set or a feed")
+        return self
 
 
 class NewLabel(Nothing):
