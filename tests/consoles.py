@@ -38,6 +38,7 @@ class Pages:
     """The pages over a site's store, asked as a browser on this machine asks."""
 
     def __init__(self, site: Site, *, now: datetime | None = None, base: str = "http://127.0.0.1:8080") -> None:
+        self.site = site
         self.live = load(site.config)
         self.store = open_store(self.live.config.store_url, create=False)
         self.now = now
@@ -61,7 +62,7 @@ class Pages:
         self.reloads += 1
 
     def ask(
-        self, method: str, path: str, form: Mapping[str, Any] | bytes | None = None, **headers: str
+        self, method: str, path: str, form: Mapping[str, Any] | bytes | None = None, **headers: str | bytes
     ) -> httpx.Response:
         """The answer to any request, with a form or with bytes; redirects are not followed."""
         body = {"content": form} if isinstance(form, bytes) else {"data": form}

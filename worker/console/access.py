@@ -120,7 +120,11 @@ def _named_by_proxy(request: Request, config: Config) -> str:
     if not config.user_header or request.client is None or not _is_proxy(request.client.host, config):
         return ""
     named = request.headers.getlist(config.user_header)
-    name = named[0].strip() if len(named) == 1 else ""
+    try:
+        # Starlette reads a header's bytes as Latin-1; proxies write UTF-8.
+        name = named[0].encode("latin-1").decode().strip() if len(named) == 1 else ""
+    except UnicodeDecodeError:
+        return ""
     return name if NAME.fullmatch(name) else ""
 
 

@@ -83,7 +83,7 @@ def _let_in(ask: Ask, person: Person) -> Response:
 
 def _refuse(ask: Ask, person: Person | None) -> None:
     # A name that nobody has may be a password in the wrong field.
-    subject = person.name if person else ""
+    subject = f"person {person.name}" if person else ""
     with ask.desk.store.write() as tx:
         people.audit(tx, Change(at=ask.now, author="", action="sign-in refused", subject=subject, detail=ask.host))
 
