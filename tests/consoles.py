@@ -7,20 +7,25 @@ pages.get("/").find("h1")
 
 import asyncio
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from lxml import html
 from rig import Site
 
+from worker.console.answers import routes as answer_routes
 from worker.console.desk import Desk
 from worker.console.pages import routes
 from worker.console.server import application
+from worker.pipeline.answering import read, take
 from worker.runtime.load import load
 from worker.store import open_store
 
@@ -51,7 +56,13 @@ class Pages:
             is_alive=lambda _beat: True,
             reload=self._reload,
         )
-        self.app = application(lambda: True, _unmeasured, shown=routes(self.desk))
+        answering = answer_routes(
+            lambda token: read(self.store, self.live, token, self.desk.clock()),
+            lambda said: take(self.store, self.live, said, self.desk.clock()),
+        )
+        shown = routes(self.desk)
+        self.routes = [*answering, *shown]
+        self.app = application(lambda: True, _unmeasured, answering=answering, shown=shown)
         self.base = base
         #: From which the browser asks.
         self.address = "127.0.0.1"
@@ -68,7 +79,7 @@ class Pages:
         body = {"content": form} if isinstance(form, bytes) else {"data": form}
 
         async def asked() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, client=(self.address, 50_000), raise_app_exceptions=False)
+            transport = httpx.ASGITransport(self.app, client=(self.address, 50_000))
             async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
                 answer = await client.request(method, path, headers={"Accept-Language": "en", **headers}, **body)
                 self.cookies.update(client.cookies)
@@ -100,6 +111,20 @@ def _unmeasured() -> object:
 def text(element: html.HtmlElement) -> str:
     """An element's text, its spaces single."""
     return " ".join(element.text_content().split())
+
+
+@contextmanager
+def served(pages: Pages) -> Iterator[str]:
+    """The pages at a port of this machine, for a browser; gives the beginning of their addresses."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(pages.app, log_config=None, lifespan="off"))
+        thread = Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager

@@ -1,0 +1,235 @@
+"""People, tokens and the audit: for admins alone, each change written down; and the same as commands."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from consoles import CHROMIUM, FLAGS, Pages, needs_browser, sampled, served, text
+from rig import Site
+
+from worker.console import passwords
+from worker.console.access import digest
+from worker.store import open_store, people
+from worker.store.people import Change, Person, Role, Scope
+
+NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    with sampled(tmp_path_factory.mktemp("people")) as found:
+        yield found
+
+
+@pytest.fixture
+def pages(filled: Pages) -> Iterator[Pages]:
+    """The page as somebody at the machine sees it, with an account of each role."""
+    made = Pages(filled.site, now=NOW)
+    with made.store.write() as tx:
+        for token in people.tokens(tx):
+            people.remove_token(tx, token.id)
+        for one in people.everybody(tx):
+            people.remove(tx, one.name)
+        for role in Role:
+            people.put(tx, Person(name=f"an {role}", password_hash="", role=role, created=NOW))
+    yield made
+    made.close()
+
+
+def known(pages: Pages) -> dict[str, str]:
+    with pages.store.read() as tx:
+        return {one.name: str(one.role) for one in people.everybody(tx)}
+
+
+def last(pages: Pages) -> Change:
+    """The newest change; one of nobody where there is none."""
+    with pages.store.read() as tx:
+        return next(iter(people.changes(tx, limit=1)), Change(at=NOW, author="", action="", subject=""))
+
+
+def test_a_role_is_changed_and_written_down(pages: Pages) -> None:
+    assert pages.post("/people/role", {"name": "an editor", "role": "admin"}) == "/people?said=role_changed"
+    assert known(pages)["an editor"] == "admin"
+    change = last(pages)
+    assert (change.author, change.action, change.subject) == ("desk", "role changed", "person an editor")
+    assert change.detail == "editor → admin"
+    row = pages.get("/people").xpath("//section[last()]//tbody/tr[1]/td")
+    assert [text(cell) for cell in row[1:]] == ["desk", "role changed", "account an editor", "Editor → Administrator"]
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "code"),
+    [
+        ("/people/role", {"name": "an admin", "role": "reader"}, 409),
+        ("/people/remove", {"name": "an admin"}, 409),
+        ("/people/role", {"name": "nobody", "role": "reader"}, 404),
+        ("/people/role", {"name": "an editor", "role": "root"}, 404),
+        ("/people/remove", {"name": "nobody"}, 404),
+        ("/people/tokens/remove", {"token": "999"}, 404),
+        ("/people/tokens/add", {"name": "x", "days": "90"}, 409),
+        ("/people/tokens/add", {"name": "x", "days": "90", "scope": "root"}, 409),
+        ("/people/tokens/add", {"name": "x", "days": "9999", "scope": "read"}, 409),
+        ("/people/tokens/add", {"name": "<b>", "days": "90", "scope": "read"}, 409),
+    ],
+)
+def test_what_cannot_be_done_is_not_done(pages: Pages, path: str, form: dict[str, str], code: int) -> None:
+    """The last administrator stays one, and nothing is written down."""
+    before, change = known(pages), last(pages)
+    pages.post(path, form, code)
+    assert (known(pages), last(pages)) == (before, change)
+
+
+def test_whoever_is_removed_is_out_with_all_that_they_hold(pages: Pages) -> None:
+    """Their sign-ins and their tokens; those of others stay."""
+    with pages.store.write() as tx:
+        for author in ("an editor", "an admin"):
+            people.add_token(tx, author, digest(author), [Scope.READ], author=author, now=NOW, until=None)
+    pages.post("/people/remove", {"name": "an editor"})
+    assert "an editor" not in known(pages)
+    with pages.store.read() as tx:
+        assert [one.name for one in people.tokens(tx)] == ["an admin"]
+    assert last(pages).action == "person removed"
+
+
+def test_a_token_is_shown_once_and_works_until_it_is_withdrawn(pages: Pages) -> None:
+    """The store knows its digest; the page shows its name, what it may, and when it was used."""
+    page = pages.post("/people/tokens/add", {"name": "grafana", "days": "90", "scope": ["read", "answer"]}, 200)
+    secret = page.partition('<pre class="secret">')[2].partition("<")[0]
+    assert len(secret) == 43
+    again = text(pages.get("/people"))
+    assert "grafana read answer desk" in again
+    assert "never" in again
+    assert secret not in again
+    bearing = {"Authorization": f"Bearer {secret}"}
+    assert pages.ask("GET", "/api/v1/status", **bearing).status_code == 200
+    assert "never" not in text(pages.get("/people"))
+    with pages.store.read() as tx:
+        (token,) = people.tokens(tx)
+    pages.post("/people/tokens/remove", {"token": str(token.id)})
+    assert pages.ask("GET", "/api/v1/status", **bearing).status_code == 401
+    assert (last(pages).action, last(pages).subject) == ("token withdrawn", "token grafana")
+
+
+def test_the_audit_is_read_part_by_part(pages: Pages) -> None:
+    """All of it, each change once, the newest first."""
+    with pages.store.write() as tx:
+        for number in range(120):
+            people.audit(tx, Change(at=NOW, author="ana", action="note", subject=f"article {10_000 + number}"))
+    seen: list[str] = []
+    path = "/people"
+    while path:
+        page = pages.get(path)
+        seen += [text(row[3]) for row in page.xpath("//section[last()]//tbody/tr")]
+        (path,) = page.xpath("//a[text()='Older']/@href") or [""]
+    assert seen[:120] == [f"article {10_000 + number}" for number in reversed(range(120))]
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_are_accessible(pages: Pages, scheme: str) -> None:
+    """Axe finds nothing, at the width of a telephone or of a screen, and nothing stands out of the page."""
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with pages.store.write() as tx:
+        people.add_token(tx, "grafana", digest("g"), list(Scope), author="ana", now=NOW, until=NOW)
+    pages.now = None
+    with served(pages) as base, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for width in (390, 1280):
+            view = {"width": width, "height": 900}
+            tab = browser.new_page(viewport=view, color_scheme=scheme, locale="fr-FR")  # type: ignore[arg-type]
+            for path in ("/people", "/answer/none"):
+                tab.goto(base + path)
+                assert Axe().run(tab).response["violations"] == []
+                assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        browser.close()
+
+
+# Commands.
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setattr(passwords, "_HASHER", type(passwords._HASHER)(time_cost=1, memory_cost=8, parallelism=1))
+    return Site(tmp_path)
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *passwords: str) -> None:
+    """Let a person at a terminal type these."""
+    left = list(passwords)
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: left.pop(0))
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda _self: True})())
+
+
+def test_an_account_by_commands(veille, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made with a password that is asked twice, listed, given another role, removed; nothing prints the password."""
+    typed(monkeypatch, "a long password", "a long password")
+    made = veille("users", "add", "ana", "--role", "admin", site=site)
+    assert (made.code, made.out) == (0, "ana may sign in as admin\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("another password\n"))
+    again = veille("users", "add", "ana", "--password-stdin", "--json", site=site)
+    assert json.loads(again.out) == {"name": "ana", "role": "reader", "new": False}
+    veille("users", "role", "ana", "editor", site=site)
+    (listed,) = json.loads(veille("users", "list", "--json", site=site).out)
+    assert (listed["name"], listed["role"], set(listed)) == ("ana", "editor", {"name", "role", "created"})
+    assert "ana: editor" in veille("users", "list", site=site).out
+    with open_store(f"sqlite:///{site.folder / 'veille.db'}", create=False).read() as tx:
+        (person,) = people.everybody(tx)
+        actions = [one.action for one in reversed(people.changes(tx, limit=9))]
+    assert passwords.is_right("another password", person.password_hash)
+    assert actions == ["person added", "password changed", "role changed"]
+    assert veille("users", "remove", "ana", site=site).code == 0
+    assert "veille users add" in veille("users", "list", site=site).out
+
+
+@pytest.mark.parametrize(
+    ("words", "typed_in", "says"),
+    [
+        (("users", "add", "bo"), ("a long password", "another one here"), "the two are not the same"),
+        (("users", "add", "bo"), ("short", "short"), "a password has 12 to 1,000 characters"),
+        (("users", "add", "a long password"), ("A Long Password", "A Long Password"), "must not be the name"),
+        (("users", "add", "bo", "--role", "root"), (), "reader, editor, admin"),
+        (("users", "add", "token:x"), (), "is no name"),
+        (("users", "add", "x" * 65), (), "is no name"),
+        (("users", "role", "bo", "root"), (), "reader, editor, admin"),
+        (("token", "add", "grafana", "--scope", "root"), (), "read,answer,configure"),
+        (("token", "add", "<b>"), (), "is no name"),
+    ],
+)
+def test_accounts_that_cannot_be(
+    veille, site: Site, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], typed_in: tuple[str, ...], says: str
+) -> None:
+    """Each says why, and nobody is there afterwards."""
+    typed(monkeypatch, *typed_in)
+    done = veille(*words, site=site)
+    assert done.code == 2
+    assert says in done.err
+
+
+def test_without_a_terminal_the_password_is_read_only_if_asked(
+    veille, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
+    assert "--password-stdin" in veille("users", "add", "bo", site=site).err
+    assert veille("users", "add", "bo", "--without-password", site=site).code == 0
+
+
+def test_a_token_by_commands(veille, site: Site) -> None:
+    """Printed once; listed without its secret; withdrawn by its number."""
+    secret = veille("token", "add", "grafana", "--scope", "read,answer", "--for", "90d", site=site).out.strip()
+    (listed,) = json.loads(veille("token", "list", "--json", site=site).out)
+    assert (listed["name"], listed["scopes"]) == ("grafana", ["answer", "read"])
+    lines = veille("token", "list", site=site).out
+    assert "never used" in lines
+    assert secret not in lines + json.dumps(listed)
+    with open_store(f"sqlite:///{site.folder / 'veille.db'}", create=False).read() as tx:
+        found = people.token(tx, digest(secret), NOW)
+    assert found is not None
+    assert found.id == listed["id"]
+    assert veille("token", "remove", str(listed["id"]), site=site).code == 0
+    assert veille("token", "remove", str(listed["id"]), site=site).code == 1
