@@ -1,11 +1,12 @@
 """Silences: those in force, and a new one, which must be of something that there is."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from worker.pipeline.context import ActiveConfig
-from worker.rules.query import suggestion
 from worker.store import Tx, stories
 from worker.store.silences import Silence
+
+if TYPE_CHECKING:
+    from worker.pipeline.context import ActiveConfig
 
 Facts = dict[str, Any]
 
@@ -26,8 +27,11 @@ def silence(one: Silence) -> Facts:
     }
 
 
-def unknown(tx: Tx, live: ActiveConfig, one: Silence) -> str:
+def unknown(tx: Tx, live: "ActiveConfig", one: Silence) -> str:
     """A sentence about what a silence names and there is not: it would silence nothing, and nobody would know."""
+    # Here, as lists do without what reads rules.
+    from worker.rules.query import suggestion
+
     known = {
         "rule": (one.rule_id, [rule.id for rule in live.ruleset.rules]),
         "set": (one.set_name, list(live.ruleset.sets)),
