@@ -143,6 +143,7 @@ def test_the_pages_are_accessible(pages: Pages, scheme: str) -> None:
         for width in (390, 1280):
             view = {"width": width, "height": 900}
             tab = browser.new_page(viewport=view, color_scheme=scheme, locale="fr-FR")  # type: ignore[arg-type]
+            tab.set_default_timeout(120_000)
             for path in ("/people", "/answer/none"):
                 tab.goto(base + path)
                 assert Axe().run(tab).response["violations"] == []
