@@ -20,6 +20,7 @@ from rig import Site
 from worker.console.desk import Desk
 from worker.console.pages import routes
 from worker.console.server import application
+from worker.pipeline.discover import Found, Tried
 from worker.runtime.load import load
 from worker.store import open_store
 
@@ -41,6 +42,9 @@ class Pages:
         self.store = open_store(self.live.config.store_url, create=False)
         self.now = now
         self.reloads = 0
+        #: What the worker finds at an address, and what becomes of its entries.
+        self.found = Found(reason="not_a_feed: nothing was asked")
+        self.tried: tuple[Tried, ...] = ()
         self.desk = Desk(
             store=self.store,
             live=lambda: self.live,
@@ -48,6 +52,8 @@ class Pages:
             path=site.config,
             is_alive=lambda _beat: True,
             reload=self._reload,
+            discover=lambda _url: self.found,
+            try_rules=lambda _entries, _feed: self.tried,
         )
         self._app = application(lambda: True, _unmeasured, shown=routes(self.desk))
         self.base = base

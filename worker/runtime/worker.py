@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -22,6 +22,7 @@ from worker.console.server import Console
 from worker.errors import StoreError
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext
+from worker.pipeline.discover import discover, try_rules
 from worker.pipeline.notices import Gathered, tell, words
 from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, age_of, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
@@ -59,6 +60,7 @@ def measure(store: Store, config: Config, *, lag: float = 0.0) -> Measured:
         )
 
 
+T = TypeVar("T")
 _log = structlog.get_logger()
 
 #: Seconds.
@@ -66,6 +68,8 @@ _BEAT_EVERY, _PING_EVERY, _CLOCK_EVERY = 5.0, 60.0, 1.0
 _FORGET_EVERY = timedelta(hours=1)
 #: Seconds between looks at itself, and between those that tell of days.
 _LOOK_EVERY, _LOOK_LONG_EVERY = 60.0, 600.0
+#: Seconds in which a page that asks a server has its answer.
+_ASKED_SECONDS = 25.0
 #: Files and sockets that must be left for the worker to take on more.
 _FEWEST_FILES = 24
 #: Seconds between two measurements of the loop, and for which the worst is shown.
@@ -140,27 +144,37 @@ class Worker:
         _log.info("stopped")
 
     def _console(self, listen: tuple[str, int], again: asyncio.Event) -> Console:
-        answering, context, loop = self._answering(), self._context, asyncio.get_running_loop()
+        return Console(
+            listen,
+            self._is_alive,
+            self._measured,
+            self._unready,
+            self._answering(),
+            lambda: self._context.live.config.public_url,
+            self._desk(again),
+        )
+
+    def _desk(self, again: asyncio.Event) -> Desk:
+        """What the console's pages work with; they run in threads."""
+        context, loop = self._context, asyncio.get_running_loop()
 
         def reload() -> None:
             loop.call_soon_threadsafe(again.set)
 
-        desk = Desk(
+        def waited(job: Coroutine[Any, Any, T]) -> T:
+            return asyncio.run_coroutine_threadsafe(job, loop).result(_ASKED_SECONDS)
+
+        return Desk(
             store=context.store,
             live=lambda: context.live,
             clock=context.clock,
             path=self._path,
             is_alive=lambda beat: age_of(beat, context.clock()) < LATE_AFTER,
             reload=reload,
-        )
-        return Console(
-            listen,
-            self._is_alive,
-            self._measured,
-            self._unready,
-            answering,
-            lambda: self._context.live.config.public_url,
-            desk,
+            discover=lambda url: waited(discover(context.client, context.children, url, context.clock())),
+            try_rules=lambda entries, feed: waited(
+                try_rules(context.children, entries, context.live.ruleset, feed, context.clock())
+            ),
         )
 
     def _answering(self) -> tuple[Read, Take]:

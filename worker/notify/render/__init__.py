@@ -10,7 +10,7 @@ instead of sending another one.
 from worker.notify.render.changes import changes
 from worker.notify.render.notices import NoticeWording, notice_wording
 from worker.notify.render.passages import opening, passages
-from worker.notify.render.seal import page, seal
+from worker.notify.render.seal import page, readable, seal
 from worker.notify.render.slack import CAPACITY as SLACK_CAPACITY
 from worker.notify.render.trial import check
 
@@ -23,5 +23,6 @@ __all__ = [
     "opening",
     "page",
     "passages",
+    "readable",
     "seal",
 ]

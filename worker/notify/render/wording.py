@@ -58,6 +58,9 @@ class Wording:
     acknowledged: str
     muted: str
     noted: str
+    #: `{who}`, `{person}`, `{date}`, `{note}`: that a story is somebody else's from now on.
+    handed_over: str
+    handed_over_with_note: str
     #: Of a link that is signed by nobody, changed or too old; and where the store does not answer.
     link_gone: str
     try_again: str
@@ -143,6 +146,8 @@ _FRENCH = Wording(
     acknowledged="{who} a accusé réception ({date}).",
     muted="{who} ne suit plus cette affaire ({date}).",
     noted="{who} : sans intérêt ({date}).",
+    handed_over="{who} a confié cette affaire à {person} ({date}).",
+    handed_over_with_note="{who} a confié cette affaire à {person} ({date}) : {note}",
     link_gone="Ce lien n’est pas valable, ou ne l’est plus.",
     try_again="Le service ne répond pas ; réessayez.",
     read="Lire l’article",
@@ -258,6 +263,8 @@ _ENGLISH = Wording(
     acknowledged="{who} acknowledged this alert ({date}).",
     muted="{who} muted this story ({date}).",
     noted="{who}: not relevant ({date}).",
+    handed_over="{who} handed this story over to {person} ({date}).",
+    handed_over_with_note="{who} handed this story over to {person} ({date}): {note}",
     link_gone="This link is not valid, or not any more.",
     try_again="The service does not answer; try again.",
     read="Read the article",
