@@ -7,15 +7,18 @@ pages.get("/").find("h1")
 
 import asyncio
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 import pytest
 from lxml import html
-from rig import Site
+from playwright.sync_api import Browser, sync_playwright
+from rig import Site, wait_for
 
 from worker.console.desk import Desk
 from worker.console.pages import routes
@@ -90,6 +93,37 @@ class Pages:
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()
+
+
+@contextmanager
+def served(folder: Path, **site: str) -> Iterator[tuple[Site, str]]:
+    """A site whose worker runs, and the address of its console; the sample feed is polled before."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    listen = f'[http]\nlisten = "127.0.0.1:{port}"\n'
+    made = Site(folder, feeds=("veille:sample",), more=listen + site.pop("more", ""), **site)
+    made.poll()
+    with made.running():
+        wait_for(lambda: _answers(port))
+        yield made, f"http://127.0.0.1:{port}"
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == HTTPStatus.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
 
 
 def _unmeasured() -> object:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
 from worker.console.pages import alerts, feeds, today
@@ -20,10 +21,10 @@ _KEPT = 31_536_000
 
 def routes(desk: Desk) -> list[Route]:
     """All pages, and the files that they load."""
-    return [*today.routes(desk), *alerts.routes(desk), *feeds.routes(desk), *_common()]
+    return [*today.routes(desk), *alerts.routes(desk), *feeds.routes(desk), *_common(desk)]
 
 
-def _common() -> Iterator[Route]:
+def _common(desk: Desk) -> Iterator[Route]:
     yield Route("/language", _language)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
 
@@ -39,6 +40,7 @@ def _common() -> Iterator[Route]:
         return Response(found, media_type=_TYPES[Path(name).suffix], headers=headers)
 
     yield Route("/static/{name}", static)
+    yield page(desk, "/{anything:path}", Ask.missing, role=None)
 
 
 async def _language(request: Request) -> Response:
