@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from consoles import browser, needs_browser, served
-from playwright.sync_api import Browser, ConsoleMessage
+from playwright.sync_api import Browser
 
 pytestmark = needs_browser
 #: Each page once.
