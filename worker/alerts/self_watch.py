@@ -69,8 +69,8 @@ OFTEN = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LOG_LARGE}
 #: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
 SEVERE = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LEDGER}
 #: Told in the transaction in which they come about, and so not once more; `poll` tells also when a feed recovers.
-TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
-RECOVERY_TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS})
+SENT_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
+RECOVERY_SENT_ELSEWHERE = frozenset({Kind.FEED_FAILS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

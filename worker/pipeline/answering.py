@@ -74,7 +74,7 @@ def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str
     """
     with store.write() as tx:
         if _write(tx, answer, now):
-            tell_readers(tx, live.config.alerts.targets, answer, now)
+            notify_readers(tx, live.config.alerts.targets, answer, now)
     reader = live.target("", answer.recipient)
     return _sentence(answer.action, answer.recipient, now, reader, wording(reader.language if reader else ""))
 
@@ -103,7 +103,7 @@ def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[st
     return before
 
 
-def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
+def notify_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
     """Open a line to everybody else who was sent an alert of the story, below that alert, outside their quiet hours."""
     for delivery_id, target_id, recipient in open_deliveries.readers(tx, _story_of(tx, answer.article_id)):
         reach = [target for target in targets if recipient in target.recipients]

@@ -29,7 +29,7 @@ from worker.notify.senders import send
 from worker.pipeline.before_seal import Recheck, carry_out, rechecks
 from worker.pipeline.content import content, headline
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import Gathered, tell, words
+from worker.pipeline.notices import Gathered, notify_operators, words
 from worker.store import Tx, deliveries, ledger, open_deliveries, targets
 from worker.store.deliveries.listing import answered as answered_by
 
@@ -217,7 +217,7 @@ def _sealed(
             context.told.add(sealed.problem)
             with context.store.write() as tx:
                 said = words(live)
-                tell(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
+                notify_operators(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
     return sealed
 
 
@@ -332,4 +332,4 @@ def _notify_failure(
 
 def _notify(tx: Tx, live: ActiveConfig, target_id: str, what: str, reason: str, now: datetime, kind: Gathered) -> None:
     body = f"{reason}\n\n{words(live).hint}"
-    tell(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)
+    notify_operators(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)

@@ -17,7 +17,7 @@ class Gathered(StrEnum):
     OVER = "over"
 
 
-def tell(
+def notify_operators(
     tx: Tx, live: ActiveConfig, subject: str, body: str, *, now: datetime, about: str = "", kind: Gathered | None = None
 ) -> None:
     """Open a delivery of a notice to the operators, if the configuration names any, or add it to one of its kind.

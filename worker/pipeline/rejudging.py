@@ -13,7 +13,7 @@ from worker.analysis import text
 from worker.analysis.stories import SCHEME, WINDOW, StoryMember, decide
 from worker.pipeline.answering import MUTED_FOR
 from worker.pipeline.context import ActiveConfig
-from worker.pipeline.notices import tell
+from worker.pipeline.notices import notify_operators
 from worker.pipeline.redeciding import KEPT, rearrange
 from worker.pipeline.reviewing import notice
 from worker.pipeline.stories import Placed, Weighed, Weighing
@@ -119,4 +119,4 @@ def _end(store: Store, live: ActiveConfig, now: datetime) -> None:
             return
         stories.note_judged(tx, Judged(number=SCHEME))
         if said is not None:
-            tell(tx, live, said.subject, said.body, now=now)
+            notify_operators(tx, live, said.subject, said.body, now=now)

@@ -24,7 +24,7 @@ from worker.errors import Problem, UserError, VeilleError
 from worker.model.times import counted
 from worker.net.client import Client
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import tell
+from worker.pipeline.notices import notify_operators
 from worker.runtime.load import client_of, load, network_of, reload_rules
 from worker.runtime.logs import masked
 from worker.store import deliveries, feeds, upkeep
@@ -294,7 +294,7 @@ class Reloads:
         with self._context.store.write() as tx:
             upkeep.put_in_force(tx, state)
             for subject, body in notices:
-                tell(tx, self._context.live, subject, body, now=self._context.clock())
+                notify_operators(tx, self._context.live, subject, body, now=self._context.clock())
 
 
 def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:

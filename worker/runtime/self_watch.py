@@ -11,8 +11,8 @@ from worker.alerts import self_watch
 from worker.alerts.self_watch import ActiveCondition, Condition, Facts, FeedFacts, Kind, RuleFacts
 from worker.model import FetchReason, times
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import Gathered, tell, words
-from worker.pipeline.poll import TELL_AFTER
+from worker.pipeline.notices import Gathered, notify_operators, words
+from worker.pipeline.poll import NOTICE_AFTER
 from worker.runtime.clock import LATE_AFTER
 from worker.store import Store, Tx, feeds, ledger, targets, upkeep
 from worker.store.upkeep import Heartbeat
@@ -29,7 +29,7 @@ _GAP_SHOWN = timedelta(days=1)
 _MOST = 20
 
 
-class Vigil:
+class SelfWatch:
     """One process's health, and the conditions that the store shows."""
 
     def __init__(self, context: JobContext) -> None:
@@ -62,7 +62,7 @@ class Vigil:
         if new or over or old:
             with self._context.store.write() as tx:
                 upkeep.see(tx, old, now=now)
-                _tell(tx, live, upkeep.begin(tx, new, now=now), upkeep.end(tx, over), now)
+                _notify(tx, live, upkeep.begin(tx, new, now=now), upkeep.end(tx, over), now)
         with self._context.store.read() as tx:
             self.well = not any(self._concerns(one) for one in upkeep.on(tx))
 
@@ -109,7 +109,7 @@ def _feeds(tx: Tx, live: ActiveConfig, now: datetime) -> list[FeedFacts]:
             key=feed.id,
             name=feed.name,
             failures=state.failures,
-            fails_at=TELL_AFTER,
+            fails_at=NOTICE_AFTER,
             answered=state.last_success,
             arrivals=upkeep.arrivals(tx, feed.id),
             gap=state.gap is not None and now - state.gap < _GAP_SHOWN,
@@ -124,23 +124,23 @@ def _feeds(tx: Tx, live: ActiveConfig, now: datetime) -> list[FeedFacts]:
     ]
 
 
-def _tell(
+def _notify(
     tx: Tx, live: ActiveConfig, begun: Sequence[Condition], over: Sequence[ActiveCondition], now: datetime
 ) -> None:
     for one in begun:
         _log.warning("something is wrong", kind=one.kind, about=one.about, subject=one.subject)
     for gone in over:
         _log.info("it is over", kind=gone.kind, subject=gone.words)
-    new = [one for one in begun if one.kind not in self_watch.TOLD_ELSEWHERE]
+    new = [one for one in begun if one.kind not in self_watch.SENT_ELSEWHERE]
     if new:
         lines = "\n\n".join(f"{one.subject}\n{one.body}".rstrip() for one in new[:_MOST])
-        tell(tx, live, _headed([one.subject for one in new]), f"{lines}\n\n{_doctor(new)}", now=now)
-    ended = [one for one in over if one.kind not in self_watch.RECOVERY_TOLD_ELSEWHERE]
+        notify_operators(tx, live, _headed([one.subject for one in new]), f"{lines}\n\n{_doctor(new)}", now=now)
+    ended = [one for one in over if one.kind not in self_watch.RECOVERY_SENT_ELSEWHERE]
     if ended:
         said = words(live)
         lines = "\n".join(f"{one.words} (since {times.say(one.since)})" for one in ended[:_MOST])
         subject = said.over + _headed([one.words for one in ended])
-        tell(tx, live, subject, f"{lines}\n\n{said.is_over}", now=now, kind=Gathered.OVER)
+        notify_operators(tx, live, subject, f"{lines}\n\n{said.is_over}", now=now, kind=Gathered.OVER)
 
 
 def _headed(subjects: Sequence[str]) -> str:

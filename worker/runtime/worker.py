@@ -21,12 +21,12 @@ from worker.console.metrics import Measured
 from worker.errors import StoreError
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import Gathered, tell, words
+from worker.pipeline.notices import Gathered, notify_operators, words
 from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
 from worker.runtime.firstpass import announce
 from worker.runtime.reload import Reloads
-from worker.runtime.self_watch import Others, Vigil
+from worker.runtime.self_watch import Others, SelfWatch
 from worker.runtime.timetable import Timetable
 from worker.store import Store, deliveries, feeds, leases, ledger, quarantine, repeated, stories, targets, upkeep
 
@@ -89,7 +89,7 @@ class Worker:
         self._timetable = Timetable()
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = Others(made.owner)
-        self._vigil = Vigil(made)
+        self._self_watch = SelfWatch(made)
         self._looking = False
         self._engine = Embedded(made, self._upkeep)
         #: The loop's worst lag of late, in seconds, and when it was.
@@ -218,13 +218,13 @@ class Worker:
         if self._is_time("beat", _BEAT_EVERY):
             await self._context.in_thread(lambda: self._beat(now))
         self._turned = time.monotonic()
-        self._vigil.tick(asyncio.get_running_loop().time())
+        self._self_watch.tick(asyncio.get_running_loop().time())
         if not self._looking and self._is_time("look", _LOOK_EVERY):
             self._looking = True
             self._spawn(self._look(now, everything=self._is_time("look long", _LOOK_LONG_EVERY)))
         url = self._context.live.config.heartbeat_url
         # Its silence is the alarm where no notice would arrive.
-        if url is not None and self._vigil.well and self._is_time("ping", _PING_EVERY):
+        if url is not None and self._self_watch.well and self._is_time("ping", _PING_EVERY):
             self._spawn(self._ping(url.reveal()))
 
     async def _watch_clock(self) -> None:
@@ -260,7 +260,7 @@ class Worker:
                     f"If that was wrong, set it right. Nothing is deleted or given up for its age until the new time "
                     f"has stood for {CONFIRMED_AFTER.days} day; a restart of the worker confirms it at once."
                 )
-                tell(tx, self._context.live, f"the clock was set forward by {step}", body, now=now)
+                notify_operators(tx, self._context.live, f"the clock was set forward by {step}", body, now=now)
         with contextlib.suppress(StoreError):  # the step is seen to, and must not be once more
             self._beat(now)
 
@@ -292,7 +292,7 @@ class Worker:
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
         try:
-            await self._context.in_thread(lambda: self._vigil.look(at, now, everything=everything))
+            await self._context.in_thread(lambda: self._self_watch.look(at, now, everything=everything))
         finally:
             self._looking = False
 
@@ -369,4 +369,4 @@ def _expire(store: Store, live: ActiveConfig, before: datetime, now: datetime) -
                 for line in deliveries.lines(tx, expired[:_MOST_LISTED])
             ]
             body = "\n\n".join([*failures, said.not_mended.format(days=PARKED_FOR.days)])
-            tell(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)
+            notify_operators(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)
