@@ -33,6 +33,7 @@ from worker.alerts.self_watch import (
 from worker.errors import StoreBusyError
 from worker.model import FetchReason, Outcome, Receipt, Secret
 from worker.net.dial import NotDialled
+from worker.notify.render import conditions as conditions_in_words
 from worker.runtime import doctor as app_doctor
 from worker.runtime import run as app_run
 from worker.runtime import self_watch as runtime_self_watch
@@ -238,7 +239,7 @@ async def test_a_feed_that_falls_silent_is_told_once_and_so_is_its_return(desk: 
     await desk.pass_()
     for _ in range(2):
         SelfWatch(desk.context).look(0, desk.now, everything=True)
-    assert notices(desk)[1:] == ["over: Le Fil: nothing new since 2026-02-17 08:30 UTC"]
+    assert notices(desk)[1:] == ["over: Le Fil: nothing new"]
     assert desk.one("SELECT count(*) FROM condition") == 0
 
 
@@ -355,8 +356,8 @@ def test_conditions_are_kept_on_both_databases(store) -> None:
     """A beginning is reported by the first who writes it down, an end by the first who strikes it out."""
     low, busy = conditions(Facts(free=1, refused=1, owner="a"), NOW)
     with store.write() as tx:
-        assert [one.key for one in stored.begin(tx, [busy, low], now=NOW)] == [low.key, busy.key]
-        assert stored.begin(tx, [low], now=NOW + HOUR) == []
+        assert [one.key for one in stored.begin(tx, [(busy, "busy"), (low, "low")], now=NOW)] == [low.key, busy.key]
+        assert stored.begin(tx, [(low, "low")], now=NOW + HOUR) == []
         first = stored.on(tx)
         assert [(one.kind, one.since, one.seen) for one in first] == [
             (Kind.DISK_LOW, NOW, NOW),
@@ -368,7 +369,7 @@ def test_conditions_are_kept_on_both_databases(store) -> None:
         assert [one.seen for one in stored.on(tx)] == [NOW + HOUR, NOW]
         assert [one.key for one in stored.end(tx, first[1:])] == [busy.key]
         assert stored.end(tx, first[1:]) == []
-        stored.begin(tx, [busy], now=NOW + HOUR)
+        stored.begin(tx, [(busy, "busy")], now=NOW + HOUR)
         assert stored.end(tx, first[1:]) == []
         assert stored.counts(tx)["disk_low"] == 1
         assert stored.arrivals(tx, "nosuch") == ()
@@ -510,6 +511,17 @@ class Watched:
         await self.worker._upkeep(self._desk.now)
         while self.worker._tasks:
             await asyncio.gather(*self.worker._tasks)
+
+
+async def test_a_worker_that_dies_beside_another_is_reported_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever strikes out its heartbeat."""
+    watched = Watched(desk, monkeypatch)
+    monkeypatch.setattr(watched.worker._others, "dead", lambda _beats, _at: ("h:1:x",))
+    with desk.store.write() as tx:
+        upkeep.beat(tx, upkeep.Heartbeat(owner="h:1:x", host="h", pid=1, started=NOW, tick=NOW))
+    for _ in range(2):
+        watched.worker._beat(desk.now)
+    assert notices(desk) == ["h:1: this worker ended without saying so"]
 
 
 async def test_c03_the_worker_sees_its_own_missed_tick(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -666,7 +678,8 @@ def test_status_shows_what_is_wrong(veille, tmp_path: Path) -> None:
     """As long as it lasts."""
     site = Site(tmp_path, feeds=[FEED])
     with Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")]) as desk, desk.store.write() as tx:
-        stored.begin(tx, conditions(Facts(free=1), NOW), now=NOW)
+        (low,) = conditions(Facts(free=1), NOW)
+        stored.begin(tx, [(low, conditions_in_words.subject(low, "en"))], now=NOW)
     assert json.loads(veille("status", "--json", site=site).out)["conditions"] == [
         {"kind": "disk_low", "words": "the store's disk is nearly full", "since": NOW.isoformat()}
     ]

@@ -24,7 +24,7 @@ from worker.model import (
     TargetState,
     times,
 )
-from worker.notify.render import seal
+from worker.notify.render import filled, seal
 from worker.notify.senders import send
 from worker.pipeline.before_seal import Recheck, carry_out, rechecks
 from worker.pipeline.content import content, headline
@@ -216,8 +216,7 @@ def _sealed(
         if sealed.problem not in context.told:
             context.told.add(sealed.problem)
             with context.store.write() as tx:
-                said = words(live)
-                notify_operators(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
+                notify_operators(tx, live, *filled(words(live).template, problem=sealed.problem), now=now)
     return sealed
 
 
@@ -283,7 +282,7 @@ def _finish_one(
     )
     said = words(live)
     if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
-        _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
+        _notify(tx, live, target.id, said.closed, said.reason(settled.reason), now, Gathered.TARGET)
     if settled.state is DeliveryState.FAILED and is_mine:
         _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     return settled
@@ -300,8 +299,9 @@ def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
         if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
-            silent = words(live).silent.format(target=target.id, since=times.say(new.failing_since))
-            _notify(tx, live, target.id, silent, receipt.detail, now, Gathered.TARGET)
+            said = words(live)
+            silent = said.silent.format(target=target.id, since=times.say(new.failing_since))
+            _notify(tx, live, target.id, silent, said.reason(receipt.detail), now, Gathered.TARGET)
             new = replace(new, told=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:

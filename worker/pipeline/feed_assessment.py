@@ -8,8 +8,9 @@ from worker.feeds.identify import Seen, Sighting, SightingKind, churns
 from worker.feeds.schedule import learnt
 from worker.model import Feed, FeedState, Fetched, Move, ParsedFeed, Rhythm
 from worker.net.urls import masked
+from worker.notify.render import filled
+from worker.pipeline import notices
 from worker.pipeline.context import ActiveConfig
-from worker.pipeline.notices import notify_operators
 from worker.store import Tx
 
 #: An item that was published so long before a 304 should have stood in the document: caches on the way are slow.
@@ -128,9 +129,10 @@ def notify_moved(tx: Tx, live: ActiveConfig, feed: Feed, state: FeedState, now: 
     move = state.move
     if move.times != NOTICE_AFTER:
         return
-    body = f"Each of the last {move.times} polls was sent on, for good, to\n{move.shown}\n\nChange its url to that one"
-    hidden = " (values of its query are not shown)" if "?" in move.shown else ""
-    notify_operators(tx, live, f"{feed.name}: the feed has moved", f"{body}{hidden}.", now=now)
+    said = notices.words(live)
+    hidden = said.values_hidden if "?" in move.shown else ""
+    notice = filled(said.moved, name=feed.name, count=move.times, address=move.shown, hidden=hidden)
+    notices.notify_operators(tx, live, *notice, now=now)
 
 
 def _is_proven(move: Move, now: datetime) -> bool:

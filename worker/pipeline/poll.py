@@ -25,10 +25,11 @@ from worker.model import (
 )
 from worker.model.times import counted
 from worker.net.urls import masked
+from worker.notify.render import filled
 from worker.pipeline import feed_assessment
 from worker.pipeline.context import JobContext
 from worker.pipeline.feed_assessment import Judged, judged, rhythm
-from worker.pipeline.notices import notify_operators
+from worker.pipeline.notices import notify_operators, words
 from worker.pipeline.reading import reads_documents
 from worker.store import Tx, entries, feeds, quarantine
 
@@ -145,8 +146,8 @@ def _notify_recovery(tx: Tx, context: JobContext, feed: Feed, state: FeedState, 
     if state.last_result not in {"", "ok", "not_modified"}:
         _log.info("a feed answers again", feed=feed.name)
     if state.failures >= NOTICE_AFTER:
-        body = f"It failed {state.failures} times in a row. What stood in it only meanwhile was not seen."
-        notify_operators(tx, context.live, f"{feed.name}: the feed answers again", body, now=now)
+        notice = filled(words(context.live).answers_again, name=feed.name, count=state.failures)
+        notify_operators(tx, context.live, *notice, now=now)
 
 
 def _states(context: JobContext, keys: Sequence[str]) -> Sequence[FeedState]:
@@ -243,14 +244,10 @@ def _failed(
         feeds.record(tx, state, result, now=now)
         # The first of all failures, or amid others the second in a row: a server may take turns between 410 and 500.
         if is_gone and (not state.failures or (state.failures > 1 and state.last_detail.endswith(_ONCE_MORE))):
-            words = (
-                "Its server says that it is gone for good (410). It is asked again within the hour, and if it is still"
-                " gone, once a day. Remove it, or change its url."
-            )
-            notify_operators(tx, context.live, f"{feed.name}: the feed is gone", words, now=now)
+            notify_operators(tx, context.live, *filled(words(context.live).gone, name=feed.name), now=now)
         elif failures == NOTICE_AFTER > state.failures and not is_retired:
-            words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
-            notify_operators(tx, context.live, f"{feed.name}: {NOTICE_AFTER} polls failed in a row", words, now=now)
+            values = {"name": feed.name, "count": NOTICE_AFTER, "reason": failure.reason, "detail": failure.detail}
+            notify_operators(tx, context.live, *filled(words(context.live).failing, **values), now=now)
     if (
         not state.failures and state.last_result != failure.reason
     ):  # the log says it once, `veille status` as long as it lasts

@@ -21,10 +21,10 @@ from watchfiles import awatch
 from worker import config
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
-from worker.model.times import counted
 from worker.net.client import Client
+from worker.notify.render import filled
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import notify_operators
+from worker.pipeline.notices import notify_operators, words
 from worker.runtime.load import client_of, load, network_of, reload_rules
 from worker.runtime.logs import masked
 from worker.store import deliveries, feeds, upkeep
@@ -253,8 +253,8 @@ class Reloads:
         if new or asked:
             _log.error(f"reload refused; the {what} of before stays", problems=text)
         if new:
-            body = f"{text}\n\nWhat was in force before stays in force. `veille status` shows how it stands."
-            self._notices.append((f"the {what} on disk cannot be used", body))
+            said = words(self._context.live)
+            self._notices.append(filled(said.refused, what=said.files[what], problems=text))
         self._note()
 
     def _accept(self, *what: _What) -> None:
@@ -264,7 +264,9 @@ class Reloads:
             named = " and the ".join(mended)
             _log.info(f"the {named} on disk can be used again")
             count = len(self._context.live.ruleset.rules)
-            self._notices.append((f"the {named} on disk can be used again", f"{counted(count, 'rule')} in force now."))
+            said = words(self._context.live)
+            files = said.files_and.join(said.files[one] for one in mended)
+            self._notices.append((said.accepted.format(what=files), said.counted(said.in_force, count)))
         left = self._refused.get(_What.CONFIGURATION, ())
         if left and not any(problem.file == str(self._path) for problem in left):
             # The rules that SIGHUP was refused for are good by now; the configuration it asked for is not in force.

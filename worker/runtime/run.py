@@ -22,10 +22,10 @@ import structlog
 from worker.errors import StoreError, VeilleError
 from worker.feeds.child import Children
 from worker.model import Claimed, Notice, Receipt, times
-from worker.notify.render import seal
+from worker.notify.render import filled, seal
 from worker.notify.senders import send
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import notify_operators
+from worker.pipeline.notices import notify_operators, words
 from worker.pipeline.rejudging import rejudge
 from worker.runtime.clock import LATE_AFTER, SET_BACK, clock
 from worker.runtime.load import client_of, load, open_for, target_named
@@ -130,8 +130,8 @@ def _notify_of_the_dead(tx: Tx, live: ActiveConfig, now: datetime) -> None:
         upkeep.rest(tx, one.owner)
     for beat in beats[:1]:
         if now - beat.tick > LATE_AFTER:
-            body = f"It ended without saying so; its last tick was at {times.say(beat.tick, times.SECONDS)}."
-            notify_operators(tx, live, "the worker was not running", body, now=now)
+            notice = filled(words(live).died, tick=times.say(beat.tick, times.SECONDS))
+            notify_operators(tx, live, *notice, now=now)
 
 
 def make_threads() -> None:

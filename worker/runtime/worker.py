@@ -14,11 +14,14 @@ from typing import Any
 import structlog
 
 from worker.alerts import PARKED_FOR
+from worker.alerts.self_watch import process
 from worker.config import Config
 from worker.console import Console
 from worker.console.answers import Read, Take
 from worker.console.metrics import Measured
 from worker.errors import StoreError
+from worker.model import times
+from worker.notify.render import conditions, filled
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import Gathered, notify_operators, words
@@ -256,11 +259,12 @@ class Worker:
                 if len(upkeep.heartbeats(tx)) <= 1:
                     leases.set_back(tx, -step, now=now, lease=LEASE)
             elif step > SET_FORWARD:
-                body = (
-                    f"If that was wrong, set it right. Nothing is deleted or given up for its age until the new time "
-                    f"has stood for {CONFIRMED_AFTER.days} day; a restart of the worker confirms it at once."
+                live = self._context.live
+                said = words(live)
+                notice = filled(
+                    said.clock_set, step=conditions.say_span(step, said.language), days=CONFIRMED_AFTER.days
                 )
-                notify_operators(tx, self._context.live, f"the clock was set forward by {step}", body, now=now)
+                notify_operators(tx, live, *notice, now=now)
         with contextlib.suppress(StoreError):  # the step is seen to, and must not be once more
             self._beat(now)
 
@@ -283,11 +287,19 @@ class Worker:
         )
         with self._context.store.write() as tx:
             upkeep.beat(tx, beat)
-            if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
-                freed = leases.take_over(tx, dead)
+            beats = upkeep.heartbeats(tx)
+            if dead := self._others.dead(beats, time.monotonic()):
+                freed, struck = leases.take_over(tx, dead)
                 _log.warning(
-                    "a worker ended without stopping; its work is taken over", owners=dead, entries_and_deliveries=freed
+                    "a worker ended without stopping; its work is taken over",
+                    workers=", ".join(map(process, dead)),
+                    entries_and_deliveries=freed,
                 )
+                live = self._context.live
+                for one in (beat for beat in beats if beat.owner in struck):
+                    tick = times.say(one.tick, times.SECONDS)
+                    notice = filled(words(live).taken_over, name=process(one.owner), tick=tick)
+                    notify_operators(tx, live, *notice, now=now)
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
@@ -368,5 +380,5 @@ def _expire(store: Store, live: ActiveConfig, before: datetime, now: datetime) -
                 said.failure(line.recipient, ledger.titles(tx, line.id), line.reason)
                 for line in deliveries.lines(tx, expired[:_MOST_LISTED])
             ]
-            body = "\n\n".join([*failures, said.not_mended.format(days=PARKED_FOR.days)])
+            body = "\n\n".join([*failures, said.not_fixed.format(days=PARKED_FOR.days)])
             notify_operators(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)
