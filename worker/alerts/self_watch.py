@@ -16,11 +16,11 @@ from types import MappingProxyType
 _DAY = timedelta(days=1)
 _NEVER: Mapping[str, datetime] = MappingProxyType({})
 
-#: Arrivals that a rhythm is known by, and the shortest silence that is told.
+#: Arrivals that a rhythm is known by, and the shortest silence that is reported.
 FEWEST_ARRIVALS, SHORTEST_SILENCE = 10, _DAY
-#: Entries in a row whose pages were not taken, before it is told.
+#: Entries in a row whose pages were not taken, before it is reported.
 PAGES_LOST = 5
-#: Matches, and days with some, that a rule's past needs; the shortest silence that is told.
+#: Matches, and days with some, that a rule's past needs; the shortest silence that is reported.
 FEWEST_MATCHES, FEWEST_DAYS, SHORTEST_QUIET = 10, 5, timedelta(days=7)
 #: Matches of one day that may be a spike, and how many times the busiest day before.
 SPIKE_MATCHES, SPIKE_TIMES = 20, 5
@@ -28,9 +28,9 @@ SPIKE_MATCHES, SPIKE_TIMES = 20, 5
 SPIKE_PAST, SPIKE_FEWEST = 14, timedelta(days=7)
 #: Bytes left on the store's disk: too few below the first, enough again above the second.
 DISK_LOW, DISK_ENOUGH = 500_000_000, 750_000_000
-#: For so long the names of feeds may not be found, before it is told.
+#: For so long the names of feeds may not be found, before it is reported.
 NAMES_LOST = timedelta(minutes=30)
-#: A silence, a quiet or a spike that was told is over only well below what began it, as two clocks may disagree.
+#: A silence, a quiet or a spike that was reported is over only well below what began it, as two clocks may disagree.
 LEEWAY = timedelta(hours=1)
 #: Feeds that one notice lists by name.
 _NAMED = 5
@@ -66,7 +66,7 @@ OWN_UNSEEN, UNSEEN = timedelta(minutes=15), timedelta(minutes=30)
 OFTEN = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LOG_LARGE}
 #: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
 SEVERE = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LEDGER}
-#: Told in the transaction in which they come about, and so not once more; `poll` tells also when a feed recovers.
+#: Reported in the transaction in which they come about, and so not once more; `poll` reports recoveries as well.
 SENT_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
 RECOVERY_SENT_ELSEWHERE = frozenset({Kind.FEED_FAILS})
 

@@ -68,9 +68,9 @@ def read(store: Store, live: ActiveConfig, token: str, now: datetime) -> Asked |
 
 
 def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str:
-    """Write down an answer and tell the article's other readers; the same one again changes nothing.
+    """Write down an answer and send it to the article's other readers; the same one again changes nothing.
 
-    Returns the sentence that they are told, in the language of whoever answered.
+    Returns the sentence that they are sent, in the language of whoever answered.
     """
     with store.write() as tx:
         if _write(tx, answer, now):

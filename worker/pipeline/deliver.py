@@ -41,7 +41,7 @@ LEASE = timedelta(minutes=4)
 _PAUSES = (1, 2, 4, 8)
 #: Before a message is made again that this process could not make for a fault of its own.
 _OWN_FAULT_PAUSE = timedelta(minutes=1)
-#: A target that failed for so long is told of, since somebody may have to fix it.
+#: A target that failed for so long is reported, since somebody may have to fix it.
 _LONG = timedelta(hours=1)
 HOST = "veille"
 
@@ -291,7 +291,7 @@ def _finish_one(
 def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt: Receipt, now: datetime) -> None:
     """Write down what the attempt says of its target; of one that fails for long the operators hear once."""
     if receipt.outcome is Outcome.BROKEN:
-        return  # it is parked, and that is told at once
+        return  # it is parked, and that is reported at once
     was = targets.state(tx, target.id)
     if receipt.shared:
         began = deliveries.started(tx, claimed)
@@ -315,7 +315,7 @@ def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt
 def _put_aside(
     context: JobContext, live: ActiveConfig, draft: deliveries.Draft, state: DeliveryState, reason: str
 ) -> None:
-    """Park a delivery, or give it up, without an attempt; the operators are told where that was done."""
+    """Park a delivery, or give it up, without an attempt; the operators get a notice where that was done."""
     now = context.clock()
     with context.store.write() as tx:
         if deliveries.settle(tx, draft.id, state, reason[:500], now=now):

@@ -71,7 +71,7 @@ def rhythm(feed: Feed, document: ParsedFeed, *, gap: bool, now: datetime) -> Rhy
 # are known.
 
 
-#: Polls in a row that must name the same new address before the operators are told.
+#: Polls in a row that must name the same new address before the operators get a notice.
 NOTICE_AFTER = 3
 #: A new address is proven when at least so many polls in a row have named it, over so long.
 _PROVEN_POLLS, _PROVEN_AFTER = 3, timedelta(days=3)

@@ -44,7 +44,7 @@ _CUT = "the document ends early"
 _WHOLE_EVERY = timedelta(hours=24)
 #: So long a feed is asked without validators after its 304s lied; then they are believed again, a day at a time.
 _LIES_KEPT = timedelta(days=30)
-#: Failures in a row after which the operators are told.
+#: Failures in a row after which the operators get a notice.
 NOTICE_AFTER = 8
 #: A feed that says it is gone is asked again by then, before it is believed.
 _GONE_AGAIN = timedelta(hours=1)

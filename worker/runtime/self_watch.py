@@ -120,7 +120,7 @@ def _feeds(tx: Tx, live: ActiveConfig, now: datetime) -> list[FeedFacts]:
             answered=state.last_success,
             arrivals=upkeep.arrivals(tx, feed.id),
             gap=state.gap is not None and now - state.gap < _GAP_SHOWN,
-            # Where it counts as a failure it is told as one.
+            # Where it counts as a failure it is reported as one.
             unresolved=state.last_result == FetchReason.DNS and not state.failures,
             pages_failed=state.pages_failed if feed.full_text else 0,
             dates_unread=state.dates_unread,

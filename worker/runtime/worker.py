@@ -86,7 +86,7 @@ class Worker:
         #: When a sweep last went through, by the same clock.
         self._turned: float | None = None
         self._steps = Steps(made.clock)
-        #: Steps that the store was not told of yet.
+        #: Steps that the store does not know of yet.
         self._unminded = timedelta()
         made.ahead = self._steps.ahead
         self._timetable = Timetable()

@@ -54,7 +54,7 @@ class Wording:
     acknowledge: str
     mute: str
     noise: str
-    #: `{who}`, `{date}`: that somebody answered so, as the page says it and the others are told.
+    #: `{who}`, `{date}`: that somebody answered so, as the page and the message to the others say it.
     acknowledged: str
     muted: str
     noted: str
