@@ -179,3 +179,5 @@ def test_preview_with_own_templates(veille, site: Site, tmp_path: Path) -> None:
     assert veille("check", site=other).code == 0
     assert veille("preview", "1", "--target", "desk", "--html", tmp_path / "a.html", site=other).code == 0
     assert (tmp_path / "a.html").read_text(encoding="utf-8") == "<p>Hun Sen attendu à Hanoï</p>"
+    refused = veille("preview", "1", "--target", "desk", "--html", tmp_path / "none" / "a.html", site=other)
+    assert (refused.code, "No such file" in " ".join(refused.err.split())) == (1, True)

@@ -68,13 +68,13 @@ def read(store: Store, live: ActiveConfig, token: str, now: datetime) -> Asked |
 
 
 def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str:
-    """Write down an answer and tell the article's other readers; the same one again changes nothing.
+    """Write down an answer and send it to the article's other readers; the same one again changes nothing.
 
-    Returns the sentence that they are told, in the language of whoever answered.
+    Returns the sentence that they are sent, in the language of whoever answered.
     """
     with store.write() as tx:
         if _write(tx, answer, now):
-            tell_readers(tx, live.config.alerts.targets, answer, now)
+            notify_readers(tx, live.config.alerts.targets, answer, now)
     reader = live.target("", answer.recipient)
     return _sentence(answer.action, answer.recipient, now, reader, wording(reader.language if reader else ""))
 
@@ -103,7 +103,7 @@ def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[st
     return before
 
 
-def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
+def notify_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
     """Open a line to everybody else who was sent an alert of the story, below that alert, outside their quiet hours."""
 
     def sentence(target: Target, words: Wording) -> str:

@@ -7,8 +7,9 @@ Pure: the same input gives the same bytes, boundary, Message-ID and Date include
 instead of sending another one.
 """
 
+from worker.notify.render import conditions
 from worker.notify.render.changes import changes
-from worker.notify.render.notices import NoticeWording, notice_wording
+from worker.notify.render.notices import NoticeWording, filled, notice_wording
 from worker.notify.render.passages import opening, passages
 from worker.notify.render.seal import page, readable, seal
 from worker.notify.render.slack import CAPACITY as SLACK_CAPACITY
@@ -19,6 +20,8 @@ __all__ = [
     "NoticeWording",
     "changes",
     "check",
+    "conditions",
+    "filled",
     "notice_wording",
     "opening",
     "page",

@@ -54,7 +54,7 @@ class Wording:
     acknowledge: str
     mute: str
     noise: str
-    #: `{who}`, `{date}`: that somebody answered so, as the page says it and the others are told.
+    #: `{who}`, `{date}`: that somebody answered so, as the page and the message to the others say it.
     acknowledged: str
     muted: str
     noted: str
@@ -143,11 +143,11 @@ _FRENCH = Wording(
     acknowledge="Accuser réception",
     mute="Ne plus suivre cette affaire",
     noise="Sans intérêt",
-    acknowledged="{who} a accusé réception ({date}).",
-    muted="{who} ne suit plus cette affaire ({date}).",
-    noted="{who} : sans intérêt ({date}).",
-    handed_over="{who} a confié cette affaire à {person} ({date}).",
-    handed_over_with_note="{who} a confié cette affaire à {person} ({date}) : {note}",
+    acknowledged="{who} a accusé réception le {date}.",
+    muted="{who} ne suit plus cette affaire depuis le {date}.",
+    noted="{who} : sans intérêt, le {date}.",
+    handed_over="{who} a confié cette affaire à {person} le {date}.",
+    handed_over_with_note="{who} a confié cette affaire à {person} le {date} : {note}",
     link_gone="Ce lien n’est pas valable, ou ne l’est plus.",
     try_again="Le service ne répond pas ; réessayez.",
     read="Lire l’article",
@@ -260,11 +260,11 @@ _ENGLISH = Wording(
     acknowledge="Acknowledge",
     mute="Mute this story",
     noise="Not relevant",
-    acknowledged="{who} acknowledged this alert ({date}).",
-    muted="{who} muted this story ({date}).",
-    noted="{who}: not relevant ({date}).",
-    handed_over="{who} handed this story over to {person} ({date}).",
-    handed_over_with_note="{who} handed this story over to {person} ({date}): {note}",
+    acknowledged="{who} acknowledged this alert on {date}.",
+    muted="{who} muted this story on {date}.",
+    noted="{who}: not relevant, on {date}.",
+    handed_over="{who} handed this story over to {person} on {date}.",
+    handed_over_with_note="{who} handed this story over to {person} on {date}: {note}",
     link_gone="This link is not valid, or not any more.",
     try_again="The service does not answer; try again.",
     read="Read the article",
