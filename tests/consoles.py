@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,13 +20,15 @@ import httpx
 import pytest
 import uvicorn
 from lxml import html
-from rig import Site
+from playwright.sync_api import Browser, sync_playwright
+from rig import Site, wait_for
 
 from worker.console.answers import routes as answer_routes
 from worker.console.desk import Desk
 from worker.console.pages import routes
 from worker.console.server import application
 from worker.pipeline.answering import read, take
+from worker.pipeline.discover import Found, Tried
 from worker.runtime.load import load
 from worker.store import open_store
 
@@ -48,6 +51,9 @@ class Pages:
         self.store = open_store(self.live.config.store_url, create=False)
         self.now = now
         self.reloads = 0
+        #: What the worker finds at an address, and what becomes of its entries.
+        self.found = Found(reason="not_a_feed: nothing was asked")
+        self.tried: tuple[Tried, ...] = ()
         self.desk = Desk(
             store=self.store,
             live=lambda: self.live,
@@ -55,6 +61,8 @@ class Pages:
             path=site.config,
             is_alive=lambda _beat: True,
             reload=self._reload,
+            discover=lambda _url: self.found,
+            try_rules=lambda _entries, _feed: self.tried,
         )
         answering = answer_routes(
             lambda token: read(self.store, self.live, token, self.desk.clock()),
@@ -104,6 +112,37 @@ class Pages:
         self.store.close()
 
 
+@contextmanager
+def served(folder: Path, **site: str) -> Iterator[tuple[Site, str]]:
+    """A site whose worker runs, and the address of its console; the sample feed is polled before."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    listen = f'[http]\nlisten = "127.0.0.1:{port}"\n'
+    made = Site(folder, feeds=("veille:sample",), more=listen + site.pop("more", ""), **site)
+    made.poll()
+    with made.running():
+        wait_for(lambda: _answers(port))
+        yield made, f"http://127.0.0.1:{port}"
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == HTTPStatus.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+
+
 def _unmeasured() -> object:
     raise AssertionError("nobody asks for metrics here")
 
@@ -114,7 +153,7 @@ def text(element: html.HtmlElement) -> str:
 
 
 @contextmanager
-def served(pages: Pages) -> Iterator[str]:
+def at_a_port(pages: Pages) -> Iterator[str]:
     """The pages at a port of this machine, for a browser; gives the beginning of their addresses."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(pages.app, log_config=None, lifespan="off"))

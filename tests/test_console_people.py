@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from consoles import CHROMIUM, FLAGS, Pages, needs_browser, sampled, served, text
+from consoles import Pages, at_a_port, browser, needs_browser, sampled, text
 from rig import Site
 
 from worker.console import passwords
@@ -133,22 +133,19 @@ def test_the_audit_is_read_part_by_part(pages: Pages) -> None:
 def test_the_pages_are_accessible(pages: Pages, scheme: str) -> None:
     """Axe finds nothing, at the width of a telephone or of a screen, and nothing stands out of the page."""
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
     with pages.store.write() as tx:
         people.add_token(tx, "grafana", digest("g"), list(Scope), author="ana", now=NOW, until=NOW)
     pages.now = None
-    with served(pages) as base, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with at_a_port(pages) as base, browser() as chromium:
         for width in (390, 1280):
             view = {"width": width, "height": 900}
-            tab = browser.new_page(viewport=view, color_scheme=scheme, locale="fr-FR")  # type: ignore[arg-type]
+            tab = chromium.new_page(viewport=view, color_scheme=scheme, locale="fr-FR")  # type: ignore[arg-type]
             tab.set_default_timeout(120_000)
             for path in ("/people", "/answer/none"):
                 tab.goto(base + path)
                 assert Axe().run(tab).response["violations"] == []
                 assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        browser.close()
 
 
 # Commands.

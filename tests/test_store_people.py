@@ -1,9 +1,9 @@
-"""People, their sign-ins and tokens, on both databases; and lists that are read part by part."""
+"""People, their sign-ins and tokens, on both databases; and articles that are read part by part."""
 
 from datetime import datetime, timedelta
 
 import pytest
-from stored import NOW, add, create_obligations, owed
+from stored import NOW, add
 
 from worker.store import Store, paging, people
 from worker.store.paging import Filters
@@ -73,16 +73,3 @@ def test_articles_part_by_part(store: Store) -> None:
     assert parts == whole
     assert found(store, Filters(words="HUN sen")) == [one]
     assert found(store, Filters(rule="visit")) == []
-
-
-def test_alerts_part_by_part(store: Store) -> None:
-    """The newest first, with the article that each is of, and why it waits."""
-    one = add(store, "Un")
-    create_obligations(store, one, owed("visit"), owed("trade", "log:b"))
-    with store.read() as tx:
-        first, second = paging.alerts(tx, limit=10)
-        assert [line.rule_id for line in (first, second)] == ["trade", "visit"]
-        assert (first.title, first.state, first.article_id) == ("Un", "open", one)
-        assert paging.alerts(tx, limit=10, before=first.id) == (second,)
-        assert paging.alerts(tx, limit=10, rule_id="visit") == (second,)
-        assert paging.alerts(tx, limit=10, target_id=first.target_id, rule_id="none") == ()

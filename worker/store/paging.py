@@ -1,15 +1,14 @@
-"""Lists that are read part by part: each part begins behind the place where the one before it ended."""
+"""Articles by their properties, part by part: each part begins behind the place where the one before it ended."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.model import called
 from worker.store import articles, search
 from worker.store.articles import StoredArticle
 from worker.store.database import Tx
-from worker.store.tables import ARTICLE, DELIVERY, MATCH, OBLIGATION, STORY_ARTICLE
+from worker.store.tables import ARTICLE, MATCH, STORY_ARTICLE
 
 #: When the last one was published, and its id.
 Place = tuple[datetime, int]
@@ -51,61 +50,3 @@ def found(tx: Tx, filters: Filters, *, limit: int, after: Place | None = None) -
     order = (ARTICLE.c.published.desc(), ARTICLE.c.id.desc())
     ids = tx.execute(sa.select(ARTICLE.c.id).where(*where).order_by(*order).limit(limit)).scalars().all()
     return tuple(one for number in ids if (one := articles.get(tx, number)) is not None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertLine:
-    """An obligation and what became of it, with its article."""
-
-    id: int
-    article_id: int
-    title: str
-    rule_id: str
-    target_id: str
-    recipient: str
-    occasion: str
-    verdict: str
-    #: Why it was not sent, or is not yet; empty: it was.
-    reason: str
-    state: str
-    created: datetime
-    due: datetime | None
-    finished: datetime | None
-
-
-def alerts(
-    tx: Tx, *, limit: int, rule_id: str = "", target_id: str = "", before: int | None = None
-) -> tuple[AlertLine, ...]:
-    """The ledger's last lines; `before`: only those of a smaller id."""
-    query = (
-        sa.select(OBLIGATION, DELIVERY.c.state, DELIVERY.c.reason, DELIVERY.c.hold, DELIVERY.c.due, DELIVERY.c.finished)
-        .add_columns(ARTICLE.c.title, ARTICLE.c.origin, ARTICLE.c.name)
-        .join(ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id)
-        .outerjoin(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
-        .order_by(OBLIGATION.c.id.desc())
-        .limit(limit)
-    )
-    if rule_id:
-        query = query.where(OBLIGATION.c.rule_id == rule_id)
-    if target_id:
-        query = query.where(OBLIGATION.c.target_id == target_id)
-    if before is not None:
-        query = query.where(OBLIGATION.c.id < before)
-    return tuple(
-        AlertLine(
-            id=r.id,
-            article_id=r.article_id,
-            title=called(r.title, r.origin, r.name),
-            rule_id=r.rule_id,
-            target_id=r.target_id,
-            recipient=r.recipient,
-            occasion=r.occasion,
-            verdict=r.verdict,
-            reason=r.suppression or r.reason or r.hold or "",
-            state=r.state or "",
-            created=r.created,
-            due=r.due,
-            finished=r.finished,
-        )
-        for r in tx.execute(query)
-    )

@@ -14,19 +14,21 @@ from worker.console.views import state, why
 from worker.console.views import stories as story_views
 from worker.console.views.deliveries import waiting
 from worker.errors import UserError
-from worker.pipeline.answering import acknowledge, tell_readers
+from worker.pipeline.answering import acknowledge, notify_readers
 from worker.store import (
     Tx,
     articles,
     deliveries,
     judgements,
     ledger,
+    ledger_lines,
     notification_history,
     paging,
     people,
     silences,
     stories,
 )
+from worker.store.ledger_lines import TitledLine
 from worker.store.people import Change, Scope
 
 #: For which figures are counted, unless the call says otherwise.
@@ -158,7 +160,7 @@ def _ledger(call: Call) -> Facts:
 def _alerts(call: Call) -> Facts:
     limit, before = call.query.limit, place(call.query.cursor, int)
     with call.desk.store.read() as tx:
-        found = paging.alerts(
+        found = ledger_lines.newest(
             tx,
             limit=limit + 1,
             rule_id=call.query.rule,
@@ -166,24 +168,25 @@ def _alerts(call: Call) -> Facts:
             before=before[0] if before else None,
         )
     items, more = found[:limit], len(found) > limit
-    return {"items": [_alert(one) for one in items], "next": cursor(items[-1].id) if more else None}
+    return {"items": [_alert(one) for one in items], "next": cursor(items[-1].line.id) if more else None}
 
 
-def _alert(one: paging.AlertLine) -> Facts:
+def _alert(one: TitledLine) -> Facts:
+    line = one.line
     return {
-        "id": one.id,
-        "article": one.article_id,
+        "id": line.id,
+        "article": line.article_id,
         "title": one.title,
-        "rule": one.rule_id,
-        "target": one.target_id,
-        "recipient": one.recipient,
-        "occasion": one.occasion,
-        "verdict": one.verdict,
-        "reason": one.reason,
-        "state": one.state,
-        "created": one.created,
-        "due": one.due,
-        "finished": one.finished,
+        "rule": line.rule_id,
+        "target": line.target_id,
+        "recipient": line.recipient,
+        "occasion": line.occasion,
+        "verdict": line.verdict,
+        "reason": line.suppression or line.reason or line.hold,
+        "state": line.state,
+        "created": line.created,
+        "due": line.due,
+        "finished": line.finished,
     }
 
 
@@ -243,7 +246,7 @@ def _acknowledge(call: Call) -> Facts:
     with call.desk.store.write() as tx:
         before = acknowledge(tx, call.number, who, call.now)
         if before is None:
-            tell_readers(tx, call.desk.live().config.alerts.targets, said, call.now)
+            notify_readers(tx, call.desk.live().config.alerts.targets, said, call.now)
             _audit(tx, call, "acknowledged", f"article {call.number}")
     return {"article": call.number, "by": before[0] if before else who, "before": before[0] if before else None}
 

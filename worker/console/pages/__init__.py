@@ -9,9 +9,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from worker.console import api
+from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
-from worker.console.pages import people, sign_in, today
+from worker.console.pages import alerts, feeds, people, sign_in, today
 
 _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -21,10 +22,18 @@ _KEPT = 31_536_000
 
 def routes(desk: Desk) -> list[BaseRoute]:
     """All pages, the API, and the files that pages load."""
-    return [*today.routes(desk), *sign_in.routes(desk), *people.routes(desk), *api.routes(desk), *_common()]
+    return [
+        *today.routes(desk),
+        *alerts.routes(desk),
+        *feeds.routes(desk),
+        *sign_in.routes(desk),
+        *people.routes(desk),
+        *api.routes(desk),
+        *_common(desk),
+    ]
 
 
-def _common() -> Iterator[Route]:
+def _common(desk: Desk) -> Iterator[Route]:
     yield Route("/language", _language)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
 
@@ -40,6 +49,7 @@ def _common() -> Iterator[Route]:
         return Response(found, media_type=_TYPES[Path(name).suffix], headers=headers)
 
     yield Route("/static/{name}", static)
+    yield page(desk, "/{anything:path}", Ask.missing, role=None)
 
 
 async def _language(request: Request) -> Response:
