@@ -17,6 +17,7 @@ from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, R
 class StoredMatch:
     """A match with the text that it was found in."""
 
+    article_id: int
     rule_id: str
     rule_name: str
     rule_hash: str
@@ -32,6 +33,7 @@ class StoredMatch:
 class LedgerLine:
     """An obligation and what became of it, for people."""
 
+    article_id: int
     rule_id: str
     recipient: str
     target_id: str
@@ -234,6 +236,11 @@ def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
     return _stored(tx, MATCH.c.article_id == article_id)
 
 
+def matches_of(tx: Tx, article_ids: Collection[int]) -> tuple[StoredMatch, ...]:
+    """The matches of several articles, by revision."""
+    return _stored(tx, MATCH.c.article_id.in_(list(article_ids)))
+
+
 def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
     """The articles that a delivery carries, in the order in which they came."""
     query = sa.select(OBLIGATION.c.article_id).where(OBLIGATION.c.delivery_id == delivery_id)
@@ -267,6 +274,7 @@ def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
     )
     return tuple(
         StoredMatch(
+            article_id=r.article_id,
             rule_id=r.rule_id,
             rule_name=r.rule_name,
             rule_hash=r.rule_hash,
@@ -286,6 +294,11 @@ def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
 
 def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
     """The ledger of one article."""
+    return lines_of(tx, [article_id])
+
+
+def lines_of(tx: Tx, article_ids: Collection[int]) -> tuple[LedgerLine, ...]:
+    """The ledger of several articles, in the order in which it was decided."""
     last = (
         sa.select(ATTEMPT.c.detail)
         .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
@@ -308,11 +321,12 @@ def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
         )
         .outerjoin(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
         .outerjoin(WAVE, sa.and_(WAVE.c.rule_id == OBLIGATION.c.rule_id, WAVE.c.article_id == OBLIGATION.c.wave))
-        .where(OBLIGATION.c.article_id == article_id)
+        .where(OBLIGATION.c.article_id.in_(list(article_ids)))
         .order_by(OBLIGATION.c.id)
     )
     return tuple(
         LedgerLine(
+            article_id=r.article_id,
             rule_id=r.rule_id,
             recipient=r.recipient,
             target_id=r.target_id,
