@@ -1,6 +1,6 @@
 """Lists of articles as a desk reads them: the stories of a day, the matches of a time, the copies of a text."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -179,29 +179,19 @@ def copies(tx: Tx, article_id: int, *, limit: int) -> tuple[Line, ...]:
     return tuple(_line(r) for r in tx.execute(query))
 
 
-def matches_each(tx: Tx, bounds: Sequence[datetime]) -> dict[str, tuple[int, ...]]:
-    """By rule id: the matches from each of the ascending moments to the next."""
-    return _each(tx, MATCH.c.rule_id, MATCH.c.created, bounds)
+def matches_by_rule(tx: Tx, since: datetime, until: datetime) -> dict[str, int]:
+    """By rule id: the matches of [since, until)."""
+    return _counted(tx, MATCH.c.rule_id, MATCH.c.created, since, until)
 
 
-def articles_each(tx: Tx, bounds: Sequence[datetime]) -> dict[str, tuple[int, ...]]:
-    """By feed's name: the articles that came from each of the ascending moments to the next."""
-    return _each(tx, ARTICLE.c.source, ARTICLE.c.first_seen, bounds)
+def articles_by_feed(tx: Tx, since: datetime, until: datetime) -> dict[str, int]:
+    """By feed's name: the articles that came in [since, until)."""
+    return _counted(tx, ARTICLE.c.source, ARTICLE.c.first_seen, since, until)
 
 
-def _each(
-    tx: Tx, what: sa.Column[Any], moment: sa.Column[Any], bounds: Sequence[datetime]
-) -> dict[str, tuple[int, ...]]:
-    # The first that is true counts, so one comparison a span is enough.
-    number = sa.case(*((moment < end, index) for index, end in enumerate(bounds[1:])))
-    spans = (
-        sa.select(what.label("what"), number.label("number")).where(moment >= bounds[0], moment < bounds[-1]).subquery()
-    )
-    query = sa.select(spans.c.what, spans.c.number, sa.func.count().label("many"))
-    found: dict[str, list[int]] = {}
-    for r in tx.execute(query.group_by(spans.c.what, spans.c.number)):
-        found.setdefault(r.what, [0] * (len(bounds) - 1))[r.number] = int(r.many)
-    return {name: tuple(counts) for name, counts in found.items()}
+def _counted(tx: Tx, what: sa.Column[Any], moment: sa.Column[Any], since: datetime, until: datetime) -> dict[str, int]:
+    query = sa.select(what, sa.func.count()).where(moment >= since, moment < until).group_by(what)
+    return {row[0]: int(row[1]) for row in tx.execute(query)}
 
 
 def acknowledged(tx: Tx, story_ids: Collection[int]) -> dict[int, str]:

@@ -47,6 +47,7 @@ def _missed(ask: Ask) -> Response:
         "missed.html",
         since=since,
         until=until,
+        last_day=(until - timedelta(microseconds=1)).astimezone(ask.zone).date(),
         by=_by(ask),
         groups=groups,
         is_more=is_more,

@@ -1,7 +1,9 @@
 """Today: the stories of a day by time, and beside them how busy rules and feeds were, and what is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,16 +21,45 @@ from worker.store.lists import Place
 
 #: Stories of a page; days of a small chart; charts of rules, and of feeds.
 _STORIES, _DAYS, _CHARTS = 60, 14, 25
+#: An article may come late into a day that is over, by so much; counts of so many days are kept.
+_SETTLED, _KEPT = timedelta(hours=6), 500
 #: A visit is written down again only after so long.
 _SEEN_EVERY = timedelta(minutes=1)
 
 
+#: Counts something by name in [since, until).
+Count = Callable[[Tx, datetime, datetime], dict[str, int]]
+
+
+class Activity:
+    """Counts of days, by rule and by feed; those of days that are over are kept, as every look asks for them again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Count, datetime, datetime], dict[str, int]] = {}
+
+    def each(self, tx: Tx, count: Count, days: Sequence[datetime], now: datetime) -> dict[str, tuple[int, ...]]:
+        """By name: the counts from each of the ascending moments to the next."""
+        found = [self._of(tx, count, since, until, now) for since, until in pairwise(days)]
+        return {name: tuple(day.get(name, 0) for day in found) for name in set().union(*found)}
+
+    def _of(self, tx: Tx, count: Count, since: datetime, until: datetime, now: datetime) -> dict[str, int]:
+        kept = self._kept.get((count, since, until))
+        if kept is not None:
+            return kept
+        found = count(tx, since, until)
+        if until < now - _SETTLED:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[count, since, until] = found
+        return found
+
+
 def routes(desk: Desk) -> list[Route]:
     """`/`."""
-    return [page(desk, "/", _today)]
+    return [page(desk, "/", partial(_today, Activity()))]
 
 
-def _today(ask: Ask) -> Response:
+def _today(activity: Activity, ask: Ask) -> Response:
     here = ask.now.astimezone(ask.zone).date()
     day = spans.day(ask.query.get("day", ""), here)
     only = ask.query.get("only") == "matched"
@@ -43,7 +74,7 @@ def _today(ask: Ask) -> Response:
             matched=only,
             visited=visited,
         )
-        side = _side(ask, tx, days)
+        side = _side(ask, tx, activity, days)
     return ask.page(
         "today.html",
         begins=days[-2],
@@ -72,10 +103,11 @@ def visit(ask: Ask) -> datetime | None:
         return None
 
 
-def _side(ask: Ask, tx: Tx, days: Sequence[datetime]) -> dict[str, Any]:
+def _side(ask: Ask, tx: Tx, activity: Activity, days: Sequence[datetime]) -> dict[str, Any]:
     """The small charts of rules and feeds, the busiest first, and what is wrong."""
     live = ask.desk.live()
-    matches, articles = lists.matches_each(tx, days), lists.articles_each(tx, days)
+    matches = activity.each(tx, lists.matches_by_rule, days, ask.now)
+    articles = activity.each(tx, lists.articles_by_feed, days, ask.now)
     none = (0,) * (len(days) - 1)
     rules = [(rule.id, rule.name, matches.get(rule.id, none)) for rule in live.ruleset.rules]
     feeds = [(feed.name, articles.get(feed.name, none)) for feed in live.config.feeds]

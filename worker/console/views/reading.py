@@ -8,7 +8,7 @@ from typing import Any
 
 from worker.console.views.articles import page
 from worker.console.views.fates import kind
-from worker.console.views.silent import Now
+from worker.console.views.silent import EXPLAINED, Now
 from worker.console.views.today import newest
 from worker.model import Change, Part, Passage, called, times
 from worker.notify.render import changes
@@ -22,6 +22,8 @@ Facts = dict[str, Any]
 
 #: Copies that are listed, and silent rules that are shown unasked.
 _COPIES, _SILENT = 50, 5
+#: Rules of which is said unasked how near they came: more would keep the reader waiting.
+_EXPLAINED = 60
 #: Behind an occasion that comes more than once.
 _NUMBER = re.compile(r"-\d+$")
 Range = tuple[int, int]
@@ -50,7 +52,7 @@ def shown(tx: Tx, live: ActiveConfig, one: StoredArticle, asked: Asked, now: dat
     marking = [match for match in here if asked.rule in ("", match.rule_id)]
     names = {match.rule_id: match.rule_name for match in matches}
     story_id = stories.story_of(tx, one.id)
-    silent = _silent(tx, live, one, {match.rule_id for match in matches})
+    silent = _silent(tx, live, one, {match.rule_id for match in matches}, EXPLAINED if asked.is_whole else _EXPLAINED)
     return {
         "one": one,
         "called": called(one.article.title, one.origin, one.name),
@@ -124,5 +126,5 @@ def _mute(tx: Tx, story_id: int, now: datetime) -> silences.Silence | None:
     return next((one for one in reversed(found) if one.until is None or one.until > now), None)
 
 
-def _silent(tx: Tx, live: ActiveConfig, one: StoredArticle, matched: set[str]) -> list[Facts]:
-    return Now(tx, live, one).silent(matched, "") if one.origin == "feed" else []
+def _silent(tx: Tx, live: ActiveConfig, one: StoredArticle, matched: set[str], explained: int) -> list[Facts]:
+    return Now(tx, live, one).silent(matched, explained=explained) if one.origin == "feed" else []

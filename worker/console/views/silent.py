@@ -17,8 +17,8 @@ from worker.store.articles import StoredArticle
 
 Facts = dict[str, Any]
 
-#: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
-_EXPLAINED = 200
+#: Rules of which is said unasked how near they came; of the others, only what kept them silent.
+EXPLAINED = 200
 
 
 _CUT = {
@@ -79,14 +79,17 @@ class Now:
         found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
         return found | {"text": self._one.revision > 0}
 
-    def silent(self, matched: set[str], rule_id: str) -> list[Facts]:
-        """The rules that did not match when the article was stored, the nearest first; and whether they would now."""
+    def silent(self, matched: set[str], rule_id: str = "", *, explained: int = EXPLAINED) -> list[Facts]:
+        """The rules that did not match when the article was stored, the nearest first; and whether they would now.
+
+        `explained`: the number of rules of which is said how near they came.
+        """
         if not self._one.revision:
             return []
         judged = judge(self._document, self._rules, self._source)
         silent = [name for name in judged if name not in matched and rule_id in ("", name)]
         return sorted(
-            (self._one_silent(name, judged[name], near=number < _EXPLAINED) for number, name in enumerate(silent)),
+            (self._one_silent(name, judged[name], near=number < explained) for number, name in enumerate(silent)),
             key=lambda one: one["distance"],
         )
 
