@@ -37,7 +37,8 @@ def _story(ask: Ask) -> Response:
         if not one.articles:
             into = stories.live(tx, one.id)
             return ask.missing() if into is None or into == one.id else ask.to(f"/stories/{into}")
-        return ask.page("story.html", **_facts(tx, one))
+        facts = _facts(tx, one)
+    return ask.page("story.html", **facts)
 
 
 def _facts(tx: Tx, one: StoredStory) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from worker.console.spans import Span
 from worker.console.views.fates import Fate, fates
-from worker.console.views.today import Matched, by_article
+from worker.console.views.today import by_article
 from worker.model import Severity
 from worker.store import Tx, ledger, lists
 from worker.store.ledger import LedgerLine
@@ -19,7 +19,7 @@ class MissedLine:
 
     article: Line
     at: datetime
-    matched: tuple[Matched, ...]
+    matched: tuple[MatchLine, ...]
     fates: tuple[Fate, ...]
 
 
@@ -60,7 +60,7 @@ def _group(some: Sequence[MatchLine], lines: dict[int, list[LedgerLine]], by: st
             MissedLine(
                 article=of_one[0].article,
                 at=of_one[0].created,
-                matched=tuple(Matched(rule=one.rule_id, name=one.rule_name, severity=one.severity) for one in of_one),
+                matched=tuple(of_one),
                 fates=tuple(fates(line for line in lines.get(number, ()) if rule in ("", line.rule_id))),
             )
             for number, of_one in articles.items()

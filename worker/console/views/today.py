@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from worker.console.spans import Span
 from worker.console.views.fates import Fate, fates
-from worker.model import Part, Passage, Severity
+from worker.model import Part, Passage
 from worker.notify.render.passages import clip, tidy
 from worker.store import Tx, ledger, lists
 from worker.store.ledger import LedgerLine, StoredMatch
@@ -18,15 +18,6 @@ T = TypeVar("T", StoredMatch, LedgerLine, Note)
 
 #: Characters of a passage in a list, and passages of one story.
 _PASSAGE, _PASSAGES = 220, 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matched:
-    """A rule that matched."""
-
-    rule: str
-    name: str
-    severity: Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +32,8 @@ class Entry:
     #: Articles of the span, and how many of them are copies.
     articles: int
     copies: int
-    #: The most severe first.
-    matched: tuple[Matched, ...]
+    #: Of each rule one, the most severe first.
+    matched: tuple[StoredMatch, ...]
     passages: tuple[Passage, ...]
     fates: tuple[Fate, ...]
     #: Who acknowledged it; empty: nobody.
@@ -78,9 +69,7 @@ def entries(
                 outlets=tuple(dict.fromkeys(line.source for line in articles if line.source)),
                 articles=len(articles),
                 copies=sum(line.of_id is not None for line in articles),
-                matched=tuple(
-                    Matched(rule=match.rule_id, name=match.rule_name, severity=match.severity) for match in mine
-                ),
+                matched=tuple(mine),
                 passages=_passages(mine),
                 fates=tuple(fates(line for article in articles for line in lines.get(article.id, ()))),
                 acknowledged=acknowledged.get(one.id or 0, ""),
