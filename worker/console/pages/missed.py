@@ -80,14 +80,16 @@ def _send(ask: Ask) -> Response:
 
 def _span(ask: Ask) -> Span:
     """The span that is asked for; the last night, where none is. Days are whole: `until=2026-11-29` ends with it."""
-    said = {name: ask.form.get(name) or ask.query.get(name) or "" for name in ("since", "until")}
-    since, until = (spans.moment(said[name], ask.zone) for name in ("since", "until"))
+    said = [ask.form.get(name) or ask.query.get(name) or "" for name in ("since", "until")]
+    since, until = (spans.moment(one, ask.zone) for one in said)
     if since is None:
         return spans.night(ask.now, ask.zone)
-    if until is not None and len(said["until"]) == len("2026-11-29"):
-        until = spans.begins(until.astimezone(ask.zone).date() + timedelta(days=1), ask.zone)
-    until = until or ask.now
-    return (since, until) if since <= until else (until, since)
+    last = until or ask.now
+    if last < since:
+        since, last, said = last, since, said[::-1]
+    if len(said[1]) == len("2026-11-29"):
+        last = spans.begins(last.astimezone(ask.zone).date() + timedelta(days=1), ask.zone)
+    return since, last
 
 
 def _by(ask: Ask) -> str:
