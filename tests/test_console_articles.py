@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 from consoles import Pages, text
+from desk import START
 from lxml import html
 from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, OTHER, SECOND, filled, number, rows
 
+from worker.console.access import Caller
 from worker.console.drawing import LANGUAGES, because, words
 from worker.console.views.reading import paragraphs
 from worker.model import Cut, CutKind, Passage
 from worker.rules.match import Silence
 from worker.rules.query.explain import Miss
-from worker.store import people
+from worker.store import judgements, people
+from worker.store.people import Role
 
 AUDIT = "SELECT author, action, subject, detail FROM audit"
 
@@ -164,6 +167,17 @@ def test_a_label_counts_for_the_rule(pages: Pages) -> None:
     assert [row[3] for row in rows(pages, AUDIT)] == ["noise for visit", "relevant for visit"]
 
 
+def test_a_rule_that_missed_it_is_labelled_too(pages: Pages) -> None:
+    """Such a word counts as a miss of the rule."""
+    address = f"/articles/{number(pages, HARVEST)}"
+    (form,) = pages.get(address).xpath("//form[contains(@action, '/label')]")
+    assert form.xpath(".//option/@value") == ["visit"]
+    pages.post(form.get("action"), {"rule": "visit", "judgement": "relevant"})
+    assert "Une visite de Hun Sen judged relevant by desk" in text(pages.get(address))
+    with pages.store.read() as tx:
+        assert judgements.tallies(tx, START)["visit"].missed == 1
+
+
 def test_whoever_acknowledges_is_told_to_the_other_readers(pages: Pages) -> None:
     """A second time changes nothing, whichever article of the story it is said of."""
     one, two = (f"/articles/{number(pages, title)}" for title in (FIRST, SECOND))
@@ -197,6 +211,16 @@ def test_a_story_is_muted_for_so_many_days(pages: Pages) -> None:
 )
 def test_what_no_form_of_ours_asks_changes_nothing(pages: Pages, title: str, form: str, fields: dict[str, str]) -> None:
     pages.post(f"/articles/{number(pages, title)}/{form}", fields, 404)
+    assert rows(pages, AUDIT) == []
+
+
+def test_a_reader_sees_all_and_changes_nothing(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.console.asking.caller", lambda *_: Caller(name="lea", role=Role.READER))
+    one = number(pages, FIRST)
+    for path in ("/", f"/articles/{one}", "/stories/1", "/missed?since=2026-02-06"):
+        assert not pages.get(path).xpath("//main//form[@method='post']")
+    for path in (f"/articles/{one}/acknowledge", "/stories/1/merge", "/missed/send"):
+        assert "role" in pages.post(path, {"other": "3", "target": "log"}, 403)
     assert rows(pages, AUDIT) == []
 
 

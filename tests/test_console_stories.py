@@ -99,8 +99,11 @@ def test_what_cannot_be_done_is_said(pages: Pages, form: str, fields: dict[str, 
     assert rows(pages, AUDIT) == []
 
 
-def test_every_refusal_has_its_words() -> None:
+def test_every_answer_has_its_words() -> None:
+    said = {"noted", "labelled", "acknowledged", "acknowledged_before", "muted", "muted_before"}
+    said |= {"merged", "split", "parted", "moved", "sent"}
     for language in LANGUAGES:
+        assert not said - set(words(language).said._found)  # type: ignore[union-attr]
         assert not {reason.name for reason in Refused} - set(words(language).story.refused._found)  # type: ignore[union-attr]
 
 
