@@ -20,7 +20,7 @@ from worker.store import Tx, open_deliveries, people, silences
 from worker.store.people import Change
 
 #: Matches that are listed; silences that are offered as spans; characters of a list that is sent.
-_MOST, _SILENCES, _LONGEST = 500, 3, 40_000
+_MOST, _SILENCES, _LONGEST = 300, 3, 40_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from worker.store import Tx, deliveries, lists, people, upkeep
 from worker.store.lists import Place
 
 #: Stories of a page; days of a small chart; charts of rules, and of feeds.
-_STORIES, _DAYS, _CHARTS = 60, 14, 25
+_STORIES, _DAYS, _CHARTS = 40, 14, 25
 #: An article may come late into a day that is over, by so much; counts of so many days are kept.
 _SETTLED, _KEPT = timedelta(hours=6), 500
 #: A visit is written down again only after so long.
