@@ -1,19 +1,20 @@
 FROM python:3.11-slim-bookworm AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 # Wheels only, and only those whose hashes stand in the locks: nothing but Veille itself is built here.
 COPY deploy/build.lock ./
 RUN pip install --quiet --only-binary=:all: --require-hashes --requirement build.lock
 COPY requirements.lock ./
 RUN python3 -m venv --without-pip /opt/veille \
- && pip --python /opt/veille/bin/python install --quiet --only-binary=:all: --require-hashes \
+ && pip --python /opt/veille/bin/python install --quiet --no-compile --only-binary=:all: --require-hashes \
         --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY worker worker
 RUN pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . \
- && pip --python /opt/veille/bin/python install --quiet --no-deps --no-index dist/*.whl
+ && pip --python /opt/veille/bin/python install --quiet --no-compile --no-deps --no-index dist/*.whl
 # By hash, because a layer rounds the times of files, and byte code that goes by them would be made again at each start.
-RUN python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/veille/lib
+# Forced, because byte code that is there already would be kept as it is.
+RUN python3 -m compileall -q -f -j 0 --invalidation-mode unchecked-hash /opt/veille/lib
 # Nothing can be written later, and each start would make them again.
 RUN /opt/veille/bin/python -m worker.analysis.text.inflection
 COPY deploy/config.toml /etc/veille/

@@ -7,19 +7,23 @@ pages.get("/").find("h1")
 
 import asyncio
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 import pytest
 from lxml import html
-from rig import Site
+from playwright.sync_api import Browser, sync_playwright
+from rig import Site, wait_for
 
 from worker.console.desk import Desk
 from worker.console.pages import routes
 from worker.console.server import application
+from worker.pipeline.discover import Found, Tried
 from worker.runtime.load import load
 from worker.store import open_store
 
@@ -41,6 +45,9 @@ class Pages:
         self.store = open_store(self.live.config.store_url, create=False)
         self.now = now
         self.reloads = 0
+        #: What the worker finds at an address, and what becomes of its entries.
+        self.found = Found(reason="not_a_feed: nothing was asked")
+        self.tried: tuple[Tried, ...] = ()
         self.desk = Desk(
             store=self.store,
             live=lambda: self.live,
@@ -48,6 +55,8 @@ class Pages:
             path=site.config,
             is_alive=lambda _beat: True,
             reload=self._reload,
+            discover=lambda _url: self.found,
+            try_rules=lambda _entries, _feed: self.tried,
         )
         self._app = application(lambda: True, _unmeasured, shown=routes(self.desk))
         self.base = base
@@ -84,6 +93,37 @@ class Pages:
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()
+
+
+@contextmanager
+def served(folder: Path, **site: str) -> Iterator[tuple[Site, str]]:
+    """A site whose worker runs, and the address of its console; the sample feed is polled before."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    listen = f'[http]\nlisten = "127.0.0.1:{port}"\n'
+    made = Site(folder, feeds=("veille:sample",), more=listen + site.pop("more", ""), **site)
+    made.poll()
+    with made.running():
+        wait_for(lambda: _answers(port))
+        yield made, f"http://127.0.0.1:{port}"
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == HTTPStatus.OK
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    with sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield chromium
+        finally:
+            chromium.close()
 
 
 def _unmeasured() -> object:

@@ -5,6 +5,7 @@ import re
 import sqlite3
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -676,7 +677,7 @@ def test_send_test_to_nobody(veille, site: Site) -> None:
 
 def test_health(veille, polled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """0 while the tick is young, 1 when it is old or there never was one."""
-    from worker.cli import health
+    health = import_module("worker.cli.health")  # the package has a command of this name
 
     assert veille("health", site=polled).code == 1
     with sqlite3.connect(polled.folder / "veille.db") as db:

@@ -32,7 +32,7 @@ for word in "$@"; do
     esac
 done
 printf 'drawn: ' > "$picture"
-cat "$page" >> "$picture"
+/bin/cat "$page" >> "$picture"
 """
 
 
@@ -127,7 +127,7 @@ def test_preview_as_a_page_and_a_picture(veille, site: Site, tmp_path: Path, mon
         folder.mkdir()
         (folder / name).write_text(BROWSER)
         (folder / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+        monkeypatch.setenv("PATH", str(folder))  # whatever browser there is besides
         page, picture = folder / "a.html", folder / "a.png"
         done = veille("preview", "1", "--target", "mekong", "--html", page, "--png", picture, site=site)
         assert done.code == 0
@@ -179,3 +179,5 @@ def test_preview_with_own_templates(veille, site: Site, tmp_path: Path) -> None:
     assert veille("check", site=other).code == 0
     assert veille("preview", "1", "--target", "desk", "--html", tmp_path / "a.html", site=other).code == 0
     assert (tmp_path / "a.html").read_text(encoding="utf-8") == "<p>Hun Sen attendu à Hanoï</p>"
+    refused = veille("preview", "1", "--target", "desk", "--html", tmp_path / "none" / "a.html", site=other)
+    assert (refused.code, "No such file" in " ".join(refused.err.split())) == (1, True)

@@ -15,10 +15,9 @@ from desk import Desk, feed
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker.console import connections, server
-from worker.console.metrics import Measured, exposition
+from worker.console.metrics import Measured, exposition, measure
 from worker.console.server import Console, application
 from worker.errors import StoreBusyError, VeilleError
-from worker.runtime.worker import measure
 from worker.store import targets
 
 MEASURED = Measured(

@@ -77,7 +77,7 @@ def test_a_copy_names_its_original_and_what_differs(pages: Pages) -> None:
 
 def test_every_alert_has_its_sentence(pages: Pages) -> None:
     said = text(section(article(pages, FIRST), "What became of the alerts"))
-    assert "Une visite de Hun Sen · first alert: sent to log:log" in said
+    assert "Une visite de Hun Sen: sent to log:log" in said
     assert "correction: not sent to log:log: the story was sent already" in said
     assert "No alert was due" in text(article(pages, HARVEST))
 
@@ -85,7 +85,7 @@ def test_every_alert_has_its_sentence(pages: Pages) -> None:
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("state = 'open', hold = 'digest', due = '2026-02-07 08:00:00'", "held for log:log: goes with the next digest"),
+        ("state = 'open', hold = 'digest', due = '2026-02-07 08:00:00'", "held for log:log: with the digest of"),
         ("state = 'open', hold = '', due = '2026-02-07 08:00:00'", "on its way to log:log"),
         ("state = 'parked', reason = 'no such channel'", "waits until fixed: log:log: no such channel"),
         ("state = 'failed', reason = 'refused', attempts = 3", "failed for log:log: refused after 3 attempts"),
@@ -229,7 +229,7 @@ def test_w02_a_form_of_another_page_changes_nothing(pages: Pages, form: str) -> 
     fields = {"text": "x", "rule": "visit", "judgement": "noise", "days": "7"}
     address = f"/articles/{number(pages, FIRST)}/{form}"
     assert pages.ask("POST", address, fields, Origin="https://evil.example").status_code == 403
-    assert pages.ask("GET", address).status_code == 405
+    assert pages.ask("GET", address).status_code in (404, 405)
     assert rows(pages, AUDIT) == []
 
 

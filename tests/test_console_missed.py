@@ -28,7 +28,7 @@ def test_by_rule_and_by_story(pages: Pages) -> None:
     """Each article once for a rule, where it last matched."""
     assert groups(pages, DAY) == {"High importance Une visite de Hun Sen": [SECOND, OTHER, COPY, FIRST]}
     assert groups(pages, f"{DAY}&by=story") == {FIRST: [SECOND, COPY, FIRST], OTHER: [OTHER]}
-    assert "not sent to log: a copy, decided with its original" in text(pages.get(f"/missed?{DAY}"))
+    assert "not sent to log: a copy of an article already decided" in text(pages.get(f"/missed?{DAY}"))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_long_list_says_that_it_ends(pages: Pages, monkeypatch: pytest.MonkeyP
         (
             "fr",
             "Articles trouvés du vendredi 6 février 2026 07:00",
-            "pas envoyée à log\N{NO-BREAK SPACE}: c’est une copie",
+            "pas envoyée à log\N{NO-BREAK SPACE}: copie d’un article déjà",
         ),
     ],
 )

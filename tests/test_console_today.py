@@ -42,7 +42,7 @@ def test_a_day_has_its_stories_by_time_each_once(pages: Pages) -> None:
     assert [text(mark) for mark in first.xpath(".//p[@class='passage']/mark")][:3] == ["Hun", "Sen", "visite"]
     assert text(first.find_class("tag")[0]) == "Une visite de Hun Sen"
     assert "sent to log" in text(first)
-    assert "not sent to log: a copy, decided with its original" in text(first)
+    assert "not sent to log: a copy of an article already decided" in text(first)
     assert all("slight" in one.get("class") for one in slight)
 
 
@@ -132,7 +132,7 @@ def test_days_that_are_over_are_counted_once(pages: Pages) -> None:
 
 def test_a_french_page_is_french(pages: Pages) -> None:
     said = text(pages.get("/", **{"Accept-Language": "fr"}))
-    assert "pas envoyée à log : c’est une copie" in said.replace("\N{NO-BREAK SPACE}", " ")
+    assert "pas envoyée à log : copie d’un article déjà" in said.replace("\N{NO-BREAK SPACE}", " ")
     assert not {"sent to", "copy", "article came", "Filter"} & set(said.split())
 
 

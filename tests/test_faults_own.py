@@ -16,7 +16,7 @@ from worker.model import Route
 from worker.pipeline import deliver as deliver_job
 from worker.pipeline import ingest as ingest_job
 from worker.pipeline.reading import read
-from worker.runtime.self_watch import Vigil
+from worker.runtime.self_watch import SelfWatch
 from worker.runtime.worker import Worker
 from worker.store import quarantine
 
@@ -81,7 +81,7 @@ async def test_c15_a_fault_of_this_process(
     targets, routes = [log_target(), log_target("ops", language="en")], [Route(targets=("log",))]
     with scripted(monkeypatch, Desk(tmp_path, targets=targets, routes=routes, operators="ops")) as desk:
         desk.web.feed(FEED, NEWS)
-        worker, sight = Worker(desk.context, tmp_path / "config.toml"), Vigil(desk.context)
+        worker, sight = Worker(desk.context, tmp_path / "config.toml"), SelfWatch(desk.context)
         worker._beat(desk.now)
         await desk.poll()
         own = desk.context.children

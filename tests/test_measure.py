@@ -5,8 +5,8 @@ from pathlib import Path
 from desk import FEED, START, VISIT, Desk, scripted
 from rig import Item
 
+from worker.console.metrics import measure
 from worker.errors import Problem
-from worker.runtime.worker import measure
 from worker.store import upkeep
 
 

@@ -19,7 +19,7 @@ from worker.feeds.parse import parse
 from worker.model import NotModified
 from worker.pipeline import poll as poll_job
 from worker.pipeline.poll import Polled, poll
-from worker.runtime.self_watch import Vigil
+from worker.runtime.self_watch import SelfWatch
 from worker.store import entries
 from worker.store.feeds import OvertakenError
 
@@ -310,12 +310,12 @@ async def test_p24_max_age_holds_for_dates_in_words(tmp_path: Path) -> None:
         assert said == dict.fromkeys(told, "old-news") | {items[-1].title: ""}
         detail = desk.one("SELECT last_detail FROM feed")
         assert "1 date could not be read: 'le 4 brumaire an 234'" in detail
-        Vigil(desk.context).look(0, desk.now, everything=True)
+        SelfWatch(desk.context).look(0, desk.now, everything=True)
         assert desk.rows("SELECT kind, words FROM condition") == [("feed_dates", "Le Fil: dates cannot be read")]
         desk.web.feed(FEED, items[:5])
         desk.later(minutes=20)
         await desk.poll()
-        Vigil(desk.context).look(0, desk.now, everything=True)
+        SelfWatch(desk.context).look(0, desk.now, everything=True)
         assert desk.rows("SELECT kind, words FROM condition") == []
 
 

@@ -33,6 +33,8 @@ from worker.runtime.worker import Worker
 from worker.store import Store, upkeep
 
 OPERATORS = '[operators]\ntarget = "log"\n'
+#: They read English.
+TARGET = LOG_TARGET + 'language = "en"\n'
 
 
 def rule(name: str, word: str = "visite", more: str = "") -> str:
@@ -226,7 +228,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     for name, seconds in {"STILL": 0.05, "_PAUSE": 0.02, "_RESTING": 0.05, "_CHANGING": 0.01}.items():
         monkeypatch.setattr(reload, name, seconds)
     with Desk(tmp_path) as made:
-        site = Site(tmp_path, feeds=[FEED], more=OPERATORS)
+        site = Site(tmp_path, feeds=[FEED], targets=TARGET, more=OPERATORS)
         made.context.live = load(site.config)
         yield scripted(monkeypatch, made)
 
@@ -689,7 +691,7 @@ def test_r03_the_watch_goes_on_beside_bad_files(tmp_path: Path) -> None:
     """Each bad file is named in log, status and notice; an article that comes meanwhile meets the rules of before."""
     with FeedServer() as server:
         url = server.serve("/f", rss([]))
-        site = Site(tmp_path, feeds=[url], allow=[server.place], more=OPERATORS)
+        site = Site(tmp_path, feeds=[url], allow=[server.place], targets=TARGET, more=OPERATORS)
         bad = {
             "twice.toml": b"[set.x]\nterms = ['a']\nterms = ['b']\n",
             "latin.toml": "# é\n".encode("latin-1"),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from stored import NOW, add, claim, create_obligations, finish, match, open_one, owed, states, suppressed
 
 from worker.model import Outcome, Suppression
-from worker.store import Store, deliveries, ledger, open_deliveries
+from worker.store import Store, deliveries, ledger, ledger_lines, open_deliveries
 
 
 def owed_ids(store: Store) -> dict[tuple[str, str], int | None]:
@@ -25,7 +25,7 @@ def test_several_rules_for_one_article_and_recipient_make_one_message(store: Sto
     assert create_obligations(store, other, owed("visit")) == 1
     found = owed_ids(store)
     with store.read() as tx:
-        assert [line.state for line in ledger.lines(tx, one)] == ["open"] * 4
+        assert [line.state for line in ledger_lines.lines(tx, one)] == ["open"] * 4
         assert [m[2].rule_id for m in ledger.matches_of_delivery(tx, found["trade", "log:a"] or 0)] == [
             "visit",
             "trade",
@@ -50,7 +50,7 @@ def test_what_is_owed_is_owed_once(store: Store) -> None:
     assert create_obligations(store, article_id, owed()) == 0
     assert create_obligations(store, article_id, suppressed()) == 0
     with store.read() as tx:
-        (line,) = ledger.lines(tx, article_id)
+        (line,) = ledger_lines.lines(tx, article_id)
         assert (line.verdict, line.suppression, line.state, line.due) == ("owed", "", "open", NOW)
         assert ledger.decided(tx, article_id) == {("visit", "log:a")}
     assert states(store) == {"open": 1}
@@ -61,7 +61,7 @@ def test_what_is_suppressed_keeps_its_reason_and_sends_nothing(store: Store) -> 
     article_id = add(store, "Un")
     assert create_obligations(store, article_id, suppressed(why=Suppression.BACKLOG)) == 0
     with store.read() as tx:
-        (line,) = ledger.lines(tx, article_id)
+        (line,) = ledger_lines.lines(tx, article_id)
         assert ledger.decided(tx, article_id) == {("visit", "log:a")}
         assert ledger.decided(tx, 99) == ledger.decided_for_text(tx, 99) == frozenset()
     assert (line.verdict, line.suppression, line.state, line.due) == ("suppressed", "backlog", "", None)
@@ -89,7 +89,7 @@ def test_the_ledger_says_what_became_of_each(store: Store) -> None:
     assert claimed is not None
     assert finish(store, claimed, Outcome.SENT, state="sent")
     with store.read() as tx:
-        (line,) = ledger.lines(tx, 1)
+        (line,) = ledger_lines.lines(tx, 1)
     assert (line.state, line.attempts, line.finished, line.detail) == ("sent", 1, NOW, "250 ok")
 
 
@@ -149,5 +149,5 @@ def test_what_fails_in_the_middle_owes_nothing(store: Store) -> None:
         die()
     with store.read() as tx:
         assert ledger.matches(tx, article_id) == ()
-        assert ledger.lines(tx, article_id) == ()
+        assert ledger_lines.lines(tx, article_id) == ()
     assert states(store) == {}

@@ -8,7 +8,7 @@ from stored import NEW, NOW, add, create_obligations, owed, suppressed
 from test_store_stories import AGAIN, BRIDGE, RICE, tell
 
 from worker.model import Novelty, NoveltyKind, Origin
-from worker.store import Store, ledger, lists, silences
+from worker.store import Store, ledger, ledger_lines, lists, silences
 
 DAY = NOW.replace(hour=0, minute=0), NOW.replace(hour=0, minute=0) + timedelta(days=1)
 
@@ -81,7 +81,7 @@ def test_matches_of_a_span_and_their_counts(store: Store, day: dict[str, int]) -
         assert len(lists.matches(tx, *DAY, limit=1)) == 1
         assert lists.matches_by_rule(tx, *DAY) == {"visit": 1, "other": 1}
         assert lists.articles_by_feed(tx, *DAY) == {"A": 4}
-        assert {line.article_id for line in ledger.lines_of(tx, day.values())} == {day["again"]}
+        assert {line.article_id for line in ledger_lines.lines_of(tx, day.values())} == {day["again"]}
         assert {one.article_id for one in ledger.matches_of(tx, [day["again"], day["rice"]])} == {day["again"]}
 
 

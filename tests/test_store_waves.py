@@ -15,7 +15,7 @@ from test_alert_volume import EVENTS, Event, counted_apart
 from worker.analysis.stories import StoryMember, Vector
 from worker.model import AlertPolicy, Novelty, NoveltyKind, Origin, Volume
 from worker.pipeline.obligations import StoredRevision, create_obligations
-from worker.store import Store, articles, ledger, stories, upkeep, waves
+from worker.store import Store, articles, ledger_lines, stories, upkeep, waves
 
 FIVE = Volume(at_least=5, per=timedelta(hours=6))
 
@@ -61,7 +61,7 @@ class Watch:
 
     def said(self, article_id: int) -> str:
         with self.store.read() as tx:
-            (line,) = ledger.lines(tx, article_id)
+            (line,) = ledger_lines.lines(tx, article_id)
         return line.suppression or line.occasion
 
 
@@ -91,7 +91,7 @@ def test_those_before_and_after_name_their_wave(store: Store) -> None:
     old = watch.come(NOW - timedelta(hours=7), 20)
     numbers = [watch.come(NOW + timedelta(minutes=n), n) for n in range(7)]
     with store.read() as tx:
-        named = [ledger.lines(tx, number)[0].wave for number in (old, *numbers)]
+        named = [ledger_lines.lines(tx, number)[0].wave for number in (old, *numbers)]
     assert named[0] is None
     assert {(wave.article_id, wave.began, wave.per) for wave in named[1:] if wave} == {
         (numbers[4], NOW + timedelta(minutes=4), FIVE.per)
@@ -138,7 +138,7 @@ def test_articles_that_are_forgotten_take_their_waves_along(store: Store) -> Non
         tx.exec_driver_sql(f"UPDATE article SET first_seen = '2030-01-01' WHERE id = {numbers[5]}")
         assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), told_before=NOW + timedelta(days=1)) == 5
     with store.read() as tx:
-        (line,) = ledger.lines(tx, numbers[5])
+        (line,) = ledger_lines.lines(tx, numbers[5])
         assert (line.suppression, line.wave) == ("in-wave", None)
         assert tx.exec_driver_sql("SELECT count(*) FROM wave").scalar() == 0
 

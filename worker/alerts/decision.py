@@ -1,4 +1,4 @@
-"""The verdicts: who is told of what, on which occasion, and who is not, and why."""
+"""The verdicts: who gets what, on which occasion, and who does not, and why."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ _KINDS = {
     Occasion.CORRECTION: "correction",
     Occasion.DEVELOPMENT: "development",
 }
-#: A text that goes on changing shows the time of day, or is written anew all day long: of what comes later, nobody is
-#: told.
+#: A text that goes on changing shows the time of day, or is written anew all day long: what comes later is sent
+#: to nobody.
 _MOST_REVISIONS = 6
 #: What people asked not to hear; the article counts for its rule's volume all the same.
 _ASKED_FOR = frozenset({Suppression.SILENCED, Suppression.MUTED_STORY})
@@ -40,10 +40,10 @@ def alert(
     """Obligations of each match to each recipient: owed, or suppressed with a reason, and the deliveries for them.
 
     - The first article of a story that a rule matches is a `first`; later ones are a `follow-up` where their outlet
-      told nothing yet, else a `development`. Which of them are told is for `follow_up` to say; the others wait for
+      sent nothing yet, else a `development`. Which of them are sent is for `follow_up` to say; the others wait for
       `realert`, or are suppressed.
     - What was decided for an article is decided once. A revision that matches what earlier texts did not is a
-      `development`; one that corrects what a recipient was told is a `correction`.
+      `development`; one that corrects what a recipient was sent is a `correction`.
     - A copy is silent where its original was decided, and not where it brings news of its own.
     - A rule with a volume alerts on waves: see `alert.volume`.
     """
@@ -112,7 +112,7 @@ class _Deciding:
                 yield from self._escalations(match, to, made)
 
     def _occasion(self, rule_id: str, to: Addressee) -> tuple[Occasion | None, str]:
-        """The reason why the recipient is told, as a kind and as the ledger's word; None: it is decided already."""
+        """The reason why the recipient is alerted, as a kind and as the ledger's word; None: it is decided already."""
         history, about = self._history, self._about
         pair = (rule_id, to.recipient)
         if pair in history.decided:
@@ -190,7 +190,7 @@ class _Deciding:
         return None
 
     def _is_left_out(self, pair: Pair, to: Addressee, occasion: Occasion) -> bool:
-        """Tells whether it is a follow-up of what was told, of a kind that is not wanted."""
+        """Tells whether it is a follow-up of what was sent, of a kind that is not wanted."""
         is_follow_up = pair in self._history.told or (self._by_story(to) and pair in self._history.standing)
         return is_follow_up and _KINDS.get(occasion, "") not in (to.telling.follow_up or ())
 

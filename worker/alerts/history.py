@@ -56,7 +56,7 @@ class Silenced:
     reason: str = ""
 
     def covers(self, rule_id: str, recipient: str, *, story_id: int | None, feed: str, now: datetime) -> bool:
-        """Tells whether it keeps that from being told."""
+        """Tells whether it keeps that from being sent."""
         return (
             (self.until is None or now < self.until)
             and (self.rules is None or rule_id in self.rules)
@@ -83,9 +83,9 @@ class History:
 
     #: Pairs that have an obligation for the article already, on any occasion but an escalation.
     decided: frozenset[Pair] = frozenset()
-    #: Of these, the ones told, or on their way and past changing: a correction has something to correct.
+    #: Of these, the ones sent, or on their way and past changing: a correction has something to correct.
     told: frozenset[Pair] = frozenset()
-    #: When the last of what they were told of the article was decided.
+    #: When the last of what they were sent of the article was decided.
     told_at: Mapping[Pair, datetime] = field(default_factory=dict)
     #: How the original came; None when the article is no duplicate.
     original: Origin | None = None
@@ -101,7 +101,7 @@ class History:
     page_only: bool = False
     standing: Mapping[Pair, Standing] = field(default_factory=dict)
     silences: tuple[Silenced, ...] = ()
-    #: (rule id, target id) -> alerts told at once within the target's throttle.
+    #: (rule id, target id) -> alerts sent at once within the target's throttle.
     recent: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: By rule id, of rules with a volume.
     levels: Mapping[str, Level] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Whom a match concerns, and how often they want to be told."""
+"""Whom a match concerns, and how often they want to hear of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields

@@ -2,27 +2,25 @@
 
     (Facts, now) -conditions-> Condition...
 
-Thresholds only; who is told, and when it is over, is the caller's business.
+Thresholds only: conditions are values, and the words for them are made where a notice is written.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
-
-from worker.model import times
-from worker.model.times import counted
 
 _DAY = timedelta(days=1)
 _NEVER: Mapping[str, datetime] = MappingProxyType({})
 
-#: Arrivals that a rhythm is known by, and the shortest silence that is told.
+#: Arrivals that a rhythm is known by, and the shortest silence that is reported.
 FEWEST_ARRIVALS, SHORTEST_SILENCE = 10, _DAY
-#: Entries in a row whose pages were not taken, before it is told.
+#: Entries in a row whose pages were not taken, before it is reported.
 PAGES_LOST = 5
-#: Matches, and days with some, that a rule's past needs; the shortest silence that is told.
+#: Matches, and days with some, that a rule's past needs; the shortest silence that is reported.
 FEWEST_MATCHES, FEWEST_DAYS, SHORTEST_QUIET = 10, 5, timedelta(days=7)
 #: Matches of one day that may be a spike, and how many times the busiest day before.
 SPIKE_MATCHES, SPIKE_TIMES = 20, 5
@@ -30,9 +28,9 @@ SPIKE_MATCHES, SPIKE_TIMES = 20, 5
 SPIKE_PAST, SPIKE_FEWEST = 14, timedelta(days=7)
 #: Bytes left on the store's disk: too few below the first, enough again above the second.
 DISK_LOW, DISK_ENOUGH = 500_000_000, 750_000_000
-#: For so long the names of feeds may not be found, before it is told.
+#: For so long the names of feeds may not be found, before it is reported.
 NAMES_LOST = timedelta(minutes=30)
-#: A silence, a quiet or a spike that was told is over only well below what began it, as two clocks may disagree.
+#: A silence, a quiet or a spike that was reported is over only well below what began it, as two clocks may disagree.
 LEEWAY = timedelta(hours=1)
 #: Feeds that one notice lists by name.
 _NAMED = 5
@@ -68,9 +66,9 @@ OWN_UNSEEN, UNSEEN = timedelta(minutes=15), timedelta(minutes=30)
 OFTEN = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LOG_LARGE}
 #: While one of these is on, alerts may be late or lost: the dead man's switch is let go.
 SEVERE = OWN | {Kind.TARGET_PARKED, Kind.DISK_LOW, Kind.LEDGER}
-#: Told in the transaction in which they come about, and so not once more; `poll` tells also when a feed recovers.
-TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
-RECOVERY_TOLD_ELSEWHERE = frozenset({Kind.FEED_FAILS})
+#: Reported in the transaction in which they come about, and so not once more; `poll` reports recoveries as well.
+SENT_ELSEWHERE = frozenset({Kind.FEED_FAILS, Kind.TARGET_PARKED})
+RECOVERY_SENT_ELSEWHERE = frozenset({Kind.FEED_FAILS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +130,23 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Something that is wrong at present."""
+    """Something that is wrong at present, as values."""
 
     kind: Kind
     #: What it is about: a feed's key, a rule's or a target's id, the process that it is true of; empty: the store.
     about: str = ""
-    #: One sentence, the same for as long as it lasts.
-    subject: str
-    body: str = ""
+    #: For people.
+    name: str = ""
+    #: When something last came; None where that is not known, or not what it is about.
+    last: datetime | None = None
+    #: The longest silence before, or the pause between two ticks.
+    span: timedelta | None = None
+    #: Polls, dates, feeds, matches, transactions or megabytes that are too many, or too few; and of how many, or
+    #: compared with how many.
+    count: int = 0
+    of: int = 0
+    #: Reasons, names, or an example.
+    lines: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -149,14 +156,20 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveCondition:
-    """A condition that was written down, and that the operators were told of."""
+    """A condition that was written down, and of which the operators got a notice."""
 
     key: str
     kind: Kind
+    #: In English, as `status` and `doctor` show it.
     words: str
     since: datetime
     #: When somebody last found it still so.
     seen: datetime
+
+    @property
+    def about(self) -> str:
+        """The condition's own `about`."""
+        return self.key.removeprefix(f"{self.kind}:")
 
 
 def conditions(
@@ -201,13 +214,12 @@ def ended(
 
 
 def _judges(facts: Facts, one: ActiveCondition) -> bool:
-    about = one.key.removeprefix(f"{one.kind}:")
     if one.kind in OWN:
-        return about == facts.owner
+        return one.about == facts.owner
     if one.kind in {Kind.FEED_FAILS, Kind.FEED_SILENT, Kind.FEED_GAP, Kind.FEED_PAGES, Kind.FEED_DATES}:
-        return any(feed.key == about for feed in facts.feeds)
+        return any(feed.key == one.about for feed in facts.feeds)
     if one.kind in {Kind.RULE_QUIET, Kind.RULE_SPIKES}:
-        return any(rule.id == about for rule in facts.rules)
+        return any(rule.id == one.about for rule in facts.rules)
     return True
 
 
@@ -216,55 +228,40 @@ def _unseen(one: ActiveCondition, now: datetime) -> bool:
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 
 
-def _still(began: Mapping[str, datetime], kind: Kind, about: str, came: Sequence[datetime]) -> Condition | None:
+def _still(began: Mapping[str, datetime], one: Condition, came: Sequence[datetime]) -> Condition | None:
     """The silence that is on, while nothing came since it began; None where none is, or something did."""
-    since = began.get(f"{kind}:{about}")
-    if since is None or (came and came[-1] >= since):
-        return None
-    return Condition(kind=kind, about=about, subject=f"{about}: nothing new since {times.say(since)}")
+    since = began.get(one.key)
+    return None if since is None or (came and came[-1] >= since) else replace(one, last=since)
 
 
 def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for feed in facts.feeds:
+        of = partial(Condition, about=feed.key, name=feed.name)
         if feed.failures >= feed.fails_at:
-            yield Condition(
-                kind=Kind.FEED_FAILS, about=feed.key, subject=f"{feed.name}: {counted(feed.failures, 'poll')} failed"
-            )
-        known = f"{Kind.FEED_SILENT}:{feed.key}" in on
+            yield of(kind=Kind.FEED_FAILS, count=feed.failures)
+        silence = of(kind=Kind.FEED_SILENT)
+        known = silence.key in on
         usual = _longest(feed.arrivals)
         # One that begins to fail has not broken its silence.
-        if still := _still(began, Kind.FEED_SILENT, feed.key, feed.arrivals):
+        if still := _still(began, silence, feed.arrivals):
             yield still
         elif usual and feed.answered is not None and (known or feed.failures < feed.fails_at):
             silent = min(feed.answered, now) - feed.arrivals[-1]
             if silent > max(2 * usual, SHORTEST_SILENCE) - known * LEEWAY:
-                body = f"It answers, but brings nothing. It was never silent for longer than {_said(usual)} of late."
-                subject = f"{feed.name}: nothing new since {times.say(feed.arrivals[-1])}"
-                yield Condition(kind=Kind.FEED_SILENT, about=feed.key, subject=subject, body=body)
+                yield replace(silence, last=feed.arrivals[-1], span=usual)
         if feed.gap:
-            body = "Its last document held new items only, so that others may have come and gone: poll it more often."
-            subject = f"{feed.name}: items may have passed unseen"
-            yield Condition(kind=Kind.FEED_GAP, about=feed.key, subject=subject, body=body)
+            yield of(kind=Kind.FEED_GAP)
         if feed.pages_failed >= (1 if f"{Kind.FEED_PAGES}:{feed.key}" in on else PAGES_LOST):
-            body = "Its articles go by what the feed itself says. `veille status` counts why their pages are not taken."
-            subject = f"{feed.name}: the pages of its articles cannot be used"
-            yield Condition(kind=Kind.FEED_PAGES, about=feed.key, subject=subject, body=body)
+            yield of(kind=Kind.FEED_PAGES)
         if feed.dates_unread:
-            body = (
-                f"{feed.dates_unread} dates of its last document, such as {feed.date_unread!r}. Its articles count as"
-                " of when they were first seen, so that old ones are taken for new: `max_age` does not hold."
-            )
-            subject = f"{feed.name}: dates cannot be read"
-            yield Condition(kind=Kind.FEED_DATES, about=feed.key, subject=subject, body=body)
+            yield of(kind=Kind.FEED_DATES, count=feed.dates_unread, lines=(repr(feed.date_unread),))
 
 
 def _of_names(facts: Facts, now: datetime) -> Iterator[Condition]:
     waiting = [feed for feed in facts.feeds if feed.unresolved]
     if any(feed.answered is None or now - feed.answered > NAMES_LOST for feed in waiting):
-        names = ", ".join(feed.name for feed in waiting[:_NAMED]) + (", ..." if len(waiting) > _NAMED else "")
-        share = f"{len(waiting)} of {counted(len(facts.feeds), 'feed')}"
-        body = f"{share} cannot be polled: {names}. Their failures are not counted."
-        yield Condition(kind=Kind.DNS_DOWN, subject="the name server does not answer", body=body)
+        names = (*(feed.name for feed in waiting[:_NAMED]), *["..."] * (len(waiting) > _NAMED))
+        yield Condition(kind=Kind.DNS_DOWN, count=len(waiting), of=len(facts.feeds), lines=names)
 
 
 def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
@@ -277,23 +274,20 @@ def _longest(arrivals: Sequence[datetime]) -> timedelta | None:
 def _of_rules(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:
     for rule in facts.rules:
         matches = rule.matches
-        if still := _still(began, Kind.RULE_QUIET, rule.id, matches):
+        of = partial(Condition, about=rule.id, name=rule.id)
+        quiet = of(kind=Kind.RULE_QUIET)
+        if still := _still(began, quiet, matches):
             yield still
         elif len(matches) >= FEWEST_MATCHES and len({time.date() for time in matches}) >= FEWEST_DAYS:
             usual = max(after - before for before, after in pairwise(matches))
-            known = f"{Kind.RULE_QUIET}:{rule.id}" in on
-            if now - matches[-1] > max(3 * usual, SHORTEST_QUIET) - known * LEEWAY:
-                body = f"It was never quiet for longer than {_said(usual)} in the weeks before."
-                subject = f"rule {rule.id}: no match since {times.bare(matches[-1], times.DAY)}"
-                yield Condition(kind=Kind.RULE_QUIET, about=rule.id, subject=subject, body=body)
+            if now - matches[-1] > max(3 * usual, SHORTEST_QUIET) - (quiet.key in on) * LEEWAY:
+                yield replace(quiet, last=matches[-1], span=usual)
         today = sum(time > now - _DAY for time in matches)
         known = f"{Kind.RULE_SPIKES}:{rule.id}" in on
         if today >= SPIKE_MATCHES / (1 + known) and matches[0] <= now - SPIKE_FEWEST:
             most = max(_in_day(matches, now - n * _DAY) for n in range(1, SPIKE_PAST + 1))
             if today > SPIKE_TIMES / (1 + known) * most:
-                body = f"{counted(today, 'match')} in a day; {most} on the busiest day of the two weeks before."
-                subject = f"rule {rule.id}: many more matches than ever"
-                yield Condition(kind=Kind.RULE_SPIKES, about=rule.id, subject=subject, body=body)
+                yield of(kind=Kind.RULE_SPIKES, count=today, of=most)
 
 
 def _in_day(matches: Sequence[datetime], end: datetime) -> int:
@@ -302,41 +296,26 @@ def _in_day(matches: Sequence[datetime], end: datetime) -> int:
 
 def _of_targets(facts: Facts) -> Iterator[Condition]:
     for target, reason in facts.parked:
-        yield Condition(kind=Kind.TARGET_PARKED, about=target, subject=f"{target}: nothing can be sent", body=reason)
+        yield Condition(kind=Kind.TARGET_PARKED, about=target, name=target, lines=(reason,))
 
 
 def _of_itself(facts: Facts, on: frozenset[str]) -> Iterator[Condition]:
-    # The last part of an owner is when it began: too much for a subject.
-    worker = facts.owner.rpartition(":")[0] or facts.owner or "the worker"
+    own = partial(Condition, about=facts.owner, name=process(facts.owner))
     if facts.late is not None:
-        body = f"The longest pause between two ticks was {_said(facts.late)}: the machine slept, or is too busy."
-        subject = f"{worker}: the tick came late"
-        yield Condition(kind=Kind.TICK_MISSED, about=facts.owner, subject=subject, body=body)
+        yield own(kind=Kind.TICK_MISSED, span=facts.late)
     low = DISK_ENOUGH if f"{Kind.DISK_LOW}:" in on else DISK_LOW
     if facts.free is not None and facts.free < low:
-        body = f"{facts.free // 1_000_000} MB are left. When it is full, nothing new is stored until there is room."
-        yield Condition(kind=Kind.DISK_LOW, subject="the store's disk is nearly full", body=body)
+        yield Condition(kind=Kind.DISK_LOW, count=facts.free // 1_000_000)
     if facts.refused:
-        body = f"{facts.refused} transactions had to wait too long. Another process writes to the store for long."
-        subject = f"{worker}: the store is busy"
-        yield Condition(kind=Kind.STORE_BUSY, about=facts.owner, subject=subject, body=body)
+        yield own(kind=Kind.STORE_BUSY, count=facts.refused)
     if facts.faults:
-        reasons = "\n".join(facts.faults)
-        body = f"{reasons}\nNothing is given up for it: all of it waits, and goes on when that is put right."
-        subject = f"{worker}: it cannot do its work"
-        yield Condition(kind=Kind.WORKER_FAULT, about=facts.owner, subject=subject, body=body)
+        yield own(kind=Kind.WORKER_FAULT, lines=tuple(facts.faults))
     if facts.log > LOG_LARGE:
-        body = f"It has {facts.log // 1_000_000} MB. Some process has been reading the store for long, and keeps it."
-        yield Condition(kind=Kind.LOG_LARGE, subject="the store's log grows", body=body)
+        yield Condition(kind=Kind.LOG_LARGE, count=facts.log // 1_000_000)
     if facts.breaches:
-        body = "\n".join(facts.breaches)
-        yield Condition(kind=Kind.LEDGER, subject="the ledger does not add up", body=body)
+        yield Condition(kind=Kind.LEDGER, lines=tuple(facts.breaches))
 
 
-def _said(span: timedelta) -> str:
-    """A duration as a person says it."""
-    seconds = span.total_seconds()
-    for size, name in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} seconds"
+def process(owner: str) -> str:
+    """A worker as a subject names it: the last part of an owner, its beginning in seconds, is too much there."""
+    return owner.rpartition(":")[0] or owner or "Veille"

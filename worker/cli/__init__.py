@@ -300,13 +300,13 @@ def feeds_add(
     import asyncio
 
     from worker.config.feeds import add, check
-    from worker.runtime.discover import Found, discover
-    from worker.runtime.load import load_config
+    from worker.pipeline.discover import Found
+    from worker.runtime.load import discovered, load_config
 
     check(config, url, name, language=language, tags=tag or ())
     asks = not unchecked and url.startswith(("http://", "https://"))
     try:
-        found = asyncio.run(discover(load_config(config), url, pick)) if asks else Found(feeds=(url,))
+        found = asyncio.run(discovered(load_config(config), url, pick)) if asks else Found(feeds=(url,))
     except IndexError:
         fail(f"the page names fewer than {counted(pick or 0, 'feed')}", 1)
     added = found.feeds[0] if len(found.feeds) == 1 else None

@@ -97,7 +97,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
 def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_json: Json = False) -> None:
     """Say that somebody takes care of an article's story: no reminder goes out."""
     from worker.alerts.answers import Action, Answer
-    from worker.pipeline.answering import acknowledge, tell_readers
+    from worker.pipeline.answering import acknowledge, notify_readers
     from worker.runtime.clock import clock
 
     with opened(config) as (conf, store):
@@ -106,7 +106,7 @@ def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_
         with store.write() as tx:
             before = acknowledge(tx, article_id, said_so.recipient, clock())
             if before is None:
-                tell_readers(tx, conf.alerts.targets, said_so, clock())
+                notify_readers(tx, conf.alerts.targets, said_so, clock())
     said = f"acknowledged before, by {before[0]}" if before else f"article {article_id} is acknowledged"
     _told({"article": article_id, "before": before[0] if before else None}, said, as_json=as_json)
 
@@ -123,7 +123,7 @@ def mute_story(
 ) -> None:
     """Tell no more of the story that an article tells, for a week or as long as --for says; lists what it covers."""
     from worker.alerts.answers import Action, Answer
-    from worker.pipeline.answering import mute, tell_readers
+    from worker.pipeline.answering import mute, notify_readers
     from worker.runtime.clock import clock
     from worker.store import stories
 
@@ -135,7 +135,7 @@ def mute_story(
             muted = mute(tx, article_id, now, author=author, reason=reason, lasting=lasting_of(lasting))
             if muted and muted.new:
                 said_so = Answer(action=Action.MUTE, article_id=article_id, recipient=author, rules=())
-                tell_readers(tx, conf.alerts.targets, said_so, now)
+                notify_readers(tx, conf.alerts.targets, said_so, now)
             covered = stories.lines(tx, muted.story_id) if muted else ()
     if muted is None:
         fail(f"article {article_id} belongs to no story", 1)

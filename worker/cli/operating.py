@@ -49,7 +49,7 @@ def restore(
 ) -> None:
     """Put a backup in the place of the store, which is kept beside it; refused while a worker runs on it.
 
-    What was told after the backup was made may be told again.
+    What was sent after the backup was made may be sent again.
     """
     from worker.runtime.clock import clock
     from worker.runtime.load import store_file

@@ -46,16 +46,19 @@ def preview(
         print_json({"subject": found.subject, "text": found.text, "html": found.html, "problem": found.problem})
     else:
         say(f"{found.subject}\n\n{found.text}")
-    tell = (lambda _: None) if as_json else say
+    report = (lambda _: None) if as_json else say
     if html is not None:
-        html.write_text(found.html, encoding="utf-8")
-        tell(f"the page: {html}")
+        try:
+            html.write_text(found.html, encoding="utf-8")
+        except OSError as e:
+            fail(f"{html} cannot be written: {e.strerror}", 1)
+        report(f"the page: {html}")
     if png is not None:
         try:
             picture(found, png)
         except NoBrowserError as e:
             fail(str(e), 1)
-        tell(f"the picture: {png}")
+        report(f"the picture: {png}")
 
 
 def show(

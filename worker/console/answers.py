@@ -19,7 +19,7 @@ from worker.pipeline.answering import Asked
 
 #: What a token asks; None: it is not valid.
 Read = Callable[[str], Asked | None]
-#: Does it, and returns what the other readers are told.
+#: Does it, and returns what the other readers are sent.
 Take = Callable[[Answer], str]
 
 

@@ -1,12 +1,14 @@
 """The desk: what pages and API work with, made once by `runtime`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+from worker.model import Feed, ParsedEntry
 from worker.pipeline.context import ActiveConfig
+from worker.pipeline.discover import Found, Tried
 from worker.store import Store
 from worker.store.upkeep import Heartbeat
 
@@ -25,6 +27,10 @@ class Desk:
     is_alive: Callable[[Heartbeat], bool]
     #: Lets the worker read its configuration and rules again.
     reload: Callable[[], None]
+    #: The feeds at an address, asked for by the worker's own client; may raise TimeoutError.
+    discover: Callable[[str], Found]
+    #: The first entries of a feed as articles, with what the rules in force say of them; may raise TimeoutError.
+    try_rules: Callable[[Sequence[ParsedEntry], Feed], Sequence[Tried]]
 
     @property
     def is_open(self) -> bool:

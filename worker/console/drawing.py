@@ -39,6 +39,10 @@ class Words:
         """The words of a key that is known only when the page is drawn; the key itself where there are none."""
         return _read(self._found.get(name, name), f"{self._place}.{name}")
 
+    def __contains__(self, name: object) -> bool:
+        """True where there are words for that key."""
+        return name in self._found
+
     def __call__(self, count: int, **more: object) -> str:
         """The words for so many: `one` (in French for none too), else `many`; `{count}` is filled in."""
         is_one = count in (0, 1) if self._place.startswith("fr") else count == 1

@@ -1,4 +1,4 @@
-"""History again: what other rules would have matched in the stored articles, and whom they would have told.
+"""History again: what other rules would have matched in the stored articles, and whom they would have alerted.
 
     texts in the order they came -match-> Match... -alert-> owed, or suppressed and why
 
@@ -211,7 +211,7 @@ class _Replay:
         self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules}, waves=self._decided.volumes.waves)
 
     def again(self, one: PastText) -> None:
-        """Match one text, and decide whom it would have told."""
+        """Match one text, and decide whom it would have alerted."""
         self.done.texts += 1
         article = one.article
         feed = self._live.feed(one.feed)

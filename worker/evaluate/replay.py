@@ -253,7 +253,7 @@ def _gone(live: ActiveConfig, documents: Sequence[KeptDocument]) -> tuple[Feed, 
 
 
 def _with_feeds(live: ActiveConfig, gone: Sequence[Feed]) -> ActiveConfig:
-    """The configuration with those feeds too; no page is awaited, and no operator is told of anything."""
+    """The configuration with those feeds too; no page is awaited, and no operator gets a notice."""
     every = tuple(replace(feed, full_text=False) for feed in (*live.config.feeds, *gone))
     return replace(live, config=replace(live.config, feeds=every, operators=""))
 
@@ -293,7 +293,7 @@ def _take(context: JobContext, now: datetime) -> tuple[int, ...]:
 
 # History again, without a word to anybody.
 #
-# texts        other rules over the stored texts: what they would have matched, and told (`veille rules`) documents
+# texts        other rules over the stored texts: what they would have matched, and sent (`veille rules`) documents
 # the kept documents through the whole pipeline (`veille replay`) differences  what came of them, beside the store
 
 

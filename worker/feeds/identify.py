@@ -135,7 +135,7 @@ def edited(sightings: Sequence[Sighting], known: Sequence[Bare]) -> tuple[Sighti
     """The sightings, with a new item that has neither guid nor link taken for the edit of a known one like it.
 
     Like it: it stands in the place of one that the document no longer holds, bears no other date, and shares at
-    least half of all their words. Otherwise the mending of a headline would be told as a second article.
+    least half of all their words. Otherwise a headline that is put right would make a second article.
     """
     here = {sighting.entry_id for sighting in sightings}
     free = {one.entry_id: (one.parsed, _words(one.parsed)) for one in known if one.entry_id not in here}

@@ -30,13 +30,13 @@ class Verdict(StrEnum):
 class Suppression(StrEnum):
     """Reasons for which an obligation is suppressed."""
 
-    #: The article is a duplicate; its original was told, or was judged, on its own.
+    #: The article is a duplicate; its original was sent, or was judged, on its own.
     COPY = "copy"
     #: The entry was in the feed when the feed was first polled.
     BACKLOG = "backlog"
     #: The article was known before the first poll.
     ARCHIVE = "archive"
-    #: The recipient was told of the story, and its rule tells no more of that kind.
+    #: The recipient was alerted of the story, and its rule sends no more of that kind.
     SAME_STORY = "same-story"
     #: Its text was corrected so often that nobody wants each time of it.
     OFTEN_CORRECTED = "often-corrected"
@@ -65,7 +65,7 @@ class WaitReason(StrEnum):
     DIGEST = "digest"
     #: The target has had as many alerts of the rule as it wants in that time.
     THROTTLED = "throttled"
-    #: The story was told lately, and is told again at the earliest then.
+    #: The story was sent lately, and is sent again at the earliest then.
     REALERT = "realert"
     #: It is sent if nobody acknowledges the story until then.
     ESCALATION = "escalation"
@@ -148,7 +148,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertItem:
-    """One article in a message, with every rule that the recipient is told it for."""
+    """One article in a message, with every rule for which the recipient gets it."""
 
     article_id: int
     #: Names and ids of the rules, most severe first.
@@ -166,7 +166,7 @@ class AlertItem:
     link: str
     #: The story it tells, where it tells one.
     story_id: int | None = None
-    #: Other outlets that told the story until now, by name.
+    #: Other outlets that carried the story until now, by name.
     outlets: tuple[str, ...] = ()
     #: Title and outlet of the story that its own is perhaps the same as; empty: there is none.
     perhaps: tuple[str, str] = ("", "")
@@ -207,7 +207,7 @@ class Digest:
     """Many alerts at once, at least one: the most severe first, then by story."""
 
     items: tuple[AlertItem, ...]
-    #: (suppression, how many) of what the recipient was not told since the last digest.
+    #: (suppression, how many) of what the recipient was not sent since the last digest.
     held_back: tuple[tuple[Suppression, int], ...] = ()
 
 

@@ -128,13 +128,13 @@ class DigestPolicy:
 
     #: A cron expression of five fields, in the target's time zone.
     at: str
-    #: What is told at once all the same.
+    #: What is sent at once all the same.
     but: frozenset[Severity] = frozenset({Severity.CRITICAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quiet:
-    """Hours of the day in which a target is told only what is critical, in its time zone; may run over midnight."""
+    """Hours of the day in which a target gets only what is critical, in its time zone; may run over midnight."""
 
     since: time
     until: time
@@ -165,9 +165,9 @@ class NotificationPolicy:
     #: One first alert per `story` or per `article`.
     key: str | None = None
     group_wait: timedelta | None = None
-    #: What the follow-ups leave out is told all the same, at the earliest this long after the last message.
+    #: What the follow-ups leave out is sent all the same, at the earliest this long after the last message.
     realert: timedelta | None = None
-    #: What is told below the first message: `correction`, `new-source`, `development`.
+    #: What is sent below the first message: `correction`, `new-source`, `development`.
     follow_up: tuple[str, ...] | None = None
     escalation: Escalation | None = None
 
@@ -234,5 +234,5 @@ class AlertPolicy:
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: `[alerts]`
     telling: NotificationPolicy = TELLING
-    #: What was published longer than this before it was first seen is not told; None: it is marked.
+    #: What was published longer than this before it was first seen is not sent; None: it is marked.
     max_age: timedelta | None = None

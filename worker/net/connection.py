@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._head.begin()
 
     async def aclose(self) -> None:
-        """Close at once; whoever reads is told that it ended."""
+        """Close at once; whoever reads learns that it ended."""
         self._abort()
 
     async def start_tls(

@@ -1,6 +1,6 @@
 """Records people's answers: by a command, or by a click on a link of a message."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from worker.alerts.schedule import quiet_until
 from worker.model import AlertItem, Answers, Judgement, Notice, Target, WaitReason
 from worker.notify.render.wording import Wording, say_date, wording
 from worker.pipeline.context import ActiveConfig
-from worker.store import Store, Tx, articles, judgements, open_deliveries, silences, stories
+from worker.store import Store, Tx, articles, judgements, open_deliveries, people, silences, stories
 
 #: How long a story is muted, unless somebody says otherwise.
 MUTED_FOR = timedelta(days=7)
@@ -68,13 +68,13 @@ def read(store: Store, live: ActiveConfig, token: str, now: datetime) -> Asked |
 
 
 def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str:
-    """Write down an answer and tell the article's other readers; the same one again changes nothing.
+    """Write down an answer and send it to the article's other readers; the same one again changes nothing.
 
-    Returns the sentence that they are told, in the language of whoever answered.
+    Returns the sentence that they are sent, in the language of whoever answered.
     """
     with store.write() as tx:
         if _write(tx, answer, now):
-            tell_readers(tx, live.config.alerts.targets, answer, now)
+            notify_readers(tx, live.config.alerts.targets, answer, now)
     reader = live.target("", answer.recipient)
     return _sentence(answer.action, answer.recipient, now, reader, wording(reader.language if reader else ""))
 
@@ -103,15 +103,48 @@ def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[st
     return before
 
 
-def tell_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
+def notify_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datetime) -> None:
     """Open a line to everybody else who was sent an alert of the story, below that alert, outside their quiet hours."""
-    for delivery_id, target_id, recipient in open_deliveries.readers(tx, _story_of(tx, answer.article_id)):
+
+    def sentence(target: Target, words: Wording) -> str:
+        return _sentence(answer.action, answer.recipient, now, target, words)
+
+    _follow_up(tx, targets, answer.article_id, sentence, now, author=answer.recipient)
+
+
+def hand_over(tx: Tx, targets: Sequence[Target], given: people.HandOver) -> None:
+    """Write down who has an article's story from now on, and say so to everybody who was sent an alert of it.
+
+    Whoever is given it takes care of it: unless somebody did before, the story is acknowledged, and no reminder is
+    sent.
+    """
+    people.hand_over(tx, given)
+    acknowledge(tx, given.article_id, given.person, given.created)
+
+    def sentence(target: Target, words: Wording) -> str:
+        said = words.handed_over_with_note if given.note else words.handed_over
+        date = say_date(given.created, target.timezone, words)
+        return said.format(who=given.author, person=given.person, note=given.note, date=date)
+
+    _follow_up(tx, targets, given.article_id, sentence, given.created)
+
+
+def _follow_up(
+    tx: Tx,
+    targets: Sequence[Target],
+    article_id: int,
+    sentence_of: Callable[[Target, Wording], str],
+    now: datetime,
+    *,
+    author: str = "",
+) -> None:
+    """Open a line to everybody but its author who was sent an alert of the article's story, below that alert."""
+    for delivery_id, target_id, recipient in open_deliveries.readers(tx, _story_of(tx, article_id)):
         reach = [target for target in targets if recipient in target.recipients]
         target = next((one for one in reach if one.id == target_id), reach[0] if reach else None)
-        if target is None or recipient == answer.recipient:
+        if target is None or recipient == author:
             continue
-        words = wording(target.language)
-        sentence = _sentence(answer.action, answer.recipient, now, target, words)
+        sentence = sentence_of(target, wording(target.language))
         due = quiet_until(target.quiet, target.timezone, now)
         open_deliveries.follow(
             tx,

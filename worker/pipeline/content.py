@@ -21,7 +21,7 @@ _Found = tuple[str, ledger.StoredMatch]
 def content(
     tx: Tx, draft: deliveries.Draft, *, public_url: str, now: datetime, items: dict[object, AlertItem]
 ) -> Alert | Digest | Notice:
-    """A notice, a digest, or the articles of one story, each with every rule it is told for; waves stand by themselves.
+    """A notice, a digest, or the articles of one story, each with every rule it is sent for; waves stand by themselves.
 
     Of a wave that has grown since the message was begun, the newest report stands. `items` are those of the moment's
     other messages, by what they were made of, and collects this one's: an article goes to many recipients.

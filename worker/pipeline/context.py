@@ -83,7 +83,7 @@ class JobContext:
     #: Where the log target prints.
     echo: Callable[[str], None]
     live: ActiveConfig
-    #: What is wrong with templates and was told already; a start tells it once more.
+    #: What is wrong with templates and was reported already; a start reports it once more.
     told: set[str] = field(default_factory=set)
     #: How far the clock was stepped forward and is not trusted yet: nothing is given up for an age that it made.
     ahead: Callable[[], timedelta] = timedelta

@@ -24,12 +24,12 @@ from worker.model import (
     TargetState,
     times,
 )
-from worker.notify.render import seal
+from worker.notify.render import filled, seal
 from worker.notify.senders import send
 from worker.pipeline.before_seal import Recheck, carry_out, rechecks
 from worker.pipeline.content import content, headline
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import Gathered, tell, words
+from worker.pipeline.notices import Gathered, notify_operators, words
 from worker.store import Tx, deliveries, ledger, open_deliveries, targets
 from worker.store.deliveries.listing import answered as answered_by
 
@@ -41,7 +41,7 @@ LEASE = timedelta(minutes=4)
 _PAUSES = (1, 2, 4, 8)
 #: Before a message is made again that this process could not make for a fault of its own.
 _OWN_FAULT_PAUSE = timedelta(minutes=1)
-#: A target that failed for so long is told of, since somebody may have to fix it.
+#: A target that failed for so long is reported, since somebody may have to fix it.
 _LONG = timedelta(hours=1)
 HOST = "veille"
 
@@ -216,8 +216,7 @@ def _sealed(
         if sealed.problem not in context.told:
             context.told.add(sealed.problem)
             with context.store.write() as tx:
-                said = words(live)
-                tell(tx, live, said.template, said.shipped_instead.format(problem=sealed.problem), now=now)
+                notify_operators(tx, live, *filled(words(live).template, problem=sealed.problem), now=now)
     return sealed
 
 
@@ -283,7 +282,7 @@ def _finish_one(
     )
     said = words(live)
     if settled.state is DeliveryState.PARKED and targets.park(tx, target.id, settled.reason):
-        _notify(tx, live, target.id, said.closed, settled.reason, now, Gathered.TARGET)
+        _notify(tx, live, target.id, said.closed, said.reason(settled.reason), now, Gathered.TARGET)
     if settled.state is DeliveryState.FAILED and is_mine:
         _notify_failure(tx, live, claimed.id, target.id, claimed.recipient, said.given_up, settled.reason, now)
     return settled
@@ -292,7 +291,7 @@ def _finish_one(
 def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt: Receipt, now: datetime) -> None:
     """Write down what the attempt says of its target; of one that fails for long the operators hear once."""
     if receipt.outcome is Outcome.BROKEN:
-        return  # it is parked, and that is told at once
+        return  # it is parked, and that is reported at once
     was = targets.state(tx, target.id)
     if receipt.shared:
         began = deliveries.started(tx, claimed)
@@ -300,8 +299,9 @@ def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
         if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
-            silent = words(live).silent.format(target=target.id, since=times.say(new.failing_since))
-            _notify(tx, live, target.id, silent, receipt.detail, now, Gathered.TARGET)
+            said = words(live)
+            silent = said.silent.format(target=target.id, since=times.say(new.failing_since))
+            _notify(tx, live, target.id, silent, said.reason(receipt.detail), now, Gathered.TARGET)
             new = replace(new, told=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
@@ -315,7 +315,7 @@ def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt
 def _put_aside(
     context: JobContext, live: ActiveConfig, draft: deliveries.Draft, state: DeliveryState, reason: str
 ) -> None:
-    """Park a delivery, or give it up, without an attempt; the operators are told where that was done."""
+    """Park a delivery, or give it up, without an attempt; the operators get a notice where that was done."""
     now = context.clock()
     with context.store.write() as tx:
         if deliveries.settle(tx, draft.id, state, reason[:500], now=now):
@@ -332,4 +332,4 @@ def _notify_failure(
 
 def _notify(tx: Tx, live: ActiveConfig, target_id: str, what: str, reason: str, now: datetime, kind: Gathered) -> None:
     body = f"{reason}\n\n{words(live).hint}"
-    tell(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)
+    notify_operators(tx, live, what.format(target=target_id), body, now=now, about=target_id, kind=kind)

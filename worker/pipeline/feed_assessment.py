@@ -8,8 +8,9 @@ from worker.feeds.identify import Seen, Sighting, SightingKind, churns
 from worker.feeds.schedule import learnt
 from worker.model import Feed, FeedState, Fetched, Move, ParsedFeed, Rhythm
 from worker.net.urls import masked
+from worker.notify.render import filled
+from worker.pipeline import notices
 from worker.pipeline.context import ActiveConfig
-from worker.pipeline.notices import tell
 from worker.store import Tx
 
 #: An item that was published so long before a 304 should have stood in the document: caches on the way are slow.
@@ -70,8 +71,8 @@ def rhythm(feed: Feed, document: ParsedFeed, *, gap: bool, now: datetime) -> Rhy
 # are known.
 
 
-#: Polls in a row that must name the same new address before the operators are told.
-TELL_AFTER = 3
+#: Polls in a row that must name the same new address before the operators get a notice.
+NOTICE_AFTER = 3
 #: A new address is proven when at least so many polls in a row have named it, over so long.
 _PROVEN_POLLS, _PROVEN_AFTER = 3, timedelta(days=3)
 #: The feed's own address is asked so often even then: moves are taken back.
@@ -123,14 +124,15 @@ def is_said(words: str) -> bool:
     return words.startswith(_SAID)
 
 
-def tell_moved(tx: Tx, live: ActiveConfig, feed: Feed, state: FeedState, now: datetime) -> None:
+def notify_moved(tx: Tx, live: ActiveConfig, feed: Feed, state: FeedState, now: datetime) -> None:
     """Tell the operators, once, that a feed has moved."""
     move = state.move
-    if move.times != TELL_AFTER:
+    if move.times != NOTICE_AFTER:
         return
-    body = f"Each of the last {move.times} polls was sent on, for good, to\n{move.shown}\n\nChange its url to that one"
-    hidden = " (values of its query are not shown)" if "?" in move.shown else ""
-    tell(tx, live, f"{feed.name}: the feed has moved", f"{body}{hidden}.", now=now)
+    said = notices.words(live)
+    hidden = said.values_hidden if "?" in move.shown else ""
+    notice = filled(said.moved, name=feed.name, count=move.times, address=move.shown, hidden=hidden)
+    notices.notify_operators(tx, live, *notice, now=now)
 
 
 def _is_proven(move: Move, now: datetime) -> bool:

@@ -17,12 +17,12 @@ class Gathered(StrEnum):
     OVER = "over"
 
 
-def tell(
+def notify_operators(
     tx: Tx, live: ActiveConfig, subject: str, body: str, *, now: datetime, about: str = "", kind: Gathered | None = None
 ) -> None:
     """Open a delivery of a notice to the operators, if the configuration names any, or add it to one of its kind.
 
-    `about`: the target that the notice is about, which is not told of its own failure.
+    `about`: the target that the notice is about, which gets no notice of its own failure.
     """
     operators = _operators(live)
     if operators is not None and operators.id != about:
@@ -31,7 +31,7 @@ def tell(
 
 
 def words(live: ActiveConfig) -> NoticeWording:
-    """The words in which the operators are told."""
+    """The words of the operators' language."""
     operators = _operators(live)
     return notice_wording(operators.language if operators else "")
 

@@ -25,10 +25,11 @@ from worker.model import (
 )
 from worker.model.times import counted
 from worker.net.urls import masked
+from worker.notify.render import filled
 from worker.pipeline import feed_assessment
 from worker.pipeline.context import JobContext
 from worker.pipeline.feed_assessment import Judged, judged, rhythm
-from worker.pipeline.notices import tell
+from worker.pipeline.notices import notify_operators, words
 from worker.pipeline.reading import reads_documents
 from worker.store import Tx, entries, feeds, quarantine
 
@@ -43,8 +44,8 @@ _CUT = "the document ends early"
 _WHOLE_EVERY = timedelta(hours=24)
 #: So long a feed is asked without validators after its 304s lied; then they are believed again, a day at a time.
 _LIES_KEPT = timedelta(days=30)
-#: Failures in a row after which the operators are told.
-TELL_AFTER = 8
+#: Failures in a row after which the operators get a notice.
+NOTICE_AFTER = 8
 #: A feed that says it is gone is asked again by then, before it is believed.
 _GONE_AGAIN = timedelta(hours=1)
 #: Said of its first 410.
@@ -141,12 +142,12 @@ async def _parsed(context: JobContext, fetched: Fetched) -> ParsedFeed | ParseFa
     return await context.children.run(parse, *given, seconds=_PARSE_SECONDS)
 
 
-def _tell_recovery(tx: Tx, context: JobContext, feed: Feed, state: FeedState, now: datetime) -> None:
+def _notify_recovery(tx: Tx, context: JobContext, feed: Feed, state: FeedState, now: datetime) -> None:
     if state.last_result not in {"", "ok", "not_modified"}:
         _log.info("a feed answers again", feed=feed.name)
-    if state.failures >= TELL_AFTER:
-        body = f"It failed {state.failures} times in a row. What stood in it only meanwhile was not seen."
-        tell(tx, context.live, f"{feed.name}: the feed answers again", body, now=now)
+    if state.failures >= NOTICE_AFTER:
+        notice = filled(words(context.live).answers_again, name=feed.name, count=state.failures)
+        notify_operators(tx, context.live, *notice, now=now)
 
 
 def _states(context: JobContext, keys: Sequence[str]) -> Sequence[FeedState]:
@@ -193,8 +194,8 @@ def _not_modified(
             except feeds.OvertakenError as e:
                 done.append(e)
                 continue
-            _tell_recovery(tx, context, feed, state, now)
-            feed_assessment.tell_moved(tx, context.live, feed, state, now)
+            _notify_recovery(tx, context, feed, state, now)
+            feed_assessment.notify_moved(tx, context.live, feed, state, now)
             done.append(Polled(result="not_modified"))
     return done
 
@@ -243,14 +244,10 @@ def _failed(
         feeds.record(tx, state, result, now=now)
         # The first of all failures, or amid others the second in a row: a server may take turns between 410 and 500.
         if is_gone and (not state.failures or (state.failures > 1 and state.last_detail.endswith(_ONCE_MORE))):
-            words = (
-                "Its server says that it is gone for good (410). It is asked again within the hour, and if it is still"
-                " gone, once a day. Remove it, or change its url."
-            )
-            tell(tx, context.live, f"{feed.name}: the feed is gone", words, now=now)
-        elif failures == TELL_AFTER > state.failures and not is_retired:
-            words = f"{failure.reason}: {failure.detail}\n\nIt goes on being asked, every hour at least."
-            tell(tx, context.live, f"{feed.name}: {TELL_AFTER} polls failed in a row", words, now=now)
+            notify_operators(tx, context.live, *filled(words(context.live).gone, name=feed.name), now=now)
+        elif failures == NOTICE_AFTER > state.failures and not is_retired:
+            values = {"name": feed.name, "count": NOTICE_AFTER, "reason": failure.reason, "detail": failure.detail}
+            notify_operators(tx, context.live, *filled(words(context.live).failing, **values), now=now)
     if (
         not state.failures and state.last_result != failure.reason
     ):  # the log says it once, `veille status` as long as it lasts
@@ -368,8 +365,8 @@ def _store(context: JobContext, feed: Feed, state: FeedState, fetched: Fetched, 
             now=now,
         )
         feeds.record(tx, state, result, now=now)
-        _tell_recovery(tx, context, feed, state, now)
-        feed_assessment.tell_moved(tx, context.live, feed, state, now)
+        _notify_recovery(tx, context, feed, state, now)
+        feed_assessment.notify_moved(tx, context.live, feed, state, now)
         context.fault_point("before_commit")
     context.fault_point("after_commit")
     return Polled(result="ok", detail=result.detail, entries=new, changed=changed)

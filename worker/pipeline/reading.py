@@ -95,7 +95,7 @@ def _own(parsed: ParsedEntry) -> Extracted:
     )
 
 
-# A failure of this process, told apart from one of an entry or a document.
+# A failure of this process, as against one of an entry or a document.
 #
 # A library that is missing, no memory, no file left: what would strike any entry condemns none. Where the exception
 # does not say it, a known good text does: if that fails as well, the fault is not in what came.

@@ -75,7 +75,7 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
 
 
 def _call_first(tx: Tx, story_id: int) -> None:
-    """Let what is told of a story before all else be its first, where it is not sealed."""
+    """Let what is sent of a story before all else be its first, where it is not sealed."""
     told: set[tuple[str, str]] = set()
     for one in revisiting.of_story(tx, story_id):
         pair = one.rule_id, one.recipient

@@ -13,7 +13,7 @@ from worker.analysis import text
 from worker.analysis.stories import SCHEME, WINDOW, StoryMember, decide
 from worker.pipeline.answering import MUTED_FOR
 from worker.pipeline.context import ActiveConfig
-from worker.pipeline.notices import tell
+from worker.pipeline.notices import notify_operators, words
 from worker.pipeline.redeciding import KEPT, rearrange
 from worker.pipeline.reviewing import notice
 from worker.pipeline.stories import Placed, Weighed, Weighing
@@ -113,10 +113,10 @@ def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now
 def _end(store: Store, live: ActiveConfig, now: datetime) -> None:
     """Say once what is to be looked at, in the transaction that says that all were judged."""
     with store.read() as tx:
-        said = notice(tx, now)
+        said = notice(tx, words(live), now)
     with store.ingest() as tx:
         if stories.judged(tx).reached is None:
             return
         stories.note_judged(tx, Judged(number=SCHEME))
         if said is not None:
-            tell(tx, live, said.subject, said.body, now=now)
+            notify_operators(tx, live, *said, now=now)

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from worker.analysis import text
 from worker.analysis.copies import Candidate, decide, fingerprint
-from worker.model import Notice, NoveltyKind, Occasion, Suppression, times
+from worker.model import NoveltyKind, Occasion, Suppression, times
+from worker.notify.render import NoticeWording, notice_wording
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.redeciding import KEPT, send_after_all
 from worker.store import Tx, articles, repeated, revisiting, silences, stories
@@ -47,36 +48,38 @@ def send(tx: Tx, live: ActiveConfig, ids: Sequence[int] | None, now: datetime) -
     return Sent(sent=tuple(known[number] for number in chosen), unknown=())
 
 
-def line(one: Decided) -> str:
-    """One alert, for people."""
-    title = one.title or "(no title)"
+def line(one: Decided, said: NoticeWording | None = None) -> str:
+    """One alert, for people; in English where nothing else is said."""
+    said = said or notice_wording("en")
+    title = one.title or said.untitled
+    why = said.suppressions.get(one.suppression, one.suppression)
     whose = f"({one.rule_id}, {one.recipient})"
-    return f"{one.id}  {times.bare(one.created, times.DAY)}  {one.suppression}  {one.source}: {title}  {whose}"
+    return f"{one.id}  {times.bare(one.created, times.DAY)}  {why}  {one.source}{said.colon} {title}  {whose}"
 
 
-def notice(tx: Tx, now: datetime) -> Notice | None:
-    """Returns what operators are told once stories were judged again; None where there is nothing to look at."""
+def notice(tx: Tx, said: NoticeWording, now: datetime) -> tuple[str, str] | None:
+    """A notice to operators once stories were judged again; None where there is nothing to look at."""
     muted = [one for one in silences.active(tx, now) if one.story_id is not None]
     alerts = reviewed(tx, now)
     if not muted and not alerts:
         return None
-    parts = ["This version judges stories and copies more strictly. What is stored was judged again; nothing was sent."]
+    subject, intro = said.judged_again
+    parts = [intro]
     if muted:
-        parts.append("Muted stories:\n" + "\n".join(_mute(tx, one) for one in muted))
+        parts.append("\n".join([said.muted_stories, *(_mute(tx, one, said) for one in muted)]))
     if alerts:
-        lines = [line(one) for one in alerts[:_LISTED]]
         more = len(alerts) - _LISTED
-        lines += [f"... and {more} more"] if more > 0 else []
-        parts.append("Alerts of the last 30 days that were kept back, and would not be now:\n" + "\n".join(lines))
-        parts.append("`veille review` lists them again; `veille review --send NUMBER...` sends those you choose.")
-    return Notice(subject="stories were judged again", body="\n\n".join(parts))
+        lines = [said.kept_back, *(line(one, said) for one in alerts[:_LISTED])]
+        lines += [f"... {said.counted(said.and_more, more)}"] if more > 0 else []
+        parts += ["\n".join(lines), said.kept_back_hint]
+    return subject, "\n\n".join(parts)
 
 
-def _mute(tx: Tx, one: silences.Silence) -> str:
+def _mute(tx: Tx, one: silences.Silence, said: NoticeWording) -> str:
     story = stories.get(tx, one.story_id or 0)
-    title = story.title if story else "(forgotten)"
-    until = f"until {times.say(one.until)}" if one.until else "for good"
-    return f"story {one.story_id}, {title}: {until}, by {one.author}; `veille silence --end {one.id}` ends it"
+    title = story.title if story else said.forgotten
+    words = said.muted if one.until else said.muted_for_good
+    return words.format(story=one.story_id, title=title, until=times.say(one.until), author=one.author, number=one.id)
 
 
 class _Asked:

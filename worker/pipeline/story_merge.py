@@ -9,7 +9,7 @@ from worker.store import Tx, ledger, notification_history, open_deliveries, sile
 def join(tx: Tx, live: ActiveConfig, story_id: int) -> None:
     """Let the deliveries of every story that was merged into this one be this one's; under the ingest lock."""
     for gone in stories.merged(tx, story_id):
-        # A story told by digest alone has no delivery of its own, and may be muted all the same.
+        # A story sent by digest alone has no delivery of its own, and may be muted all the same.
         silences.follow(tx, gone, story_id)
         names = (f"story:{gone}", f"{ESCALATION}story:{gone}")
         if not open_deliveries.is_known(tx, names):
@@ -22,7 +22,7 @@ def join(tx: Tx, live: ActiveConfig, story_id: int) -> None:
 
 
 def settle_open(tx: Tx, live: ActiveConfig, story_id: int) -> None:
-    """Decide again what open deliveries of a story carry, after others were told of it."""
+    """Decide again what open deliveries of a story carry, after others were alerted of it."""
     for name in (f"story:{story_id}", f"{ESCALATION}story:{story_id}"):
         for delivery_id, recipient in open_deliveries.open_of(tx, name):
             _decide(tx, live, story_id, delivery_id, recipient)

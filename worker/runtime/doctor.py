@@ -9,6 +9,7 @@ from worker.config import Config
 from worker.errors import StoreError, StoreMissingError, UserError
 from worker.model import times
 from worker.model.times import counted
+from worker.notify.render import conditions
 from worker.notify.senders import check
 from worker.pipeline.context import ActiveConfig
 from worker.rules import compile_rules
@@ -117,7 +118,7 @@ def _of_store(store: Store, live: ActiveConfig) -> Iterator[Finding]:
     yield Finding(what="feeds", ok=not failing, words=_listed(failing) or "none fails")
     yield Finding(what="quarantine", ok=not aside, words=f"{aside} put aside" + ": `veille quarantine`" * bool(aside))
     wrong = {one.key: f"{one.words} (since {times.say(one.since)})" for one in on}
-    wrong |= {key: one.subject for key, one in found.items() if key not in wrong}
+    wrong |= {key: conditions.subject(one, "en") for key, one in found.items() if key not in wrong}
     yield Finding(what="conditions", ok=not wrong, words=_listed(list(wrong.values())) or "none is on")
 
 

@@ -92,7 +92,7 @@ _WINDOW = 200
 
 
 class Embedded:
-    """Runs the jobs until told to stop."""
+    """Runs the jobs until it is asked to stop."""
 
     def __init__(self, context: JobContext, upkeep: Callable[[datetime], Awaitable[None]]) -> None:
         self._context = context

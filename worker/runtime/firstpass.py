@@ -53,6 +53,7 @@ def _facts(context: JobContext) -> dict[str, Any]:
         "failing": failing,
         "rules": len(context.live.ruleset.rules),
         "alerts": _places(config.alerts.targets),
+        "console": _console(config.listen, config.public_url),
         "command": _command(),
         "example": example,
     }
@@ -63,6 +64,15 @@ def _places(targets: Sequence[Target]) -> list[str]:
     return [
         os.path.relpath(one.settings.folder) if isinstance(one.settings, LogSettings) else one.id for one in targets
     ]
+
+
+def _console(listen: tuple[str, int] | None, public_url: str) -> str:
+    """The address at which a browser finds the console, as far as it is known; empty: there is none."""
+    if listen is None:
+        return ""
+    host, port = listen
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - read, not bound
+    return public_url or f"http://{here}:{port}"
 
 
 def _command() -> str:

@@ -17,6 +17,7 @@ from worker.runtime.logs import hide
 
 if TYPE_CHECKING:
     from worker.net.client import Client
+    from worker.pipeline.discover import Found
     from worker.rules import RuleSet
     from worker.store import Store
 
@@ -245,3 +246,16 @@ def client_of(config: Config) -> "Client":
     from worker.net.client import Client
 
     return Client(allow=allow, user_agent=agent, proxy=proxy.reveal() if proxy else None)
+
+
+async def discovered(config: Config, url: str, chosen: int | None) -> "Found":
+    """The feeds at an address, asked for as a worker of this configuration asks; see `pipeline.discover`."""
+    from worker.feeds.child import Children
+    from worker.pipeline.discover import discover
+
+    client, children = client_of(config), Children(size=1)
+    try:
+        return await discover(client, children, url, clock(), chosen)
+    finally:
+        children.close()
+        await client.aclose()

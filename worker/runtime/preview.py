@@ -21,7 +21,7 @@ from worker.pipeline.context import ActiveConfig
 from worker.rules.match import Source, match
 from worker.runtime.clock import clock
 from worker.runtime.load import target_named
-from worker.store import Tx, articles, entries, ledger, notification_history, waves
+from worker.store import Tx, articles, entries, ledger, ledger_lines, notification_history, waves
 from worker.store.articles import StoredArticle
 
 #: Articles of a digest, and how far back they are looked for.
@@ -89,7 +89,7 @@ def of_digest(tx: Tx, live: ActiveConfig, target_id: str) -> Preview | None:
 def _is_kept_back(tx: Tx, article: StoredArticle) -> bool:
     """Tells whether it is a copy of which nobody is alerted."""
     return article.of_id is not None and all(
-        line.verdict == Verdict.SUPPRESSED for line in ledger.lines(tx, article.id)
+        line.verdict == Verdict.SUPPRESSED for line in ledger_lines.lines(tx, article.id)
     )
 
 

@@ -21,10 +21,10 @@ from watchfiles import awatch
 from worker import config
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
-from worker.model.times import counted
 from worker.net.client import Client
+from worker.notify.render import filled
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import tell
+from worker.pipeline.notices import notify_operators, words
 from worker.runtime.load import client_of, load, network_of, reload_rules
 from worker.runtime.logs import masked
 from worker.store import deliveries, feeds, upkeep
@@ -108,7 +108,7 @@ _log = structlog.get_logger()
 _GRACE = 60
 #: Seconds before a store that refused something is asked again.
 _REST = 5
-#: Problems that are told, and characters of each.
+#: Problems that a notice lists, and characters of each.
 _MOST, _LONGEST = 20, 500
 
 
@@ -164,14 +164,14 @@ class Reloads:
                     self._judge_rules(seen, found)
 
     async def write_down(self) -> None:
-        """Put in the store what came of each reading, and what is to be told of it, until the store has taken it."""
+        """Put in the store what came of each reading, and the notices of it, until the store has taken it."""
         while True:
             await self._unwritten.wait()
             self._unwritten.clear()
             notices, state = tuple(self._notices), self._state()
             try:
                 await self._context.in_thread(lambda: self._write(state, notices))  # noqa: B023 - awaited here
-            except Exception as e:  # noqa: BLE001 - whatever the store says, the next reading is to be told as well
+            except Exception as e:  # noqa: BLE001 - whatever the store says, the next reading is to be written as well
                 _log.warning("what came of a reload cannot be stored yet", error=str(e))
                 await asyncio.sleep(_REST)
                 self._unwritten.set()
@@ -244,7 +244,7 @@ class Reloads:
     # --- saying ---
 
     def _refuse(self, what: _What, problems: Sequence[Problem], *, asked: bool = False) -> None:
-        """Say what a reading was refused for, where that was not said since it was last good; whoever asked is told."""
+        """Say what a reading was refused for, unless that was said since it was last good; a SIGHUP gets it all."""
         self._refused[what] = problems = _brief(problems)
         keys = {_key(problem) for problem in problems}
         new = keys - self._said
@@ -253,18 +253,20 @@ class Reloads:
         if new or asked:
             _log.error(f"reload refused; the {what} of before stays", problems=text)
         if new:
-            body = f"{text}\n\nWhat was in force before stays in force. `veille status` shows how it stands."
-            self._notices.append((f"the {what} on disk cannot be used", body))
+            said = words(self._context.live)
+            self._notices.append(filled(said.refused, what=said.files[what], problems=text))
         self._note()
 
     def _accept(self, *what: _What) -> None:
         """Report that files which were refused can be used again."""
-        mended = [one for one in what if self._refused.pop(one, ())]
-        if mended:
-            named = " and the ".join(mended)
+        good_again = [one for one in what if self._refused.pop(one, ())]
+        if good_again:
+            named = " and the ".join(good_again)
             _log.info(f"the {named} on disk can be used again")
             count = len(self._context.live.ruleset.rules)
-            self._notices.append((f"the {named} on disk can be used again", f"{counted(count, 'rule')} in force now."))
+            said = words(self._context.live)
+            files = said.files_and.join(said.files[one] for one in good_again)
+            self._notices.append((said.accepted.format(what=files), said.counted(said.in_force, count)))
         left = self._refused.get(_What.CONFIGURATION, ())
         if left and not any(problem.file == str(self._path) for problem in left):
             # The rules that SIGHUP was refused for are good by now; the configuration it asked for is not in force.
@@ -294,7 +296,7 @@ class Reloads:
         with self._context.store.write() as tx:
             upkeep.put_in_force(tx, state)
             for subject, body in notices:
-                tell(tx, self._context.live, subject, body, now=self._context.clock())
+                notify_operators(tx, self._context.live, subject, body, now=self._context.clock())
 
 
 def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:

@@ -22,10 +22,10 @@ import structlog
 from worker.errors import StoreError, VeilleError
 from worker.feeds.child import Children
 from worker.model import Claimed, Notice, Receipt, times
-from worker.notify.render import seal
+from worker.notify.render import filled, seal
 from worker.notify.senders import send
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import tell
+from worker.pipeline.notices import notify_operators, words
 from worker.pipeline.rejudging import rejudge
 from worker.runtime.clock import LATE_AFTER, SET_BACK, clock
 from worker.runtime.load import client_of, load, open_for, target_named
@@ -105,7 +105,7 @@ def _take_over(store: Store, live: ActiveConfig) -> None:
             feeds.release(tx)
             entries.release(tx)
             deliveries.release(tx)
-            _tell_of_the_dead(tx, live, now)
+            _notify_of_the_dead(tx, live, now)
         feeds.ensure(tx, live.config.feeds, now)
         deliveries.unpark(tx, now, live.paced)
         silences.make_signing_key(tx)
@@ -123,15 +123,15 @@ def _mind_the_clock(tx: Tx, now: datetime) -> None:
         leases.set_back(tx, newest - now, now=now, lease=timedelta())
 
 
-def _tell_of_the_dead(tx: Tx, live: ActiveConfig, now: datetime) -> None:
+def _notify_of_the_dead(tx: Tx, live: ActiveConfig, now: datetime) -> None:
     """A worker that ended without saying so was not watching meanwhile: said once, by whoever comes next."""
     beats = upkeep.heartbeats(tx)
     for one in beats:
         upkeep.rest(tx, one.owner)
     for beat in beats[:1]:
         if now - beat.tick > LATE_AFTER:
-            body = f"It ended without saying so; its last tick was at {times.say(beat.tick, times.SECONDS)}."
-            tell(tx, live, "the worker was not running", body, now=now)
+            notice = filled(words(live).died, tick=times.say(beat.tick, times.SECONDS))
+            notify_operators(tx, live, *notice, now=now)
 
 
 def make_threads() -> None:

@@ -10,9 +10,10 @@ import structlog
 from worker.alerts import self_watch
 from worker.alerts.self_watch import ActiveCondition, Condition, Facts, FeedFacts, Kind, RuleFacts
 from worker.model import FetchReason, times
+from worker.notify.render import NoticeWording, conditions
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import Gathered, tell, words
-from worker.pipeline.poll import TELL_AFTER
+from worker.pipeline.notices import Gathered, notify_operators, words
+from worker.pipeline.poll import NOTICE_AFTER
 from worker.runtime.clock import LATE_AFTER
 from worker.store import Store, Tx, feeds, ledger, targets, upkeep
 from worker.store.upkeep import Heartbeat
@@ -29,7 +30,7 @@ _GAP_SHOWN = timedelta(days=1)
 _MOST = 20
 
 
-class Vigil:
+class SelfWatch:
     """One process's health, and the conditions that the store shows."""
 
     def __init__(self, context: JobContext) -> None:
@@ -48,7 +49,7 @@ class Vigil:
         self._ticked = at
 
     def look(self, at: float, now: datetime, *, everything: bool) -> None:
-        """Look for what is wrong and tell what changed; also for what tells of days, with `everything`."""
+        """Look for what is wrong and report what changed; also for what shows over days, with `everything`."""
         live, looked_for = self._context.live, frozenset(Kind) if everything else self_watch.OFTEN
         with self._context.store.read() as tx:
             facts = gathered(tx, self._context.store, live, now, everything=everything)
@@ -62,7 +63,13 @@ class Vigil:
         if new or over or old:
             with self._context.store.write() as tx:
                 upkeep.see(tx, old, now=now)
-                _tell(tx, live, upkeep.begin(tx, new, now=now), upkeep.end(tx, over), now)
+                _notify(
+                    tx,
+                    live,
+                    upkeep.begin(tx, [(one, conditions.subject(one, "en")) for one in new], now=now),
+                    upkeep.end(tx, over),
+                    now,
+                )
         with self._context.store.read() as tx:
             self.well = not any(self._concerns(one) for one in upkeep.on(tx))
 
@@ -109,11 +116,11 @@ def _feeds(tx: Tx, live: ActiveConfig, now: datetime) -> list[FeedFacts]:
             key=feed.id,
             name=feed.name,
             failures=state.failures,
-            fails_at=TELL_AFTER,
+            fails_at=NOTICE_AFTER,
             answered=state.last_success,
             arrivals=upkeep.arrivals(tx, feed.id),
             gap=state.gap is not None and now - state.gap < _GAP_SHOWN,
-            # Where it counts as a failure it is told as one.
+            # Where it counts as a failure it is reported as one.
             unresolved=state.last_result == FetchReason.DNS and not state.failures,
             pages_failed=state.pages_failed if feed.full_text else 0,
             dates_unread=state.dates_unread,
@@ -124,32 +131,44 @@ def _feeds(tx: Tx, live: ActiveConfig, now: datetime) -> list[FeedFacts]:
     ]
 
 
-def _tell(
+def _notify(
     tx: Tx, live: ActiveConfig, begun: Sequence[Condition], over: Sequence[ActiveCondition], now: datetime
 ) -> None:
+    said = words(live)
     for one in begun:
-        _log.warning("something is wrong", kind=one.kind, about=one.about, subject=one.subject)
+        _log.warning("something is wrong", kind=one.kind, about=one.about, subject=conditions.subject(one, "en"))
     for gone in over:
         _log.info("it is over", kind=gone.kind, subject=gone.words)
-    new = [one for one in begun if one.kind not in self_watch.TOLD_ELSEWHERE]
+    new = [one for one in begun if one.kind not in self_watch.SENT_ELSEWHERE]
     if new:
-        lines = "\n\n".join(f"{one.subject}\n{one.body}".rstrip() for one in new[:_MOST])
-        tell(tx, live, _headed([one.subject for one in new]), f"{lines}\n\n{_doctor(new)}", now=now)
-    ended = [one for one in over if one.kind not in self_watch.RECOVERY_TOLD_ELSEWHERE]
+        subjects = [conditions.subject(one, said.language) for one in new]
+        bodies = [conditions.body(one, said.language) for one in new]
+        lines = [f"{subject}\n{body}".rstrip() for subject, body in zip(subjects, bodies, strict=True)]
+        more = said.counted(said.more, len(new) - _MOST) if len(new) > _MOST else ""
+        body = "\n\n".join([*lines[:_MOST], f"{more}{said.doctor}"])
+        notify_operators(tx, live, _headed(subjects, said), body, now=now)
+    ended = [one for one in over if one.kind not in self_watch.RECOVERY_SENT_ELSEWHERE]
     if ended:
-        said = words(live)
-        lines = "\n".join(f"{one.words} (since {times.say(one.since)})" for one in ended[:_MOST])
-        subject = said.over + _headed([one.words for one in ended])
-        tell(tx, live, subject, f"{lines}\n\n{said.is_over}", now=now, kind=Gathered.OVER)
+        names = _named(tx, ended)
+        subjects = [conditions.ended(one.kind, name, said.language) for one, name in zip(ended, names, strict=True)]
+        since = [said.began.format(since=times.say(one.since)) for one in ended]
+        lines = [f"{subject}{began}" for subject, began in zip(subjects, since, strict=True)]
+        body = "\n".join([*lines[:_MOST], "", said.is_over])
+        notify_operators(tx, live, said.over + _headed(subjects, said), body, now=now, kind=Gathered.OVER)
 
 
-def _headed(subjects: Sequence[str]) -> str:
-    return subjects[0] + (f", and {len(subjects) - 1} more" if len(subjects) > 1 else "")
+def _named(tx: Tx, ended: Sequence[ActiveCondition]) -> list[str]:
+    """The names of what conditions are about; the store knows those of feeds that were taken out, too."""
+    known = {feed.key: feed.name for feed in feeds.statuses(tx)}
+    return [
+        self_watch.process(one.about) if one.kind in self_watch.OWN else known.get(one.about, one.about)
+        for one in ended
+    ]
 
 
-def _doctor(new: Sequence[Condition]) -> str:
-    more = f"{len(new) - _MOST} more. " if len(new) > _MOST else ""
-    return f"{more}`veille doctor` shows what is wrong; a notice follows when it is over."
+def _headed(subjects: Sequence[str], said: NoticeWording) -> str:
+    others = len(subjects) - 1
+    return f"{subjects[0]}, {said.counted(said.and_more, others)}" if others else subjects[0]
 
 
 # The other workers on a store, as their heartbeats show: one that beats no more is dead.

@@ -9,56 +9,32 @@ import time
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from worker.alerts import PARKED_FOR
-from worker.config import Config
+from worker.alerts.self_watch import process
 from worker.console.answers import Read, Take
 from worker.console.desk import Desk
-from worker.console.metrics import Measured
+from worker.console.metrics import Measured, measure
 from worker.console.server import Console
 from worker.errors import StoreError
+from worker.model import times
+from worker.notify.render import conditions, filled
 from worker.pipeline import answering
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.notices import Gathered, tell, words
+from worker.pipeline.discover import discover, try_rules
+from worker.pipeline.notices import Gathered, notify_operators, words
 from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, age_of, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
 from worker.runtime.firstpass import announce
 from worker.runtime.reload import Reloads
-from worker.runtime.self_watch import Others, Vigil
+from worker.runtime.self_watch import Others, SelfWatch
 from worker.runtime.timetable import Timetable
-from worker.store import Store, deliveries, feeds, leases, ledger, quarantine, repeated, stories, targets, upkeep
+from worker.store import Store, deliveries, leases, ledger, quarantine, repeated, stories, upkeep
 
-# Gathers the store's figures for Prometheus.
-
-
-def measure(store: Store, config: Config, *, lag: float = 0.0) -> Measured:
-    """The store at this moment; raises StoreError."""
-    with store.read() as tx:
-        beat, in_force = upkeep.heartbeat(tx), upkeep.in_force(tx)
-        mine = {feed.id for feed in config.feeds}
-        failing = sum(1 for state in feeds.statuses(tx) if state.key in mine and state.failures)
-        return Measured(
-            tick=beat.tick if beat else None,
-            rules=in_force.rules if in_force else 0,
-            rules_since=in_force.since if in_force else None,
-            refused=len(in_force.problems) if in_force else 0,
-            entries=upkeep.entry_counts(tx),
-            articles=upkeep.article_counts(tx),
-            deliveries=deliveries.counts(tx),
-            stories=stories.counts(tx)["stories"],
-            ingest_lock_seconds=store.ingest_seconds,
-            feeds_failing=failing,
-            targets_parked=len(targets.parked(tx)),
-            breaches=len(ledger.audit(tx)),
-            conditions=upkeep.counts(tx),
-            log_bytes=store.log_bytes(),
-            lag=lag,
-        )
-
-
+T = TypeVar("T")
 _log = structlog.get_logger()
 
 #: Seconds.
@@ -66,6 +42,8 @@ _BEAT_EVERY, _PING_EVERY, _CLOCK_EVERY = 5.0, 60.0, 1.0
 _FORGET_EVERY = timedelta(hours=1)
 #: Seconds between looks at itself, and between those that tell of days.
 _LOOK_EVERY, _LOOK_LONG_EVERY = 60.0, 600.0
+#: Seconds in which a page that asks a server has its answer.
+_ASKED_SECONDS = 25.0
 #: Files and sockets that must be left for the worker to take on more.
 _FEWEST_FILES = 24
 #: Seconds between two measurements of the loop, and for which the worst is shown.
@@ -84,13 +62,13 @@ class Worker:
         #: When a sweep last went through, by the same clock.
         self._turned: float | None = None
         self._steps = Steps(made.clock)
-        #: Steps that the store was not told of yet.
+        #: Steps that the store does not know of yet.
         self._unminded = timedelta()
         made.ahead = self._steps.ahead
         self._timetable = Timetable()
         self._tasks: set[asyncio.Task[None]] = set()
         self._others = Others(made.owner)
-        self._vigil = Vigil(made)
+        self._self_watch = SelfWatch(made)
         self._looking = False
         self._engine = Embedded(made, self._upkeep)
         #: The loop's worst lag of late, in seconds, and when it was.
@@ -140,27 +118,37 @@ class Worker:
         _log.info("stopped")
 
     def _console(self, listen: tuple[str, int], again: asyncio.Event) -> Console:
-        answering, context, loop = self._answering(), self._context, asyncio.get_running_loop()
+        return Console(
+            listen,
+            self._is_alive,
+            self._measured,
+            self._unready,
+            self._answering(),
+            lambda: self._context.live.config.public_url,
+            self._desk(again),
+        )
+
+    def _desk(self, again: asyncio.Event) -> Desk:
+        """What the console's pages work with; they run in threads."""
+        context, loop = self._context, asyncio.get_running_loop()
 
         def reload() -> None:
             loop.call_soon_threadsafe(again.set)
 
-        desk = Desk(
+        def waited(job: Coroutine[Any, Any, T]) -> T:
+            return asyncio.run_coroutine_threadsafe(job, loop).result(_ASKED_SECONDS)
+
+        return Desk(
             store=context.store,
             live=lambda: context.live,
             clock=context.clock,
             path=self._path,
             is_alive=lambda beat: age_of(beat, context.clock()) < LATE_AFTER,
             reload=reload,
-        )
-        return Console(
-            listen,
-            self._is_alive,
-            self._measured,
-            self._unready,
-            answering,
-            lambda: self._context.live.config.public_url,
-            desk,
+            discover=lambda url: waited(discover(context.client, context.children, url, context.clock())),
+            try_rules=lambda entries, feed: waited(
+                try_rules(context.children, entries, context.live.ruleset, feed, context.clock())
+            ),
         )
 
     def _answering(self) -> tuple[Read, Take]:
@@ -232,13 +220,13 @@ class Worker:
         if self._is_time("beat", _BEAT_EVERY):
             await self._context.in_thread(lambda: self._beat(now))
         self._turned = time.monotonic()
-        self._vigil.tick(asyncio.get_running_loop().time())
+        self._self_watch.tick(asyncio.get_running_loop().time())
         if not self._looking and self._is_time("look", _LOOK_EVERY):
             self._looking = True
             self._spawn(self._look(now, everything=self._is_time("look long", _LOOK_LONG_EVERY)))
         url = self._context.live.config.heartbeat_url
         # Its silence is the alarm where no notice would arrive.
-        if url is not None and self._vigil.well and self._is_time("ping", _PING_EVERY):
+        if url is not None and self._self_watch.well and self._is_time("ping", _PING_EVERY):
             self._spawn(self._ping(url.reveal()))
 
     async def _watch_clock(self) -> None:
@@ -270,11 +258,12 @@ class Worker:
                 if len(upkeep.heartbeats(tx)) <= 1:
                     leases.set_back(tx, -step, now=now, lease=LEASE)
             elif step > SET_FORWARD:
-                body = (
-                    f"If that was wrong, set it right. Nothing is deleted or given up for its age until the new time "
-                    f"has stood for {CONFIRMED_AFTER.days} day; a restart of the worker confirms it at once."
+                live = self._context.live
+                said = words(live)
+                notice = filled(
+                    said.clock_set, step=conditions.say_span(step, said.language), days=CONFIRMED_AFTER.days
                 )
-                tell(tx, self._context.live, f"the clock was set forward by {step}", body, now=now)
+                notify_operators(tx, live, *notice, now=now)
         with contextlib.suppress(StoreError):  # the step is seen to, and must not be once more
             self._beat(now)
 
@@ -297,16 +286,24 @@ class Worker:
         )
         with self._context.store.write() as tx:
             upkeep.beat(tx, beat)
-            if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
-                freed = leases.take_over(tx, dead)
+            beats = upkeep.heartbeats(tx)
+            if dead := self._others.dead(beats, time.monotonic()):
+                freed, struck = leases.take_over(tx, dead)
                 _log.warning(
-                    "a worker ended without stopping; its work is taken over", owners=dead, entries_and_deliveries=freed
+                    "a worker ended without stopping; its work is taken over",
+                    workers=", ".join(map(process, dead)),
+                    entries_and_deliveries=freed,
                 )
+                live = self._context.live
+                for one in (beat for beat in beats if beat.owner in struck):
+                    tick = times.say(one.tick, times.SECONDS)
+                    notice = filled(words(live).taken_over, name=process(one.owner), tick=tick)
+                    notify_operators(tx, live, *notice, now=now)
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
         try:
-            await self._context.in_thread(lambda: self._vigil.look(at, now, everything=everything))
+            await self._context.in_thread(lambda: self._self_watch.look(at, now, everything=everything))
         finally:
             self._looking = False
 
@@ -382,5 +379,5 @@ def _expire(store: Store, live: ActiveConfig, before: datetime, now: datetime) -
                 said.failure(line.recipient, ledger.titles(tx, line.id), line.reason)
                 for line in deliveries.lines(tx, expired[:_MOST_LISTED])
             ]
-            body = "\n\n".join([*failures, said.not_mended.format(days=PARKED_FOR.days)])
-            tell(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)
+            body = "\n\n".join([*failures, said.not_fixed.format(days=PARKED_FOR.days)])
+            notify_operators(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)

@@ -23,9 +23,10 @@ def give_back(tx: Tx, owner: str, now: datetime) -> None:
     deliveries.release_own(tx, owner, now)
 
 
-def take_over(tx: Tx, owners: Collection[str]) -> int:
-    """End the leases of workers that are dead; returns how many entries and deliveries are free again.
+def take_over(tx: Tx, owners: Collection[str]) -> tuple[int, frozenset[str]]:
+    """End the leases of workers that are dead.
 
+    Returns how many entries and deliveries are free again, and which of the workers nobody had struck out before.
     Their tries stay counted: an attempt without an outcome may be what killed its process.
     """
     dead = list(owners)
@@ -37,8 +38,8 @@ def take_over(tx: Tx, owners: Collection[str]) -> int:
         held = (where, table.c.owner.in_(dead), table.c.lease_until.is_not(None))
         freed += tx.execute(sa.update(table).where(*held).values(lease_until=None, owner="")).rowcount
     tx.execute(sa.update(FEED).where(FEED.c.owner.in_(dead)).values(lease_until=None, owner=""))
-    tx.execute(sa.delete(HEARTBEAT).where(HEARTBEAT.c.owner.in_(dead)))
-    return freed
+    struck = sa.delete(HEARTBEAT).where(HEARTBEAT.c.owner.in_(dead)).returning(HEARTBEAT.c.owner)
+    return freed, frozenset(tx.execute(struck).scalars())
 
 
 # A clock that was set back: what waits would wait so much longer, and what is under lease be held so much longer.

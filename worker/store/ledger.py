@@ -3,14 +3,14 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict, Wave
+from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict
 from worker.store.database import Tx, insert
 from worker.store.open_deliveries import collect
-from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE, WAVE
+from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,32 +27,6 @@ class StoredMatch:
     title: str
     body: str
     created: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerLine:
-    """An obligation and what became of it, for people."""
-
-    article_id: int
-    rule_id: str
-    recipient: str
-    target_id: str
-    occasion: str
-    verdict: str
-    suppression: str
-    why: str
-    #: Of its delivery; empty when suppressed.
-    state: str
-    reason: str
-    #: Why it is not due at once: `model.Hold`.
-    hold: str
-    due: datetime | None
-    attempts: int
-    finished: datetime | None
-    #: Of the last attempt.
-    detail: str
-    #: The wave that it belongs to.
-    wave: Wave | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,61 +261,6 @@ def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
                 Span(part=Part(part), words=tuple((start, end) for start, end in words))
                 for part, words in json.loads(r.spans)
             ),
-        )
-        for r in tx.execute(query)
-    )
-
-
-def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
-    """The ledger of one article."""
-    return lines_of(tx, [article_id])
-
-
-def lines_of(tx: Tx, article_ids: Collection[int]) -> tuple[LedgerLine, ...]:
-    """The ledger of several articles, in the order in which it was decided."""
-    last = (
-        sa.select(ATTEMPT.c.detail)
-        .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
-        .order_by(ATTEMPT.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = (
-        sa.select(
-            OBLIGATION,
-            DELIVERY.c.state,
-            DELIVERY.c.reason,
-            DELIVERY.c.hold,
-            DELIVERY.c.due,
-            DELIVERY.c.attempts,
-            DELIVERY.c.finished,
-            sa.func.coalesce(last, "").label("detail"),
-            WAVE.c.began,
-            WAVE.c.per,
-        )
-        .outerjoin(DELIVERY, DELIVERY.c.id == OBLIGATION.c.delivery_id)
-        .outerjoin(WAVE, sa.and_(WAVE.c.rule_id == OBLIGATION.c.rule_id, WAVE.c.article_id == OBLIGATION.c.wave))
-        .where(OBLIGATION.c.article_id.in_(list(article_ids)))
-        .order_by(OBLIGATION.c.id)
-    )
-    return tuple(
-        LedgerLine(
-            article_id=r.article_id,
-            rule_id=r.rule_id,
-            recipient=r.recipient,
-            target_id=r.target_id,
-            occasion=r.occasion,
-            verdict=r.verdict,
-            suppression=r.suppression,
-            why=r.why,
-            state=r.state or "",
-            reason=r.reason or "",
-            hold=r.hold or "",
-            due=r.due,
-            attempts=r.attempts or 0,
-            finished=r.finished,
-            detail=r.detail,
-            wave=None if r.began is None else Wave(article_id=r.wave, began=r.began, per=timedelta(seconds=r.per)),
         )
         for r in tx.execute(query)
     )

@@ -42,7 +42,7 @@ def of_story(tx: Tx, story_id: int, *, exclude: int = 0) -> dict[tuple[str, str]
 
 
 def of_article(tx: Tx, article_id: int) -> dict[tuple[str, str], datetime]:
-    """By (rule id, recipient) that were told of an article, or whose message is sealed: when the last was decided."""
+    """By (rule id, recipient) alerted of an article, or whose message is sealed: when the last was decided."""
     query = (
         sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.recipient, sa.func.max(OBLIGATION.c.created).label("last"))
         .select_from(_CARRIED)
@@ -53,7 +53,7 @@ def of_article(tx: Tx, article_id: int) -> dict[tuple[str, str], datetime]:
 
 
 def recent(tx: Tx, rule_ids: Collection[str], since: Mapping[str, datetime]) -> dict[tuple[str, str], int]:
-    """By (rule id, target id): how much each target was told at once of those rules since its own moment."""
+    """By (rule id, target id): how much each target was sent at once of those rules since its own moment."""
     found: dict[tuple[str, str], int] = {}
     for target_id, moment in since.items():
         query = (
@@ -73,7 +73,7 @@ def recent(tx: Tx, rule_ids: Collection[str], since: Mapping[str, datetime]) -> 
 
 
 def held_back(tx: Tx, recipient: str) -> dict[str, int]:
-    """By suppression: what a recipient was not told since its last digest was sent."""
+    """By suppression: what a recipient was not sent since its last digest was sent."""
     last = sa.select(sa.func.max(DELIVERY.c.finished)).where(
         DELIVERY.c.recipient == recipient,
         DELIVERY.c.collects == "digest",

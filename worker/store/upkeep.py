@@ -250,12 +250,12 @@ def on(tx: Tx) -> tuple[ActiveCondition, ...]:
     )
 
 
-def begin(tx: Tx, found: Iterable[Condition], *, now: datetime) -> list[Condition]:
-    """Write down what is wrong; returns what nobody had written down before, by its key."""
+def begin(tx: Tx, found: Iterable[tuple[Condition, str]], *, now: datetime) -> list[Condition]:
+    """Write down what is wrong, in words; returns what nobody had written down before, by its key."""
     begun = []
-    for one in sorted(found, key=lambda one: one.key):
-        values = {"key": one.key, "kind": one.kind, "words": one.subject, "since": now, "seen": now}
-        # Another worker on the same store may have been first, and has told it.
+    for one, words in sorted(found, key=lambda one: one[0].key):
+        values = {"key": one.key, "kind": one.kind, "words": words, "since": now, "seen": now}
+        # Another worker on the same store may have been first, and has reported it.
         statement = insert(tx, CONDITION).values(values).on_conflict_do_nothing().returning(CONDITION.c.key)
         if tx.execute(statement).scalar_one_or_none():
             begun.append(one)

@@ -43,7 +43,7 @@ def stories(rows: Sequence[Facts]) -> None:
 
 
 def story(found: Facts) -> None:
-    """One story: its articles by time, each with why it is told here."""
+    """One story: its articles by time, each with why it stands here."""
     found = inert(found)
     out.print(f"[bold]{escape(found['title'])}[/]")
     if found["merged_into"]:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
-from worker.console.pages import articles, missed, stories, today
+from worker.console.pages import alerts, articles, feeds, missed, stories, today
 
 _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -20,10 +22,11 @@ _KEPT = 31_536_000
 
 def routes(desk: Desk) -> list[Route]:
     """All pages, and the files that they load."""
-    return [*today.routes(desk), *missed.routes(desk), *articles.routes(desk), *stories.routes(desk), *_common()]
+    made = (one.routes(desk) for one in (today, missed, articles, stories, alerts, feeds))
+    return [*chain.from_iterable(made), *_common(desk)]
 
 
-def _common() -> Iterator[Route]:
+def _common(desk: Desk) -> Iterator[Route]:
     yield Route("/language", _language)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir() if path.suffix in _TYPES}
 
@@ -39,6 +42,7 @@ def _common() -> Iterator[Route]:
         return Response(found, media_type=_TYPES[Path(name).suffix], headers=headers)
 
     yield Route("/static/{name}", static)
+    yield page(desk, "/{anything:path}", Ask.missing, role=None)
 
 
 async def _language(request: Request) -> Response:

@@ -10,7 +10,7 @@ from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.views.reading import Asked, shown
 from worker.model import Judgement
-from worker.pipeline.answering import acknowledge, mute, tell_readers
+from worker.pipeline.answering import acknowledge, mute, notify_readers
 from worker.store import Tx, articles, judgements, people
 from worker.store.people import Change
 
@@ -101,4 +101,4 @@ def _mute(ask: Ask) -> Response:
 
 def _tell(ask: Ask, tx: Tx, action: Action) -> None:
     said = Answer(action=action, article_id=number(ask), recipient=ask.caller.name, rules=())
-    tell_readers(tx, ask.desk.live().config.alerts.targets, said, ask.now)
+    notify_readers(tx, ask.desk.live().config.alerts.targets, said, ask.now)

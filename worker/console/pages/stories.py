@@ -13,7 +13,7 @@ from worker.console.views.fates import fates
 from worker.console.views.today import by_article, excerpt, newest
 from worker.pipeline import hands
 from worker.pipeline.hands import By, Done, Refused
-from worker.store import Tx, ledger, people, stories
+from worker.store import Tx, ledger, ledger_lines, people, stories
 from worker.store.stories import StoredStory
 
 #: Articles of a time line; characters of a reason.
@@ -46,7 +46,7 @@ def _facts(tx: Tx, one: StoredStory) -> dict[str, Any]:
     ids = [line.article_id for line in lines[:_LINES]]
     found = ledger.matches_of(tx, ids)
     matches = {article_id: newest(some) for article_id, some in by_article(found).items()}
-    sent = by_article(ledger.lines_of(tx, matches))
+    sent = by_article(ledger_lines.lines_of(tx, matches))
     return {
         "story": one,
         "lines": lines[:_LINES],

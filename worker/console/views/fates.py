@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from worker.model import DeliveryState, Verdict
-from worker.store.ledger import LedgerLine
+from worker.store.ledger_lines import LedgerLine
 
 
 class FateKind(StrEnum):

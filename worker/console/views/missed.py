@@ -8,8 +8,8 @@ from worker.console.spans import Span
 from worker.console.views.fates import Fate, fates
 from worker.console.views.today import by_article
 from worker.model import Severity
-from worker.store import Tx, ledger, lists
-from worker.store.ledger import LedgerLine
+from worker.store import Tx, ledger_lines, lists
+from worker.store.ledger_lines import LedgerLine
 from worker.store.lists import Line, MatchLine
 
 
@@ -39,7 +39,7 @@ def missed(tx: Tx, span: Span, *, by: str, limit: int) -> tuple[list[Group], boo
     found = lists.matches(tx, *span, limit=limit + 1)
     is_more = len(found) > limit
     shown = tuple(reversed(found[:limit]))
-    lines = by_article(ledger.lines_of(tx, {one.article.id for one in shown}))
+    lines = by_article(ledger_lines.lines_of(tx, {one.article.id for one in shown}))
     grouped: dict[str, list[MatchLine]] = {}
     for one in shown:
         grouped.setdefault(one.rule_id if by == "rule" else _address(one), []).append(one)

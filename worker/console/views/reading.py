@@ -13,7 +13,7 @@ from worker.console.views.today import newest
 from worker.model import Change, Part, Passage, called, times
 from worker.notify.render import changes
 from worker.pipeline.context import ActiveConfig
-from worker.store import Tx, judgements, ledger, lists, people, silences, stories
+from worker.store import Tx, judgements, ledger, ledger_lines, lists, people, silences, stories
 from worker.store import articles as stored
 from worker.store.articles import StoredArticle
 from worker.store.ledger import StoredMatch
@@ -67,7 +67,7 @@ def shown(tx: Tx, live: ActiveConfig, one: StoredArticle, asked: Asked, now: dat
         "changes": _changed(tx, one, revision),
         "page": page(tx, one.id),
         "story": None if story_id is None else stories.get(tx, story_id),
-        "lines": [(line, kind(line), _NUMBER.sub("", line.occasion)) for line in ledger.lines(tx, one.id)],
+        "lines": [(line, kind(line), _NUMBER.sub("", line.occasion)) for line in ledger_lines.lines(tx, one.id)],
         "names": names,
         "silent": silent if asked.is_whole else silent[:_SILENT],
         "more_silent": not asked.is_whole and len(silent) > _SILENT,

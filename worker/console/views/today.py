@@ -9,8 +9,9 @@ from worker.console.spans import Span
 from worker.console.views.fates import Fate, fates
 from worker.model import Part, Passage
 from worker.notify.render.passages import clip, tidy
-from worker.store import Tx, ledger, lists
-from worker.store.ledger import LedgerLine, StoredMatch
+from worker.store import Tx, ledger, ledger_lines, lists
+from worker.store.ledger import StoredMatch
+from worker.store.ledger_lines import LedgerLine
 from worker.store.lists import Line, Place
 from worker.store.people import Note
 
@@ -55,7 +56,7 @@ def entries(
     members = {one.last.id: of_story.get(one.id or 0) or [one.last] for one in shown}
     all_ids = [line.id for lines in members.values() for line in lines]
     matches = by_article(ledger.matches_of(tx, all_ids))
-    lines = by_article(ledger.lines_of(tx, matches))
+    lines = by_article(ledger_lines.lines_of(tx, matches))
     acknowledged = lists.acknowledged(tx, ids)
     made = []
     for one in shown:

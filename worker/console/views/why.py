@@ -6,7 +6,7 @@ from worker.console.views.articles import article, find, page
 from worker.console.views.stories import place
 from worker.model import times
 from worker.model.times import counted
-from worker.store import Store, Tx, judgements, ledger, silences, stories
+from worker.store import Store, Tx, judgements, ledger, ledger_lines, silences, stories
 from worker.store import articles as stored
 from worker.store.articles import StoredArticle
 
@@ -77,7 +77,7 @@ def of_article(
         ],
         "ledger": [
             _line(line)
-            for line in ledger.lines(tx, one.id)
+            for line in ledger_lines.lines(tx, one.id)
             if rule_id in ("", line.rule_id) and target_id in ("", line.target_id)
         ],
         "silent": [] if now is None else now.silent({m["rule"] for m in matches}, rule_id),
@@ -135,7 +135,7 @@ def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:
     }
 
 
-def _line(line: ledger.LedgerLine) -> Facts:
+def _line(line: ledger_lines.LedgerLine) -> Facts:
     return {
         "rule": line.rule_id,
         "target": line.target_id,
@@ -154,7 +154,7 @@ def _line(line: ledger.LedgerLine) -> Facts:
     }
 
 
-def _sentence(line: ledger.LedgerLine) -> str:
+def _sentence(line: ledger_lines.LedgerLine) -> str:
     who = f"{line.recipient} ({line.rule_id}, {line.occasion})"
     tries = counted(line.attempts, "attempt")
     wave = _wave(line)
@@ -173,7 +173,7 @@ def _sentence(line: ledger.LedgerLine) -> str:
             return f"to be sent to {who} ({state}, due {times.say(line.due)}, {tries} so far): {reason}{wave}."
 
 
-def _wave(line: ledger.LedgerLine) -> str:
+def _wave(line: ledger_lines.LedgerLine) -> str:
     """The wave that it belongs to, by its time and the article that completed it."""
     if line.wave is None:
         return ""

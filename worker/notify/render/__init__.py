@@ -7,10 +7,11 @@ Pure: the same input gives the same bytes, boundary, Message-ID and Date include
 instead of sending another one.
 """
 
+from worker.notify.render import conditions
 from worker.notify.render.changes import changes
-from worker.notify.render.notices import NoticeWording, notice_wording
+from worker.notify.render.notices import NoticeWording, filled, notice_wording
 from worker.notify.render.passages import opening, passages
-from worker.notify.render.seal import page, seal
+from worker.notify.render.seal import page, readable, seal
 from worker.notify.render.slack import CAPACITY as SLACK_CAPACITY
 from worker.notify.render.trial import check
 
@@ -19,9 +20,12 @@ __all__ = [
     "NoticeWording",
     "changes",
     "check",
+    "conditions",
+    "filled",
     "notice_wording",
     "opening",
     "page",
     "passages",
+    "readable",
     "seal",
 ]

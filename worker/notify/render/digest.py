@@ -8,7 +8,7 @@ from worker.model import Digest, Target
 from worker.notify.render.view import View, view
 from worker.notify.render.wording import Wording, say_count, say_day, say_list
 
-#: Stories told with a passage; the others by title and link. Gmail cuts a mail off at 102 kB.
+#: Stories shown with a passage; the others by title and link. Gmail cuts a mail off at 102 kB.
 _IN_FULL = 20
 
 
@@ -30,7 +30,7 @@ class Summary:
     stories: tuple[Story, ...]
     #: By title and link alone.
     listed: tuple[Story, ...]
-    #: What the recipient was not told, and why, in one sentence.
+    #: What the recipient was not sent, and why, in one sentence.
     held_back: str
 
 

@@ -99,6 +99,12 @@ def page(content: Content, *, target: Target, now: datetime, templates: Template
     return _text(content, target, wording(target.language), templates, now).html()
 
 
+def readable(content: Content, *, target: Target, now: datetime) -> tuple[str, str]:
+    """The subject and the plain text of a message, as a mail has them."""
+    text = _text(content, target, wording(target.language), SHIPPED, now)
+    return text.subject, text.plain(plain.MAIL)
+
+
 def _text(content: Content, target: Target, words: Wording, templates: Templates, now: datetime) -> _Text:
     match content:
         case Notice():

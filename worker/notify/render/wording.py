@@ -54,10 +54,13 @@ class Wording:
     acknowledge: str
     mute: str
     noise: str
-    #: `{who}`, `{date}`: that somebody answered so, as the page says it and the others are told.
+    #: `{who}`, `{date}`: that somebody answered so, as the page and the message to the others say it.
     acknowledged: str
     muted: str
     noted: str
+    #: `{who}`, `{person}`, `{date}`, `{note}`: that a story is somebody else's from now on.
+    handed_over: str
+    handed_over_with_note: str
     #: Of a link that is signed by nobody, changed or too old; and where the store does not answer.
     link_gone: str
     try_again: str
@@ -140,9 +143,11 @@ _FRENCH = Wording(
     acknowledge="Accuser réception",
     mute="Ne plus suivre cette affaire",
     noise="Sans intérêt",
-    acknowledged="{who} a accusé réception ({date}).",
-    muted="{who} ne suit plus cette affaire ({date}).",
-    noted="{who} : sans intérêt ({date}).",
+    acknowledged="{who} a accusé réception le {date}.",
+    muted="{who} ne suit plus cette affaire depuis le {date}.",
+    noted="{who} : sans intérêt, le {date}.",
+    handed_over="{who} a confié cette affaire à {person} le {date}.",
+    handed_over_with_note="{who} a confié cette affaire à {person} le {date} : {note}",
     link_gone="Ce lien n’est pas valable, ou ne l’est plus.",
     try_again="Le service ne répond pas ; réessayez.",
     read="Lire l’article",
@@ -255,9 +260,11 @@ _ENGLISH = Wording(
     acknowledge="Acknowledge",
     mute="Mute this story",
     noise="Not relevant",
-    acknowledged="{who} acknowledged this alert ({date}).",
-    muted="{who} muted this story ({date}).",
-    noted="{who}: not relevant ({date}).",
+    acknowledged="{who} acknowledged this alert on {date}.",
+    muted="{who} muted this story on {date}.",
+    noted="{who}: not relevant, on {date}.",
+    handed_over="{who} handed this story over to {person} on {date}.",
+    handed_over_with_note="{who} handed this story over to {person} on {date}: {note}",
     link_gone="This link is not valid, or not any more.",
     try_again="The service does not answer; try again.",
     read="Read the article",

@@ -1,6 +1,6 @@
 """Every other channel, through Apprise, in a child process that can be killed and whose network is guarded.
 
-Apprise tells neither status codes nor waiting times, follows redirects and repeats requests by itself unless told not
+Apprise tells neither status codes nor waiting times, follows redirects and repeats requests by itself unless asked not
 to, and logs tokens: so it sends once, silently, and only its plain success counts.
 """
 
@@ -78,7 +78,7 @@ def notify(url: str, title: str, body: str, allow: tuple[str, ...]) -> Answer:
 
 
 def _service(url: str) -> "NotifyBase | None":
-    """The one service that the URL names, told to send once and to stay where it is sent."""
+    """The one service that the URL names, set to send once and to stay where it is sent."""
     from apprise import Apprise, AppriseAsset, OverflowMode
 
     for name in ("apprise", "urllib3", "requests"):

@@ -26,7 +26,7 @@ class Guard:
 
     def __enter__(self) -> Self:
         """Guard this process."""
-        global _active, _hooked  # noqa: PLW0603 - an audit hook cannot be taken out again, only told to rest
+        global _active, _hooked  # noqa: PLW0603 - an audit hook cannot be taken out again, only set to rest
         if not _hooked:
             sys.addaudithook(_audit)
             _hooked = True

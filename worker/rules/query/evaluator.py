@@ -140,7 +140,7 @@ class Reading:
         return self._kept(node, held)
 
     def _kept(self, node: Node, spans: Iterable[Span]) -> Spans:
-        """The distinct spans in their order; told apart where there were too many."""
+        """The distinct spans in their order; a node that had too many is noted."""
         distinct = set(spans)
         if not distinct:
             return ()

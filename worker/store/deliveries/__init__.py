@@ -138,8 +138,8 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
     """At most `limit` deliveries that are due and free, oldest first; what keeps being refused waits for the others.
 
     Each target's first, then each one's second, and so on: a target that is slow, or was down for days, must not stand
-    in the way. One that fails, or takes only so many in a time, gets one; one that fails a fresh one, lest it be tried
-    for ever with what is itself the reason.
+    in the way. One that fails, or takes only so many in a time, is offered one; one that fails a different one each
+    time, so that a bad message cannot block it.
     """
     rank = sa.case((targets.fails(), DELIVERY.c.attempts), else_=DELIVERY.c.refused)
     turn = sa.func.row_number().over(partition_by=DELIVERY.c.target_id, order_by=(rank, DELIVERY.c.id))

@@ -39,7 +39,7 @@ class InForceRow(SQLModel, table=True):
 
 
 class ConditionRow(SQLModel, table=True):
-    """Something that is wrong at present, and that the operators were told of."""
+    """Something that is wrong at present, of which the operators got a notice."""
 
     __tablename__ = "condition"
     #: `kind:what it is about`.

@@ -33,10 +33,11 @@ from worker.alerts.self_watch import (
 from worker.errors import StoreBusyError
 from worker.model import FetchReason, Outcome, Receipt, Secret
 from worker.net.dial import NotDialled
+from worker.notify.render import conditions as conditions_in_words
 from worker.runtime import doctor as app_doctor
 from worker.runtime import run as app_run
-from worker.runtime import self_watch as app_vigil
-from worker.runtime.self_watch import Vigil
+from worker.runtime import self_watch as runtime_self_watch
+from worker.runtime.self_watch import SelfWatch
 from worker.runtime.worker import Worker
 from worker.store import deliveries, entries, feeds, open_store, targets, upkeep
 from worker.store import upkeep as stored
@@ -226,19 +227,19 @@ async def publish_daily(desk: Desk, days: int) -> None:
 async def test_a_feed_that_falls_silent_is_told_once_and_so_is_its_return(desk: Desk) -> None:
     """Also by a worker that was started meanwhile."""
     await publish_daily(desk, 12)
-    Vigil(desk.context).look(0, desk.now, everything=True)
+    SelfWatch(desk.context).look(0, desk.now, everything=True)
     assert notices(desk) == []
     desk.later(days=3)
     await desk.pass_()
     for _ in range(2):
-        Vigil(desk.context).look(0, desk.now, everything=True)
-        Vigil(desk.context).look(0, desk.now, everything=False)
+        SelfWatch(desk.context).look(0, desk.now, everything=True)
+        SelfWatch(desk.context).look(0, desk.now, everything=False)
     assert notices(desk) == ["Le Fil: nothing new since 2026-02-17 08:30 UTC"]
     desk.web.feed(FEED, [Item("back", "Hun Sen revient", f"{VISIT} Il revient.")])
     await desk.pass_()
     for _ in range(2):
-        Vigil(desk.context).look(0, desk.now, everything=True)
-    assert notices(desk)[1:] == ["over: Le Fil: nothing new since 2026-02-17 08:30 UTC"]
+        SelfWatch(desk.context).look(0, desk.now, everything=True)
+    assert notices(desk)[1:] == ["over: Le Fil: nothing new"]
     assert desk.one("SELECT count(*) FROM condition") == 0
 
 
@@ -252,7 +253,7 @@ async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: 
     answers, desk.web.pages[FEED] = desk.web.pages[FEED], down
     for hours in range(4):
         await desk.pass_()
-        Vigil(desk.context).look(0, desk.now, everything=True)
+        SelfWatch(desk.context).look(0, desk.now, everything=True)
         desk.later(hours=hours)
     assert desk.rows("SELECT failures, last_result FROM feed") == [(0, "dns_error")]
     assert notices(desk) == ["the name server does not answer"]
@@ -260,7 +261,7 @@ async def test_f22_names_that_nobody_finds_are_told_once_and_their_return(desk: 
     desk.web.pages[FEED] = answers
     desk.later(days=1)
     await desk.pass_()
-    Vigil(desk.context).look(0, desk.now, everything=True)
+    SelfWatch(desk.context).look(0, desk.now, everything=True)
     assert notices(desk)[1:] == ["over: the name server does not answer"]
 
 
@@ -276,7 +277,7 @@ async def test_pages_that_cannot_be_used_are_told_once_and_their_return(desk: De
         desk.web.feed(FEED, [Item(f"{number}", "Le pont de Vinh rouvre", story, link)])
         await desk.pass_()
         desk.later(minutes=1)
-        Vigil(desk.context).look(0, desk.now, everything=True)
+        SelfWatch(desk.context).look(0, desk.now, everything=True)
 
     for number in range(7):
         await publish(number, "Acceptez les traceurs.")
@@ -291,23 +292,23 @@ async def test_a_parked_target_is_told_once_and_its_return_too(desk: Desk) -> No
     desk.script["log"] = [Receipt(outcome=Outcome.BROKEN, detail="535 no")]
     desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT)])
     await desk.pass_()
-    vigil = Vigil(desk.context)
-    assert vigil.well
-    vigil.look(0, desk.now, everything=False)
-    assert not vigil.well
+    watch = SelfWatch(desk.context)
+    assert watch.well
+    watch.look(0, desk.now, everything=False)
+    assert not watch.well
     assert notices(desk) == ["log: nothing can be sent"]
     desk.reload()
-    vigil.look(60, desk.now, everything=False)
-    assert vigil.well
+    watch.look(60, desk.now, everything=False)
+    assert watch.well
     assert notices(desk)[1:] == ["over: log: nothing can be sent"]
 
 
 async def test_c03_a_tick_missed_and_a_busy_store_pass(desk: Desk) -> None:
     """A pause of the loop, and a transaction that waited in vain, are told together, and are over ten minutes later."""
-    vigil = Vigil(desk.context)
-    vigil.tick(100)
-    vigil.tick(119)
-    vigil.look(119, desk.now, everything=False)
+    watch = SelfWatch(desk.context)
+    watch.tick(100)
+    watch.tick(119)
+    watch.look(119, desk.now, everything=False)
     assert notices(desk) == []
 
     def busy() -> None:
@@ -316,15 +317,15 @@ async def test_c03_a_tick_missed_and_a_busy_store_pass(desk: Desk) -> None:
 
     with pytest.raises(StoreBusyError):
         busy()
-    vigil.tick(140)
-    vigil.look(140, desk.now, everything=False)
+    watch.tick(140)
+    watch.look(140, desk.now, everything=False)
     assert notices(desk) == ["desk: the store is busy, and 1 more"]
-    assert not vigil.well
-    vigil.look(700, desk.now, everything=False)
+    assert not watch.well
+    watch.look(700, desk.now, everything=False)
     assert len(notices(desk)) == 1
-    vigil.look(741, desk.now, everything=False)
+    watch.look(741, desk.now, everything=False)
     assert notices(desk)[1:] == ["over: desk: the store is busy, and 1 more"]
-    assert vigil.well
+    assert watch.well
 
 
 async def test_a_full_disk_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,11 +333,11 @@ async def test_a_full_disk_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
     from types import SimpleNamespace
 
     free = [DISK_LOW - 1]
-    monkeypatch.setattr(app_vigil.shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
-    vigil = Vigil(desk.context)
+    monkeypatch.setattr(runtime_self_watch.shutil, "disk_usage", lambda _: SimpleNamespace(free=free[0]))
+    watch = SelfWatch(desk.context)
     for room in (DISK_LOW - 1, DISK_LOW + 1, DISK_ENOUGH, DISK_ENOUGH):
         free[0] = room
-        vigil.look(0, desk.now, everything=False)
+        watch.look(0, desk.now, everything=False)
     assert notices(desk) == ["the store's disk is nearly full", "over: the store's disk is nearly full"]
 
 
@@ -355,8 +356,8 @@ def test_conditions_are_kept_on_both_databases(store) -> None:
     """A beginning is reported by the first who writes it down, an end by the first who strikes it out."""
     low, busy = conditions(Facts(free=1, refused=1, owner="a"), NOW)
     with store.write() as tx:
-        assert [one.key for one in stored.begin(tx, [busy, low], now=NOW)] == [low.key, busy.key]
-        assert stored.begin(tx, [low], now=NOW + HOUR) == []
+        assert [one.key for one in stored.begin(tx, [(busy, "busy"), (low, "low")], now=NOW)] == [low.key, busy.key]
+        assert stored.begin(tx, [(low, "low")], now=NOW + HOUR) == []
         first = stored.on(tx)
         assert [(one.kind, one.since, one.seen) for one in first] == [
             (Kind.DISK_LOW, NOW, NOW),
@@ -368,7 +369,7 @@ def test_conditions_are_kept_on_both_databases(store) -> None:
         assert [one.seen for one in stored.on(tx)] == [NOW + HOUR, NOW]
         assert [one.key for one in stored.end(tx, first[1:])] == [busy.key]
         assert stored.end(tx, first[1:]) == []
-        stored.begin(tx, [busy], now=NOW + HOUR)
+        stored.begin(tx, [(busy, "busy")], now=NOW + HOUR)
         assert stored.end(tx, first[1:]) == []
         assert stored.counts(tx)["disk_low"] == 1
         assert stored.arrivals(tx, "nosuch") == ()
@@ -379,7 +380,7 @@ def test_conditions_are_kept_on_both_databases(store) -> None:
 
 
 @pytest.fixture
-def pair(desk: Desk, postgresql: str, postgresql_template: str) -> Iterator[tuple[Vigil, Vigil]]:
+def pair(desk: Desk, postgresql: str, postgresql_template: str) -> Iterator[tuple[SelfWatch, SelfWatch]]:
     """The eyes of two workers on one PostgreSQL store, whose clock is the desk's."""
     with database(postgresql, postgresql_template) as url:
         stores = [open_store(url, create=False) for _ in "ab"]
@@ -388,35 +389,35 @@ def pair(desk: Desk, postgresql: str, postgresql_template: str) -> Iterator[tupl
         desk.reload()
         names = ("h:1:begun", "h:2:begun")
         first, second = (replace(desk.context, store=one, owner=n) for one, n in zip(stores, names, strict=True))
-        yield Vigil(first), Vigil(second)
+        yield SelfWatch(first), SelfWatch(second)
         for one in stores:
             one.close()
 
 
-def test_what_is_true_of_one_worker_is_not_ended_by_another(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+def test_what_is_true_of_one_worker_is_not_ended_by_another(desk: Desk, pair: tuple[SelfWatch, SelfWatch]) -> None:
     """One missed its tick; the other, which did not, says nothing of it however often it looks, and works on."""
     one, other = pair
-    for vigil, ticks in ((one, (0, 25)), (other, (0, 1))):
+    for watch, ticks in ((one, (0, 25)), (other, (0, 1))):
         for at in ticks:
-            vigil.tick(at)
+            watch.tick(at)
     for minute in range(9):
-        for vigil in pair:
-            vigil.look(25 + 60 * minute, desk.now, everything=minute % 3 == 0)
+        for watch in pair:
+            watch.look(25 + 60 * minute, desk.now, everything=minute % 3 == 0)
         desk.later(minutes=1)
     assert notices(desk) == ["h:1: the tick came late"]
     assert (one.well, other.well) == (False, True)
     one.look(25 + 601, desk.now, everything=False)
-    for vigil in (other, one):
-        vigil.look(25 + 601, desk.now, everything=True)
+    for watch in (other, one):
+        watch.look(25 + 601, desk.now, everything=True)
     assert notices(desk) == ["h:1: the tick came late", "over: h:1: the tick came late"]
 
 
-def test_two_workers_that_miss_their_ticks_are_told_of_each(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+def test_two_workers_that_miss_their_ticks_are_told_of_each(desk: Desk, pair: tuple[SelfWatch, SelfWatch]) -> None:
     """And one that is gone does not stay wrong for ever: the other says that it is over, once."""
-    for vigil in pair:
-        vigil.tick(0)
-        vigil.tick(25)
-        vigil.look(25, desk.now, everything=False)
+    for watch in pair:
+        watch.tick(0)
+        watch.tick(25)
+        watch.look(25, desk.now, everything=False)
     assert notices(desk) == ["h:1: the tick came late", "h:2: the tick came late"]
     for minute in range(1, 30):
         desk.later(minutes=1)
@@ -426,15 +427,15 @@ def test_two_workers_that_miss_their_ticks_are_told_of_each(desk: Desk, pair: tu
     assert b"over: h:1: the tick came late\n" in body
 
 
-def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: tuple[SelfWatch, SelfWatch]) -> None:
     """Of feeds, targets and the ledger; by two that look at the same moment, and whose clocks differ."""
 
     def both(*, seconds_apart: float = 0, everything: bool = True) -> None:
         looks = []
         with ThreadPoolExecutor(2) as threads:
-            for n, vigil in enumerate(pair):
+            for n, watch in enumerate(pair):
                 now = desk.now + n * timedelta(seconds=seconds_apart)
-                looks.append(threads.submit(vigil.look, 0, now, everything=everything))
+                looks.append(threads.submit(watch.look, 0, now, everything=everything))
         for look in looks:
             look.result()
 
@@ -469,21 +470,23 @@ def test_what_the_store_says_is_told_by_whoever_sees_it_first(desk: Desk, pair: 
     ]
 
 
-def test_workers_whose_feeds_differ_do_not_contradict_one_another(desk: Desk, pair: tuple[Vigil, Vigil]) -> None:
+def test_workers_whose_feeds_differ_do_not_contradict_one_another(
+    desk: Desk, pair: tuple[SelfWatch, SelfWatch]
+) -> None:
     """While a configuration reaches one worker after the other; a feed that none has any more is over in the end."""
     one, other = pair
     other._context.live = replace(desk.context.live, config=replace(desk.context.live.config, feeds=()))
     with desk.store.write() as tx:
         tx.execute(sa.text("UPDATE feed SET gap = :now, last_success = :now"), {"now": desk.now})
     for _ in range(5):
-        for vigil in pair:
-            vigil.look(0, desk.now, everything=True)
+        for watch in pair:
+            watch.look(0, desk.now, everything=True)
         desk.later(minutes=10)
     assert notices(desk) == ["Le Fil: items may have passed unseen"]
     one._context.live = other._context.live
     for _ in range(5):
-        for vigil in pair:
-            vigil.look(0, desk.now, everything=True)
+        for watch in pair:
+            watch.look(0, desk.now, everything=True)
         desk.later(minutes=10)
     assert notices(desk)[1:] == ["over: Le Fil: items may have passed unseen"]
 
@@ -510,6 +513,17 @@ class Watched:
             await asyncio.gather(*self.worker._tasks)
 
 
+async def test_a_worker_that_dies_beside_another_is_reported_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever strikes out its heartbeat."""
+    watched = Watched(desk, monkeypatch)
+    monkeypatch.setattr(watched.worker._others, "dead", lambda _beats, _at: ("h:1:x",))
+    with desk.store.write() as tx:
+        upkeep.beat(tx, upkeep.Heartbeat(owner="h:1:x", host="h", pid=1, started=NOW, tick=NOW))
+    for _ in range(2):
+        watched.worker._beat(desk.now)
+    assert notices(desk) == ["h:1: this worker ended without saying so"]
+
+
 async def test_c03_the_worker_sees_its_own_missed_tick(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty seconds between two sweeps are told at the next look; ten minutes later it is over."""
     watched = Watched(desk, monkeypatch)
@@ -529,7 +543,9 @@ async def test_the_worker_looks_at_days_now_and_then(desk: Desk, monkeypatch: py
     """At its first sweep, then every ten minutes; at what comes at once every minute."""
     looked = []
     watched = Watched(desk, monkeypatch)
-    monkeypatch.setattr(watched.worker._vigil, "look", lambda _at, now, *, everything: looked.append((now, everything)))
+    monkeypatch.setattr(
+        watched.worker._self_watch, "look", lambda _at, now, *, everything: looked.append((now, everything))
+    )
     begun = desk.now
     for _ in range(8 * 16):
         await watched.after(10)
@@ -572,7 +588,7 @@ async def test_the_dead_mans_switch_is_let_go_while_something_is_wrong(
 async def test_a_look_that_fails_is_made_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is busy costs one look, not all that would follow; and two looks never run at once."""
     watched = Watched(desk, monkeypatch)
-    real, calls = watched.worker._vigil.look, []
+    real, calls = watched.worker._self_watch.look, []
 
     def look(*args: float, **more: bool) -> None:
         calls.append(args)
@@ -580,7 +596,7 @@ async def test_a_look_that_fails_is_made_again(desk: Desk, monkeypatch: pytest.M
             raise StoreBusyError
         real(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(watched.worker._vigil, "look", look)
+    monkeypatch.setattr(watched.worker._self_watch, "look", look)
     await watched.after(1)
     with desk.store.write() as tx:
         targets.park(tx, "log", "535")
@@ -662,7 +678,8 @@ def test_status_shows_what_is_wrong(veille, tmp_path: Path) -> None:
     """As long as it lasts."""
     site = Site(tmp_path, feeds=[FEED])
     with Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")]) as desk, desk.store.write() as tx:
-        stored.begin(tx, conditions(Facts(free=1), NOW), now=NOW)
+        (low,) = conditions(Facts(free=1), NOW)
+        stored.begin(tx, [(low, conditions_in_words.subject(low, "en"))], now=NOW)
     assert json.loads(veille("status", "--json", site=site).out)["conditions"] == [
         {"kind": "disk_low", "words": "the store's disk is nearly full", "since": NOW.isoformat()}
     ]

@@ -1,0 +1,159 @@
+"""Feeds: their health in words, what could not be read, and new ones: looked at before they are added."""
+
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from worker.config import fields
+from worker.config.feeds import Opml, add, add_all, from_opml, to_opml
+from worker.console.asking import Ask, page
+from worker.console.desk import Desk
+from worker.console.views.state import feeds as facts
+from worker.errors import UserError
+from worker.model import Feed, Secret
+from worker.notify.render import passages
+from worker.pipeline.discover import Found, Tried
+from worker.store import Tx, people, quarantine
+from worker.store.people import Change, Role
+
+#: Of what was put aside.
+_SHOWN = 200
+
+
+def routes(desk: Desk) -> list[Route]:
+    """`/feeds` and what lies below it."""
+    return [
+        page(desk, "/feeds", _feeds),
+        page(desk, "/feeds/add", _look, methods=["GET"], role=Role.EDITOR),
+        page(desk, "/feeds/add", _add, methods=["POST"]),
+        page(desk, "/feeds/opml", _export),
+        page(desk, "/feeds/import", _import, methods=["POST"]),
+        page(desk, "/feeds/quarantine", _quarantine),
+        page(desk, "/feeds/quarantine/retry", _retry, methods=["POST"]),
+    ]
+
+
+def _feeds(ask: Ask) -> Response:
+    live = ask.desk.live()
+    with ask.desk.store.read() as tx:
+        aside = len(quarantine.put_aside(tx, limit=_SHOWN)) + len(quarantine.unread(tx, limit=_SHOWN))
+    rows = facts(live.config, ask.desk.store, ask.now)
+    return ask.page("feeds.html", feeds=rows, aside=aside, failing=sum(1 for row in rows if row["failures"]))
+
+
+# New feeds.
+
+
+def _look(ask: Ask) -> Response:
+    """What stands at an address, and what its first articles would match: nothing is stored."""
+    url = ask.query.get("url", "").strip()
+    if not url:
+        return ask.page("feed_add.html", url="", found=None, tried=(), problems=())
+    try:
+        fields.web_url(url)
+    except fields.Wrong as e:
+        return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=(f"{e.message}; {e.fix}",))
+    try:
+        found = ask.desk.discover(url)
+        tried = _tried(ask, found) if len(found.feeds) == 1 else ()
+    except TimeoutError:
+        found, tried = Found(reason="timeout: the server takes too long"), ()
+    return ask.page("feed_add.html", url=url, found=found, tried=tried, problems=())
+
+
+def _tried(ask: Ask, found: Found) -> list[dict[str, Any]]:
+    feed = Feed(
+        id=found.feeds[0],
+        url=Secret(found.feeds[0]),
+        name=" ".join(found.title.split()),
+        language="",
+        tags=tuple(ask.query.get("tags", "").split()),
+    )
+    return [_facts(one) for one in ask.desk.try_rules(found.entries, feed)]
+
+
+def _facts(one: Tried) -> dict[str, Any]:
+    """An article of a feed that is looked at, with the passages that its matches rest on."""
+    if one.article is None or one.document is None:
+        return {"title": "", "error": one.error, "matches": ()}
+    matches = []
+    for found in one.matches:
+        title, sentences = passages(one.document, found.spans)
+        shown = ([title] if title.marks else []) + list(sentences)
+        matches.append({"rule": found.rule_id, "severity": str(found.severity), "passages": shown[:3]})
+    article = one.article
+    return {
+        "title": article.title,
+        "published": article.published,
+        "language": article.language,
+        "words": len(article.body.split()),
+        "error": "",
+        "matches": matches,
+    }
+
+
+def _add(ask: Ask) -> Response:
+    url, name = ask.form.get("url", "").strip(), ask.form.get("name", "").strip()
+    language, tags = ask.form.get("language", "").strip(), ask.form.get("tags", "").split()
+    try:
+        add(ask.desk.path, url, name, language=language, tags=tags)
+    except UserError as e:
+        return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=_sentences(e))
+    _changed(ask, "feed added", name or url)
+    return ask.to("/feeds", "feed_added")
+
+
+def _import(ask: Ask) -> Response:
+    """The feeds of an OPML document that was pasted."""
+    try:
+        read: Opml = from_opml(ask.form.get("opml", "").encode())
+        added = add_all(ask.desk.path, read.feeds)
+    except UserError as e:
+        return ask.page("feed_add.html", status=400, url="", found=None, tried=(), problems=_sentences(e))
+    if added:
+        _changed(ask, "feeds imported", f"{len(added)} feeds", " ".join(added)[:1_000])
+    if read.refused:
+        problems = tuple(str(UserError([one.problem("OPML")])) for one in read.refused)
+        return ask.page("feed_add.html", url="", found=None, tried=(), problems=problems)
+    return ask.to("/feeds", "feeds_imported" if added else "nothing")
+
+
+def _export(ask: Ask) -> Response:
+    headers = {"Content-Disposition": 'attachment; filename="veille.opml"'}
+    return Response(to_opml(ask.desk.live().config.feeds), media_type="text/x-opml+xml", headers=headers)
+
+
+def _changed(ask: Ask, action: str, subject: str, detail: str = "") -> None:
+    """Write the change down, and let the worker read its configuration again."""
+    with ask.desk.store.write() as tx:
+        _audit(tx, ask, action, subject, detail)
+    ask.desk.reload()
+
+
+def _sentences(e: UserError) -> tuple[str, ...]:
+    return tuple(str(UserError([problem])) for problem in e.problems)
+
+
+# The quarantine.
+
+
+def _quarantine(ask: Ask) -> Response:
+    with ask.desk.store.read() as tx:
+        entries = quarantine.put_aside(tx, limit=_SHOWN)
+        documents = quarantine.unread(tx, limit=_SHOWN)
+    named = {feed.id: feed.name for feed in ask.desk.live().config.feeds}
+    return ask.page("quarantine.html", entries=entries, documents=documents, named=named)
+
+
+def _retry(ask: Ask) -> Response:
+    number = ask.number("entry")
+    with ask.desk.store.write() as tx:
+        if count := quarantine.retry(tx, number or None):
+            _audit(tx, ask, "quarantine retry", f"entry {number}" if number else f"{count} entries")
+    return ask.to("/feeds/quarantine", "tried_again" if count else "nothing")
+
+
+def _audit(tx: Tx, ask: Ask, action: str, subject: str, detail: str = "") -> None:
+    change = Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=detail)
+    people.audit(tx, change)
