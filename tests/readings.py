@@ -107,7 +107,7 @@ def _known(store: Store) -> None:
 
 
 @contextmanager
-def served(pages: Pages) -> Iterator[str]:
+def on_a_port(pages: Pages) -> Iterator[str]:
     """The pages on a port of this machine, for a browser; returns their address."""
     console = Console(("127.0.0.1", 0), lambda: True, _unmeasured, desk=pages.desk)
     thread = threading.Thread(target=lambda: asyncio.run(console.serve()))

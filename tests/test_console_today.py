@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import pytest
-from consoles import CHROMIUM, FLAGS, Pages, needs_browser, text
+from axe_playwright_python.sync_playwright import Axe
+from consoles import Pages, browser, needs_browser, text
 from lxml import html
-from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, NOW, OTHER, filled, number, rows, served, story
+from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, NOW, OTHER, filled, number, on_a_port, rows, story
 
 from worker.console import spans
 from worker.console.pages.today import Activity
@@ -184,13 +186,33 @@ def test_lists_are_read_by_an_index(pages: Pages) -> None:
 
 
 @needs_browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_reading_stands_in_nobody_s_way(pages: Pages, theme: Literal["light", "dark"]) -> None:
+    """WCAG as far as axe judges it, and nothing wider than a telephone, on pages with all that they can have."""
+    for path, form in (("note", {"text": "Long" * 100}), ("label", {"rule": "visit", "judgement": "noise"})):
+        pages.post(f"/articles/1/{path}", form)
+    with pages.store.write() as tx:
+        tx.exec_driver_sql("UPDATE story SET perhaps_id = 1, perhaps_why = 'They share x' WHERE id = 3")
+        tx.exec_driver_sql("UPDATE delivery SET state = 'failed', reason = 'refused' WHERE id = 1")
+    found = []
+    with on_a_port(pages) as base, browser() as chromium:
+        page = chromium.new_page(color_scheme=theme, viewport={"width": 360, "height": 800})
+        page.set_default_timeout(120_000)
+        for path in ("/", "/articles/1", "/articles/5", "/stories/1", "/stories/3", "/missed?since=2026-02-06"):
+            page.goto(base + path)
+            broken = Axe().run(page).response["violations"]
+            found += [f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in broken]
+            if page.evaluate("document.documentElement.scrollWidth") > 360:
+                found.append(f"{path} is too wide")
+    assert found == []
+
+
+@needs_browser
 def test_with_the_keyboard_alone(pages: Pages) -> None:
     """From Today to a story, to its article, to a label: by Tab and Enter."""
-    from playwright.sync_api import sync_playwright
-
-    with served(pages) as base, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(locale="en-GB")
+    with on_a_port(pages) as base, browser() as chromium:
+        page = chromium.new_page(locale="en-GB")
+        page.set_default_timeout(120_000)
         page.goto(base)
 
         def follow(name: str) -> None:
@@ -200,7 +222,6 @@ def test_with_the_keyboard_alone(pages: Pages) -> None:
                 if said.strip() == name:
                     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
                     page.keyboard.press("Enter")
-                    page.wait_for_load_state()
                     return
             raise AssertionError(f"{name!r} is not reached by Tab")
 
@@ -210,5 +231,4 @@ def test_with_the_keyboard_alone(pages: Pages) -> None:
         page.wait_for_url("**/articles/*")
         follow("Relevant: Une visite de Hun Sen")
         page.wait_for_url("**said=labelled")
-        browser.close()
     assert rows(pages, "SELECT rule_id, judgement, author FROM judgement") == [("visit", "relevant", "desk")]
