@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from stored import NEW, NOW, add, article, mark, publish, sighting
 
 from worker.model import Origin
-from worker.store import Store, articles, schema, search, upkeep
+from worker.store import Store, articles, finding, schema, search, upkeep
+from worker.store.finding import Filters
 
 TEXTS = {
     "hanoi": ("Hun Sen attendu à Hanoï", "Le président du Sénat y sera en visite mardi."),
@@ -78,7 +79,8 @@ def found(store: Store, words: str) -> set[str]:
     """The names in TEXTS of the articles that a search finds."""
     names = {title: name for name, (title, _) in TEXTS.items()}
     with store.read() as tx:
-        rows = articles.holding(tx, words, since=None, until=None, limit=100)
+        terms = search.read(words)
+        rows = finding.found(tx, [[term] for term in terms], Filters(), limit=100) if terms else ()
     return {names[row.article.title] for row in rows}
 
 
@@ -158,7 +160,8 @@ def test_a_search_lists_the_last_published_first_between_two_times(store: Store)
 
         def titles(since: int | None = None, until: int | None = None, limit: int = 9) -> list[str]:
             begin, end = (None if days is None else NOW - timedelta(days=days) for days in (since, until))
-            rows = articles.holding(tx, "pont", since=begin, until=end, limit=limit)
+            asked = [[term] for term in search.read("pont")]
+            rows = finding.found(tx, asked, Filters(since=begin, until=end), limit=limit)
             return [row.article.title[-1] for row in rows]
 
         assert titles() == ["1", "2", "3"]

@@ -1,6 +1,6 @@
 """The texts that were stored, in the order they came: what rules can be run over again."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from worker.analysis.copies import Fingerprint
 from worker.model import Article, Novelty, NoveltyKind, Origin
+from worker.store import search
 from worker.store.database import Tx
 from worker.store.tables import ARTICLE, ENTRY, FEED, FINGERPRINT, REVISION, STORY_ARTICLE
 
@@ -38,6 +39,35 @@ def count(tx: Tx, since: datetime) -> int:
 
 def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
     """Every text of the articles published since then, in the order they came; a few at a time in memory."""
+    query = _texts().where(ARTICLE.c.published >= since).limit(page)
+    last = 0
+    while rows := tx.execute(query.where(REVISION.c.id > last)).all():
+        yield from map(_text, rows)
+        last = rows[-1].revision_id
+
+
+def some_texts(tx: Tx, numbers: Collection[int]) -> tuple[PastText, ...]:
+    """The texts of these numbers that are still stored, in the order they came."""
+    return tuple(map(_text, tx.execute(_texts().where(REVISION.c.id.in_(numbers)))))
+
+
+def numbers(tx: Tx, since: datetime, clauses: Collection[Collection[search.Term]], *, limit: int) -> Sequence[int]:
+    """The numbers of the texts of articles published since then that may hold a term of each clause: the last `limit`.
+
+    The index knows the newest text of an article; where there are others, all count that hold the words or do not.
+    """
+    if clauses:
+        revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
+        asked = sa.union(search.numbers(tx, clauses), revised).subquery()
+        found = sa.and_(ARTICLE.c.published >= since, ARTICLE.c.id.in_(sa.select(asked.c.id)))
+    else:
+        found = ARTICLE.c.published >= since
+    joined = REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
+    query = sa.select(REVISION.c.id).select_from(joined).where(found).order_by(REVISION.c.id.desc()).limit(limit)
+    return tx.execute(query).scalars().all()[::-1]
+
+
+def _texts() -> sa.Select[tuple[object, ...]]:
     original = ARTICLE.alias("original")
     joined = (
         REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
@@ -46,7 +76,7 @@ def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
         .outerjoin(original, ARTICLE.c.of_id == original.c.id)
         .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
     )
-    query = (
+    return (
         sa.select(
             REVISION.c.id.label("revision_id"),
             REVISION.c.number,
@@ -59,14 +89,8 @@ def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
             STORY_ARTICLE.c.story_id,
         )
         .select_from(joined)
-        .where(ARTICLE.c.published >= since)
         .order_by(REVISION.c.id)
-        .limit(page)
     )
-    last = 0
-    while rows := tx.execute(query.where(REVISION.c.id > last)).all():
-        yield from map(_text, rows)
-        last = rows[-1].revision_id
 
 
 def _text(r: sa.Row[tuple[object, ...]]) -> PastText:

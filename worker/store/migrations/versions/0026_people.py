@@ -78,3 +78,4 @@ def upgrade() -> None:
         sa.Column("seen", Utc(), nullable=False),
         sa.Column("since", Utc(), nullable=False),
     )
+    op.create_index("ix_article_language", "article", ["language"])
