@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -40,6 +40,7 @@ def test_words_are_found_without_accents_and_marked(pages: Pages) -> None:
     assert all("Hanoï" in text(title) for title in page.find_class("title"))
     assert {text(mark).lower() for mark in page.iter("mark")} >= {"hanoï", "visite"}
     assert titles(pages, q="introuvable") == []
+    assert titles(pages, q="hun", until="9999-12-31") == titles(pages, q="hun")
 
 
 QUERIES = (
@@ -49,7 +50,7 @@ QUERIES = (
     "frontière NOT NEAR/4 pont",
     "ATLEAST/2 visite",
     "/(?i)samdech/",
-    "voy* BEFORE/20 Vietnam",
+    "délégation BEFORE/30 prov*",
     "@hun_sen WITHOUT boulevard",
 )
 
@@ -131,7 +132,7 @@ def test_a_mistake_in_a_query_stands_with_its_caret(pages: Pages) -> None:
         pytest.param({"rule": "other"}, False, id="another rule"),
         pytest.param({"since": "2020-01-01"}, True, id="since"),
         pytest.param({"until": "2020-01-01"}, False, id="until"),
-        pytest.param({"until": "9999-12-31"}, True, id="until the end of time"),
+        pytest.param({"until": "2099-12-31"}, True, id="until later"),
         pytest.param({"rule": "visit", "language": "fr", "outlet": "Fil 1", "since": "2020-01-01"}, True, id="all"),
     ],
 )
@@ -209,8 +210,6 @@ def test_w08_a_title_with_script_stays_text(tmp_path) -> None:
     site = Site(tmp_path, more=LOOPBACK)
     pages = _over(site)
     title = '<script>alert(1)</script> "pont" =HYPERLINK'
-    with pages.store.write() as tx:
-        assert tx is not None
     add(pages.store, title, body="Le pont <b>neuf</b>.")
     page = pages.get("/search?q=pont")
     assert text(page.find_class("title")[0]) == title
@@ -248,4 +247,3 @@ def test_a_day_is_the_reader_s(pages: Pages) -> None:
         assert one.article.title in titles(pages, since=day, until=day)
     finally:
         pages.cookies.clear()
-    assert datetime.fromisoformat(day)

@@ -104,9 +104,8 @@ def _read(ask: Ask) -> _Searched:
     given = {name: value for name in names if (value := ask.query.get(name, "").strip())}
     live = ask.desk.live()
     chosen = As(given["as"]) if given.get("as") in set(As) else None
-    wrong = [
-        name for name, read in (("since", _day), ("until", _day), ("story", _number)) if _is_wrong(given, name, read)
-    ]
+    readers = {"since": _day, "until": _day, "story": _number}
+    wrong = [name for name, read in readers.items() if name in given and read(given[name]) is None]
     since, until = (_midnight(_day(given.get(name, "")), ask.zone, days) for name, days in (("since", 0), ("until", 1)))
     return _Searched(
         given=given,
