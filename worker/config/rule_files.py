@@ -61,13 +61,17 @@ def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> by
     parsed = toml.parse(file, raw)
     lines, newline, bom = _lines(raw)
     start, end = _block(parsed, number, len(lines))
+    expected = _expected(parsed.data, number, values)
     block = "\n".join(lines[start:end]) + "\n"
     for edited in (_edited, _edited_in_front):
         with suppress(tomllib.TOMLDecodeError, _UnfitError):
             text = "\n".join([*lines[:start], edited(block, values).rstrip("\n"), *lines[end:]])
-            if tomllib.loads(text) == _expected(parsed.data, number, values) and _keeps_remarks(block, text):
-                return bom + text.replace("\n", newline).encode()
-    _refuse(file, "this rule cannot be changed here", "edit the file, or write the rule as [[rule]]", line=start + 1)
+            if tomllib.loads(text) == expected and _keeps_remarks(block, text):
+                break
+    else:
+        fix = "edit the file, or write the rule as [[rule]]"
+        _refuse(file, "this rule cannot be changed here", fix, line=start + 1)
+    return bom + text.replace("\n", newline).encode()
 
 
 def added(file: str, raw: bytes, values: Mapping[str, Any]) -> bytes:
@@ -76,8 +80,10 @@ def added(file: str, raw: bytes, values: Mapping[str, Any]) -> bytes:
     table = {key: value for key, value in values.items() if value is not None and key != "test"}
     tests = [_without_place(test) for test in values.get("test") or ()]
     text = "\n".join(lines).rstrip("\n")
-    text = (f"{text}\n\n" if text else "") + _block_of("rule", table) + "".join(
-        "\n" + _block_of("rule.test", test) for test in tests
+    text = (
+        (f"{text}\n\n" if text else "")
+        + _block_of("rule", table)
+        + "".join("\n" + _block_of("rule.test", test) for test in tests)
     )
     try:
         found = tomllib.loads(text)
@@ -170,7 +176,7 @@ def _edited(block: str, values: Mapping[str, Any]) -> str:
 
     try:
         document = tomlkit.parse(block)
-        rule = document["rule"][0]  # type: ignore[index]  # the block is one [[rule]]
+        rule = document["rule"][0]
         for key, value in values.items():
             if key != "test":
                 _put(rule, key, value)

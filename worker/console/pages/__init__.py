@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
-from worker.console.pages import search, today
+from worker.console.pages import rules, search, today
 
 _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -20,7 +20,7 @@ _KEPT = 31_536_000
 
 def routes(desk: Desk) -> list[Route]:
     """All pages, and the files that they load."""
-    return [*today.routes(desk), *search.routes(desk), *_common()]
+    return [*today.routes(desk), *search.routes(desk), *rules.routes(desk), *_common()]
 
 
 def _common() -> Iterator[Route]:

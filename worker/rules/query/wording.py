@@ -1,5 +1,7 @@
 """Wording of an explained query: which term is absent, which two stand too far apart."""
 
+from typing import Any
+
 from worker.analysis.text import Document
 from worker.model import Part
 from worker.model.times import counted
@@ -31,18 +33,24 @@ _MISSES = {
 
 def miss(explained: Explained, document: Document) -> str:
     """Returns what one node that does not hold would have needed."""
-    node, near = explained.node, explained.near
     if explained.miss is Miss.ABSENT or explained.miss is None:
         return _absent(explained)
+    told = miss_facts(explained, document)
+    told["pair"] = " and ".join(told["pair"])
+    return _MISSES[explained.miss].format(**told, by=counted(explained.by, "word"))
+
+
+def miss_facts(explained: Explained, document: Document) -> dict[str, Any]:
+    """The parts of that sentence: the node, the pair of passages, those seen, the operator, how many were found."""
+    node, near = explained.node, explained.near
     count = node.count if isinstance(node, AtLeast) else explained.by
-    return _MISSES[explained.miss].format(
-        name=clipped(str(node.part if isinstance(node, Not) else node)),
-        pair=" and ".join(quoted(span, document) for span in near[:2]),
-        seen=seen(near, document),
-        operator=operator(node),
-        by=counted(explained.by, "word"),
-        found=f"{count - explained.by} of {count}",
-    )
+    return {
+        "name": clipped(str(node.part if isinstance(node, Not) else node)),
+        "pair": [quoted(span, document) for span in near[:2]],
+        "seen": seen(near, document),
+        "operator": operator(node),
+        "found": f"{count - explained.by} of {count}",
+    }
 
 
 def _absent(explained: Explained) -> str:
