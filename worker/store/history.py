@@ -56,12 +56,10 @@ def numbers(tx: Tx, since: datetime, clauses: Collection[Collection[search.Term]
 
     The index knows the newest text of an article; where there are others, all count that hold the words or do not.
     """
+    found = ARTICLE.c.published >= since
     if clauses:
         revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
-        asked = sa.union(search.numbers(tx, clauses), revised).subquery()
-        found = sa.and_(ARTICLE.c.published >= since, ARTICLE.c.id.in_(sa.select(asked.c.id)))
-    else:
-        found = ARTICLE.c.published >= since
+        found = sa.and_(found, sa.or_(search.holds_of_each(tx, clauses), ARTICLE.c.id.in_(revised)))
     joined = REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
     query = sa.select(REVISION.c.id).select_from(joined).where(found).order_by(REVISION.c.id.desc()).limit(limit)
     return tx.execute(query).scalars().all()[::-1]

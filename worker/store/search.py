@@ -42,8 +42,8 @@ _PUT_SQLITE = sa.text("INSERT INTO search (rowid, title, body) VALUES (:article,
 _TAKE_SQLITE = sa.text("INSERT INTO search (search, rowid, title, body) VALUES ('delete', :article, :title, :body)")
 _PUT_POSTGRESQL = sa.text("INSERT INTO search (article_id, words) VALUES (:article, CAST(:words AS tsvector))")
 _TAKE_POSTGRESQL = sa.text("DELETE FROM search WHERE article_id = :article")
-_HOLDS_SQLITE = "SELECT rowid AS id FROM search WHERE search MATCH :asked"
-_HOLDS_POSTGRESQL = "SELECT article_id AS id FROM search WHERE words @@ CAST(:asked AS tsquery)"
+_HOLDS_SQLITE = "article.id IN (SELECT rowid FROM search WHERE search MATCH :asked)"
+_HOLDS_POSTGRESQL = "article.id IN (SELECT article_id FROM search WHERE words @@ CAST(:asked AS tsquery))"
 
 _QUOTED = re.compile('"([^"]*)"|«([^»]*)»|“([^”]*)”')
 
@@ -98,23 +98,12 @@ def holds_of_each(tx: "Tx", clauses: Collection[Collection[Term]], *, in_title: 
     """
     if not clauses:
         return sa.true()
-    condition, asked = _asked(tx, clauses, in_title=in_title)
-    return sa.text(f"article.id IN ({condition})").bindparams(asked=asked)  # type: ignore[return-value]  # a text is a condition too
-
-
-def numbers(tx: "Tx", clauses: Collection[Collection[Term]]) -> sa.TextualSelect:
-    """The statement of the articles `id` that hold a term of each clause, of which there is at least one."""
-    condition, asked = _asked(tx, clauses)
-    return sa.text(condition).bindparams(asked=asked).columns(id=sa.Integer)
-
-
-def _asked(tx: "Tx", clauses: Collection[Collection[Term]], *, in_title: bool = False) -> tuple[str, str]:
-    """A statement of articles' numbers, and what it asks the index for."""
     if tx.dialect.name == "sqlite":
         asked = " AND ".join(f"({' OR '.join(map(_fts5, clause))})" for clause in clauses)
-        return _HOLDS_SQLITE, f"title : ({asked})" if in_title else asked
+        return sa.text(_HOLDS_SQLITE).bindparams(asked=f"title : ({asked})" if in_title else asked)  # type: ignore[return-value]  # a text is a condition too
     weight = "A" if in_title else ""
-    return _HOLDS_POSTGRESQL, " & ".join(f"({' | '.join(_tsquery(t, weight) for t in clause)})" for clause in clauses)
+    asked = " & ".join(f"({' | '.join(_tsquery(term, weight) for term in clause)})" for clause in clauses)
+    return sa.text(_HOLDS_POSTGRESQL).bindparams(asked=asked)  # type: ignore[return-value]  # SQLAlchemy gives the same type
 
 
 def _fts5(term: Term) -> str:
