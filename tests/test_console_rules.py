@@ -239,7 +239,7 @@ def test_a_change_is_shown_then_saved_with_all_remarks(pages: Pages) -> None:
     form = fields(pages.get("/rules/visit")) | {"name": "Visites", "when": "@hun_sen NEAR/9 (=visite OR =séjour)"}
     shown = html.document_fromstring(pages.post("/rules/visit/review", form, 200))
     diff = shown.find_class("diff")[0]
-    assert [text(line) for line in diff.find_class("less")][0] == '-name = "Une visite de Hun Sen" # as it is called'
+    assert next(text(line) for line in diff.find_class("less")) == '-name = "Une visite de Hun Sen" # as it is called'
     assert (folder(pages) / "rules.toml").read_text(encoding="utf-8") == RULES
     assert pages.post("/rules/visit/save", fields(shown)) == "/rules/visit?said=rule_saved"
     new = (folder(pages) / "rules.toml").read_text(encoding="utf-8")

@@ -224,7 +224,7 @@ def _history(ask: Ask) -> Response:
             for number, progress in enumerate(trial.run()):
                 value: dict[str, Any] = {"read": progress.read, "total": progress.total, "done": progress.is_done}
                 # What is found is drawn at once, then more and more seldom.
-                if progress.is_done or number < 4 or number % 4 == 0:
+                if progress.is_done or 0 < number < 4 or number % 4 == 1:
                     value["html"] = draw("rule_history.html", ask, {"trial": trial.facts()})
                 yield json.dumps(value).encode() + b"\n"
         except StoreError:

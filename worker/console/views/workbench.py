@@ -22,7 +22,7 @@ from worker.evaluate.backtest import Hit, Replayer
 from worker.model import Severity
 from worker.pipeline.context import ActiveConfig
 from worker.rules import Rule, RuleSet, Test
-from worker.rules.match import Explanation, Silence, Source, explain_rule, failing_tests
+from worker.rules.match import Silence, Source, explain_rule, failing_tests
 from worker.rules.query import Fault, Known, Node, QueryError, SetRef, nearest, parse
 from worker.rules.query.explain import Explained
 from worker.rules.query.nodes import in_language, shared, walk
@@ -37,9 +37,11 @@ Facts = dict[str, Any]
 #: Texts of history that a draft is run over at most: the last ones that may match.
 MOST_TEXTS = 20_000
 #: Texts read in one transaction, and seconds of work between two looks at how far it is.
-_PAGE, _SLICE = 50, 0.25
+_PAGE, _SLICE = 20, 0.25
 #: Articles shown of each kind; near misses that are looked at, in a slice and in all, and shown.
-_SHOWN, _NEAR_A_SLICE, _NEAR_TRIED, _NEAR_SHOWN = 20, 4, 60, 5
+_SHOWN, _NEAR_A_SLICE, _NEAR_TRIED, _NEAR_SHOWN = 20, 1, 40, 5
+#: From here on a miss is not near: a word is not there at all.
+_FAR = 1.0
 #: One slice at a time, whoever asks: the worker's own threads need the processor too.
 _LANE = threading.Lock()
 
@@ -205,8 +207,7 @@ class Trial:
         found: set[int] = set()
         with self.store.read() as tx:
             languages = finding.languages(tx)
-        for rule in filter(None, (self.rule, self.before)):
-            node = required(rule)
+        for node in dict.fromkeys(required(rule) for rule in (self.rule, self.before) if rule is not None):
             clauses = [] if node is None else clauses_of(node, self.live.ruleset.sets, languages)
             with self.store.read() as tx:
                 found.update(stored.numbers(tx, self.since, clauses, limit=MOST_TEXTS + 1))
@@ -241,9 +242,10 @@ class Trial:
             first_seen=one.article.first_seen,
         )
         found = explain_rule(document, ruleset_of(self.live.ruleset, self.rule), source, self.rule.id)
-        if found.verdict is Silence.QUERY and found.query is not None:
+        farness = explained.farness(found)
+        if found.verdict is Silence.QUERY and found.query is not None and farness < _FAR:
             misses = tuple(_miss(leaf, document) for leaf in nearest(found.query)[:2])
-            self.near.append(NearMiss(farness=_farness(found), past=one, misses=misses))
+            self.near.append(NearMiss(farness=farness, past=one, misses=misses))
             self.near.sort(key=lambda miss: miss.farness)
             del self.near[_NEAR_SHOWN:]
 
@@ -292,10 +294,6 @@ def _by_target(alerts: Mapping[tuple[date, str], int]) -> Counter[str]:
     for (_, target), count in alerts.items():
         found[target] += count
     return found
-
-
-def _farness(found: Explanation) -> float:
-    return explained.farness(found)
 
 
 def _miss(leaf: Explained, document: text.Document) -> tuple[str, Mapping[str, Any]]:
