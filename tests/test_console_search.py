@@ -162,7 +162,7 @@ def test_a_filter_that_cannot_be_read_searches_nothing(pages: Pages, name: str, 
 
 
 def test_an_answer_goes_on_where_it_ended(pages: Pages) -> None:
-    """Candidates are read a few at a time; with the parts put together nothing is missing and nothing is there twice."""
+    """The parts put together are the whole: nothing is missing, and nothing is there twice."""
     asked, rules = question("hun OR accord OR pont", None), None
     whole = search.answer(pages.store, asked, Filters(), rules, limit=1000)
     parts, after = [], None
