@@ -1,5 +1,6 @@
 """The index of words, on both databases: what a search finds, and that it knows no article that is not stored."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -177,3 +178,26 @@ def test_a_title_is_meant_before_a_text(store: Store) -> None:
     with store.read() as tx:
         assert [one.id for one in articles.find(tx, "pont takeo", "")] == [named]
         assert len(articles.find(tx, "takeo ouvert", "")) == 2
+
+
+def test_the_languages_of_all_articles(store: Store) -> None:
+    """Each once; what has none is left out."""
+    for language in ("fr", "en", "fr", "", "vi"):
+        one = replace(article(f"Le pont {language}"), language=language)
+        with store.ingest() as tx:
+            articles.add(tx, one, mark(one.body), NEW, origin=Origin.FEED, now=NOW)
+    with store.read() as tx:
+        assert finding.languages(tx) == ("en", "fr", "vi")
+
+
+def test_filters_and_places_narrow_a_search(store: Store) -> None:
+    """Articles of one moment follow their numbers, the last first."""
+    ids = [add(store, f"Le pont {number}") for number in range(5)]
+    with store.read() as tx:
+        first = finding.found(tx, [], Filters(language="fr"), limit=2)
+        assert [one.id for one in first] == ids[:2:-1]
+        rest = finding.found(tx, [], Filters(), limit=9, after=finding.place_of(first[-1]))
+        assert [one.id for one in rest] == ids[2::-1]
+        assert not finding.found(tx, [], Filters(feeds=[]), limit=9)
+        either = [[search.Term(("3",)), search.Term(("4",))], [search.Term(("pont",))]]
+        assert [one.id for one in finding.found(tx, either, Filters(), limit=9)] == [ids[4], ids[3]]
