@@ -56,13 +56,25 @@ def numbers(tx: Tx, since: datetime, clauses: Collection[Collection[search.Term]
 
     The index knows the newest text of an article; where there are others, all count that hold the words or do not.
     """
-    found = ARTICLE.c.published >= since
-    if clauses:
-        revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
-        found = sa.and_(found, sa.or_(search.holds_of_each(tx, clauses), ARTICLE.c.id.in_(revised)))
+    if not clauses:
+        return _numbers(tx, since, sa.true(), limit)
+    revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
+    found = set(_numbers(tx, since, ARTICLE.c.id.in_(revised), limit))
+    first = tx.execute(sa.select(sa.func.min(ARTICLE.c.id)).where(ARTICLE.c.published >= since)).scalar()
+    below: int | None = None
+    # A page at a time, the last articles first: of common words that is much less than all that hold them.
+    while first is not None and len(found) < limit:
+        page = search.Page(first=first, below=below, size=limit)
+        found.update(_numbers(tx, since, search.holds_of_each(tx, clauses, page=page), limit))
+        if (below := search.last_of(tx, clauses, page)) is None:
+            break
+    return sorted(found)[-limit:]
+
+
+def _numbers(tx: Tx, since: datetime, condition: sa.ColumnElement[bool], limit: int) -> Sequence[int]:
     joined = REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
-    query = sa.select(REVISION.c.id).select_from(joined).where(found).order_by(REVISION.c.id.desc()).limit(limit)
-    return tx.execute(query).scalars().all()[::-1]
+    query = sa.select(REVISION.c.id).select_from(joined).where(condition, ARTICLE.c.published >= since)
+    return tx.execute(query.order_by(REVISION.c.id.desc()).limit(limit)).scalars().all()
 
 
 def _texts() -> sa.Select[tuple[object, ...]]:

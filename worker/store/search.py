@@ -42,8 +42,8 @@ _PUT_SQLITE = sa.text("INSERT INTO search (rowid, title, body) VALUES (:article,
 _TAKE_SQLITE = sa.text("INSERT INTO search (search, rowid, title, body) VALUES ('delete', :article, :title, :body)")
 _PUT_POSTGRESQL = sa.text("INSERT INTO search (article_id, words) VALUES (:article, CAST(:words AS tsvector))")
 _TAKE_POSTGRESQL = sa.text("DELETE FROM search WHERE article_id = :article")
-_HOLDS_SQLITE = "article.id IN (SELECT rowid FROM search WHERE search MATCH :asked)"
-_HOLDS_POSTGRESQL = "article.id IN (SELECT article_id FROM search WHERE words @@ CAST(:asked AS tsquery))"
+_FOUND_SQLITE = "SELECT rowid AS id FROM search WHERE search MATCH :asked"
+_FOUND_POSTGRESQL = "SELECT article_id AS id FROM search WHERE words @@ CAST(:asked AS tsquery)"
 
 _QUOTED = re.compile('"([^"]*)"|«([^»]*)»|“([^”]*)”')
 
@@ -91,19 +91,57 @@ def holds(tx: "Tx", terms: Collection[Term], *, in_title: bool = False) -> sa.Co
     return holds_of_each(tx, [[term] for term in terms], in_title=in_title) if terms else sa.false()
 
 
-def holds_of_each(tx: "Tx", clauses: Collection[Collection[Term]], *, in_title: bool = False) -> sa.ColumnElement[bool]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of what is found, the greatest numbers of articles first."""
+
+    #: The smallest number that counts.
+    first: int
+    #: Numbers from here on stood on pages before; None: this is the first page.
+    below: int | None
+    size: int
+
+
+def holds_of_each(
+    tx: "Tx", clauses: Collection[Collection[Term]], *, in_title: bool = False, page: Page | None = None
+) -> sa.ColumnElement[bool]:
     """The condition that an article's newest text, or its title alone, holds a term of each clause; true without any.
 
-    A clause is not empty.
+    A clause is not empty. `page`: and that it stands on that page.
     """
     if not clauses:
         return sa.true()
+    found, values = _found(tx, clauses, page, in_title=in_title)
+    return sa.text(f"article.id IN ({found})").bindparams(**values)  # type: ignore[return-value]  # a text is a condition too
+
+
+def last_of(tx: "Tx", clauses: Collection[Collection[Term]], page: Page) -> int | None:
+    """The last number of a page; None where it is not full, and so the last one."""
+    found, values = _found(tx, clauses, page)
+    statement = sa.text(f"SELECT min(id), count(*) FROM ({found}) AS page")  # noqa: S608 - of a text of ours
+    last, count = tx.execute(statement, values).one()
+    return int(last) if count == page.size else None
+
+
+def _found(
+    tx: "Tx", clauses: Collection[Collection[Term]], page: Page | None, *, in_title: bool = False
+) -> tuple[str, dict[str, str | int]]:
+    """A statement of the articles that are found, as `id`, and its values."""
     if tx.dialect.name == "sqlite":
+        statement, number = _FOUND_SQLITE, "rowid"
         asked = " AND ".join(f"({' OR '.join(map(_fts5, clause))})" for clause in clauses)
-        return sa.text(_HOLDS_SQLITE).bindparams(asked=f"title : ({asked})" if in_title else asked)  # type: ignore[return-value]  # a text is a condition too
-    weight = "A" if in_title else ""
-    asked = " & ".join(f"({' | '.join(_tsquery(term, weight) for term in clause)})" for clause in clauses)
-    return sa.text(_HOLDS_POSTGRESQL).bindparams(asked=asked)  # type: ignore[return-value]  # SQLAlchemy gives the same type
+        asked = f"title : ({asked})" if in_title else asked
+    else:
+        statement, number, weight = _FOUND_POSTGRESQL, "article_id", "A" if in_title else ""
+        asked = " & ".join(f"({' | '.join(_tsquery(term, weight) for term in clause)})" for clause in clauses)
+    if page is None:
+        return statement, {"asked": asked}
+    values: dict[str, str | int] = {"asked": asked, "first": page.first, "size": page.size}
+    statement += f" AND {number} >= :first"
+    if page.below is not None:
+        statement += f" AND {number} < :below"
+        values["below"] = page.below
+    return f"{statement} ORDER BY {number} DESC LIMIT :size", values
 
 
 def _fts5(term: Term) -> str:
