@@ -90,7 +90,7 @@ def main() -> None:
             for _ in range(ROUNDS):
                 start = time.process_time()
                 with store.read() as tx:
-                    found = finding.found(tx, [[term] for term in search.read(query)], Filters(), limit=20)
+                    found = finding.found(tx, search.AllOf(search.read(query)), Filters(), limit=20)
                 took.append(time.process_time() - start)
             with store.read() as tx:
                 start = time.process_time()

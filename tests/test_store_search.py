@@ -81,7 +81,7 @@ def found(store: Store, words: str) -> set[str]:
     names = {title: name for name, (title, _) in TEXTS.items()}
     with store.read() as tx:
         terms = search.read(words)
-        rows = finding.found(tx, [[term] for term in terms], Filters(), limit=100) if terms else ()
+        rows = finding.found(tx, search.AllOf(terms), Filters(), limit=100) if terms else ()
     return {names[row.article.title] for row in rows}
 
 
@@ -161,7 +161,7 @@ def test_a_search_lists_the_last_published_first_between_two_times(store: Store)
 
         def titles(since: int | None = None, until: int | None = None, limit: int = 9) -> list[str]:
             begin, end = (None if days is None else NOW - timedelta(days=days) for days in (since, until))
-            asked = [[term] for term in search.read("pont")]
+            (asked,) = search.read("pont")
             rows = finding.found(tx, asked, Filters(since=begin, until=end), limit=limit)
             return [row.article.title[-1] for row in rows]
 
@@ -194,10 +194,11 @@ def test_filters_and_places_narrow_a_search(store: Store) -> None:
     """Articles of one moment follow their numbers, the last first."""
     ids = [add(store, f"Le pont {number}") for number in range(5)]
     with store.read() as tx:
-        first = finding.found(tx, [], Filters(language="fr"), limit=2)
+        first = finding.found(tx, None, Filters(language="fr"), limit=2)
         assert [one.id for one in first] == ids[:2:-1]
-        rest = finding.found(tx, [], Filters(), limit=9, after=finding.place_of(first[-1]))
+        rest = finding.found(tx, None, Filters(), limit=9, after=finding.place_of(first[-1]))
         assert [one.id for one in rest] == ids[2::-1]
-        assert not finding.found(tx, [], Filters(feeds=[]), limit=9)
-        either = [[search.Term(("3",)), search.Term(("4",))], [search.Term(("pont",))]]
+        assert not finding.found(tx, None, Filters(feeds=[]), limit=9)
+        three_or_four = search.AnyOf((search.Term(("3",)), search.Term(("4",))))
+        either = search.AllOf((three_or_four, search.Term(("pont",))))
         assert [one.id for one in finding.found(tx, either, Filters(), limit=9)] == [ids[4], ids[3]]

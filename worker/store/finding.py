@@ -47,14 +47,14 @@ def place_of(one: StoredArticle) -> Place:
 
 def found(
     tx: Tx,
-    clauses: Collection[Collection[search.Term]],
+    question: search.Asked | None,
     filters: Filters,
     *,
     limit: int,
     after: Place | None = None,
 ) -> tuple[StoredArticle, ...]:
-    """The articles whose newest text holds a term of each clause, as the index has it; `after`: those behind it."""
-    asked = [search.holds_of_each(tx, clauses), *_conditions(filters)]
+    """The articles whose newest text holds what is asked for, as the index has it; `after`: those behind it."""
+    asked = [search.holds_all_of(tx, question), *_conditions(filters)]
     if after is not None:
         older = ARTICLE.c.published < after.published
         asked.append(sa.or_(older, sa.and_(ARTICLE.c.published == after.published, ARTICLE.c.id < after.id)))

@@ -51,12 +51,12 @@ def some_texts(tx: Tx, numbers: Collection[int]) -> tuple[PastText, ...]:
     return tuple(map(_text, tx.execute(_texts().where(REVISION.c.id.in_(numbers)))))
 
 
-def numbers(tx: Tx, since: datetime, clauses: Collection[Collection[search.Term]], *, limit: int) -> Sequence[int]:
-    """The numbers of the texts of articles published since then that may hold a term of each clause: the last `limit`.
+def numbers(tx: Tx, since: datetime, asked: search.Asked | None, *, limit: int) -> Sequence[int]:
+    """The numbers of the texts of articles published since then that may hold what is asked for: the last `limit`.
 
     The index knows the newest text of an article; where there are others, all count that hold the words or do not.
     """
-    if not clauses:
+    if asked is None:
         return _numbers(tx, since, sa.true(), limit)
     revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
     found = set(_numbers(tx, since, ARTICLE.c.id.in_(revised), limit))
@@ -65,8 +65,8 @@ def numbers(tx: Tx, since: datetime, clauses: Collection[Collection[search.Term]
     # A page at a time, the last articles first: of common words that is much less than all that hold them.
     while first is not None and len(found) < limit:
         page = search.Page(first=first, below=below, size=limit)
-        found.update(_numbers(tx, since, search.holds_of_each(tx, clauses, page=page), limit))
-        if (below := search.last_of(tx, clauses, page)) is None:
+        found.update(_numbers(tx, since, search.holds_all_of(tx, asked, page=page), limit))
+        if (below := search.last_of(tx, asked, page)) is None:
             break
     return sorted(found)[-limit:]
 

@@ -8,10 +8,11 @@ form.
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -56,6 +57,23 @@ class Term:
     is_start: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A text must hold each of these."""
+
+    parts: tuple["Asked", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """A text must hold one of these."""
+
+    parts: tuple["Asked", ...]
+
+
+Asked: TypeAlias = Term | AllOf | AnyOf
+
+
 def read(asked: str) -> tuple[Term, ...]:
     """The terms of what a person looks for, all of which must be found; empty if it holds no word.
 
@@ -88,7 +106,7 @@ def _terms(text: str) -> list[Term]:
 
 def holds(tx: "Tx", terms: Collection[Term], *, in_title: bool = False) -> sa.ColumnElement[bool]:
     """The condition that an article's newest text, or its title alone, holds all the terms; false without a term."""
-    return holds_of_each(tx, [[term] for term in terms], in_title=in_title) if terms else sa.false()
+    return holds_all_of(tx, AllOf(tuple(terms)), in_title=in_title) if terms else sa.false()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,38 +120,44 @@ class Page:
     size: int
 
 
-def holds_of_each(
-    tx: "Tx", clauses: Collection[Collection[Term]], *, in_title: bool = False, page: Page | None = None
+def holds_all_of(
+    tx: "Tx", asked: Asked | None, *, in_title: bool = False, page: Page | None = None
 ) -> sa.ColumnElement[bool]:
-    """The condition that an article's newest text, or its title alone, holds a term of each clause; true without any.
+    """The condition that an article's newest text, or its title alone, holds what is asked for; None: nothing is.
 
-    A clause is not empty. `page`: and that it stands on that page.
+    `page`: and that it stands on that page.
     """
-    if not clauses:
+    if asked is None:
         return sa.true()
-    found, values = _found(tx, clauses, page, in_title=in_title)
+    found, values = _found(tx, asked, page, in_title=in_title)
     return sa.text(f"article.id IN ({found})").bindparams(**values)  # type: ignore[return-value]  # a text is a condition too
 
 
-def last_of(tx: "Tx", clauses: Collection[Collection[Term]], page: Page) -> int | None:
+def last_of(tx: "Tx", asked: Asked, page: Page) -> int | None:
     """The last number of a page; None where it is not full, and so the last one."""
-    found, values = _found(tx, clauses, page)
+    found, values = _found(tx, asked, page)
     statement = sa.text(f"SELECT min(id), count(*) FROM ({found}) AS page")  # noqa: S608 - of a text of ours
     last, count = tx.execute(statement, values).one()
     return int(last) if count == page.size else None
 
 
-def _found(
-    tx: "Tx", clauses: Collection[Collection[Term]], page: Page | None, *, in_title: bool = False
-) -> tuple[str, dict[str, str | int]]:
+def _written(asked: Asked, term: Callable[[Term], str], both: str, either: str) -> str:
+    """A question as the database writes it."""
+    if isinstance(asked, Term):
+        return term(asked)
+    joint = both if isinstance(asked, AllOf) else either
+    return f"({joint.join(_written(part, term, both, either) for part in asked.parts)})"
+
+
+def _found(tx: "Tx", question: Asked, page: Page | None, *, in_title: bool = False) -> tuple[str, dict[str, str | int]]:
     """A statement of the articles that are found, as `id`, and its values."""
     if tx.dialect.name == "sqlite":
         statement, number = _FOUND_SQLITE, "rowid"
-        asked = " AND ".join(f"({' OR '.join(map(_fts5, clause))})" for clause in clauses)
+        asked = _written(question, _fts5, " AND ", " OR ")
         asked = f"title : ({asked})" if in_title else asked
     else:
-        statement, number, weight = _FOUND_POSTGRESQL, "article_id", "A" if in_title else ""
-        asked = " & ".join(f"({' | '.join(_tsquery(term, weight) for term in clause)})" for clause in clauses)
+        statement, number = _FOUND_POSTGRESQL, "article_id"
+        asked = _written(question, partial(_tsquery, weight="A" if in_title else ""), " & ", " | ")
     if page is None:
         return statement, {"asked": asked}
     values: dict[str, str | int] = {"asked": asked, "first": page.first, "size": page.size}

@@ -16,7 +16,20 @@ from worker.model import Feed, Passage, Span
 from worker.notify.render import opening, passages
 from worker.rules import RuleSet
 from worker.rules.match import published_spans
-from worker.rules.query import Fault, Known, Node, QueryError, Reading, evaluate, indexed, is_rule_language, parse
+from worker.rules.query import (
+    All,
+    Fault,
+    Indexed,
+    Known,
+    Node,
+    QueryError,
+    Reading,
+    Wanted,
+    evaluate,
+    indexed,
+    is_rule_language,
+    parse,
+)
 from worker.rules.query.nodes import And, How, Term, TermSet, Word
 from worker.store import Store, finding, search
 from worker.store.articles import StoredArticle
@@ -138,7 +151,7 @@ def answer(
     while read < most:
         size = min(size, most - read)
         with store.read() as tx:
-            some = finding.found(tx, reader.clauses, filters, limit=size + 1, after=after)
+            some = finding.found(tx, reader.terms, filters, limit=size + 1, after=after)
         more, some = len(some) > size, some[:size]
         for one in some:
             read, after = read + 1, finding.place_of(one)
@@ -165,11 +178,11 @@ class _Reader:
     def __init__(self, asked: Question, ruleset: RuleSet | None, store: Store) -> None:
         self._asked = asked
         self._sets = ruleset.sets if ruleset else {}
-        self.clauses: Sequence[Collection[search.Term]] = [[term] for term in asked.terms]
+        self.terms: search.Asked | None = search.AllOf(asked.terms) if asked.terms else None
         if asked.read_as is As.RULE and asked.query is not None:
             with store.read() as tx:
                 languages = finding.languages(tx)
-            self.clauses = clauses_of(asked.query, self._sets, languages)
+            self.terms = terms_of(asked.query, self._sets, languages)
 
     def hit(self, one: StoredArticle) -> Hit | None:
         """The article with its passages; None: the query does not hold there."""
@@ -186,12 +199,17 @@ class _Reader:
         return Hit(stored=one, title=title, passages=sentences or ((opening(document, spans),) if found.body else ()))
 
 
-def clauses_of(query: Node, sets: Mapping[str, TermSet], languages: Collection[str]) -> list[list[search.Term]]:
-    """Alternatives of terms, of each of which the index must have one where a query can hold."""
-    return [
-        [search.Term((word.word[: search.MAX_WORD],), is_start=word.is_start) for word in sorted(clause)]
-        for clause in indexed(query, sets, languages)
-    ]
+def terms_of(query: Node, sets: Mapping[str, TermSet], languages: Collection[str]) -> search.Asked | None:
+    """The terms that the index must have where a query can hold; None: it may hold anywhere."""
+    wanted = indexed(query, sets, languages)
+    return None if wanted is None else _asked(wanted)
+
+
+def _asked(wanted: Wanted) -> search.Asked:
+    if isinstance(wanted, Indexed):
+        return search.Term((wanted.word[: search.MAX_WORD],), is_start=wanted.is_start)
+    parts = tuple(map(_asked, wanted.parts))
+    return search.AllOf(parts) if isinstance(wanted, All) else search.AnyOf(parts)
 
 
 def pointed(source: str, fault: Fault) -> dict[str, str]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from worker.analysis import text
 from worker.analysis.copies import Fingerprint
 from worker.console.views import explained, history
-from worker.console.views.search import MAX_TEXT, clauses_of, pointed
+from worker.console.views.search import MAX_TEXT, pointed, terms_of
 from worker.errors import Problem
 from worker.evaluate.backtest import Hit, Replayer
 from worker.model import Severity
@@ -174,6 +174,7 @@ class Trial:
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
+        self._alone = ruleset_of(self.live.ruleset, self.rule)
         self._new = self._replayer(self.rule)
         self._old = None if self.before is None else self._replayer(self.before)
 
@@ -194,7 +195,8 @@ class Trial:
         while at < len(numbers):
             yield self.progress
             with _LANE:
-                ends, near = time.perf_counter() + _SLICE, _NEAR_A_SLICE
+                # The first answer is not kept waiting for near misses.
+                ends, near = time.perf_counter() + _SLICE, _NEAR_A_SLICE if at else 0
                 while at < len(numbers) and time.perf_counter() < ends:
                     page = numbers[at : at + _PAGE]
                     at += len(page)
@@ -208,9 +210,9 @@ class Trial:
         with self.store.read() as tx:
             languages = finding.languages(tx)
         for node in dict.fromkeys(required(rule) for rule in (self.rule, self.before) if rule is not None):
-            clauses = [] if node is None else clauses_of(node, self.live.ruleset.sets, languages)
+            asked = None if node is None else terms_of(node, self.live.ruleset.sets, languages)
             with self.store.read() as tx:
-                found.update(stored.numbers(tx, self.since, clauses, limit=MOST_TEXTS + 1))
+                found.update(stored.numbers(tx, self.since, asked, limit=MOST_TEXTS + 1))
         numbers = sorted(found)
         self.progress.is_cut = len(numbers) > MOST_TEXTS
         return numbers[-MOST_TEXTS:]
@@ -241,7 +243,7 @@ class Trial:
             published=one.article.published,
             first_seen=one.article.first_seen,
         )
-        found = explain_rule(document, ruleset_of(self.live.ruleset, self.rule), source, self.rule.id)
+        found = explain_rule(document, self._alone, source, self.rule.id)
         farness = explained.farness(found)
         if found.verdict is Silence.QUERY and found.query is not None and farness < _FAR:
             misses = tuple(_miss(leaf, document) for leaf in nearest(found.query)[:2])

@@ -2,7 +2,7 @@
 
 from worker.rules.query.evaluator import Reading, evaluate
 from worker.rules.query.explain import Explained, Miss, decisive, distance, explain, nearest
-from worker.rules.query.indexed import Indexed, indexed
+from worker.rules.query.indexed import All, Any, Indexed, Wanted, indexed
 from worker.rules.query.nodes import Call, DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
 from worker.rules.query.presearch import Candidates, Presearch
 from worker.rules.query.spans import MAX_SPANS, Span, first_spans
@@ -22,6 +22,8 @@ from worker.rules.query.syntax import (
 
 __all__ = [
     "MAX_SPANS",
+    "All",
+    "Any",
     "Call",
     "Candidates",
     "DatedTerm",
@@ -41,6 +43,7 @@ __all__ = [
     "Span",
     "Term",
     "TermSet",
+    "Wanted",
     "calls",
     "decisive",
     "distance",

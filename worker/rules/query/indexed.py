@@ -4,65 +4,114 @@ The index folds words as `analysis.text` does and knows no inflection: each form
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from worker.analysis.text import fold, kin
-from worker.rules.query.nodes import Node, TermSet
-from worker.rules.query.requirements import ANY_FORM, GROUP, MARK, PREFIX, REGEX, Key, Requirements
+from worker.rules.query.nodes import How, Node, Or, Regex, SetRef, Term, TermSet, Word
+from worker.rules.query.requirements import positive
 
 #: Letters at a stem's end that Snowball may have put there.
 _REPLACED = 2
-#: Letters that all words of one stem share, as `Family` has it.
+#: Letters that all words of one stem share, as `Family` has it; no beginning is shorter.
 _STEM_LETTERS = 3
+#: Words that all parts together may ask for, the shortest first; the shortest part is asked for, however long.
+_MOST_WORDS = 500
 
 
-class Indexed(NamedTuple):
-    """A folded word of the index."""
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """A folded word of the index; with `is_start`, longer words that begin so are meant, too."""
 
     word: str
-    #: Longer words that begin so are meant, too.
     is_start: bool = False
 
 
-def indexed(query: Node, sets: Mapping[str, TermSet], languages: Collection[str]) -> tuple[frozenset[Indexed], ...]:
-    """Alternatives of words, of each of which a text must have one for `query` to hold; none: it may hold anywhere.
+@dataclass(frozen=True, slots=True)
+class All:
+    """A text must have each of these."""
+
+    parts: tuple["Wanted", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """A text must have one of these."""
+
+    parts: tuple["Wanted", ...]
+
+
+Wanted: TypeAlias = Indexed | All | Any
+
+
+def indexed(query: Node, sets: Mapping[str, TermSet], languages: Collection[str]) -> Wanted | None:
+    """Everything that a text must have for `query` to hold there; None: it may hold anywhere.
 
     `languages`: those of all texts (BCP 47 primary tags).
     """
-    requirements = Requirements([query], sets)
-    found = []
-    for clause in requirements.of(query):
-        words = [_words(key, requirements.groups, languages) for key in clause]
-        if all(words):
-            found.append(frozenset(word for some in words for word in some))
-    return tuple(found)
+    return _Reader(sets, languages).wanted(query)
 
 
-def _words(key: Key, groups: Mapping[Key, frozenset[Key]], languages: Collection[str]) -> Sequence[Indexed]:
-    """The words that a key stands for; none: an index of words does not know them."""
-    mark, text = key[:MARK], key[MARK:]
-    if mark == GROUP:
-        members = [_words(member, groups, languages) for member in groups[key]]
-        return [word for some in members for word in some] if all(members) else []
-    if mark == REGEX:
-        return []
-    if mark == PREFIX:
-        return [Indexed(text, is_start=True)]
-    if mark == ANY_FORM:
-        written_for, _, word = text.partition(":")
-        return list(dict.fromkeys(_forms(word, written_for, (written_for,) if written_for else languages)))
-    return [Indexed(key)]
+class _Reader:
+    def __init__(self, sets: Mapping[str, TermSet], languages: Collection[str]) -> None:
+        self._sets, self._languages = sets, languages
+        self._known: dict[str, Wanted | None] = {}
+
+    def wanted(self, node: Node) -> Wanted | None:
+        match node:
+            case Term(words, language):
+                return _all(word for word in (self._word(word, language) for word in words) if word is not None)
+            case Regex():
+                return None
+            case SetRef(name):
+                if name not in self._known:
+                    self._known[name] = _any([self.wanted(dated.term) for dated in self._sets[name].terms])
+                return self._known[name]
+            case Or(parts):
+                return _any([self.wanted(part) for part in parts])
+        return _all(part for part in map(self.wanted, positive(node)) if part is not None)
+
+    def _word(self, word: Word, language: str) -> Wanted | None:
+        folded = fold(word.text)
+        match word.how:
+            case How.PREFIX:
+                return Indexed(folded, is_start=True) if len(folded) >= _STEM_LETTERS else None
+            case How.INFLECTED | How.REFLEXIVE:
+                return _any(list(dict.fromkeys(self._forms(word.text, language))))
+        return Indexed(folded)
+
+    def _forms(self, word: str, written_for: str) -> Iterator[Indexed]:
+        """The forms of a word in texts of all languages; the word itself where there are none."""
+        yield Indexed(fold(word))
+        for language in (written_for,) if written_for else self._languages:
+            family = kin(word, written_for, language)
+            if family is None:
+                continue
+            yield from map(Indexed, sorted(family.forms))
+            if family.stem:
+                letters = family.stem[: max(len(family.stem) - _REPLACED, _STEM_LETTERS)]
+                start = letters if family.word.startswith(letters) else family.word[:_STEM_LETTERS]
+                yield Indexed(start, is_start=True)
 
 
-def _forms(word: str, written_for: str, languages: Collection[str]) -> Iterator[Indexed]:
-    """The forms of a word in texts of these languages; the word itself where there are none."""
-    yield Indexed(fold(word))
-    for language in languages:
-        family = kin(word, written_for, language)
-        if family is None:
-            continue
-        yield from map(Indexed, family.forms)
-        if family.stem:
-            letters = family.stem[: max(len(family.stem) - _REPLACED, _STEM_LETTERS)]
-            start = letters if family.word.startswith(letters) else family.word[:_STEM_LETTERS]
-            yield Indexed(start, is_start=True)
+def _all(parts: Iterator[Wanted]) -> Wanted | None:
+    kept: list[Wanted] = []
+    left = _MOST_WORDS
+    for part in sorted(dict.fromkeys(parts), key=_size):
+        left -= _size(part)
+        if kept and left < 0:
+            break
+        kept.append(part)
+    return All(tuple(kept)) if len(kept) > 1 else kept[0] if kept else None
+
+
+def _any(parts: Sequence[Wanted | None]) -> Wanted | None:
+    distinct = tuple(dict.fromkeys(part for part in parts if part is not None))
+    if not distinct or None in parts:
+        return None
+    return Any(distinct) if len(distinct) > 1 else distinct[0]
+
+
+def _size(part: Wanted) -> int:
+    """The number of words that it asks for."""
+    return 1 if isinstance(part, Indexed) else sum(map(_size, part.parts))
