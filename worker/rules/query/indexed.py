@@ -16,7 +16,7 @@ _REPLACED = 2
 #: Letters that all words of one stem share, as `Family` has it; no beginning is shorter.
 _STEM_LETTERS = 3
 #: Words that all parts together may ask for, the shortest first; the shortest part is asked for, however long.
-_MOST_WORDS = 500
+_MOST_WORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,8 @@ class _Reader:
 def _all(parts: Iterator[Wanted]) -> Wanted | None:
     kept: list[Wanted] = []
     left = _MOST_WORDS
-    for part in sorted(dict.fromkeys(parts), key=_size):
+    flat = (inner for part in parts for inner in (part.parts if isinstance(part, All) else (part,)))
+    for part in sorted(dict.fromkeys(flat), key=_size):
         left -= _size(part)
         if kept and left < 0:
             break
