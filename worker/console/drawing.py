@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
@@ -89,6 +90,7 @@ def _environment() -> Environment:
         "number": _number,
         "ago": _ago,
         "known": times.known,
+        "language": _language,
     }
     made.globals |= {"marked": marked, "because": because, "sparkline": sparkline, "bars": bars}
     return made
@@ -134,6 +136,15 @@ def _clock(context: Context, at: datetime) -> str:
 def _number(context: Context, value: float) -> str:
     """A number as the language groups its digits."""
     return format_decimal(value, locale=_of(context).language)
+
+
+@pass_context
+def _language(context: Context, tag: str) -> str:
+    """The name of a language, by its BCP 47 primary tag; the tag itself where it has none."""
+    try:
+        return Locale.parse(tag).get_display_name(_of(context).language) or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
 
 
 @pass_context

@@ -216,6 +216,16 @@ def changes(tx: Tx, *, limit: int, before: int | None = None) -> tuple[Change, .
     )
 
 
+def last_changes(tx: Tx, action: str) -> dict[str, Change]:
+    """By subject, the last change of that kind."""
+    last = sa.select(sa.func.max(AUDIT.c.id)).where(AUDIT.c.action == action).group_by(AUDIT.c.subject)
+    found = tx.execute(sa.select(AUDIT).where(AUDIT.c.id.in_(last)))
+    return {
+        r.subject: Change(id=r.id, at=r.at, author=r.author, action=r.action, subject=r.subject, detail=r.detail)
+        for r in found
+    }
+
+
 # Notes and hand-overs.
 
 

@@ -13,7 +13,7 @@ from worker.console import api
 from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
-from worker.console.pages import alerts, articles, feeds, missed, people, sign_in, stories, today
+from worker.console.pages import alerts, articles, feeds, missed, people, rules, search, sign_in, stories, today
 
 _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -22,7 +22,7 @@ _KEPT = 31_536_000
 
 
 #: Each page's module, in the order in which addresses are looked for.
-_PAGES = (today, missed, articles, stories, alerts, feeds, sign_in, people)
+_PAGES = (today, missed, articles, stories, search, rules, alerts, feeds, sign_in, people)
 
 
 def routes(desk: Desk) -> list[BaseRoute]:

@@ -30,7 +30,7 @@ class ArticleRow(SQLModel, table=True):
     url: str = text_column(default="", index=True)
     link: str = text_column(default="")
     source: str = text_column(default="")
-    language: str = text_column(default="")
+    language: str = text_column(default="", index=True)
     title: str = text_column(default="")
     published: datetime = time_column(index=True)
     #: `day`, `month`, `year`, or empty for an instant.

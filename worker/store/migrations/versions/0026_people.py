@@ -82,3 +82,4 @@ def upgrade() -> None:
     op.create_index("match_seen", "match", ["created", "rule_id"])
     op.create_index("article_seen", "article", ["first_seen", "source"])
     op.drop_index("ix_article_first_seen", table_name="article")
+    op.create_index("ix_article_language", "article", ["language"])
