@@ -16,7 +16,7 @@ _REPLACED = 2
 #: Letters that all words of one stem share, as `Family` has it; no beginning is shorter.
 _STEM_LETTERS = 3
 #: Words that all parts together may ask for, the shortest first; the shortest part is asked for, however long.
-_MOST_WORDS = 100
+_MOST_WORDS = 400
 
 
 @dataclass(frozen=True, slots=True)
