@@ -6,11 +6,11 @@ rule -index-> texts that may match -replay, beside the rule in force-> what it g
 
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from worker.analysis import text
@@ -32,13 +32,14 @@ from worker.store import history as stored
 from worker.store.history import PastText
 
 Facts = dict[str, Any]
+Item = TypeVar("Item")
 
 #: Texts of history that a draft is run over at most: the last ones that may match.
 MOST_TEXTS = 20_000
 #: Texts read in one transaction, and seconds of work between two looks at how far it is.
 _PAGE, _SLICE = 20, 0.25
-#: Articles shown of each kind; near misses that are looked at, in a slice and in all, and shown.
-_SHOWN, _NEAR_A_SLICE, _NEAR_TRIED, _NEAR_SHOWN = 20, 1, 40, 5
+#: Articles shown of each kind; the last texts without a match that are looked at for near misses, and those shown.
+_SHOWN, _NEAR_TRIED, _NEAR_SHOWN = 20, 40, 5
 #: From here on a miss is not near: a word is not there at all.
 _FAR = 1.0
 #: One slice at a time, whoever asks: the worker's own threads need the processor too.
@@ -169,7 +170,7 @@ class Trial:
     progress: Progress = field(default_factory=Progress)
     near: list[NearMiss] = field(default_factory=list)
     _tx: Tx | None = None
-    _tried: int = 0
+    _missed: deque[PastText] = field(default_factory=lambda: deque(maxlen=_NEAR_TRIED))
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
@@ -190,19 +191,24 @@ class Trial:
         with _LANE:
             numbers = self._numbers()
         self.progress.total = len(numbers)
-        at = 0
-        while at < len(numbers):
-            yield self.progress
-            with _LANE:
-                # The first answer is not kept waiting for near misses.
-                ends, near = time.perf_counter() + _SLICE, _NEAR_A_SLICE if at else 0
-                while at < len(numbers) and time.perf_counter() < ends:
-                    page = numbers[at : at + _PAGE]
-                    at += len(page)
-                    near = self._read(page, near)
-                    self.progress.read = at
+        yield from self._in_slices(numbers, _PAGE, self._read)
+        # Last, as an explanation takes longer than an answer.
+        yield from self._in_slices(tuple(self._missed), 1, self._look)
         self.progress.is_done = True
         yield self.progress
+
+    def _in_slices(
+        self, items: Sequence[Item], size: int, work: Callable[[Sequence[Item]], None]
+    ) -> Iterator[Progress]:
+        """Do the work on so many items at a time, and yield before each slice of time."""
+        at = 0
+        while at < len(items):
+            yield self.progress
+            with _LANE:
+                ends = time.perf_counter() + _SLICE
+                while at < len(items) and time.perf_counter() < ends:
+                    work(items[at : at + size])
+                    at += size
 
     def _numbers(self) -> Sequence[int]:
         found: set[int] = set()
@@ -216,8 +222,8 @@ class Trial:
         self.progress.is_cut = len(numbers) > MOST_TEXTS
         return numbers[-MOST_TEXTS:]
 
-    def _read(self, page: Sequence[int], near: int) -> int:
-        """Read these texts; returns how many near misses may still be looked at in this slice."""
+    def _read(self, page: Sequence[int]) -> None:
+        """Run both rules over these texts."""
         with self.store.read() as tx:
             self._tx = tx
             for one in stored.some_texts(tx, page):
@@ -225,16 +231,17 @@ class Trial:
                 self._new.again(one, document)
                 if self._old is not None:
                     self._old.again(one, document)
-                is_hit = one.article_id in self._new.done.hits[self.rule.id]
-                if not is_hit and near and self._tried < _NEAR_TRIED:
-                    near -= 1
-                    self._tried += 1
-                    self._look(one, document)
+                if one.article_id not in self._new.done.hits[self.rule.id]:
+                    self._missed.append(one)
         self._tx = None
-        return near
+        self.progress.read += len(page)
 
-    def _look(self, one: PastText, document: text.Document) -> None:
-        """Keep a near miss, if it is among the nearest."""
+    def _look(self, texts: Sequence[PastText]) -> None:
+        """Keep those of these texts that are among the nearest misses."""
+        for one in texts:
+            self._look_at(one, text.analyse(one.article.title, one.article.body, one.article.language))
+
+    def _look_at(self, one: PastText, document: text.Document) -> None:
         feed = self.live.feed(one.feed)
         source = Source(
             feed=one.article.source,
