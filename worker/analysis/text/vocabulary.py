@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from functools import cached_property
 
-from worker.analysis.text.document import Document
+from worker.analysis.text.document import Document, once
 from worker.model import Part
 
 _CALENDAR = {
@@ -130,6 +130,33 @@ _LINE_END = re.compile(r"\n")
 _SMALL = 4
 #: A title-case line has so many capitalised words at least, and no more words in all.
 _FEWEST, _MOST = 3, 30
+
+
+#: A sentence of more such words, of which so many begin with a capital, is set in capitals.
+_FEW_ABLE, _MOSTLY = 4, 0.7
+
+
+@once
+def in_capitals(document: Document) -> frozenset[int]:
+    """The sentences, by the first word of each, that are set in capitals, which then mark no name."""
+    capitals = document.capitals
+    found = set()
+    for first, last in document.sentence_words:
+        if bisect_left(capitals, last) - bisect_left(capitals, first) >= _FEW_ABLE and is_in_capitals(
+            document, range(first, last)
+        ):
+            found.add(first)
+    return frozenset(found)
+
+
+def is_in_capitals(document: Document, places: range) -> bool:
+    """Tells whether most of these words begin with a capital, those that are no names of their own left out."""
+    able = [
+        raw[0].isupper()
+        for raw, folded in zip(document.written[places.start : places.stop], document.folded[places.start : places.stop], strict=True)
+        if folded not in PLAIN and raw[:1].isalpha()
+    ]
+    return len(able) > _FEW_ABLE and sum(able) > _MOSTLY * len(able)
 
 
 class Names:
