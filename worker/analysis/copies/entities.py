@@ -14,10 +14,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
 from zlib import crc32
 
-from worker.analysis.text import Document
+from worker.analysis.text import Document, Remembered, fold
 from worker.analysis.text.vocabulary import (
     AGENCIES,
     CALENDAR,
@@ -78,7 +77,7 @@ def read(document: Document, title_digest: str) -> str:
 
     Of the title only numbers and dates count: outlets write their own, and their capitals say little.
     """
-    found = [_facts(raw, folded) for raw, folded in zip(document.written, document.folded, strict=True)]
+    found = [_of_word[raw] for raw in document.written]
     for at in _names(document):
         found[at] = found[at] or (document.folded[at],)
     runs: defaultdict[str, set[str]] = defaultdict(set)
@@ -209,7 +208,6 @@ def _names(document: Document) -> set[int]:
     return names
 
 
-@lru_cache(maxsize=1 << 16)
 def _facts(raw: str, folded: str) -> tuple[str | int, ...]:
     """The numbers and dates in a word: figures, days and months as text, a number in words as int.
 
@@ -220,6 +218,9 @@ def _facts(raw: str, folded: str) -> tuple[str | int, ...]:
     parts = re.findall(r"\d+|\D+", folded)
     facts = [part if part.isdecimal() else CALENDAR.get(part) or NUMBERS.get(part) for part in parts]
     return tuple(fact for fact in facts if fact)
+
+
+_of_word = Remembered(lambda raw: _facts(raw, fold(raw)))
 
 
 def _written(run: Iterable[str | int]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from hashlib import blake2b
 from importlib.resources import files
 from itertools import pairwise
@@ -24,7 +24,7 @@ import numpy as np
 from worker.analysis.archive import ArchiveArticle
 from worker.analysis.stories.names import Place, Unit, read
 from worker.analysis.stories.places import CAPITALS, OFFICES
-from worker.analysis.text import Document, stem
+from worker.analysis.text import Document, Remembered, stem
 from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, MONTHS, NUMBERS, PLAIN
 
 if TYPE_CHECKING:
@@ -187,12 +187,14 @@ def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
     units, of_title = read(document, left_out)
     for at, unit in enumerate(units):
         count = _TITLE if has_body and at < of_title else 1
-        if isinstance(unit, str):
+        if (known := found.of_word.get(unit)) is not None:
+            known.count += count
+        elif isinstance(unit, str):
             if unit[:1].isdecimal():
                 term, kind = _number(unit, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
                 found.add(term, kind, term.removeprefix("#"), count)
             else:
-                found.word(unit).count += count
+                found.word(unit, count)
         elif isinstance(unit, Place):
             found.add(f"@{unit.key}", _place(unit.key), unit.words, count)
         else:
@@ -205,17 +207,14 @@ class _Terms:
 
     def __init__(self, language: str) -> None:
         self.terms: dict[str, Term] = {}
-        self._language = language
-        self._of_word: dict[str, Term] = {}
+        self._said = _words_of(language)
+        #: The term of each word that came; one that says nothing has one that is not kept.
+        self.of_word: dict[Unit, Term] = {}
 
-    def word(self, folded: str) -> Term:
-        """The term of a word; one that says nothing has one that is not kept."""
-        term = self._of_word.get(folded)
-        if term is None:
-            said = _word(folded, self._language)
-            term = self.add(*said, folded, 0) if said else Term(Kind.WORD, folded, 0)
-            self._of_word[folded] = term
-        return term
+    def word(self, folded: str, count: int) -> None:
+        """Count a word that came for the first time."""
+        said = self._said[folded]
+        self.of_word[folded] = self.add(*said, folded, count) if said else Term(Kind.WORD, folded, 0)
 
     def name(self, words: tuple[str, ...], count: int) -> None:
         """Count the words of a name, and its pairs."""
@@ -230,16 +229,19 @@ class _Terms:
         """Count a term."""
         found = self.terms.get(term)
         if found is None:
-            self.terms[term] = found = Term(kind, word, hashed(term, is_shared=kind in _SHARED))
-        found.count += count
+            self.terms[term] = found = Term(kind, word, _HASHES[kind in _SHARED][term], count)
+        else:
+            found.count += count
         return found
 
 
-@lru_cache(maxsize=1 << 16)
 def hashed(term: str, *, is_shared: bool) -> int:
     """32 bits of a term; the last is set for those that are the same in every language."""
     value = int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=4).digest(), "little")
     return value | 1 if is_shared else value & ~1
+
+
+_HASHES = tuple(Remembered(partial(hashed, is_shared=is_shared)) for is_shared in (False, True))
 
 
 def hashes(found: Bag) -> frozenset[int]:
@@ -316,9 +318,13 @@ def _number(folded: str, before: Unit, after: Unit) -> tuple[str, Kind]:
     return f"#{folded}", Kind.DATE if is_year else Kind.NUMBER
 
 
-@lru_cache(maxsize=1 << 16)
-def _word(folded: str, language: str) -> tuple[str, Kind] | None:
-    """A word's term and kind; None for one that says nothing."""
+@cache
+def _words_of(language: str) -> Remembered[tuple[str, Kind] | None]:
+    """The term and the kind of each word of a language; None for one that says nothing."""
+    return Remembered(partial(_word, language))
+
+
+def _word(language: str, folded: str) -> tuple[str, Kind] | None:
     if folded in CALENDAR or folded in NUMBERS or folded in PLAIN or folded in AGENCIES or folded in _AUXILIARY:
         return None
     if len(folded) < 2:

@@ -258,7 +258,8 @@ def _cut(breaks: list[int], starts: list[int], most: int) -> list[int]:
         first = bisect_left(starts, begin)
         last = len(starts) if end is None else bisect_left(starts, end)
         begins.append(begin)
-        begins.extend(starts[word] for word in range(first + most, last, most))
+        if last - first > most:
+            begins.extend(starts[word] for word in range(first + most, last, most))
     return begins
 
 

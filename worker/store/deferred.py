@@ -1,0 +1,87 @@
+"""Rows of a transaction that wait to be written together: a batch of articles costs one statement a table.
+
+Whatever else the transaction asks of the database comes after what waits, so nothing can tell the difference. What
+others refer to is written first.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+
+#: A transaction, as in `database`, which writes what waits at its end.
+Tx = sa.Connection
+#: Writes some rows of one table, in order.
+Write = Callable[[Tx, list[Any]], object]
+
+
+class _Waiting:
+    """What waits in one transaction."""
+
+    def __init__(self) -> None:
+        self.parents: dict[Write, list[Any]] = {}
+        self.rows: dict[Write, list[Any]] = {}
+        #: The last number given in each table, and how many were given.
+        self.ids: dict[str, tuple[int, int]] = {}
+        #: The statement at hand asks for no row that may wait.
+        self.is_asking = False
+
+
+_waiting: WeakKeyDictionary[Tx, _Waiting] = WeakKeyDictionary()
+
+
+def defer(tx: Tx, write: Write, row: Any, *, is_parent: bool = False) -> None:
+    """Let a row wait; `is_parent`: others may refer to it."""
+    waiting = _of(tx)
+    (waiting.parents if is_parent else waiting.rows).setdefault(write, []).append(row)
+
+
+def next_id(tx: Tx, table: sa.Table) -> int:
+    """The number of the table's next row, which is to be deferred; under the ingest lock, whose holder alone adds any."""
+    waiting = _of(tx)
+    if table.name not in waiting.ids:
+        waiting.is_asking = True
+        waiting.ids[table.name] = _asked(tx, table) - 1, 0
+        waiting.is_asking = False
+    last, count = waiting.ids[table.name]
+    waiting.ids[table.name] = last + 1, count + 1
+    return last + 1
+
+
+def flush(tx: Tx) -> None:
+    """Write what waits."""
+    waiting = _waiting.pop(tx, None)
+    if waiting is None:
+        return
+    for rows in (waiting.parents, waiting.rows):
+        for write, some in rows.items():
+            write(tx, some)
+    for name, (last, count) in waiting.ids.items():
+        if count > 1 and tx.dialect.name != "sqlite":
+            tx.execute(sa.select(sa.func.setval(_sequence(name), last)))
+
+
+def _of(tx: Tx) -> _Waiting:
+    waiting = _waiting.get(tx)
+    if waiting is None:
+        _waiting[tx] = waiting = _Waiting()
+    return waiting
+
+
+def _asked(tx: Tx, table: sa.Table) -> int:
+    """The number that the database would give."""
+    if tx.dialect.name == "sqlite":
+        return (tx.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+    return int(tx.execute(sa.select(sa.func.nextval(_sequence(table.name)))).scalar_one())
+
+
+def _sequence(name: str) -> "sa.Function[Any]":
+    return sa.func.pg_get_serial_sequence(name, "id")
+
+
+def before_statement(tx: Tx, *_: object) -> None:
+    """Write what waits before a statement of the same transaction; for SQLAlchemy's `before_cursor_execute`."""
+    waiting = _waiting.get(tx)
+    if waiting is not None and not waiting.is_asking:
+        flush(tx)
