@@ -202,6 +202,10 @@ def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
     return Bag(terms=found.terms, words=left if has_body else 0)
 
 
+#: Of all words that say nothing.
+_NOTHING = Term(Kind.WORD, "", 0)
+
+
 class _Terms:
     """The terms of one article, as they are found."""
 
@@ -214,7 +218,16 @@ class _Terms:
     def word(self, folded: str, count: int) -> None:
         """Count a word that came for the first time."""
         said = self._said[folded]
-        self.of_word[folded] = self.add(*said, folded, count) if said else Term(Kind.WORD, folded, 0)
+        if said is None:
+            self.of_word[folded] = _NOTHING
+            return
+        term, kind, key = said
+        found = self.terms.get(term)
+        if found is None:
+            self.terms[term] = found = Term(kind, folded, key, count)
+        else:
+            found.count += count
+        self.of_word[folded] = found
 
     def name(self, words: tuple[str, ...], count: int) -> None:
         """Count the words of a name, and its pairs."""
@@ -319,14 +332,15 @@ def _number(folded: str, before: Unit, after: Unit) -> tuple[str, Kind]:
 
 
 @cache
-def _words_of(language: str) -> Remembered[tuple[str, Kind] | None]:
-    """The term and the kind of each word of a language; None for one that says nothing."""
+def _words_of(language: str) -> Remembered[tuple[str, Kind, int] | None]:
+    """The term of each word of a language, its kind and its hash; None for one that says nothing."""
     return Remembered(partial(_word, language))
 
 
-def _word(language: str, folded: str) -> tuple[str, Kind] | None:
+def _word(language: str, folded: str) -> tuple[str, Kind, int] | None:
     if folded in CALENDAR or folded in NUMBERS or folded in PLAIN or folded in AGENCIES or folded in _AUXILIARY:
         return None
     if len(folded) < 2:
         return None
-    return stem(folded, language), Kind.OFFICE if folded in OFFICES else Kind.WORD
+    term = stem(folded, language)
+    return term, Kind.OFFICE if folded in OFFICES else Kind.WORD, hashed(term, is_shared=False)
