@@ -270,7 +270,7 @@ def _weighing(tx: Tx, prepared: Sequence[_Prepared]) -> Weighing:
     return Weighing(tx, [(one.subject.article, one.subject.document) for one in prepared])
 
 
-def _commit_one(  # noqa: PLR0913 - a batch's, and its own
+def _commit_one(
     tx: Tx,
     one: _Prepared,
     weighing: Weighing,

@@ -85,7 +85,9 @@ _ADD_FINGERPRINT = sa.insert(FINGERPRINT)
 _ADD_REVISION = sa.insert(REVISION)
 
 #: Marks that some stored text has too.
-_THERE_SQLITE = "SELECT v.value FROM json_each(:marks) AS v WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
+_THERE_SQLITE = (
+    "SELECT v.value FROM json_each(:marks) AS v WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
+)
 _THERE_POSTGRESQL = (
     "SELECT v.value FROM unnest(CAST(:marks AS {type}[])) AS v(value) "
     "WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"

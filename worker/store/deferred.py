@@ -38,7 +38,7 @@ def defer(tx: Tx, write: Write, row: Any, *, is_parent: bool = False) -> None:
 
 
 def next_id(tx: Tx, table: sa.Table) -> int:
-    """The number of the table's next row, which is to be deferred; under the ingest lock, whose holder alone adds any."""
+    """The number of a table's next row, which is deferred next; under the ingest lock, whose holder alone adds any."""
     waiting = _of(tx)
     if table.name not in waiting.ids:
         waiting.is_asking = True

@@ -187,9 +187,9 @@ def _slot(place: str) -> str:
 
 
 def _names(document: Document) -> set[int]:
-    """The words of the body's names; none of a sentence that is set in capitals throughout, as English headlines are."""
+    """The words of the body's names; none of a sentence that is set in capitals, as English headlines are."""
     capitals = [at for at in document.capitals if at >= document.title_words]
-    if not capitals or is_in_capitals(document, range(document.title_words, len(document.folded))):
+    if not capitals or is_in_capitals(document, document.title_words, len(document.folded)):
         return set()
     folded, starts = document.folded, {first for first, _ in document.sentence_words}
     inner = {folded[at] for at in capitals if at not in starts}

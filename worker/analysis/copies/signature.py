@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import accumulate
+from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -24,6 +25,11 @@ from worker.analysis.copies import entities as facts
 from worker.analysis.copies.lines import key_of, lines
 from worker.analysis.text import Document, once
 from worker.model import Part, Span
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", np.uint32, np.uint64)
 
 #: Raised with every change that makes new fingerprints differ from stored ones.
 SCHEME = 1
@@ -91,7 +97,7 @@ def fingerprint(document: Document) -> Fingerprint:
         bands.add(_signed(_whole(shingles_of(title))))
     return Fingerprint(
         digest=_digest(words),
-        shingles=np.unique(np.array(hashes, "<u4")).tobytes(),
+        shingles=_distinct(np.array(hashes, "<u4")).tobytes(),
         bands=tuple(sorted(bands)),
         facts=facts.read(document, _digest(title)[:16] if title else ""),
         words=len(words),
@@ -178,7 +184,16 @@ def _bands(hashes: Sequence[int]) -> set[int]:
     bands = _A * own[:most] + _B * own[3 : most + 3] + _C * own[_BAND - _SHINGLE :]
     if not most:
         return {_signed(_whole(hashes))}
-    return {*bands[:_OPENING].view(np.int64).tolist(), *np.unique(bands)[:_SAMPLE].view(np.int64).tolist()}
+    opening = bands[:_OPENING].view(np.int64).tolist()
+    return {*opening, *_distinct(bands)[:_SAMPLE].view(np.int64).tolist()}
+
+
+def _distinct(values: "NDArray[_Number]") -> "NDArray[_Number]":
+    """The distinct values, in order; in a third of the time that `numpy.unique` takes for so few."""
+    values.sort()
+    is_first = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=is_first[1:])
+    return values[is_first]
 
 
 def _whole(hashes: Sequence[int]) -> int:

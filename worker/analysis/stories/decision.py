@@ -74,7 +74,9 @@ _Compared = tuple[StoryMember, float, bool]
 class _Some:
     """Some articles that the new one is compared with: a story's, or a group's."""
 
-    def __init__(self, number: int, new: StoryMember, members: Sequence[_Compared], *, root: int, apart: frozenset[int]):
+    def __init__(
+        self, number: int, new: StoryMember, members: Sequence[_Compared], *, root: int, apart: frozenset[int]
+    ) -> None:
         self.number, self.root, self.apart = number, root, apart
         self._new, self._members = new, members
         #: The mean likeness of the new article to these.

@@ -135,14 +135,14 @@ class _Common:
 
 def shared(new: Vector, told: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
     """The terms that are most of the evidence that the article and the story have in common, for people."""
-    own = {key: evidence for key, evidence in zip(new.hashes.tolist(), new.evidence.tolist(), strict=True) if key in words}
+    own = dict(zip(new.hashes.tolist(), new.evidence.tolist(), strict=True))
+    hashes = np.concatenate([one.vector.hashes for one in told])
+    evidence = np.concatenate([one.vector.evidence for one in told])
+    found = np.flatnonzero(np.isin(hashes, new.hashes))
     common: dict[str, float] = {}
-    for one in told:
-        hashes = one.vector.hashes.tolist()
-        if not own.keys().isdisjoint(hashes):
-            for key, evidence in zip(hashes, one.vector.evidence.tolist(), strict=True):
-                if key in own:
-                    common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * evidence)
+    for key, value in zip(hashes[found].tolist(), evidence[found].tolist(), strict=True):
+        if key in words:
+            common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * value)
     for pair in sorted(word for word in common if " " in word):  # a name is read whole
         common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
     most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from worker.analysis.stories.places import FIRST, HONOURS, LONGEST, OFFICES, PLACES
-from worker.analysis.text import Document, is_listed
+from worker.analysis.text import Document, Remembered, is_listed
 from worker.analysis.text.folding import fold
 from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, PLAIN, in_capitals
 
@@ -60,6 +60,11 @@ def _plain(folded: Sequence[str], first: int, last: int, left_out: Collection[in
     if not left_out:
         return folded[first:last]
     return [folded[at] for at in range(first, last) if at not in left_out]
+
+
+_NO_NAMES = AGENCIES | OFFICES | frozenset(CALENDAR)
+#: Words, as written, that a name may have at all.
+_MAY_BE_OF_NAME = Remembered(lambda raw: raw[:1].isupper() and len(fold(raw)) > 1 and fold(raw) not in _NO_NAMES)
 
 
 class _Reading:
@@ -126,7 +131,7 @@ class _Reading:
 
     def _may_be_of_name(self, at: int) -> bool:
         raw, folded = self._raw[at], self._folded[at]
-        if not raw[:1].isupper() or len(folded) < 2 or folded in AGENCIES or folded in CALENDAR or folded in OFFICES:
+        if not _MAY_BE_OF_NAME[raw]:
             return False
         if self._document.sentences[at] in self._in_capitals:
             return folded not in PLAIN and self._is_name_anywhere(at)

@@ -10,7 +10,7 @@ drifts slowly, and so no article is weighed again.
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache, partial

@@ -3,8 +3,10 @@
 import re
 from bisect import bisect_left, bisect_right
 from functools import cached_property
+from itertools import compress
 
-from worker.analysis.text.document import Document, once
+from worker.analysis.text.document import Document, Remembered, once
+from worker.analysis.text.folding import fold
 from worker.model import Part
 
 _CALENDAR = {
@@ -136,27 +138,27 @@ _FEWEST, _MOST = 3, 30
 _FEW_ABLE, _MOSTLY = 4, 0.7
 
 
+#: Words that may tell whether a sentence is set in capitals: those with a letter that are no grammar.
+_TELLING = Remembered(lambda raw: raw[:1].isalpha() and fold(raw) not in PLAIN)
+
+
+@once
+def _telling(document: Document) -> tuple[list[int], list[int]]:
+    """The words that may tell, and those of them that begin with a capital."""
+    able = list(compress(range(len(document.written)), map(_TELLING.__getitem__, document.written)))
+    return able, [at for at in able if document.written[at][0].isupper()]
+
+
 @once
 def in_capitals(document: Document) -> frozenset[int]:
     """The sentences, by the first word of each, that are set in capitals, which then mark no name."""
-    capitals = document.capitals
-    found = set()
-    for first, last in document.sentence_words:
-        if bisect_left(capitals, last) - bisect_left(capitals, first) >= _FEW_ABLE and is_in_capitals(
-            document, range(first, last)
-        ):
-            found.add(first)
-    return frozenset(found)
+    return frozenset(first for first, last in document.sentence_words if is_in_capitals(document, first, last))
 
 
-def is_in_capitals(document: Document, places: range) -> bool:
-    """Tells whether most of these words begin with a capital, those that are no names of their own left out."""
-    able = [
-        raw[0].isupper()
-        for raw, folded in zip(document.written[places.start : places.stop], document.folded[places.start : places.stop], strict=True)
-        if folded not in PLAIN and raw[:1].isalpha()
-    ]
-    return len(able) > _FEW_ABLE and sum(able) > _MOSTLY * len(able)
+def is_in_capitals(document: Document, first: int, last: int) -> bool:
+    """Tells whether most of the words [first, last) begin with a capital, grammar left out."""
+    able, capitals = (bisect_left(found, last) - bisect_left(found, first) for found in _telling(document))
+    return able > _FEW_ABLE and capitals > _MOSTLY * able
 
 
 class Names:
