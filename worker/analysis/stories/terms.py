@@ -331,7 +331,7 @@ def _number(folded: str, before: Unit, after: Unit) -> tuple[str, Kind]:
     return f"#{folded}", Kind.DATE if is_year else Kind.NUMBER
 
 
-@cache
+@lru_cache(maxsize=16)
 def _words_of(language: str) -> Remembered[tuple[str, Kind, int] | None]:
     """The term of each word of a language, its kind and its hash; None for one that says nothing."""
     return Remembered(partial(_word, language))

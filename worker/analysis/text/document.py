@@ -76,27 +76,29 @@ def _any_word(first: str) -> re.Pattern[str]:
     return re.compile(rf"{first}({dotted})|{_HEAD}[{APOSTROPHES}]|({today}|{run}|{cluster})")
 
 
-#: Longer runs between two spaces are read each time they come: a text without spaces is one run.
-_REMEMBERED = 32
-
-
-def _words_of(run: str) -> tuple[tuple[int, int, str, str], ...]:
-    """The words of what stands between two spaces: start, end, as written, folded."""
-    return tuple((start, end, run[start:end], fold(run[start:end])) for start, end in words(run))
+#: Longer texts are read each time they come: they come once.
+_REMEMBERED, _MOST_REMEMBERED = 64, 1 << 16
 
 
 class Remembered(dict[str, _Made]):
-    """What was made of texts, up to 65,536 of them; a dictionary is asked in half the time of an `lru_cache`."""
+    """What was made of short texts, of so many at most; a dictionary is asked in half the time of an `lru_cache`."""
 
     def __init__(self, make: Callable[[str], _Made]) -> None:
         self._make = make
 
     def __missing__(self, text: str) -> _Made:
         """Make it, and keep it."""
-        if len(self) >= 1 << 16:
-            self.clear()
-        made = self[text] = self._make(text)
+        made = self._make(text)
+        if len(text) <= _REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[text] = made
         return made
+
+
+def _words_of(run: str) -> tuple[tuple[int, int, str, str], ...]:
+    """The words of what stands between two spaces: start, end, as written, folded."""
+    return tuple((start, end, run[start:end], fold(run[start:end])) for start, end in words(run))
 
 
 _runs = Remembered(_words_of)
@@ -225,13 +227,12 @@ def _read(text: str, sentence: int, paragraph: int) -> _Text:
     folded: list[str] = []
     at = 0
     for run in text.split(" "):  # no word has a space in it, nor depends on what stands beyond one
-        length = len(run)
-        for start, end, word, form in _runs[run] if length <= _REMEMBERED else _words_of(run):
+        for start, end, word, form in _runs[run]:
             starts.append(at + start)
             ends.append(at + end)
             written.append(word)
             folded.append(form)
-        at += length + 1
+        at += len(run) + 1
     empty_lines = [m.end() for m in _EMPTY_LINE.finditer(text)]
     paragraph_starts = _cut(empty_lines, starts, MAX_PARAGRAPH)
     breaks = sorted({*_sentence_breaks(text), *paragraph_starts[1:]})
