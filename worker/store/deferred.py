@@ -22,8 +22,8 @@ class _Waiting:
     def __init__(self) -> None:
         self.parents: dict[Write, list[Any]] = {}
         self.rows: dict[Write, list[Any]] = {}
-        #: The last number given in each table, and how many were given.
-        self.ids: dict[str, tuple[int, int]] = {}
+        #: The last number given in each table.
+        self.ids: dict[str, int] = {}
         #: The statement at hand asks for no row that may wait.
         self.is_asking = False
 
@@ -38,27 +38,31 @@ def defer(tx: Tx, write: Write, row: Any, *, is_parent: bool = False) -> None:
 
 
 def next_id(tx: Tx, table: sa.Table) -> int:
-    """The number of a table's next row, which is deferred next; under the ingest lock, whose holder alone adds any."""
+    """The number of a table's next row, which is deferred next; under the ingest lock, whose holder alone adds any.
+
+    In one transaction all rows of a table are numbered here.
+    """
     waiting = _of(tx)
     if table.name not in waiting.ids:
         waiting.is_asking = True
-        waiting.ids[table.name] = _asked(tx, table) - 1, 0
+        waiting.ids[table.name] = _asked(tx, table) - 1
         waiting.is_asking = False
-    last, count = waiting.ids[table.name]
-    waiting.ids[table.name] = last + 1, count + 1
-    return last + 1
+    waiting.ids[table.name] += 1
+    return waiting.ids[table.name]
 
 
 def flush(tx: Tx) -> None:
     """Write what waits."""
-    waiting = _waiting.pop(tx, None)
-    if waiting is None:
+    waiting = _waiting.get(tx)
+    if waiting is None or not (waiting.parents or waiting.rows):
         return
-    for rows in (waiting.parents, waiting.rows):
+    all_rows = waiting.parents, waiting.rows
+    waiting.parents, waiting.rows = {}, {}
+    for rows in all_rows:
         for write, some in rows.items():
             write(tx, some)
-    for name, (last, count) in waiting.ids.items():
-        if count > 1 and tx.dialect.name != "sqlite":
+    if tx.dialect.name != "sqlite":
+        for name, last in waiting.ids.items():
             tx.execute(sa.select(sa.func.setval(_sequence(name), last)))
 
 
