@@ -246,7 +246,7 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
         "revision": int(has_text),
     }
     article_id = next_id(tx, ARTICLE)
-    defer(tx, _write_articles, {"id": article_id, **values}, is_parent=True)
+    defer(tx, _ADD_ARTICLE, {"id": article_id, **values}, is_parent=True)
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
     if novelty.of is None:
         learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
@@ -304,21 +304,9 @@ def _add_fingerprint(tx: Tx, article_id: int, revision: int, fingerprint: Finger
         "words": fingerprint.words,
         "bands": packed(keys),
     }
-    defer(tx, _write_fingerprints, values)
+    defer(tx, _ADD_FINGERPRINT, values)
     if keys:
         defer(tx, _write_bands, (article_id, keys))
-
-
-def _write_articles(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(_ADD_ARTICLE, rows)
-
-
-def _write_fingerprints(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(_ADD_FINGERPRINT, rows)
-
-
-def _write_revisions(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(_ADD_REVISION, rows)
 
 
 def _write_bands(tx: Tx, rows: list[tuple[int, list[int]]]) -> None:
@@ -343,7 +331,7 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
         "created": now,
         "cut": _written(article.cut),
     }
-    defer(tx, _write_revisions, values)
+    defer(tx, _ADD_REVISION, values)
     return revision_id
 
 

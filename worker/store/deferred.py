@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 #: A transaction, as in `database`, which writes what waits at its end.
 Tx = sa.Connection
-#: Writes some rows of one table, in order.
-Write = Callable[[Tx, list[Any]], object]
+#: A statement for each row of a table, or what writes some rows, in order.
+Write = sa.Executable | Callable[[Tx, list[Any]], object]
 
 
 class _Waiting:
@@ -60,7 +60,10 @@ def flush(tx: Tx) -> None:
     waiting.parents, waiting.rows = {}, {}
     for rows in all_rows:
         for write, some in rows.items():
-            write(tx, some)
+            if isinstance(write, sa.Executable):
+                tx.execute(write, some)
+            else:
+                write(tx, some)
     if tx.dialect.name != "sqlite":
         for name, last in waiting.ids.items():
             tx.execute(sa.select(sa.func.setval(_sequence(name), last)))

@@ -130,11 +130,7 @@ def live(tx: Tx, story_id: int) -> int | None:
 
 def stretch(tx: Tx, story_id: int, published: datetime) -> None:
     """Let a story's time cover that moment."""
-    defer(tx, _write_times, {"story": story_id, "moment": published})
-
-
-def _write_times(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(_STRETCH, rows)
+    defer(tx, _STRETCH, {"story": story_id, "moment": published})
 
 
 # Retention of stories: empty ones are forgotten.

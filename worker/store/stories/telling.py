@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -45,18 +44,10 @@ def found(tx: Tx, title: str, published: datetime, now: datetime, verdict: Story
     story_id = next_id(tx, STORY)
     values = {"id": story_id, "title": title, "first_seen": published, "last_seen": published, "created": now}
     values |= pointer(verdict)
-    defer(tx, _write_stories, values, is_parent=True)
+    defer(tx, _ADD_STORY, values, is_parent=True)
     if verdict is not None and verdict.group is not None:
         memory.join(tx, story_id, verdict.group)
     return story_id
-
-
-def _write_stories(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(_ADD_STORY, rows)
-
-
-def _write_places(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(_PUT, rows)
 
 
 def renew(tx: Tx, told: StoryMember) -> None:
@@ -156,5 +147,5 @@ def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: Sto
         "published": told.published,
         "vector": told.vector.packed(),
     }
-    defer(tx, _write_places, values)
+    defer(tx, _PUT, values)
     memory.follow(tx, told, story_id)
