@@ -150,8 +150,9 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         verdicts: list[Novelty] = []
         whole, before = time.process_time(), took["look up"] + took["verify"]
         with store.ingest() as tx:
+            known = _timed(took, "look up", lambda m=marks: articles.Marks(tx, ((one, "") for one in m)))
             for text, mark, document in zip(batch, marks, documents, strict=True):
-                found, standing = _timed(took, "look up", lambda m=mark: _look_up(tx, m))
+                found, standing = _timed(took, "look up", lambda m=mark, k=known: _look_up(tx, k, m))
                 verdict = _timed(
                     took,
                     "verify",
@@ -160,15 +161,17 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
                     ),
                 )
                 article = _article(text)
-                added = articles.add(tx, article, mark, verdict, origin=Origin.IMPORT, name=text.name, now=NOW)
+                added = articles.add(
+                    tx, article, mark, verdict, origin=Origin.IMPORT, name=text.name, document=document, now=NOW
+                )
                 stored.append(added[0])
                 verdicts.append(verdict)
         took["insert"] += time.process_time() - whole - (took["look up"] + took["verify"] - before)
         yield from zip(batch, stored, verdicts, strict=True)
 
 
-def _look_up(tx: Tx, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
-    found = articles.candidates(tx, mark, url="", exclude=None)
+def _look_up(tx: Tx, known: articles.Marks, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
+    found = known.candidates(tx, mark, url="", exclude=None)
     sources = frozenset({"B"}).union(*(one.sources for one in found))
     return found, repeated.standing(tx, sources, mark.all_lines) if found else {}
 

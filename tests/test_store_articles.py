@@ -48,6 +48,24 @@ def test_an_original_is_found_by_digest_address_or_bands(store: Store, text: str
     assert candidates(store, text, url, exclude=original) == []
 
 
+def test_a_batch_asks_once_which_marks_are_known(store: Store) -> None:
+    """What has a digest, an address or a band in common with a stored text, or with one of the batch, is asked for."""
+    original = add(store, "Le pont", body=TEXT, url="https://a.example/1")
+    batch = [
+        (mark(LONGER), ""),
+        (mark("Tout autre chose est écrit ici."), "https://a.example/1"),
+        (mark("Rien de tel n'a été écrit."), "https://a.example/2"),
+        (mark("Rien de tel n'a été écrit."), ""),
+    ]
+    with store.ingest() as tx:
+        marks = articles.Marks(tx, batch)
+        found = []
+        for text, url in batch:
+            found.append([one.article_id for one in marks.candidates(tx, text, url=url, exclude=None)])
+            articles.add(tx, article("Un titre", "", url=url), text, NEW, origin=Origin.FEED, now=NOW)
+    assert found == [[original], [original], [], [original + 3]]
+
+
 def test_a_duplicate_is_never_an_original(store: Store) -> None:
     """However many copies there are, and however it is found."""
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -348,7 +347,7 @@ def test_what_was_put_apart_stays_apart(strength: Callable[[float], None], stron
     """An article that is like both joins, or points to, the one alone."""
     strength(2 if strong else 1000)
     new, words, candidates = same_texts(7, 4)
-    held = [replace(one, apart=frozenset({7, 4} - {one.story_id})) for one in candidates]
+    held = [one._replace(apart=frozenset({7, 4} - {one.story_id})) for one in candidates]
     verdict = story.decide(new, words, held)
     assert (verdict.story_id, verdict.group) == (4 if strong else None, 4)
     assert (verdict.merged, verdict.grouped) == ((), ())

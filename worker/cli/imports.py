@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from worker.errors import Problem, UserError
 from worker.evaluate import LabelledStory, read_headline, read_labelled
-from worker.feeds.normalise import Known, Unreadable, from_jsonl_line, from_txt
+from worker.feeds.normalise import Known, Unreadable, check_jsonl_line, from_jsonl_line, from_txt
 from worker.model import NoveltyKind
 from worker.pipeline.imports import store_known
 from worker.runtime.clock import clock
@@ -35,9 +35,9 @@ def read_known(files: Sequence[Path]) -> tuple[int, Iterator[Known]]:
     once = {file: list(_read(file)) for file in files if not file.is_file()}  # a pipe, or what is not there
     count, problems = 0, list[Problem]()
     for file in files:
-        for known in once.get(file) or _read(file):
-            if isinstance(known, Problem):
-                problems.append(known)
+        for found in once.get(file) or _read(file, check_jsonl_line):
+            if isinstance(found, Problem):
+                problems.append(found)
             else:
                 count += 1
     if problems:
@@ -45,11 +45,12 @@ def read_known(files: Sequence[Path]) -> tuple[int, Iterator[Known]]:
     return count, _known(once.get(file) or _read(file) for file in files)
 
 
-def _known(found: Iterable[Iterable[Known | Problem]]) -> Iterator[Known]:
+def _known(found: Iterable[Iterable[Known | Problem | None]]) -> Iterator[Known]:
     for known in chain.from_iterable(found):
         if isinstance(known, Problem):  # somebody writes to the file
             raise UserError([known])
-        yield known
+        if known is not None:
+            yield known
 
 
 def read_corpus(file: Path, read: Callable[[str], _Read | Unreadable]) -> list[_Read]:
@@ -83,10 +84,12 @@ def read_headlines(file: Path) -> list[LabelledStory]:
     return _all(_lines(file, read_headline))
 
 
-def _read(file: Path) -> Iterator[Known | Problem]:
-    """Yields what one file holds, in order."""
+def _read(
+    file: Path, read: Callable[[str], Known | Unreadable | None] = from_jsonl_line
+) -> Iterator[Known | Problem | None]:
+    """Yields what one file holds, in order; `read`: the reader of a line."""
     if file.suffix == ".jsonl":
-        yield from _lines(file, lambda line, _: from_jsonl_line(line))
+        yield from _lines(file, lambda line, _: read(line))
     elif file.suffix != ".txt":
         yield Problem(file=str(file), line=0, message="neither .jsonl nor .txt", fix="rename it, or convert it")
     elif isinstance(text := _text(file), Problem):

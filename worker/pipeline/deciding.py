@@ -1,5 +1,6 @@
 """Decides what an article is to those stored: new, a copy or an update; under the ingest lock."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
@@ -25,10 +26,15 @@ def subject(article: Article, known: int | None = None) -> Subject:
     return Subject(article=article, document=document, fingerprint=fingerprint(document), known=known)
 
 
-def compare(tx: Tx, subject: Subject) -> tuple[tuple[Candidate, ...], Novelty]:
-    """Returns what may be the original of a text, and what the text is to it."""
+def marks(tx: Tx, subjects: Iterable[Subject]) -> articles.Marks:
+    """The marks of a batch that stored texts have too; under the ingest lock."""
+    return articles.Marks(tx, ((one.fingerprint, one.article.url) for one in subjects))
+
+
+def compare(tx: Tx, subject: Subject, marks: articles.Marks) -> tuple[tuple[Candidate, ...], Novelty]:
+    """Returns what may be the original of a text, and what the text is to it; the text is stored next."""
     article, fingerprint = subject.article, subject.fingerprint
-    candidates = articles.candidates(tx, fingerprint, url=article.url, exclude=subject.known)
+    candidates = marks.candidates(tx, fingerprint, url=article.url, exclude=subject.known)
     sources = repeated.sources_of(article.source, article.url)
     all_sources = sources.union(*(candidate.sources for candidate in candidates))
     standing = repeated.standing(tx, all_sources, fingerprint.all_lines) if candidates else {}

@@ -5,5 +5,6 @@ that what belongs together commits together. Values come out; rows never do.
 """
 
 from worker.store.database import Store, Tx, open_store, path_of
+from worker.store.deferred import flush
 
-__all__ = ["Store", "Tx", "open_store", "path_of"]
+__all__ = ["Store", "Tx", "flush", "open_store", "path_of"]

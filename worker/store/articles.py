@@ -13,6 +13,7 @@ from worker.analysis.text import Document
 from worker.model import Article, Cut, CutKind, Novelty, Origin
 from worker.store import search
 from worker.store.database import Tx
+from worker.store.deferred import defer, next_id
 from worker.store.repeated import learn, sources_of
 from worker.store.tables import ARTICLE, BAND, FINGERPRINT, REVISION
 
@@ -73,18 +74,33 @@ _NEAR_POSTGRESQL = _near(
     "SELECT b.article_id AS id FROM unnest(CAST(:bands AS bigint[])) AS v(value) CROSS JOIN LATERAL "
     "(SELECT article_id FROM band WHERE band.value = v.value ORDER BY article_id DESC LIMIT :sharing) AS b"
 )
-_ADD_BANDS_SQLITE = sa.text(
-    "INSERT INTO band (value, article_id) SELECT v.value, :article FROM json_each(:bands) AS v WHERE true "
-    "ON CONFLICT DO NOTHING"
-)
+_ADD_BANDS_SQLITE = "INSERT INTO band (value, article_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _ADD_BANDS_POSTGRESQL = sa.text(
-    "INSERT INTO band (value, article_id) SELECT v.value, CAST(:article AS integer) "
-    "FROM unnest(CAST(:bands AS bigint[])) AS v(value) ON CONFLICT DO NOTHING"
+    "INSERT INTO band (value, article_id) SELECT * "
+    "FROM unnest(CAST(:bands AS bigint[]), CAST(:articles AS integer[])) ON CONFLICT DO NOTHING"
 )
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
-_ADD_ARTICLE = sa.insert(ARTICLE).returning(ARTICLE.c.id)
+_ADD_ARTICLE = sa.insert(ARTICLE)
 _ADD_FINGERPRINT = sa.insert(FINGERPRINT)
-_ADD_REVISION = sa.insert(REVISION).returning(REVISION.c.id)
+_ADD_REVISION = sa.insert(REVISION)
+
+#: Marks that some stored text has too.
+_THERE_SQLITE = (
+    "SELECT v.value FROM json_each(:marks) AS v WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
+)
+_THERE_POSTGRESQL = (
+    "SELECT v.value FROM unnest(CAST(:marks AS {type}[])) AS v(value) "
+    "WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
+)
+_MARKS = (
+    {"table": "fingerprint", "column": "digest", "type": "text"},
+    {"table": "article", "column": "url", "type": "text"},
+    {"table": "band", "column": "value", "type": "bigint"},
+)
+_THERE = {
+    "sqlite": [sa.text(_THERE_SQLITE.format(**mark)) for mark in _MARKS],
+    "postgresql": [sa.text(_THERE_POSTGRESQL.format(**mark)) for mark in _MARKS],
+}
 
 #: Bits of a band that the index keeps, from the left: among a million articles one text in 100,000 finds one by chance.
 _BAND_BITS = 48
@@ -104,6 +120,35 @@ class StoredArticle:
     score: float
     why: str
     revision: int
+
+
+class Marks:
+    """The marks of some texts that stored ones have too, so that only what may have an original is asked for it."""
+
+    def __init__(self, tx: Tx, texts: Iterable[tuple[Fingerprint, str]]) -> None:
+        """Ask once for texts, each with its address; under the ingest lock."""
+        wanted: tuple[set[str | int], ...] = (set(), set(), set())
+        for fingerprint, url in texts:
+            for kind, mark in _marks(fingerprint, url):
+                wanted[kind].add(mark)
+        self._known: set[tuple[int, str | int]] = set()
+        for kind, marks in enumerate(wanted):
+            asked = json.dumps(list(marks)) if tx.dialect.name == "sqlite" else list(marks)
+            rows = tx.execute(_THERE[tx.dialect.name][kind], {"marks": asked}) if marks else ()
+            self._known.update((kind, row[0]) for row in rows)
+
+    def candidates(self, tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
+        """The `candidates` of one of the texts, which is then stored."""
+        own = _marks(fingerprint, url)
+        is_asked = not self._known.isdisjoint(own)
+        self._known.update(own)
+        return candidates(tx, fingerprint, url=url, exclude=exclude) if is_asked else ()
+
+
+def _marks(fingerprint: Fingerprint, url: str) -> list[tuple[int, str | int]]:
+    """The marks of a text, each with its place in `_MARKS`."""
+    own: list[tuple[int, str | int]] = [(2, key) for key in band_keys(fingerprint.bands)]
+    return [(0, fingerprint.digest), *([(1, url)] if url else []), *own]
 
 
 def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
@@ -200,7 +245,8 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
         "why": novelty.why,
         "revision": int(has_text),
     }
-    article_id = int(tx.execute(_ADD_ARTICLE, values).scalar_one())
+    article_id = next_id(tx, ARTICLE)
+    defer(tx, _ADD_ARTICLE, {"id": article_id, **values}, is_parent=True)
     _add_fingerprint(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
     if novelty.of is None:
         learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
@@ -258,15 +304,25 @@ def _add_fingerprint(tx: Tx, article_id: int, revision: int, fingerprint: Finger
         "words": fingerprint.words,
         "bands": packed(keys),
     }
-    tx.execute(_ADD_FINGERPRINT, values)
-    if keys and tx.dialect.name == "sqlite":
-        tx.execute(_ADD_BANDS_SQLITE, {"article": article_id, "bands": json.dumps(keys)})
-    elif keys:
-        tx.execute(_ADD_BANDS_POSTGRESQL, {"article": article_id, "bands": keys})
+    defer(tx, _ADD_FINGERPRINT, values)
+    if keys:
+        defer(tx, _write_bands, (article_id, keys))
+
+
+def _write_bands(tx: Tx, rows: list[tuple[int, list[int]]]) -> None:
+    # In the order of the index, which is large.
+    pairs = sorted((key, article_id) for article_id, keys in rows for key in keys)
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql(_ADD_BANDS_SQLITE, pairs)
+    else:
+        bands, article_ids = (list(column) for column in zip(*pairs, strict=True))
+        tx.execute(_ADD_BANDS_POSTGRESQL, {"bands": bands, "articles": article_ids})
 
 
 def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_id: int | None, now: datetime) -> int:
+    revision_id = next_id(tx, REVISION)
     values = {
+        "id": revision_id,
         "article_id": article_id,
         "number": number,
         "title": article.title,
@@ -275,7 +331,8 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
         "created": now,
         "cut": _written(article.cut),
     }
-    return int(tx.execute(_ADD_REVISION, values).scalar_one())
+    defer(tx, _ADD_REVISION, values)
+    return revision_id
 
 
 def fingerprint_of(tx: Tx, article_id: int) -> Fingerprint:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from worker.errors import StoreBusyError, StoreError, StoreMissingError, StoreUnusableError
-from worker.store import files, schema
+from worker.store import deferred, files, schema
 
 #: A transaction that a caller hands to the functions of this package.
 Tx = sa.Connection
@@ -83,12 +83,14 @@ class Store:
             if not self.is_sqlite:
                 with self._engine.connect() as tx, tx.begin(), _undone(self._engine):
                     yield tx
+                    deferred.flush(tx)
                 return
             if not self._writer.acquire(timeout=BUSY_SECONDS):
                 raise StoreBusyError
             try:
                 with self._engine.connect().execution_options(**_WRITE) as tx, tx.begin(), _undone(self._engine):
                     yield tx
+                    deferred.flush(tx)
             finally:
                 self._writer.release()
 
@@ -216,6 +218,7 @@ def open_store(url: str, *, create: bool) -> Store:
     where = (parsed.database or "") if is_sqlite else parsed.render_as_string(hide_password=True)
     only_reads = is_sqlite and not files.prepare(Path(where), create=create)
     engine = _sqlite(parsed, only_reads=only_reads) if is_sqlite else _postgresql(parsed)
+    sa.event.listen(engine, "before_cursor_execute", deferred.before_statement)
     store = Store(engine, only_reads=only_reads)
     try:
         _bring_up_to_date(store, create=create)

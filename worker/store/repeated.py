@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from worker.analysis.copies import Fingerprint, key_of
 from worker.model import Origin
 from worker.store.database import Tx
+from worker.store.deferred import defer
 from worker.store.tables import ARTICLE, LINE
 
 #: Lines kept of one feed or host, and how often they are counted: once in so many articles of it.
@@ -23,34 +24,14 @@ _COUNT_EVERY = 64
 
 _LEARN = """
     INSERT INTO line (source, line, stands_under, article_id, other_id, last_id)
-    SELECT s.value, {line}, {under}, CAST(:article AS integer), NULL, CAST(:article AS integer)
-    FROM {sources} AS s {value} CROSS JOIN {lines} AS l {pair} WHERE true
+    VALUES ({source}, {line}, {under}, {article}, NULL, {article})
     ON CONFLICT (source, line) DO UPDATE SET
         last_id = excluded.last_id,
         other_id = CASE WHEN line.other_id IS NULL AND line.article_id <> excluded.article_id
             AND line.stands_under <> excluded.stands_under THEN excluded.article_id ELSE line.other_id END
 """
-_LEARN_SQLITE = sa.text(
-    _LEARN.format(
-        line="json_extract(l.value, '$[0]')",
-        under="json_extract(l.value, '$[1]')",
-        sources="json_each(:sources)",
-        value="",
-        lines="json_each(:lines)",
-        pair="",
-    )
-)
-_LEARN_POSTGRESQL = sa.text(
-    _LEARN.format(
-        line="l.line",
-        under="l.under",
-        sources="unnest(CAST(:sources AS bigint[]))",
-        value="(value)",
-        lines="unnest(CAST(:lines AS bigint[]), CAST(:unders AS bigint[]))",
-        pair="(line, under)",
-    )
-)
-
+_LEARN_SQLITE = _LEARN.format(source="?1", line="?2", under="?3", article="?4")
+_LEARN_POSTGRESQL = _LEARN.format(source="%s", line="%s", under="%s", article="%s")
 
 _STANDING_SQLITE = sa.text(
     "SELECT source, line FROM line WHERE source IN (SELECT value FROM json_each(:sources)) "
@@ -74,14 +55,19 @@ def learn(tx: Tx, article_id: int, sources: Collection[str], fingerprint: Finger
     if not found or not sources:
         return
     keys = sorted(_key(name) for name in sources)
-    if tx.dialect.name == "sqlite":
-        tx.execute(_LEARN_SQLITE, {"sources": json.dumps(keys), "lines": json.dumps(found), "article": article_id})
-    else:
-        lines, unders = (list(column) for column in zip(*found, strict=True))
-        tx.execute(_LEARN_POSTGRESQL, {"sources": keys, "lines": lines, "unders": unders, "article": article_id})
+    for key in keys:
+        for line, under in found:
+            defer(tx, _write_lines, (key, line, under, article_id))
     if article_id % _COUNT_EVERY == 0:
         for key in keys:
             _prune(tx, key)
+
+
+def _write_lines(tx: Tx, rows: list[tuple[int, int, int, int]]) -> None:
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql(_LEARN_SQLITE, rows)
+    else:
+        tx.exec_driver_sql(_LEARN_POSTGRESQL, [(*row, row[-1]) for row in rows])
 
 
 def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[int, str]:

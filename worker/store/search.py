@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from worker.analysis.text import Document, analyse, fold, plain, words
 from worker.model import Article
+from worker.store.deferred import defer
 from worker.store.tables import ARTICLE, REVISION
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _CREATE = {
         "CREATE INDEX search_words ON search USING gin (words)",
     ),
 }
-_PUT_SQLITE = sa.text("INSERT INTO search (rowid, title, body) VALUES (:article, :title, :body)")
+_PUT_SQLITE = "INSERT INTO search (rowid, title, body) VALUES (?, ?, ?)"
 _TAKE_SQLITE = sa.text("INSERT INTO search (search, rowid, title, body) VALUES ('delete', :article, :title, :body)")
 _PUT_POSTGRESQL = sa.text("INSERT INTO search (article_id, words) VALUES (:article, CAST(:words AS tsvector))")
 _TAKE_POSTGRESQL = sa.text("DELETE FROM search WHERE article_id = :article")
@@ -195,7 +196,7 @@ def put(tx: "Tx", article_id: int, article: Article, document: Document | None) 
     """Add the newest text of an article that is not in the index; `document`: its words, if they are known already."""
     document = document or analyse(article.title, article.body, article.language)
     cut = document.title_words
-    _put(tx, article_id, document.folded[:cut], document.folded[cut:])
+    defer(tx, _put, (article_id, document.folded[:cut], document.folded[cut:]))
 
 
 def forget(tx: "Tx", ids: Collection[int]) -> None:
@@ -208,8 +209,7 @@ def build(tx: "Tx") -> None:
     """Fill the empty index from all that is stored, page by page."""
     last = 0
     while page := tx.execute(_newest(ARTICLE.c.id > last).order_by(ARTICLE.c.id).limit(_PAGE)).all():
-        for article_id, title, body in page:
-            _put(tx, article_id, _folded(title), _folded(body))
+        _put(tx, [(article_id, _folded(title), _folded(body)) for article_id, title, body in page])
         last = page[-1][0]
 
 
@@ -220,12 +220,12 @@ def _newest(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(ARTICLE.c.id, ARTICLE.c.title, body).outerjoin(REVISION, newest).where(condition)
 
 
-def _put(tx: "Tx", article_id: int, title: Sequence[str], body: Sequence[str]) -> None:
-    title, body = _bounded(title), _bounded(body)
+def _put(tx: "Tx", rows: Sequence[tuple[int, Sequence[str], Sequence[str]]]) -> None:
+    found = [(article_id, _bounded(title), _bounded(body)) for article_id, title, body in rows]
     if tx.dialect.name == "sqlite":
-        tx.execute(_PUT_SQLITE, {"article": article_id, "title": " ".join(title), "body": " ".join(body)})
+        tx.exec_driver_sql(_PUT_SQLITE, [(number, " ".join(title), " ".join(body)) for number, title, body in found])
     else:
-        tx.execute(_PUT_POSTGRESQL, {"article": article_id, "words": _tsvector(title, body)})
+        tx.execute(_PUT_POSTGRESQL, [{"article": number, "words": _tsvector(*words)} for number, *words in found])
 
 
 def _take_out(tx: "Tx", article_id: int, text: tuple[str, str] | None) -> None:

@@ -9,15 +9,24 @@ keeps fillings; the next article of a template keeps slots and changes fillings.
 import json
 import re
 from base64 import b64encode
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from functools import lru_cache
-from itertools import groupby
 from zlib import crc32
 
-from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, DAYS, MONTHS, NUMBERS, PLAIN
+from worker.analysis.text import Document, Remembered, fold
+from worker.analysis.text.vocabulary import (
+    AGENCIES,
+    CALENDAR,
+    DAYS,
+    MONTHS,
+    NUMBERS,
+    PLAIN,
+    in_capitals,
+    is_in_capitals,
+)
 
 #: A word as written and as folded.
 Word = tuple[str, str]
@@ -63,19 +72,19 @@ class Facts:
         return frozenset(word for run in self.runs for word in run.split())
 
 
-def read(title: Sequence[Sequence[Word]], body: Sequence[Sequence[Word]], title_digest: str) -> str:
-    """The facts of a text's sentences as compact JSON with sorted keys: runs, each with the slots it fills.
+def read(document: Document, title_digest: str) -> str:
+    """The facts of a text as compact JSON with sorted keys: runs, each with the slots it fills.
 
     Of the title only numbers and dates count: outlets write their own, and their capitals say little.
     """
+    found = [_of_word[raw] for raw in document.written]
+    for at in _names(document):
+        found[at] = found[at] or (document.folded[at],)
     runs: defaultdict[str, set[str]] = defaultdict(set)
-    for sentence in title:
-        _collect(sentence, frozenset(), runs)
-    inner = frozenset(folded for sentence in body for raw, folded in sentence[1:] if raw[:1].isupper())
-    no_case = _is_capitals([word for sentence in body for word in sentence])
-    for at, sentence in enumerate(body, 1):
-        names = frozenset[int]() if no_case else _names(sentence, inner)
-        _collect(sentence, names, runs, end="$" if at < len(body) else _END)
+    last_sentence = document.sentence_words[-1:]
+    for sentence in document.sentence_words:
+        is_end = (sentence,) == last_sentence and sentence[0] >= document.title_words
+        _collect(found, document.folded, sentence, runs, end=_END if is_end else "$")
     data = {"title": title_digest, "runs": {run: "".join(sorted(slots)) for run, slots in runs.items()}}
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
@@ -118,7 +127,8 @@ def agreement(few: Facts, many: Facts) -> float:
 def numbers(words: Iterable[Word]) -> frozenset[str]:
     """The numbers among words, as digits."""
     runs: defaultdict[str, set[str]] = defaultdict(set)
-    _collect(list(words), frozenset(), runs)
+    all_words = list(words)
+    _collect([_facts(*word) for word in all_words], [folded for _, folded in all_words], (0, len(all_words)), runs)
     return frozenset(word for run in runs for word in run.split() if word.isdecimal())
 
 
@@ -147,46 +157,57 @@ def _is_variant(a: Sequence[str], b: Sequence[str]) -> bool:
     return bool(is_near) and _agree(a, b)
 
 
-def _collect(sentence: Sequence[Word], names: frozenset[int], runs: defaultdict[str, set[str]], end: str = "$") -> None:
-    """Add a sentence's runs of facts with their slots."""
-    found = [_facts(raw, folded) or ((folded,) if at in names else ()) for at, (raw, folded) in enumerate(sentence)]
-    plain = ["#" if facts else folded for facts, (_, folded) in zip(found, sentence, strict=True)]
-    for is_fact, group in groupby(range(len(sentence)), key=lambda at: bool(found[at])):
-        if is_fact:
-            places = list(group)
-            run = " ".join(_written(word for at in places for word in found[at]))
-            runs[run].add(_slot(plain, places[0], places[-1] + 1, end))
+def _collect(
+    found: Sequence[Sequence[str | int]],
+    folded: Sequence[str],
+    sentence: tuple[int, int],
+    runs: defaultdict[str, set[str]],
+    end: str = "$",
+) -> None:
+    """Add a sentence's runs of facts, `found` by word, with their slots."""
+    at, last = sentence
+    while at < last:
+        if not found[at]:
+            at += 1
+            continue
+        first = at
+        while at < last and found[at]:
+            at += 1
+        run = " ".join(_written(word for place in range(first, at) for word in found[place]))
+        # On either side a word, or two on one where a sentence begins or ends.
+        before = range(max(sentence[0], first - (2 if at == last else 1)), first)
+        after = range(at, min(last, at + (2 if first == sentence[0] else 1)))
+        sides = [["#" if found[place] else folded[place] for place in side] for side in (before, after)]
+        runs[run].add(_slot(" ".join([*(sides[0] or ["^"]), "_", *(sides[1] or [end])])))
 
 
-def _slot(plain: Sequence[str], first: int, stop: int, end: str) -> str:
-    """The name of the slot [first, stop): the word on either side, or two on one where a sentence begins or ends."""
-    before = plain[max(0, first - 2) : first] if stop == len(plain) else plain[max(0, first - 1) : first]
-    after = plain[stop : stop + 2] if first == 0 else plain[stop : stop + 1]
-    place = " ".join([*(before or ["^"]), "_", *(after or [end])])
+def _slot(place: str) -> str:
+    """The name of a slot, by the words on either side."""
     return b64encode(crc32(place.encode()).to_bytes(4, "big")[1:], altchars=b"-_").decode("ascii")
 
 
-def _names(sentence: Sequence[Word], inner: frozenset[str]) -> frozenset[int]:
-    """The places of the sentence's names; none if it is set in capitals throughout, as English headlines are."""
-    if _is_capitals(sentence):
-        return frozenset()
-    capital = [at for at, (raw, _) in enumerate(sentence) if raw[:1].isupper()]
-    names = {at for at in capital if sentence[at][1] not in PLAIN and sentence[at][1] not in AGENCIES}
-    if 0 in names and 1 not in names and sentence[0][1] not in inner:
-        # The first word has its capital from its place, unless the text says otherwise.
-        names.remove(0)
-    # `Le Hoai Trung`, `Bui Thanh Son`: a common word is a name beside a name, but not where every sentence has it.
-    beside = {at for at in capital if at and sentence[at][1] in PLAIN and (at - 1 in names or at + 1 in names)}
-    return frozenset(names | beside)
+def _names(document: Document) -> set[int]:
+    """The words of the body's names; none of a sentence that is set in capitals, as English headlines are."""
+    capitals = [at for at in document.capitals if at >= document.title_words]
+    if not capitals or is_in_capitals(document, document.title_words, len(document.folded)):
+        return set()
+    folded, starts = document.folded, {first for first, _ in document.sentence_words}
+    inner = {folded[at] for at in capitals if at not in starts}
+    names: set[int] = set()
+    for first, last in document.sentence_words:
+        own = capitals[bisect_left(capitals, first) : bisect_left(capitals, last)]
+        if not own or first in in_capitals(document):
+            continue
+        named = {at for at in own if folded[at] not in PLAIN and folded[at] not in AGENCIES}
+        if first in named and first + 1 not in named and folded[first] not in inner:
+            # The first word has its capital from its place, unless the text says otherwise.
+            named.remove(first)
+        # `Le Hoai Trung`, `Bui Thanh Son`: a common word is a name beside a name, but not where every sentence has it.
+        beside = {at for at in own if at > first and folded[at] in PLAIN and (at - 1 in named or at + 1 in named)}
+        names |= named | beside
+    return names
 
 
-def _is_capitals(words: Sequence[Word]) -> bool:
-    """Tells whether most words begin with a capital, which then marks no name."""
-    able = [raw[0].isupper() for raw, folded in words if folded not in PLAIN and raw[:1].isalpha()]
-    return len(able) > 4 and sum(able) > 0.7 * len(able)
-
-
-@lru_cache(maxsize=1 << 16)
 def _facts(raw: str, folded: str) -> tuple[str | int, ...]:
     """The numbers and dates in a word: figures, days and months as text, a number in words as int.
 
@@ -197,6 +218,9 @@ def _facts(raw: str, folded: str) -> tuple[str | int, ...]:
     parts = re.findall(r"\d+|\D+", folded)
     facts = [part if part.isdecimal() else CALENDAR.get(part) or NUMBERS.get(part) for part in parts]
     return tuple(fact for fact in facts if fact)
+
+
+_of_word = Remembered(lambda raw: _facts(raw, fold(raw)))
 
 
 def _written(run: Iterable[str | int]) -> Iterator[str]:

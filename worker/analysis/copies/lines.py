@@ -4,12 +4,12 @@ A line is a sentence, or a paragraph where no stop parts it. A subscription foot
 a wall and an error page are lines that recur whole, while what surrounds them changes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import groupby
+from itertools import islice
 
-from worker.analysis.text import Document
+from worker.analysis.text import Document, once
 
 #: A line of one word is learnt by nobody.
 _LEAST = 2
@@ -46,10 +46,17 @@ class Line:
     to_reader: bool
 
 
+@once
 def lines(document: Document) -> tuple[Line, ...]:
     """The lines of the body that may be learnt: of a long text the first and the last eight."""
-    found = list(_lines(document))
-    return tuple(found if len(found) <= 2 * _AT_AN_END else [*found[:_AT_AN_END], *found[-_AT_AN_END:]])
+    places = [place for place in document.sentence_words if place[0] >= document.title_words]
+    title = document.folded[: document.title_words]
+    first = list(islice(_lines(document, title, places), _AT_AN_END))
+    if len(first) == _AT_AN_END:
+        places = [place for place in places if place[0] >= first[-1].last]
+        last = list(islice(_lines(document, title, reversed(places)), _AT_AN_END))
+        first += reversed(last)
+    return tuple(first)
 
 
 def key_of(kind: str, words: str) -> int:
@@ -58,35 +65,31 @@ def key_of(kind: str, words: str) -> int:
     return int.from_bytes(made, "big", signed=True)
 
 
-def _lines(document: Document) -> Iterator[Line]:
-    title = document.folded[: document.title_words]
-    places = range(document.title_words, len(document.folded))
-    for _, group in groupby(places, key=document.sentences.__getitem__):
-        indexes = list(group)
-        first, last = indexes[0], indexes[-1] + 1
-        words = _without(document.folded[first:last], title)
-        if len(words) >= _LEAST:
-            key = key_of("line", " ".join(words))
-            yield Line(key=key, first=first, last=last, to_reader=_is_to_reader(document.folded[first:last]))
+def _lines(document: Document, title: tuple[str, ...], places: Iterable[tuple[int, int]]) -> Iterator[Line]:
+    """Those of these sentences that are lines of two words and more without the title."""
+    for first, last in places:
+        words = document.folded[first:last]
+        row = " ".join(words)
+        own = _without(words, title, row)
+        if len(own) >= _LEAST:
+            key = key_of("line", row if own is words else " ".join(own))
+            yield Line(key=key, first=first, last=last, to_reader=_is_to_reader(words, row))
 
 
 def speaks_to_reader(words: Sequence[str], share: float) -> bool:
     """Tells whether a text has two words or more, and that share of all, by which publishers speak to their readers."""
-    found = sum(word in _ADDRESS for word in words)
+    found = sum(map(_ADDRESS.__contains__, words))
     return found >= _ADDRESSES and found >= share * len(words)
 
 
-def _is_to_reader(words: Sequence[str]) -> bool:
-    if any(word.isdecimal() for word in words):
-        return False
-    row = f" {' '.join(words)} "
-    is_stock = len(words) <= _STOCK_WORDS and any(f" {phrase} " in row for phrase in _STOCK)
-    return is_stock or speaks_to_reader(words, _OF_A_LINE)
+def _is_to_reader(words: Sequence[str], row: str) -> bool:
+    is_stock = len(words) <= _STOCK_WORDS and any(phrase in row and f" {phrase} " in f" {row} " for phrase in _STOCK)
+    return (is_stock or speaks_to_reader(words, _OF_A_LINE)) and not any(map(str.isdecimal, words))
 
 
-def _without(words: tuple[str, ...], title: tuple[str, ...]) -> tuple[str, ...]:
+def _without(words: tuple[str, ...], title: tuple[str, ...], row: str) -> tuple[str, ...]:
     """A line without the title, which publishing systems write into a line of their own: `The post ... appeared`."""
-    if len(title) < _TITLE or len(title) >= len(words):
+    if len(title) < _TITLE or len(title) >= len(words) or " ".join(title) not in row:
         return words
     for at in range(len(words) - len(title) + 1):
         if words[at : at + len(title)] == title:

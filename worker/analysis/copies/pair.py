@@ -9,7 +9,7 @@ from zlib import crc32
 from worker.analysis.copies import entities
 from worker.analysis.copies import entities as facts
 from worker.analysis.copies.lines import lines
-from worker.analysis.copies.signature import Fingerprint, shingles_of, unpacked
+from worker.analysis.copies.signature import Fingerprint, shingles, unpacked
 from worker.analysis.copies.titles import Title, stems, title
 from worker.analysis.text import Document, analyse
 from worker.model import Occasion
@@ -29,7 +29,7 @@ class Text:
         self.has_body = len(document.folded) > document.title_words if self.has_document else not self._is_title
         first = document.title_words if self.has_body else 0
         self.words: tuple[str, ...] = document.folded[first:]
-        self.hashes = shingles_of(self.words) if self.has_document else sorted(unpacked(fingerprint.shingles))
+        self.hashes = shingles(document) if self.has_document else sorted(unpacked(fingerprint.shingles))
         #: Whether its title was seen over other texts of the same source.
         self.title_recurs = fingerprint.title_line in standing
         stands = [line for line in lines(document) if line.to_reader or line.key in standing]
@@ -72,8 +72,7 @@ class Text:
         """The numbers of its body, as digits."""
         document = self._document
         places = range(document.title_words, len(document.folded))
-        body = document.body
-        return facts.numbers((body[document.starts[at] : document.ends[at]], document.folded[at]) for at in places)
+        return facts.numbers((document.written[at], document.folded[at]) for at in places)
 
 
 class Pair:

@@ -14,15 +14,22 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from heapq import nsmallest
-from itertools import groupby
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
+
+import numpy as np
 
 from worker.analysis.archive import ArchiveArticle
 from worker.analysis.copies import entities as facts
 from worker.analysis.copies.lines import key_of, lines
-from worker.analysis.text import Document
+from worker.analysis.text import Document, once
 from worker.model import Part, Span
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", np.uint32, np.uint64)
 
 #: Raised with every change that makes new fingerprints differ from stored ones.
 SCHEME = 1
@@ -34,7 +41,7 @@ _SAMPLE = 40
 _OPENING = 8
 _WORD = 2**64
 #: Odd multipliers of a multilinear hash (Lemire and Kaser 2014): uniform in its high bits, which order the sample.
-_A, _B, _C = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_A, _B, _C = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], np.uint64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +91,24 @@ def fingerprint(document: Document) -> Fingerprint:
     """The fingerprint of a document: of its body, or of its title where it has no body."""
     title, body = document.folded[: document.title_words], document.folded[document.title_words :]
     words = body or title
-    hashes = shingles_of(words)
+    hashes = shingles(document)
     bands = _bands(hashes)
     if title:
         bands.add(_signed(_whole(shingles_of(title))))
-    title_sentences, body_sentences = _sentences(document)
     return Fingerprint(
         digest=_digest(words),
-        shingles=_little(sorted(set(hashes))),
+        shingles=_distinct(np.array(hashes, "<u4")).tobytes(),
         bands=tuple(sorted(bands)),
-        facts=facts.read(title_sentences, body_sentences, _digest(title)[:16] if title else ""),
+        facts=facts.read(document, _digest(title)[:16] if title else ""),
         words=len(words),
-        lines=tuple(line.key for line in lines(document)),
+        lines=tuple([line.key for line in lines(document)]),
     )
+
+
+@once
+def shingles(document: Document) -> list[int]:
+    """The shingles of the body, or of the title where there is no body."""
+    return shingles_of(document.folded[document.title_words :] or document.folded)
 
 
 def dump(fingerprint: Fingerprint) -> str:
@@ -154,19 +166,34 @@ def _digest(words: Sequence[str]) -> str:
 
 def shingles_of(words: Sequence[str]) -> list[int]:
     """The hash of every three words in a row, in order; of all words where there are fewer."""
+    row = " ".join(words).encode()
     if len(words) < _SHINGLE:
-        return [crc32(" ".join(words).encode())] if words else []
-    return [crc32(f"{a} {b} {c}".encode()) for a, b, c in zip(words, words[1:], words[2:], strict=False)]
+        return [crc32(row)] if words else []
+    lengths = map(len, words) if row.isascii() else [len(word.encode()) for word in words]
+    starts = list(accumulate(lengths, lambda start, length: start + length + 1, initial=0))
+    return [crc32(row[start : end - 1]) for start, end in zip(starts, starts[_SHINGLE:], strict=False)]
 
 
 def _bands(hashes: Sequence[int]) -> set[int]:
     """The opening's bands and the sample's; of a text of fewer than eight words, one band for all of it."""
+    if not hashes:
+        return set()
     # The shingles at 0, 3 and 5 hold the eight words from 0 to 7.
-    starts = zip(hashes, hashes[3:], hashes[_BAND - _SHINGLE :], strict=False)
-    bands = [(_A * first + _B * second + _C * third) % _WORD for first, second, third in starts]
-    if hashes and not bands:
-        bands = [_whole(hashes)]
-    return {_signed(band) for band in (*bands[:_OPENING], *nsmallest(_SAMPLE, set(bands)))}
+    own = np.array(hashes, np.uint64)
+    most = max(0, len(own) - (_BAND - _SHINGLE))
+    bands = _A * own[:most] + _B * own[3 : most + 3] + _C * own[_BAND - _SHINGLE :]
+    if not most:
+        return {_signed(_whole(hashes))}
+    opening = bands[:_OPENING].view(np.int64).tolist()
+    return {*opening, *_distinct(bands)[:_SAMPLE].view(np.int64).tolist()}
+
+
+def _distinct(values: "NDArray[_Number]") -> "NDArray[_Number]":
+    """The distinct values, in order; in a third of the time that `numpy.unique` takes for so few."""
+    values.sort()
+    is_first = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=is_first[1:])
+    return values[is_first]
 
 
 def _whole(hashes: Sequence[int]) -> int:
@@ -177,15 +204,3 @@ def _whole(hashes: Sequence[int]) -> int:
 def _signed(band: int) -> int:
     """The same 64 bits as a signed number."""
     return band - _WORD if band >= _WORD // 2 else band
-
-
-def _sentences(document: Document) -> tuple[list[list[facts.Word]], list[list[facts.Word]]]:
-    """The words of the title, and those of the body, by sentence."""
-    title: list[list[facts.Word]] = []
-    body: list[list[facts.Word]] = []
-    for _, group in groupby(range(len(document.folded)), key=document.sentences.__getitem__):
-        indexes = list(group)
-        first, stop = indexes[0], indexes[-1] + 1
-        sentence = list(zip(document.written[first:stop], document.folded[first:stop], strict=True))
-        (title if first < document.title_words else body).append(sentence)
-    return title, body

@@ -86,18 +86,18 @@ class Title:
     @cached_property
     def numbers(self) -> frozenset[str]:
         """Its numbers, as digits."""
-        return numbers(zip(self._raw, self.document.folded, strict=True))
+        return numbers(zip(self.document.written, self.document.folded, strict=True))
 
     @cached_property
     def written_numbers(self) -> frozenset[str]:
         """Those of its numbers that are written in digits: `trois` and `premier` may be left unsaid elsewhere."""
-        words = zip(self._raw, self.document.folded, strict=True)
+        words = zip(self.document.written, self.document.folded, strict=True)
         return numbers((raw, folded if raw[:1].isdigit() else "x") for raw, folded in words)
 
     @cached_property
     def names(self) -> list[tuple[str, ...]]:
         """Its names, each as its words, folded; none where nearly all words have a capital."""
-        raw, folded = self._raw, self.document.folded
+        raw, folded = self.document.written, self.document.folded
         able = [at for at, word in enumerate(raw) if word[:1].isalpha() and folded[at] not in PLAIN]
         capital = [at for at in able if raw[at][0].isupper()]
         if len(able) > _NAMES_A_RUBRIC and len(capital) > _MOST * len(able):
@@ -111,11 +111,6 @@ class Title:
     def is_rubric(self) -> bool:
         """Tells whether it is so general that another article may well have the same."""
         return len(self.all - _RUBRIC) < _NAMES_A_RUBRIC
-
-    @cached_property
-    def _raw(self) -> list[str]:
-        title, starts, ends = self.document.title, self.document.starts, self.document.ends
-        return [title[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 @lru_cache(maxsize=256)

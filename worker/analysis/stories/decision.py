@@ -10,10 +10,11 @@ evidence are one group, whose stories point to its oldest, the root.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
+from typing import NamedTuple
 
-from worker.analysis.stories.likeness import Likeness, StoryMember, likenesses, shared
+from worker.analysis.stories.likeness import StoryMember, likenesses, shared
 
 #: Number of the way in which terms are weighed and stories decided; a store that was judged by an older one is judged
 #: again.
@@ -33,16 +34,15 @@ _WEAK = 1.0
 _RIVALRY, _RIVALS = 6.0, 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A story that may be the new article's, with its newest articles."""
 
     story_id: int
     #: The oldest story of its group; itself where it is in none.
     root: int
+    articles: Sequence[StoryMember]
     #: Roots of the groups that a person put apart from its group.
     apart: frozenset[int] = frozenset()
-    articles: tuple[StoryMember, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,41 +67,39 @@ class StoryVerdict:
     perhaps_why: str = ""
 
 
+#: An article, the likeness of the new one to it, and whether that is particular to an event.
+_Compared = tuple[StoryMember, float, bool]
+
+
 class _Some:
     """Some articles that the new one is compared with: a story's, or a group's."""
 
     def __init__(
-        self,
-        number: int,
-        new: StoryMember,
-        articles: Sequence[tuple[StoryMember, Likeness]],
-        *,
-        root: int,
-        apart: Collection[int],
+        self, number: int, new: StoryMember, members: Sequence[_Compared], *, root: int, apart: frozenset[int]
     ) -> None:
         self.number, self.root, self.apart = number, root, apart
-        self._new, self._pairs = new, articles
+        self._new, self._members = new, members
         #: The mean likeness of the new article to these.
-        self.score = _mean([like.score for _, like in articles])
+        self.score = _mean([score for _, score, _ in members])
 
     @property
     def articles(self) -> list[StoryMember]:
         """These articles."""
-        return [told for told, _ in self._pairs]
+        return [told for told, _, _ in self._members]
 
     @cached_property
     def strong_score(self) -> float:
         """The mean likeness to these, where only what is particular to an event counts."""
-        return _mean([like.score if like.is_particular else 0.0 for _, like in self._pairs])
+        return _mean([score if is_particular else 0.0 for _, score, is_particular in self._members])
 
     def likeness(self, other: "_Some") -> float:
         """The mean likeness of two."""
-        return _mean([like.score for a in self.articles for like in likenesses(a, other.articles)])
+        return _mean([score for a in self.articles for score, _ in likenesses(a, other.articles)])
 
     def strong_likeness(self, other: "_Some") -> float:
         """The same, as if the new article were in this one, where only what is particular to an event counts."""
         pairs = [like for a in (*self.articles, self._new) for like in likenesses(a, other.articles)]
-        return _mean([one.score if one.is_particular else 0.0 for one in pairs])
+        return _mean([score if is_particular else 0.0 for score, is_particular in pairs])
 
     def may_be(self, other: "_Some") -> bool:
         """Tells whether nobody put the two, or what is in a group with them, apart."""
@@ -147,26 +145,32 @@ def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
 
 def _near(new: StoryMember, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
     """The stories and the groups that had an article within the window."""
+    told = [one for candidate in candidates for one in candidate.articles]
+    compared = [(one, *like) for one, like in zip(told, likenesses(new, told), strict=True)]
+    is_near = [abs(one.published - new.published) <= WINDOW for one in told]
     stories: list[_Some] = []
-    members: dict[int, list[tuple[StoryMember, Likeness]]] = {}
+    groups: dict[int, list[_Compared]] = {}
     apart: dict[int, frozenset[int]] = {}
-    found = iter(likenesses(new, [told for one in candidates for told in one.articles]))
+    near: set[int] = set()
+    first = 0
     for one in candidates:
-        pairs = [(told, next(found)) for told in one.articles]
-        members.setdefault(one.root, []).extend(pairs)
+        last = first + len(one.articles)
+        own = compared[first:last]
+        groups.setdefault(one.root, []).extend(own)
         apart[one.root] = one.apart
-        if any(_is_near(told, new) for told in one.articles):
-            stories.append(_Some(one.story_id, new, pairs[-COMPARED:], root=one.root, apart=one.apart))
-    groups = []
-    for root, told in members.items():
-        if any(_is_near(one, new) for one, _ in told):
-            told.sort(key=lambda pair: (pair[0].published, pair[0].article_id))
-            groups.append(_Some(root, new, told[-COMPARED_IN_GROUP:], root=root, apart=apart[root]))
-    return stories, groups
+        if any(is_near[first:last]):
+            near.add(one.root)
+            stories.append(_Some(one.story_id, new, own[-COMPARED:], root=one.root, apart=one.apart))
+        first = last
+    return stories, [
+        _Some(root, new, sorted(members, key=_order_of)[-COMPARED_IN_GROUP:], root=root, apart=apart[root])
+        for root, members in groups.items()
+        if root in near
+    ]
 
 
-def _is_near(told: StoryMember, new: StoryMember) -> bool:
-    return abs(told.published - new.published) <= WINDOW
+def _order_of(compared: _Compared) -> tuple[datetime, int]:
+    return compared[0].published, compared[0].article_id
 
 
 def _joined(

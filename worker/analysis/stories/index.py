@@ -7,6 +7,7 @@ the groups that share most of them. Nothing here reads a store: what is in an in
 from array import array
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import numpy as np
 
@@ -104,28 +105,32 @@ class Index:
         found = []
         for place, root in enumerate(self._near(vector, published, exclude)):
             most = COMPARED_IN_GROUP if place < _NEAREST else _OF_OTHERS
+            apart = self.apart.get(root, _NONE)
             for story_id, articles in self._newest(root, most):
-                told = tuple(one for one in articles if one.article_id != exclude)
+                told = [one for one in articles if one.article_id != exclude]
                 if told:
-                    apart = self.apart.get(root, frozenset())
-                    found.append(Candidate(story_id=story_id, root=root, apart=apart, articles=told))
-        return tuple(sorted(found, key=lambda one: one.story_id))
+                    found.append(Candidate(story_id, root, told, apart))
+        found.sort(key=_number)
+        return tuple(found)
 
     def _near(self, vector: Vector, published: datetime, exclude: int | None) -> list[int]:
         """The roots of the groups that share most keys, in that order."""
         postings = [found for key in keys(vector).tolist() if (found := self._postings.get(key))]
         if not postings:
             return []
-        articles = np.frombuffer(self._articles, np.int64)
         apart = np.abs(np.frombuffer(self._times) - (published - _BEGINNING).total_seconds())
         asked = (np.frombuffer(self._is_there, np.int8) > 0) & (apart <= WINDOW.total_seconds())
-        sharing = []
+        articles = np.frombuffer(self._articles, np.int64)
+        few = [posting for posting in postings if len(posting) <= _MOST_SHARING]
+        slots = np.frombuffer(b"".join(few), np.int32)
+        sharing = [slots[asked[slots]]]
         for posting in postings:
-            slots = np.frombuffer(posting, np.int32)
-            slots = slots[asked[slots]]
-            if len(slots) > _MOST_SHARING:
-                slots = slots[np.argpartition(articles[slots], -_MOST_SHARING)[-_MOST_SHARING:]]
-            sharing.append(slots)
+            if len(posting) > _MOST_SHARING:
+                slots = np.frombuffer(posting, np.int32)
+                slots = slots[asked[slots]]
+                if len(slots) > _MOST_SHARING:
+                    slots = slots[np.argpartition(articles[slots], -_MOST_SHARING)[-_MOST_SHARING:]]
+                sharing.append(slots)
         counts = np.bincount(np.concatenate(sharing))
         near = np.flatnonzero(counts)
         order = np.lexsort((-articles[near], -counts[near]))
@@ -151,6 +156,10 @@ class Index:
         for story_id in story_ids:
             of_story = self._members.get(story_id, [])[-COMPARED:]
             yield story_id, [one for one in of_story if one.article_id in newest]
+
+
+_number = attrgetter("story_id")
+_NONE = frozenset[int]()
 
 
 def _order(told: StoryMember) -> tuple[datetime, int]:

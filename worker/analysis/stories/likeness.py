@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -51,8 +51,7 @@ class StoryMember:
     vector: Vector
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(NamedTuple):
     """The likeness of two articles."""
 
     #: 1 where they are as like as accounts of one event.
@@ -82,7 +81,7 @@ def likenesses(new: StoryMember, others: Sequence[StoryMember]) -> list[Likeness
     unlike = ~common.any | ((words > 0) & (words < _SHORT) & (beside < least))
     particular = ~unlike & (beside >= languages * np.maximum(_BESIDE_STRONG, _BESIDE_BY_LENGTH * np.sqrt(terms)))
     score[unlike] = 0.0
-    return [Likeness(*pair) for pair in zip(score.tolist(), particular.tolist(), strict=True)]
+    return list(map(Likeness, score.tolist(), particular.tolist()))
 
 
 _NONE = Likeness(0.0, is_particular=False)
@@ -137,11 +136,13 @@ class _Common:
 def shared(new: Vector, told: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
     """The terms that are most of the evidence that the article and the story have in common, for people."""
     own = dict(zip(new.hashes.tolist(), new.evidence.tolist(), strict=True))
+    hashes = np.concatenate([one.vector.hashes for one in told])
+    evidence = np.concatenate([one.vector.evidence for one in told])
+    found = np.flatnonzero(np.isin(hashes, new.hashes))
     common: dict[str, float] = {}
-    for one in told:
-        for key, evidence in zip(one.vector.hashes.tolist(), one.vector.evidence.tolist(), strict=True):
-            if key in own and key in words:
-                common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * evidence)
+    for key, value in zip(hashes[found].tolist(), evidence[found].tolist(), strict=True):
+        if key in words:
+            common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * value)
     for pair in sorted(word for word in common if " " in word):  # a name is read whole
         common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
     most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]

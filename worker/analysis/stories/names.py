@@ -4,33 +4,23 @@ A name is a run of words with capitals inside one sentence. The first word of a 
 capitals have theirs from their place, and are names only where the text says so elsewhere.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from worker.analysis.stories.places import FIRST, HONOURS, LONGEST, OFFICES, PLACES
-from worker.analysis.text import Document, is_listed
+from worker.analysis.text import Document, Remembered, is_listed
 from worker.analysis.text.folding import fold
-from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, PLAIN
+from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, PLAIN, in_capitals
 
-#: A sentence of more words, most of which begin with a capital, is set in capitals.
-_FEW_WORDS, _MOSTLY = 4, 0.7
 #: A place of so few letters is one in capitals only.
 _INITIALS = 2
-
-
-class Word(NamedTuple):
-    """A word that is no part of a name."""
-
-    folded: str
-    in_title: bool
 
 
 class Name(NamedTuple):
     """A name: its words, folded, without honours before it."""
 
     words: tuple[str, ...]
-    in_title: bool
 
 
 class Place(NamedTuple):
@@ -39,33 +29,42 @@ class Place(NamedTuple):
     key: str
     #: As the text has it, folded.
     words: str
-    in_title: bool
 
 
-def read(document: Document, left_out: Collection[int] = ()) -> Iterator[Name | Place | Word]:
-    """The units of a document, the title's first, but for the words of these numbers."""
+#: A text is a word, folded, that is no part of a name.
+Unit = str | Name | Place
+
+
+def read(document: Document, left_out: Collection[int] = ()) -> tuple[list[Unit], int]:
+    """The units of a document but for the words of these numbers; of how many the first word is the title's."""
     reading = _Reading(document)
+    folded, title_words = document.folded, document.title_words
+    units: list[Unit] = []
+    of_title = -1
     at = 0
-    while at < len(document.folded):
-        in_title = at < document.title_words
-        if at in left_out or not reading.may_begin(at):  # most words are neither a place nor a name's
-            if at not in left_out:
-                yield Word(document.folded[at], in_title)
-            at += 1
+    for begin in (*reading.begins, len(folded)):  # most words are neither a place nor a name's
+        if begin < at or begin in left_out:
             continue
-        key, length = reading.place(at)
-        if length:
-            yield Place(key, " ".join(document.folded[at : at + length]), in_title)
-        elif (name := reading.name(at))[0]:
-            length = name[1] - at
-            if words := _words(name[0]):
-                yield Name(words, in_title)
-            else:  # an honour that nobody's name follows is a word
-                yield from (Word(folded, in_title) for _, folded in name[0])
-        else:
-            length = 1
-            yield Word(document.folded[at], in_title)
-        at += length
+        if of_title < 0 and begin >= title_words:
+            units += _plain(folded, at, title_words, left_out)
+            of_title, at = len(units), max(at, title_words)
+        units += _plain(folded, at, begin, left_out)
+        at = begin
+        if begin < len(folded):
+            found, at = reading.unit(begin)
+            units += found
+    return units, of_title
+
+
+def _plain(folded: Sequence[str], first: int, last: int, left_out: Collection[int]) -> Sequence[str]:
+    if not left_out:
+        return folded[first:last]
+    return [folded[at] for at in range(first, last) if at not in left_out]
+
+
+_NO_NAMES = AGENCIES | OFFICES | frozenset(CALENDAR)
+#: Words, as written, that a name may have at all.
+_MAY_BE_OF_NAME = Remembered(lambda raw: raw[:1].isupper() and len(fold(raw)) > 1 and fold(raw) not in _NO_NAMES)
 
 
 class _Reading:
@@ -73,25 +72,35 @@ class _Reading:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._raw = document.written
-        self._is_first = [
-            at == 0 or document.sentences[at] != document.sentences[at - 1] for at in range(len(self._raw))
-        ]
-        self._in_capitals = self._sentences_in_capitals()
+        self._raw, self._folded = document.written, document.folded
+        self._firsts = frozenset(first for first, _ in document.sentence_words)
+        self._in_capitals = frozenset(document.sentences[first] for first in in_capitals(document))
+        #: The words at which a place or a name can begin at all.
+        self.begins = sorted({*document.capitals, *(at for at, word in enumerate(self._folded) if word in FIRST)})
         #: Words that also stand with a small letter: their capitals make no name.
-        self._small = frozenset(word for word, raw in zip(document.folded, self._raw, strict=True) if raw[:1].islower())
-        inner = [at for at in range(len(self._raw)) if self._marks(at)]
-        self._inner = frozenset(document.folded[at] for at in inner)
+        self._small = {word for word, raw in zip(self._folded, self._raw, strict=True) if raw[:1].islower()}
+        inner = [at for at in document.capitals if self._marks(at)]
+        self._inner = frozenset(self._folded[at] for at in inner)
         follows = {b for a, b in pairwise(inner) if b == a + 1}
-        self._inner_pairs = frozenset((document.folded[at - 1], document.folded[at]) for at in follows)
+        self._inner_pairs = frozenset((self._folded[at - 1], self._folded[at]) for at in follows)
 
-    def may_begin(self, at: int) -> bool:
-        """Tells whether a place or a name can begin there at all."""
-        return self._raw[at][:1].isupper() or self._document.folded[at] in FIRST
+    def unit(self, at: int) -> tuple[Sequence[Unit], int]:
+        """The units that begin at one of `begins`, and their end."""
+        key, length = self.place(at)
+        if length:
+            return [Place(key, " ".join(self._folded[at : at + length]))], at + length
+        name, end = self.name(at)
+        if not name:
+            return [self._folded[at]], at + 1
+        if words := _words(name):
+            return [Name(words)], end
+        return [folded for _, folded in name], end  # an honour that nobody's name follows is a word
 
     def place(self, at: int) -> tuple[str, int]:
         """The place that begins there and its number of words; none: an empty key and 0."""
-        key, length = _place(self._document.folded, at)
+        if self._folded[at] not in FIRST:
+            return "", 0
+        key, length = _place(self._folded, at)
         # "Il y a eu" is no European Union.
         is_word = length == 1 and len(self._raw[at]) <= _INITIALS and not self._raw[at].isupper()
         return ("", 0) if is_word else (key, length)
@@ -105,24 +114,24 @@ class _Reading:
                 at = self._over_hyphens(at)
             if at == len(self._raw) or not self._may_be_of_name(at) or (found and not self._beside(at)):
                 break
-            found.append((self._raw[at], self._document.folded[at]))
+            found.append((self._raw[at], self._folded[at]))
             at += 1
         alone = len(found) == 1 and not self._marks(start)
         return ([], start) if alone and not self._is_name_anywhere(start) else (found, at)
 
     def _is_name_anywhere(self, at: int) -> bool:
         """Tells whether a word with a capital from its place is a name: by the text, or as no dictionary lists it."""
-        folded = self._document.folded[at]
+        folded = self._folded[at]
         return folded in self._inner or not (folded in self._small or is_listed(folded, self._document.language))
 
     def _marks(self, at: int) -> bool:
         """Tells whether a capital there marks a name: inside a sentence that is not set in capitals."""
-        is_inside = not self._is_first[at] and self._document.sentences[at] not in self._in_capitals
+        is_inside = at not in self._firsts and self._document.sentences[at] not in self._in_capitals
         return self._raw[at][:1].isupper() and is_inside
 
     def _may_be_of_name(self, at: int) -> bool:
-        raw, folded = self._raw[at], self._document.folded[at]
-        if not raw[:1].isupper() or len(folded) < 2 or folded in AGENCIES or folded in CALENDAR or folded in OFFICES:
+        raw, folded = self._raw[at], self._folded[at]
+        if not _MAY_BE_OF_NAME[raw]:
             return False
         if self._document.sentences[at] in self._in_capitals:
             return folded not in PLAIN and self._is_name_anywhere(at)
@@ -134,7 +143,7 @@ class _Reading:
 
     def _is_name_although_plain(self, at: int) -> bool:
         """Tells whether a word like *to* or *le* is part of a name: `To Lam`, `Lê Hoài Trung`."""
-        raw, folded = self._raw[at], self._document.folded
+        raw, folded = self._raw[at], self._folded
         if at + 1 >= len(folded) or not self._raw[at + 1][:1].isupper() or folded[at + 1] in PLAIN:
             return False
         if folded[at + 1] in OFFICES or self.place(at + 1)[1]:
@@ -161,18 +170,6 @@ class _Reading:
         document = self._document
         return document.text(document.part(at))[document.ends[at - 1] : document.starts[at]]
 
-    def _sentences_in_capitals(self) -> frozenset[int]:
-        found = set()
-        for number, group in groupby(range(len(self._raw)), key=self._document.sentences.__getitem__):
-            able = [
-                self._raw[at][0].isupper()
-                for at in group
-                if self._document.folded[at] not in PLAIN and self._raw[at][:1].isalpha()
-            ]
-            if len(able) > _FEW_WORDS and sum(able) > _MOSTLY * len(able):
-                found.add(number)
-        return frozenset(found)
-
 
 def _words(name: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The folded words of a name, without honours, `HunSen` as two."""
@@ -189,8 +186,6 @@ def _parts(raw: str, folded: str) -> tuple[str, ...]:
 
 def _place(folded: Sequence[str], at: int) -> tuple[str, int]:
     """The place that begins there and its number of words; none: an empty key and 0."""
-    if folded[at] not in FIRST:
-        return "", 0
     for length in range(LONGEST, 0, -1):
         key = PLACES.get(tuple(folded[at : at + length]))
         if key is not None and at + length <= len(folded):

@@ -10,10 +10,10 @@ drifts slowly, and so no article is weighed again.
 import json
 import math
 from base64 import b64decode, b64encode
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from hashlib import blake2b
 from importlib.resources import files
 from itertools import pairwise
@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worker.analysis.archive import ArchiveArticle
-from worker.analysis.stories.names import Name, Place, Word, read
+from worker.analysis.stories.names import Place, Unit, read
 from worker.analysis.stories.places import CAPITALS, OFFICES
-from worker.analysis.text import Document, stem
+from worker.analysis.text import Document, Remembered, stem
 from worker.analysis.text.vocabulary import AGENCIES, CALENDAR, MONTHS, NUMBERS, PLAIN
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class Kind(StrEnum):
     @property
     def is_shared(self) -> bool:
         """Tells whether such a term is the same in every language."""
-        return self not in (Kind.WORD, Kind.OFFICE)
+        return self in _SHARED
 
 
+_SHARED = frozenset(Kind) - {Kind.WORD, Kind.OFFICE}
 #: How much a term of a kind weighs beside a common word, and how much of its rarity is evidence. That of a pair is in
 #: its words.
 _WORTH = {
@@ -70,6 +71,7 @@ _WORTH = {
     Kind.OFFICE: (0.5, 0.25),
     Kind.DATE: (1.0, 0.25),
 }
+_WEIGHT, _EVIDENCE = ({kind: both[at] for kind, both in _WORTH.items()} for at in (0, 1))
 #: Forms of verbs that stand in every text, and words that only count time, folded.
 _AUXILIARY = frozenset(
     """
@@ -179,24 +181,80 @@ def from_archive(shipped: ArchiveArticle) -> Vector:
 
 def bag(document: Document, left_out: Collection[int] = ()) -> Bag:
     """The terms of a document, of title and body together; `left_out`: numbers of words that stand in standing text."""
-    terms: dict[str, Term] = {}
+    found = _Terms(document.language)
     left = len(document.folded) - len(left_out)
     has_body = left > document.title_words
-    for term, kind, word, in_title, name in _terms(document, left_out):
-        found = terms.get(term)
+    units, of_title = read(document, left_out)
+    for at, unit in enumerate(units):
+        count = _TITLE if has_body and at < of_title else 1
+        if (known := found.of_word.get(unit)) is not None:
+            known.count += count
+        elif isinstance(unit, str):
+            if unit[:1].isdecimal():
+                term, kind = _number(unit, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
+                found.add(term, kind, term.removeprefix("#"), count)
+            else:
+                found.word(unit, count)
+        elif isinstance(unit, Place):
+            found.add(f"@{unit.key}", _place(unit.key), unit.words, count)
+        else:
+            found.name(unit.words, count)
+    return Bag(terms=found.terms, words=left if has_body else 0)
+
+
+#: Of all words that say nothing.
+_NOTHING = Term(Kind.WORD, "", 0)
+
+
+class _Terms:
+    """The terms of one article, as they are found."""
+
+    def __init__(self, language: str) -> None:
+        self.terms: dict[str, Term] = {}
+        self._said = _words_of(language)
+        #: The term of each word that came; one that says nothing has one that is not kept.
+        self.of_word: dict[Unit, Term] = {}
+
+    def word(self, folded: str, count: int) -> None:
+        """Count a word that came for the first time."""
+        said = self._said[folded]
+        if said is None:
+            self.of_word[folded] = _NOTHING
+            return
+        term, kind, key = said
+        found = self.terms.get(term)
         if found is None:
-            terms[term] = found = Term(kind, word, hashed(term, is_shared=kind.is_shared))
-        found.count += _TITLE if in_title and has_body else 1
-        if len(name) > len(found.part_of):
-            found.part_of = name
-    return Bag(terms=terms, words=left if has_body else 0)
+            self.terms[term] = found = Term(kind, folded, key, count)
+        else:
+            found.count += count
+        self.of_word[folded] = found
+
+    def name(self, words: tuple[str, ...], count: int) -> None:
+        """Count the words of a name, and its pairs."""
+        for word in words:
+            term = self.add(word, Kind.NAME, word, count)
+            if len(words) > len(term.part_of):
+                term.part_of = words
+        for pair in map(" ".join, pairwise(words)):
+            self.add(pair, Kind.PAIR, pair, count)
+
+    def add(self, term: str, kind: Kind, word: str, count: int) -> Term:
+        """Count a term."""
+        found = self.terms.get(term)
+        if found is None:
+            self.terms[term] = found = Term(kind, word, _HASHES[kind in _SHARED][term], count)
+        else:
+            found.count += count
+        return found
 
 
-@lru_cache(maxsize=1 << 16)
 def hashed(term: str, *, is_shared: bool) -> int:
     """32 bits of a term; the last is set for those that are the same in every language."""
     value = int.from_bytes(blake2b(term.encode(errors="surrogatepass"), digest_size=4).digest(), "little")
     return value | 1 if is_shared else value & ~1
+
+
+_HASHES = tuple(Remembered(partial(hashed, is_shared=is_shared)) for is_shared in (False, True))
 
 
 def hashes(found: Bag) -> frozenset[int]:
@@ -217,33 +275,34 @@ def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[V
     `frequency`: in how many of `articles` each hashed term stands, this one among them; what ships is added.
     """
     common, shipped = _common()
-    words: dict[int, str] = {}
-    weights: dict[int, float] = {}
-    evidence: dict[int, float] = {}
-    rarities: dict[float, tuple[float, float]] = {}
-    for one in found.terms.values():
-        key = one.hash
-        stands_in = frequency.get(key, 0) + common.get(key, 0)
-        if stands_in not in rarities:
-            share_of_all = max(1, stands_in) / (articles + shipped + 1)
-            rarity = max(0.0, -math.log(share_of_all + _RARE))
-            rarities[stands_in] = rarity, math.sqrt(rarity)
-        rarity, root = rarities[stands_in]
-        weight, share = _WORTH[one.kind]
-        words[key] = one.word
-        weights[key] = weight * root * _times(one.count)
-        evidence[key] = rarity * share / max(1, len(one.part_of))
-    most = sorted(weights, key=lambda key: (-weights[key], key))[:MOST]
-    numbers = {
-        name: at for at, name in enumerate(sorted({one.part_of for one in found.terms.values()} - {()})[:255], 1)
-    }
-    part_of = {
-        one.hash: numbers.get(one.part_of, 0)
-        for one in found.terms.values()
-        if one.kind is Kind.NAME and len(one.part_of) > 1
-    }
-    vector = Vector.of({key: weights[key] for key in most}, evidence, part_of, found.words)
-    return vector, {key: words[key] for key in most}
+    terms = list({one.hash: one for one in found.terms.values()}.values())
+    stands_in = [frequency.get(one.hash, 0) + common.get(one.hash, 0) for one in terms]
+    rarity = {many: _rarity(max(1, many) / (articles + shipped + 1)) for many in set(stands_in)}
+    roots = {many: math.sqrt(value) for many, value in rarity.items()}
+    keys = np.array([one.hash for one in terms], np.uint32)
+    weights = np.array(
+        [_WEIGHT[one.kind] * roots[many] * _times(one.count) for one, many in zip(terms, stands_in, strict=True)]
+    )
+    most = np.lexsort((keys, -weights))[:MOST] if terms else keys
+    heaviest = [(terms[at], stands_in[at]) for at in most.tolist()]
+    names = {name: at for at, name in enumerate(sorted({one.part_of for one in terms} - {()})[:255], 1)}
+    vector = Vector(
+        hashes=keys[most],
+        weights=weights[most],
+        evidence=np.array([rarity[many] * _EVIDENCE[one.kind] / max(1, len(one.part_of)) for one, many in heaviest]),
+        names=np.array([_name(one, names) for one, _ in heaviest], np.uint8),
+        words=found.words,
+    )
+    return vector, {one.hash: one.word for one, _ in heaviest}
+
+
+def _rarity(share: float) -> float:
+    return max(0.0, -math.log(share + _RARE))
+
+
+def _name(term: Term, names: Mapping[tuple[str, ...], int]) -> int:
+    """The number of the name of several words that a term is part of."""
+    return names.get(term.part_of, 0) if len(term.part_of) > 1 and term.kind is Kind.NAME else 0
 
 
 @lru_cache(maxsize=1 << 10)
@@ -257,44 +316,31 @@ def keys(vector: Vector) -> "NDArray[np.uint32]":
     return vector.hashes[np.lexsort((vector.hashes, -vector.weights))[:KEYS]]
 
 
-def _terms(document: Document, left_out: Collection[int]) -> Iterator[tuple[str, Kind, str, bool, tuple[str, ...]]]:
-    """Each term, its kind, its word for people, whether it stands in the title, and the name that it is part of."""
-    language = document.language
-    units = list(read(document, left_out))
-    for at, unit in enumerate(units):
-        if isinstance(unit, Place):
-            yield f"@{unit.key}", _place(unit.key), unit.words, unit.in_title, ()
-        elif isinstance(unit, Name):
-            yield from ((word, Kind.NAME, word, unit.in_title, unit.words) for word in unit.words)
-            for pair in map(" ".join, pairwise(unit.words)):
-                yield pair, Kind.PAIR, pair, unit.in_title, ()
-        elif unit.folded[:1].isdecimal():
-            term, kind = _number(unit.folded, units[max(0, at - 1)], units[min(len(units) - 1, at + 1)])
-            yield term, kind, term.removeprefix("#"), unit.in_title, ()
-        elif word := _word(unit.folded, language):
-            yield *word, unit.folded, unit.in_title, ()
-
-
 def _place(key: str) -> Kind:
     """Returns what a place is by its key: countries and organisations have theirs in capitals."""
     return Kind.CAPITAL if key in CAPITALS else Kind.COUNTRY if key.isupper() else Kind.NAME
 
 
-def _number(folded: str, before: Place | Name | Word, after: Place | Name | Word) -> tuple[str, Kind]:
+def _number(folded: str, before: Unit, after: Unit) -> tuple[str, Kind]:
     """A number's term: with the month beside it, the day that both write."""
     for other in (before, after):
-        month = CALENDAR.get(other.folded) if isinstance(other, Word) else None
+        month = CALENDAR.get(other) if isinstance(other, str) else None
         if month in MONTHS and len(folded) <= 2:
             return f"#{int(folded)} {month}" if folded.isdecimal() else f"#{folded}", Kind.DATE
     is_year = len(folded) == 4 and folded[:2] in ("19", "20") and folded.isdecimal()
     return f"#{folded}", Kind.DATE if is_year else Kind.NUMBER
 
 
-@lru_cache(maxsize=1 << 16)
-def _word(folded: str, language: str) -> tuple[str, Kind] | None:
-    """A word's term and kind; None for one that says nothing."""
+@lru_cache(maxsize=16)
+def _words_of(language: str) -> Remembered[tuple[str, Kind, int] | None]:
+    """The term of each word of a language, its kind and its hash; None for one that says nothing."""
+    return Remembered(partial(_word, language))
+
+
+def _word(language: str, folded: str) -> tuple[str, Kind, int] | None:
     if folded in CALENDAR or folded in NUMBERS or folded in PLAIN or folded in AGENCIES or folded in _AUXILIARY:
         return None
     if len(folded) < 2:
         return None
-    return stem(folded, language), Kind.OFFICE if folded in OFFICES else Kind.WORD
+    term = stem(folded, language)
+    return term, Kind.OFFICE if folded in OFFICES else Kind.WORD, hashed(term, is_shared=False)

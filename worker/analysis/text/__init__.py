@@ -4,7 +4,7 @@ Dedupe, match, explain and the console all read the same `Document`, so a word i
 The only owner of PyStemmer, simplemma and py3langid.
 """
 
-from worker.analysis.text.document import Document, analyse, words
+from worker.analysis.text.document import Document, Remembered, analyse, once, words
 from worker.analysis.text.folding import APOSTROPHES, fold, plain
 from worker.analysis.text.inflection import Family, family, is_listed, is_own_form, kin, stem_of_unknown
 from worker.analysis.text.language import LANGUAGES, detect, stem
@@ -17,6 +17,7 @@ __all__ = [
     "Document",
     "Family",
     "Names",
+    "Remembered",
     "analyse",
     "detect",
     "family",
@@ -25,6 +26,7 @@ __all__ = [
     "is_own_form",
     "is_reflexive",
     "kin",
+    "once",
     "plain",
     "stem",
     "stem_of_unknown",

@@ -2,11 +2,16 @@
 
 import re
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
+from itertools import pairwise
+from typing import TypeVar
 
 from worker.analysis.text.folding import APOSTROPHES, INVISIBLE, fold, marks
 from worker.model import Part
+
+_Made = TypeVar("_Made")
 
 # The tokeniser: where the words of a text stand.
 
@@ -71,6 +76,33 @@ def _any_word(first: str) -> re.Pattern[str]:
     return re.compile(rf"{first}({dotted})|{_HEAD}[{APOSTROPHES}]|({today}|{run}|{cluster})")
 
 
+#: Longer texts are read each time they come: they come once.
+_REMEMBERED, _MOST_REMEMBERED = 64, 1 << 16
+
+
+class Remembered(dict[str, _Made]):
+    """What was made of short texts, of so many at most; a dictionary is asked in half the time of an `lru_cache`."""
+
+    def __init__(self, make: Callable[[str], _Made]) -> None:
+        self._make = make
+
+    def __missing__(self, text: str) -> _Made:
+        """Make it, and keep it."""
+        made = self._make(text)
+        if len(text) <= _REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[text] = made
+        return made
+
+
+def _words_of(run: str) -> tuple[tuple[int, int, str, str], ...]:
+    """The words of what stands between two spaces: start, end, as written, folded."""
+    return tuple((start, end, run[start:end], fold(run[start:end])) for start, end in words(run))
+
+
+_runs = Remembered(_words_of)
+
 #: A longer sentence or paragraph is cut there, so that no query's work grows without bound.
 MAX_SENTENCE = 200
 MAX_PARAGRAPH = 1_000
@@ -84,6 +116,8 @@ class Document:
     body: str
     #: BCP 47 primary tag.
     language: str
+    #: Each word as published.
+    written: tuple[str, ...]
     #: Each word as `fold` gives it.
     folded: tuple[str, ...]
     #: Character offsets [start, end) within the word's own part, as published.
@@ -101,12 +135,17 @@ class Document:
     cut_paragraph: bool = False
 
     @cached_property
-    def written(self) -> tuple[str, ...]:
-        """Each word as published."""
-        first = self.title_words
-        places = list(zip(self.starts, self.ends, strict=True))
-        title, body = self.title, self.body
-        return (*[title[a:b] for a, b in places[:first]], *[body[a:b] for a, b in places[first:]])
+    def sentence_words(self) -> tuple[tuple[int, int], ...]:
+        """The words [first, last) of each sentence that has some, in order."""
+        if not self.folded:
+            return ()
+        starts = [at for at, (one, next_one) in enumerate(pairwise(self.sentences), 1) if one != next_one]
+        return tuple(pairwise((0, *starts, len(self.folded))))
+
+    @cached_property
+    def capitals(self) -> tuple[int, ...]:
+        """The words that begin with a capital."""
+        return tuple([at for at, word in enumerate(self.written) if word[:1].isupper()])
 
     def part(self, word: int) -> Part:
         """The part that the word with this index stands in."""
@@ -128,6 +167,21 @@ class Document:
         return start, start + len(sentence.strip())
 
 
+def once(make: Callable[[Document], _Made]) -> Callable[[Document], _Made]:
+    """Make a part of a document when it is first asked for, and keep it with the document."""
+    name = f"{make.__module__}.{make.__name__}"
+
+    @wraps(make)
+    def part(document: Document) -> _Made:
+        parts = vars(document)
+        if name not in parts:
+            parts[name] = make(document)
+        made: _Made = parts[name]
+        return made
+
+    return part
+
+
 def analyse(title: str, body: str, language: str) -> Document:
     """The words of an article. Paragraphs of `body` are parted by an empty line; any text is accepted."""
     head = _read(title, 0, 0)
@@ -136,6 +190,7 @@ def analyse(title: str, body: str, language: str) -> Document:
         title=title,
         body=body,
         language=language.partition("-")[0].lower(),
+        written=(*head.written, *tail.written),
         folded=(*head.folded, *tail.folded),
         starts=(*head.starts, *tail.starts),
         ends=(*head.ends, *tail.ends),
@@ -152,6 +207,7 @@ def analyse(title: str, body: str, language: str) -> Document:
 class _Text:
     """One part, read."""
 
+    written: list[str]
     folded: list[str]
     starts: list[int]
     ends: list[int]
@@ -165,16 +221,27 @@ class _Text:
 
 
 def _read(text: str, sentence: int, paragraph: int) -> _Text:
-    spans = words(text)
-    starts = [start for start, _ in spans]
+    starts: list[int] = []
+    ends: list[int] = []
+    written: list[str] = []
+    folded: list[str] = []
+    at = 0
+    for run in text.split(" "):  # no word has a space in it, nor depends on what stands beyond one
+        for start, end, word, form in _runs[run]:
+            starts.append(at + start)
+            ends.append(at + end)
+            written.append(word)
+            folded.append(form)
+        at += len(run) + 1
     empty_lines = [m.end() for m in _EMPTY_LINE.finditer(text)]
     paragraph_starts = _cut(empty_lines, starts, MAX_PARAGRAPH)
     breaks = sorted({*_sentence_breaks(text), *paragraph_starts[1:]})
     sentence_starts = _cut(breaks, starts, MAX_SENTENCE)
     return _Text(
-        folded=[fold(text[start:end]) for start, end in spans],
+        written=written,
+        folded=folded,
         starts=starts,
-        ends=[end for _, end in spans],
+        ends=ends,
         sentences=_numbers(sentence_starts, starts, sentence),
         paragraphs=_numbers(paragraph_starts, starts, paragraph),
         sentence_starts=sentence_starts,
@@ -192,7 +259,8 @@ def _cut(breaks: list[int], starts: list[int], most: int) -> list[int]:
         first = bisect_left(starts, begin)
         last = len(starts) if end is None else bisect_left(starts, end)
         begins.append(begin)
-        begins.extend(starts[word] for word in range(first + most, last, most))
+        if last - first > most:
+            begins.extend(starts[word] for word in range(first + most, last, most))
     return begins
 
 

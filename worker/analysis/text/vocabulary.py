@@ -3,8 +3,10 @@
 import re
 from bisect import bisect_left, bisect_right
 from functools import cached_property
+from itertools import compress
 
-from worker.analysis.text.document import Document
+from worker.analysis.text.document import Document, Remembered, once
+from worker.analysis.text.folding import fold
 from worker.model import Part
 
 _CALENDAR = {
@@ -130,6 +132,33 @@ _LINE_END = re.compile(r"\n")
 _SMALL = 4
 #: A title-case line has so many capitalised words at least, and no more words in all.
 _FEWEST, _MOST = 3, 30
+
+
+#: A sentence of more such words, of which so many begin with a capital, is set in capitals.
+_FEW_ABLE, _MOSTLY = 4, 0.7
+
+
+#: Words that may tell whether a sentence is set in capitals: those with a letter that are no grammar.
+_TELLING = Remembered(lambda raw: raw[:1].isalpha() and fold(raw) not in PLAIN)
+
+
+@once
+def _telling(document: Document) -> tuple[list[int], list[int]]:
+    """The words that may tell, and those of them that begin with a capital."""
+    able = list(compress(range(len(document.written)), map(_TELLING.__getitem__, document.written)))
+    return able, [at for at in able if document.written[at][0].isupper()]
+
+
+@once
+def in_capitals(document: Document) -> frozenset[int]:
+    """The sentences, by the first word of each, that are set in capitals, which then mark no name."""
+    return frozenset(first for first, last in document.sentence_words if is_in_capitals(document, first, last))
+
+
+def is_in_capitals(document: Document, first: int, last: int) -> bool:
+    """Tells whether most of the words [first, last) begin with a capital, grammar left out."""
+    able, capitals = (bisect_left(found, last) - bisect_left(found, first) for found in _telling(document))
+    return able > _FEW_ABLE and capitals > _MOSTLY * able
 
 
 class Names:

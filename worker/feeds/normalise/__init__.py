@@ -7,11 +7,21 @@ from datetime import datetime
 
 from worker.analysis.text.folding import normal
 from worker.feeds.normalise.cleaning import Cleaned, clean, cleaned
-from worker.feeds.normalise.imports import Known, Unreadable, from_jsonl_line, from_txt
+from worker.feeds.normalise.imports import Known, Unreadable, check_jsonl_line, from_jsonl_line, from_txt
 from worker.model import Article, Cut, CutKind, StoredEntry
 from worker.net import urls
 
-__all__ = ["Cleaned", "Known", "Unreadable", "clean", "cleaned", "from_jsonl_line", "from_txt", "normalise"]
+__all__ = [
+    "Cleaned",
+    "Known",
+    "Unreadable",
+    "check_jsonl_line",
+    "clean",
+    "cleaned",
+    "from_jsonl_line",
+    "from_txt",
+    "normalise",
+]
 
 #: Sites that add their name to every title, whatever the feed is called in the configuration.
 SITES = ("Vietnam+ (VietnamPlus)", "VietnamPlus", "Vietnam+", "Le Courrier du Vietnam", "VOVWORLD", "VOV5",

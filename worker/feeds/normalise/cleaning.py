@@ -271,7 +271,8 @@ def _end_of_own(lines: Sequence[str], signed: Sequence[bool]) -> int:
         if part and length and headed < 2 and is_short and _is_anothers(part, known):
             return start
         headed += bool(part) and _is_headline(part[0])
-        known.update(*(_WORD.findall(line.casefold()) for line in part))
+        if end < len(lines):  # nobody asks after the last
+            known.update(*(_WORD.findall(line.casefold()) for line in part))
         length += own
         start = end
     return len(lines)

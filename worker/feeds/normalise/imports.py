@@ -63,13 +63,28 @@ def from_txt(raw: str) -> Known:
         else:
             text = text[match.end() :]
     title, text = _titled(text.strip())
-    return _known({}, title=title, text=text, published=published, precision=precision)
+    return _known({}, title, text, published, precision)
 
 
 def from_jsonl_line(line: str, *, title_alone: bool = False) -> Known | Unreadable:
     """The article in a JSON object with `id`, `lang`, `published`, `source`, `url`, `title`, `text`; all but `text`
     may be missing, and with `title_alone` even that, if there is a title.
     """
+    fields = _fields(line, title_alone=title_alone)
+    return fields if isinstance(fields, Unreadable) else _known(*fields)
+
+
+def check_jsonl_line(line: str) -> Unreadable | None:
+    """The reason why a line brings no article; None if it brings one."""
+    fields = _fields(line, title_alone=False)
+    return fields if isinstance(fields, Unreadable) else None
+
+
+_Fields = tuple[dict[str, Any], str, str, datetime | None, str]
+
+
+def _fields(line: str, *, title_alone: bool) -> _Fields | Unreadable:
+    """A line's members, its title, text and date, and the date's precision."""
     try:
         found = json.loads(line.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
@@ -85,10 +100,10 @@ def from_jsonl_line(line: str, *, title_alone: bool = False) -> Known | Unreadab
             published, precision = _date(date)
         except (ValueError, OverflowError):
             return Unreadable.BAD_DATE
-    return _known(found, title=_member(found, "title"), text=text, published=published, precision=precision)
+    return found, _member(found, "title"), text, published, precision
 
 
-def _known(found: dict[str, Any], *, title: str, text: str, published: datetime | None, precision: str) -> Known:
+def _known(found: dict[str, Any], title: str, text: str, published: datetime | None, precision: str) -> Known:
     clear = cleaned(text)
     body = clear.text
     return Known(

@@ -5,15 +5,26 @@ A group is its oldest story, the root, and the stories that point to it. A point
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from worker.analysis.stories import StoryVerdict
 from worker.store.database import Tx
+from worker.store.deferred import defer
 from worker.store.stories import hands, memory
 from worker.store.tables import STORY, STORY_APART, STORY_ARTICLE
 
 _NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
+_MOMENT = sa.bindparam("moment", type_=STORY.c.first_seen.type)
+_STRETCH = (
+    sa.update(STORY)
+    .where(STORY.c.id == sa.bindparam("story"), sa.or_(STORY.c.first_seen > _MOMENT, STORY.c.last_seen < _MOMENT))
+    .values(
+        first_seen=sa.case((STORY.c.first_seen > _MOMENT, _MOMENT), else_=STORY.c.first_seen),
+        last_seen=sa.case((STORY.c.last_seen < _MOMENT, _MOMENT), else_=STORY.c.last_seen),
+    )
+)
 
 
 def merge(tx: Tx, gone: int, into: int) -> None:
@@ -44,12 +55,18 @@ def point(tx: Tx, story_id: int, verdict: StoryVerdict) -> None:
     """Let a story that is in no group point to the one that was decided."""
     if verdict.group is not None:
         memory.join(tx, story_id, verdict.group)
-    values = {
+    tx.execute(sa.update(STORY).where(STORY.c.id == story_id).values(pointer(verdict)))
+
+
+def pointer(verdict: StoryVerdict | None) -> dict[str, Any]:
+    """The columns of a story that say where it points to."""
+    if verdict is None or verdict.group is None:
+        return _NOWHERE
+    return {
         "perhaps_id": verdict.group,
         "perhaps_score": verdict.perhaps_score,
         "perhaps_why": verdict.perhaps_why,
     }
-    tx.execute(sa.update(STORY).where(STORY.c.id == story_id).values(values))
 
 
 def unite(tx: Tx, roots: Collection[int], *, score: float = 0.0, why: str = "") -> None:
@@ -113,10 +130,7 @@ def live(tx: Tx, story_id: int) -> int | None:
 
 def stretch(tx: Tx, story_id: int, published: datetime) -> None:
     """Let a story's time cover that moment."""
-    beyond = sa.or_(STORY.c.first_seen > published, STORY.c.last_seen < published)
-    first = sa.case((STORY.c.first_seen > published, published), else_=STORY.c.first_seen)
-    last = sa.case((STORY.c.last_seen < published, published), else_=STORY.c.last_seen)
-    tx.execute(sa.update(STORY).where(STORY.c.id == story_id, beyond).values(first_seen=first, last_seen=last))
+    defer(tx, _STRETCH, {"story": story_id, "moment": published})
 
 
 # Retention of stories: empty ones are forgotten.

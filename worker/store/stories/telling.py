@@ -7,12 +7,13 @@ import sqlalchemy as sa
 
 from worker.analysis.stories import StoryMember, StoryVerdict, Vector
 from worker.store.database import Tx
+from worker.store.deferred import defer, next_id
 from worker.store.stories import memory
-from worker.store.stories.joining import merge, point, stretch, unite
+from worker.store.stories.joining import merge, pointer, stretch, unite
 from worker.store.tables import ARTICLE, STORY, STORY_ARTICLE
 
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
-_ADD_STORY = sa.insert(STORY).returning(STORY.c.id)
+_ADD_STORY = sa.insert(STORY)
 _PUT = sa.text(
     "INSERT INTO story_article (article_id, story_id, score, why, language, published, vector) "
     "VALUES (:article_id, :story_id, :score, :why, :language, :published, :vector) "
@@ -27,9 +28,7 @@ def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: d
     """Store an article as part of the story that was decided; returns the story's id."""
     story_id = verdict.story_id
     if story_id is None:
-        story_id = found(tx, title, told.published, now)
-        if verdict.group is not None:
-            point(tx, story_id, verdict)
+        story_id = found(tx, title, told.published, now, verdict)
     for merged in verdict.merged:
         merge(tx, merged, story_id)
     if verdict.group is not None and verdict.grouped:
@@ -40,10 +39,15 @@ def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: d
     return story_id
 
 
-def found(tx: Tx, title: str, published: datetime, now: datetime) -> int:
-    """Begin a story; returns its id."""
-    values = {"title": title, "first_seen": published, "last_seen": published, "created": now}
-    return int(tx.execute(_ADD_STORY, values).scalar_one())
+def found(tx: Tx, title: str, published: datetime, now: datetime, verdict: StoryVerdict | None = None) -> int:
+    """Begin a story, which points to what was decided; returns its id."""
+    story_id = next_id(tx, STORY)
+    values = {"id": story_id, "title": title, "first_seen": published, "last_seen": published, "created": now}
+    values |= pointer(verdict)
+    defer(tx, _ADD_STORY, values, is_parent=True)
+    if verdict is not None and verdict.group is not None:
+        memory.join(tx, story_id, verdict.group)
+    return story_id
 
 
 def renew(tx: Tx, told: StoryMember) -> None:
@@ -143,5 +147,5 @@ def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: Sto
         "published": told.published,
         "vector": told.vector.packed(),
     }
-    tx.execute(_PUT, values)
+    defer(tx, _PUT, values)
     memory.follow(tx, told, story_id)

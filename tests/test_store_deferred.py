@@ -1,0 +1,93 @@
+"""Rows that wait to be written together, on both databases."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from stored import NEW, NOW, article, mark
+
+from worker.model import Origin
+from worker.store import Store, Tx, articles, deferred, stories
+from worker.store.tables import ARTICLE, STORY
+
+
+def put(tx: Tx, name: str) -> int:
+    """Store an article of its own, not yet written."""
+    one = article(name, f"Le texte de {name}, que nul autre article ne porte, est écrit ici.")
+    return articles.add(tx, one, mark(one.body), NEW, origin=Origin.FEED, now=NOW)[0]
+
+
+def titles(tx: Tx) -> list[str]:
+    return list(tx.execute(sa.select(ARTICLE.c.title).order_by(ARTICLE.c.id)).scalars())
+
+
+def test_a_batch_is_one_statement_a_table(store: Store) -> None:
+    """However many articles it has."""
+    asked: Counter[str] = Counter()
+
+    def count(_tx: Tx, _cursor: Any, statement: str, *_: object) -> None:
+        asked[" ".join(statement.split()[:3])] += 1
+
+    with store.ingest() as tx:
+        sa.event.listen(tx.engine, "before_cursor_execute", count)
+        for number in range(20):
+            put(tx, f"Article {number}")
+    sa.event.remove(tx.engine, "before_cursor_execute", count)
+    inserts = {statement: many for statement, many in asked.items() if statement.startswith("INSERT")}
+    assert set(inserts) == {
+        f"INSERT INTO {name}" for name in ("article", "fingerprint", "band", "line", "search", "revision")
+    }
+    assert set(inserts.values()) == {1}
+
+
+def test_what_waits_is_there_for_every_other_statement(store: Store) -> None:
+    """Of the same transaction; other transactions see it when this one is committed."""
+    with store.ingest() as tx:
+        put(tx, "Un")
+        assert titles(tx) == ["Un"]
+        put(tx, "Deux")
+        with store.read() as other:
+            assert titles(other) == []
+        assert titles(tx) == ["Un", "Deux"]
+    with store.read() as tx:
+        assert titles(tx) == ["Un", "Deux"]
+
+
+def test_what_others_refer_to_is_written_first(store: Store) -> None:
+    """Whichever came first."""
+    order: list[str] = []
+
+    def write(_tx: Tx, rows: list[str]) -> None:
+        order.extend(rows)
+
+    with store.ingest() as tx:
+        deferred.defer(tx, write, "an article's place")
+        deferred.defer(tx, write, "its story", is_parent=True)
+        assert titles(tx) == []
+    assert order == ["its story", "an article's place"]
+
+
+@pytest.mark.parametrize("how", ["committed", "rolled back"])
+def test_numbers_go_on(store: Store, how: str) -> None:
+    """After a batch as after a row that the database numbered itself; one that is undone leaves nothing."""
+    with store.ingest() as tx:
+        assert [put(tx, name) for name in ("Un", "Deux", "Trois")] == [1, 2, 3]
+    undone = KeyError()
+    try:
+        with store.ingest() as tx:
+            put(tx, "Quatre")
+            put(tx, "Cinq")
+            if how == "rolled back":
+                raise undone
+    except KeyError:
+        pass
+    with store.ingest() as tx:
+        values = {"title": "Une histoire", "first_seen": NOW, "last_seen": NOW, "created": NOW}
+        by_database = tx.execute(sa.insert(STORY).values(values).returning(STORY.c.id)).scalar_one()
+        assert stories.found(tx, "Une autre", NOW, NOW) == by_database + 1
+        last = put(tx, "Six")
+        assert titles(tx)[-1] == "Six"
+        assert last > (3 if how == "rolled back" else 5)
+    with store.read() as tx:
+        assert ("Quatre" in titles(tx)) is (how == "committed")
