@@ -76,7 +76,8 @@ def test_a_page_goes_on_where_the_one_before_ends(pages: Pages, monkeypatch: pyt
         pytest.param("/?day=2026-02-05&only=matched", "No article of that day matched a rule.", id="without matches"),
         pytest.param("/?day=9999-12-31", FIRST, id="a day beyond the calendar is today"),
         pytest.param("/?day=x&after=x~y", FIRST, id="no day"),
-        pytest.param("/?after=2026-02-06T08:30:00~1", FIRST, id="a place without a zone"),
+        pytest.param("/?after=2026-02-06T08:30:00~x", FIRST, id="a place without a number"),
+        pytest.param("/?after=0001-01-01T00:00%2B14:00~1", FIRST, id="a place before the calendar"),
     ],
 )
 def test_other_days(pages: Pages, path: str, said: str) -> None:

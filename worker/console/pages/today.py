@@ -70,7 +70,7 @@ def _today(activity: Activity, ask: Ask) -> Response:
             tx,
             (days[-2], days[-1]),
             limit=_STORIES,
-            after=_place(ask.query.get("after", "")),
+            after=_place(ask),
             matched=only,
             visited=visited,
         )
@@ -121,14 +121,12 @@ def _side(ask: Ask, tx: Tx, activity: Activity, days: Sequence[datetime]) -> dic
     }
 
 
-def _place(said: str) -> Place | None:
+def _place(ask: Ask) -> Place | None:
     """The place behind which a page goes on, as `_address` writes it."""
-    at, _, number = said.partition("~")
-    try:
-        moment = datetime.fromisoformat(at)
-        return None if moment.tzinfo is None else (moment, int(number[:9]))
-    except ValueError:
-        return None
+    at, _, number = ask.query.get("after", "").partition("~")
+    moment = spans.moment(at, ask.zone)
+    is_number = number.isascii() and number.isdecimal() and len(number) < 10
+    return (moment, int(number)) if moment is not None and is_number else None
 
 
 def _address(ask: Ask, more: Place) -> str:
