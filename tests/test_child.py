@@ -25,6 +25,7 @@ from worker.model import Fetched, ParsedFeed, StoredEntry
 from worker.notify.senders.apprise import notify
 from worker.pipeline.reading import Unread, read, read_page
 
+pytestmark = pytest.mark.usefixtures("new_interpreters")
 GIB = 1 << 30
 #: Loops in Python, and in C without ever letting another thread run.
 LOOPS = {"python": (exec, "while True: pass"), "c": (sum, itertools.repeat(1))}
