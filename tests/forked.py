@@ -2,6 +2,7 @@
 
     run("poll", "--config", "c.toml", environ={...}) -> subprocess.CompletedProcess
     start("run", "--config", "c.toml", environ={...}, log=path) -> Worker
+    python("import worker; ...") -> the exit code
 
 INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.DEAD_AFTER": 6}.
 
@@ -60,6 +61,15 @@ def run(*words: str, environ: Mapping[str, str], timeout: float = 250) -> "subpr
 def start(*words: str, environ: Mapping[str, str], log: Path) -> "Worker":
     """The command, running; all that it writes goes to the end of `log`."""
     return Worker(words, environ, log, log)
+
+
+def python(code: str, *words: str, timeout: float = 250) -> int:
+    """The exit code of a process that runs `code` with these words behind `sys.argv[0]`."""
+    process = _Forked(_python, code, words)
+    try:
+        return process.wait(timeout)
+    finally:
+        process.kill()
 
 
 class _Forked:
@@ -129,6 +139,11 @@ def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: Path, ou
 def fork_children() -> None:
     """From now on the children of `worker.feeds.child` are forked; `NEW_INTERPRETER` is what they were before."""
     child._Child._begin = _begin  # type: ignore[method-assign,assignment]  as much of Popen as it uses
+
+
+def _python(code: str, words: tuple[str, ...]) -> None:
+    sys.argv = ["-c", *words]
+    exec(code, {"__name__": "__main__"})
 
 
 def _become(environ: Mapping[str, str], out: Path | str, err: Path | str) -> None:
