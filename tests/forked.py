@@ -2,7 +2,7 @@
 
     run("poll", "--config", "c.toml", environ={...}) -> subprocess.CompletedProcess
     start("run", "--config", "c.toml", environ={...}, log=path) -> Worker
-    python("import worker; ...") -> the exit code
+    python("import worker; ...") -> subprocess.CompletedProcess
 
 INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.DEAD_AFTER": 6}.
 
@@ -48,28 +48,30 @@ NEW_INTERPRETER = child._Child._begin
 
 def run(*words: str, environ: Mapping[str, str], timeout: float = 250) -> "subprocess.CompletedProcess[str]":
     """The command's end, and what it wrote; raises TimeoutExpired and ends it after `timeout` seconds."""
+    return _ended(words, timeout, lambda out, err: Worker(words, environ, out, err))
+
+
+def python(code: str, *words: str, timeout: float = 250) -> "subprocess.CompletedProcess[str]":
+    """The same of `code`, which finds the words behind `sys.argv[0]`, and the tests' modules at hand."""
+    return _ended(words, timeout, lambda out, err: _Forked(_python, code, words, dict(os.environ), out, err))
+
+
+def _ended(
+    words: tuple[str, ...], timeout: float, begin: Callable[[Path, Path], "_Forked"]
+) -> "subprocess.CompletedProcess[str]":
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        worker = Worker(words, environ, out, err)
+        process = begin(out, err)
         try:
-            code = worker.wait(timeout)
+            code = process.wait(timeout)
         finally:
-            worker.kill()
+            process.kill()
         return subprocess.CompletedProcess(words, code, out.read_text(), err.read_text())
 
 
 def start(*words: str, environ: Mapping[str, str], log: Path) -> "Worker":
     """The command, running; all that it writes goes to the end of `log`."""
     return Worker(words, environ, log, log)
-
-
-def python(code: str, *words: str, timeout: float = 250) -> int:
-    """The exit code of a process that runs `code` with these words behind `sys.argv[0]`."""
-    process = _Forked(_python, code, words)
-    try:
-        return process.wait(timeout)
-    finally:
-        process.kill()
 
 
 class _Forked:
@@ -141,7 +143,8 @@ def fork_children() -> None:
     child._Child._begin = _begin  # type: ignore[method-assign,assignment]  as much of Popen as it uses
 
 
-def _python(code: str, words: tuple[str, ...]) -> None:
+def _python(code: str, words: tuple[str, ...], environ: Mapping[str, str], out: Path, err: Path) -> None:
+    _become(environ, out, err)
     sys.argv = ["-c", *words]
     exec(code, {"__name__": "__main__"})
 

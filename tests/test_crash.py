@@ -320,7 +320,7 @@ def test_s02_kill_during_a_migration(tmp_path: Path, version: str, made: int) ->
             schema.migrate(tx, version)
         engine.dispose()
     before = everything_in(path) if version else set()
-    assert forked.python(MIGRATING, str(path), str(made)) == -signal.SIGKILL
+    assert forked.python(MIGRATING, str(path), str(made)).returncode == -signal.SIGKILL
     assert everything_in(path) == before
     store = open_store(f"sqlite:///{path}", create=True)
     store.check_integrity()
