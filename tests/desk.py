@@ -243,6 +243,14 @@ class Desk:
         self.store.close()
 
 
+def polled_once(folder: Path, *items: Item, **more: Any) -> bytes:
+    """The file of a store after one pass over a feed that shows these items; many tests may start from it."""
+    with Desk(folder, targets=[log_target(folder=folder / "alerts")], **more) as desk:
+        desk.web.feed(FEED, items)
+        asyncio.run(desk.pass_())
+    return (folder / "veille.db").read_bytes()
+
+
 def scripted(monkeypatch: Any, desk: Desk) -> Desk:
     """Let the desk's script send."""
     monkeypatch.setattr(deliver_job, "send", desk.send)
