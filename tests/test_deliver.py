@@ -199,10 +199,8 @@ async def test_mail_answers(script: dict[str, list[str | Act]], outcome: Outcome
 
 
 async def test_n11_mail_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A silent server costs the deadline and no more; once the text is under way it may have arrived.
-
-    All at once, as each takes its deadline.
-    """
+    """A silent server costs the deadline and no more; once the text is under way it may have arrived."""
+    # All at once, as each takes its deadline.
     monkeypatch.setattr(senders.email, "_SECONDS", 1.5)
     stalls = {"CONNECT": Outcome.RETRY, "RCPT": Outcome.RETRY, "DATA": Outcome.RETRY, "TEXT": Outcome.UNCERTAIN}
 
