@@ -1,5 +1,6 @@
 """Fixtures that more than one test file uses: a store on each database, and the clock that tests hold."""
 
+import gc
 import os
 import re
 import shutil
@@ -17,9 +18,11 @@ import sqlalchemy as sa
 from commandline import veille as veille  # noqa: PLC0414 - registers the fixture
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
+from forked import NEW_INTERPRETER, fork_children
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from worker.feeds import child
 from worker.model import times
 from worker.store import Store, open_store
 
@@ -27,7 +30,7 @@ NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 
 # The same examples for the same code, so that a change is judged by what it changed; `make soak` looks for new ones.
 # A dictionary that loads takes longer than any deadline that would say something.
-hypothesis.settings.register_profile("gate", max_examples=40, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("gate", max_examples=25, derandomize=True, deadline=None)
 hypothesis.settings.register_profile(
     "explore", max_examples=2_000, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
@@ -56,6 +59,8 @@ def _sharing(url: str | sa.URL, **more: Any) -> sa.Engine:
 
 
 sa.create_engine = _sharing
+
+fork_children()
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -87,11 +92,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return _Whole(config, log)
 
 
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what lives as long as the tests: ten times as much as they make."""
+    gc.freeze()
+    # A worker that ends in this process would thaw it.
+    gc.unfreeze = lambda: None
+
+
 @pytest.fixture(autouse=True)
 def no_desk() -> Iterator[None]:
     """A process that has read no configuration shows its times in UTC; what a test reads is its own."""
     yield
     times.use("UTC")
+
+
+@pytest.fixture
+def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children of `worker.feeds.child` as the worker starts them; other tests fork theirs."""
+    monkeypatch.setattr(child._Child, "_begin", NEW_INTERPRETER)
 
 
 @pytest.fixture(scope="session")

@@ -121,13 +121,13 @@ class Inline:
         return lambda *given: failed if not url or url in given else None
 
 
-def new_store(folder: Path) -> Store:
-    """An empty store; the schema is made once for all tests, as it takes half a second."""
+def new_store(folder: Path, filled: bytes = b"") -> Store:
+    """A store of those bytes, else an empty one; the schema is made once for all tests, as it takes half a second."""
     path = folder / "veille.db"
-    if not _template:
+    if not filled and not _template:
         open_store(f"sqlite:///{path}", create=True).close()
         _template.append(path.read_bytes())
-    path.write_bytes(_template[0])
+    path.write_bytes(filled or _template[0])
     return open_store(f"sqlite:///{path}", create=False)
 
 
@@ -149,6 +149,8 @@ class Desk:
     max_age: timedelta | None = None
     public_url: str = ""
     now: datetime = START
+    #: The file of the store of another desk, which was filled and closed.
+    filled: bytes = b""
     #: (recipient, message) of every attempt that was made.
     attempts: list[tuple[str, Claimed]] = field(default_factory=list)
     #: By target id, else by recipient: what the next attempts come to; then SENT.
@@ -157,7 +159,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.web = Web()
         self.children = Inline()
-        self.store = new_store(self.folder)
+        self.store = new_store(self.folder, self.filled)
         self.context = JobContext(
             store=self.store,
             client=Client(user_agent="test", transport=httpx.MockTransport(self.web)),
@@ -239,6 +241,14 @@ class Desk:
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
+
+
+def polled_once(folder: Path, *items: Item, **more: Any) -> bytes:
+    """The file of a store after one pass over a feed that shows these items; many tests may start from it."""
+    with Desk(folder, targets=[log_target(folder=folder / "alerts")], **more) as desk:
+        desk.web.feed(FEED, items)
+        asyncio.run(desk.pass_())
+    return (folder / "veille.db").read_bytes()
 
 
 def scripted(monkeypatch: Any, desk: Desk) -> Desk:

@@ -1,6 +1,5 @@
 """A copy of a store under load is whole, and comes back; what cannot come back changes nothing."""
 
-import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -8,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from desk import FEED, VISIT, Desk
+from desk import FEED, VISIT, polled_once
 from feedserver import FeedServer
 from rig import Item, Site, wait_for
 from sinks import HttpSink, SmtpSink
@@ -25,13 +24,8 @@ NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def polled(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A store after one pass."""
-    folder = tmp_path_factory.mktemp("polled")
-    with Desk(folder) as desk:
-        desk.web.feed(
-            FEED, [Item("1", "Hun Sen attendu à Hanoï", VISIT), Item("2", "Une bibliothèque", "Elle rouvre.")]
-        )
-        asyncio.run(desk.pass_())
-    return (folder / "veille.db").read_bytes()
+    items = Item("1", "Hun Sen attendu à Hanoï", VISIT), Item("2", "Une bibliothèque", "Elle rouvre.")
+    return polled_once(tmp_path_factory.mktemp("polled"), *items)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from worker.model import Fetched, ParsedFeed, StoredEntry
 from worker.notify.senders.apprise import notify
 from worker.pipeline.reading import Unread, read, read_page
 
+#: Elsewhere children are forked from a process that has imported everything: what they do is the same.
+new_interpreters = pytest.mark.usefixtures("new_interpreters")
 GIB = 1 << 30
 #: Loops in Python, and in C without ever letting another thread run.
 LOOPS = {"python": (exec, "while True: pass"), "c": (sum, itertools.repeat(1))}
@@ -38,6 +40,7 @@ async def children() -> AsyncIterator[Children]:
     pool.close()
 
 
+@new_interpreters
 async def test_a_job_gives_its_result(children: Children) -> None:
     """Arguments go there, the result comes back."""
     assert await children.run(pow, 2, 10) == 1024
@@ -164,6 +167,7 @@ def test_w12_every_job_says_what_it_returns() -> None:
         assert typing.get_type_hints(job)["return"] is not typing.Any
 
 
+@new_interpreters
 async def test_w12_what_is_read_comes_back_as_it_was() -> None:
     """Times, closed lists, values within values: no field of an answer is lost or changed."""
     item = "<item><guid>1</guid><title>Été</title><pubDate>Fri, 06 Feb 2026 08:00:00 +0700</pubDate></item>"
@@ -185,6 +189,7 @@ async def test_w12_what_is_read_comes_back_as_it_was() -> None:
     pool.close()
 
 
+@new_interpreters
 async def test_w12_a_child_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the environment reaches it but what says where things are and how to write."""
     for name in ("CANARY", "SLACK_HOOK", "VEILLE_CONFIG", "HTTPS_PROXY", "PGPASSWORD", "AWS_SECRET_ACCESS_KEY"):
@@ -223,6 +228,7 @@ async def test_a_child_that_dies_while_it_speaks_holds_nobody_up() -> None:
     pool.close()
 
 
+@new_interpreters
 async def test_a_child_that_died_between_jobs_is_replaced(children: Children) -> None:
     """No job is lost to a child that was ended from outside while it had nothing to do."""
     pid = await children.run(os.getpid)
@@ -252,6 +258,7 @@ async def test_children_leave_stopping_to_the_parent(number: signal.Signals, chi
     assert await children.run(os.getpid) == pid
 
 
+@new_interpreters
 async def test_a_cancelled_job_ends(children: Children) -> None:
     """Nobody waits for the result: the child is ended, and its place is free."""
     pid = await children.run(os.getpid)
@@ -337,6 +344,7 @@ def _children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@new_interpreters
 async def test_the_loop_goes_on_while_a_child_starts(children: Children) -> None:
     """Starting an interpreter is not the event loop's business."""
     longest, last = 0.0, time.monotonic()
@@ -347,6 +355,7 @@ async def test_the_loop_goes_on_while_a_child_starts(children: Children) -> None
     assert longest < 0.25
 
 
+@new_interpreters
 @pytest.mark.parametrize("what", ["worker.feeds.child.subprocess.Popen", "worker.feeds.child.Pipe"])
 async def test_c11_no_process_can_be_started(children: Children, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """No file or process is left for a child: the job fails with that reason, and runs when there is one again."""

@@ -2,22 +2,35 @@
 
 import json
 import re
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from feedserver import FeedServer
 from rig import Item, Site, rss
 
 ITEMS = [Item(f"Z{n}", f"Hun Sen en visite, dépêche {n}", f"Hun Sen en visite. {'mot ' * n}") for n in range(5)]
 
 
+@pytest.fixture(scope="module")
+def polled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Five alerts that a folder in the way keeps from being written; the feed is there as long as the tests."""
+    folder = tmp_path_factory.mktemp("polled")
+    (folder / "alerts").write_text("in the way")
+    with FeedServer() as server:
+        made = Site(folder, feeds=[server.serve("/a", rss(ITEMS))], allow=[server.place])
+        made.poll()
+        yield made
+
+
 @pytest.fixture
-def site(tmp_path: Path, feedserver, veille) -> Site:
-    """Five alerts that a folder in the way keeps from being written."""
-    (tmp_path / "alerts").write_text("in the way")
-    made = Site(tmp_path, feeds=[feedserver.serve("/a", rss(ITEMS))], allow=[feedserver.place])
-    veille("poll", site=made)
-    return made
+def site(tmp_path: Path, polled: Site) -> Site:
+    """The same, with a store of its own."""
+    for name in ("alerts", "veille.db"):
+        shutil.copy(polled.folder / name, tmp_path)
+    return Site(tmp_path, feeds=polled.feeds, allow=polled.allow)
 
 
 def change(site: Site, *statements: str) -> None:

@@ -1,11 +1,10 @@
 """`veille rules`, `veille eval` and `veille why --rule`: what they print for people and for programs."""
 
-import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from desk import FEED, VISIT, Desk, log_target
+from desk import FEED, VISIT, polled_once
 from rig import RULES, Item, Site
 
 TESTED = RULES + (
@@ -15,17 +14,21 @@ TESTED = RULES + (
 DRAFT = RULES.replace("NEAR/12", "NEAR/0") + '[[rule]]\nid = "library"\nwhen = "=bibliotheque"\n'
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A store that holds a visit, a copy of it, and a library."""
+    items = [
+        Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un"),
+        Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
+        Item("3", "Hun Sen attendu mardi à Hanoï", VISIT, "https://a.example/deux"),
+    ]
+    return polled_once(tmp_path_factory.mktemp("polled"), *items)
+
+
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    """A site whose store holds a visit, a copy of it, and a library."""
-    with Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")]) as desk:
-        items = [
-            Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un"),
-            Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
-            Item("3", "Hun Sen attendu mardi à Hanoï", VISIT, "https://a.example/deux"),
-        ]
-        desk.web.feed(FEED, items)
-        asyncio.run(desk.pass_())
+def site(tmp_path: Path, stored: bytes) -> Site:
+    """A site with that store."""
+    (tmp_path / "veille.db").write_bytes(stored)
     return Site(tmp_path, feeds=[FEED], rules=TESTED)
 
 

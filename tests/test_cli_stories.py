@@ -1,10 +1,13 @@
 """`veille stories` and its hands, `mute-story`, `review`, and words that fit several articles."""
 
 import json
+import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from feedserver import FeedServer
 from rig import Item, Site, rss
 from test_pipeline_rejudging import OTHER
 from test_story_alerts import ACCOUNTS
@@ -18,12 +21,25 @@ ITEMS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def polled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Two accounts of one event and one of another, from one feed that is there as long as the tests."""
+    with FeedServer() as server:
+        made = Site(
+            tmp_path_factory.mktemp("polled"),
+            feeds=[server.serve("/a", rss(ITEMS))],
+            allow=[server.place],
+            alerts="",
+        )
+        made.poll()
+        yield made
+
+
 @pytest.fixture
-def site(tmp_path: Path, feedserver, veille) -> Site:
-    """Two accounts of one event and one of another, from one feed."""
-    made = Site(tmp_path, feeds=[feedserver.serve("/a", rss(ITEMS))], allow=[feedserver.place], alerts="")
-    veille("poll", site=made)
-    return made
+def site(tmp_path: Path, polled: Site) -> Site:
+    """The same, with a store of its own."""
+    shutil.copy(polled.folder / "veille.db", tmp_path)
+    return Site(tmp_path, feeds=polled.feeds, allow=polled.allow, alerts="")
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ LINK = "https://a.example/marche"
 HOSTILE = "Le \x1b[31m marché [red]rouge[/red]"
 
 
-@pytest.fixture
-def polled(tmp_path: Path) -> Site:
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A store with an article behind whose sign-off another follows, and one whose page is a wall."""
-    site = Site(tmp_path, feeds=[FEED])
-    configured = feed(full_text=True, name="Fil 1")
-    with Desk(tmp_path, feeds=[configured], targets=[log_target(folder=tmp_path / "alerts")]) as desk:
+    folder, configured = tmp_path_factory.mktemp("polled"), feed(full_text=True, name="Fil 1")
+    with Desk(folder, feeds=[configured], targets=[log_target(folder=folder / "alerts")]) as desk:
         desk.web.answer(LINK, b"<html><body><h1>Choisissez</h1><p>Acceptez les traceurs de ce site.</p></body></html>")
         items = [
             Item("1", "Le marché flottant", f"Hanoï (VNA) - {LEAD} -VNA\n\n{TAIL}"),
@@ -28,7 +27,14 @@ def polled(tmp_path: Path) -> Site:
         ]
         desk.web.feed(FEED, items)
         asyncio.run(desk.pass_())
-    return site
+    return (folder / "veille.db").read_bytes()
+
+
+@pytest.fixture
+def polled(tmp_path: Path, stored: bytes) -> Site:
+    """A site with that store."""
+    (tmp_path / "veille.db").write_bytes(stored)
+    return Site(tmp_path, feeds=[FEED])
 
 
 def test_show(veille, polled: Site) -> None:

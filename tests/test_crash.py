@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 import sqlalchemy as sa
 from feedserver import FeedServer
@@ -319,8 +320,7 @@ def test_s02_kill_during_a_migration(tmp_path: Path, version: str, made: int) ->
             schema.migrate(tx, version)
         engine.dispose()
     before = everything_in(path) if version else set()
-    done = subprocess.run([sys.executable, "-c", MIGRATING, str(path), str(made)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert forked.python(MIGRATING, str(path), str(made)).returncode == -signal.SIGKILL
     assert everything_in(path) == before
     store = open_store(f"sqlite:///{path}", create=True)
     store.check_integrity()

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from desk import FEED, VISIT, Desk, feed, log_target, scripted
+from forked import NEW_INTERPRETER
 from rig import Item
 from structlog.testing import capture_logs
 
+from worker.feeds import child
 from worker.feeds.child import MEBIBYTE, ChildFailed, ChildReason, Children
 from worker.model import Route
 from worker.pipeline import deliver as deliver_job
@@ -40,11 +42,13 @@ def missing_library(desk: Desk, patch: pytest.MonkeyPatch, folder: Path) -> None
     (folder / "broken").mkdir()
     (folder / "broken" / "lxml.py").write_text("raise ImportError('libxml2.so.2: cannot open shared object file')\n")
     patch.setattr(sys, "path", [str(folder / "broken"), *sys.path])
+    patch.setattr(child._Child, "_begin", NEW_INTERPRETER)
     desk.context.children = Children(size=1)
 
 
-def little_memory(desk: Desk, _: pytest.MonkeyPatch, __: Path) -> None:
+def little_memory(desk: Desk, patch: pytest.MonkeyPatch, _: Path) -> None:
     """Children of their own kind may use hardly more than an interpreter needs."""
+    patch.setattr(child._Child, "_begin", NEW_INTERPRETER)
     desk.context.children = Children(size=1, memory=40 * MEBIBYTE)
 
 

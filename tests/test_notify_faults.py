@@ -506,7 +506,7 @@ async def test_n02_429_for_two_hours(bench: Make, count: int, after: float, monk
     assert it.states() == {"sent": count}
 
 
-@pytest.mark.parametrize("count", [500, pytest.param(5_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("count", [100, pytest.param(5_000, marks=pytest.mark.soak)])
 async def test_n22_a_backlog_goes_oldest_first_and_in_its_turn(
     bench: Make, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:

@@ -17,8 +17,8 @@ from worker.store.entries import MAX_ATTEMPTS
 BROKEN = b"<html><body>This is no feed at all.</body></html>"
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+@pytest.fixture(scope="module")
+def put_aside(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A store with an entry that failed until it was put aside, and a document that is no feed."""
 
     def fail(entry: StoredEntry, *given: Any) -> Any:
@@ -27,11 +27,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         return prepare(entry, *given)
 
     prepare = ingest_job._prepare
-
-    site = Site(tmp_path, feeds=[FEED])
-    with scripted(monkeypatch, Desk(tmp_path, targets=[log_target(folder=tmp_path / "alerts")])) as desk:
+    folder = tmp_path_factory.mktemp("put-aside")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        scripted(patch, Desk(folder, targets=[log_target(folder=folder / "alerts")])) as desk,
+    ):
         desk.web.feed(FEED, [Item("1", "Hun Sen attendu à Hanoï", VISIT)])
-        with monkeypatch.context() as patched:
+        with patch.context() as patched:
             patched.setattr(ingest_job, "_prepare", fail)
             for _ in range(MAX_ATTEMPTS):
                 asyncio.run(desk.pass_())
@@ -39,7 +41,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         desk.web.answer(FEED, BROKEN, content_type="text/html")
         asyncio.run(desk.pass_())
         asyncio.run(desk.pass_())
-    return site
+    return (folder / "veille.db").read_bytes()
+
+
+@pytest.fixture
+def site(tmp_path: Path, put_aside: bytes) -> Site:
+    """A site with that store."""
+    (tmp_path / "veille.db").write_bytes(put_aside)
+    return Site(tmp_path, feeds=[FEED])
 
 
 def test_it_is_listed_with_feed_reason_and_time(veille, site: Site) -> None:

@@ -1,5 +1,6 @@
 """The kept documents once more: nothing differs, or what does is named."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,13 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from desk import FEED, START, VISIT, Desk, feed, log_target, scripted
+from desk import FEED, START, VISIT, Desk, feed, log_target, new_store, scripted
 from rig import Item
 
 from worker.evaluate.replay import Kind, Rerun, What, rerun
 from worker.pipeline.context import ActiveConfig
 from worker.rules import compile_rules
-from worker.store import open_store, upkeep
+from worker.store import upkeep
 from worker.store.quarantine import forget_documents
 
 OTHER, PAGED = "https://b.example/feed", "https://c.example/feed"
@@ -27,11 +28,34 @@ RICE = "Les ministres du Commerce ont parlé du prix du riz pendant deux jours, 
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@contextmanager
+def opened(folder: Path, store: bytes = b"") -> Iterator[Desk]:
     feeds = [feed(), feed(OTHER, name="L'Autre"), feed(PAGED, name="La Page", full_text=True)]
-    with Desk(tmp_path, feeds=feeds, targets=[log_target()]) as made:
-        yield scripted(monkeypatch, made)
+    with pytest.MonkeyPatch.context() as patch, Desk(folder, feeds=feeds, targets=[log_target()], filled=store) as made:
+        yield scripted(patch, made)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with opened(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A desk after `fill`, closed."""
+    with opened(tmp_path_factory.mktemp("morning")) as made:
+        asyncio.run(fill(made))
+    return made
+
+
+@pytest.fixture
+def filled(tmp_path: Path, morning: Desk) -> Iterator[Desk]:
+    """The same, with a store of its own."""
+    with opened(tmp_path, (morning.folder / "veille.db").read_bytes()) as made:
+        made.now = morning.now
+        made.web.pages |= morning.web.pages
+        yield made
 
 
 async def fill(desk: Desk) -> None:
@@ -57,13 +81,12 @@ def watch(_steps: int) -> Iterator:
 
 
 async def again(desk: Desk, since: datetime = START - HOUR, live: ActiveConfig | None = None) -> Rerun:
-    store = open_store(f"sqlite:///{desk.folder / 'again.db'}", create=True)
+    (desk.folder / "again").mkdir()
+    store = new_store(desk.folder / "again")
     try:
         return await rerun(desk.store, replace(desk.context, store=store, live=live or desk.context.live), since, watch)
     finally:
         store.close()
-        for path in desk.folder.glob("again.db*"):
-            path.unlink()
 
 
 def changes(done: Rerun) -> list[tuple[Kind, What, int | None, str]]:
@@ -78,27 +101,25 @@ def number(desk: Desk, title: str) -> int:
     return desk.one(f"SELECT id FROM article WHERE title = '{title}'")
 
 
-async def test_the_same_rules_make_the_same(desk: Desk) -> None:
+async def test_the_same_rules_make_the_same(filled: Desk) -> None:
     """Articles, copies, stories and matches; the store is only read."""
-    await fill(desk)
-    before = {table: desk.rows(f"SELECT * FROM {table}") for table in ("article", "entry", "feed", "document", "raw")}
-    done = await again(desk)
+    before = {table: filled.rows(f"SELECT * FROM {table}") for table in ("article", "entry", "feed", "document", "raw")}
+    done = await again(filled)
     assert changes(done) == []
     assert (done.start, done.documents, done.bytes_gone, done.feeds_gone) == (START, 6, 0, 0)
     assert counts(done, What.ARTICLE) == (5, 5, 5)
     assert counts(done, What.COPY) == (1, 1, 1)
-    stories = desk.one("SELECT count(DISTINCT story_id) FROM story_article")
+    stories = filled.one("SELECT count(DISTINCT story_id) FROM story_article")
     assert counts(done, What.STORY) == (stories, stories, stories)
     assert stories < 5
     assert counts(done, What.MATCH) == (4, 4, 4)
-    assert {table: desk.rows(f"SELECT * FROM {table}") for table in before} == before
+    assert {table: filled.rows(f"SELECT * FROM {table}") for table in before} == before
 
 
-async def test_other_rules_match_more_and_less(desk: Desk) -> None:
+async def test_other_rules_match_more_and_less(filled: Desk) -> None:
     """Rule by rule; what is no match stays as it is."""
-    await fill(desk)
     rules = b'[[rule]]\nid = "rice"\nwhen = "riz"\n[[rule]]\nid = "visit"\nwhen = "corridor"\n'
-    done = await again(desk, live=replace(desk.context.live, ruleset=compile_rules({"r.toml": rules})))
+    done = await again(filled, live=replace(filled.context.live, ruleset=compile_rules({"r.toml": rules})))
     found = {rule: dict(counts) for rule, counts in done.differences.rules.items()}
     assert {key: found["rice"][key] for key in ("then", "now", "more")} == {"then": 0, "now": 1, "more": 1}
     assert not any(isinstance(count, bool) for counts in found.values() for count in counts.values())
@@ -106,7 +127,7 @@ async def test_other_rules_match_more_and_less(desk: Desk) -> None:
         "then": 4, "now": 1, "less": 3, "other": 1,
     }  # fmt: skip
     assert {one.what for one in done.differences.changes} == {What.MATCH}
-    assert (Kind.MORE, What.MATCH, number(desk, "Le riz"), "rice") in changes(done)
+    assert (Kind.MORE, What.MATCH, number(filled, "Le riz"), "rice") in changes(done)
 
 
 @pytest.mark.parametrize(
@@ -141,29 +162,27 @@ async def test_other_rules_match_more_and_less(desk: Desk) -> None:
     ],
 )  # fmt: skip
 async def test_what_differs_is_named(
-    desk: Desk, statement: str, title: str, kind: Kind, what: What, words: str
+    filled: Desk, statement: str, title: str, kind: Kind, what: What, words: str
 ) -> None:
     """One thing of one article, and no other."""
-    await fill(desk)
-    article = number(desk, title)
-    with desk.store.write() as tx:
+    article = number(filled, title)
+    with filled.store.write() as tx:
         tx.exec_driver_sql(statement.format(article))
-    (found,) = (await again(desk)).differences.changes
+    (found,) = (await again(filled)).differences.changes
     assert (found.kind, found.what, found.article, found.title) == (kind, what, article, title)
     assert words in found.now
 
 
-async def test_stories_are_compared_as_sets_of_articles(desk: Desk) -> None:
+async def test_stories_are_compared_as_sets_of_articles(filled: Desk) -> None:
     """Two that are one in the store: one less, and two more."""
-    await fill(desk)
-    rice, paged = number(desk, "Le riz"), number(desk, "Une rencontre")
-    with desk.store.write() as tx:
+    rice, paged = number(filled, "Le riz"), number(filled, "Une rencontre")
+    with filled.store.write() as tx:
         tx.exec_driver_sql(
             "UPDATE story_article SET story_id = (SELECT story_id FROM story_article WHERE article_id = ?) "
             "WHERE article_id = ?",
             (rice, paged),
         )
-    found = [(one.kind, one.what, one.then or one.now) for one in (await again(desk)).differences.changes]
+    found = [(one.kind, one.what, one.then or one.now) for one in (await again(filled)).differences.changes]
     assert found == [
         (Kind.LESS, What.STORY, f"{min(rice, paged)}, {max(rice, paged)}"),
         (Kind.MORE, What.STORY, f"{min(rice, paged)}"),
@@ -171,16 +190,15 @@ async def test_stories_are_compared_as_sets_of_articles(desk: Desk) -> None:
     ]
 
 
-async def test_an_article_that_only_one_has(desk: Desk) -> None:
+async def test_an_article_that_only_one_has(filled: Desk) -> None:
     """An entry that was put aside makes one now; one whose entry no document holds made one then."""
-    await fill(desk)
-    paged, rice = number(desk, "Une rencontre"), number(desk, "Le riz")
-    with desk.store.write() as tx:
+    paged, rice = number(filled, "Une rencontre"), number(filled, "Le riz")
+    with filled.store.write() as tx:
         tx.exec_driver_sql(f"UPDATE entry SET state = 'quarantined', article_id = NULL WHERE article_id = {paged}")
         tx.exec_driver_sql(
             f"UPDATE seen SET key = 'other' || key WHERE entry_id IN (SELECT id FROM entry WHERE article_id = {rice})"
         )
-    found = [(kind, article) for kind, what, article, _ in changes(await again(desk)) if what is What.ARTICLE]
+    found = [(kind, article) for kind, what, article, _ in changes(await again(filled)) if what is What.ARTICLE]
     assert sorted(found, key=str) == sorted(
         [(Kind.LESS, paged), (Kind.MORE, None), (Kind.LESS, rice), (Kind.MORE, None)], key=str
     )
@@ -196,25 +214,23 @@ async def test_what_is_not_made_yet_is_not_compared(desk: Desk) -> None:
     assert changes(await again(desk)) == []
 
 
-async def test_from_the_middle(desk: Desk) -> None:
+async def test_from_the_middle(filled: Desk) -> None:
     """Earlier articles are read again, so that later ones find them, and are not compared."""
-    await fill(desk)
-    done = await again(desk, START + 2 * HOUR)
+    done = await again(filled, START + 2 * HOUR)
     assert changes(done) == []
     assert (done.start, done.documents) == (START + 2 * HOUR, 6)
     assert counts(done, What.ARTICLE) == (1, 1, 1)
 
 
-async def test_documents_that_are_not_kept_any_more(desk: Desk) -> None:
+async def test_documents_that_are_not_kept_any_more(filled: Desk) -> None:
     """Articles before the documents that are kept are not compared, and of a copy of one that is said."""
-    await fill(desk)
-    desk.later(hours=5)
-    desk.web.feed(OTHER, [Item("11", "Hun Sen, encore", VISIT)])
-    await desk.pass_()
-    with desk.store.write() as tx:
+    filled.later(hours=5)
+    filled.web.feed(OTHER, [Item("11", "Hun Sen, encore", VISIT)])
+    await filled.pass_()
+    with filled.store.write() as tx:
         forget_documents(tx, before=START + 6 * HOUR)
         upkeep.forget_raw(tx, before=START + 6 * HOUR)
-    done = await again(desk)
+    done = await again(filled)
     assert changes(done) == []
     assert (done.start, done.documents, done.differences.copies_of_others) == (START + 10 * HOUR, 1, 1)
     assert counts(done, What.ARTICLE) == (1, 1, 1)
@@ -226,11 +242,10 @@ async def test_nothing_is_kept(desk: Desk) -> None:
     assert (done.start, done.documents, changes(done)) == (None, 0, [])
 
 
-async def test_a_feed_that_is_not_configured_any_more(desk: Desk) -> None:
+async def test_a_feed_that_is_not_configured_any_more(filled: Desk) -> None:
     """Its documents are read all the same, without what the configuration said of it."""
-    await fill(desk)
-    live = desk.context.live
+    live = filled.context.live
     feeds = tuple(one for one in live.config.feeds if one.id != OTHER)
-    done = await again(desk, live=replace(live, config=replace(live.config, feeds=feeds)))
+    done = await again(filled, live=replace(live, config=replace(live.config, feeds=feeds)))
     assert done.feeds_gone == 1
     assert changes(done) == []

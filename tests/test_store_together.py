@@ -5,8 +5,9 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import forked
 import sqlalchemy as sa
-from stored import EVENTS, NOW, ingest_copy, python, url_of
+from stored import EVENTS, NOW, ingest_copy, url_of
 
 from worker.store import Store, deliveries, entries, ledger, open_store, pages, schema
 
@@ -48,9 +49,8 @@ sys.exit(any(os.waitpid(pid, 0)[1] for pid in children))
 
 def test_several_processes_migrate_at_the_same_moment(store_url: str) -> None:
     """One does; the others find it done."""
-    with python(TOGETHER, "migrate", store_url, "5") as other:
-        out, err = other.communicate(timeout=60)
-    assert (out.split(), other.returncode) == (["migrated"] * 5, 0), err
+    done = forked.python(TOGETHER, "migrate", store_url, "5")
+    assert (done.stdout.split(), done.returncode) == (["migrated"] * 5, 0), done.stderr
     store = open_store(store_url, create=False)
     with store.read() as tx:
         assert tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == [schema.VERSION]
@@ -86,19 +86,17 @@ def test_eight_threads_tell_one_text_once(store: Store) -> None:
 def test_eight_processes_tell_one_text_once(store_url: str) -> None:
     """On PostgreSQL they are eight workers; on SQLite, imports beside one."""
     store = open_store(store_url, create=True)
-    with python(TOGETHER, "ingest", store_url, "8") as other:
-        out, err = other.communicate(timeout=90)
-    assert other.returncode == 0, err
-    one_of_eight(store, out.split())
+    done = forked.python(TOGETHER, "ingest", store_url, "8")
+    assert done.returncode == 0, done.stderr
+    one_of_eight(store, done.stdout.split())
     store.close()
 
 
 def test_eight_processes_tell_each_event_once(store_url: str) -> None:
     """The same texts by eight at once: one original of each, and each event is one story, whoever came first."""
     store = open_store(store_url, create=True)
-    with python(TOGETHER, "events", store_url, "8") as other:
-        out, err = other.communicate(timeout=110)
-    assert (out.split(), other.returncode) == (["stored"] * 8, 0), err
+    done = forked.python(TOGETHER, "events", store_url, "8")
+    assert (done.stdout.split(), done.returncode) == (["stored"] * 8, 0), done.stderr
     with store.read() as tx:
         rows = tx.execute(
             sa.text("SELECT a.name, a.of_id, s.story_id FROM article a JOIN story_article s ON s.article_id = a.id")

@@ -14,7 +14,6 @@ from worker.model import Feed, FeedState, Move, Rhythm
 from worker.store.database import Tx, insert
 from worker.store.tables import ENTRY, FEED
 
-_rhythm = TypeAdapter(Rhythm)
 _UNKNOWN = Rhythm()
 #: A list of thousands that is imported must not keep the feeds waiting that news is awaited from, nor wait for ever.
 _NEW_YIELD = timedelta(hours=1)
@@ -167,8 +166,14 @@ def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
     )
 
 
+@cache
+def _rhythm() -> TypeAdapter[Rhythm]:
+    # It takes long to make, and most commands read none.
+    return TypeAdapter(Rhythm)
+
+
 def _rhythm_of(written: str) -> Rhythm:
-    return _rhythm.validate_json(written) if written else _UNKNOWN
+    return _rhythm().validate_json(written) if written else _UNKNOWN
 
 
 def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> None:
@@ -199,7 +204,7 @@ def record(tx: Tx, before: FeedState, poll: PollResult, *, now: datetime) -> Non
         if poll.lies and not before.lies:
             values["lied"] = now
     if poll.rhythm is not None:
-        values["rhythm"] = _rhythm.dump_json(poll.rhythm, exclude_defaults=True).decode()
+        values["rhythm"] = _rhythm().dump_json(poll.rhythm, exclude_defaults=True).decode()
     if poll.gap:
         values["gap"] = now
     pairs = {("etag", "last_modified"): poll.validators, ("dates_unread", "date_unread"): poll.dates_unread}

@@ -9,7 +9,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
+
+# A row is never validated; pydantic would make its validator when the class is made, in every command.
+SQLModel.model_config["defer_build"] = True
 
 
 class Utc(TypeDecorator[datetime]):
