@@ -191,6 +191,8 @@ def made(folder: Path, count: int) -> Path:
 def pages(count: int) -> Iterator[tuple[str, str]]:
     """Names and addresses of the pages that are asked for."""
     yield "Today", "/"
+    yield "Today, matched", "/?only=matched"
+    yield "a week's matches", "/missed?since=2026-11-23"
     yield "search of two words", "/search?q=ministre+visite"
     yield "search of two words, common", "/search?q=accord+province"
     yield "search in the rule language", "/search?as=rule&q=visite+NEAR/8+ministre"

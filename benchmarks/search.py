@@ -20,7 +20,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from worker.store import Tx, articles, open_store, schema
+from worker.store import Tx, articles, finding, open_store, schema, search
+from worker.store.finding import Filters
 from worker.store.tables import ARTICLE, REVISION
 
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
@@ -89,7 +90,7 @@ def main() -> None:
             for _ in range(ROUNDS):
                 start = time.process_time()
                 with store.read() as tx:
-                    found = articles.holding(tx, query, since=None, until=None, limit=20)
+                    found = finding.found(tx, search.AllOf(search.read(query)), Filters(), limit=20)
                 took.append(time.process_time() - start)
             with store.read() as tx:
                 start = time.process_time()

@@ -23,7 +23,7 @@ COMMANDS = {
     ("check",): ("--json",),
     ("status",): ("--json",),
     ("articles",): ("--json", "--limit", "--containing"),
-    ("search",): ("--json", "--limit", "--since", "--until"),
+    ("search",): ("--json", "--limit", "--since", "--until", "--outlet", "--rule-language"),
     ("why",): ("--json", "--rule"),
     ("show",): ("--json", "--raw"),
     ("stories",): ("--json", "--limit", "--several"),
@@ -277,9 +277,34 @@ def test_search(veille, polled: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        pytest.param(("=commune", "NEAR/2", "=rouvre"), True, id="an operator"),
+        pytest.param(("commune", "NEAR/0", "portes"), False, id="too far apart"),
+        pytest.param(("title:commune",), False, id="a part"),
+        pytest.param(("=bibliotheque", "--rule-language"), True, id="by choice"),
+        pytest.param(("commune", "NEAR/0", "portes", "--words"), False, id="as words"),
+        pytest.param(("commune", "--outlet", "Le Fil"), True, id="an outlet"),
+        pytest.param(("commune", "--outlet", "Fil 9"), False, id="another outlet"),
+        pytest.param(("commune", "--feed", "Fil 9"), False, id="another feed"),
+        pytest.param(("commune", "--language", "en"), False, id="another language"),
+        pytest.param(("commune", "--rule", "visit"), False, id="a rule"),
+        pytest.param(("commune", "--story", "999"), False, id="a story"),
+    ],
+)
+def test_search_in_the_rule_language_and_by_filters(veille, polled: Site, words: tuple[str, ...], found: bool) -> None:
+    """As the page does; each article comes with the passages that answer."""
+    rows = json.loads(veille("search", *words, "--json", site=polled).out)
+    assert [one["title"] for one in rows] == (["Une bibliothèque"] if found else [])
+    assert all(one["passages"] for one in rows)
+
+
+@pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (("search", "!?"), 2, "holds no word"),
+        (("search", "visite NEAR/5", "--rule-language"), 2, "^"),
+        (("search", "x", "--story", "0x1"), 2, "no number"),
         (("articles", "--containing", "%"), 2, "holds no word"),
         (("search", "x", "--until", "soon"), 78, "--until: "),
         (("silence", "--rule", "visit", "--for", "3x"), 78, "--for: "),

@@ -11,7 +11,7 @@ from worker.analysis.text import analyse
 from worker.model import Match, Severity
 from worker.rules import Exclusion, Rule, RuleSet, Score, Weight, compile_rules
 from worker.rules.match import Source, judge, match
-from worker.rules.query import Presearch, parse, parse_term
+from worker.rules.query import All, Any, Indexed, Presearch, Reading, evaluate, indexed, parse, parse_term
 from worker.rules.query.nodes import DatedTerm, TermSet
 from worker.rules.query.regex import RegexSet
 
@@ -175,3 +175,31 @@ def test_regexes_at_once(room, size, monkeypatch):
         assert pattern in regexes.found(("", text))
     if room == 16 << 20:
         assert regexes.found(("rien", "n° 37")) == {r"n° 3\d+\b"}
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_an_index_of_words_misses_no_text_in_which_a_query_holds(count):
+    """On random queries and texts, it has what is asked for of every text that the evaluator finds."""
+    rng = Random(19)
+    queries = naive.queries(rng)
+    documents = [analyse(naive.text(rng), naive.text(rng), rng.choice(["fr", "en"])) for _ in range(30)]
+    held = asked = 0
+    for node in islice(queries, count):
+        wanted = indexed(node, naive.SETS, ["en", "fr"])
+        asked += wanted is not None
+        for document in documents:
+            if evaluate(node, Reading(document, published=naive.DAY, sets=naive.SETS)):
+                held += 1
+                assert wanted is None or _has(wanted, document.folded), str(node)
+    assert held > count / 2
+    assert asked > count / 3
+
+
+def _has(wanted, words):
+    match wanted:
+        case Indexed(word, is_start):
+            return any(one == word or (is_start and one.startswith(word)) for one in words)
+        case All(parts):
+            return all(_has(part, words) for part in parts)
+        case Any(parts):
+            return any(_has(part, words) for part in parts)

@@ -63,3 +63,18 @@ def test_an_article_that_is_forgotten_takes_its_judgements_with_it(store: Store)
     with store.write() as tx:
         assert upkeep.forget_articles(tx, before=later, told_before=later) == 1
     assert not tallies(store)
+
+
+def test_matches_and_alerts_are_counted_by_rule_and_day(store: Store) -> None:
+    """Each article once, however many it was told to; what is older does not count."""
+    one, two = (add(store, title) for title in ("Un", "Deux"))
+    create_obligations(store, one, owed("visit"), owed("visit", "log:b"))
+    create_obligations(store, two, owed("visit"), owed("trade"))
+    with store.read() as tx:
+        assert judgements.daily(tx, LONG_AGO) == {
+            "visit": {NOW.date().isoformat(): 2},
+            "trade": {NOW.date().isoformat(): 1},
+        }
+        assert judgements.alerts(tx, LONG_AGO) == {"visit": 2, "trade": 1}
+        later = NOW + timedelta(seconds=1)
+        assert (judgements.daily(tx, later), judgements.alerts(tx, later)) == ({}, {})

@@ -1,5 +1,6 @@
 """The index of words, on both databases: what a search finds, and that it knows no article that is not stored."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,8 @@ import sqlalchemy as sa
 from stored import NEW, NOW, add, article, mark, publish, sighting
 
 from worker.model import Origin
-from worker.store import Store, articles, schema, search, upkeep
+from worker.store import Store, articles, finding, schema, search, upkeep
+from worker.store.finding import Filters
 
 TEXTS = {
     "hanoi": ("Hun Sen attendu à Hanoï", "Le président du Sénat y sera en visite mardi."),
@@ -78,7 +80,8 @@ def found(store: Store, words: str) -> set[str]:
     """The names in TEXTS of the articles that a search finds."""
     names = {title: name for name, (title, _) in TEXTS.items()}
     with store.read() as tx:
-        rows = articles.holding(tx, words, since=None, until=None, limit=100)
+        terms = search.read(words)
+        rows = finding.found(tx, search.AllOf(terms), Filters(), limit=100) if terms else ()
     return {names[row.article.title] for row in rows}
 
 
@@ -158,7 +161,8 @@ def test_a_search_lists_the_last_published_first_between_two_times(store: Store)
 
         def titles(since: int | None = None, until: int | None = None, limit: int = 9) -> list[str]:
             begin, end = (None if days is None else NOW - timedelta(days=days) for days in (since, until))
-            rows = articles.holding(tx, "pont", since=begin, until=end, limit=limit)
+            (asked,) = search.read("pont")
+            rows = finding.found(tx, asked, Filters(since=begin, until=end), limit=limit)
             return [row.article.title[-1] for row in rows]
 
         assert titles() == ["1", "2", "3"]
@@ -174,3 +178,27 @@ def test_a_title_is_meant_before_a_text(store: Store) -> None:
     with store.read() as tx:
         assert [one.id for one in articles.find(tx, "pont takeo", "")] == [named]
         assert len(articles.find(tx, "takeo ouvert", "")) == 2
+
+
+def test_the_languages_of_all_articles(store: Store) -> None:
+    """Each once; what has none is left out."""
+    for language in ("fr", "en", "fr", "", "vi"):
+        one = replace(article(f"Le pont {language}"), language=language)
+        with store.ingest() as tx:
+            articles.add(tx, one, mark(one.body), NEW, origin=Origin.FEED, now=NOW)
+    with store.read() as tx:
+        assert finding.languages(tx) == ("en", "fr", "vi")
+
+
+def test_filters_and_places_narrow_a_search(store: Store) -> None:
+    """Articles of one moment follow their numbers, the last first."""
+    ids = [add(store, f"Le pont {number}") for number in range(5)]
+    with store.read() as tx:
+        first = finding.found(tx, None, Filters(language="fr"), limit=2)
+        assert [one.id for one in first] == ids[:2:-1]
+        rest = finding.found(tx, None, Filters(), limit=9, after=finding.place_of(first[-1]))
+        assert [one.id for one in rest] == ids[2::-1]
+        assert not finding.found(tx, None, Filters(feeds=[]), limit=9)
+        three_or_four = search.AnyOf((search.Term(("3",)), search.Term(("4",))))
+        either = search.AllOf((three_or_four, search.Term(("pont",))))
+        assert [one.id for one in finding.found(tx, either, Filters(), limit=9)] == [ids[4], ids[3]]

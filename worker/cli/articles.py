@@ -17,6 +17,8 @@ from worker.cli.options import (
     opened,
     print_json,
     readable,
+    row_number,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+#: Candidates of a query that one search reads.
+_READ = 10_000
 Limit = Annotated[int, typer.Option("--limit", min=1, max=10_000)]
 
 
@@ -53,34 +57,72 @@ def articles(
 
 
 @app.command()
-def search(
-    words: Annotated[list[str], typer.Argument(help="All must be found, in any order; '\"word word\"' only as it is.")],
+def search(  # noqa: PLR0913 - an option for each property of an article
+    words: Annotated[
+        list[str], typer.Argument(help="All must be found, in any order, '\"word word\"' only as it is; or a query.")
+    ],
     config: ConfigFile = HERE,
     *,
     since: Since = "",
     until: Annotated[
         str, typer.Option("--until", help="Published before: 2d (ago), or a day such as 2026-01-31, which counts.")
     ] = "",
+    outlet: Annotated[str, typer.Option("--outlet", help="Published under this name.")] = "",
+    feed: Annotated[str, typer.Option("--feed", help="Brought by the feed of this name or address.")] = "",
+    tag: Annotated[str, typer.Option("--tag", help="Brought by a feed with this tag.")] = "",
+    language: Annotated[str, typer.Option("--language", help="In this language: fr, en, ...")] = "",
+    rule: Annotated[str, typer.Option("--rule", help="Matched by the rule of this id.")] = "",
+    story: Annotated[
+        int | None, typer.Option("--story", help="Of the story of this number.", parser=row_number)
+    ] = None,
+    rule_language: Annotated[
+        bool | None,
+        typer.Option(
+            "--rule-language/--words", help="Read it so; left out, an operator, a set or a mark makes it a query."
+        ),
+    ] = None,
     limit: Limit = 20,
     as_json: Json = False,
 ) -> None:
-    """List the articles whose title and text hold these words, the last published first.
+    """List the articles whose title and text hold these words, or answer a query, the last published first.
 
-    Capitals and accents do not matter; a word of four letters or more also finds longer ones that begin with it.
+    Capitals and accents do not matter; a word of four letters or more also finds longer ones that begin with it. In the
+    rule language the words mean what they mean in a rule.
     """
     from worker.cli import show
-    from worker.console.views.articles import article
-    from worker.store import articles as stored
+    from worker.console.views import search as view
+    from worker.rules.query import is_rule_language
+    from worker.store.finding import Filters
 
     asked = " ".join(words)
-    _check_words(asked, given=True)
-    with opened(config) as (_, store), store.read() as tx:
-        begin, end = moment(since) if since else None, _until(until)
-        found = [article(one) for one in stored.holding(tx, asked, since=begin, until=end, limit=limit)]
+    chosen = None if rule_language is None else view.As.RULE if rule_language else view.As.WORDS
+    # Rules, with their sets, are read only where they may be asked for.
+    read = readable(config, with_rules=chosen is view.As.RULE or (chosen is None and is_rule_language(asked)))
+    question = view.question(asked, read.ruleset, chosen)
+    if question.faults:
+        lines = (view.pointed(question.asked, fault) for fault in question.faults)
+        fail("\n".join("{line}\n{caret}\n{message}; {fix}".format(**line) for line in lines), EX_USAGE)
+    if question.query is None:
+        fail(f"{asked!r} holds no word to look for", EX_USAGE)
+    filters = Filters(
+        since=moment(since) if since else None,
+        until=_until(until),
+        outlet=outlet,
+        feeds=view.feed_keys(read.config.feeds, feed, tag),
+        language=language,
+        rule=rule,
+        story=story,
+    )
+    with opened(config, read=read) as (_, store):
+        found = view.answer(store, question, filters, read.ruleset, limit=limit, most=_READ)
+    if found.after is not None and found.read >= _READ:
+        warn(
+            f"only the newest {found.read} articles that may answer were read: narrow it down, by --until for instance"
+        )
     if as_json:
-        print_json(found)
+        print_json([hit.facts() for hit in found.hits])
     else:
-        show.articles(found)
+        show.articles([hit.facts() for hit in found.hits])
 
 
 def _check_words(asked: str, *, given: bool) -> None:

@@ -1,9 +1,6 @@
 """Lists of feeds: OPML in and out, and `[[feed]]` tables added to a configuration that stays as its owner wrote it."""
 
-import os
 import re
-import shutil
-import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from worker import model
 from worker.config import fields, toml
-from worker.config.folder import LISTED_BYTES, read_file
+from worker.config.folder import LISTED_BYTES, read_file, replace_file
 from worker.errors import Problem, UserError
 from worker.net.urls import masked
 
@@ -292,7 +289,7 @@ def _append(path: Path, tables: Sequence[dict[str, Any]]) -> None:
         # written.
         with suppress(tomllib.TOMLDecodeError):
             if tomllib.loads(text) == expected and _keeps_lines(written, text):
-                _replace(path, bom + text.encode())
+                replace_file(path, bom + text.encode())
                 return
     _refuse(path, "no feed can be added to this file", "write its feeds as [[feed]] tables")
 
@@ -323,21 +320,3 @@ def _at_end(written: str, tables: Sequence[dict[str, Any]]) -> str:
     blocks = [f"\n[[feed]]\n{tomlkit.dumps(table)}" for table in tables]
     gap = "" if not written or written.endswith("\n") else "\n"
     return written + gap + "".join(blocks)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Puts `content` in the file's place in one step, with the file's permissions."""
-    real = path.resolve()
-    temporary: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copymode(real, temporary)
-        temporary.replace(real)
-    except OSError as e:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        _refuse(path, f"the file cannot be replaced: {e.strerror}", "make its folder writable, or edit it yourself")

@@ -1,6 +1,9 @@
-"""Reading what users keep on disk: one file, or a folder of rules."""
+"""Files that users keep on disk: one file, or a folder of rules, read, and replaced in one step."""
 
+import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +38,26 @@ def read_file(path: Path, fix: str = "", *, limit: int = MAX_BYTES) -> bytes:
         raise UserError([Problem(file=repr(str(path)), line=0, message="is no file name")]) from e
 
 
+def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Put `content` in the file's place in one step, with the file's permissions, or `mode`; raises UserError."""
+    real = path.resolve()
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=real.parent, prefix=f".{real.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(real, temporary) if mode is None else temporary.chmod(mode)
+        temporary.replace(real)
+    except OSError as e:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        message = f"the file cannot be replaced: {e.strerror}"
+        fix = "make its folder writable, or edit it yourself"
+        raise UserError([Problem(file=str(path), line=0, message=message, fix=fix)]) from e
+
+
 def read_rules(folder: Path) -> dict[str, bytes]:
     """Every `*.toml` of `folder` by file name, sorted; names that begin with a dot are an editor's, not rules.
 
@@ -51,7 +74,7 @@ def read_rules(folder: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     problems: list[Problem] = []
     for path in paths:
-        if fault := _fault(path, inside):
+        if fault := fault_of(path, inside):
             problems.append(Problem(file=str(path), line=0, message=fault, fix="move it out of the folder of rules"))
             continue
         try:
@@ -107,7 +130,7 @@ def _paths(folder: Path) -> Sequence[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
 
 
-def _fault(path: Path, inside: Path) -> str:
+def fault_of(path: Path, inside: Path) -> str:
     """The reason for not opening `path`; empty if it may be opened, or if opening it will give the reason."""
     try:
         target = path.resolve(strict=True)

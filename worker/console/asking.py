@@ -26,8 +26,6 @@ from worker.store.people import Role
 
 #: Bytes of a form, and its fields.
 _FORM_BYTES, _FIELDS = 1_000_000, 2_000
-#: Of the numbers that a store gives: PostgreSQL's end at 2,147,483,647.
-_GREATEST = 999_999_999
 #: Seconds for which a page may be worked on before its reader is told to try again.
 _SECONDS = 30
 
@@ -102,28 +100,21 @@ def page(
 
 
 def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Handler, role: Role | None) -> Response:
+    is_change = request.method == "POST"
     asking = _nobody(desk, request)
-    if refusal := _refusal(request, form):
-        status, problem = refusal
-        return asking.page("problem.html", status=status, problem=problem)
+    if form is None:
+        return asking.page("problem.html", status=413, problem="long")
+    if is_change and not is_ours(request):
+        return asking.page("problem.html", status=403, problem="elsewhere")
     known = caller(request, desk)
-    asking = replace(asking, form=form or QueryParams(), caller=known or asking.caller)
+    asking = replace(asking, form=form, caller=known or asking.caller)
     if role is None:
         return handler(asking)
     if known is None:
         return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
-    if not known.may(Role.EDITOR if request.method == "POST" and role is Role.READER else role):
+    if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")
     return handler(asking)
-
-
-def _refusal(request: Request, form: QueryParams | None) -> tuple[int, str] | None:
-    """The reason why nobody may ask this, whoever they are: a status, and the words for it."""
-    if any(isinstance(part, int) and part > _GREATEST for part in request.path_params.values()):
-        return 404, "missing"
-    if form is None:
-        return 413, "long"
-    return (403, "elsewhere") if request.method == "POST" and not is_ours(request) else None
 
 
 def _nobody(desk: Desk, request: Request) -> Ask:

@@ -7,13 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, select_autoescape
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 from worker.console.charts import bars, sparkline
+from worker.model import times
 
 if TYPE_CHECKING:
     from worker.console.asking import Ask
@@ -74,14 +76,23 @@ def draw_for(language: str, template: str, facts: Mapping[str, Any]) -> str:
 def _environment() -> Environment:
     made = Environment(
         loader=PackageLoader("worker.console"),
-        autoescape=True,
+        # What is sent as text is no HTML.
+        autoescape=select_autoescape(disabled_extensions=("txt",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= {"moment": _moment, "day": _day, "clock": _clock, "number": _number, "ago": _ago}
-    made.globals |= {"marked": marked, "sparkline": sparkline, "bars": bars}
+    made.filters |= {
+        "moment": _moment,
+        "day": _day,
+        "clock": _clock,
+        "number": _number,
+        "ago": _ago,
+        "known": times.known,
+        "language": _language,
+    }
+    made.globals |= {"marked": marked, "because": because, "sparkline": sparkline, "bars": bars}
     return made
 
 
@@ -128,6 +139,15 @@ def _number(context: Context, value: float) -> str:
 
 
 @pass_context
+def _language(context: Context, tag: str) -> str:
+    """The name of a language, by its BCP 47 primary tag; the tag itself where it has none."""
+    try:
+        return Locale.parse(tag).get_display_name(_of(context).language) or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
+
+
+@pass_context
 def _ago(context: Context, at: datetime | None) -> str:
     """The time since a moment, or until it, in its greatest unit."""
     if at is None:
@@ -148,3 +168,20 @@ def marked(text: str, marks: Iterable[Sequence[int]]) -> Markup:
             parts.append(Markup("{}<mark>{}</mark>").format(text[done:start], text[start:end]))
             done = end
     return Markup("").join([*parts, Markup("{}").format(text[done:])])
+
+
+def because(said: Words, reason: Mapping[str, Any]) -> str:
+    """The sentence, in the words of `[miss]`, of what kept a rule from matching; `reason`: of `views.explained`."""
+
+    def quoted(texts: Sequence[str]) -> list[str]:
+        return [str(said["quoted"]).format(text=text) for text in texts]
+
+    near, by, counted = reason.get("near", ()), reason.get("by", 0), said["words"]
+    fields = {
+        "near": ", ".join(quoted(near)),
+        "pair": str(said["and"]).join(quoted(near[:2])),
+        "missing": ", ".join(reason.get("missing", ())),
+        "by": counted(by) if isinstance(counted, Words) else by,
+        "found": reason.get("count", 0) - by,
+    }
+    return " ".join([str(said[reason["kind"]]).format(**{**reason, **fields}), *reason.get("held", ())])

@@ -153,7 +153,7 @@ def replay(
 
     What was known before the first poll is matched, since that is asked, but owes nothing.
     """
-    again = _Replay(live, originals)
+    again = Replayer(live, originals)
     for one in past:
         again.again(one)
         step(one.article.title)
@@ -201,8 +201,8 @@ class _Decided:
                 self._standing[one.story_id][pair] = Standing(last=one.article.first_seen, sources=sources)
 
 
-class _Replay:
-    """History, one text after the other."""
+class Replayer:
+    """History, one text after the other, in the order they came."""
 
     def __init__(self, live: ActiveConfig, originals: Callable[[int], Sequence[Fingerprint]]) -> None:
         self._live, self._originals = live, originals
@@ -210,13 +210,13 @@ class _Replay:
         self._zone = ZoneInfo(live.config.timezone)
         self.done = Replayed(hits={rule.id: {} for rule in live.ruleset.rules}, waves=self._decided.volumes.waves)
 
-    def again(self, one: PastText) -> None:
-        """Match one text, and decide whom it would have alerted."""
+    def again(self, one: PastText, document: text.Document | None = None) -> None:
+        """Match one text, and decide whom it would have alerted; `document`: its words, if they are known already."""
         self.done.texts += 1
         article = one.article
         feed = self._live.feed(one.feed)
         tags = feed.tags if feed else ()
-        document = text.analyse(article.title, article.body, article.language)
+        document = document or text.analyse(article.title, article.body, article.language)
         source = Source(feed=article.source, tags=tags, published=article.published, first_seen=article.first_seen)
         matches = match(document, self._live.ruleset, source)
         owed: tuple[Obligation, ...] = ()

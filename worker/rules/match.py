@@ -177,7 +177,7 @@ def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
         rule_name=rule.name,
         rule_hash=rule.hash,
         severity=verdict.severity,
-        spans=tuple(_published(span, document) for span in verdict.spans),
+        spans=published_spans(verdict.spans, document),
         to=rule.to,
         contributions=verdict.contributions,
         telling=NotificationPolicy(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up),
@@ -185,8 +185,12 @@ def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
     )
 
 
-def _published(span: Words, document: Document) -> Span:
-    return Span(part=document.part(span[0]), words=tuple((document.starts[w], document.ends[w]) for w in span))
+def published_spans(spans: Iterable[Words], document: Document) -> tuple[Span, ...]:
+    """Spans as ranges of the published text."""
+    return tuple(
+        Span(part=document.part(span[0]), words=tuple((document.starts[w], document.ends[w]) for w in span))
+        for span in spans
+    )
 
 
 def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iterator[Problem]:

@@ -153,7 +153,7 @@ class RuleSet:
     @cached_property
     def _presearch(self) -> Presearch:
         """The index of what rules, and after them exclusions, require: made with the first article."""
-        queries = [*map(_required, self.rules), *(exclusion.query for exclusion in self.exclusions)]
+        queries = [*map(required, self.rules), *(exclusion.query for exclusion in self.exclusions)]
         return Presearch(queries, self.sets)
 
 
@@ -163,7 +163,7 @@ def _idle(alert: Alerting) -> str:
     return f"; {' and '.join(idle)} of its [rule.alert] do nothing" if idle else ""
 
 
-def _required(rule: Rule) -> Node | None:
+def required(rule: Rule) -> Node | None:
     """A query that holds wherever `rule` does."""
     if rule.score is None:
         return rule.query

@@ -1,7 +1,7 @@
 """Reads the files that users edit: the configuration and the rules."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -37,7 +37,7 @@ def load(path: Path, folder: Path | None = None) -> ActiveConfig:
     try:
         conf = config.load(path, os.environ)
         folder = conf.rules_folder
-        problems += [*_empty({str(path): path.read_bytes()}), *_templates(conf.templates)]
+        problems += [*_empty(path), *_templates(conf.templates)]
     except UserError as e:
         problems += e.problems
     seen, ruleset = config.look(folder), None
@@ -55,16 +55,17 @@ def load(path: Path, folder: Path | None = None) -> ActiveConfig:
 def reload_rules(live: ActiveConfig) -> ActiveConfig:
     """`live` with the rules of its folder as they are now, checked as at a start; raises UserError."""
     folder = live.config.rules_folder
+    from worker.rules import gate
+
     seen = config.look(folder)
-    ruleset, problems = _checked(folder)
-    if ruleset is not None:
-        # Whoever adds a target and a rule for it in one go is not to look for a slip in the names.
-        late = f"({live.config.path.name} itself is read at SIGHUP)"
-        unknown = config.check_references(live.config, ruleset.rules)
-        problems += [replace(problem, fix=f"{problem.fix} {late}".lstrip()) for problem in unknown]
-    if problems or ruleset is None:
-        raise UserError(problems)
+    ruleset = gate.admitted(config.read_rules(folder), live.config, clock())
     return replace(live, ruleset=ruleset, seen=seen)
+
+
+def _empty(path: Path) -> "list[Problem]":
+    from worker.rules import gate
+
+    return gate.empty({str(path): path.read_bytes()})
 
 
 def _templates(templates: Templates) -> Sequence[Problem]:
@@ -100,17 +101,12 @@ def _templates(templates: Templates) -> Sequence[Problem]:
 
 def _checked(folder: Path) -> "tuple[RuleSet | None, list[Problem]]":
     """The rules of `folder`, if they can be compiled, and everything that speaks against them, failing tests too."""
-    from worker import rules
-    from worker.rules import match
+    from worker.rules import gate
 
-    problems: list[Problem] = []
     try:
-        files = config.read_rules(folder)
-        problems += _empty({str(folder / name): raw for name, raw in files.items()})
-        ruleset = rules.compile_rules(files)
+        return gate.checked(config.read_rules(folder), folder, clock())
     except UserError as e:
-        return None, [*problems, *e.problems]
-    return ruleset, [*problems, *match.failing_tests(ruleset, clock())]
+        return None, list(e.problems)
 
 
 def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) -> "RuleSet":
@@ -138,12 +134,6 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
 def with_rules(path: Path, ruleset: "RuleSet") -> ActiveConfig:
     """The configuration at `path` with other rules than its own, to be tried; raises UserError."""
     return ActiveConfig(config=load_config(path), ruleset=ruleset)
-
-
-def _empty(files: Mapping[str, bytes]) -> list[Problem]:
-    """An empty file is one that an editor is about to write, or that a full disk left behind: it says nothing."""
-    fix = "write it again, or remove it"
-    return [Problem(file=name, line=0, message="the file is empty", fix=fix) for name, raw in files.items() if not raw]
 
 
 def load_config(path: Path) -> config.Config:

@@ -164,6 +164,7 @@ def _matches(tx: Tx, live: ActiveConfig, article: StoredArticle) -> Sequence[Mat
 
 def _as_stored(one: Match, article: StoredArticle, now: datetime) -> ledger.StoredMatch:
     return ledger.StoredMatch(
+        article_id=article.id,
         rule_id=one.rule_id,
         rule_name=one.rule_name,
         rule_hash=one.rule_hash,

@@ -336,7 +336,7 @@ def find(tx: Tx, words: str, url: str, *, limit: int = 10) -> tuple[StoredArticl
     is_it = sa.or_(ARTICLE.c.name == words, sa.and_(ARTICLE.c.url == url, ARTICLE.c.url != ""), ARTICLE.c.link == words)
     terms = search.read(words)
     for condition in (is_it, search.holds(tx, terms, in_title=True), search.holds(tx, terms)):
-        if found := _first(tx, condition, order, limit):
+        if found := first(tx, condition, order, limit):
             return found
     return ()
 
@@ -344,22 +344,10 @@ def find(tx: Tx, words: str, url: str, *, limit: int = 10) -> tuple[StoredArticl
 def newest(tx: Tx, *, limit: int, containing: str = "") -> tuple[StoredArticle, ...]:
     """The articles that were last seen first, of one poll the last published; with all the words `containing`."""
     condition = search.holds(tx, search.read(containing)) if containing else sa.true()
-    return _first(tx, condition, _NEWEST, limit)
+    return first(tx, condition, _NEWEST, limit)
 
 
-def holding(
-    tx: Tx, words: str, *, since: datetime | None, until: datetime | None, limit: int
-) -> tuple[StoredArticle, ...]:
-    """The articles whose title and text hold all the words, published in [since, until): the last published first."""
-    condition = search.holds(tx, search.read(words))
-    if since is not None:
-        condition = sa.and_(condition, ARTICLE.c.published >= since)
-    if until is not None:
-        condition = sa.and_(condition, ARTICLE.c.published < until)
-    return _first(tx, condition, (ARTICLE.c.published.desc(), ARTICLE.c.id.desc()), limit)
-
-
-def _first(
+def first(
     tx: Tx, condition: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]], limit: int
 ) -> tuple[StoredArticle, ...]:
     """The first articles of those; sorted without their texts, which are long."""

@@ -1,6 +1,6 @@
 """The texts that were stored, in the order they came: what rules can be run over again."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from worker.analysis.copies import Fingerprint
 from worker.model import Article, Novelty, NoveltyKind, Origin
+from worker.store import search
 from worker.store.database import Tx
 from worker.store.tables import ARTICLE, ENTRY, FEED, FINGERPRINT, REVISION, STORY_ARTICLE
 
@@ -38,6 +39,45 @@ def count(tx: Tx, since: datetime) -> int:
 
 def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
     """Every text of the articles published since then, in the order they came; a few at a time in memory."""
+    query = _texts().where(ARTICLE.c.published >= since).limit(page)
+    last = 0
+    while rows := tx.execute(query.where(REVISION.c.id > last)).all():
+        yield from map(_text, rows)
+        last = rows[-1].revision_id
+
+
+def some_texts(tx: Tx, numbers: Collection[int]) -> tuple[PastText, ...]:
+    """The texts of these numbers that are still stored, in the order they came."""
+    return tuple(map(_text, tx.execute(_texts().where(REVISION.c.id.in_(numbers)))))
+
+
+def numbers(tx: Tx, since: datetime, asked: search.Asked | None, *, limit: int) -> Sequence[int]:
+    """The numbers of the texts of articles published since then that may hold what is asked for: the last `limit`.
+
+    The index knows the newest text of an article; where there are others, all count that hold the words or do not.
+    """
+    if asked is None:
+        return _numbers(tx, since, sa.true(), limit)
+    revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
+    found = set(_numbers(tx, since, ARTICLE.c.id.in_(revised), limit))
+    first = tx.execute(sa.select(sa.func.min(ARTICLE.c.id)).where(ARTICLE.c.published >= since)).scalar()
+    below: int | None = None
+    # A page at a time, the last articles first: of common words that is much less than all that hold them.
+    while first is not None and len(found) < limit:
+        page = search.Page(first=first, below=below, size=limit)
+        found.update(_numbers(tx, since, search.holds_all_of(tx, asked, page=page), limit))
+        if (below := search.last_of(tx, asked, page)) is None:
+            break
+    return sorted(found)[-limit:]
+
+
+def _numbers(tx: Tx, since: datetime, condition: sa.ColumnElement[bool], limit: int) -> Sequence[int]:
+    joined = REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
+    query = sa.select(REVISION.c.id).select_from(joined).where(condition, ARTICLE.c.published >= since)
+    return tx.execute(query.order_by(REVISION.c.id.desc()).limit(limit)).scalars().all()
+
+
+def _texts() -> sa.Select[tuple[object, ...]]:
     original = ARTICLE.alias("original")
     joined = (
         REVISION.join(ARTICLE, REVISION.c.article_id == ARTICLE.c.id)
@@ -46,7 +86,7 @@ def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
         .outerjoin(original, ARTICLE.c.of_id == original.c.id)
         .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
     )
-    query = (
+    return (
         sa.select(
             REVISION.c.id.label("revision_id"),
             REVISION.c.number,
@@ -59,14 +99,8 @@ def texts(tx: Tx, since: datetime, *, page: int = 200) -> Iterator[PastText]:
             STORY_ARTICLE.c.story_id,
         )
         .select_from(joined)
-        .where(ARTICLE.c.published >= since)
         .order_by(REVISION.c.id)
-        .limit(page)
     )
-    last = 0
-    while rows := tx.execute(query.where(REVISION.c.id > last)).all():
-        yield from map(_text, rows)
-        last = rows[-1].revision_id
 
 
 def _text(r: sa.Row[tuple[object, ...]]) -> PastText:

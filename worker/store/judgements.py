@@ -6,9 +6,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.model import Judgement
+from worker.model import Judgement, Verdict
 from worker.store.database import Tx, insert
-from worker.store.tables import JUDGEMENT, MATCH
+from worker.store.tables import JUDGEMENT, MATCH, OBLIGATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,3 +90,21 @@ def tallies(tx: Tx, since: datetime) -> Mapping[str, Tally]:
             matched=was.matched, last=was.last, relevant=was.relevant, noise=was.noise, missed=int(count)
         )
     return found
+
+
+def daily(tx: Tx, since: datetime) -> Mapping[str, Mapping[str, int]]:
+    """By rule id, the articles that it matched since then on each day (UTC, `2026-01-31`) that has any."""
+    day = sa.func.date(MATCH.c.created)
+    query = sa.select(MATCH.c.rule_id, day, sa.func.count(MATCH.c.article_id.distinct())).group_by(MATCH.c.rule_id, day)
+    found: dict[str, dict[str, int]] = {}
+    for rule_id, on, count in tx.execute(query.where(MATCH.c.created >= since)):
+        found.setdefault(rule_id, {})[str(on)] = int(count)
+    return found
+
+
+def alerts(tx: Tx, since: datetime) -> Mapping[str, int]:
+    """By rule id, the articles that it owed somebody an alert for since then."""
+    owed = sa.and_(OBLIGATION.c.created >= since, OBLIGATION.c.verdict == Verdict.OWED)
+    counted = sa.func.count(OBLIGATION.c.article_id.distinct())
+    query = sa.select(OBLIGATION.c.rule_id, counted).where(owed).group_by(OBLIGATION.c.rule_id)
+    return {rule_id: int(count) for rule_id, count in tx.execute(query)}

@@ -17,6 +17,7 @@ from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, R
 class StoredMatch:
     """A match with the text that it was found in."""
 
+    article_id: int
     rule_id: str
     rule_name: str
     rule_hash: str
@@ -209,6 +210,11 @@ def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
     return _stored(tx, MATCH.c.article_id == article_id)
 
 
+def matches_of(tx: Tx, article_ids: Collection[int]) -> tuple[StoredMatch, ...]:
+    """The matches of several articles, by revision."""
+    return _stored(tx, MATCH.c.article_id.in_(list(article_ids)))
+
+
 def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
     """The articles that a delivery carries, in the order in which they came."""
     query = sa.select(OBLIGATION.c.article_id).where(OBLIGATION.c.delivery_id == delivery_id)
@@ -242,6 +248,7 @@ def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
     )
     return tuple(
         StoredMatch(
+            article_id=r.article_id,
             rule_id=r.rule_id,
             rule_name=r.rule_name,
             rule_hash=r.rule_hash,

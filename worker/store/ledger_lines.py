@@ -1,5 +1,6 @@
 """The ledger as people read it: of one article, or of all, the newest first."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -70,7 +71,12 @@ class TitledLine:
 
 def lines(tx: Tx, article_id: int) -> tuple[LedgerLine, ...]:
     """The ledger of one article."""
-    query = _lines().where(OBLIGATION.c.article_id == article_id).order_by(OBLIGATION.c.id)
+    return lines_of(tx, [article_id])
+
+
+def lines_of(tx: Tx, article_ids: Collection[int]) -> tuple[LedgerLine, ...]:
+    """The ledger of several articles, in the order in which it was decided."""
+    query = _lines().where(OBLIGATION.c.article_id.in_(list(article_ids))).order_by(OBLIGATION.c.id)
     return tuple(_line(row) for row in tx.execute(query))
 
 

@@ -216,6 +216,16 @@ def changes(tx: Tx, *, limit: int, before: int | None = None) -> tuple[Change, .
     )
 
 
+def last_changes(tx: Tx, action: str) -> dict[str, Change]:
+    """By subject, the last change of that kind."""
+    last = sa.select(sa.func.max(AUDIT.c.id)).where(AUDIT.c.action == action).group_by(AUDIT.c.subject)
+    found = tx.execute(sa.select(AUDIT).where(AUDIT.c.id.in_(last)))
+    return {
+        r.subject: Change(id=r.id, at=r.at, author=r.author, action=r.action, subject=r.subject, detail=r.detail)
+        for r in found
+    }
+
+
 # Notes and hand-overs.
 
 
@@ -276,12 +286,27 @@ def hand_overs(tx: Tx, article_id: int) -> tuple[HandOver, ...]:
 # Visits.
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """The last visits of somebody to the console."""
+
+    seen: datetime
+    #: When the visit before the last one ended.
+    since: datetime
+
+
+def last_visit(tx: Tx, person: str) -> Visit | None:
+    """The visits of a person as they are written down; None: there was none."""
+    row = tx.execute(sa.select(VISIT).where(VISIT.c.person == person)).one_or_none()
+    return None if row is None else Visit(seen=row.seen, since=row.since)
+
+
 def visit(tx: Tx, person: str, now: datetime) -> datetime | None:
     """Write down that somebody opened a page; returns when their visit before this one ended, None at the first."""
-    row = tx.execute(sa.select(VISIT).where(VISIT.c.person == person)).one_or_none()
-    is_new = row is None or now - row.seen > VISIT_ENDS_AFTER
-    since = now if row is None else row.seen if is_new else row.since
+    was = last_visit(tx, person)
+    is_new = was is None or now - was.seen > VISIT_ENDS_AFTER
+    since = now if was is None else was.seen if is_new else was.since
     values = {"seen": now, "since": since}
     statement = insert(tx, VISIT).values(person=person, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["person"], set_=values))
-    return None if row is None else since
+    return None if was is None else since

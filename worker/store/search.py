@@ -8,10 +8,11 @@ form.
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -42,8 +43,8 @@ _PUT_SQLITE = sa.text("INSERT INTO search (rowid, title, body) VALUES (:article,
 _TAKE_SQLITE = sa.text("INSERT INTO search (search, rowid, title, body) VALUES ('delete', :article, :title, :body)")
 _PUT_POSTGRESQL = sa.text("INSERT INTO search (article_id, words) VALUES (:article, CAST(:words AS tsvector))")
 _TAKE_POSTGRESQL = sa.text("DELETE FROM search WHERE article_id = :article")
-_HOLDS_SQLITE = "article.id IN (SELECT rowid FROM search WHERE search MATCH :asked)"
-_HOLDS_POSTGRESQL = "article.id IN (SELECT article_id FROM search WHERE words @@ CAST(:asked AS tsquery))"
+_FOUND_SQLITE = "SELECT rowid AS id FROM search WHERE search MATCH :asked"
+_FOUND_POSTGRESQL = "SELECT article_id AS id FROM search WHERE words @@ CAST(:asked AS tsquery)"
 
 _QUOTED = re.compile('"([^"]*)"|«([^»]*)»|“([^”]*)”')
 
@@ -54,6 +55,23 @@ class Term:
 
     words: tuple[str, ...]
     is_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A text must hold each of these."""
+
+    parts: tuple["Asked", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """A text must hold one of these."""
+
+    parts: tuple["Asked", ...]
+
+
+Asked: TypeAlias = Term | AllOf | AnyOf
 
 
 def read(asked: str) -> tuple[Term, ...]:
@@ -88,13 +106,66 @@ def _terms(text: str) -> list[Term]:
 
 def holds(tx: "Tx", terms: Collection[Term], *, in_title: bool = False) -> sa.ColumnElement[bool]:
     """The condition that an article's newest text, or its title alone, holds all the terms; false without a term."""
-    if not terms:
-        return sa.false()
+    return holds_all_of(tx, AllOf(tuple(terms)), in_title=in_title) if terms else sa.false()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of what is found, the greatest numbers of articles first."""
+
+    #: The smallest number that counts.
+    first: int
+    #: Numbers from here on stood on pages before; None: this is the first page.
+    below: int | None
+    size: int
+
+
+def holds_all_of(
+    tx: "Tx", asked: Asked | None, *, in_title: bool = False, page: Page | None = None
+) -> sa.ColumnElement[bool]:
+    """The condition that an article's newest text, or its title alone, holds what is asked for; None: nothing is.
+
+    `page`: and that it stands on that page.
+    """
+    if asked is None:
+        return sa.true()
+    found, values = _found(tx, asked, page, in_title=in_title)
+    return sa.text(f"article.id IN ({found})").bindparams(**values)  # type: ignore[return-value]  # a text is a condition too
+
+
+def last_of(tx: "Tx", asked: Asked, page: Page) -> int | None:
+    """The last number of a page; None where it is not full, and so the last one."""
+    found, values = _found(tx, asked, page)
+    statement = sa.text(f"SELECT min(id), count(*) FROM ({found}) AS page")  # noqa: S608 - of a text of ours
+    last, count = tx.execute(statement, values).one()
+    return int(last) if count == page.size else None
+
+
+def _written(asked: Asked, term: Callable[[Term], str], both: str, either: str) -> str:
+    """A question as the database writes it."""
+    if isinstance(asked, Term):
+        return term(asked)
+    joint = both if isinstance(asked, AllOf) else either
+    return f"({joint.join(_written(part, term, both, either) for part in asked.parts)})"
+
+
+def _found(tx: "Tx", question: Asked, page: Page | None, *, in_title: bool = False) -> tuple[str, dict[str, str | int]]:
+    """A statement of the articles that are found, as `id`, and its values."""
     if tx.dialect.name == "sqlite":
-        asked = " AND ".join(_fts5(term) for term in terms)
-        return sa.text(_HOLDS_SQLITE).bindparams(asked=f"title : ({asked})" if in_title else asked)  # type: ignore[return-value]  # a text is a condition too
-    asked = " & ".join(_tsquery(term, "A" if in_title else "") for term in terms)
-    return sa.text(_HOLDS_POSTGRESQL).bindparams(asked=asked)  # type: ignore[return-value]  # SQLAlchemy gives the same type
+        statement, number = _FOUND_SQLITE, "rowid"
+        asked = _written(question, _fts5, " AND ", " OR ")
+        asked = f"title : ({asked})" if in_title else asked
+    else:
+        statement, number = _FOUND_POSTGRESQL, "article_id"
+        asked = _written(question, partial(_tsquery, weight="A" if in_title else ""), " & ", " | ")
+    if page is None:
+        return statement, {"asked": asked}
+    values: dict[str, str | int] = {"asked": asked, "first": page.first, "size": page.size}
+    statement += f" AND {number} >= :first"
+    if page.below is not None:
+        statement += f" AND {number} < :below"
+        values["below"] = page.below
+    return f"{statement} ORDER BY {number} DESC LIMIT :size", values
 
 
 def _fts5(term: Term) -> str:

@@ -64,6 +64,18 @@ def follow(tx: Tx, gone: int, into: int) -> None:
     tx.execute(sa.update(SILENCE).where(SILENCE.c.story_id == gone).values(story_id=into))
 
 
+def newest(tx: Tx, *, limit: int) -> tuple[Silence, ...]:
+    """The last silences that are of no story, whether they are in force or over, the newest first."""
+    query = sa.select(SILENCE).where(SILENCE.c.story_id.is_(None)).order_by(SILENCE.c.id.desc()).limit(limit)
+    return tuple(_read(r) for r in tx.execute(query))
+
+
+def of_story(tx: Tx, story_id: int) -> tuple[Silence, ...]:
+    """Every silence of a story that there ever was, the newest last."""
+    query = sa.select(SILENCE).where(SILENCE.c.story_id == story_id).order_by(SILENCE.c.id)
+    return tuple(_read(r) for r in tx.execute(query))
+
+
 def of_stories(tx: Tx) -> tuple[Silence, ...]:
     """Every silence of a story that there ever was, the newest last."""
     return tuple(_read(r) for r in tx.execute(sa.select(SILENCE).where(SILENCE.c.story_id.is_not(None)).order_by("id")))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from worker.console import api
 from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
-from worker.console.pages import alerts, feeds, people, sign_in, today
+from worker.console.pages import alerts, articles, feeds, missed, people, rules, search, sign_in, stories, today
 
 _STATIC = Path(__file__).parent.parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -20,17 +21,14 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _KEPT = 31_536_000
 
 
+#: Each page's module, in the order in which addresses are looked for.
+_PAGES = (today, missed, articles, stories, search, rules, alerts, feeds, sign_in, people)
+
+
 def routes(desk: Desk) -> list[BaseRoute]:
     """All pages, the API, and the files that pages load."""
-    return [
-        *today.routes(desk),
-        *alerts.routes(desk),
-        *feeds.routes(desk),
-        *sign_in.routes(desk),
-        *people.routes(desk),
-        *api.routes(desk),
-        *_common(desk),
-    ]
+    made = (one.routes(desk) for one in _PAGES)
+    return [*chain.from_iterable(made), *api.routes(desk), *_common(desk)]
 
 
 def _common(desk: Desk) -> Iterator[Route]:

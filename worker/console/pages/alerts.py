@@ -8,6 +8,7 @@ from starlette.routing import Route
 from worker.config.fields import Wrong, duration
 from worker.console.asking import Ask, page
 from worker.console.desk import Desk
+from worker.console.pages.articles import number
 from worker.console.views.deliveries import waiting
 from worker.model import Digest
 from worker.notify.render import readable
@@ -29,7 +30,7 @@ def routes(desk: Desk) -> list[Route]:
     return [
         page(desk, "/alerts", _open),
         page(desk, "/alerts/ledger", _ledger),
-        page(desk, "/alerts/deliveries/{number:int}", _preview),
+        page(desk, "/alerts/deliveries/{id}", _preview),
         page(desk, "/alerts/retry", _retry, methods=["POST"]),
         page(desk, "/alerts/silences", _silences),
         page(desk, "/alerts/silences/make", _silence, methods=["POST"]),
@@ -83,8 +84,8 @@ def _preview(ask: Ask) -> Response:
     """An open delivery as it would go out now."""
     live = ask.desk.live()
     with ask.desk.store.read() as tx:
-        draft = deliveries.draft(tx, ask.path["number"])
-        lines = deliveries.lines(tx, [ask.path["number"]])
+        draft = deliveries.draft(tx, number(ask))
+        lines = deliveries.lines(tx, [number(ask)])
         if draft is None or not lines:
             return ask.missing()
         target = live.target(draft.target_id, draft.recipient)
@@ -99,11 +100,11 @@ def _preview(ask: Ask) -> Response:
 
 def _retry(ask: Ask) -> Response:
     with ask.desk.store.write() as tx:
-        number = ask.number("delivery")
-        ids = [number] if number else [one.id for one in deliveries.unsent(tx, states=["failed"], limit=_RETRIED)]
+        one = ask.number("delivery")
+        ids = [one] if one else [line.id for line in deliveries.unsent(tx, states=["failed"], limit=_RETRIED)]
         revived = deliveries.revive(tx, ids, ask.now)
         if revived:
-            _audit(tx, ask, "retry", ", ".join(f"delivery {one}" for one in sorted(revived)[:20]))
+            _audit(tx, ask, "retry", ", ".join(f"delivery {known}" for known in sorted(revived)[:20]))
     return ask.to("/alerts", "retried" if revived else "nothing")
 
 
@@ -165,16 +166,16 @@ def _silence(ask: Ask) -> Response:
                 reason=form.get("reason", "").strip()[:_LONGEST_TEXT],
                 created=ask.now,
             )
-            number = silences.add(tx, made)
-            _audit(tx, ask, "silence", f"{what} {given[what]}", f"silence {number}, {form['for']}: {made.reason}")
+            made_as = silences.add(tx, made)
+            _audit(tx, ask, "silence", f"{what} {given[what]}", f"silence {made_as}, {form['for']}: {made.reason}")
     return ask.to("/alerts/silences", "silenced") if is_known else _silences(ask, "unknown")
 
 
 def _end(ask: Ask) -> Response:
-    number = ask.number("silence")
+    silence = ask.number("silence")
     with ask.desk.store.write() as tx:
-        if ended := silences.end(tx, number, ask.now):
-            _audit(tx, ask, "silence ended", f"silence {number}")
+        if ended := silences.end(tx, silence, ask.now):
+            _audit(tx, ask, "silence ended", f"silence {silence}")
     return ask.to("/alerts/silences", "silence_ended" if ended else "nothing")
 
 
@@ -182,16 +183,16 @@ def _end(ask: Ask) -> Response:
 
 
 def _hand_over(ask: Ask) -> Response:
-    number, person = ask.number("article"), ask.form.get("person", "").strip()[:100]
+    article_id, person = ask.number("article"), ask.form.get("person", "").strip()[:100]
     note = ask.form.get("note", "").strip()[:_LONGEST_TEXT]
     with ask.desk.store.write() as tx:
-        article = articles.get(tx, number)
+        article = articles.get(tx, article_id)
         if article is None or not person:
             return ask.missing()
-        given = HandOver(article_id=number, author=ask.caller.name, person=person, note=note, created=ask.now)
+        given = HandOver(article_id=article_id, author=ask.caller.name, person=person, note=note, created=ask.now)
         hand_over(tx, ask.desk.live().config.alerts.targets, given)
-        _audit(tx, ask, "hand-over", f"article {number}", f"{person}: {note}" if note else person)
-    return ask.to(f"/articles/{number}", "handed_over")
+        _audit(tx, ask, "hand-over", f"article {article_id}", f"{person}: {note}" if note else person)
+    return ask.to(f"/articles/{article_id}", "handed_over")
 
 
 def _audit(tx: Tx, ask: Ask, action: str, subject: str, detail: str = "") -> None:

@@ -12,7 +12,7 @@ from worker.console.desk import Desk
 from worker.console.views.state import feeds as facts
 from worker.errors import UserError
 from worker.model import Feed, Secret
-from worker.net import urls
+from worker.net.urls import masked
 from worker.notify.render import passages
 from worker.pipeline.discover import Found, Tried
 from worker.store import Tx, people, quarantine
@@ -121,10 +121,10 @@ def _import(ask: Ask) -> Response:
 
 
 def _export(ask: Ask) -> Response:
-    """The feeds as OPML, but for those in whose address something looks like a secret: every reader may have it."""
-    shown = [feed for feed in ask.desk.live().config.feeds if urls.masked(feed.id) == feed.id]
+    """The feeds as OPML, without those in whose address a secret stands."""
+    feeds = [feed for feed in ask.desk.live().config.feeds if masked(feed.id) == feed.id]
     headers = {"Content-Disposition": 'attachment; filename="veille.opml"'}
-    return Response(to_opml(shown), media_type="text/x-opml+xml", headers=headers)
+    return Response(to_opml(feeds), media_type="text/x-opml+xml", headers=headers)
 
 
 def _changed(ask: Ask, action: str, subject: str, detail: str = "") -> None:

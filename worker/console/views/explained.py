@@ -1,5 +1,6 @@
 """Explanations of a rule's match or miss, as plain objects and in sentences: for `why`, `rules` and `eval`."""
 
+from dataclasses import asdict
 from typing import Any
 
 from worker.analysis.text import Document
@@ -7,7 +8,7 @@ from worker.rules.match import Explanation, Silence
 from worker.rules.query import Explained, Miss, decisive, distance, nearest
 from worker.rules.query import Span as Words
 from worker.rules.query.nodes import Calls, written
-from worker.rules.query.wording import clipped, miss, operator, passage, quoted, seen
+from worker.rules.query.wording import clipped, miss, needed, operator, passage, quoted, seen
 
 Facts = dict[str, Any]
 
@@ -76,6 +77,25 @@ def sentence(explanation: Explanation, document: Document) -> str:
             reached = f"score {explanation.total} of {explanation.rule.score.threshold}"
             return f"{reached}: {held}" if held else f"{reached}: no term of it stands in the text"
     return _SILENCES[verdict].format(language=document.language)
+
+
+def reasons(explanation: Explanation, document: Document) -> list[Facts]:
+    """The facts of that sentence, each with its `kind`, for pages in other languages; none where the rule matches."""
+    verdict = explanation.verdict
+    match verdict:
+        case Silence.EXCLUDED:
+            name, found_by = explanation.exclusions[0]
+            near = [clipped(passage(span, document)) for span in found_by.spans[:3]]
+            return [{"kind": "excluded", "name": name, "near": near}]
+        case Silence.QUERY if explanation.query is not None:
+            return [asdict(needed(leaf, document)) for leaf in nearest(explanation.query)[:4]]
+        case Silence.SCORE if explanation.rule.score is not None:
+            held = [f"{t.weight:+d} {clipped(str(t.query.node))}" for t in explanation.score if t.query.held]
+            reached = {"total": explanation.total, "threshold": explanation.rule.score.threshold}
+            return [{"kind": "score", "held": held} | reached]
+        case Silence():
+            return [{"kind": str(verdict), "language": document.language}]
+    return []
 
 
 def _tree(explained: Explained, document: Document, calls: Calls) -> Facts:

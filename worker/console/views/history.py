@@ -67,7 +67,7 @@ def backtest(past: Past, live: ActiveConfig, rule_id: str) -> Facts:
         "alerts_by_target": _by_target(done),
         "suppressed": dict(sorted(done.suppressed.items())),
         "waves": _waves(done, rule_id),
-        "articles": [_hit(hit) for hit in hits],
+        "articles": [hit_facts(hit) for hit in hits],
     }
 
 
@@ -144,12 +144,12 @@ def _change(before: Mapping[int, Hit] | None, after: Mapping[int, Hit] | None) -
         "new": len(new),
         # Jaccard's: of what either finds, the share that both find.
         "overlap": round(len(both) / len(either), 4) if either else None,
-        "gained": [_hit(new[article]) for article in sorted(new.keys() - old.keys())],
-        "lost": [_hit(old[article]) for article in sorted(old.keys() - new.keys())],
+        "gained": [hit_facts(new[article]) for article in sorted(new.keys() - old.keys())],
+        "lost": [hit_facts(old[article]) for article in sorted(old.keys() - new.keys())],
     }
 
 
-def _hit(hit: Hit) -> Facts:
+def hit_facts(hit: Hit) -> Facts:
     title, sentences = passages(hit.document, hit.match.spans)
     shown = [*([title] if title.marks else []), *sentences]
     return {

@@ -17,8 +17,8 @@ from worker.store.articles import StoredArticle
 
 Facts = dict[str, Any]
 
-#: Rules of which `why` says unasked how near they came; of the others, only what kept them silent.
-_EXPLAINED = 200
+#: Rules of which is said unasked how near they came; of the others, only what kept them silent.
+EXPLAINED = 200
 
 
 _CUT = {
@@ -39,19 +39,19 @@ class Uncut:
         self._article, self._cut, self._rules, self._source = one.article, cut, rules, source
         self._all: Mapping[str, Match | Silence] | None = None
 
-    def where(self, rule_id: str) -> str:
-        """In what kind of part the words stand with which the rule would match; empty: it would not."""
+    def where(self, rule_id: str) -> tuple[CutKind, ...]:
+        """The kinds of part in which the words stand with which the rule would match; empty: it would not."""
         if self._all is None:
             self._all = self._judged(self._cut) if self._cut else {}
         if not isinstance(self._all.get(rule_id), Match):
-            return ""
+            return ()
         kinds = dict.fromkeys(part.kind for part in self._cut)
         alone = [
             kind
             for kind in kinds
             if isinstance(self._judged([part for part in self._cut if part.kind is kind]).get(rule_id), Match)
         ]
-        return " and ".join(_CUT[kind] for kind in alone or kinds)
+        return tuple(alone or kinds)
 
     def _judged(self, parts: Sequence[Cut]) -> Mapping[str, Match | Silence]:
         body = "\n\n".join([self._article.body, *(part.text for part in parts)])
@@ -79,34 +79,43 @@ class Now:
         found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
         return found | {"text": self._one.revision > 0}
 
-    def silent(self, matched: set[str], rule_id: str) -> list[Facts]:
-        """The rules that did not match when the article was stored, the nearest first; and whether they would now."""
+    def silent(self, matched: set[str], rule_id: str = "", *, explained: int = EXPLAINED) -> list[Facts]:
+        """The rules that did not match when the article was stored, the nearest first; and whether they would now.
+
+        `explained`: the number of rules of which is said how near they came.
+        """
         if not self._one.revision:
             return []
         judged = judge(self._document, self._rules, self._source)
         silent = [name for name in judged if name not in matched and rule_id in ("", name)]
         return sorted(
-            (self._one_silent(name, judged[name], near=number < _EXPLAINED) for number, name in enumerate(silent)),
+            (self._one_silent(name, judged[name], near=number < explained) for number, name in enumerate(silent)),
             key=lambda one: one["distance"],
         )
 
     def _one_silent(self, name: str, found: Match | Silence, *, near: bool) -> Facts:
         explanation = explain_rule(self._document, self._rules, self._source, name) if near else None
+        cut = () if isinstance(found, Match) or self._one.origin != "feed" else self._uncut.where(name)
         return {
             "rule": name,
             "now": isinstance(found, Match),
             "reason": str(found) if isinstance(found, Silence) else "",
             "distance": 1_000.0 if explanation is None else round(explained.farness(explanation), 4),
-            "sentence": self._sentence(name, found, explanation),
+            "cut": [str(kind) for kind in cut],
+            "because": [] if explanation is None else explained.reasons(explanation, self._document),
+            "sentence": self._sentence(name, found, explanation, cut),
         }
 
-    def _sentence(self, name: str, found: Match | Silence, explanation: Explanation | None) -> str:
+    def _sentence(
+        self, name: str, found: Match | Silence, explanation: Explanation | None, cut: Sequence[CutKind]
+    ) -> str:
         if self._one.origin != "feed":
             would = " (it would match)" if isinstance(found, Match) else ""
             return f"{name}: articles known before the first poll are not matched{would}."
         if isinstance(found, Match):
             return f"{name} matches now, but did not when the article came: the rule was changed since."
-        if where := self._uncut.where(name):
+        if cut:
+            where = " and ".join(_CUT[kind] for kind in cut)
             return (
                 f"{name} does not match: its words stand in a part that was cut ({where}); `veille show --raw` has it."
             )

@@ -43,38 +43,46 @@ def why(live: "ActiveConfig | None", store: Store, asked: str, rule_id: str = ""
 
     Without `live`, as the rules cannot be read: what the store knows.
     """
-    # Here, as what rules need takes long to load, and lists do without it.
-    from worker.console.views.silent import Now
-
     with store.read() as tx:
         fitting = find(tx, asked)
         if not fitting:
             return None
         one, *others = fitting
-        matches = [_match(m, one) for m in ledger.matches(tx, one.id) if rule_id in ("", m.rule_id)]
-        now = None if live is None else Now(tx, live, one)
-        return article(one) | {
-            "others": [{"id": other.id, "title": other.article.title} for other in others],
-            "revisions": list(stored.revisions(tx, one.id)),
-            "changes": _changes(tx, one),
-            "page": page(tx, one.id),
-            "story": place(tx, one.id),
-            "matches": matches,
-            "acknowledged": _acknowledged(tx, one.id),
-            "mutes": _mutes(tx, one.id),
-            "labels": [
-                {"rule": said.rule_id, "judgement": str(said.judgement), "by": said.author, "at": said.at}
-                for said in judgements.of_article(tx, one.id)
-                if rule_id in ("", said.rule_id)
-            ],
-            "ledger": [
-                _line(line)
-                for line in ledger_lines.lines(tx, one.id)
-                if rule_id in ("", line.rule_id) and target_id in ("", line.target_id)
-            ],
-            "silent": [] if now is None else now.silent({m["rule"] for m in matches}, rule_id),
-            "explained": now.explained(rule_id) if now is not None and rule_id else None,
+        return of_article(tx, live, one, rule_id, target_id) | {
+            "others": [{"id": other.id, "title": other.article.title} for other in others]
         }
+
+
+def of_article(
+    tx: Tx, live: "ActiveConfig | None", one: StoredArticle, rule_id: str = "", target_id: str = ""
+) -> Facts:
+    """All that is known of an article, as `why` has it."""
+    # Here, as what rules need takes long to load, and lists do without it.
+    from worker.console.views.silent import Now
+
+    matches = [_match(m, one) for m in ledger.matches(tx, one.id) if rule_id in ("", m.rule_id)]
+    now = None if live is None else Now(tx, live, one)
+    return article(one) | {
+        "revisions": list(stored.revisions(tx, one.id)),
+        "changes": _changes(tx, one),
+        "page": page(tx, one.id),
+        "story": place(tx, one.id),
+        "matches": matches,
+        "acknowledged": _acknowledged(tx, one.id),
+        "mutes": _mutes(tx, one.id),
+        "labels": [
+            {"rule": said.rule_id, "judgement": str(said.judgement), "by": said.author, "at": said.at}
+            for said in judgements.of_article(tx, one.id)
+            if rule_id in ("", said.rule_id)
+        ],
+        "ledger": [
+            _line(line)
+            for line in ledger_lines.lines(tx, one.id)
+            if rule_id in ("", line.rule_id) and target_id in ("", line.target_id)
+        ],
+        "silent": [] if now is None else now.silent({m["rule"] for m in matches}, rule_id),
+        "explained": now.explained(rule_id) if now is not None and rule_id else None,
+    }
 
 
 def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
@@ -85,10 +93,10 @@ def _acknowledged(tx: Tx, article_id: int) -> Facts | None:
 def _mutes(tx: Tx, article_id: int) -> list[Facts]:
     """The mutes of an article's story: by whom, for whom (empty: for all) and until when."""
     story_id = stories.story_of(tx, article_id)
+    found = () if story_id is None else silences.of_story(tx, story_id)
     return [
         {"by": one.author, "for": one.recipient, "at": one.created, "until": one.until, "reason": one.reason}
-        for one in silences.of_stories(tx)
-        if one.story_id == story_id
+        for one in found
     ]
 
 

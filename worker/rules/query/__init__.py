@@ -2,6 +2,7 @@
 
 from worker.rules.query.evaluator import Reading, evaluate
 from worker.rules.query.explain import Explained, Miss, decisive, distance, explain, nearest
+from worker.rules.query.indexed import All, Any, Indexed, Wanted, indexed
 from worker.rules.query.nodes import Call, DatedTerm, Node, Pattern, Regex, Scope, SetRef, Term, TermSet
 from worker.rules.query.presearch import Candidates, Presearch
 from worker.rules.query.spans import MAX_SPANS, Span, first_spans
@@ -10,6 +11,7 @@ from worker.rules.query.syntax import (
     Known,
     QueryError,
     calls,
+    is_rule_language,
     languages,
     parse,
     parse_body,
@@ -20,11 +22,14 @@ from worker.rules.query.syntax import (
 
 __all__ = [
     "MAX_SPANS",
+    "All",
+    "Any",
     "Call",
     "Candidates",
     "DatedTerm",
     "Explained",
     "Fault",
+    "Indexed",
     "Known",
     "Miss",
     "Node",
@@ -38,12 +43,15 @@ __all__ = [
     "Span",
     "Term",
     "TermSet",
+    "Wanted",
     "calls",
     "decisive",
     "distance",
     "evaluate",
     "explain",
     "first_spans",
+    "indexed",
+    "is_rule_language",
     "languages",
     "nearest",
     "parse",

@@ -80,7 +80,7 @@ class Requirements:
                 return self._of_set(name)
             case Or(parts):
                 return map(self._grouped, _either([self.of(part) for part in parts]))
-        return (clause for part in _positive(node) for clause in self.of(part))
+        return (clause for part in positive(node) for clause in self.of(part))
 
     def _of_set(self, name: str) -> Clauses:
         """Any of its terms, by the rarest clause of each."""
@@ -142,7 +142,7 @@ class Requirements:
             self._count(child)
 
 
-def _positive(node: Node) -> tuple[Node, ...]:
+def positive(node: Node) -> tuple[Node, ...]:
     """The nodes below, all of which hold where `node` does."""
     match node:
         case Not():

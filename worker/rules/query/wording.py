@@ -1,5 +1,7 @@
 """Wording of an explained query: which term is absent, which two stand too far apart."""
 
+from dataclasses import dataclass
+
 from worker.analysis.text import Document
 from worker.model import Part
 from worker.model.times import counted
@@ -10,7 +12,10 @@ from worker.rules.query.spans import Span
 #: A query is shown up to this many characters within a sentence.
 _CLIPPED = 70
 
-_MISSES = {
+_MISSES: dict[str, str] = {
+    Miss.ABSENT: "{name} is absent",
+    "none_of": "none of {name} stands in the text",
+    "without": "{name} is absent (no {missing})",
     Miss.OTHER_LANGUAGE: "{name} is written for another language than the article's",
     Miss.NOT_IN_A_ROW: "the words of {name} stand, but not in a row",
     Miss.EXCEPTED: "{name} stands only within its exceptions: {seen}",
@@ -29,31 +34,55 @@ _MISSES = {
 }
 
 
-def miss(explained: Explained, document: Document) -> str:
-    """Returns what one node that does not hold would have needed."""
-    node, near = explained.node, explained.near
-    if explained.miss is Miss.ABSENT or explained.miss is None:
-        return _absent(explained)
-    count = node.count if isinstance(node, AtLeast) else explained.by
-    return _MISSES[explained.miss].format(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """The facts of a sentence on a node that does not hold, for whoever words it in another language."""
+
+    #: A Miss, or `none_of` and `without` for two ways of being absent.
+    kind: str
+    name: str
+    #: Passages of the article.
+    near: tuple[str, ...]
+    #: Words of a phrase that do not stand in the article.
+    missing: tuple[str, ...]
+    operator: str
+    #: Words between two operands; of ATLEAST, how many more it takes.
+    by: int
+    #: Of ATLEAST: how many it takes.
+    count: int
+
+
+def needed(explained: Explained, document: Document) -> Needed:
+    """The needs of one node that does not hold."""
+    node, kind = explained.node, str(explained.miss or Miss.ABSENT)
+    missing: tuple[str, ...] = ()
+    if kind == Miss.ABSENT and isinstance(node, Or):
+        kind = "none_of"
+    elif kind == Miss.ABSENT and isinstance(node, Term) and len(node.words) > 1:
+        kind, missing = "without", tuple(str(part.node) for part in explained.parts if not part.held)
+    return Needed(
+        kind=kind,
         name=clipped(str(node.part if isinstance(node, Not) else node)),
-        pair=" and ".join(quoted(span, document) for span in near[:2]),
-        seen=seen(near, document),
+        near=tuple(clipped(passage(span, document)) for span in explained.near[:3]),
+        missing=missing,
         operator=operator(node),
-        by=counted(explained.by, "word"),
-        found=f"{count - explained.by} of {count}",
+        by=explained.by,
+        count=node.count if isinstance(node, AtLeast) else explained.by,
     )
 
 
-def _absent(explained: Explained) -> str:
-    name = clipped(str(explained.node))
-    match explained.node:
-        case Or():
-            return f"none of {name} stands in the text"
-        case Term(words) if len(words) > 1:
-            missing = [str(part.node) for part in explained.parts if not part.held]
-            return f"{name} is absent (no {', '.join(missing)})"
-    return f"{name} is absent"
+def miss(explained: Explained, document: Document) -> str:
+    """Returns what one node that does not hold would have needed."""
+    found = needed(explained, document)
+    return _MISSES[found.kind].format(
+        name=found.name,
+        missing=", ".join(found.missing),
+        pair=" and ".join(f"“{text}”" for text in found.near[:2]),
+        seen=", ".join(f"“{text}”" for text in found.near),
+        operator=found.operator,
+        by=counted(found.by, "word"),
+        found=f"{found.count - found.by} of {found.count}",
+    )
 
 
 def operator(node: Node) -> str:

@@ -11,7 +11,7 @@ from worker.alerts import DIGEST
 from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
 from worker.store import targets
 from worker.store.database import Tx
-from worker.store.deliveries.listing import ENDED, DeliveryLine, counts, lines, unsent
+from worker.store.deliveries.listing import ENDED, DeliveryLine, count, counts, lines, unsent
 from worker.store.tables import ATTEMPT, DELIVERY, NOTICE, OBLIGATION, TARGET
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Draft",
     "Due",
     "claim",
+    "count",
     "counts",
     "draft",
     "drafts",

@@ -60,6 +60,11 @@ def counts(tx: Tx, ids: Collection[int] | None = None) -> dict[str, int]:
     return {str(state): found.get(state, 0) for state in DeliveryState}
 
 
+def count(tx: Tx, state: DeliveryState) -> int:
+    """The number of deliveries in one state."""
+    return int(tx.execute(sa.select(sa.func.count()).where(DELIVERY.c.state == state)).scalar_one())
+
+
 def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
     last = (
         sa.select(ATTEMPT.c.detail)

@@ -126,13 +126,14 @@ def get(tx: Tx, story_id: int) -> StoredStory | None:
     return _stored(row, _titles(tx, [row])[story_id], outlets, perhaps)
 
 
-def lines(tx: Tx, story_id: int) -> tuple[StoryLine, ...]:
+def lines(tx: Tx, story_id: int, *, limit: int | None = None) -> tuple[StoryLine, ...]:
     """A story's articles by time."""
     query = (
         sa.select(STORY_ARTICLE, *_OF_TITLE, ARTICLE.c.source, ARTICLE.c.of_id, ARTICLE.c.precision)
         .join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
         .where(STORY_ARTICLE.c.story_id == story_id)
         .order_by(STORY_ARTICLE.c.published, STORY_ARTICLE.c.article_id)
+        .limit(limit)
     )
     return tuple(
         StoryLine(

@@ -20,6 +20,8 @@ class ArticleRow(SQLModel, table=True):
     """An article; its text is that of its newest revision."""
 
     __tablename__ = "article"
+    # The articles of a day, counted by their feeds.
+    __table_args__ = (Index("article_seen", "first_seen", "source"),)
     id: int | None = Field(default=None, primary_key=True)
     origin: str = text_column()
     #: Its name in the archive or in the imported file.
@@ -28,12 +30,12 @@ class ArticleRow(SQLModel, table=True):
     url: str = text_column(default="", index=True)
     link: str = text_column(default="")
     source: str = text_column(default="")
-    language: str = text_column(default="")
+    language: str = text_column(default="", index=True)
     title: str = text_column(default="")
     published: datetime = time_column(index=True)
     #: `day`, `month`, `year`, or empty for an instant.
     precision: str = text_column(default="")
-    first_seen: datetime = time_column(index=True)
+    first_seen: datetime = time_column()
     #: NoveltyKind when it came: `new` or `duplicate`.
     novelty: str = text_column()
     of_id: int | None = Field(default=None, foreign_key="article.id", index=True)
@@ -187,8 +189,13 @@ class MatchRow(SQLModel, table=True):
     """A rule that a revision satisfied, with the proof."""
 
     __tablename__ = "match"
-    # A rule's matches of a time: what a volume counts.
-    __table_args__ = (UniqueConstraint("revision_id", "rule_id"), Index("match_rule", "rule_id", "created"))
+    __table_args__ = (
+        UniqueConstraint("revision_id", "rule_id"),
+        # A rule's matches of a time: what a volume counts.
+        Index("match_rule", "rule_id", "created"),
+        # All rules' matches of a time.
+        Index("match_seen", "created", "rule_id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     article_id: int = Field(foreign_key="article.id", index=True)
     revision_id: int = Field(foreign_key="revision.id")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
+from worker.analysis.text import LANGUAGES
 from worker.rules.query.nodes import (
     And,
     AtLeast,
@@ -77,6 +78,24 @@ def calls(source: str) -> set[str]:
 def languages(source: str) -> list[tuple[int, str]]:
     """The places where a text says that terms are written for a language, and for which; any text is accepted."""
     return [(token.start, token.text[:-1]) for token in tokens(source) if token.kind is Kind.LANGUAGE]
+
+
+#: Kinds of tokens that words, as people type them, do not have.
+_SIGNS = frozenset({Kind.OPERATOR, Kind.SET, Kind.CALL, Kind.REGEX})
+
+
+def is_rule_language(source: str) -> bool:
+    """Tells whether a text bears signs of the language: an operator, a set, a part, a mark; any text is accepted."""
+    return any(_is_sign(token) for token in tokens(source))
+
+
+def _is_sign(token: Token) -> bool:
+    if token.kind is Kind.SCOPE:
+        return token.text[:-1] in set(Scope)
+    if token.kind is Kind.LANGUAGE:
+        return token.text[:-1] in LANGUAGES
+    marked = token.kind in (Kind.WORD, Kind.QUOTED) and token.text.startswith("=")
+    return token.kind in _SIGNS or marked or (token.kind is Kind.WORD and token.text.endswith("*"))
 
 
 def parse_term(source: str, sets: Collection[str] | Known | None = None) -> Node:

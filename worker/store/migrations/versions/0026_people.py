@@ -78,3 +78,8 @@ def upgrade() -> None:
         sa.Column("seen", Utc(), nullable=False),
         sa.Column("since", Utc(), nullable=False),
     )
+    # The matches and the articles of a day, counted by rule and by feed.
+    op.create_index("match_seen", "match", ["created", "rule_id"])
+    op.create_index("article_seen", "article", ["first_seen", "source"])
+    op.drop_index("ix_article_first_seen", table_name="article")
+    op.create_index("ix_article_language", "article", ["language"])

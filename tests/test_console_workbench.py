@@ -1,0 +1,102 @@
+"""The workbench of rules in a browser, with a worker that runs."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from consoles import CHROMIUM, FLAGS, needs_browser
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from rig import RULES, Site, wait_for
+from sinks import free_port
+
+pytestmark = needs_browser
+expect.set_options(timeout=120_000)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a worker that has read the sample."""
+    port = free_port()
+    listen = f'[http]\nlisten = "127.0.0.1:{port}"\n'
+    site = Site(tmp_path_factory.mktemp("browser"), feeds=("veille:sample",), rules=RULES, more=listen)
+    site.poll()
+    with site.running():
+        address = f"http://127.0.0.1:{port}"
+        wait_for(lambda: _answers(address), what="the console")
+        yield address
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/rules").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Page]:
+    """A page of a browser that speaks English; what its scripts raise fails the test."""
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    raised: list[object] = []
+    page.on("pageerror", lambda error: raised.append(error))  # noqa: PLW0108 - Playwright marks the function itself
+    yield page
+    context.close()
+    assert not raised
+
+
+def test_typing_shows_the_caret_and_then_history(running: str, tab: Page) -> None:
+    """A mistake is marked where it stands; a completion mends it by keys alone; history and its marks follow."""
+    tab.goto(f"{running}/rules/new")
+    tab.locator("#when").press_sequentially("@hun_senn NEAR/12 =visite")
+    expect(tab.locator("#check-result .pointed")).to_contain_text("^^^^^^^^^")
+    expect(tab.locator("#check-result")).to_contain_text("did you mean @hun_sen?")
+    expect(tab.locator("#when-marks .fault")).to_have_text("@hun_senn")
+    tab.locator("#when").fill("")
+    tab.locator("#when").press_sequentially("@hun")
+    expect(tab.locator("#offers [role=option]")).to_have_count(1)
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#when")).to_have_value("@hun_sen")
+    tab.locator("#when").press_sequentially(" NEAR/12 =visite")
+    expect(tab.locator("#check-result .pointed")).to_have_count(0)
+    expect(tab.locator("#history-result")).to_contain_text("articles match")
+    expect(tab.locator("#history-result mark").first).to_be_attached()
+    expect(tab.locator("#history-progress")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_saved_rule_is_seen_in_force(running: str, browser: Browser, tab: Page, scheme: str) -> None:
+    """By review and save; the page says by itself when the worker goes by it. axe finds nothing on the way."""
+    tab.emulate_media(color_scheme=scheme)
+    tab.goto(f"{running}/search?q=hun+AND+=boulevard")
+    found = [_axe(tab)]
+    tab.get_by_role("link", name="Make this a rule").click()
+    tab.get_by_label("Id", exact=True).fill(f"rue-{scheme}")
+    expect(tab.locator("#history-result")).to_contain_text("1 article matches")
+    found.append(_axe(tab))
+    tab.get_by_role("button", name="See the change").click()
+    expect(tab.locator(".diff .more").first).to_be_visible()
+    found.append(_axe(tab))
+    tab.get_by_role("button", name="Save").click()
+    expect(tab.locator("#state")).to_have_attribute("data-state", "in_force")
+    tab.goto(f"{running}/rules")
+    expect(tab.get_by_role("link", name=f"rue-{scheme}")).to_be_visible()
+    found.append(_axe(tab))
+    assert found == [[]] * 4
+
+
+def _axe(tab: Page) -> list[str]:
+    """The rules that axe finds broken on the page, with the places."""
+    violations = Axe().run(tab).response["violations"]
+    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in violations]

@@ -1,0 +1,124 @@
+"""Missed: everything that matched in a span of time, to be read, printed, or sent to a target."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from worker.console import spans
+from worker.console.asking import Ask, page
+from worker.console.desk import Desk
+from worker.console.drawing import draw
+from worker.console.pages.today import visit
+from worker.console.spans import Span
+from worker.console.views.missed import Group, missed
+from worker.model import Notice
+from worker.store import Tx, open_deliveries, people, silences
+from worker.store.people import Change
+
+#: Matches that are listed; silences that are offered as spans; characters of a list that is sent.
+_MOST, _SILENCES, _LONGEST = 300, 3, 40_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A span that a link offers; `number`: of a silence."""
+
+    name: str
+    address: str
+    number: int = 0
+
+
+def routes(desk: Desk) -> list[Route]:
+    """`/missed`."""
+    return [page(desk, "/missed", _missed), page(desk, "/missed/send", _send, methods=["POST"])]
+
+
+def _missed(ask: Ask) -> Response:
+    visited = visit(ask)
+    since, until = _span(ask)
+    with ask.desk.store.read() as tx:
+        groups, is_more = missed(tx, (since, until), by=_by(ask), limit=_MOST)
+        offered = list(_offered(ask, tx, visited))
+    return ask.page(
+        "missed.html",
+        since=since,
+        until=until,
+        last_day=(until - timedelta(microseconds=1)).astimezone(ask.zone).date(),
+        by=_by(ask),
+        groups=groups,
+        is_more=is_more,
+        count=sum(len(group.lines) for group in groups),
+        offered=offered,
+        other=_address(since, until, "story" if _by(ask) == "rule" else "rule"),
+        targets=[target.id for target in ask.desk.live().config.alerts.targets],
+    )
+
+
+def _send(ask: Ask) -> Response:
+    """Open a delivery of the list to each recipient of a target; what a target may not have is not asked for."""
+    since, until = _span(ask)
+    by, live = _by(ask), ask.desk.live()
+    target = next((one for one in live.config.alerts.targets if one.id == ask.form.get("target")), None)
+    if target is None:
+        return ask.missing()
+    with ask.desk.store.read() as tx:
+        groups, _ = missed(tx, (since, until), by=by, limit=_MOST)
+    notice = _notice(ask, (since, until), groups)
+    with ask.desk.store.write() as tx:
+        open_deliveries.notify(tx, target.id, target.recipients, notice, ask.now)
+        detail = f"{since.isoformat(timespec='minutes')} to {until.isoformat(timespec='minutes')}"
+        change = Change(
+            at=ask.now, author=ask.caller.name, action="list sent", subject=f"target {target.id}", detail=detail
+        )
+        people.audit(tx, change)
+    return ask.to(_address(since, until, by), "sent")
+
+
+def _span(ask: Ask) -> Span:
+    """The span that is asked for; the last night, where none is. Days are whole: `until=2026-11-29` ends with it."""
+    said = [ask.form.get(name) or ask.query.get(name) or "" for name in ("since", "until")]
+    since, until = (spans.moment(one, ask.zone) for one in said)
+    if since is None:
+        return spans.night(ask.now, ask.zone)
+    last = until or ask.now
+    if last < since:
+        since, last, said = last, since, said[::-1]
+    if len(said[1]) == len("2026-11-29"):
+        last = spans.begins(last.astimezone(ask.zone).date() + timedelta(days=1), ask.zone)
+    return since, last
+
+
+def _by(ask: Ask) -> str:
+    return "story" if (ask.form.get("by") or ask.query.get("by")) == "story" else "rule"
+
+
+def _offered(ask: Ask, tx: Tx, visited: datetime | None) -> Iterator[Offered]:
+    """The spans that people ask for, as links that stay what they are when they are sent to somebody else."""
+    now, by = ask.now.replace(second=0, microsecond=0), _by(ask)
+    if visited is not None:
+        yield Offered(name="visit", address=_address(visited, now, by))
+    yield Offered(name="night", address=_address(*spans.night(now, ask.zone), by))
+    yield Offered(name="weekend", address=_address(*spans.weekend(now, ask.zone), by))
+    yield Offered(name="day", address=_address(now - timedelta(days=1), now, by))
+    yield Offered(name="week", address=_address(now - timedelta(days=7), now, by))
+    for one in silences.newest(tx, limit=_SILENCES):
+        ended = min(one.until or now, now)
+        yield Offered(name="silence", number=one.id, address=_address(one.created, max(one.created, ended), by))
+
+
+def _address(since: datetime, until: datetime, by: str) -> str:
+    asked = {"since": since.isoformat(timespec="minutes"), "until": until.isoformat(timespec="minutes")}
+    return "/missed?" + urlencode(asked | ({"by": by} if by != "rule" else {}))
+
+
+def _notice(ask: Ask, span: Span, groups: Sequence[Group]) -> Notice:
+    """The list as a message, in the language and the zone of whoever sends it."""
+    facts = {"since": span[0], "until": span[1], "groups": groups}
+    subject, _, body = draw("missed.txt", ask, facts).strip().partition("\n")
+    if len(body) > _LONGEST:
+        body = body[:_LONGEST].rpartition("\n")[0] + "\n…"
+    return Notice(subject=subject, body=body.strip())

@@ -1,0 +1,222 @@
+"""A rule as a form: read from its table in the file, or from what was sent; and the values that go into the file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from worker.config import rule_files
+from worker.config.rule_files import AT, Written
+from worker.console.views.workbench import Draft
+from worker.model import Severity
+from worker.rules import Test
+
+#: Keys that the form has; what else a rule says stays as it stands in the file.
+KEYS = ("id", "name", "severity", "languages", "tags", "when", "test")
+_MOST_TESTS = 200
+_TEST = {"title": "", "text": "", "lang": "fr", "match": True, "spans": []}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestForm:
+    """A `[[rule.test]]`."""
+
+    #: The test of the file that it is; empty: a new one.
+    at: str = ""
+    title: str = ""
+    text: str = ""
+    lang: str = "fr"
+    match: bool = True
+    #: One a line.
+    spans: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """True where it holds no text: it is none, or is to be taken away."""
+        return not self.title.strip() and not self.text.strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A rule's fields as texts."""
+
+    #: The id of the rule that it changes; empty: it is new.
+    was: str = ""
+    file: str = ""
+    #: Of the file, as it was when the form was made.
+    digest: str = ""
+    id: str = ""
+    name: str = ""
+    severity: str = "medium"
+    languages: str = ""
+    tags: str = ""
+    when: str = ""
+    tests: tuple[TestForm, ...] = ()
+
+    def draft(self, table: Mapping[str, Any]) -> Draft:
+        """The rule to be tried; `table`: what the file says of it."""
+        language = table.get("language")
+        return Draft(
+            was=self.was,
+            id=self.id,
+            name=self.name,
+            severity=self.severity,
+            languages=tuple(_listed(self.languages)),
+            tags=tuple(_listed(self.tags)),
+            when=self.when,
+            language=language if isinstance(language, str) else "",
+            tests=tuple(_case(test, _tests(table)) for test in self.tests if not test.is_blank),
+        )
+
+    def values(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the file that differ from those of `table`; None: the key goes."""
+        stated: dict[str, Any] = {
+            "id": self.id,
+            "name": self.name or None,
+            "severity": None if self.severity == Severity.MEDIUM and "severity" not in table else self.severity,
+            "languages": _listed(self.languages) or None,
+            "tags": _listed(self.tags) or None,
+            "when": _same_or_new(self.when, table.get("when")),
+        }
+        changed = {key: value for key, value in stated.items() if value != table.get(key)}
+        was = _tests(table)
+        tests = [_test_values(test, was) for test in self.tests if not test.is_blank]
+        if tests != [{AT: at} for at in range(len(was))]:
+            changed["test"] = tests
+        return changed
+
+
+def of_file(found: Written) -> Form:
+    """The form of a rule that stands in a file."""
+    table = found.table
+    return Form(
+        was=_text(table, "id"),
+        file=found.file,
+        digest=found.digest,
+        id=_text(table, "id"),
+        name=_text(table, "name"),
+        severity=_text(table, "severity") or Severity.MEDIUM,
+        languages=", ".join(map(str, table.get("languages", ()))),
+        tags=", ".join(map(str, table.get("tags", ()))),
+        when=_text(table, "when").strip("\n"),
+        tests=tuple(
+            TestForm(
+                at=str(at),
+                title=_text(test, "title"),
+                text=_text(test, "text"),
+                lang=_text(test, "lang") or "fr",
+                match=test.get("match", True) is not False,
+                spans="\n".join(map(str, test.get("spans", ()))),
+            )
+            for at, test in enumerate(_tests(table))
+        ),
+    )
+
+
+def sent(form: QueryParams) -> Form:
+    """The form that was sent; line ends are those of the file's."""
+
+    def field(name: str) -> str:
+        return form.get(name, "").replace("\r\n", "\n")
+
+    number = min(_number(field("tests")), _MOST_TESTS)
+    tests = (
+        TestForm(
+            at=field(f"test-{at}-at"),
+            title=field(f"test-{at}-title"),
+            text=field(f"test-{at}-text"),
+            lang=field(f"test-{at}-lang").strip() or "fr",
+            match=field(f"test-{at}-match") != "no",
+            spans=field(f"test-{at}-spans"),
+        )
+        for at in range(number)
+    )
+    single = {name: field(name).strip() for name in ("was", "file", "digest", "id", "name", "severity")}
+    return Form(
+        **single,
+        languages=field("languages"),
+        tags=field("tags"),
+        when=field("when"),
+        tests=tuple(test for test in tests if not test.is_blank),
+    )
+
+
+def rest(table: Mapping[str, Any]) -> str:
+    """What a rule says besides the form, as TOML."""
+    left = {key: value for key, value in table.items() if key not in KEYS}
+    return rule_files.text_of(left) if left else ""
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key, "")
+    return value if isinstance(value, str) else ""
+
+
+def _number(written: str) -> int:
+    """A small number; -1 for what is none."""
+    return int(written) if written.isascii() and written.isdecimal() and len(written) < 4 else -1
+
+
+def _listed(written: str) -> list[str]:
+    return [item for part in written.split(",") if (item := part.strip())]
+
+
+def _tests(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [test for test in table.get("test", ()) if isinstance(test, dict)]
+
+
+def _case(test: TestForm, was: Sequence[Mapping[str, Any]]) -> Test:
+    at = _number(test.at)
+    published = was[at].get("published") if 0 <= at < len(was) else None
+    if isinstance(published, date) and not isinstance(published, datetime):
+        published = datetime.combine(published, time(), UTC)
+    if isinstance(published, datetime) and published.tzinfo is None:
+        published = published.replace(tzinfo=UTC)
+    return Test(
+        title=test.title,
+        text=test.text,
+        language=test.lang,
+        published=published if isinstance(published, datetime) else None,
+        match=test.match,
+        spans=tuple(_spans(test.spans)),
+        file="",
+        line=0,
+        source="",
+    )
+
+
+def _spans(written: str) -> list[str]:
+    return [line.strip() for line in written.split("\n") if line.strip()]
+
+
+def _same_or_new(written: str, was: Any) -> str | None:
+    """A text as it goes into the file: as it stands there, where nothing but the space around it differs."""
+    if isinstance(was, str) and written.strip() == was.strip():
+        return was
+    lines = "\n".join(line.rstrip() for line in written.strip("\n").split("\n")).rstrip()
+    return f"{lines}\n" if "\n" in lines else lines or None
+
+
+def _test_values(test: TestForm, was: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A test's values; of one that stands in the file, those that differ."""
+    stated: dict[str, Any] = {
+        "title": test.title.strip(),
+        "text": test.text,
+        "lang": test.lang,
+        "match": test.match,
+        "spans": _spans(test.spans) if test.match else [],
+    }
+    at = _number(test.at)
+    if not 0 <= at < len(was):
+        return {key: value for key, value in stated.items() if value != _TEST[key] or key == "match"}
+    old = was[at]
+    values: dict[str, Any] = {AT: at}
+    for key, value in stated.items():
+        stands = old.get(key, _TEST[key])
+        are_texts = isinstance(value, str) and isinstance(stands, str)
+        is_same = value.strip() == stands.strip() if are_texts else value == stands
+        if not is_same:
+            values[key] = None if value in ("", []) else value
+    return values

@@ -1,0 +1,159 @@
+"""A rule is saved in two steps: the change is shown, judged by the gate, and then put into its file."""
+
+import difflib
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.responses import Response
+
+from worker import config
+from worker.config import rule_files
+from worker.config.rule_files import Written
+from worker.console.asking import Ask
+from worker.console.pages import rule_form
+from worker.console.pages.rule_form import Form
+from worker.errors import Problem, UserError
+from worker.rules import gate
+from worker.rules.shape import ID
+from worker.store import people
+from worker.store.people import Change
+
+#: The audit's word for what is done here.
+ACTION = "rule saved"
+#: In a form: the file was not there when the change was shown.
+NO_FILE = "none"
+
+
+def is_id(said: str) -> bool:
+    """True for what may be the id of a rule."""
+    return re.fullmatch(ID, said) is not None and not said.endswith("\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A change of a rule's file, not made yet."""
+
+    form: Form
+    #: The rule as the file has it now; None: it has none.
+    found: Written | None
+    file: str
+    #: Of the file as it is now; empty: there is none.
+    digest: str
+    before: bytes
+    after: bytes
+    problems: tuple[Problem, ...] = ()
+    #: The file is another one than the form was made from.
+    is_stale: bool = False
+
+
+def review(ask: Ask) -> Response:
+    """What would be changed in the file; or the form again, with what speaks against it."""
+    prepared = _prepare(ask)
+    if prepared.problems or prepared.is_stale:
+        return _again(ask, prepared)
+    folder = ask.desk.live().config.rules_folder
+    target = folder / prepared.file
+    may_write = os.access(folder, os.W_OK) and (not target.exists() or os.access(target, os.W_OK))
+    return ask.page(
+        "rule_review.html",
+        form=replace(prepared.form, file=prepared.file, digest=prepared.digest or NO_FILE),
+        file=prepared.file,
+        lines=_diff(prepared),
+        is_same=prepared.before == prepared.after,
+        may_write=may_write,
+        text=prepared.after.decode("utf-8-sig"),
+        address=_address(prepared.form),
+    )
+
+
+def save(ask: Ask) -> Response:
+    """Put the change into the file, if the gate lets it through and the file is still the one that was shown."""
+    prepared = _prepare(ask)
+    if prepared.problems or prepared.is_stale:
+        return _again(ask, prepared)
+    form = prepared.form
+    counts = [sum(line.startswith(sign) for _, line in _diff(prepared)) for sign in "+-"]
+    detail = f"{prepared.file}: {counts[0]} lines more, {counts[1]} less"
+    folder = ask.desk.live().config.rules_folder
+    change = Change(at=ask.now, author=ask.caller.name, action=ACTION, subject=f"rule {form.id}", detail=detail)
+    try:
+        with ask.desk.store.write() as tx:
+            is_written = rule_files.write(folder, prepared.file, prepared.after, prepared.digest)
+            if is_written:
+                people.audit(tx, change)
+    except UserError as e:
+        return _again(ask, replace(prepared, problems=e.problems))
+    if not is_written:
+        return _again(ask, replace(_prepare(ask), is_stale=True))
+    return ask.to(f"/rules/{form.id}", "rule_saved")
+
+
+def _again(ask: Ask, prepared: _Prepared) -> Response:
+    from worker.console.pages import rules
+
+    form = replace(prepared.form, digest=prepared.digest, file=prepared.file)
+    shown = rules.facts(ask, form, prepared.found, problems=prepared.problems, is_stale=prepared.is_stale)
+    if prepared.is_stale and prepared.found is not None:
+        shown["theirs"] = rule_files.text_of(prepared.found.table)
+    return ask.page("rule.html", status=409 if prepared.is_stale else 422, **shown)
+
+
+def _address(form: Form) -> str:
+    return f"/rules/{form.was or 'new'}"
+
+
+def _prepare(ask: Ask) -> _Prepared:
+    form = rule_form.sent(ask.form)
+    conf = ask.desk.live().config
+    found: Written | None = None
+    facts: dict[str, Any] = {"form": form, "found": None, "file": form.file, "digest": "", "before": b"", "after": b""}
+    try:
+        files = config.read_rules(conf.rules_folder)
+        found = rule_files.find(files, form.was) if is_id(form.was) else None
+        file = found.file if found else _file_of(form)
+        before = files.get(file, b"")
+        digest = rule_files.digest(before) if file in files else ""
+        is_first = not form.was and not form.digest
+        is_stale = (form.was != "" and found is None) or (not is_first and (digest or NO_FILE) != form.digest)
+        facts |= {"found": found, "file": file, "before": before, "digest": digest}
+        if is_stale:
+            return _Prepared(**facts, is_stale=True)
+        _check(form, file)
+        table = found.table if found else {}
+        values = form.values(table)
+        after = (
+            rule_files.changed(file, before, found.number, values) if found else rule_files.added(file, before, values)
+        )
+        facts["after"] = after
+        gate.admitted({**files, file: after}, conf, ask.now)
+    except UserError as e:
+        return _Prepared(**facts, problems=e.problems)
+    return _Prepared(**facts)
+
+
+def _file_of(form: Form) -> str:
+    """The file of a new rule: the chosen one, or one of its own name."""
+    name = form.file or f"{form.id}.toml"
+    return name if name.endswith(".toml") else f"{name}.toml"
+
+
+def _check(form: Form, file: str) -> None:
+    problem = None
+    if not is_id(form.id):
+        fix = "small letters, digits and hyphens, at most 64, a letter or digit first"
+        problem = Problem(file=file, line=0, message=f"{form.id!r} is no `id`", fix=fix)
+    elif not form.was and not rule_files.FILE_NAME.fullmatch(file):
+        fix = "small letters, digits, - and _, with .toml at its end"
+        problem = Problem(file=file, line=0, message="is no name for a file of rules", fix=fix)
+    if problem is not None:
+        raise UserError([problem])
+
+
+def _diff(prepared: _Prepared) -> list[tuple[str, str]]:
+    """The lines of the change, each with its kind: `more`, `less`, `place` or nothing."""
+    before, after = (raw.decode("utf-8-sig").splitlines() for raw in (prepared.before, prepared.after))
+    kinds = {"+": "more", "-": "less", "@": "place"}
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=3))[2:]
+    return [(kinds.get(line[:1], ""), line) for line in lines]
