@@ -263,7 +263,7 @@ lang charset name content rel href type src class id action role method value pl
 required autofocus autocomplete autocapitalize spellcheck selected checked scope tabindex open datetime title
 width height viewbox d x y x1 x2 y1 y2 cx cy r rx ry points transform preserveaspectratio rows cols wrap size
 colspan rowspan min max step pattern disabled readonly multiple label list hidden download start enctype accept
-hreflang xmlns focusable form media inputmode
+hreflang xmlns focusable form media inputmode formaction formnovalidate novalidate
 """.split()  # noqa: SIM905 - as above
 )
 

@@ -103,7 +103,7 @@ class Endpoint:
 def _done(desk: Desk, request: Request, operation: Operation, body: bytes) -> Response:
     who = _caller(desk, request, operation)
     if not operation.allows(who):
-        raise ProblemError(Reason.FORBIDDEN, f"this needs the scope {operation.scope!r}, or a role that has it")
+        raise ProblemError(Reason.FORBIDDEN, f"this needs the scope `{operation.scope}`, or a role that has it")
     call = Call(
         desk=desk,
         caller=who,
