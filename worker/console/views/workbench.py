@@ -6,7 +6,7 @@ rule -index-> texts that may match -replay, beside the rule in force-> what it g
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -171,8 +171,6 @@ class Trial:
     near: list[NearMiss] = field(default_factory=list)
     _tx: Tx | None = None
     _tried: int = 0
-    #: The last texts that were not looked at for near misses, as their slice had no time for it.
-    _waiting: deque[tuple[PastText, text.Document]] = field(default_factory=lambda: deque(maxlen=_NEAR_SHOWN))
 
     def __post_init__(self) -> None:
         """Nothing is read yet."""
@@ -204,10 +202,6 @@ class Trial:
                     at += len(page)
                     near = self._read(page, near)
                     self.progress.read = at
-        while self._waiting:
-            yield self.progress
-            with _LANE:
-                self._look(*self._waiting.pop())
         self.progress.is_done = True
         yield self.progress
 
@@ -233,19 +227,15 @@ class Trial:
                 if self._old is not None:
                     self._old.again(one, document)
                 is_hit = one.article_id in self._new.done.hits[self.rule.id]
-                if is_hit or self._tried >= _NEAR_TRIED:
-                    continue
-                if near:
+                if not is_hit and near and self._tried < _NEAR_TRIED:
                     near -= 1
+                    self._tried += 1
                     self._look(one, document)
-                else:
-                    self._waiting.append((one, document))
         self._tx = None
         return near
 
     def _look(self, one: PastText, document: text.Document) -> None:
         """Keep a near miss, if it is among the nearest."""
-        self._tried += 1
         feed = self.live.feed(one.feed)
         source = Source(
             feed=one.article.source,
