@@ -22,7 +22,8 @@ from worker.console.access import COOKIE, Caller, address, caller, is_ours
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES, draw
 from worker.errors import StoreError
-from worker.store.people import Role
+from worker.store import Tx, people
+from worker.store.people import Change, Role
 
 #: Bytes of a form, and its fields.
 _FORM_BYTES, _FIELDS = 1_000_000, 2_000
@@ -64,6 +65,11 @@ class Ask:
         if said:
             address += ("&" if "?" in address else "?") + urlencode({"said": said})
         return RedirectResponse(address, status_code=303)
+
+    def audit(self, tx: Tx, action: str, subject: str, detail: str = "") -> None:
+        """Write down what the caller changes, in the transaction that changes it."""
+        change = Change(at=self.now, author=self.caller.name, action=action, subject=subject, detail=detail)
+        people.audit(tx, change)
 
     def missing(self) -> HTMLResponse:
         """The page for what is not there."""

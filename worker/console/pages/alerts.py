@@ -14,9 +14,9 @@ from worker.model import Digest
 from worker.notify.render import readable
 from worker.pipeline.answering import hand_over
 from worker.pipeline.content import content
-from worker.store import Tx, articles, deliveries, ledger_lines, people, silences, stories
+from worker.store import articles, deliveries, ledger_lines, silences, stories
 from worker.store.ledger_lines import Outcome
-from worker.store.people import Change, HandOver
+from worker.store.people import HandOver
 
 #: Deliveries and lines of the ledger on a page, and deliveries that one button tries again.
 _SHOWN, _RETRIED = 100, 10_000
@@ -104,7 +104,7 @@ def _retry(ask: Ask) -> Response:
         ids = [one] if one else [line.id for line in deliveries.unsent(tx, states=["failed"], limit=_RETRIED)]
         revived = deliveries.revive(tx, ids, ask.now)
         if revived:
-            _audit(tx, ask, "retry", ", ".join(f"delivery {known}" for known in sorted(revived)[:20]))
+            ask.audit(tx, "retry", ", ".join(f"delivery {known}" for known in sorted(revived)[:20]))
     return ask.to("/alerts", "retried" if revived else "nothing")
 
 
@@ -167,7 +167,7 @@ def _silence(ask: Ask) -> Response:
                 created=ask.now,
             )
             made_as = silences.add(tx, made)
-            _audit(tx, ask, "silence", f"{what} {given[what]}", f"silence {made_as}, {form['for']}: {made.reason}")
+            ask.audit(tx, "silence", f"{what} {given[what]}", f"silence {made_as}, {form['for']}: {made.reason}")
     return ask.to("/alerts/silences", "silenced") if is_known else _silences(ask, "unknown")
 
 
@@ -175,7 +175,7 @@ def _end(ask: Ask) -> Response:
     silence = ask.number("silence")
     with ask.desk.store.write() as tx:
         if ended := silences.end(tx, silence, ask.now):
-            _audit(tx, ask, "silence ended", f"silence {silence}")
+            ask.audit(tx, "silence ended", f"silence {silence}")
     return ask.to("/alerts/silences", "silence_ended" if ended else "nothing")
 
 
@@ -191,10 +191,5 @@ def _hand_over(ask: Ask) -> Response:
             return ask.missing()
         given = HandOver(article_id=article_id, author=ask.caller.name, person=person, note=note, created=ask.now)
         hand_over(tx, ask.desk.live().config.alerts.targets, given)
-        _audit(tx, ask, "hand-over", f"article {article_id}", f"{person}: {note}" if note else person)
+        ask.audit(tx, "hand-over", f"article {article_id}", f"{person}: {note}" if note else person)
     return ask.to(f"/articles/{article_id}", "handed_over")
-
-
-def _audit(tx: Tx, ask: Ask, action: str, subject: str, detail: str = "") -> None:
-    change = Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=detail)
-    people.audit(tx, change)

@@ -12,7 +12,6 @@ from worker.console.views.reading import Asked, shown
 from worker.model import Judgement
 from worker.pipeline.answering import acknowledge, mute, notify_readers
 from worker.store import Tx, articles, judgements, people
-from worker.store.people import Change
 
 #: Characters of a note; days for which a story may be muted.
 _NOTE, _DAYS = 10_000, (1, 7, 30, 90)
@@ -46,11 +45,6 @@ def number(ask: Ask) -> int:
     return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 0
 
 
-def audit(ask: Ask, tx: Tx, action: str, subject: str, detail: str = "") -> None:
-    """Write down what the caller changed."""
-    people.audit(tx, Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=detail))
-
-
 def _note(ask: Ask) -> Response:
     text = ask.form.get("text", "").strip()[:_NOTE]
     with ask.desk.store.write() as tx:
@@ -58,7 +52,7 @@ def _note(ask: Ask) -> Response:
             return ask.missing()
         if text:
             people.add_note(tx, number(ask), text, author=ask.caller.name, now=ask.now)
-            audit(ask, tx, "note", f"article {number(ask)}", text[:200])
+            ask.audit(tx, "note", f"article {number(ask)}", text[:200])
     return ask.to(f"/articles/{number(ask)}", "noted" if text else "")
 
 
@@ -69,7 +63,7 @@ def _label(ask: Ask) -> Response:
         if said not in list(Judgement) or rule not in known or articles.get(tx, number(ask)) is None:
             return ask.missing()
         judgements.judge(tx, number(ask), rule, Judgement(said), ask.now, author=ask.caller.name)
-        audit(ask, tx, "label", f"article {number(ask)}", f"{said} for {rule}")
+        ask.audit(tx, "label", f"article {number(ask)}", f"{said} for {rule}")
     return ask.to(f"/articles/{number(ask)}", "labelled")
 
 
@@ -80,7 +74,7 @@ def _acknowledge(ask: Ask) -> Response:
         before = acknowledge(tx, number(ask), ask.caller.name, ask.now)
         if before is None:
             _tell(ask, tx, Action.ACKNOWLEDGE)
-            audit(ask, tx, "acknowledge", f"article {number(ask)}")
+            ask.audit(tx, "acknowledge", f"article {number(ask)}")
     return ask.to(f"/articles/{number(ask)}", "acknowledged_before" if before else "acknowledged")
 
 
@@ -95,7 +89,7 @@ def _mute(ask: Ask) -> Response:
             return ask.missing()
         if muted.new:
             _tell(ask, tx, Action.MUTE)
-            audit(ask, tx, "mute story", f"story {muted.story_id}", f"{days} days, by article {number(ask)}")
+            ask.audit(tx, "mute story", f"story {muted.story_id}", f"{days} days, by article {number(ask)}")
     return ask.to(f"/articles/{number(ask)}", "muted" if muted.new else "muted_before")
 
 

@@ -15,8 +15,8 @@ from worker.model import Feed, Secret
 from worker.net.urls import masked
 from worker.notify.render import passages
 from worker.pipeline.discover import Found, Tried
-from worker.store import Tx, people, quarantine
-from worker.store.people import Change, Role
+from worker.store import quarantine
+from worker.store.people import Role
 
 #: Of what was put aside.
 _SHOWN = 200
@@ -130,7 +130,7 @@ def _export(ask: Ask) -> Response:
 def _changed(ask: Ask, action: str, subject: str, detail: str = "") -> None:
     """Write the change down, and let the worker read its configuration again."""
     with ask.desk.store.write() as tx:
-        _audit(tx, ask, action, subject, detail)
+        ask.audit(tx, action, subject, detail)
     ask.desk.reload()
 
 
@@ -153,10 +153,5 @@ def _retry(ask: Ask) -> Response:
     number = ask.number("entry")
     with ask.desk.store.write() as tx:
         if count := quarantine.retry(tx, number or None):
-            _audit(tx, ask, "quarantine retry", f"entry {number}" if number else f"{count} entries")
+            ask.audit(tx, "quarantine retry", f"entry {number}" if number else f"{count} entries")
     return ask.to("/feeds/quarantine", "tried_again" if count else "nothing")
-
-
-def _audit(tx: Tx, ask: Ask, action: str, subject: str, detail: str = "") -> None:
-    change = Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=detail)
-    people.audit(tx, change)

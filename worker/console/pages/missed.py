@@ -16,8 +16,7 @@ from worker.console.pages.today import visit
 from worker.console.spans import Span
 from worker.console.views.missed import Group, missed
 from worker.model import Notice
-from worker.store import Tx, open_deliveries, people, silences
-from worker.store.people import Change
+from worker.store import Tx, open_deliveries, silences
 
 #: Matches that are listed; silences that are offered as spans; characters of a list that is sent.
 _MOST, _SILENCES, _LONGEST = 300, 3, 40_000
@@ -71,10 +70,7 @@ def _send(ask: Ask) -> Response:
     with ask.desk.store.write() as tx:
         open_deliveries.notify(tx, target.id, target.recipients, notice, ask.now)
         detail = f"{since.isoformat(timespec='minutes')} to {until.isoformat(timespec='minutes')}"
-        change = Change(
-            at=ask.now, author=ask.caller.name, action="list sent", subject=f"target {target.id}", detail=detail
-        )
-        people.audit(tx, change)
+        ask.audit(tx, "list sent", f"target {target.id}", detail)
     return ask.to(_address(since, until, by), "sent")
 
 

@@ -9,7 +9,7 @@ from worker.console.access import NAME, digest, new_token
 from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.store import Tx, people
-from worker.store.people import Change, Role, Scope
+from worker.store.people import Role, Scope
 
 #: Changes on a page.
 _SHOWN = 50
@@ -58,7 +58,7 @@ def _role(ask: Ask) -> Response:
         stays = role is Role.ADMIN or not _is_last_admin(tx, name)
         if stays and role is not person.role:
             people.set_role(tx, name, role)
-            _audit(tx, ask, "role changed", f"person {name}", f"{person.role} → {role}")
+            ask.audit(tx, "role changed", f"person {name}", f"{person.role} → {role}")
     return ask.to("/people", "role_changed") if stays else _people(ask, "last_admin")
 
 
@@ -70,7 +70,7 @@ def _remove(ask: Ask) -> Response:
         stays = not _is_last_admin(tx, name)
         if stays:
             people.remove(tx, name)
-            _audit(tx, ask, "person removed", f"person {name}")
+            ask.audit(tx, "person removed", f"person {name}")
     return ask.to("/people", "person_removed") if stays else _people(ask, "last_admin")
 
 
@@ -89,7 +89,7 @@ def _add_token(ask: Ask) -> Response:
     with ask.desk.store.write() as tx:
         given = frozenset(map(Scope, scopes))
         people.add_token(tx, name, digest(secret), given, author=ask.caller.name, now=ask.now, until=until)
-        _audit(tx, ask, "token made", f"token {name}", " ".join(sorted(scopes)))
+        ask.audit(tx, "token made", f"token {name}", " ".join(sorted(scopes)))
     return _people(ask, secret=secret)
 
 
@@ -100,9 +100,5 @@ def _remove_token(ask: Ask) -> Response:
         if found is None:
             return ask.missing()
         people.remove_token(tx, number)
-        _audit(tx, ask, "token withdrawn", f"token {found.name}")
+        ask.audit(tx, "token withdrawn", f"token {found.name}")
     return ask.to("/people", "token_withdrawn")
-
-
-def _audit(tx: Tx, ask: Ask, action: str, subject: str, detail: str = "") -> None:
-    people.audit(tx, Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=detail))

@@ -17,8 +17,6 @@ from worker.console.pages.rule_form import Form
 from worker.errors import Problem, UserError
 from worker.rules import gate
 from worker.rules.shape import ID
-from worker.store import people
-from worker.store.people import Change
 
 #: The audit's word for what is done here.
 ACTION = "rule saved"
@@ -77,12 +75,11 @@ def save(ask: Ask) -> Response:
     counts = [sum(line.startswith(sign) for _, line in _diff(prepared)) for sign in "+-"]
     detail = f"{prepared.file}: {counts[0]} lines more, {counts[1]} less"
     folder = ask.desk.live().config.rules_folder
-    change = Change(at=ask.now, author=ask.caller.name, action=ACTION, subject=f"rule {form.id}", detail=detail)
     try:
         with ask.desk.store.write() as tx:
             is_written = rule_files.write(folder, prepared.file, prepared.after, prepared.digest)
             if is_written:
-                people.audit(tx, change)
+                ask.audit(tx, ACTION, f"rule {form.id}", detail)
     except UserError as e:
         return _again(ask, replace(prepared, problems=e.problems))
     if not is_written:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from worker.console.asking import Ask, page
 from worker.console.desk import Desk
-from worker.console.pages.articles import audit, number
+from worker.console.pages.articles import number
 from worker.console.views.fates import fates
 from worker.console.views.today import by_article, excerpt, newest
 from worker.pipeline import hands
@@ -86,6 +86,6 @@ def _corrected(ask: Ask, correct: Callable[[Tx, By], Done | Refused]) -> Respons
         what = f"{done.from_id} to {done.to_id}" + (
             f", articles {', '.join(map(str, done.moved))}" if done.moved else ""
         )
-        audit(ask, tx, f"story {done.kind}", f"story {number(ask)}", what)
+        ask.audit(tx, f"story {done.kind}", f"story {number(ask)}", what)
     said = {"merge": "merged", "move": "moved", "split": "split" if done.moved else "parted"}
     return ask.to(f"/stories/{done.to_id}", said[done.kind])
