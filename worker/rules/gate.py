@@ -8,8 +8,8 @@ from pathlib import Path
 from worker import config
 from worker.config import Config
 from worker.errors import Problem, UserError
+from worker.rules import match
 from worker.rules.compile import compile_rules
-from worker.rules.match import failing_tests
 from worker.rules.ruleset import RuleSet
 
 
@@ -33,7 +33,7 @@ def checked(files: Mapping[str, bytes], folder: Path, now: datetime) -> tuple[Ru
         ruleset = compile_rules(files)
     except UserError as e:
         return None, [*problems, *e.problems]
-    return ruleset, [*problems, *failing_tests(ruleset, now)]
+    return ruleset, [*problems, *match.failing_tests(ruleset, now)]
 
 
 def empty(files: Mapping[str, bytes]) -> list[Problem]:
