@@ -1,17 +1,22 @@
 """The console in a browser: every page can be used by everybody, in both themes, and its script does its part."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from consoles import browser, needs_browser, served
-from playwright.sync_api import Browser
+from consoleshots import PAGES as SHOWN
+from consoleshots import ROOT, WIDTHS
+from playwright.sync_api import Browser, expect
 
 pytestmark = needs_browser
+expect.set_options(timeout=120_000)
 #: Each page once.
 PAGES = (
-    *("/", "/alerts", "/alerts/ledger", "/alerts/silences", "/alerts/deliveries/1", "/feeds"),
-    *("/feeds/add", "/feeds/add?url=ftp://x", "/feeds/quarantine", "/nothing-here"),
+    *("/", "/?only=matched", "/missed", "/articles/7", "/stories/6", "/search?q=hun+sen", "/search?q=hun+NEAR/3+sen"),
+    *("/rules", "/rules/visit", "/alerts", "/alerts/ledger", "/alerts/silences", "/alerts/deliveries/1", "/feeds"),
+    *("/feeds/add", "/feeds/add?url=ftp://x", "/feeds/quarantine", "/people", "/sign-in", "/nothing-here"),
 )
 
 
@@ -66,3 +71,57 @@ def test_times_are_the_reader_s(chromium: Browser, address: str) -> None:
     shown = page.locator("time").first.get_attribute("datetime") or ""
     context.close()
     assert shown.endswith(("+13:00", "+12:00"))
+
+
+def test_an_analyst_s_hour(chromium: Browser, address: str) -> None:
+    """From what came in today to a rule of one's own in force, two labels, a silence and a story handed over."""
+    context = chromium.new_context(locale="en-GB")
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    # What came in, and why a copy of it was not sent.
+    page.goto(address)
+    page.get_by_role("link", name="Hun Sen attendu à Hanoï pour une visite de trois jours").first.click()
+    expect(page.locator("h1")).to_contain_text("Hun Sen attendu à Hanoï")
+    page.get_by_role("link", name="Hun Sen attendu à Hanoï pour une visite de travail").first.click()
+    expect(page.locator("main")).to_contain_text("copy")
+    # A search without accents becomes a rule; its mistake is marked, and corrected.
+    page.get_by_role("searchbox").first.fill("frontiere kilometres")
+    page.keyboard.press("Enter")
+    expect(page.locator(".title").first).to_contain_text("kilomètres")
+    page.get_by_role("link", name="Make this a rule").click()
+    page.get_by_label("Id", exact=True).fill("kilometres")
+    page.get_by_label("Name", exact=True).fill("Kilomètres")
+    page.locator("#when").fill("frontière NAER/9 kilomètres")
+    expect(page.locator("#check-result .pointed")).to_contain_text("^")
+    page.locator("#when").fill("frontière NEAR/9 kilomètres")
+    expect(page.locator("#check-result .pointed")).to_have_count(0)
+    expect(page.locator("#history-result")).to_contain_text("match")
+    page.get_by_role("button", name="See the change").click()
+    expect(page.locator(".diff .more").first).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#state")).to_have_attribute("data-state", "in_force")
+    # Two alerts are labelled.
+    for said, shown in (("relevant", "judged relevant by desk"), ("noise", "judged not relevant by desk")):
+        page.goto(f"{address}/alerts/ledger?outcome=sent")
+        page.locator("tbody a[href^='/articles/']").first.click()
+        page.locator(f"button[value={said}]").first.click()
+        expect(page.locator("main")).to_contain_text(shown)
+    # The story is handed over, and its rule silenced for a while.
+    page.get_by_label("To", exact=True).fill("Linh")
+    page.get_by_label("With a note").fill("call the ministry")
+    page.get_by_role("button", name="Hand over").click()
+    expect(page.locator("main")).to_contain_text("Linh")
+    page.goto(f"{address}/alerts/silences")
+    page.locator("select[name=rule]").select_option("visit")
+    page.get_by_label("What for").fill("known for today")
+    page.get_by_role("button", name="Silence it").click()
+    expect(page.locator(".rows")).to_contain_text("known for today")
+    context.close()
+
+
+def test_the_manual_shows_each_page_at_both_widths() -> None:
+    """As `tests/consoleshots.py` makes the pictures."""
+    manual = ROOT / "docs" / "console.md"
+    named = {f"console/{name}-{width}.jpg" for name in SHOWN for width in WIDTHS}
+    assert set(re.findall(r"\]\((console/[^)]+)\)", manual.read_text(encoding="utf-8"))) == named
+    assert {f"console/{path.name}" for path in (ROOT / "docs" / "console").iterdir()} == named
