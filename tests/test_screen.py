@@ -133,6 +133,7 @@ def test_one_line_each(events: list[dict[str, Any]], lines: list[str]) -> None:
 def test_what_is_held_comes_before_what_closes() -> None:
     """The alerts and the failing feeds of a start stand above the line that says what is running."""
     facts = {"feeds": 2, "failing": 1, "rules": 1, "alerts": ["data/alerts"], "command": "veille", "example": 7}
+    facts |= {"console": ""}
     lines = shown(sent(), fails("A"), {"event": "watching"} | facts)
     assert [line.split()[1] for line in lines] == ["high", "feed", "watching"]
     assert "alerts go to data/alerts" in lines[-1]

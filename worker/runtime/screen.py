@@ -143,11 +143,11 @@ def _anything(event: Event) -> str:
 
 def _watching(event: Event) -> str:
     failing = f" ({event['failing']} of them cannot be read now)" if event["failing"] else ""
-    console = f"open {event['console']}, or " if event["console"] else ""
+    console = f"open {event['console']}; " if event["console"] else ""
     return (
         f"watching {counted(event['feeds'], 'feed')}{failing} with {counted(event['rules'], 'rule')}; "
         f"alerts go to {', '.join(event['alerts']) or 'nobody'}; "
-        f"try next: {console}in another terminal {event['command']} status, {event['command']} why "
+        f"{console}try next, in another terminal: {event['command']} status, {event['command']} why "
         f"{event['example'] or 'ARTICLE'}; Ctrl-C ends it"
     )
 
