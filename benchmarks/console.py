@@ -215,6 +215,7 @@ async def measure(config: Path, count: int) -> None:
         live=lambda: live,
         clock=lambda: NOW,
         path=config,
+        bound=live.config.listen,
         is_alive=lambda _beat: True,
         reload=lambda: None,
         discover=lambda _url: Found(),

@@ -59,6 +59,7 @@ class Pages:
             live=lambda: self.live,
             clock=lambda: self.now or datetime.now(UTC),
             path=site.config,
+            bound=self.live.config.listen,
             is_alive=lambda _beat: True,
             reload=self._reload,
             discover=lambda _url: self.found,

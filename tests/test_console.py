@@ -150,6 +150,22 @@ async def test_w01_hosts(path: str, host: str, is_ours: bool) -> None:
     assert is_ours or not asked
 
 
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        *((host, 200) for host in ("localhost:8080", "127.0.0.1", "127.8.9.1:80", "[::1]:8080", "x.localhost", "")),
+        *((host, 400) for host in ("printer.local", "printer", "desk.internal", "192.168.1.4", "evil.example")),
+    ],
+)
+async def test_w01_an_open_desk_has_no_name_of_the_house(host: str, code: int) -> None:
+    """Any neighbour may answer to such a name, and then lead it to this machine."""
+    app = application(lambda: True, lambda: MEASURED, is_open=lambda: True)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.get("/healthz", headers={"Host": host} if host else {})
+    assert answer.status_code == code
+
+
 async def test_w07_labels_are_bounded_whatever_feeds_say(tmp_path: Path) -> None:
     """Ten thousand feeds with hostile names and addresses leave the metrics as they were: no label is theirs."""
     hostile = [feed(f'https://h{n}.example/"}}\n# EVIL_{n}', name=f'"}} EVIL{{a="{n}') for n in range(10_000)]

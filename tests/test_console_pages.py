@@ -1,6 +1,8 @@
 """Pages of the console: whoever may ask gets them, and nothing is changed from elsewhere."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from consoles import Pages, sampled, text
@@ -52,3 +54,53 @@ def test_both_languages_have_the_same_words() -> None:
 )
 def test_marks_are_drawn_and_all_else_is_text(marks: list[tuple[int, int]], drawn: str) -> None:
     assert str(marked("a <b> c", marks)) == drawn
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        pytest.param({}, 200, id="an old browser"),
+        pytest.param({"Sec-Fetch-Site": "none"}, 200, id="typed"),
+        pytest.param({"Sec-Fetch-Site": "same-origin"}, 200, id="ours"),
+        pytest.param(
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+            200,
+            id="a link that is followed",
+        ),
+        pytest.param(
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+            403,
+            id="a frame",
+        ),
+        pytest.param(
+            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+            403,
+            id="a picture",
+        ),
+    ],
+)
+def test_w02_another_site_s_page_costs_no_work(pages: Pages, headers: dict[str, str], code: int) -> None:
+    """It sees nothing of the answer, but a search would be done all the same."""
+    for path in ("/", "/search?q=hun", "/api/v1/articles"):
+        assert pages.ask("GET", path, **headers).status_code == code
+
+
+def test_w03_too_many_pages_at_once_are_refused(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.console.desk._room", threading.BoundedSemaphore(1))
+    pages.get("/feeds")
+    assert _room_of_one().acquire(blocking=False)
+    assert "does not answer at present" in text(pages.get("/feeds", 503))
+    _room_of_one().release()
+    pages.get("/feeds")
+
+
+def _room_of_one() -> threading.BoundedSemaphore:
+    from worker.console import desk
+
+    return desk._room
+
+
+def test_w01_a_reload_opens_no_desk(pages: Pages) -> None:
+    """The socket stays what it was at the start, whatever the file says since."""
+    assert pages.desk.is_open
+    assert not replace(pages.desk, bound=("0.0.0.0", 8080)).is_open

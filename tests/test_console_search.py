@@ -247,3 +247,9 @@ def test_a_day_is_the_reader_s(pages: Pages) -> None:
         assert one.article.title in titles(pages, since=day, until=day)
     finally:
         pages.cookies.clear()
+
+
+def test_a_cell_holds_no_formula_behind_a_semicolon() -> None:
+    """Where a spreadsheet parts cells at semicolons, as in French, it would begin one."""
+    assert _harmless("Alerte;=1+cmd") == "Alerte;'=1+cmd"
+    assert _harmless("trois ; quatre") == "trois ; quatre"

@@ -596,8 +596,8 @@ def times_told(weeks: Weeks, item: Item) -> int:
 def test_p09_the_operators_hear_of_it(weeks: Weeks) -> None:
     """Once, after eight polls in a row; and once more when it is a feed again, whose items are told."""
     assert [words.removeprefix("[Veille] ") for words in weeks.it.notices() if "p09" in words] == [
-        f"p09: {PATIENCE} polls failed in a row",
-        "p09: the feed answers again",
+        f"p09 : {PATIENCE} relevés de suite ont échoué",
+        "p09 : le flux répond de nouveau",
     ]
     assert times_told(weeks, at(9, 2)[1]) == 1
 

@@ -459,7 +459,7 @@ def test_f19_statuses(day: Day, name: str) -> None:
 
 def test_f19_what_is_gone_is_told(day: Day) -> None:
     """The operators hear of the one feed that said it is gone, and of no other."""
-    assert [words for words in day.it.notices() if "gone" in words] == ["[Veille] f19-410: the feed is gone"]
+    assert [words for words in day.it.notices() if "disparu" in words] == ["[Veille] f19-410 : le flux a disparu"]
 
 
 @pytest.mark.parametrize("name", TLS)

@@ -266,3 +266,14 @@ def test_requestable(url: str, asked: str) -> None:
 def test_masks_secrets_alone(url: str, shown: str) -> None:
     """A harmless word that begins like a secret's name, a title with its year and a public number stay readable."""
     assert urls.masked(url) == shown
+
+
+@pytest.mark.parametrize("length", [10, 499, 500, 501, 4_000])
+def test_a_key_is_short_and_tells_long_addresses_apart(length: int) -> None:
+    """PostgreSQL indexes at most 2,704 bytes."""
+    path = "https://e.example/" + "x" * length
+    one, other = urls.key(path + "a"), urls.key(path + "b")
+    assert one != other
+    assert len(one) <= 500
+    assert urls.key(path + "a") == one
+    assert one == urls.canonical(path + "a") or len(urls.canonical(path + "a")) > 500

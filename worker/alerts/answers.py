@@ -16,7 +16,7 @@ from enum import StrEnum
 
 #: A link in an old mail does nothing any more.
 LASTS = timedelta(days=30)
-_LONGEST = 2_000
+_LONGEST = 8_000
 
 
 class Action(StrEnum):

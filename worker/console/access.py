@@ -4,6 +4,7 @@ Where only this machine reaches the port, nobody signs in. Anywhere else a perso
 sign-in, or by a header that a trusted proxy sets; a program by its token.
 """
 
+import contextlib
 import hmac
 import re
 import secrets
@@ -17,6 +18,7 @@ from starlette.requests import Request
 
 from worker.config import Config
 from worker.console.desk import Desk
+from worker.errors import StoreError
 from worker.store import people
 from worker.store.people import Role, Scope
 
@@ -91,7 +93,7 @@ def bearer(request: Request, desk: Desk) -> Caller | None:
     if found is None:
         return None
     if found.used is None or now - found.used >= _USED_EVERY:
-        with desk.store.write() as tx:
+        with contextlib.suppress(StoreError), desk.store.write() as tx:  # its use is noted the next time
             people.use_token(tx, found.id, now)
     role = Role.READER if found.scopes <= {Scope.READ} else Role.EDITOR
     return Caller(name=f"token:{found.name}", role=role, scopes=found.scopes)
@@ -126,6 +128,17 @@ def _named_by_proxy(request: Request, config: Config) -> str:
     except UnicodeDecodeError:
         return ""
     return name if NAME.fullmatch(name) else ""
+
+
+def is_visit(request: Request) -> bool:
+    """False where a page of another site asks without its reader going there: a picture, a frame, a script's request.
+
+    Nothing that is read changes anything, but it costs work; browsers say what it is for (W3C Fetch Metadata).
+    """
+    if request.headers.get("sec-fetch-site", "none") in _OURS:
+        return True
+    goes = request.headers.get("sec-fetch-mode") == "navigate"
+    return goes and request.headers.get("sec-fetch-dest", "document") == "document"
 
 
 def is_ours(request: Request) -> bool:

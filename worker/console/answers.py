@@ -4,8 +4,8 @@ Programs that follow every link of a mail (virus scanners, previews) make GETs; 
 those of the message that the link stood in, in its language. Nobody signs in: whoever has the link may answer.
 """
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from worker.alerts.answers import Answer
 from worker.console.asking import language_of
+from worker.console.desk import in_thread
 from worker.console.drawing import draw_for
 from worker.errors import StoreError
 from worker.notify.render.wording import wording
@@ -30,7 +31,7 @@ def routes(read: Read, take: Take) -> list[Route]:
     async def answer(request: Request) -> HTMLResponse:
         language = language_of(request)
         try:
-            found = await asyncio.to_thread(read, request.path_params["token"])
+            found = await in_thread(partial(read, request.path_params["token"]))
             if found is None:
                 return _page(language, wording(language).link_gone, status=404)
             language = found.language
@@ -38,7 +39,7 @@ def routes(read: Read, take: Take) -> list[Route]:
                 return _page(language, found.title, found.before)
             if request.method != "POST":
                 return _page(language, found.title, button=found.label)
-            return _page(language, found.title, await asyncio.to_thread(take, found.answer), done=True)
+            return _page(language, found.title, await in_thread(partial(take, found.answer)), done=True)
         except StoreError:
             return _page(language, wording(language).try_again, status=503)
 

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from worker.console.access import COOKIE, Caller, address, caller, is_ours
-from worker.console.desk import Desk
+from worker.console.access import COOKIE, Caller, address, caller, is_ours, is_visit
+from worker.console.desk import Desk, in_thread
 from worker.console.drawing import LANGUAGES, draw
 from worker.errors import StoreError
 from worker.store import Tx, people
@@ -53,6 +53,8 @@ class Ask:
     zone: ZoneInfo
     #: Aware UTC.
     now: datetime
+    #: A page of another site led here.
+    from_elsewhere: bool = False
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
         """A page from `templates/`, in the reader's language and zone."""
@@ -98,7 +100,7 @@ def page(
         try:
             async with asyncio.timeout(_SECONDS):
                 form = await _form(request) if request.method == "POST" else QueryParams()
-                return await asyncio.to_thread(partial(_answer, desk, request, form, handler, role))
+                return await in_thread(partial(_answer, desk, request, form, handler, role))
         except (StoreError, TimeoutError):
             return HTMLResponse(draw("problem.html", _nobody(desk, request), {"problem": "store"}), status_code=503)
 
@@ -110,7 +112,7 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     asking = _nobody(desk, request)
     if form is None:
         return asking.page("problem.html", status=413, problem="long")
-    if is_change and not is_ours(request):
+    if not (is_ours(request) if is_change else is_visit(request)):
         return asking.page("problem.html", status=403, problem="elsewhere")
     known = caller(request, desk)
     asking = replace(asking, form=form, caller=known or asking.caller)
@@ -136,6 +138,7 @@ def _nobody(desk: Desk, request: Request) -> Ask:
         language=language_of(request),
         zone=_zone(request, desk),
         now=desk.clock(),
+        from_elsewhere=request.headers.get("sec-fetch-site", "") in {"cross-site", "same-site"},
     )
 
 

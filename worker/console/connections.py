@@ -64,6 +64,17 @@ class Bounded(H11Protocol):
         if not (self._is_answering or self.transport.is_closing()):
             self.wait()
 
+    def pause_writing(self) -> None:
+        """See asyncio.Protocol; whoever does not read its answer has as long for it as for a request."""
+        super().pause_writing()
+        self.wait()
+
+    def resume_writing(self) -> None:
+        """See asyncio.Protocol."""
+        super().resume_writing()
+        if self._is_answering:
+            self.stop_waiting()
+
     @property
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
@@ -82,7 +93,8 @@ class Bounded(H11Protocol):
 
     def _make_room(self) -> None:
         waiting = [one for one in self.connections if isinstance(one, Bounded) and one.timer is not None]
-        longest = min(waiting, key=lambda one: one.timer.when() if one.timer else 0.0)
+        # Where all the others are being answered, the new one has to go.
+        longest = min(waiting, key=lambda one: one.timer.when() if one.timer else 0.0, default=self)
         longest.stop_waiting()
         self.connections.discard(longest)
         longest.transport.abort()
@@ -103,13 +115,16 @@ class Hosts:
     """Answers 400 to a Host that a stranger may have registered.
 
     Let through are addresses, names without a dot (of containers), names of a house, and those that are given; and what
-    names no host, as HTTP/1.0 allows: browsers always name one.
+    names no host, as HTTP/1.0 allows: browsers always name one. Where nobody signs in, only names of this machine are:
+    any neighbour may answer to a name of the house.
     """
 
-    def __init__(self, inner: ASGIApp, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, inner: ASGIApp, names: Callable[[], Sequence[str]], *, is_open: Callable[[], bool] = lambda: False
+    ) -> None:
         self._inner = inner
         #: Asked for each request: a reload may change them.
-        self._names = names
+        self._names, self._is_open = names, is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -122,9 +137,18 @@ class Hosts:
 
     def _is_ours(self, host: str) -> bool:
         name = _name(host)
+        if self._is_open() and not _is_here(name):
+            return name in (one.lower() for one in self._names())
         if not name or "." not in name or name.endswith(_RESERVED) or _is_address(name):
             return bool(name)
         return name in (one.lower() for one in self._names())
+
+
+def _is_here(name: str) -> bool:
+    """True of names that lead to this very machine wherever they are looked up (RFC 6761 6.3)."""
+    if _is_address(name):
+        return ip_address(name).is_loopback
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def _name(host: str) -> str:

@@ -1,11 +1,16 @@
 """The desk: what pages and API work with, made once by `runtime`."""
 
+import asyncio
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TypeVar
 
+from worker.errors import StoreBusyError
 from worker.model import Feed, ParsedEntry
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.discover import Found, Tried
@@ -24,6 +29,8 @@ class Desk:
     clock: Callable[[], datetime]
     #: `config.toml`.
     path: Path
+    #: Host and port that are listened on since the start, whatever a reload says.
+    bound: tuple[str, int] | None
     is_alive: Callable[[Heartbeat], bool]
     #: Lets the worker read its configuration and rules again.
     reload: Callable[[], None]
@@ -36,7 +43,7 @@ class Desk:
     def is_open(self) -> bool:
         """True where nobody has to sign in: only this machine reaches the port, and no proxy leads others to it."""
         config = self.live().config
-        only_here = config.listen is not None and _is_loopback(config.listen[0])
+        only_here = self.bound is not None and _is_loopback(self.bound[0])
         return only_here and not config.public_url and not config.user_header
 
 
@@ -45,3 +52,26 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+# The threads of pages: few, and their own, so that no number of readers keeps the worker's jobs waiting.
+
+
+#: Held while a file that people edit is read, changed and replaced.
+EDITING = threading.Lock()
+T = TypeVar("T")
+_THREADS = ThreadPoolExecutor(6, thread_name_prefix="console")
+#: Pages that are worked on or wait for a thread.
+_room = threading.BoundedSemaphore(48)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do a page's work in one of the console's threads; raises StoreBusyError where too many wait for one.
+
+    Work that is given up goes on to its end, and keeps its place until then.
+    """
+    if not _room.acquire(blocking=False):
+        raise StoreBusyError("too many pages are asked for at once")
+    running = _THREADS.submit(work)
+    running.add_done_callback(lambda _: _room.release())
+    return await asyncio.wrap_future(running)

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from worker.console import pages
 from worker.console.answers import Read, Take, routes
 from worker.console.connections import Bounded, Hosts, most
-from worker.console.desk import Desk
+from worker.console.desk import Desk, in_thread
 from worker.console.metrics import CONTENT_TYPE, Measured, exposition
 from worker.errors import StoreError, VeilleError
 
@@ -45,12 +45,15 @@ def application(
     answering: Sequence[Route] = (),
     hosts: Callable[[], Sequence[str]] = tuple,
     shown: Sequence[BaseRoute] = (),
+    is_open: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
     """The endpoint's pages; all are asked at every request, in a thread, and may raise StoreError.
 
     `unready` says why the worker is not ready, or nothing; `hosts`: names that it answers to, besides those that no
-    stranger can register; `shown`: the console's pages.
+    stranger can register; `shown`: the console's pages;
+    `is_open`: nobody signs in.
     """
+    measuring = asyncio.Lock()
 
     async def healthz(_request: Request) -> JSONResponse:
         try:
@@ -70,14 +73,15 @@ def application(
 
     async def metrics(_request: Request) -> Response:
         try:
-            async with asyncio.timeout(_SECONDS):
-                found = await asyncio.to_thread(measured)
+            # One at a time: each counts the whole store.
+            async with asyncio.timeout(_SECONDS), measuring:
+                found = await in_thread(measured)
         except (StoreError, TimeoutError):
             return Response("the store does not answer\n", status_code=503, media_type="text/plain")
         return Response(exposition(found), headers={"Content-Type": CONTENT_TYPE})
 
     pages = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics), *answering, *shown]
-    return _Headers(Hosts(Starlette(routes=pages), hosts))
+    return _Headers(Hosts(Starlette(routes=pages), hosts, is_open=is_open))
 
 
 class _Headers:
@@ -134,6 +138,7 @@ class Console:
                     routes(*answering) if answering else (),
                     hosts,
                     pages.routes(desk) if desk else (),
+                    (lambda: desk.is_open) if desk else lambda: False,
                 ),
                 log_config=None,
                 access_log=False,

@@ -5,11 +5,14 @@ parameters, mobile and AMP editions, and content management systems that number 
 """
 
 import re
+from hashlib import sha256
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
 #: Characters; a longer URL is no address that servers answer at.
 LONGEST = 8 << 10
 
+#: Characters of a URL that the store knows an article by.
+_KEY_LENGTH = 500
 _SCHEMES = ("http", "https")
 #: Characters of a host name (RFC 1035 2.3.4).
 _HOST_LENGTH = 253
@@ -88,6 +91,15 @@ def canonical(url: str) -> str:
             return form if len(form) <= LONGEST else ""
         form = again
     return ""
+
+
+def key(url: str) -> str:
+    """The canonical form as it is stored and looked for: what is too long for an index ends in its digest.
+
+    PostgreSQL indexes at most 2,704 bytes (btree version 4).
+    """
+    form = canonical(url)
+    return form if len(form) <= _KEY_LENGTH else f"{form[: _KEY_LENGTH - 65]}#{sha256(form.encode()).hexdigest()}"
 
 
 def masked(url: str, *, values: bool = False) -> str:

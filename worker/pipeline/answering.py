@@ -23,7 +23,8 @@ def links(tx: Tx, item: AlertItem, recipient: str, *, public_url: str, now: date
     rules = tuple(rule_id for _, rule_id in item.rules)
 
     def link(action: Action) -> str:
-        answer = Answer(action=action, article_id=item.article_id, recipient=recipient, rules=rules)
+        about = rules if action is Action.NOISE else ()  # links stay short
+        answer = Answer(action=action, article_id=item.article_id, recipient=recipient, rules=about)
         return f"{public_url}/answer/{sign(answer, key, now)}"
 
     return Answers(
@@ -81,6 +82,7 @@ def take(store: Store, live: ActiveConfig, answer: Answer, now: datetime) -> str
 
 def _write(tx: Tx, answer: Answer, now: datetime) -> bool:
     """Write an answer down; False where it was given before."""
+    silences.lock(tx, answer.article_id)
     match answer.action:
         case Action.ACKNOWLEDGE:
             return acknowledge(tx, answer.article_id, answer.recipient, now) is None
@@ -97,6 +99,7 @@ def _write(tx: Tx, answer: Answer, now: datetime) -> bool:
 
 def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> tuple[str, datetime] | None:
     """Write down that somebody takes care of an article's story; returns who had said so before, and when."""
+    silences.lock(tx, article_id)
     before = silences.acknowledged(tx, article_id)
     if before is None:
         silences.acknowledge(tx, article_id, author, now)
@@ -202,6 +205,7 @@ def mute(
 
     A mute that is in force and ends later is left as it is.
     """
+    silences.lock(tx, article_id)
     story_id = stories.story_of(tx, article_id)
     if story_id is None:
         return None

@@ -1,5 +1,6 @@
 """The feeds at an address: it is one, or a page that names some; and what its articles would match."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,6 +79,8 @@ class Tried:
 
 #: Entries that are tried, and seconds for all of them.
 _TRIED, _TRY_SECONDS = 10, 15
+#: Characters of a text that are read for it.
+_TRIED_TEXT = 20_000
 
 
 async def try_rules(
@@ -95,13 +98,13 @@ async def try_rules(
     found: Sequence[Article | str] | ChildFailed = await children.run(read, batch, seconds=_TRY_SECONDS)
     if isinstance(found, ChildFailed):
         return (Tried(article=None, error=f"{found.reason}: {found.detail}"),)
-    return tuple(_tried(one, rules, feed) for one in found)
+    return await asyncio.to_thread(lambda: tuple(_tried(one, rules, feed) for one in found))
 
 
 def _tried(one: Article | str, rules: RuleSet, feed: Feed) -> Tried:
     if isinstance(one, str):
         return Tried(article=None, error=one)
-    document = text.analyse(one.title, one.body, one.language)
+    document = text.analyse(one.title, one.body[:_TRIED_TEXT], one.language)
     source = Source(feed=feed.name, tags=feed.tags, published=one.published, first_seen=one.first_seen)
     return Tried(article=one, document=document, matches=tuple(match(document, rules, source)))
 

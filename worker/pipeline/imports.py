@@ -9,7 +9,7 @@ from worker.analysis import stories as story
 from worker.analysis.copies import from_archive
 from worker.feeds.normalise import Known
 from worker.model import Article, Novelty, NoveltyKind, Origin
-from worker.net.urls import canonical
+from worker.net.urls import key
 from worker.pipeline.deciding import Subject, compare, marks, subject
 from worker.pipeline.stories import Weighed, Weighing, place
 from worker.store import Store, Tx, articles, stories
@@ -103,7 +103,7 @@ def _article(known: Known, now: datetime) -> Article:
         language=language,
         published=(known.published or now).astimezone(UTC),
         first_seen=now,
-        url=canonical(known.url),
+        url=key(known.url),
         link=known.url,
         source=known.source,
         cut=known.cut,

@@ -125,10 +125,10 @@ class Worker:
             self._unready,
             self._answering(),
             lambda: self._context.live.config.public_url,
-            self._desk(again),
+            self._desk(again, listen),
         )
 
-    def _desk(self, again: asyncio.Event) -> Desk:
+    def _desk(self, again: asyncio.Event, listen: tuple[str, int]) -> Desk:
         """What the console's pages work with; they run in threads."""
         context, loop = self._context, asyncio.get_running_loop()
 
@@ -136,13 +136,18 @@ class Worker:
             loop.call_soon_threadsafe(again.set)
 
         def waited(job: Coroutine[Any, Any, T]) -> T:
-            return asyncio.run_coroutine_threadsafe(job, loop).result(_ASKED_SECONDS)
+            running = asyncio.run_coroutine_threadsafe(job, loop)
+            try:
+                return running.result(_ASKED_SECONDS)
+            finally:
+                running.cancel()
 
         return Desk(
             store=context.store,
             live=lambda: context.live,
             clock=context.clock,
             path=self._path,
+            bound=listen,
             is_alive=lambda beat: age_of(beat, context.clock()) < LATE_AFTER,
             reload=reload,
             discover=lambda url: waited(discover(context.client, context.children, url, context.clock())),

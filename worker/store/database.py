@@ -27,6 +27,7 @@ BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
 _PAUSE = 0.05
 #: PostgreSQL's "insufficient privilege".
+_TOO_MUCH = "54"
 _NO_RIGHT = "42501"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
@@ -161,6 +162,8 @@ def _translated() -> Iterator[None]:
     except InterfaceError as e:
         raise StoreError(f"the store went away: {e.orig}") from e
     except OperationalError as e:
+        if getattr(e.orig, "sqlstate", "").startswith(_TOO_MUCH):
+            raise  # a row's own fault: what came with it goes on without it
         words = str(e.orig)
         if any(sign in words for sign in ("locked", "busy", "lock timeout")):
             raise StoreBusyError(f"the store is busy: {words}") from e

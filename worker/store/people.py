@@ -76,7 +76,12 @@ def admins(tx: Tx) -> int:
 
 
 def set_role(tx: Tx, name: str, role: Role) -> bool:
-    """Give a person another role, which holds from their next request on; False: there is none of that name."""
+    """Give a person another role, which holds from their next request on; False: there is none of that name.
+
+    Tokens that an admin made end with their being one.
+    """
+    if role is not Role.ADMIN:
+        tx.execute(sa.delete(API_TOKEN).where(API_TOKEN.c.author == name))
     return bool(tx.execute(sa.update(PERSON).where(PERSON.c.name == name).values(role=role)).rowcount)
 
 

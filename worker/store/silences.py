@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.store.database import Tx, insert
-from worker.store.tables import ACKNOWLEDGEMENT, SECRET, SILENCE, STORY_ARTICLE
+from worker.store.tables import ACKNOWLEDGEMENT, ARTICLE, SECRET, SILENCE, STORY, STORY_ARTICLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,16 @@ def give_end(tx: Tx, until: datetime) -> int:
 def acknowledge(tx: Tx, article_id: int, author: str, now: datetime) -> None:
     """Write down that somebody takes care of an article, and so of its story."""
     tx.execute(sa.insert(ACKNOWLEDGEMENT).values(article_id=article_id, author=author, created=now))
+
+
+def lock(tx: Tx, article_id: int) -> None:
+    """Hold an article's story, or the article where it tells none, until the transaction ends.
+
+    Of two answers that are given at once, the second sees the first. SQLite has one writer anyway.
+    """
+    story = sa.select(STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id == article_id)
+    if not tx.execute(sa.select(STORY.c.id).where(STORY.c.id.in_(story)).with_for_update()).all():
+        tx.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.id == article_id).with_for_update()).all()
 
 
 def acknowledged(tx: Tx, article_id: int) -> tuple[str, datetime] | None:

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as Asgi
 
-from worker.console.access import Caller, bearer, caller, is_ours
+from worker.console.access import Caller, bearer, caller, is_ours, is_visit
 from worker.console.api.asked import Nothing
 from worker.console.api.problems import ProblemError, Reason
-from worker.console.desk import Desk
+from worker.console.desk import Desk, in_thread
 from worker.errors import StoreError
 from worker.store.people import Role, Scope
 
@@ -97,7 +97,7 @@ class Endpoint:
             raise ProblemError(Reason.METHOD, Allow=", ".join(sorted(self._by_method)))
         async with asyncio.timeout(_SECONDS):
             body = await _body(request) if operation.body else b""
-            return await asyncio.to_thread(partial(_done, self._desk, request, operation, body))
+            return await in_thread(partial(_done, self._desk, request, operation, body))
 
 
 def _done(desk: Desk, request: Request, operation: Operation, body: bytes) -> Response:
@@ -120,7 +120,7 @@ def _caller(desk: Desk, request: Request, operation: Operation) -> Caller:
         known = bearer(request, desk)
     else:
         known = caller(request, desk)
-        if known is not None and operation.is_change and not is_ours(request):
+        if not (is_ours(request) if operation.is_change else is_visit(request)) and known is not None:
             raise ProblemError(Reason.ELSEWHERE)
     if known is None:
         raise ProblemError(Reason.UNKNOWN)

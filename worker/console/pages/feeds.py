@@ -1,5 +1,7 @@
 """Feeds: their health in words, what could not be read, and new ones: looked at before they are added."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.responses import Response
@@ -8,14 +10,14 @@ from starlette.routing import Route
 from worker.config import fields
 from worker.config.feeds import Opml, add, add_all, from_opml, to_opml
 from worker.console.asking import Ask, page
-from worker.console.desk import Desk
+from worker.console.desk import EDITING, Desk
 from worker.console.views.state import feeds as facts
 from worker.errors import UserError
 from worker.model import Feed, Secret
 from worker.net.urls import masked
 from worker.notify.render import passages
 from worker.pipeline.discover import Found, Tried
-from worker.store import quarantine
+from worker.store import Tx, quarantine
 from worker.store.people import Role
 
 #: Of what was put aside.
@@ -49,8 +51,8 @@ def _feeds(ask: Ask) -> Response:
 def _look(ask: Ask) -> Response:
     """What stands at an address, and what its first articles would match: nothing is stored."""
     url = ask.query.get("url", "").strip()
-    if not url:
-        return ask.page("feed_add.html", url="", found=None, tried=(), problems=())
+    if not url or ask.from_elsewhere:  # another site's link looks at nothing by itself
+        return ask.page("feed_add.html", url=url, found=None, tried=(), problems=())
     try:
         fields.web_url(url)
     except fields.Wrong as e:
@@ -98,10 +100,11 @@ def _add(ask: Ask) -> Response:
     url, name = ask.form.get("url", "").strip(), ask.form.get("name", "").strip()
     language, tags = ask.form.get("language", "").strip(), ask.form.get("tags", "").split()
     try:
-        add(ask.desk.path, url, name, language=language, tags=tags)
+        with _changing(ask) as tx:
+            ask.audit(tx, "feed added", name or masked(url))
+            add(ask.desk.path, url, name, language=language, tags=tags)
     except UserError as e:
         return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=_sentences(e))
-    _changed(ask, "feed added", name or url)
     return ask.to("/feeds", "feed_added")
 
 
@@ -109,11 +112,12 @@ def _import(ask: Ask) -> Response:
     """The feeds of an OPML document that was pasted."""
     try:
         read: Opml = from_opml(ask.form.get("opml", "").encode())
-        added = add_all(ask.desk.path, read.feeds)
+        with _changing(ask) as tx:
+            added = add_all(ask.desk.path, read.feeds)
+            if added:
+                ask.audit(tx, "feeds imported", f"{len(added)} feeds", " ".join(map(masked, added))[:1_000])
     except UserError as e:
         return ask.page("feed_add.html", status=400, url="", found=None, tried=(), problems=_sentences(e))
-    if added:
-        _changed(ask, "feeds imported", f"{len(added)} feeds", " ".join(added)[:1_000])
     if read.refused:
         problems = tuple(str(UserError([one.problem("OPML")])) for one in read.refused)
         return ask.page("feed_add.html", url="", found=None, tried=(), problems=problems)
@@ -127,11 +131,18 @@ def _export(ask: Ask) -> Response:
     return Response(to_opml(feeds), media_type="text/x-opml+xml", headers=headers)
 
 
-def _changed(ask: Ask, action: str, subject: str, detail: str = "") -> None:
-    """Write the change down, and let the worker read its configuration again."""
-    with ask.desk.store.write() as tx:
-        ask.audit(tx, action, subject, detail)
-    ask.desk.reload()
+@contextmanager
+def _changing(ask: Ask) -> Iterator[Tx]:
+    """A change of the configuration file and its line in the audit; one at a time, as each reads the file first.
+
+    The worker reads the file again whatever came of the line: what stands there is to be in force.
+    """
+    with EDITING:
+        try:
+            with ask.desk.store.write() as tx:
+                yield tx
+        finally:
+            ask.desk.reload()
 
 
 def _sentences(e: UserError) -> tuple[str, ...]:

@@ -115,6 +115,12 @@ def of_file(found: Written) -> Form:
     )
 
 
+def is_whole(form: QueryParams) -> bool:
+    """False for a rule's form that lacks its tests, or has more than it holds: saved, the rule would lose some."""
+    is_new = not form.get("was")
+    return 0 <= _number(form.get("tests", "0" if is_new else "")) <= _MOST_TESTS + 1
+
+
 def sent(form: QueryParams) -> Form:
     """The form that was sent; line ends are those of the file's."""
 

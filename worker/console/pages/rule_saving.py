@@ -12,6 +12,7 @@ from worker import config
 from worker.config import rule_files
 from worker.config.rule_files import Written
 from worker.console.asking import Ask
+from worker.console.desk import EDITING
 from worker.console.pages import rule_form
 from worker.console.pages.rule_form import Form
 from worker.errors import Problem, UserError
@@ -48,6 +49,8 @@ class _Prepared:
 
 def review(ask: Ask) -> Response:
     """What would be changed in the file; or the form again, with what speaks against it."""
+    if not rule_form.is_whole(ask.form):
+        return ask.page("problem.html", status=413, problem="long")
     prepared = _prepare(ask)
     if prepared.problems or prepared.is_stale:
         return _again(ask, prepared)
@@ -68,6 +71,8 @@ def review(ask: Ask) -> Response:
 
 def save(ask: Ask) -> Response:
     """Put the change into the file, if the gate lets it through and the file is still the one that was shown."""
+    if not rule_form.is_whole(ask.form):
+        return ask.page("problem.html", status=413, problem="long")
     prepared = _prepare(ask)
     if prepared.problems or prepared.is_stale:
         return _again(ask, prepared)
@@ -76,7 +81,7 @@ def save(ask: Ask) -> Response:
     detail = f"{prepared.file}: {counts[0]} lines more, {counts[1]} less"
     folder = ask.desk.live().config.rules_folder
     try:
-        with ask.desk.store.write() as tx:
+        with EDITING, ask.desk.store.write() as tx:
             is_written = rule_files.write(folder, prepared.file, prepared.after, prepared.digest)
             if is_written:
                 ask.audit(tx, ACTION, f"rule {form.id}", detail)

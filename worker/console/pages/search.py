@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _SHOWN, _EXPORTED, _READ = 25, 500, 2_000
 NARROWING = ("since", "until", "outlet", "feed", "tag", "language", "rule", "story")
 #: First characters of a cell that a spreadsheet would take for a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_PARTED = re.compile(r"(;\s*)([=+\-@＝＋－＠])")
 _COLUMNS = ("number", "published", "outlet", "title", "passage", "language", "link")
 
 
@@ -183,6 +185,8 @@ def _cells(hit: Hit) -> Iterator[str]:
 
 
 def _harmless(cell: str) -> str:
+    # Where a spreadsheet parts cells at semicolons, what follows one begins a cell.
+    cell = _PARTED.sub(r"\1'\2", cell)
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 

@@ -45,7 +45,7 @@ def find(tx: Tx, asked: str, *, limit: int = 10) -> tuple[StoredArticle, ...]:
     """The articles that a number, a name, an address or words of a title ask for, the likeliest first."""
     is_number = asked.isdecimal() and len(asked) < 10 and not asked.startswith("0")  # 001 is a name of the archive
     one = stored.get(tx, int(asked)) if is_number else None
-    return (one,) if one else stored.find(tx, asked, urls.canonical(asked), limit=limit)
+    return (one,) if one else stored.find(tx, asked, urls.key(asked), limit=limit)
 
 
 def shown(store: Store, asked: str, *, raw: bool) -> Facts | None:

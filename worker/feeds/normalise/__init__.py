@@ -60,7 +60,7 @@ def normalise(
         language=tag or detect(title, body, parsed.language.replace("_", "-")),
         published=_published(parsed.published or parsed.updated, entry.first_seen),
         first_seen=entry.first_seen,
-        url=urls.canonical(parsed.link) if parsed.link else "",
+        url=urls.key(parsed.link) if parsed.link else "",
         link=parsed.link,
         source=source,
         cut=(
