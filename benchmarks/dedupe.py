@@ -37,8 +37,8 @@ from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
 from worker.analysis.copies.signature import unpacked
 from worker.analysis.text import Document, analyse
 from worker.model import Article, Novelty, NoveltyKind, Origin
-from worker.store import Store, Tx, articles, open_store, repeated
-from worker.store.articles import packed
+from worker.store import Store, Tx, articles, fingerprints, open_store, repeated
+from worker.store.fingerprints import packed
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 #: Articles that come anew, and originals of which each kind of copy is made.
@@ -150,7 +150,7 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         verdicts: list[Novelty] = []
         whole, before = time.process_time(), took["look up"] + took["verify"]
         with store.ingest() as tx:
-            known = _timed(took, "look up", lambda m=marks: articles.Marks(tx, ((one, "") for one in m)))
+            known = _timed(took, "look up", lambda m=marks: fingerprints.Marks(tx, ((one, "") for one in m)))
             for text, mark, document in zip(batch, marks, documents, strict=True):
                 found, standing = _timed(took, "look up", lambda m=mark, k=known: _look_up(tx, k, m))
                 verdict = _timed(
@@ -170,7 +170,7 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         yield from zip(batch, stored, verdicts, strict=True)
 
 
-def _look_up(tx: Tx, known: articles.Marks, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
+def _look_up(tx: Tx, known: fingerprints.Marks, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
     found = known.candidates(tx, mark, url="", exclude=None)
     sources = frozenset({"B"}).union(*(one.sources for one in found))
     return found, repeated.standing(tx, sources, mark.all_lines) if found else {}

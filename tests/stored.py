@@ -38,7 +38,7 @@ from worker.model import (
     Verdict,
 )
 from worker.pipeline.imports import store_known
-from worker.store import Store, articles, deliveries, entries, feeds, ledger
+from worker.store import Store, articles, deliveries, entries, feeds, fingerprints, ledger
 
 TESTS = Path(__file__).parent
 NOW = datetime(2026, 2, 6, 8, 30, tzinfo=UTC)
@@ -251,7 +251,7 @@ def ingest_copy(store: Store, number: int) -> str:
     one = article(f"Le barrage {number}", body)
     found = mark(body)
     with store.ingest() as tx:
-        novelty = decide(found, published=NOW, candidates=articles.candidates(tx, found, url="", exclude=None))
+        novelty = decide(found, published=NOW, candidates=fingerprints.candidates(tx, found, url="", exclude=None))
         article_id, revision_id = articles.add(tx, one, found, novelty, origin=Origin.FEED, now=NOW)
         ids = ledger.add_matches(tx, article_id, revision_id, [match()], NOW)
         history = History(

@@ -8,7 +8,7 @@ from stored import LEASE, NEW, NOW, add, article, mark, publish, sighting
 from worker.analysis.copies import Fingerprint, fingerprint
 from worker.analysis.text import analyse
 from worker.model import Novelty, NoveltyKind, Origin
-from worker.store import Store, articles, entries
+from worker.store import Store, articles, entries, fingerprints
 
 TEXT = (
     "Le pont de la rivière Sékong a été ouvert mardi à la circulation par le gouverneur de la province d'Attapeu. "
@@ -22,7 +22,7 @@ LONGER = (
 
 def candidates(store: Store, text: str, url: str = "", exclude: int | None = None) -> list[int]:
     with store.read() as tx:
-        return [c.article_id for c in articles.candidates(tx, mark(text), url=url, exclude=exclude)]
+        return [c.article_id for c in fingerprints.candidates(tx, mark(text), url=url, exclude=exclude)]
 
 
 def copy_of(original: int) -> Novelty:
@@ -58,7 +58,7 @@ def test_a_batch_asks_once_which_marks_are_known(store: Store) -> None:
         (mark("Rien de tel n'a été écrit."), ""),
     ]
     with store.ingest() as tx:
-        marks = articles.Marks(tx, batch)
+        marks = fingerprints.Marks(tx, batch)
         found = []
         for text, url in batch:
             found.append([one.article_id for one in marks.candidates(tx, text, url=url, exclude=None)])
@@ -81,11 +81,11 @@ def test_a_copy_of_the_same_title_and_text_stands_for_its_original(store: Store)
     made = fingerprint(analyse(other.title, other.body, "fr"))
     with store.ingest() as tx:
         copy, _ = articles.add(tx, other, made, copy_of(original), origin=Origin.FEED, now=NOW)
-        found = articles.candidates(tx, made, url="", exclude=None)
+        found = fingerprints.candidates(tx, made, url="", exclude=None)
         assert [(one.article_id, one.title) for one in found] == [(original, "Le pont"), (original, other.title)]
-        assert articles.candidates(tx, made, url="", exclude=original) == ()
+        assert fingerprints.candidates(tx, made, url="", exclude=original) == ()
         retitled = fingerprint(analyse("Encore un titre", other.body, "fr"))
-        assert [one.title for one in articles.candidates(tx, retitled, url="", exclude=copy)] == ["Le pont"]
+        assert [one.title for one in fingerprints.candidates(tx, retitled, url="", exclude=copy)] == ["Le pont"]
 
 
 def test_an_original_behind_very_many_copies_is_found(store: Store) -> None:
@@ -114,8 +114,8 @@ def test_a_candidate_carries_what_is_compared(store: Store) -> None:
     """Its fingerprint as stored, its date, and whether it stands at the same address."""
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")
     with store.read() as tx:
-        (candidate,) = articles.candidates(tx, mark(LONGER), url="https://a.example/1", exclude=None)
-        assert articles.fingerprint_of(tx, original) == candidate.fingerprint
+        (candidate,) = fingerprints.candidates(tx, mark(LONGER), url="https://a.example/1", exclude=None)
+        assert fingerprints.fingerprint_of(tx, original) == candidate.fingerprint
     wanted = mark(TEXT)
     assert (candidate.published, candidate.same_url) == (NOW, True)
     assert (candidate.fingerprint.digest, candidate.fingerprint.shingles, candidate.fingerprint.facts) == (
@@ -142,7 +142,7 @@ def test_an_article_comes_back_with_its_newest_text(store: Store) -> None:
     assert candidates(store, TEXT) == [article_id, article_id], "once for each of its texts"
     assert candidates(store, other.body) == [article_id, article_id]
     with store.read() as tx:
-        assert articles.fingerprint_of(tx, article_id).digest == mark(other.body).digest
+        assert fingerprints.fingerprint_of(tx, article_id).digest == mark(other.body).digest
 
 
 def test_a_revision_may_become_a_copy_and_cease_to_be_one(store: Store) -> None:

@@ -12,8 +12,8 @@ from alembic import op
 from sqlmodel import SQLModel
 from stored import NOW, mark, url_of
 
-from worker.store import Store, articles, open_store, schema, upkeep
-from worker.store.articles import forget_bands
+from worker.store import Store, fingerprints, open_store, schema, upkeep
+from worker.store.fingerprints import forget_bands
 
 TEXT = (
     "Le pont de la rivière Sékong a été ouvert mardi à la circulation par le gouverneur de la province d'Attapeu. "
@@ -166,7 +166,7 @@ def test_bands_of_before_are_keys_now(store_url: str) -> None:
     store = open_store(store_url, create=True)
     with store.read() as tx:
         longer = mark(f"Nos correspondants rapportent plusieurs nouvelles. {TEXT} La suite demain.")
-        assert {found.article_id for found in articles.candidates(tx, longer, url="", exclude=None)} == {1}
+        assert {found.article_id for found in fingerprints.candidates(tx, longer, url="", exclude=None)} == {1}
         assert tx.execute(sa.text("SELECT count(*) FROM band")).scalar() == len(fingerprint.bands)
     with store.write() as tx:
         forget_bands(tx, [1, 2])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
 from worker.analysis.text import Document, analyse
 from worker.model import Article, Novelty
-from worker.store import Tx, articles, repeated
+from worker.store import Tx, fingerprints, repeated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +26,12 @@ def subject(article: Article, known: int | None = None) -> Subject:
     return Subject(article=article, document=document, fingerprint=fingerprint(document), known=known)
 
 
-def marks(tx: Tx, subjects: Iterable[Subject]) -> articles.Marks:
+def marks(tx: Tx, subjects: Iterable[Subject]) -> fingerprints.Marks:
     """The marks of a batch that stored texts have too; under the ingest lock."""
-    return articles.Marks(tx, ((one.fingerprint, one.article.url) for one in subjects))
+    return fingerprints.Marks(tx, ((one.fingerprint, one.article.url) for one in subjects))
 
 
-def compare(tx: Tx, subject: Subject, marks: articles.Marks) -> tuple[tuple[Candidate, ...], Novelty]:
+def compare(tx: Tx, subject: Subject, marks: fingerprints.Marks) -> tuple[tuple[Candidate, ...], Novelty]:
     """Returns what may be the original of a text, and what the text is to it; the text is stored next."""
     article, fingerprint = subject.article, subject.fingerprint
     candidates = marks.candidates(tx, fingerprint, url=article.url, exclude=subject.known)

@@ -19,7 +19,7 @@ from worker.pipeline.obligations import StoredRevision, changed, create_obligati
 from worker.pipeline.reading import Failed, Unread, good_entry, read
 from worker.pipeline.stories import Weighing, place
 from worker.rules.match import Source, match
-from worker.store import Tx, articles, entries, flush
+from worker.store import Tx, articles, entries, fingerprints, flush
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -277,7 +277,7 @@ def _commit_one(
     at: int,
     live: ActiveConfig,
     now: datetime,
-    known_marks: articles.Marks,
+    known_marks: fingerprints.Marks,
 ) -> tuple[Novelty | None, int | None]:
     """Store one entry's article; returns what it is, and its number.
 
@@ -304,7 +304,7 @@ def _commit_one(
         )
     else:
         article_id = known
-        if not compare_revision(articles.fingerprint_of(tx, known), subject.fingerprint):
+        if not compare_revision(fingerprints.fingerprint_of(tx, known), subject.fingerprint):
             return None, known
         has_page = bool(one.entry.page_text)
         if not one.entry.page_only:  # a page that comes late corrects nothing

@@ -10,7 +10,7 @@ from worker.analysis.text import Document
 from worker.model import Article, Match, Novelty, Occasion
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.story_merge import join
-from worker.store import Tx, articles, ledger, notification_history, silences, stories, waves
+from worker.store import Tx, articles, fingerprints, ledger, notification_history, silences, stories, waves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def create_obligations(tx: Tx, live: ActiveConfig, came: StoredRevision, now: da
 
 def changed(tx: Tx, article_id: int, new: Fingerprint, document: Document, *, has_page: bool) -> Occasion | None:
     """The meaning of an article's new text to those who read the former; before it is stored."""
-    return change(articles.fingerprint_of(tx, article_id), new, document, has_page=has_page)
+    return change(fingerprints.fingerprint_of(tx, article_id), new, document, has_page=has_page)
 
 
 def silenced(tx: Tx, live: ActiveConfig, now: datetime) -> tuple[Silenced, ...]:

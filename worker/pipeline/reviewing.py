@@ -10,7 +10,7 @@ from worker.model import NoveltyKind, Occasion, Suppression, times
 from worker.notify.render import NoticeWording, notice_wording
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.redeciding import KEPT, send_after_all
-from worker.store import Tx, articles, repeated, revisiting, silences, stories
+from worker.store import Tx, articles, fingerprints, repeated, revisiting, silences, stories
 from worker.store.revisiting import Decided
 
 #: Of alerts, a notice lists as many.
@@ -118,7 +118,7 @@ def _is_copy(tx: Tx, article_id: int, of_id: int | None) -> bool:
     one = stored.article
     document = text.analyse(one.title, one.body, one.language)
     mine = fingerprint(document)
-    near = [c for c in articles.candidates(tx, mine, url=one.url, exclude=article_id) if c.article_id < article_id]
+    near = [c for c in fingerprints.candidates(tx, mine, url=one.url, exclude=article_id) if c.article_id < article_id]
     original = None if of_id is None else articles.get(tx, of_id)
     if original is not None and original.revision:
         # Made anew: what is stored of it may be of a scheme that is compared with nothing any more.

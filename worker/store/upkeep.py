@@ -12,8 +12,8 @@ from worker.alerts.self_watch import ActiveCondition, Condition, Kind
 from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
 from worker.store import search
-from worker.store.articles import forget_bands
 from worker.store.database import Tx, insert
+from worker.store.fingerprints import forget_bands
 from worker.store.stories import change
 from worker.store.tables import (
     ACKNOWLEDGEMENT,

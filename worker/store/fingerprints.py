@@ -1,0 +1,215 @@
+"""Fingerprints of articles, and the index of their bands: the articles that may be the original of a text."""
+
+import json
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from worker.analysis.copies import Candidate, Fingerprint
+from worker.store.database import Tx
+from worker.store.deferred import defer
+from worker.store.repeated import sources_of
+from worker.store.tables import ARTICLE, BAND, FINGERPRINT
+
+#: Candidates that are compared exactly; more share a band only in a store full of one template.
+MAX_CANDIDATES = 64
+_MAX_SHARING = 256
+
+
+def _near(sharing: str) -> sa.TextualSelect:
+    """Possible originals of a text; one statement, since each costs more than its work.
+
+    `sharing`: the articles `id` of each band, once for each. `+` keeps SQLite from the index of `of_id`, which is empty
+    for nearly all.
+    """
+    types: dict[str, Any] = {
+        "article_id": sa.Integer,
+        "of_id": sa.Integer,
+        "published": ARTICLE.c.published.type,
+        "url": sa.Text,
+        "source": sa.Text,
+        "title": sa.Text,
+        "scheme": sa.Integer,
+    }
+    types |= {"digest": sa.Text, "shingles": sa.LargeBinary, "facts": sa.Text, "words": sa.Integer}
+    return (
+        sa.text(f"""
+        WITH near(id) AS (
+            SELECT article_id FROM (
+                SELECT article_id FROM fingerprint WHERE digest = :digest ORDER BY article_id LIMIT :sharing
+            ) AS same UNION SELECT id FROM (
+                SELECT id FROM article WHERE url = :url AND CAST(:url AS text) <> '' ORDER BY id LIMIT :sharing
+            ) AS there UNION SELECT id FROM (
+                SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
+            ) AS like_it
+        )
+        SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source,
+            coalesce(r.title, a.title) AS title, f.scheme, f.digest, f.shingles, f.facts, f.words
+        FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
+        LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
+        LEFT JOIN article AS o ON o.id = a.of_id
+        WHERE a.id = near.id AND f.article_id = near.id AND coalesce(a.of_id, a.id) <> :but
+            AND (+a.of_id IS NULL OR (f.digest = :digest AND o.of_id IS NULL))
+        ORDER BY f.article_id, f.revision
+        """)  # noqa: S608 - of two texts of ours
+        .bindparams(sharing=_MAX_SHARING, most=MAX_CANDIDATES)
+        .columns(**types)
+    )
+
+
+# SQLite has no LATERAL, but its json_each is one.
+_NEAR_SQLITE = _near(
+    "SELECT a.value AS id FROM json_each(:bands) AS v, json_each((SELECT json_group_array(article_id) FROM "
+    "(SELECT article_id FROM band WHERE value = v.value ORDER BY article_id DESC LIMIT :sharing))) AS a"
+)
+_NEAR_POSTGRESQL = _near(
+    "SELECT b.article_id AS id FROM unnest(CAST(:bands AS bigint[])) AS v(value) CROSS JOIN LATERAL "
+    "(SELECT article_id FROM band WHERE band.value = v.value ORDER BY article_id DESC LIMIT :sharing) AS b"
+)
+_ADD_BANDS_SQLITE = "INSERT INTO band (value, article_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
+_ADD_BANDS_POSTGRESQL = sa.text(
+    "INSERT INTO band (value, article_id) SELECT * "
+    "FROM unnest(CAST(:bands AS bigint[]), CAST(:articles AS integer[])) ON CONFLICT DO NOTHING"
+)
+_ADD_FINGERPRINT = sa.insert(FINGERPRINT)
+#: Marks that some stored text has too.
+_THERE_SQLITE = (
+    "SELECT v.value FROM json_each(:marks) AS v WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
+)
+_THERE_POSTGRESQL = (
+    "SELECT v.value FROM unnest(CAST(:marks AS {type}[])) AS v(value) "
+    "WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
+)
+_MARKS = (
+    {"table": "fingerprint", "column": "digest", "type": "text"},
+    {"table": "article", "column": "url", "type": "text"},
+    {"table": "band", "column": "value", "type": "bigint"},
+)
+_THERE = {
+    "sqlite": [sa.text(_THERE_SQLITE.format(**mark)) for mark in _MARKS],
+    "postgresql": [sa.text(_THERE_POSTGRESQL.format(**mark)) for mark in _MARKS],
+}
+#: Bits of a band that the index keeps, from the left: among a million articles one text in 100,000 finds one by chance.
+_BAND_BITS = 48
+
+
+class Marks:
+    """The marks of some texts that stored ones have too, so that only what may have an original is asked for it."""
+
+    def __init__(self, tx: Tx, texts: Iterable[tuple[Fingerprint, str]]) -> None:
+        """Ask once for texts, each with its address; under the ingest lock."""
+        wanted: tuple[set[str | int], ...] = (set(), set(), set())
+        for fingerprint, url in texts:
+            for kind, mark in _marks(fingerprint, url):
+                wanted[kind].add(mark)
+        self._known: set[tuple[int, str | int]] = set()
+        for kind, marks in enumerate(wanted):
+            asked = json.dumps(list(marks)) if tx.dialect.name == "sqlite" else list(marks)
+            rows = tx.execute(_THERE[tx.dialect.name][kind], {"marks": asked}) if marks else ()
+            self._known.update((kind, row[0]) for row in rows)
+
+    def candidates(self, tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
+        """The `candidates` of one of the texts, which is then stored."""
+        own = _marks(fingerprint, url)
+        is_asked = not self._known.isdisjoint(own)
+        self._known.update(own)
+        return candidates(tx, fingerprint, url=url, exclude=exclude) if is_asked else ()
+
+
+def _marks(fingerprint: Fingerprint, url: str) -> list[tuple[int, str | int]]:
+    """The marks of a text, each with its place in `_MARKS`."""
+    own: list[tuple[int, str | int]] = [(2, key) for key in band_keys(fingerprint.bands)]
+    return [(0, fingerprint.digest), *([(1, url)] if url else []), *own]
+
+
+def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
+    """The articles that may be the original of a text: same digest, same address, or most bands in common.
+
+    A duplicate is never an original: copies of copies lead to the first. One of the same title and text stands for its
+    original, which may have had another title. An article that had several texts is there once for each. Of a band that
+    very many articles have, as a slogan that an outlet puts under each, only the newest are looked at: it would cost
+    more with every year, and tells nothing.
+    """
+    asked = {"digest": fingerprint.digest, "url": url, "but": exclude or 0}
+    keys = sorted(band_keys(fingerprint.bands))
+    if tx.dialect.name == "sqlite":
+        rows = tx.execute(_NEAR_SQLITE, {"bands": json.dumps(keys), **asked})
+    else:
+        rows = tx.execute(_NEAR_POSTGRESQL, {"bands": keys, **asked})
+    title = fingerprint.title_digest
+    return tuple(
+        Candidate(
+            article_id=r.article_id,
+            published=r.published,
+            title=r.title,
+            same_url=bool(url) and r.url == url,
+            sources=sources_of(r.source, r.url),
+            fingerprint=found,
+        )
+        for r in rows
+        for found in [_without_bands(r)]
+        if r.of_id is None or (title and found.title_digest == title)
+    )
+
+
+def band_keys(bands: Iterable[int]) -> frozenset[int]:
+    """The index's keys of bands: two articles that share a band share its key."""
+    return frozenset(band >> 64 - _BAND_BITS for band in bands)
+
+
+def packed(keys: Iterable[int]) -> bytes:
+    """Keys of bands as the fingerprint's row keeps them, by which they are found when the article goes."""
+    return b"".join(key.to_bytes(_BAND_BITS // 8, "little", signed=True) for key in sorted(keys))
+
+
+def unpacked(keys: bytes) -> frozenset[int]:
+    """The values that `packed` packed."""
+    size = _BAND_BITS // 8
+    return frozenset(int.from_bytes(keys[at : at + size], "little", signed=True) for at in range(0, len(keys), size))
+
+
+def forget_bands(tx: Tx, ids: Collection[int]) -> None:
+    """Drop articles from the index; their fingerprints must still be there."""
+    query = sa.select(FINGERPRINT.c.article_id, FINGERPRINT.c.bands).where(FINGERPRINT.c.article_id.in_(ids))
+    rows = [{"v": key, "a": row.article_id} for row in tx.execute(query) for key in unpacked(row.bands)]
+    if rows:
+        theirs = sa.and_(BAND.c.value == sa.bindparam("v"), BAND.c.article_id == sa.bindparam("a"))
+        tx.execute(sa.delete(BAND).where(theirs), rows)
+
+
+def _without_bands(r: sa.Row[tuple[object, ...]]) -> Fingerprint:
+    return Fingerprint(scheme=r.scheme, digest=r.digest, shingles=r.shingles, bands=(), facts=r.facts, words=r.words)
+
+
+def add(tx: Tx, article_id: int, revision: int, fingerprint: Fingerprint, *, indexed: bool) -> None:
+    keys = sorted(band_keys(fingerprint.bands)) if indexed else []
+    values = {
+        "article_id": article_id,
+        "revision": revision,
+        "scheme": fingerprint.scheme,
+        "digest": fingerprint.digest,
+        "shingles": fingerprint.shingles,
+        "facts": fingerprint.facts,
+        "words": fingerprint.words,
+        "bands": packed(keys),
+    }
+    defer(tx, _ADD_FINGERPRINT, values)
+    if keys:
+        defer(tx, _write_bands, (article_id, keys))
+
+
+def _write_bands(tx: Tx, rows: list[tuple[int, list[int]]]) -> None:
+    # In the order of the index, which is large.
+    pairs = sorted((key, article_id) for article_id, keys in rows for key in keys)
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql(_ADD_BANDS_SQLITE, pairs)
+    else:
+        bands, article_ids = (list(column) for column in zip(*pairs, strict=True))
+        tx.execute(_ADD_BANDS_POSTGRESQL, {"bands": bands, "articles": article_ids})
+
+
+def fingerprint_of(tx: Tx, article_id: int) -> Fingerprint:
+    """The fingerprint of an article's newest text, without its bands."""
+    query = sa.select(FINGERPRINT).where(FINGERPRINT.c.article_id == article_id)
+    return _without_bands(tx.execute(query.order_by(FINGERPRINT.c.revision.desc()).limit(1)).one())
