@@ -1,13 +1,18 @@
 """Pages of the console: whoever may ask gets them, and nothing is changed from elsewhere."""
 
+import ast
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from consoles import Pages, sampled, text
 
 from worker.console.drawing import LANGUAGES, marked, words
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +109,31 @@ def test_w01_a_reload_opens_no_desk(pages: Pages) -> None:
     """The socket stays what it was at the start, whatever the file says since."""
     assert pages.desk.is_open
     assert not replace(pages.desk, bound=("0.0.0.0", 8080)).is_open
+
+
+def test_whatever_was_done_has_its_words() -> None:
+    """Each key that a page gives to the one after it."""
+    given = {
+        word.value
+        for path in (ROOT / "worker" / "console" / "pages").glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "to"
+        for word in ast.walk(call.args[1] if len(call.args) > 1 else ast.Constant(0))
+        if isinstance(word, ast.Constant) and isinstance(word.value, str) and word.value
+    }
+    assert len(given) > 10
+    assert [key for key in sorted(given) if key not in words("en").said] == []
+
+
+@pytest.mark.parametrize(
+    ("next_", "path"),
+    [
+        ("/rules/a?x=1", "/rules/a?x=1"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+    ],
+)
+def test_w04_another_language_leads_back_to_the_page(pages: Pages, next_: str, path: str) -> None:
+    answer = pages.ask("GET", f"/language?to=en&next={quote(next_)}")
+    assert (answer.status_code, answer.headers["location"]) == (303, path)

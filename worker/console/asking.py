@@ -27,6 +27,7 @@ from worker.store.people import Change, Role
 
 #: Bytes of a form, and its fields.
 _FORM_BYTES, _FIELDS = 1_000_000, 2_000
+_LONGEST_PATH = 2_000
 #: Seconds for which a page may be worked on before its reader is told to try again.
 _SECONDS = 30
 
@@ -140,6 +141,15 @@ def _nobody(desk: Desk, request: Request) -> Ask:
         now=desk.clock(),
         from_elsewhere=request.headers.get("sec-fetch-site", "") in {"cross-site", "same-site"},
     )
+
+
+def path_of_ours(asked: str) -> str:
+    """A path of this console as it was asked for; the first page for an address of anywhere else.
+
+    Browsers read a backslash as `/`, and no control character.
+    """
+    is_ours = asked.startswith("/") and not asked.startswith("//") and "\\" not in asked and asked.isprintable()
+    return asked if is_ours and len(asked) < _LONGEST_PATH else "/"
 
 
 def language_of(request: Request) -> str:

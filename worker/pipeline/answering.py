@@ -118,11 +118,10 @@ def notify_readers(tx: Tx, targets: Sequence[Target], answer: Answer, now: datet
 def hand_over(tx: Tx, targets: Sequence[Target], given: people.HandOver) -> None:
     """Write down who has an article's story from now on, and say so to everybody who was sent an alert of it.
 
-    Whoever is given it takes care of it: unless somebody did before, the story is acknowledged, and no reminder is
-    sent.
+    Who hands it over has seen it: unless somebody did before, the story is acknowledged, and no reminder is sent.
     """
     people.hand_over(tx, given)
-    acknowledge(tx, given.article_id, given.person, given.created)
+    acknowledge(tx, given.article_id, given.author, given.created)
 
     def sentence(target: Target, words: Wording) -> str:
         said = words.handed_over_with_note if given.note else words.handed_over

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from worker.console import api
-from worker.console.asking import Ask, page
+from worker.console.asking import Ask, page, path_of_ours
 from worker.console.desk import Desk
 from worker.console.drawing import LANGUAGES
 from worker.console.pages import alerts, articles, feeds, missed, people, rules, search, sign_in, stories, today
@@ -51,9 +51,9 @@ def _common(desk: Desk) -> Iterator[Route]:
 
 
 async def _language(request: Request) -> Response:
-    """The first page, in the language that is asked for from now on."""
+    """The page that was read, in the language that is asked for from now on."""
     chosen = request.query_params.get("to", "")
-    answer = RedirectResponse("/", status_code=303)
+    answer = RedirectResponse(path_of_ours(request.query_params.get("next", "/")), status_code=303)
     if chosen in LANGUAGES:
         answer.set_cookie("language", chosen, max_age=_KEPT, httponly=True, samesite="lax")
     return answer

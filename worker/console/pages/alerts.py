@@ -76,6 +76,7 @@ def _ledger(ask: Ask) -> Response:
         more=more,
         outcomes=list(Outcome),
         rules=[rule.id for rule in live.ruleset.rules],
+        names={rule.id: rule.name for rule in live.ruleset.rules},
         targets=[target.id for target in live.config.alerts.targets],
     )
 

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from worker.console.access import COOKIE, SIGNED_IN_FOR, digest, new_token
-from worker.console.asking import Ask, page
+from worker.console.asking import Ask, page, path_of_ours
 from worker.console.desk import Desk
 from worker.console.passwords import Attempts, is_right
 from worker.store import people
@@ -101,10 +101,8 @@ def _form(ask: Ask, problem: str = "", status: int = 200) -> Response:
 
 
 def _next(ask: Ask) -> str:
-    """The page to go on with, which must be one of ours; browsers read a backslash as `/`, and no control character."""
-    asked = ask.form.get("next") or ask.query.get("next") or "/"
-    is_ours = asked.startswith("/") and not asked.startswith("//") and "\\" not in asked and asked.isprintable()
-    return asked if is_ours and len(asked) < 2_000 else "/"
+    """The page to go on with."""
+    return path_of_ours(ask.form.get("next") or ask.query.get("next") or "/")
 
 
 def _sign_out(ask: Ask) -> Response:

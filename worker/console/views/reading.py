@@ -76,7 +76,8 @@ def shown(tx: Tx, live: ActiveConfig, one: StoredArticle, asked: Asked, now: dat
         "notes": people.notes(tx, [one.id]),
         "acknowledged": silences.acknowledged(tx, one.id),
         "muted": None if story_id is None else _mute(tx, story_id, now),
-        "has_it": next((given.person for given in reversed(people.hand_overs(tx, one.id))), ""),
+        "handed_over": next(reversed(people.hand_overs(tx, one.id)), None),
+        "everybody": people.everybody(tx),
         **_copies(tx, one, asked.copy, (title, body)),
     }
 
