@@ -31,7 +31,7 @@ def test_health_is_said_in_words(pages: Pages) -> None:
             tx.execute(FEED.update().values(state))
         assert ("all are well" in text(pages.get("/feeds"))) is (state is well)
     page = pages.get("/feeds")
-    assert "its host has no address 3 times in a row (<script>alert(1)</script>)" in text(page)
+    assert "its host has no address 3 tries in a row (<script>alert(1)</script>)" in text(page)
     assert "son hôte n’a pas d’adresse" in text(pages.get("/feeds", **{"Accept-Language": "fr"}))
 
 

@@ -28,7 +28,7 @@ def test_by_rule_and_by_story(pages: Pages) -> None:
     """Each article once for a rule, where it last matched."""
     assert groups(pages, DAY) == {"High importance Une visite de Hun Sen": [SECOND, OTHER, COPY, FIRST]}
     assert groups(pages, f"{DAY}&by=story") == {FIRST: [SECOND, COPY, FIRST], OTHER: [OTHER]}
-    assert "not sent to log: a copy of an article already decided" in text(pages.get(f"/missed?{DAY}"))
+    assert "not sent to log: a copy of an article that the same rule has matched" in text(pages.get(f"/missed?{DAY}"))
 
 
 @pytest.mark.parametrize(

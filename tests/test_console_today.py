@@ -44,7 +44,7 @@ def test_a_day_has_its_stories_by_time_each_once(pages: Pages) -> None:
     assert [text(mark) for mark in first.xpath(".//p[@class='passage']/mark")][:3] == ["Hun", "Sen", "visite"]
     assert text(first.find_class("tag")[0]) == "Une visite de Hun Sen"
     assert "sent to log" in text(first)
-    assert "not sent to log: a copy of an article already decided" in text(first)
+    assert "not sent to log: a copy of an article that the same rule has matched" in text(first)
     assert all("slight" in one.get("class") for one in slight)
 
 
