@@ -27,8 +27,9 @@ BUSY_SECONDS = 30
 _CONNECT_SECONDS = 10
 _PAUSE = 0.05
 #: PostgreSQL's "insufficient privilege".
-_TOO_MUCH = "54"
 _NO_RIGHT = "42501"
+#: The class of its limits on a row or a statement, as on the length of an index's entry.
+_TOO_MUCH = "54"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
 _RESTORE = "Restore a backup; the file was not changed."
@@ -162,7 +163,7 @@ def _translated() -> Iterator[None]:
     except InterfaceError as e:
         raise StoreError(f"the store went away: {e.orig}") from e
     except OperationalError as e:
-        if getattr(e.orig, "sqlstate", "").startswith(_TOO_MUCH):
+        if (getattr(e.orig, "sqlstate", None) or "").startswith(_TOO_MUCH):
             raise  # a row's own fault: what came with it goes on without it
         words = str(e.orig)
         if any(sign in words for sign in ("locked", "busy", "lock timeout")):
