@@ -107,7 +107,7 @@ def test_a_slogan_under_every_article_hides_no_original(store: Store) -> None:
             articles.add(tx, article(f"n{n}"), one, NEW, origin=Origin.FEED, now=NOW)
     found = candidates(store, LONGER)
     assert original in found
-    assert len(found) == articles.MAX_CANDIDATES
+    assert len(found) == fingerprints.MAX_CANDIDATES
 
 
 def test_a_candidate_carries_what_is_compared(store: Store) -> None:
