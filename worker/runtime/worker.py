@@ -129,7 +129,7 @@ class Worker:
         )
 
     def _desk(self, again: asyncio.Event, listen: tuple[str, int]) -> Desk:
-        """What the console's pages work with; they run in threads."""
+        """The desk of the console's pages, which run in threads."""
         context, loop = self._context, asyncio.get_running_loop()
 
         def reload() -> None:

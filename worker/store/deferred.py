@@ -17,7 +17,7 @@ Write = sa.Executable | Callable[[Tx, list[Any]], object]
 
 
 class _Waiting:
-    """What waits in one transaction."""
+    """Rows that wait in one transaction."""
 
     def __init__(self) -> None:
         self.parents: dict[Write, list[Any]] = {}

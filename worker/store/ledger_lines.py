@@ -44,7 +44,7 @@ class LedgerLine:
 
 
 class Outcome(StrEnum):
-    """What became of an obligation, in one word."""
+    """The outcome of an obligation, in one word."""
 
     SENT = "sent"
     WAITING = "waiting"

@@ -81,7 +81,7 @@ _REMEMBERED, _MOST_REMEMBERED = 64, 1 << 16
 
 
 class Remembered(dict[str, _Made]):
-    """What was made of short texts, of so many at most; a dictionary is asked in half the time of an `lru_cache`."""
+    """Results for short texts, so many at most; a dictionary is asked in half the time of an `lru_cache`."""
 
     def __init__(self, make: Callable[[str], _Made]) -> None:
         self._make = make

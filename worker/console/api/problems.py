@@ -51,7 +51,7 @@ class ProblemError(Exception):
         super().__init__(detail or reason)
 
     def answer(self) -> JSONResponse:
-        """What the caller is told."""
+        """The problem as the caller gets it."""
         kind = KINDS[self.reason]
         said: dict[str, Any] = {"type": "about:blank", "title": kind.title, "status": kind.status}
         said |= {"reason": str(self.reason), "detail": self.detail}

@@ -40,7 +40,7 @@ def routes(desk: Desk) -> list[Route]:
 
 
 def _open(ask: Ask) -> Response:
-    """What waits, is parked or failed; those that failed first, since they wait for a person."""
+    """Deliveries that wait, are parked or failed; the failed first, since they wait for a person."""
     with ask.desk.store.read() as tx:
         failed = deliveries.unsent(tx, limit=_SHOWN, states=["failed", "parked"])
         waits = deliveries.unsent(tx, limit=_SHOWN, states=["open", "sealed", "retry"])

@@ -49,7 +49,7 @@ def _feeds(ask: Ask) -> Response:
 
 
 def _look(ask: Ask) -> Response:
-    """What stands at an address, and what its first articles would match: nothing is stored."""
+    """The feed at an address, and the rules that its first articles would match; nothing is stored."""
     url = ask.query.get("url", "").strip()
     if not url or ask.from_elsewhere:  # another site's link looks at nothing by itself
         return ask.page("feed_add.html", url=url, found=None, tried=(), problems=())

@@ -150,7 +150,7 @@ def sent(form: QueryParams) -> Form:
 
 
 def rest(table: Mapping[str, Any]) -> str:
-    """What a rule says besides the form, as TOML."""
+    """The keys of a rule that the form does not have, as TOML."""
     left = {key: value for key, value in table.items() if key not in KEYS}
     return rule_files.text_of(left) if left else ""
 

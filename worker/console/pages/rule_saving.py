@@ -48,7 +48,7 @@ class _Prepared:
 
 
 def review(ask: Ask) -> Response:
-    """What would be changed in the file; or the form again, with what speaks against it."""
+    """The change to the file, for review; or the form again, with the reasons against it."""
     if not rule_form.is_whole(ask.form):
         return ask.page("problem.html", status=413, problem="long")
     prepared = _prepare(ask)

@@ -82,7 +82,7 @@ def _list(ask: Ask) -> Response:
 
 
 def _times(ask: Ask) -> dict[str, datetime]:
-    """When each file of rules was last written."""
+    """The time of each rule file's last change."""
     found = {}
     folder = ask.desk.live().config.rules_folder
     for name in {rule.file for rule in ask.desk.live().ruleset.rules}:

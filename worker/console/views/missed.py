@@ -25,7 +25,7 @@ class MissedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """What a rule matched, or the matched articles of a story."""
+    """The articles that a rule matched, or the matched ones of a story."""
 
     address: str
     title: str
