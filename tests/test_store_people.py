@@ -1,12 +1,12 @@
 """People, their sign-ins and tokens, on both databases; and articles that are read part by part."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from stored import NOW, add
 
-from worker.store import Store, paging, people
-from worker.store.paging import Filters
+from worker.store import Store, finding, people, search
+from worker.store.finding import Filters, Place
 from worker.store.people import Person, Role, Scope
 
 
@@ -55,21 +55,22 @@ def test_a_sign_in_and_a_token_hold_until_they_are_over(store: Store, later: tim
         assert [one.used for one in people.tokens(tx)] == [NOW]
 
 
-def found(store: Store, filters: Filters, after: tuple[datetime, int] | None = None, limit: int = 10) -> list[int]:
+def found(store: Store, filters: Filters, after: Place | None = None, limit: int = 10, words: str = "") -> list[int]:
+    question = search.AllOf(search.read(words)) if words else None
     with store.read() as tx:
-        return [one.id for one in paging.found(tx, filters, limit=limit, after=after)]
+        return [one.id for one in finding.found(tx, question, filters, limit=limit, after=after)]
 
 
 def test_articles_part_by_part(store: Store) -> None:
     """The last published first; of one moment, the last stored first; each once."""
     one, two, three = (add(store, title) for title in ("Hun Sen en visite", "Deux", "Trois"))
     with store.read() as tx:
-        places = {a.id: (a.article.published, a.id) for a in paging.found(tx, Filters(), limit=10)}
+        places = {a.id: finding.place_of(a) for a in finding.found(tx, None, Filters(), limit=10)}
     whole = found(store, Filters())
     assert set(whole) == {one, two, three}
     parts: list[int] = []
     while part := found(store, Filters(), places[parts[-1]] if parts else None, limit=1):
         parts += part
     assert parts == whole
-    assert found(store, Filters(words="HUN sen")) == [one]
+    assert found(store, Filters(), words="HUN sen") == [one]
     assert found(store, Filters(rule="visit")) == []

@@ -19,12 +19,13 @@ from worker.store import (
     Tx,
     articles,
     deliveries,
+    finding,
     judgements,
     ledger,
     ledger_lines,
     notification_history,
-    paging,
     people,
+    search,
     silences,
     stories,
 )
@@ -37,8 +38,10 @@ _PERIOD = timedelta(days=90)
 
 def _articles(call: Call) -> Facts:
     wanted: asked.ArticlesAsked = call.query
-    filters = paging.Filters(
-        words=wanted.words,
+    terms = search.read(wanted.words)
+    if wanted.words and not terms:  # none of it is a word
+        return {"items": [], "next": None}
+    filters = finding.Filters(
         since=wanted.since,
         until=wanted.until,
         outlet=wanted.outlet,
@@ -46,7 +49,10 @@ def _articles(call: Call) -> Facts:
         story=wanted.story,
     )
     with call.desk.store.read() as tx:
-        found = paging.found(tx, filters, limit=wanted.limit + 1, after=_after(wanted.cursor))
+        question = search.AllOf(terms) if terms else None
+        after = _after(wanted.cursor)
+        place_before = None if after is None else finding.Place(*after)
+        found = finding.found(tx, question, filters, limit=wanted.limit + 1, after=place_before)
     items, more = found[: wanted.limit], len(found) > wanted.limit
     end = cursor(items[-1].article.published.isoformat(), items[-1].id) if more else None
     return {"items": [article_views.article(one) for one in items], "next": end}
