@@ -98,6 +98,7 @@ def _environment() -> Environment:
         "ours": _ours,
         "problem": _problem,
         "condition": _condition,
+        "titled": _titled,
     }
     made.globals |= {"marked": marked, "because": because, "sparkline": sparkline, "bars": bars}
     return made
@@ -190,6 +191,13 @@ def _problem(context: Context, one: Problem) -> str:
 def _condition(context: Context, one: ActiveCondition) -> str:
     """A condition that is on, in one sentence."""
     return conditions.stored(one.words, one.kind, context["language"])
+
+
+@pass_context
+def _titled(context: Context, title: str) -> str:
+    """A title; for that of an article that has none, `model.articles.called`, the words of `[untitled]`."""
+    here, there = (words(language)["untitled"] for language in ("en", context["language"]))
+    return sentences.again(title, [(str(here[key]), str(there[key])) for key in ("archive", "none")])
 
 
 def marked(text: str, marks: Iterable[Sequence[int]]) -> Markup:
