@@ -81,7 +81,9 @@ REASONS = [
         "issue incertaine\u00a0: 2 tentatives, peut-être arrivé\u00a0: m.example n’a pas répondu en 60 s",
         id="of several parts",
     ),
-    pytest.param("3 sealed deliveries without their bytes", "envois scellés sans leur contenu\u00a0: 3", id="of the ledger"),
+    pytest.param(
+        "3 sealed deliveries without their bytes", "envois scellés sans leur contenu\u00a0: 3", id="of the ledger"
+    ),
 ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from markupsafe import Markup
 
 import worker
-from worker.notify.render.sentences import Template, said, templates
+from worker.notify.render.sentences import said, templates
 
 ROOT = Path(worker.__file__).parent
 #: Modules whose sentences are shown on pages, or are stored and then shown.
@@ -146,7 +146,8 @@ COMPOSED = [
     pytest.param("Their words.", "Their words.", id="words of others that end like ours"),
     pytest.param(
         "Its text is word for word that of article 4, under the same title. Left out: 1 word, addressed to the reader.",
-        "Son texte est, mot pour mot, celui de l’article 4, sous le même titre. Non compté\u00a0: 1 mot, du texte adressé au lecteur.",
+        "Son texte est, mot pour mot, celui de l’article 4, sous le même titre."
+        " Non compté\u00a0: 1 mot, du texte adressé au lecteur.",
         id="of parts",
     ),
     pytest.param(

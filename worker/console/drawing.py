@@ -18,6 +18,7 @@ from worker.alerts.self_watch import ActiveCondition
 from worker.console.charts import bars, sparkline
 from worker.errors import Problem
 from worker.model import times
+from worker.model.articles import ARCHIVED, NO_TITLE
 from worker.notify.render import conditions, sentences
 
 if TYPE_CHECKING:
@@ -195,9 +196,9 @@ def _condition(context: Context, one: ActiveCondition) -> str:
 
 @pass_context
 def _titled(context: Context, title: str) -> str:
-    """A title; for that of an article that has none, `model.articles.called`, the words of `[untitled]`."""
-    here, there = (words(language)["untitled"] for language in ("en", context["language"]))
-    return sentences.again(title, [(str(here[key]), str(there[key])) for key in ("archive", "none")])
+    """A title; for an article that has none, what it is called instead."""
+    is_ours = title == NO_TITLE or title.endswith(ARCHIVED)
+    return sentences.said(title, context["language"]) if is_ours else title
 
 
 def marked(text: str, marks: Iterable[Sequence[int]]) -> Markup:
