@@ -15,7 +15,9 @@ ROOT = Path(worker.__file__).parent
 #: Modules whose sentences are shown on pages, or are stored and then shown.
 SAYING = [
     *sorted((ROOT / "rules").rglob("*.py")),
-    *(ROOT / "config" / f"{name}.py" for name in ("feeds", "folder", "rule_files", "toml")),
+    *sorted(path for path in (ROOT / "config").glob("*.py") if path.name not in {"advice.py", "apprise.py"}),
+    ROOT / "notify" / "render" / "templates.py",
+    *(ROOT / "runtime" / f"{name}.py" for name in ("load", "reload")),
     *(ROOT / "analysis" / name / "decision.py" for name in ("copies", "stories")),
     *(ROOT / "alerts" / f"{name}.py" for name in ("decision", "plan", "volume")),
     *(ROOT / "pipeline" / f"{name}.py" for name in ("before_seal", "feed_assessment", "hands", "story_merge")),
@@ -47,6 +49,7 @@ OTHERS = {
     "uncertain: tried {}, may have arrived: {}",
     "{} wants a login: write smtp://USER:${{}}@{}:{}",
     # By which the messages of others are known.
+    "host bits set",
     "valid tuple",
     "(at end of document)",
     "(Illegal|Found invalid) character",
@@ -61,6 +64,8 @@ OTHERS = {
     "Bearer {}",
     "application/json; charset=utf-8",
     "text/html, application/xhtml+xml, */*;q=0.5",
+    " (news watch; feed reader)",
+    "tuple[RuleSet | None, list[Problem]]",
     "import sys; from worker.feeds.child import serve; serve(*map(int, sys.argv[1:]))",
     "(may repeat)",
     "(peut-être déjà reçu)",
@@ -128,7 +133,7 @@ def test_a_sentence_is_known_again() -> None:
     wrong = {}
     for one in templates():
         english, french = (
-            re.sub(r"\{(\w+)\}", lambda found: _filling(found[1]), text) for text in (one.english, one.french)
+            re.sub(r"\{([a-z_]+)\}", lambda found: _filling(found[1]), text) for text in (one.english, one.french)
         )
         if (drawn := said(english, "fr")) != french.replace("3 words", "3 mots"):
             wrong[one.english] = drawn

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from worker.errors import Problem
 
-_SLOT = re.compile(r"\{(\w+)\}")
+_SLOT = re.compile(r"\{([a-z_]+)\}")
 _NUMBER, _WORD, _ANY = r"[0-9]+(?:[.,][0-9]+)*", r"\S+", r".+?"
 #: By the name of a slot; all others take any text.
 _TAKES = dict.fromkeys("nmk", _NUMBER) | dict.fromkeys(("host", "port", "user", "code"), _WORD)
