@@ -187,7 +187,7 @@ AUDIT = [
     ("mute story", "story 1", "7 days, by article 1"),
     ("story merge", "story 1", "2 to 1, articles 3, 4"),
     ("rule saved", "rule visit", "rules.toml: 3 lines more, 1 less"),
-    ("list sent", "target log", "2026-02-05T17:00+00:00 to 2026-02-06T07:00+00:00"),
+    ("list sent", "target log", "2026-02-05T17:00+00:00 – 2026-02-06T07:00+00:00"),
     ("retry", "delivery 3, 4", ""),
     ("quarantine retry", "2 entries", ""),
     ("quarantine retry", "entry 4", ""),

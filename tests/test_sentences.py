@@ -56,6 +56,8 @@ OTHERS = {
     "(Illegal|Found invalid) character '\\\\n'|Unterminated string|Expected \\\"'",
     "Expected '='|Invalid statement|Invalid initial",
     "Invalid hex|Escaped character",
+    # Said where Apprise swallows it.
+    "{} refused",
     # For machines, and in both languages beside each other.
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<opml version="2.0">',
@@ -176,3 +178,20 @@ def test_the_words_of_others_are_quoted_and_escaped() -> None:
     assert said("refused: <b> (fix: write <i>*)", "fr", quote) == Markup(
         "refusé\u00a0: <q>&lt;b&gt;</q> (remède\u00a0: écrivez &lt;i&gt;*)"
     )
+
+
+HOSTILE = [
+    "." * 500,
+    "(fix: " * 80,
+    "; " * 250,
+    "refused: " * 50,
+    "“”, " * 100,
+    "a: " * 150 + "(b)",
+    "by at until: " * 40,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:8])
+def test_what_a_server_says_makes_no_depth(text: str) -> None:
+    """A remark of a feed may be made to look like sentences inside sentences."""
+    assert len(said(text, "fr")) <= len(text) + 20

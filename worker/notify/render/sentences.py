@@ -22,8 +22,8 @@ _TAKES = dict.fromkeys("nmk", _NUMBER) | dict.fromkeys(("host", "port", "user", 
 _OURS, _ANYBODYS = "some", "said"
 #: Sentences that stand in one text, one behind the other.
 _BETWEEN = "; "
-#: Characters of a text that is read as sentences.
-_LONGEST = 4_000
+#: Characters of a text that is read as sentences, and sentences inside one another: what is stored may be hostile.
+_LONGEST, _DEEPEST = 2_000, 5
 
 
 def said(text: str, language: str, quoted: Callable[[str], str] = str) -> str:
@@ -104,18 +104,20 @@ def _drawn(text: str, quoted: Callable[[str], str]) -> str:
 
 
 @lru_cache(maxsize=2_000)
-def _read(text: str) -> _Read | None:
+def _read(text: str, depth: int = 0) -> _Read | None:
     """The first template that a text fills, with the text in its slots."""
-    return None if len(text) > _LONGEST else next(filter(None, (_filling(one, text) for one in templates())), None)
+    if len(text) > _LONGEST or depth > _DEEPEST:
+        return None
+    return next(filter(None, (_filling(one, text, depth) for one in templates())), None)
 
 
-def _filling(template: Template, text: str) -> _Read | None:
+def _filling(template: Template, text: str, depth: int = 0) -> _Read | None:
     if not all(piece in text for piece in template.pieces) or not (found := template.pattern.fullmatch(text)):
         return None
     values: dict[str, str | _Read] = found.groupdict()
     for name in values:
         if name.startswith((_OURS, _ANYBODYS)):
-            inner = _read(found[name])
+            inner = _read(found[name], depth + 1)
             if inner is None and name.startswith(_OURS):
                 return None
             values[name] = inner or found[name]
