@@ -162,6 +162,14 @@ def test_silences_are_made_listed_and_ended(veille, site: Site) -> None:
     assert veille("silence", "--story", "99", site=site).code == 1
 
 
+def test_a_set_is_silenced_with_its_mark_and_without(veille, site: Site) -> None:
+    """`@name` is the set that queries call so."""
+    for name in ("hun_sen", "@hun_sen"):
+        assert veille("silence", "--set", name, site=site).code == 0
+    assert [one["set"] for one in json.loads(veille("silence", "--json", site=site).out)] == ["hun_sen", "hun_sen"]
+    assert "there is no set 'nobody'" in veille("silence", "--set", "@nobody", site=site).err
+
+
 def test_ack_mute_and_ledger(veille, site: Site) -> None:
     """By article; the ledger sums what became of everything, and adds up."""
     article = json.loads(veille("articles", "--containing", "Hun Sen en visite", "--json", site=site).out)[0]["id"]

@@ -292,6 +292,23 @@ ledger = "forever"
     assert made.retention == config.Retention(articles=timedelta(weeks=2), raw=timedelta(days=7), ledger=None)
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("fd00::/8", "fd00::/8"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_trusted_proxies_are_networks(tmp_path: Path, written: str, read: str) -> None:
+    """An IPv4 network that is written as IPv6 is that IPv4 network."""
+    made = load(tmp_path, f'[http]\nlisten = "[::]:8080"\nuser_header = "X-User"\ntrusted_proxies = ["{written}"]\n')
+    assert made.trusted_proxies == (read,)
+
+
 def test_relative_paths_follow_the_file_not_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file named relatively gives absolute paths of its own folder."""
     (tmp_path / "etc").mkdir()

@@ -242,6 +242,8 @@ def test_nobody_known_yet(pages: Pages) -> None:
     ("address", "headers", "name"),
     [
         pytest.param("192.0.2.1", {"X-Forwarded-User": "an admin"}, "an admin", id="by the proxy"),
+        pytest.param("::ffff:192.0.2.1", {"X-Forwarded-User": "an admin"}, "an admin", id="by the proxy, IPv4 as IPv6"),
+        pytest.param("::ffff:192.0.2.2", {"X-Forwarded-User": "an admin"}, "", id="from another one, IPv4 as IPv6"),
         pytest.param("192.0.2.1", {"X-Forwarded-User": "zoé"}, "zoé", id="of whom nothing is known"),
         pytest.param("192.0.2.2", {"X-Forwarded-User": "an admin"}, "", id="from another address"),
         pytest.param("127.0.0.1", {"X-Forwarded-User": "an admin"}, "", id="from this machine"),
@@ -280,6 +282,11 @@ def test_w01_a_header_that_stands_there_twice_names_nobody(pages: Pages) -> None
         ("192.0.2.1", "203.0.113.5, 192.0.2.1", "203.0.113.5"),
         ("192.0.2.1", "", "192.0.2.1"),
         ("192.0.2.1", "192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "203.0.113.5", "203.0.113.5"),
+        ("192.0.2.1", "::ffff:203.0.113.5", "203.0.113.5"),
+        ("192.0.2.1", "203.0.113.5, ::ffff:c000:201", "203.0.113.5"),
+        ("::ffff:203.0.113.5", "192.0.2.1", "203.0.113.5"),
+        ("2001:db8::1", "203.0.113.5", "2001:db8::1"),
     ],
 )
 def test_the_address_that_tries(pages: Pages, client: str, passed_on: str, found: str) -> None:

@@ -222,15 +222,16 @@ def _silence(call: Call) -> Facts:
     made = silences.Silence(
         rule_id=new.rule,
         story_id=new.story or None,
-        set_name=new.set,
+        set_name=new.set.removeprefix("@"),
         feed=new.feed,
         until=call.now + timedelta(seconds=new.seconds),
         author=call.caller.name,
         reason=new.reason,
         created=call.now,
     )
+    live = call.desk.live()
     with call.desk.store.write() as tx:
-        if wrong := silence_views.unknown(tx, call.desk.live(), made):
+        if wrong := silence_views.unknown(tx, made, silence_views.known(live.config, live.ruleset)):
             raise ProblemError(Reason.MISSING, wrong)
         number = silences.add(tx, made)
         _audit(tx, call, "silence", f"silence {number}", new.reason)

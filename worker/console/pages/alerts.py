@@ -10,6 +10,7 @@ from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.pages.articles import number
 from worker.console.views.deliveries import waiting
+from worker.console.views.silences import known, unknown
 from worker.model import Digest
 from worker.notify.render import readable
 from worker.pipeline.answering import hand_over
@@ -137,11 +138,6 @@ def _silences(ask: Ask, problem: str = "") -> Response:
 def _silence(ask: Ask) -> Response:
     """One silence, of exactly one thing that there is."""
     live, form = ask.desk.live(), ask.form
-    known = {
-        "rule": {rule.id for rule in live.ruleset.rules},
-        "set": set(live.ruleset.sets),
-        "feed": {feed.name for feed in live.config.feeds},
-    }
     given = {name: form.get(name, "").strip() for name in ("rule", "set", "feed", "story")}
     chosen = [name for name, value in given.items() if value]
     try:
@@ -153,20 +149,18 @@ def _silence(ask: Ask) -> Response:
     if not timedelta() < lasting <= _LONGEST:
         return _silences(ask, "how_long")
     what = chosen[0]
-    story = ask.number("story")
+    made = silences.Silence(
+        rule_id=given["rule"],
+        set_name=given["set"],
+        feed=given["feed"],
+        story_id=ask.number("story") if what == "story" else None,
+        until=ask.now + lasting,
+        author=ask.caller.name,
+        reason=form.get("reason", "").strip()[:_LONGEST_TEXT],
+        created=ask.now,
+    )
     with ask.desk.store.write() as tx:
-        is_known = stories.get(tx, story) is not None if what == "story" else given[what] in known[what]
-        if is_known:
-            made = silences.Silence(
-                rule_id=given["rule"],
-                set_name=given["set"],
-                feed=given["feed"],
-                story_id=story or None,
-                until=ask.now + lasting,
-                author=ask.caller.name,
-                reason=form.get("reason", "").strip()[:_LONGEST_TEXT],
-                created=ask.now,
-            )
+        if is_known := not unknown(tx, made, known(live.config, live.ruleset)):
             made_as = silences.add(tx, made)
             ask.audit(tx, "silence", f"{what} {given[what]}", f"silence {made_as}, {form['for']}: {made.reason}")
     return ask.to("/alerts/silences", "silenced") if is_known else _silences(ask, "unknown")
