@@ -26,7 +26,7 @@ from worker.store.silences import Silence
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}</textarea></title><b>"
 ABROAD = "https://veille.example.org"
 #: Whoever may reach the port may ask for these.
-PUBLIC = {"/sign-in", "/sign-out", "/language", "/static/{name}", "/answer/{token}", "/api/v1/openapi.json"}
+PUBLIC = {"/sign-in", "/sign-out", "/account", "/language", "/static/{name}", "/answer/{token}", "/api/v1/openapi.json"}
 #: Written at a GET: when a page was seen, and a token used.
 SEEN = {"visit", "api_token"}
 

@@ -45,6 +45,8 @@ class Caller:
     scopes: frozenset[Scope] | None = None
     #: True: they signed in here, and may sign out.
     signed_in: bool = False
+    #: True: they signed in with a first password, and do nothing before they have chosen their own.
+    must_choose: bool = False
 
     def may(self, role: Role) -> bool:
         """True for what that role may do."""
@@ -76,7 +78,8 @@ def caller(request: Request, desk: Desk) -> Caller | None:
         with desk.store.read() as tx:
             person = people.signed_in(tx, digest(token), desk.clock())
         if person is not None:
-            return Caller(name=person.name, role=person.role, signed_in=True)
+            must_choose = person.first_until is not None
+            return Caller(name=person.name, role=person.role, signed_in=True, must_choose=must_choose)
     # Through a proxy on this machine others come too.
     is_direct = not any(name in request.headers for name in _PASSED_ON)
     return ANYBODY if desk.is_open and is_direct else None

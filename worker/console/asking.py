@@ -119,8 +119,9 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     asking = replace(asking, form=form, caller=known or asking.caller)
     if role is None:
         return handler(asking)
-    if known is None:
-        return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
+    if known is None or known.must_choose:
+        first = "/sign-in" if known is None else "/account"
+        return RedirectResponse(f"{first}?next={quote(asking.here)}", status_code=303)
     if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")
     return handler(asking)
