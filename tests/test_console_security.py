@@ -229,7 +229,7 @@ def test_w02_who_is_not_signed_in_sees_and_changes_nothing(abroad: Pages) -> Non
             for method in methods(route):
                 answer = abroad.ask(method, example(route), Origin=OURS, **headers)
                 assert answer.status_code == (401 if "/api/" in route.path else 303), (method, route.path)
-                assert answer.headers.get("location", "/sign-in?").startswith("/sign-in?")
+                assert answer.headers.get("location", "/sign-in").startswith("/sign-in")
                 assert HOSTILE[:10] not in answer.text
     assert stored(abroad) == before
 
