@@ -227,12 +227,19 @@ def test_label_and_stats(veille, site: Site) -> None:
     assert visit["precision"] == 0.5
     assert visit["microseconds"] > 0
     assert "50%" in veille("rules", "stats", "--since", "2026-01-01", site=site).out
+    assert "has no label" in veille("rules", "label", "1", "visit", "none", site=site).out
+    done = json.loads(veille("rules", "stats", "--since", "2026-01-01", "--json", site=site).out)
+    assert [done["rules"]["visit"][name] for name in ("relevant", "noise", "missed")] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("99", "visit", "noise"), "no article is '99'"), (("1", "visit", "maybe"), "'maybe' is no judgement")],
-    ids=["no article", "no judgement"],
+    [
+        (("99", "visit", "noise"), "no article is '99'"),
+        (("1", "visit", "maybe"), "'maybe' is no judgement"),
+        (("1", "visit", "none"), "article 1 has no label for 'visit'"),
+    ],
+    ids=["no article", "no judgement", "none to take back"],
 )
 def test_labels_that_cannot_be(veille, site: Site, words: tuple[str, ...], said: str) -> None:
     """Nothing is written."""

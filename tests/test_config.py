@@ -284,12 +284,14 @@ heartbeat_url = "https://beat.example/${KEY}"
 articles = "2w"
 raw = "7d"
 ledger = "forever"
+audit = "26w"
 """
     made = load(tmp_path, text, KEY=CANARY)
     assert (made.rules_folder, made.user_agent_contact) == (Path("/etc/veille/rules"), "mailto:a@b.example")
     assert (made.listen, made.public_url) == (("::1", 8080), "https://v.example/watch")
     assert made.heartbeat_url == Secret(f"https://beat.example/{CANARY}")
-    assert made.retention == config.Retention(articles=timedelta(weeks=2), raw=timedelta(days=7), ledger=None)
+    weeks = timedelta(weeks=1)
+    assert made.retention == config.Retention(articles=2 * weeks, raw=weeks, ledger=None, audit=26 * weeks)
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,11 @@ def changes(tx: Tx, *, limit: int, before: int | None = None) -> tuple[Change, .
     )
 
 
+def forget_changes(tx: Tx, *, before: datetime) -> int:
+    """Drop the changes that were made before that time; returns how many."""
+    return tx.execute(sa.delete(AUDIT).where(AUDIT.c.at < before)).rowcount
+
+
 def last_changes(tx: Tx, action: str) -> dict[str, Change]:
     """By subject, the last change of that kind."""
     last = sa.select(sa.func.max(AUDIT.c.id)).where(AUDIT.c.action == action).group_by(AUDIT.c.subject)

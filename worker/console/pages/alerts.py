@@ -11,16 +11,17 @@ from worker.console.desk import Desk
 from worker.console.pages.articles import number
 from worker.console.views.deliveries import waiting
 from worker.console.views.silences import known, unknown
-from worker.model import Digest
 from worker.notify.render import readable
 from worker.pipeline.answering import hand_over
 from worker.pipeline.content import content
-from worker.store import articles, deliveries, ledger_lines, silences, stories
+from worker.store import articles, deliveries, ledger_lines, lists, silences, stories
 from worker.store.ledger_lines import Outcome
 from worker.store.people import HandOver
 
 #: Deliveries and lines of the ledger on a page, and deliveries that one button tries again.
 _SHOWN, _RETRIED = 100, 10_000
+#: Articles of a delivery that are named.
+_CARRIED = 30
 #: The longest silence that a form makes.
 _LONGEST = timedelta(days=366)
 _LONGEST_TEXT = 1_000
@@ -91,13 +92,14 @@ def _preview(ask: Ask) -> Response:
         if draft is None or not lines:
             return ask.missing()
         target = live.target(draft.target_id, draft.recipient)
-        subject, body, counted = lines[0].subject, "", 0
+        subject, body = lines[0].subject, ""
         if draft.state == "open" and target is not None:
             made = content(tx, draft, public_url="", now=ask.now, items={})
             subject, body = readable(made, target=target, now=ask.now)
-            counted = len(made.items) if isinstance(made, Digest) else 0
         facts = waiting(tx, lines, ask.now)[0]
-    return ask.page("delivery.html", facts=facts, subject=subject, body=body, articles=counted)
+        carried = facts["articles"][:_CARRIED]
+        named = lists.lines(tx, carried)
+    return ask.page("delivery.html", facts=facts, subject=subject, body=body, carried=carried, named=named)
 
 
 def _retry(ask: Ask) -> Response:
