@@ -45,7 +45,7 @@ def test_each_feed_shows_how_many_articles_came_a_day(pages: Pages) -> None:
     with pages.store.read() as tx:
         came = lists.articles_by_feed(tx, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))["Fil 1"]
     charts = pages.get("/feeds").find_class("spark")
-    assert [one.get("aria-label") for one in charts] == [f"{n} articles came in 14 days" for n in (came, 0)]
+    assert [one.get("aria-label") for one in charts] == [f"{n} articles in 14 days" for n in (came, 0)]
     assert [len(chart.findall("rect")) for chart in charts] == [1, 0]
 
 

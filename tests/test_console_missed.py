@@ -136,7 +136,6 @@ def test_what_is_sent_leads_to_the_console_where_others_reach_it(pages: Pages) -
         tx.exec_driver_sql(f"UPDATE article SET link = 'javascript:alert(1)' WHERE title = '{SECOND}'")
         people.put(tx, Person(name="ana", password_hash="", role=Role.EDITOR, created=NOW))
         people.sign_in(tx, digest("ana"), "ana", NOW, timedelta(hours=1))
-    pages.base = "https://veille.example.org"
     said = {"since": "2026-02-06T00:00Z", "until": "2026-02-06T12:00Z", "target": "log"}
     pages.post("/missed/send", said, Cookie=f"{COOKIE}=ana")
     ((body,),) = rows(pages, "SELECT content FROM delivery WHERE state = 'open'")

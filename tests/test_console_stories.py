@@ -135,7 +135,7 @@ def test_a_hostile_title_is_text(pages: Pages) -> None:
 
 def test_a_french_page_is_french(pages: Pages) -> None:
     said = text(pages.get(f"/stories/{story(pages, FIRST)}", **{"Accept-Language": "fr"}))
-    assert "copie de 1" in said
+    assert f"copie de {FIRST} (Le Fil)" in said
     assert "Corriger l’affaire" in said
     assert not {"copy", "Merge", "Split", "sent"} & set(said.split())
 

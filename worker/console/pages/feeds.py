@@ -46,7 +46,7 @@ def _feeds(activity: Activity, ask: Ask) -> Response:
         counts = activity.last(tx, lists.articles_by_feed, ask)
     rows = facts(live.config, ask.desk.store, ask.now)
     failing = sum(1 for row in rows if row["failures"])
-    return ask.page("feeds.html", feeds=rows, aside=aside, failing=failing, counts=counts, none=(0,) * DAYS)
+    return ask.page("feeds.html", feeds=rows, aside=aside, failing=failing, counts=counts, empty=(0,) * DAYS)
 
 
 # New feeds.
