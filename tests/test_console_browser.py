@@ -52,7 +52,7 @@ def test_nothing_stands_in_anybody_s_way(chromium: Browser, address: str, theme:
 
 
 #: Whatever holds more than it shows across, but for what is quoted as it is.
-SCROLLED = """() => [document.documentElement, ...document.querySelectorAll("body *:not(pre, pre *, input, textarea, svg *)")]
+SCROLLED = """() => [...document.querySelectorAll("body, body *:not(pre, pre *, input, textarea, svg *)")]
     .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).overflowX != "visible")
     .map(one => one.outerHTML.slice(0, 100))"""
 
