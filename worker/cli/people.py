@@ -17,6 +17,7 @@ from worker.cli.options import (
     print_json,
     row_number,
     say,
+    user_name,
 )
 
 if TYPE_CHECKING:
@@ -119,18 +120,22 @@ def _role(said: str) -> Any:
 
 def _password(name: str, *, from_stdin: bool) -> str:
     """The password of an account, as a person types it, or a program gives it."""
-    from worker.console.passwords import problem
+    from worker.console.passwords import LONGEST, SHORTEST, Unfit, unfit
 
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = again = sys.stdin.readline().rstrip("\r\n")
     elif not sys.stdin.isatty():
         fail("there is no terminal to ask for the password at: give it with --password-stdin", EX_USAGE)
     else:
         password = getpass.getpass("Password: ")
-        if getpass.getpass("Again: ") != password:
+        again = getpass.getpass("Again: ")
+    match unfit(password, again, name):
+        case Unfit.TWO:
             fail("the two are not the same", EX_USAGE)
-    if wrong := problem(password, name):
-        fail(wrong, EX_USAGE)
+        case Unfit.LENGTH:
+            fail(f"a password has {SHORTEST} to {LONGEST:,} characters", EX_USAGE)
+        case Unfit.NAME:
+            fail("a password must not be the name", EX_USAGE)
     return password
 
 
@@ -157,7 +162,7 @@ def token_add(
     secret, now = new_token(), clock()
     until = now + lasting_of(lasting) if lasting else None
     with opened(config, create=True) as (_, store), store.write() as tx:
-        author = getpass.getuser()
+        author = user_name()
         number = people.add_token(tx, name, digest(secret), given, author=author, now=now, until=until)
         _audit(tx, "token made", f"token {name}", " ".join(sorted(given)))
     _say({"id": number, "name": name, "scopes": sorted(given), "until": until, "token": secret}, secret, as_json)
@@ -229,7 +234,7 @@ def _audit(tx: "Tx", action: str, subject: str, detail: str = "") -> None:
     from worker.runtime.clock import clock
     from worker.store import people
 
-    change = people.Change(at=clock(), author=getpass.getuser(), action=action, subject=subject, detail=detail)
+    change = people.Change(at=clock(), author=user_name(), action=action, subject=subject, detail=detail)
     people.audit(tx, change)
 
 

@@ -119,8 +119,10 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     asking = replace(asking, form=form, caller=known or asking.caller)
     if role is None:
         return handler(asking)
-    if known is None:
-        return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
+    if known is None or known.must_choose:
+        first = "/sign-in" if known is None else "/account"
+        # A form that was sent is not sent again.
+        return RedirectResponse(first if is_change else f"{first}?next={quote(asking.here)}", status_code=303)
     if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")
     return handler(asking)
