@@ -143,7 +143,7 @@ def _feeds(tx: Tx) -> None:
 UNSENT = [
     *(("open", str(hold), "") for hold in WaitReason),
     ("failed", "", "refused: 550 no such user (fix: check the address in `to`)"),
-    ("failed", "", "uncertain: tried 3 times, may have arrived: mail.example did not answer within 60 s"),
+    ("failed", "", "uncertain: tried 3 times, may have arrived: smtp.example did not answer within 60 s"),
     ("parked", "", "no target reaches this recipient any more"),
     ("retry", "", "Connection refused"),
     ("sealed", "", ""),
