@@ -113,6 +113,8 @@ class RuleSet:
     """All rules of all files, by id; without any, nothing matches."""
 
     rules: tuple[Rule, ...] = ()
+    #: Those that are switched off: they are known, and match nothing.
+    off: tuple[Rule, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     sets: Mapping[str, TermSet] = field(default_factory=dict)
     patterns: Mapping[str, Pattern] = field(default_factory=dict)
@@ -120,6 +122,11 @@ class RuleSet:
     calls: tuple[Rule, ...] = ()
     #: sha256 hex over the rules.
     hash: str = ""
+
+    @property
+    def written(self) -> tuple[Rule, ...]:
+        """The rules in force, and those that are switched off."""
+        return (*self.rules, *self.off)
 
     def only(self, ids: Collection[str]) -> "RuleSet":
         """The same with these rules alone."""

@@ -13,6 +13,10 @@ from worker.store.database import Tx
 from worker.store.tables import ARTICLE, ENTRY, FEED, FINGERPRINT, REVISION, STORY_ARTICLE
 
 
+#: Articles that are asked for in one statement.
+_MANY = 5_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastText:
     """One text of an article, and how it stood to the others when it came."""
@@ -60,14 +64,17 @@ def numbers(tx: Tx, since: datetime, asked: search.Asked | None, *, limit: int) 
         return _numbers(tx, since, sa.true(), limit)
     revised = sa.select(REVISION.c.article_id).where(REVISION.c.number > 1)
     found = set(_numbers(tx, since, ARTICLE.c.id.in_(revised), limit))
-    first = tx.execute(sa.select(sa.func.min(ARTICLE.c.id)).where(ARTICLE.c.published >= since)).scalar()
+    # The sum keeps databases from looking for the least number among all articles instead of the last ones' dates.
+    first = tx.execute(sa.select(sa.func.min(ARTICLE.c.id + 0)).where(ARTICLE.c.published >= since)).scalar()
     below: int | None = None
     # A page at a time, the last articles first: of common words that is much less than all that hold them.
     while first is not None and len(found) < limit:
-        page = search.Page(first=first, below=below, size=limit)
-        found.update(_numbers(tx, since, search.holds_all_of(tx, asked, page=page), limit))
-        if (below := search.last_of(tx, asked, page)) is None:
+        ids = search.ids(tx, asked, search.Page(first=first, below=below, size=limit))
+        for start in range(0, len(ids), _MANY):
+            found.update(_numbers(tx, since, ARTICLE.c.id.in_(ids[start : start + _MANY]), limit))
+        if len(ids) < limit:
             break
+        below = ids[-1]
     return sorted(found)[-limit:]
 
 
