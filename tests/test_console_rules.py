@@ -71,7 +71,7 @@ def folder(pages: Pages) -> Path:
 
 def fields(page: html.HtmlElement) -> dict[str, str]:
     """The fields of the page's own form, as a browser would send them."""
-    (form,) = (one for one in page.forms if "/rules/" in (one.action or ""))
+    (form,) = (one for one in page.forms if one.get("id") in ("workbench", "review"))
     # A browser drops the line break behind the tag of a text area, which is there to be dropped.
     areas = {area.name for area in form.iter("textarea")}
     values = ((name, value or "") for name, value in form.form_values())

@@ -1,5 +1,6 @@
 """Silences: those in force, and a new one, which must be of something that there is."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.store import Tx, stories
@@ -7,6 +8,7 @@ from worker.store.silences import Silence
 
 if TYPE_CHECKING:
     from worker.pipeline.context import ActiveConfig
+    from worker.rules import RuleSet
 
 Facts = dict[str, Any]
 
@@ -25,6 +27,11 @@ def silence(one: Silence) -> Facts:
         "reason": one.reason,
         "created": one.created,
     }
+
+
+def of_rule(found: Sequence[Silence], ruleset: "RuleSet", rule_id: str) -> list[Silence]:
+    """Those of these silences that keep back the alerts of a rule: its own, and those of a set that it names."""
+    return [one for one in found if rule_id in ({one.rule_id} if one.rule_id else ruleset.naming(one.set_name))]
 
 
 def unknown(tx: Tx, live: "ActiveConfig", one: Silence) -> str:
