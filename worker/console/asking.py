@@ -120,6 +120,10 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     if role is None:
         return handler(asking)
     if known is None:
+        if is_change and form:
+            # What was sent is kept until they have signed in again.
+            kept = urlencode(list(form.multi_items()))
+            return asking.page("sign_in.html", status=403, problem="over", next=asking.here, kept=kept, is_empty=False)
         return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
     if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")

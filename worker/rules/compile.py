@@ -346,7 +346,9 @@ class _Compiler:
         return sha256(
             {
                 "rule": table.without_tests(),
-                "patterns": {name: self._patterns[name].without_tests() for name in sorted(called & self._patterns.keys())},
+                "patterns": {
+                    name: self._patterns[name].without_tests() for name in sorted(called & self._patterns.keys())
+                },
                 "sets": {name: self._sets[name].data for name in sorted(used & self._sets.keys())},
                 "exclusions": [exclusion.data for exclusion in naming],
             }

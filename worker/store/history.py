@@ -12,7 +12,6 @@ from worker.store import search
 from worker.store.database import Tx
 from worker.store.tables import ARTICLE, ENTRY, FEED, FINGERPRINT, REVISION, STORY_ARTICLE
 
-
 #: Articles that are asked for in one statement.
 _MANY = 5_000
 

@@ -21,6 +21,8 @@ from worker.rules.shape import ID
 
 #: The audit's words for what is done here.
 ACTION, REMOVED = "rule saved", "rule removed"
+#: By what was to be done, the key of the words that say that it is.
+_SAID = {"": "rule_saved", "on": "rule_on", "off": "rule_off", "remove": "rule_removed"}
 #: In a form: the file was not there when the change was shown.
 NO_FILE = "none"
 
@@ -92,9 +94,7 @@ def save(ask: Ask) -> Response:
         return _again(ask, replace(prepared, problems=e.problems))
     if not is_written:
         return _again(ask, replace(_prepare(ask), is_stale=True))
-    if form.act == "remove":
-        return ask.to("/rules", "rule_removed")
-    return ask.to(f"/rules/{form.id}", f"rule_{form.act}" if form.act else "rule_saved")
+    return ask.to("/rules" if form.act == "remove" else f"/rules/{form.id}", _SAID[form.act])
 
 
 def _again(ask: Ask, prepared: _Prepared) -> Response:

@@ -82,7 +82,9 @@ def _list(ask: Ask) -> Response:
             "silences": silences.of_rule(silenced, live.ruleset, rule.id),
         }
 
-    rows = sorted(map(row, live.ruleset.written), key=lambda one: (-one["rule"].severity.rank, one["rule"].name.lower()))
+    rows = sorted(
+        map(row, live.ruleset.written), key=lambda one: (-one["rule"].severity.rank, one["rule"].name.lower())
+    )
     return ask.page("rules.html", rows=rows, problems=state.problems if state else (), days=_COUNTED)
 
 
@@ -112,7 +114,9 @@ def _rule(ask: Ask) -> Response:
     if found is None:
         return ask.page("rules.html", rows=(), problems=problems, days=_COUNTED)
     asked = ask.query.get("as", "" if rule_form.holds_all(found.table) else "text")
-    return ask.page("rule.html", **facts(ask, rule_form.of_file(found, is_text=asked == "text" and bool(found.text)), found))
+    return ask.page(
+        "rule.html", **facts(ask, rule_form.of_file(found, is_text=asked == "text" and bool(found.text)), found)
+    )
 
 
 def written(ask: Ask, rule_id: str) -> tuple[Written | None, tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from urllib.parse import parse_qsl
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -69,7 +70,9 @@ def _let_in(ask: Ask, person: Person) -> Response:
             people.sign_out(tx, digest(ask.session))
         people.sign_in(tx, digest(token), person.name, ask.now, SIGNED_IN_FOR)
         people.audit(tx, Change(at=ask.now, author=person.name, action="signed in", subject="", detail=ask.host))
-    answer = RedirectResponse(_next(ask), status_code=303)
+    answer: Response = RedirectResponse(_next(ask), status_code=303)
+    if kept := parse_qsl(ask.form.get("kept", ""), keep_blank_values=True):
+        answer = ask.page("go_on.html", next=_next(ask), kept=kept)
     answer.set_cookie(
         COOKIE,
         token,
@@ -97,7 +100,8 @@ def _later(ask: Ask, seconds: int) -> Response:
 def _form(ask: Ask, problem: str = "", status: int = 200) -> Response:
     with ask.desk.store.read() as tx:
         is_empty = not people.is_anybody(tx)
-    return ask.page("sign_in.html", status=status, problem=problem, next=_next(ask), is_empty=is_empty)
+    kept = ask.form.get("kept", "")
+    return ask.page("sign_in.html", status=status, problem=problem, next=_next(ask), kept=kept, is_empty=is_empty)
 
 
 def _next(ask: Ask) -> str:

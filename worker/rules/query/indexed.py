@@ -138,8 +138,9 @@ def _any(parts: Sequence[Wanted | None]) -> Wanted | None:
     # What one of them asks for alone is enough, whatever another one asks for beside it.
     ways = [way for way in needs.values() if len(way) == 1 or not any(need in distinct for need in way)]
     # What all ask for is asked for once: of a pattern's many ways, mostly whom it is called with.
-    common = [need for need in ways[0] if all(need in way for way in ways)]
-    rests = tuple(_all(need for need in way if need not in common) for way in ways)
+    in_all = set(ways[0]).intersection(*ways[1:])
+    common = [need for need in ways[0] if need in in_all]
+    rests = tuple(_all(need for need in way if need not in in_all) for way in ways)
     if None in rests:
         return _all(iter(common))
     return _all(iter([*common, Any(tuple(rest for rest in rests if rest is not None))]))
