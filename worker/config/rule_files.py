@@ -56,8 +56,7 @@ def find(files: Mapping[str, bytes], rule_id: str) -> Written | None:
                     start, end = _own_lines(parsed, number)
                     text = "\n".join(parsed.lines[start:end])
                     own = text if _says(text) == {"rule": [table]} else ""
-                    found = Written(file=name, digest=digest(raw), number=number, table=table, text=own, line=start + 1)
-                    return found
+                    return Written(file=name, digest=digest(raw), number=number, table=table, text=own, line=start + 1)
     return None
 
 

@@ -120,14 +120,18 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     if role is None:
         return handler(asking)
     if known is None:
-        if is_change and form:
-            # What was sent is kept until they have signed in again.
-            kept = urlencode(list(form.multi_items()))
-            return asking.page("sign_in.html", status=403, problem="over", next=asking.here, kept=kept, is_empty=False)
-        return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
+        return _sign_in_first(asking)
     if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")
     return handler(asking)
+
+
+def _sign_in_first(asking: Ask) -> Response:
+    """The page for signing in, which leads back; a form that was sent is kept until then."""
+    if not asking.form:
+        return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
+    kept = urlencode(list(asking.form.multi_items()))
+    return asking.page("sign_in.html", status=403, problem="over", next=asking.here, kept=kept, is_empty=False)
 
 
 def _nobody(desk: Desk, request: Request) -> Ask:

@@ -81,7 +81,7 @@ class _Compiler:
     _compiled: dict[str, Pattern] = field(default_factory=dict)
     _rules: list[Table] = field(default_factory=list)
     #: Compiled before: its sets and patterns may be used.
-    _beside: RuleSet = RuleSet()
+    _beside: RuleSet = field(default_factory=RuleSet)
     _exclusions: list[Table] = field(default_factory=list)
     _pool: dict[Node, Node] = field(default_factory=dict)
     #: Patterns that are being compiled, or cannot be.
