@@ -107,6 +107,13 @@ def no_desk() -> Iterator[None]:
 
 
 @pytest.fixture
+def pages(filled: Any) -> Any:
+    """The console over the store of a module, `filled` by `consoles.sampled`, whatever an earlier test did to it."""
+    filled.restore()
+    return filled
+
+
+@pytest.fixture
 def new_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children of `worker.feeds.child` as the worker starts them; other tests fork theirs."""
     monkeypatch.setattr(child._Child, "_begin", NEW_INTERPRETER)

@@ -8,8 +8,9 @@ pages.get("/").find("h1")
 import asyncio
 import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -77,6 +78,10 @@ class Pages:
         self.address = "127.0.0.1"
         #: The cookies that the browser keeps.
         self.cookies = httpx.Cookies()
+        #: The store and the files of the site at `keep`.
+        self._kept = sqlite3.connect(":memory:", check_same_thread=False)
+        self._files: dict[Path, bytes] = {}
+        self._live = self.live
 
     def _reload(self) -> None:
         self.reloads += 1
@@ -108,9 +113,35 @@ class Pages:
         assert answer.status_code == code, f"{path}: {answer.status_code}\n{answer.text}"
         return answer.headers.get("location", answer.text)
 
+    def keep(self) -> None:
+        """Remember the store, the configuration and the rules, to which `restore` returns."""
+        self._files = self._as_they_are()
+        with closing(sqlite3.connect(self.site.folder / "veille.db")) as store:
+            store.backup(self._kept)
+
+    def restore(self) -> None:
+        """Undo all that a test did to the store, to the files and in the browser."""
+        with closing(sqlite3.connect(self.site.folder / "veille.db")) as store:
+            self._kept.backup(store)
+        self.live = self._live
+        if self._as_they_are() != self._files:
+            shutil.rmtree(self.live.config.rules_folder)
+            for path, content in self._files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            self.live = self._live = load(self.site.config)
+        self.cookies.clear()
+        self.reloads = 0
+
+    def _as_they_are(self) -> dict[Path, bytes]:
+        """The content of each file that a page may change; a link has none."""
+        paths = [self.site.config, *self.live.config.rules_folder.rglob("*")]
+        return {path: path.read_bytes() if path.is_file() and not path.is_symlink() else b"" for path in paths}
+
     def close(self) -> None:
         """Let go of the store."""
         self.store.close()
+        self._kept.close()
 
 
 @contextmanager
@@ -173,6 +204,7 @@ def sampled(folder: Path, **site: str) -> Iterator[Pages]:
     made = Site(folder, feeds=("veille:sample",), more=LOOPBACK + site.pop("more", ""), **site)
     made.poll()
     pages = Pages(made)
+    pages.keep()
     try:
         yield pages
     finally:

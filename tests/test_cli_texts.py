@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -107,3 +108,16 @@ def test_show_of_words_that_fit_several(veille, polled: Site) -> None:
     """The newest is shown, and the others are named, as `why` does."""
     found = json.loads(veille("show", "marché", "--json", site=polled).out)
     assert len(found["others"]) == 1
+
+
+def test_an_account_without_a_name_is_a_number(veille, polled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container's user is: what is done there is still written down with its author."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert veille("ack", "1", site=polled).code == 0
+    assert f"uid {os.getuid()}" in veille("why", "1", site=polled).out

@@ -13,7 +13,7 @@ HEAVY = '<img src=x onerror=alert(1)>"&'
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """A site whose alerts went out, but for the newest, which wait for quiet hours to end and for a digest."""
     target = '[[target]]\nid = "log"\nlog = { folder = "alerts" }\n[[target]]\nid = "late"\nlog = { folder = "late" }\n'
     target += 'digest = { at = "17:00" }\n'

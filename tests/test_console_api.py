@@ -28,7 +28,7 @@ TOKENS = {"read": [Scope.READ], "all": list(Scope), "over": list(Scope)}
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """The console of a desk that signs in, with a token for each name of `TOKENS`."""
     with sampled(tmp_path_factory.mktemp("api"), more=ELSEWHERE, targets=LOG_TARGET) as found:
         now = found.desk.clock()
@@ -36,6 +36,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
             for name, scopes in TOKENS.items():
                 until = now + timedelta(days=-1 if name == "over" else 1)
                 people.add_token(tx, name, digest(name), scopes, author="ana", now=now, until=until)
+        found.keep()
         yield found
 
 
@@ -51,8 +52,8 @@ def call(
 
 
 @pytest.fixture(scope="module")
-def described(pages: Pages) -> Any:
-    return schemathesis.openapi.from_asgi(f"{ROOT}/openapi.json", pages.app)
+def described(filled: Pages) -> Any:
+    return schemathesis.openapi.from_asgi(f"{ROOT}/openapi.json", filled.app)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)

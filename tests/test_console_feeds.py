@@ -18,7 +18,7 @@ OPML = '<opml version="2.0"><body><outline type="rss" text="Deux" xmlUrl="https:
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     with sampled(tmp_path_factory.mktemp("feeds")) as found:
         yield found
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     with sampled(tmp_path_factory.mktemp("console")) as found:
         yield found
 

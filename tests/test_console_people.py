@@ -28,12 +28,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
 @pytest.fixture
 def pages(filled: Pages) -> Iterator[Pages]:
     """The page as somebody at the machine sees it, with an account of each role."""
+    filled.restore()
     made = Pages(filled.site, now=NOW)
     with made.store.write() as tx:
-        for token in people.tokens(tx):
-            people.remove_token(tx, token.id)
-        for one in people.everybody(tx):
-            people.remove(tx, one.name)
         for role in Role:
             people.put(tx, Person(name=f"an {role}", password_hash="", role=role, created=NOW))
     yield made

@@ -55,16 +55,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
         yield found
 
 
-@pytest.fixture
-def pages(filled: Pages) -> Pages:
-    """The pages, with the rules of the beginning."""
-    for path in folder(filled).iterdir():
-        path.unlink()
-    (folder(filled) / "rules.toml").write_text(RULES, encoding="utf-8")
-    filled.live = load(filled.live.config.path)
-    return filled
-
-
 def folder(pages: Pages) -> Path:
     return pages.live.config.rules_folder
 

@@ -24,7 +24,7 @@ from worker.store.finding import Filters
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     with sampled(tmp_path_factory.mktemp("search")) as found:
         yield found
 

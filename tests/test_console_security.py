@@ -62,12 +62,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
             people.put(tx, Person(name=HOSTILE, password_hash="", role=Role.READER, created=now))
             people.add_token(tx, HOSTILE, digest("h"), [Scope.READ], author=HOSTILE, now=now, until=None)
             people.audit(tx, Change(at=now, author=HOSTILE, action=HOSTILE, subject=HOSTILE, detail=HOSTILE))
+        found.keep()
         yield found
 
 
 @pytest.fixture
 def pages(filled: Pages) -> Iterator[Pages]:
     """The console, as a browser on this machine asks for it."""
+    filled.restore()
     made = Pages(filled.site)
     config = made.live.config
     made.live = replace(made.live, config=replace(config, feeds=tuple(replace(f, name=HOSTILE) for f in config.feeds)))

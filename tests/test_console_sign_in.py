@@ -49,10 +49,9 @@ def test_passwords_are_kept_as_argon2id_with_the_parameters_of_its_rfc() -> None
 @pytest.fixture
 def pages(filled: Pages) -> Iterator[Pages]:
     """The console as others reach it, with one account of each role, and a browser that knows no cookie."""
+    filled.restore()
     made = Pages(filled.site, now=NOW, base="https://localhost")
     with made.store.write() as tx:
-        for one in people.everybody(tx):
-            people.remove(tx, one.name)
         for role in Role:
             people.put(tx, Person(name=f"an {role}", password_hash=HASHED, role=role, created=NOW))
     yield made

@@ -1,6 +1,5 @@
 """Commands for answers, and the ledger in figures: `silence`, `ack`, `mute-story`, `ledger`."""
 
-import getpass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +20,7 @@ from worker.cli.options import (
     readable,
     row_number,
     say,
+    user_name,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
                 set_name=set_name,
                 feed=feed,
                 until=now + lasting_of(lasting),
-                author=by or getpass.getuser(),
+                author=by or user_name(),
                 reason=reason,
                 created=now,
             )
@@ -103,7 +103,7 @@ def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_
 
     with opened(config) as (conf, store):
         article_id = one_article(store, article)
-        said_so = Answer(action=Action.ACKNOWLEDGE, article_id=article_id, recipient=by or getpass.getuser(), rules=())
+        said_so = Answer(action=Action.ACKNOWLEDGE, article_id=article_id, recipient=by or user_name(), rules=())
         with store.write() as tx:
             before = acknowledge(tx, article_id, said_so.recipient, clock())
             if before is None:
@@ -132,7 +132,7 @@ def mute_story(
     with opened(config) as (conf, store):
         article_id = one_article(store, article)
         with store.write() as tx:
-            author = by or getpass.getuser()
+            author = by or user_name()
             muted = mute(tx, article_id, now, author=author, reason=reason, lasting=lasting_of(lasting))
             if muted and muted.new:
                 said_so = Answer(action=Action.MUTE, article_id=article_id, recipient=author, rules=())

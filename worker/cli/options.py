@@ -1,6 +1,8 @@
 """Parts that every command shares: options, output, and opening the store and the configuration."""
 
+import getpass
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +38,14 @@ ConfigFile = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Since = Annotated[str, typer.Option("--since", help="How far back: 90d, 12h, or a day such as 2026-01-31.")]
 HERE = Path("config.toml")
+
+
+def user_name() -> str:
+    """The name of who runs this command; of an account that has none, as in a container, its number."""
+    try:
+        return getpass.getuser()  # noqa: TID251 - here alone
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def row_number(said: str) -> int:

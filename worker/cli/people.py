@@ -17,6 +17,7 @@ from worker.cli.options import (
     print_json,
     row_number,
     say,
+    user_name,
 )
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def token_add(
     secret, now = new_token(), clock()
     until = now + lasting_of(lasting) if lasting else None
     with opened(config, create=True) as (_, store), store.write() as tx:
-        author = getpass.getuser()
+        author = user_name()
         number = people.add_token(tx, name, digest(secret), given, author=author, now=now, until=until)
         _audit(tx, "token made", f"token {name}", " ".join(sorted(given)))
     _say({"id": number, "name": name, "scopes": sorted(given), "until": until, "token": secret}, secret, as_json)
@@ -229,7 +230,7 @@ def _audit(tx: "Tx", action: str, subject: str, detail: str = "") -> None:
     from worker.runtime.clock import clock
     from worker.store import people
 
-    change = people.Change(at=clock(), author=getpass.getuser(), action=action, subject=subject, detail=detail)
+    change = people.Change(at=clock(), author=user_name(), action=action, subject=subject, detail=detail)
     people.audit(tx, change)
 
 

@@ -1,6 +1,5 @@
 """`veille rules`: what a set of rules does, before and after it goes live."""
 
-import getpass
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from worker.cli.options import (
     opened,
     print_json,
     say,
+    user_name,
 )
 from worker.errors import UserError
 from worker.model.times import counted
@@ -265,7 +265,7 @@ def label(
     with opened(config) as (_, store):
         article_id = one_article(store, article)
         with store.write() as tx:
-            judgements.judge(tx, article_id, rule, Judgement(judgement), clock(), author=by or getpass.getuser())
+            judgements.judge(tx, article_id, rule, Judgement(judgement), clock(), author=by or user_name())
             found = articles.get(tx, article_id)
     title = found.article.title if found else ""
     if as_json:

@@ -1,6 +1,5 @@
 """`veille stories`: lists them, shows one, and lets people correct them: split, move, merge."""
 
-import getpass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +17,7 @@ from worker.cli.options import (
     print_json,
     row_number,
     say,
+    user_name,
 )
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _by(author: str, note: str) -> "By":
     from worker.pipeline.hands import By
     from worker.runtime.clock import clock
 
-    return By(author=author or getpass.getuser(), note=note, now=clock())
+    return By(author=author or user_name(), note=note, now=clock())
 
 
 def _told(done: "Done | Refused", *, as_json: bool) -> None:
