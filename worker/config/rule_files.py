@@ -78,7 +78,7 @@ def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> by
     start, end = _block(parsed, number, len(lines))
     expected = _expected(parsed.data, number, values)
     block = "\n".join(lines[start:end]) + "\n"
-    for edited in (_edited, _edited_in_front):
+    for edited in (_edited_in_front, _edited):
         with suppress(tomllib.TOMLDecodeError, _UnfitError):
             text = "\n".join([*lines[:start], edited(block, values).rstrip("\n"), *lines[end:]])
             if tomllib.loads(text) == expected and _keeps_remarks(block, text):

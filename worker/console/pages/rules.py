@@ -167,13 +167,13 @@ OPERATORS = (
 _TERMS = 4
 
 
-def _parts(ruleset: RuleSet) -> dict[str, list[tuple[str, str]]]:
-    """Everything that a query may be made of, by kind: what is written, and what it stands for."""
+def _parts(ruleset: RuleSet) -> dict[str, list[tuple[str, str, str]]]:
+    """Everything that a query may be made of, by kind: what is written, how it is shown, and what it stands for."""
     patterns = sorted(ruleset.patterns.values(), key=lambda pattern: pattern.name)
     return {
-        "set": [(f"@{name}", _terms(terms)) for name, terms in sorted(ruleset.sets.items())],
-        "pattern": [(f"{one.name}(", f"{one.signature} {one.about}") for one in patterns],
-        "operator": [(word, "") for word in OPERATORS],
+        "set": [(f"@{name}", f"@{name}", _terms(terms)) for name, terms in sorted(ruleset.sets.items())],
+        "pattern": [(f"{one.name}(", one.signature, one.about) for one in patterns],
+        "operator": [(word, word, "") for word in OPERATORS],
     }
 
 

@@ -7,7 +7,7 @@ const result = document.getElementById("check-result");
 const history = document.getElementById("history-result");
 const progress = document.getElementById("history-progress");
 const signedOut = document.getElementById("signed-out");
-const known = [...document.querySelectorAll(".known dt")].map((dt) => [dt.textContent, dt.closest("dl").dataset.kind]);
+const known = [...document.querySelectorAll(".known code")].map((code) => [code.dataset.name, code.closest("dl").dataset.kind]);
 const CHECK_AFTER = 120, TRY_AFTER = 700;
 const TOKENS = /(?<text>={0,2}"[^"]*"|\/(?:\\.|[^/\\\n])*\/(?=[\s),]|$))|(?<operator>\b(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)\b(?:\/\w*)?|\b(?:title|lead|body):)|(?<name>@[\w-]*|\b[a-z][a-z0-9_-]*\()/g;
 
@@ -20,7 +20,7 @@ function put(text, from, to) {
   query.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-for (const code of document.querySelectorAll(".known dt code")) {
+for (const code of document.querySelectorAll(".known code")) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = code.textContent;
@@ -28,7 +28,7 @@ for (const code of document.querySelectorAll(".known dt code")) {
     const { selectionStart: from, selectionEnd: to } = query;
     const space = from > 0 && !/[\s(]$/.test(query.value.slice(0, from)) ? " " : "";
     query.focus();
-    put(space + button.textContent + (/[(:]$/.test(button.textContent) ? "" : " "), from, to);
+    put(space + code.dataset.name + (/[(:]$/.test(code.dataset.name) ? "" : " "), from, to);
   });
   code.replaceWith(button);
 }

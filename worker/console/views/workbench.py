@@ -122,7 +122,7 @@ def _mark(written: str, problem: Problem, line: int) -> tuple[int, int]:
     begins = sum(len(before) + 1 for before in lines[:number])
     if not problem.column:
         return begins, begins + len(lines[number])
-    start = begins + min(problem.column - 1, len(lines[number]))
+    start = begins + max(min(problem.column, len(lines[number])) - 1, 0)
     word = re.match(r"[@\w/-]+", written[start:])
     return start, start + (word.end() if word else 1)
 
