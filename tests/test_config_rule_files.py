@@ -232,7 +232,7 @@ def test_a_rule_is_taken_away_with_its_remarks() -> None:
     new = rewritten("rules.toml", FILE.encode(), 0, "").decode()
     assert tomllib.loads(new)["rule"] == [{"id": "pont", "any": ["pont"]}]
     assert "Visits" not in new
-    assert FILE.split("# Visits")[0].rstrip() + "\n\n# Something else.\n" in new
+    assert FILE.split("# Visits", maxsplit=1)[0].rstrip() + "\n\n# Something else.\n" in new
     assert rewritten("rules.toml", b'[[rule]]\nid = "a"\nall = ["b"]\n', 0, "") == b""
 
 

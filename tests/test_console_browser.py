@@ -151,7 +151,7 @@ class Keys:
 class Mouse:
     """Hands that point."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, _page: Page) -> None:
         self.press, self.fill, self.choose = Locator.click, Locator.fill, Locator.select_option
 
 

@@ -388,7 +388,7 @@ def test_a_reader_sees_rules_and_changes_none(pages: Pages, monkeypatch: pytest.
     page = pages.get("/rules/visit")
     assert "not change them" in text(page)
     assert "See the change" not in [text(button) for button in page.iter("button")]
-    assert not [one for one in page.get_element_by_id("main").iter("input", "textarea", "select")]
+    assert not list(page.get_element_by_id("main").iter("input", "textarea", "select"))
     assert "@hun_sen NEAR/12" in text(page)
     assert "at_least" in text(pages.get("/rules/wave"))
     for step in ("/rules/check", "/rules/history", "/rules/visit/try", "/rules/visit/review", "/rules/visit/save"):

@@ -138,7 +138,16 @@ class RuleSet:
 
     def remarks(self) -> tuple[Problem, ...]:
         """Remarks on rules that are right, and may surprise their author."""
-        return tuple(
+        off = (
+            Problem(
+                file=rule.file,
+                line=rule.line,
+                message=f"`{rule.id}` is switched off, and matches nothing",
+                fix="take `enabled = false` away",
+            )
+            for rule in self.off
+        )
+        waves = (
             Problem(
                 file=rule.file,
                 line=rule.line,
@@ -148,6 +157,7 @@ class RuleSet:
             for rule in self.rules
             if rule.volume is not None
         )
+        return (*off, *waves)
 
     def candidates(self, document: Document) -> "RuleSet":
         """No more than the rules that `document` can satisfy, and what it can need of the rest; to match it alone."""

@@ -3,7 +3,6 @@
 A rule that says more than the form can hold is a text instead: its own lines, as its file has them.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from worker.config import rule_files
+from worker.config import rule_files, toml
 from worker.config.rule_files import AT, Written
 from worker.console.views.workbench import Draft
+from worker.errors import UserError
 from worker.model import Severity
 from worker.rules import Test
 
@@ -209,8 +209,8 @@ def rest(table: Mapping[str, Any]) -> str:
 
 def _id_of(text: str) -> str:
     """The id that a rule's own lines give it; empty where they cannot be read."""
-    with suppress(tomllib.TOMLDecodeError):
-        match tomllib.loads(text):
+    with suppress(UserError):
+        match toml.parse("", text.encode()).data:
             case {"rule": [{"id": str(said)}, *_]}:
                 return said
     return ""

@@ -9,7 +9,7 @@ const progress = document.getElementById("history-progress");
 const signedOut = document.getElementById("signed-out");
 const known = [...document.querySelectorAll(".known code")].map((code) => [code.dataset.name, code.closest("dl").dataset.kind]);
 const CHECK_AFTER = 120, TRY_AFTER = 700;
-const TOKENS = /(?<text>={0,2}"[^"]*"|\/(?:\\.|[^/\\\n])*\/(?=[\s),]|$))|(?<operator>\b(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)\b(?:\/\w*)?|\b(?:title|lead|body):)|(?<name>@[\w-]*|\b[a-z][a-z0-9_-]*\()/g;
+const TOKENS = /(?<text>={0,2}"[^"\n]*"|\/(?:\\.|[^/\\\n])*\/(?=[\s),]|$))|(?<operator>\b(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)\b(?:\/\w*)?|\b(?:title|lead|body):)|(?<name>@[\w-]*|\b[a-z][a-z0-9_-]*\()/g;
 
 let faults = [];
 
