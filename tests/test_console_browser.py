@@ -16,7 +16,17 @@ expect.set_options(timeout=120_000)
 #: Each page once.
 PAGES = (
     *("/", "/?only=matched", "/missed", "/articles/7", "/stories/6", "/search?q=hun+sen", "/search?q=hun+NEAR/3+sen"),
-    *("/rules", "/rules/visit", "/alerts", "/alerts/ledger", "/alerts/silences", "/alerts/deliveries/1", "/feeds"),
+    *(
+        "/rules",
+        "/rules/visit",
+        "/rules/visit?as=text",
+        "/rules/new",
+        "/alerts",
+        "/alerts/ledger",
+        "/alerts/silences",
+        "/alerts/deliveries/1",
+        "/feeds",
+    ),
     *("/feeds/add", "/feeds/add?url=ftp://x", "/feeds/quarantine", "/people", "/sign-in", "/nothing-here"),
 )
 

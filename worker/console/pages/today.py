@@ -117,7 +117,8 @@ def _side(ask: Ask, tx: Tx, activity: Activity, days: Sequence[datetime]) -> dic
         "feeds": sorted(feeds, key=lambda one: (-sum(one[1]), one[0]))[:_CHARTS],
         "all_feeds": len(feeds),
         "conditions": upkeep.on(tx),
-        "silences": silences.active(tx, ask.now),
+        # A muted story says so itself.
+        "silences": [one for one in silences.active(tx, ask.now) if one.story_id is None],
         "failed": deliveries.count(tx, DeliveryState.FAILED),
     }
 

@@ -85,6 +85,7 @@ const check = quietly(async () => {
   mark();
   openFailing(found.failing);
   if (!found.ok) asked.history?.abort();
+  document.getElementById("history-old").hidden = found.ok || !history.firstElementChild;
 });
 
 // A test that begins to fail is opened; a blank one is none, as the server has it.

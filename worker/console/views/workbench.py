@@ -82,18 +82,15 @@ class Checked:
 
 def check(live: ActiveConfig, draft: Draft, now: datetime) -> Checked:
     """The mistakes of a draft's query, or its rule and the outcome of its tests; neither before anything is written."""
-    before = in_force(live, draft.was)
-    query = before.query if before is not None else None
-    if not draft.when.strip() and query is None:
+    if not draft.when.strip():
         return Checked(rule=None)
-    if draft.when.strip():
-        source = draft.when[: MAX_TEXT + 1]
-        try:
-            query = _parsed(live.ruleset, source, draft)
-        except QueryError as e:
-            marks = tuple((fault.start, fault.end) for fault in e.faults)
-            return Checked(rule=None, marks=marks, pointed=tuple(pointed(source, fault) for fault in e.faults))
-    return _tested(live, _rule(draft, query, before), now)
+    source = draft.when[: MAX_TEXT + 1]
+    try:
+        query = _parsed(live.ruleset, source, draft)
+    except QueryError as e:
+        marks = tuple((fault.start, fault.end) for fault in e.faults)
+        return Checked(rule=None, marks=marks, pointed=tuple(pointed(source, fault) for fault in e.faults))
+    return _tested(live, _rule(draft, query, in_force(live, draft.was)), now)
 
 
 def check_text(live: ActiveConfig, written: str, line: int, now: datetime) -> Checked:
@@ -150,7 +147,7 @@ def _parsed(ruleset: RuleSet, source: str, draft: Draft) -> Node:
     return shared(in_language(node, draft.language), {})
 
 
-def _rule(draft: Draft, query: Node | None, before: Rule | None) -> Rule:
+def _rule(draft: Draft, query: Node, before: Rule | None) -> Rule:
     severity = Severity(draft.severity) if draft.severity in set(Severity) else Severity.MEDIUM
     stated: dict[str, Any] = {
         "id": draft.id or draft.was or "new",
