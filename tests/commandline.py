@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import structlog
-from rig import Site
+from desk import VISIT, polled_once
+from rig import Item, Site
 
 from worker import cli
 from worker.cli.show import terminal
@@ -19,6 +20,17 @@ class Run(SimpleNamespace):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="session")
+def visits(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A store's file: a pass over one feed left a visit, a copy of it, and a library."""
+    items = [
+        Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un?utm_source=x"),
+        Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
+        Item("3", "Hun Sen attendu mardi à Hanoï", VISIT, "https://a.example/deux"),
+    ]
+    return polled_once(tmp_path_factory.mktemp("polled"), *items)
 
 
 @pytest.fixture

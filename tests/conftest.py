@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 from commandline import veille as veille  # noqa: PLC0414 - registers the fixture
+from commandline import visits as visits  # noqa: PLC0414 - as above
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from forked import NEW_INTERPRETER, fork_children

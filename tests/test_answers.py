@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -11,10 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog.testing
+from conftest import database
 from desk import Desk, email_target, scripted
 from hypothesis import given
 from hypothesis import strategies as st
-from rig import Item, Site, rss
+from rig import Item, Site, rss, wait_for
+from stored import add
+from test_store_stories import tell
 from test_story_alerts import ACCOUNTS, A, B, mails, plain, publish
 
 from worker.alerts.answers import LASTS, Action, Answer, sign, verify
@@ -23,7 +27,7 @@ from worker.console.server import application
 from worker.model import Channel, Notice, NotificationPolicy, Quiet, Secret, SlackSettings, Target, Thread
 from worker.notify.render import seal
 from worker.pipeline import answering
-from worker.store import silences
+from worker.store import Store, open_store, silences
 
 NOW = datetime(2026, 2, 6, 8, 0, tzinfo=UTC)
 KEY = b"k" * 32
@@ -162,6 +166,14 @@ def test_silences_are_made_listed_and_ended(veille, site: Site) -> None:
     assert veille("silence", "--story", "99", site=site).code == 1
 
 
+def test_a_set_is_silenced_with_its_mark_and_without(veille, site: Site) -> None:
+    """`@name` is the set that queries call so."""
+    for name in ("hun_sen", "@hun_sen"):
+        assert veille("silence", "--set", name, site=site).code == 0
+    assert [one["set"] for one in json.loads(veille("silence", "--json", site=site).out)] == ["hun_sen", "hun_sen"]
+    assert "there is no set 'nobody'" in veille("silence", "--set", "@nobody", site=site).err
+
+
 def test_ack_mute_and_ledger(veille, site: Site) -> None:
     """By article; the ledger sums what became of everything, and adds up."""
     article = json.loads(veille("articles", "--containing", "Hun Sen en visite", "--json", site=site).out)[0]["id"]
@@ -176,6 +188,39 @@ def test_ack_mute_and_ledger(veille, site: Site) -> None:
     told = json.loads(veille("why", str(article), "--target", "log", "--json", site=site).out)["ledger"]
     assert [line["state"] for line in told] == ["sent"]
     assert json.loads(veille("why", str(article), "--target", "desk", "--json", site=site).out)["ledger"] == []
+
+
+def _written(store: Store, given: Answer) -> bool:
+    with store.write() as tx:
+        return answering._write(tx, given, NOW)
+
+
+def _waits(store: Store) -> bool:
+    """True as soon as a transaction of the database waits for another one's lock."""
+    with store.read() as tx:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return tx.exec_driver_sql(waiting).first() is not None
+
+
+@pytest.mark.parametrize(
+    ("action", "tells"),
+    [(Action.ACKNOWLEDGE, True), (Action.ACKNOWLEDGE, False), (Action.MUTE, True), (Action.NOISE, False)],
+)
+def test_of_two_answers_at_once_the_second_sees_the_first(
+    postgresql: str, postgresql_template: str, action: Action, tells: bool
+) -> None:
+    """On PostgreSQL, where two write at a time: of a story, and of an article that tells none."""
+    with database(postgresql, postgresql_template) as url:
+        store = open_store(url, create=False)
+        article = tell(store, "Hun Sen en visite", ACCOUNTS[0]) if tells else add(store, "Hun Sen en visite")
+        given = Answer(action=action, article_id=article, recipient="slack:desk", rules=("visit",))
+        with ThreadPoolExecutor(1) as other:
+            with store.write() as tx:
+                assert answering._write(tx, given, NOW)
+                second = other.submit(_written, store, given)
+                wait_for(lambda: second.done() or _waits(store))
+            assert second.result(120) is False
+        store.close()
 
 
 # --- the others ----------------------------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ from worker.runtime import run as app_run
 from worker.runtime.clock import LATE_AFTER, age_of
 from worker.runtime.load import load, open_for, user_agent
 from worker.runtime.worker import Worker, forget
-from worker.store import deliveries, upkeep
+from worker.store import deliveries, people, upkeep
+from worker.store.people import Change
 
 
 @pytest.fixture
@@ -319,6 +320,22 @@ async def test_forget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         forget(desk.store, desk.context.live, desk.now)
         assert desk.one("SELECT count(*) FROM article") == 0
         assert (await desk.poll()).new == 0, "its keys are kept"
+
+
+@pytest.mark.parametrize(
+    ("kept", "left"),
+    [(Retention(), ["young"]), (Retention(audit=timedelta(days=1)), []), (Retention(audit=None), ["old", "young"])],
+    ids=["a year", "a day", "for ever"],
+)
+async def test_forget_changes(desk: Desk, kept: Retention, left: list[str]) -> None:
+    """Who changed what is known for a year, unless the configuration says otherwise."""
+    with desk.store.write() as tx:
+        for action, days in (("old", 366), ("young", 364)):
+            people.audit(tx, Change(at=desk.now - timedelta(days=days), author="ana", action=action, subject=""))
+    config = replace(desk.context.live.config, retention=kept)
+    forget(desk.store, replace(desk.context.live, config=config), desk.now)
+    with desk.store.read() as tx:
+        assert [one.action for one in reversed(people.changes(tx, limit=9))] == left
 
 
 async def test_forget_keeps_everything_by_default(desk: Desk) -> None:

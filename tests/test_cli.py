@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from desk import FEED, VISIT, Desk, feed, polled_once
+from desk import FEED, VISIT, Desk, feed
 from rig import Item, Site, rss
 from sinks import HttpSink, Reply
 
@@ -66,21 +66,10 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path, feeds=["veille:sample"])
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A store that holds what a pass over one feed left."""
-    items = [
-        Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un?utm_source=x"),
-        Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
-        Item("3", "Hun Sen attendu mardi à Hanoï", VISIT, "https://a.example/deux"),
-    ]
-    return polled_once(tmp_path_factory.mktemp("polled"), *items)
-
-
 @pytest.fixture
-def polled(tmp_path: Path, stored: bytes) -> Site:
+def polled(tmp_path: Path, visits: bytes) -> Site:
     """A site with that store."""
-    (tmp_path / "veille.db").write_bytes(stored)
+    (tmp_path / "veille.db").write_bytes(visits)
     return Site(tmp_path, feeds=[FEED])
 
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from desk import FEED, VISIT, polled_once
-from rig import RULES, Item, Site
+from desk import FEED, VISIT
+from rig import RULES, Site
 
 TESTED = RULES + (
     '[[rule.test]]\ntitle = "Hun Sen en visite"\nspans = ["Hun Sen en visite"]\n'
@@ -14,21 +14,10 @@ TESTED = RULES + (
 DRAFT = RULES.replace("NEAR/12", "NEAR/0") + '[[rule]]\nid = "library"\nwhen = "=bibliotheque"\n'
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A store that holds a visit, a copy of it, and a library."""
-    items = [
-        Item("1", "Hun Sen attendu à Hanoï", VISIT, "https://a.example/un"),
-        Item("2", "Une bibliothèque", "La bibliothèque de la commune rouvre ses portes."),
-        Item("3", "Hun Sen attendu mardi à Hanoï", VISIT, "https://a.example/deux"),
-    ]
-    return polled_once(tmp_path_factory.mktemp("polled"), *items)
-
-
 @pytest.fixture
-def site(tmp_path: Path, stored: bytes) -> Site:
+def site(tmp_path: Path, visits: bytes) -> Site:
     """A site with that store."""
-    (tmp_path / "veille.db").write_bytes(stored)
+    (tmp_path / "veille.db").write_bytes(visits)
     return Site(tmp_path, feeds=[FEED], rules=TESTED)
 
 
@@ -239,12 +228,19 @@ def test_label_and_stats(veille, site: Site) -> None:
     assert visit["precision"] == 0.5
     assert visit["microseconds"] > 0
     assert "50%" in veille("rules", "stats", "--since", "2026-01-01", site=site).out
+    assert "has no label" in veille("rules", "label", "1", "visit", "none", site=site).out
+    done = json.loads(veille("rules", "stats", "--since", "2026-01-01", "--json", site=site).out)
+    assert [done["rules"]["visit"][name] for name in ("relevant", "noise", "missed")] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("99", "visit", "noise"), "no article is '99'"), (("1", "visit", "maybe"), "'maybe' is no judgement")],
-    ids=["no article", "no judgement"],
+    [
+        (("99", "visit", "noise"), "no article is '99'"),
+        (("1", "visit", "maybe"), "'maybe' is no judgement"),
+        (("1", "visit", "none"), "article 1 has no label for 'visit'"),
+    ],
+    ids=["no article", "no judgement", "none to take back"],
 )
 def test_labels_that_cannot_be(veille, site: Site, words: tuple[str, ...], said: str) -> None:
     """Nothing is written."""

@@ -284,12 +284,31 @@ heartbeat_url = "https://beat.example/${KEY}"
 articles = "2w"
 raw = "7d"
 ledger = "forever"
+audit = "26w"
 """
     made = load(tmp_path, text, KEY=CANARY)
     assert (made.rules_folder, made.user_agent_contact) == (Path("/etc/veille/rules"), "mailto:a@b.example")
     assert (made.listen, made.public_url) == (("::1", 8080), "https://v.example/watch")
     assert made.heartbeat_url == Secret(f"https://beat.example/{CANARY}")
-    assert made.retention == config.Retention(articles=timedelta(weeks=2), raw=timedelta(days=7), ledger=None)
+    weeks = timedelta(weeks=1)
+    assert made.retention == config.Retention(articles=2 * weeks, raw=weeks, ledger=None, audit=26 * weeks)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1", "10.0.0.1/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("fd00::/8", "fd00::/8"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_trusted_proxies_are_networks(tmp_path: Path, written: str, read: str) -> None:
+    """An IPv4 network that is written as IPv6 is that IPv4 network."""
+    made = load(tmp_path, f'[http]\nlisten = "[::]:8080"\nuser_header = "X-User"\ntrusted_proxies = ["{written}"]\n')
+    assert made.trusted_proxies == (read,)
 
 
 def test_relative_paths_follow_the_file_not_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

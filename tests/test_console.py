@@ -6,12 +6,13 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
-from desk import Desk, feed
+from desk import Desk, feed, until
 from prometheus_client.parser import text_string_to_metric_families
 
 from worker.console import connections, server
@@ -277,6 +278,21 @@ async def test_w10_a_request_must_come_in_time(monkeypatch: pytest.MonkeyPatch) 
         dropping.cancel()
         for writer in (_keep, dripping, again):
             writer.close()
+
+
+async def test_w10_an_answer_must_be_read_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for more than the machine's buffers hold and reads nothing of it is cut off, too."""
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.5)
+    # Some 24 MB; Linux keeps at most 4 of them for a connection, and asyncio the rest.
+    huge = replace(MEASURED, conditions=dict.fromkeys(("x" * 40_000 + str(number) for number in range(600)), 1))
+    made = Console(("127.0.0.1", 0), lambda: True, lambda: huge)
+    async with serving(made):
+        _, writer = await asyncio.open_connection("127.0.0.1", made.port, limit=1)
+        # After such an answer nothing is waited for but its end.
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        await until(lambda: made._server.server_state.total_requests)
+        await until(lambda: not made._server.server_state.connections)
+        writer.transport.abort()
 
 
 async def test_w10_many_connections_leave_room(monkeypatch: pytest.MonkeyPatch) -> None:

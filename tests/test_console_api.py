@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,8 +20,10 @@ from worker.console.access import digest
 from worker.console.api import OPERATIONS, ROOT
 from worker.console.api.calls import Operation, cursor
 from worker.console.api.description import description
-from worker.store import people
+from worker.model import Notice
+from worker.store import open_deliveries, people, silences
 from worker.store.people import Scope
+from worker.store.silences import Silence
 
 #: Nobody sits at the machine: who calls must say who they are.
 ELSEWHERE = 'public_url = "https://veille.example.org"\n'
@@ -84,9 +87,29 @@ def test_answers_have_the_shapes_that_they_are_described_by(pages: Pages, path: 
     assert set(times) <= {"+00:00"}
 
 
-@pytest.mark.parametrize("path", ["/articles", "/stories", "/alerts"])
-def test_a_list_is_read_part_by_part(pages: Pages, path: str) -> None:
+#: Operations whose answer is a list.
+LISTS = [one.path for one in OPERATIONS if "items" in one.answer.model_fields]
+
+
+@pytest.fixture
+def many(pages: Pages) -> Pages:
+    """Two things at least in each list."""
+    now, live = pages.desk.clock(), pages.live
+    feeds = [replace(live.config.feeds[0], id=f"https://{name}.example/feed", name=name) for name in "cab"]
+    rules = [replace(live.ruleset.rules[0], id=name) for name in "yxz"]
+    ruleset = replace(live.ruleset, rules=(*live.ruleset.rules, *rules))
+    pages.live = replace(live, config=replace(live.config, feeds=tuple(feeds)), ruleset=ruleset)
+    with pages.store.write() as tx:
+        open_deliveries.notify(tx, "log", ["log:a", "log:b"], Notice(subject="a", body="b"), now)
+        for number in range(3):
+            silences.add(tx, Silence(rule_id="visit", author=f"ana {number}", created=now))
+    return pages
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_list_is_read_part_by_part(many: Pages, path: str) -> None:
     """The parts together are the whole, each thing once."""
+    pages = many
     _, whole = call(pages, f"{path}?limit=200")
     parts, end = [], ""
     while end is not None:
@@ -101,6 +124,11 @@ def test_a_list_is_read_part_by_part(pages: Pages, path: str) -> None:
 @pytest.mark.parametrize(
     ("query", "fits"),
     [
+        ("feed=Fil+1", lambda one: one["source"] == "Fil 1"),
+        ("feed=veille:sample&language=fr", lambda one: one["language"] == "fr"),
+        ("feed=nosuch", None),
+        ("tag=nosuch", None),
+        ("language=km", None),
         ("words=hun%20SEN", lambda one: "Hun Sen" in one["title"]),
         ("words=%22visite+de+travail%22", lambda one: one["source"] == "Fil 1"),
         ("words=!", None),
@@ -227,3 +255,15 @@ def test_w02_a_token_and_what_it_may(pages: Pages, token: str, method: str, stat
     code, found = call(pages, path, method, token=token)
     assert code == status
     assert code != 403 or "the scope `answer`" in found["detail"]
+
+
+def test_a_label_is_taken_back(pages: Pages) -> None:
+    """Once; and who did it is written down."""
+    assert call(pages, "/articles/6/labels", "POST", {"rule": "visit", "judgement": "noise"})[0] == 201
+    assert call(pages, "/articles/6/labels?rule=visit", "DELETE") == (200, {"article": 6, "rule": "visit"})
+    assert call(pages, "/articles/6/why")[1]["labels"] == []
+    with pages.store.read() as tx:
+        (change, *_) = people.changes(tx, limit=1)
+    assert (change.author, change.action, change.subject) == ("token:all", "label taken back", "article 6")
+    assert call(pages, "/articles/6/labels?rule=visit", "DELETE")[0] == 404
+    assert call(pages, "/articles/6/labels", "DELETE")[0] == 422

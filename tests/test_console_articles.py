@@ -12,7 +12,7 @@ from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, OTHER, SECOND, filled
 from worker.console.access import Caller
 from worker.console.drawing import LANGUAGES, because, words
 from worker.console.views.reading import paragraphs
-from worker.model import Cut, CutKind, Passage
+from worker.model import Cut, CutKind, Judgement, Passage
 from worker.rules.match import Silence
 from worker.rules.query.explain import Miss
 from worker.store import judgements, people
@@ -68,7 +68,8 @@ def test_a_corrected_article_shows_both_texts_and_what_changed(pages: Pages) -> 
 
 def test_a_copy_names_its_original_and_what_differs(pages: Pages) -> None:
     page = article(pages, COPY)
-    assert f"A copy of article {number(pages, FIRST)}" in text(page)
+    assert f"A copy of {FIRST} (Le Fil)" in text(page)
+    assert "What differs (Le Fil)" in text(page)
     same = section(page, "The same text elsewhere")
     assert f"{FIRST} Le Fil · original" in text(same)
     assert "Kratié" in [text(mark) for mark in same.xpath(".//mark")]
@@ -165,6 +166,23 @@ def test_a_label_counts_for_the_rule(pages: Pages) -> None:
     assert page.xpath("//button[@aria-pressed]/@value") == ["relevant"]
     assert rows(pages, "SELECT rule_id, judgement, author FROM judgement") == [("visit", "relevant", "desk")]
     assert [row[3] for row in rows(pages, AUDIT)] == ["noise for visit", "relevant for visit"]
+
+
+@pytest.mark.parametrize("rule", ["visit", "gone"])
+def test_a_label_is_taken_back(pages: Pages, rule: str) -> None:
+    """Also that of a rule that is gone; the audit says who took it, and there is nothing to take twice."""
+    one = number(pages, FIRST)
+    with pages.store.write() as tx:
+        judgements.judge(tx, one, rule, Judgement.NOISE, pages.desk.clock(), author="ana")
+    address = f"/articles/{one}"
+    assert "not relevant by ana" in text(pages.get(address))
+    taken = {"rule": rule, "judgement": "none"}
+    assert len(pages.get(address).xpath("//button[@value='none']")) == 1
+    assert pages.post(f"{address}/label", taken) == f"{address}?said=label_taken_back"
+    assert "not relevant by ana" not in text(pages.get(address))
+    assert pages.get(address).xpath("//button[@value='none']") == []
+    assert rows(pages, AUDIT) == [("desk", "label taken back", f"article {one}", rule)]
+    assert pages.post(f"{address}/label", taken) == f"{address}?said=nothing"
 
 
 def test_a_rule_that_missed_it_is_labelled_too(pages: Pages) -> None:

@@ -1,6 +1,7 @@
 """The pages of feeds: health in words, a feed looked at before it is added, OPML, and the quarantine."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from worker.analysis import text as words
 from worker.model import Article
 from worker.pipeline.discover import Found, Tried
 from worker.rules.match import Source, match
+from worker.store import lists
 from worker.store.tables import ENTRY, FEED
 
 NOW = datetime(2026, 2, 6, 9, tzinfo=UTC)
@@ -33,6 +35,18 @@ def test_health_is_said_in_words(pages: Pages) -> None:
     page = pages.get("/feeds")
     assert "its host has no address 3 tries in a row (<script>alert(1)</script>)" in text(page)
     assert "son hôte n’a pas d’adresse" in text(pages.get("/feeds", **{"Accept-Language": "fr"}))
+
+
+def test_each_feed_shows_how_many_articles_came_a_day(pages: Pages) -> None:
+    """As on Today; one that brought nothing has a chart of nothing."""
+    feeds = pages.live.config.feeds
+    quiet = replace(feeds[0], id="https://quiet.example/feed", name="Muet")
+    pages.live = replace(pages.live, config=replace(pages.live.config, feeds=(*feeds, quiet)))
+    with pages.store.read() as tx:
+        came = lists.articles_by_feed(tx, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))["Fil 1"]
+    charts = pages.get("/feeds").find_class("spark")
+    assert [one.get("aria-label") for one in charts] == [f"{n} articles in 14 days" for n in (came, 0)]
+    assert [len(chart.findall("rect")) for chart in charts] == [1, 0]
 
 
 def test_a_feed_is_looked_at_with_what_it_matches_then_added(pages: Pages) -> None:

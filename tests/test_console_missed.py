@@ -1,12 +1,17 @@
 """What was missed: everything that matched in a span of time, by rule or by story, sent where it is wanted."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from consoles import Pages, text
-from readings import COPY, FIRST, NOW, OTHER, SECOND, filled, rows, story
+from readings import COPY, FIRST, NOW, OTHER, SECOND, filled, number, rows, story
+
+from worker.console.access import COOKIE, digest
+from worker.store import people
+from worker.store.people import Person, Role
 
 DAY = "since=2026-02-06&until=2026-02-06"
 
@@ -95,7 +100,8 @@ def test_the_list_is_sent_as_a_message(pages: Pages, language: str, subject: str
     content = body.decode() if isinstance(body, bytes) else ""
     assert (collects, recipient) == ("notice", "log:log")
     assert str(said).startswith(subject)
-    assert "<b>& Deux [Une visite de Hun Sen]" in content
+    assert "<b>& Deux [Une visite de Hun Sen]\n    https://news.example/b1\n" in content
+    assert content.count("http") == 4
     assert line in content
     assert [row[:2] for row in rows(pages, "SELECT action, subject, detail FROM audit")] == [
         ("list sent", "target log")
@@ -120,3 +126,37 @@ def test_a_line_leads_to_its_article_and_a_group_to_its_page(pages: Pages) -> No
     page = pages.get(f"/missed?{DAY}&by=story")
     assert page.xpath("//section/h2/a/@href") == [f"/stories/{story(pages, one)}" for one in (FIRST, OTHER)]
     assert "/rules/visit" in pages.get(f"/missed?{DAY}").xpath("//section/h2/a/@href")
+
+
+def test_what_is_sent_leads_to_the_console_where_others_reach_it(pages: Pages) -> None:
+    """To the same list, and to the page of an article that has no address that a browser opens."""
+    config = replace(pages.live.config, public_url="https://veille.example.org")
+    pages.live = replace(pages.live, config=config)
+    with pages.store.write() as tx:
+        tx.exec_driver_sql(f"UPDATE article SET link = 'javascript:alert(1)' WHERE title = '{SECOND}'")
+        people.put(tx, Person(name="ana", password_hash="", role=Role.EDITOR, created=NOW))
+        people.sign_in(tx, digest("ana"), "ana", NOW, timedelta(hours=1))
+    said = {"since": "2026-02-06T00:00Z", "until": "2026-02-06T12:00Z", "target": "log"}
+    pages.post("/missed/send", said, Cookie=f"{COOKIE}=ana")
+    ((body,),) = rows(pages, "SELECT content FROM delivery WHERE state = 'open'")
+    assert isinstance(body, bytes)
+    assert f"    https://veille.example.org/articles/{number(pages, SECOND)}\n" in body.decode()
+    assert "javascript" not in body.decode()
+    list_of_it = (
+        "https://veille.example.org/missed?since=2026-02-06T00%3A00%2B00%3A00&until=2026-02-06T12%3A00%2B00%3A00"
+    )
+    assert list_of_it in body.decode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        pytest.param("", ["Last night"], id="as it opens"),
+        pytest.param("by=story", ["Last night"], id="as it opens, by story"),
+        pytest.param("since=2026-02-05T12:30Z&until=2026-02-06T12:31Z", ["The last 24 hours"], id="a day"),
+        pytest.param(DAY, [], id="one of one's own"),
+    ],
+)
+def test_the_span_that_is_shown_is_marked(pages: Pages, asked: str, chosen: list[str]) -> None:
+    page = pages.get(f"/missed?{asked}")
+    assert [text(one) for one in page.xpath("//nav[@class='choices']/a[@aria-current]")] == chosen

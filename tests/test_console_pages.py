@@ -1,6 +1,7 @@
 """Pages of the console: whoever may ask gets them, and nothing is changed from elsewhere."""
 
 import ast
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,6 +43,21 @@ def _keys(table: object, place: str = "") -> set[str]:
     if not isinstance(table, dict):
         return {place}
     return {one for key, value in table.items() for one in _keys(value, f"{place}.{key}")}
+
+
+def _texts(table: object) -> Iterator[str]:
+    if isinstance(table, dict):
+        for value in table.values():
+            yield from _texts(value)
+    else:
+        yield str(table)
+
+
+def test_no_line_of_french_begins_with_a_colon() -> None:
+    """A space that is no break stands before high punctuation and within guillemets, however the words are typed."""
+    found = list(_texts(dict(words("fr")._found)))
+    assert [one for one in found if re.search(" [;:?!%»]|« ", one)] == []
+    assert "Affaire\N{NO-BREAK SPACE}:" in found
 
 
 def test_both_languages_have_the_same_words() -> None:

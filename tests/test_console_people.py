@@ -4,12 +4,15 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from consoles import Pages, at_a_port, browser, needs_browser, sampled, text
+from lxml.html import document_fromstring
 from rig import Site
+from structlog.testing import capture_logs
 
 from worker.console import passwords
 from worker.console.access import digest
@@ -23,6 +26,12 @@ NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     with sampled(tmp_path_factory.mktemp("people")) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that take no time."""
+    monkeypatch.setattr(passwords, "_HASHER", type(passwords._HASHER)(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture
@@ -80,6 +89,91 @@ def test_what_cannot_be_done_is_not_done(pages: Pages, path: str, form: dict[str
     assert (known(pages), last(pages)) == (before, change)
 
 
+def shown_once(page: str) -> str:
+    return page.partition('<pre class="secret"')[2].partition(">")[2].partition("<")[0]
+
+
+def sign_in(pages: Pages, name: str, password: str, code: int = 303) -> str:
+    """Sign in with another browser, where people do."""
+    abroad = Pages(pages.site, now=pages.now, base="https://localhost")
+    abroad.live = replace(abroad.live, config=replace(abroad.live.config, public_url="https://veille.example.org"))
+    try:
+        abroad.post("/sign-in", {"name": name, "password": password}, code)
+        return abroad.ask("GET", "/").headers.get("location", "")
+    finally:
+        abroad.close()
+
+
+PASSWORD = "a long password"
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first", "typed"])
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "reset"])
+def test_an_admin_gives_a_password(pages: Pages, is_new: bool, is_first: bool) -> None:
+    """One that is made is shown once and must be replaced; one that is typed is not shown; neither is written down."""
+    name = "bo" if is_new else "an editor"
+    path, form = ("/people/add", {"role": "editor"}) if is_new else ("/people/password", {})
+    with pages.store.write() as tx:
+        people.sign_in(tx, "stolen", "an editor", NOW, timedelta(days=1))
+    typed = {"password": "", "again": ""} if is_first else {"password": PASSWORD, "again": PASSWORD}
+    with capture_logs() as logs:
+        answer = pages.post(path, {"name": name, **form, **typed}, 200 if is_first else 303)
+    password = shown_once(answer) if is_first else PASSWORD
+    assert len(password) >= 12
+    assert known(pages)[name] == "editor"
+    action = "person added" if is_new else "password changed"
+    assert (last(pages).action, last(pages).subject) == (action, f"person {name}")
+    assert password not in str(logs) + str(last(pages)) + ("" if is_first else answer) + text(pages.get("/people"))
+    with pages.store.read() as tx:
+        assert (people.signed_in(tx, "stolen", NOW) is None) is not is_new
+    sign_in(pages, name, "wrong password", 403)
+    assert sign_in(pages, name, password) == ("/account?next=/" if is_first else "")
+    pages.now = NOW + passwords.FIRST_FOR
+    sign_in(pages, name, password, 403 if is_first else 303)
+    assert ("first password, over" in text(pages.get("/people"))) is is_first
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "code", "says"),
+    [
+        ("add", {"name": "<b>", "role": "reader"}, 409, "A name has"),
+        ("add", {"name": "token:x", "role": "reader"}, 409, "A name has"),
+        ("add", {"name": "", "role": "reader"}, 409, "A name has"),
+        ("add", {"name": "an admin", "role": "reader"}, 409, "There is an account of that name already"),
+        ("add", {"name": "bo", "role": "root"}, 404, ""),
+        ("add", {"name": "bo", "role": "reader", "password": "short", "again": "short"}, 409, "12 to 1,000"),
+        ("add", {"name": "bo", "role": "reader", "password": PASSWORD}, 409, "are not the same"),
+        ("password", {"name": "an admin", "password": PASSWORD, "again": "x"}, 409, "are not the same"),
+        ("password", {"name": "nobody"}, 404, ""),
+        ("sign-out", {"name": "nobody"}, 404, ""),
+    ],
+)
+def test_a_password_that_is_not_given(pages: Pages, path: str, form: dict[str, str], code: int, says: str) -> None:
+    """Says why; nobody is added or changed, and the name stays typed."""
+    before, change = known(pages), last(pages)
+    page = pages.post(f"/people/{path}", form, code)
+    assert says in page
+    assert PASSWORD not in page
+    assert (known(pages), last(pages)) == (before, change)
+    if code == 409 and path == "add":
+        assert document_fromstring(page).xpath("//form[@action='/people/add']//input[@name='name']/@value") == [
+            form["name"]
+        ]
+
+
+def test_somebody_s_sign_ins_are_ended(pages: Pages) -> None:
+    """All of them, and nobody else's."""
+    with pages.store.write() as tx:
+        for number, name in enumerate(("an editor", "an editor", "an admin")):
+            people.sign_in(tx, f"digest {number}", name, NOW, timedelta(days=1))
+    assert "2 End" in text(pages.get("/people"))
+    assert pages.post("/people/sign-out", {"name": "an editor"}) == "/people?said=sign_ins_ended"
+    with pages.store.read() as tx:
+        assert people.sign_ins(tx, NOW) == {"an admin": 1}
+    assert (last(pages).action, last(pages).subject) == ("sign-ins ended", "person an editor")
+    assert pages.post("/people/sign-out", {"name": "an editor"}) == "/people?said=nothing"
+
+
 def test_whoever_is_removed_is_out_with_all_that_they_hold(pages: Pages) -> None:
     """Their sign-ins and their tokens; those of others stay."""
     with pages.store.write() as tx:
@@ -95,7 +189,7 @@ def test_whoever_is_removed_is_out_with_all_that_they_hold(pages: Pages) -> None
 def test_a_token_is_shown_once_and_works_until_it_is_withdrawn(pages: Pages) -> None:
     """The store knows its digest; the page shows its name, what it may, and when it was used."""
     page = pages.post("/people/tokens/add", {"name": "grafana", "days": "90", "scope": ["read", "answer"]}, 200)
-    secret = page.partition('<pre class="secret">')[2].partition("<")[0]
+    secret = shown_once(page)
     assert len(secret) == 43
     again = text(pages.get("/people"))
     assert "grafana read answer desk" in again
@@ -149,8 +243,7 @@ def test_the_pages_are_accessible(pages: Pages, scheme: str) -> None:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(passwords, "_HASHER", type(passwords._HASHER)(time_cost=1, memory_cost=8, parallelism=1))
+def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 

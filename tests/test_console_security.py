@@ -26,7 +26,7 @@ from worker.store.silences import Silence
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}</textarea></title><b>"
 ABROAD = "https://veille.example.org"
 #: Whoever may reach the port may ask for these.
-PUBLIC = {"/sign-in", "/sign-out", "/language", "/static/{name}", "/answer/{token}", "/api/v1/openapi.json"}
+PUBLIC = {"/sign-in", "/sign-out", "/account", "/language", "/static/{name}", "/answer/{token}", "/api/v1/openapi.json"}
 #: Written at a GET: when a page was seen, and a token used.
 SEEN = {"visit", "api_token"}
 
@@ -231,7 +231,7 @@ def test_w02_who_is_not_signed_in_sees_and_changes_nothing(abroad: Pages) -> Non
             for method in methods(route):
                 answer = abroad.ask(method, example(route), Origin=OURS, **headers)
                 assert answer.status_code == (401 if "/api/" in route.path else 303), (method, route.path)
-                assert answer.headers.get("location", "/sign-in?").startswith("/sign-in?")
+                assert answer.headers.get("location", "/sign-in").startswith("/sign-in")
                 assert HOSTILE[:10] not in answer.text
     assert stored(abroad) == before
 

@@ -1,12 +1,13 @@
 """Signing in: who is let in, for how long, how often somebody may try, and where they are led."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from consoles import Pages, sampled, text
-from lxml import html
+from lxml.html import document_fromstring
 from starlette.requests import Request
 from structlog.testing import capture_logs
 
@@ -74,7 +75,8 @@ def test_a_page_leads_to_signing_in_and_back(pages: Pages) -> None:
     assert pages.get("/sign-in?next=/people%3Fbefore%3D3").find(".//input[@name='next']").value == "/people?before=3"
     assert sign_in(pages, next="/?x=1") == "/?x=1"
     assert "an editor" in text(pages.get("/").find(".//header"))
-    assert pages.post("/sign-out", {}) == "/sign-in"
+    assert pages.post("/sign-out", {}) == "/sign-in?said=signed_out"
+    assert "You are signed out" in text(pages.get("/sign-in?said=signed_out"))
     assert pages.ask("GET", "/").status_code == 303
     assert [line[:2] for line in audited(pages)[:2]] == [("an editor", "signed out"), ("an editor", "signed in")]
 
@@ -230,18 +232,24 @@ def test_attempts_are_bounded_and_survive_a_step_of_the_clock() -> None:
 
 
 def test_nobody_known_yet(pages: Pages) -> None:
-    """The page says which command to run; as soon as there is somebody, it does not."""
+    """The page says which command to run, in a container too; as soon as there is somebody, it does not."""
     assert "veille users add" not in text(pages.get("/sign-in"))
     with pages.store.write() as tx:
         for role in Role:
             people.remove(tx, f"an {role}")
-    assert "veille users add NAME --role admin" in text(pages.get("/sign-in"))
+    commands = [text(one) for one in pages.get("/sign-in").iter("pre")]
+    assert commands == [
+        "veille users add NAME --role admin",
+        "docker exec -it CONTAINER veille users add NAME --role admin",
+    ]
 
 
 @pytest.mark.parametrize(
     ("address", "headers", "name"),
     [
         pytest.param("192.0.2.1", {"X-Forwarded-User": "an admin"}, "an admin", id="by the proxy"),
+        pytest.param("::ffff:192.0.2.1", {"X-Forwarded-User": "an admin"}, "an admin", id="by the proxy, IPv4 as IPv6"),
+        pytest.param("::ffff:192.0.2.2", {"X-Forwarded-User": "an admin"}, "", id="from another one, IPv4 as IPv6"),
         pytest.param("192.0.2.1", {"X-Forwarded-User": "zoé"}, "zoé", id="of whom nothing is known"),
         pytest.param("192.0.2.2", {"X-Forwarded-User": "an admin"}, "", id="from another address"),
         pytest.param("127.0.0.1", {"X-Forwarded-User": "an admin"}, "", id="from this machine"),
@@ -280,6 +288,11 @@ def test_w01_a_header_that_stands_there_twice_names_nobody(pages: Pages) -> None
         ("192.0.2.1", "203.0.113.5, 192.0.2.1", "203.0.113.5"),
         ("192.0.2.1", "", "192.0.2.1"),
         ("192.0.2.1", "192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "203.0.113.5", "203.0.113.5"),
+        ("192.0.2.1", "::ffff:203.0.113.5", "203.0.113.5"),
+        ("192.0.2.1", "203.0.113.5, ::ffff:c000:201", "203.0.113.5"),
+        ("::ffff:203.0.113.5", "192.0.2.1", "203.0.113.5"),
+        ("2001:db8::1", "203.0.113.5", "2001:db8::1"),
     ],
 )
 def test_the_address_that_tries(pages: Pages, client: str, passed_on: str, found: str) -> None:
@@ -302,13 +315,123 @@ def test_what_was_sent_is_kept_over_a_sign_in_that_is_over(pages: Pages) -> None
     """Whoever signs in again goes on with it; a password that is wrong loses nothing; nothing is done before."""
     text_of_rule = '[[rule]]\nid = "kept"\nwhen = "a\'b <c>"\n'
     sent = {"as": "text", "was": "", "digest": "", "file": "", "tests": "0", "text": text_of_rule}
-    page = html.document_fromstring(pages.post("/rules/new/draft", sent, 403))
+    page = document_fromstring(pages.post("/rules/new/draft", sent, 403))
     assert "what you sent is kept" in text(page)
     for code, password in ((403, "wrong"), (200, PASSWORD)):
         (form,) = (one for one in page.forms if one.get("class") == "sign-in")
         given = {**dict(form.form_values()), "name": "an editor", "password": password}
-        page = html.document_fromstring(pages.post("/sign-in", given, code))
+        page = document_fromstring(pages.post("/sign-in", given, code))
     (form,) = (one for one in page.forms if one.action == "/rules/new/draft")
     kept = {name: value.removeprefix("\n") for name, value in form.form_values()}
     assert kept == sent
     assert "&lt;c&gt;" in pages.post(form.action, kept, 200)
+
+
+def test_after_a_wrong_password_the_name_stays(pages: Pages) -> None:
+    """And nothing of the password."""
+    page = document_fromstring(sign_in(pages, "an editor", "wrong password", 403))
+    assert {one.get("name"): one.get("value") for one in page.iter("input") if one.get("name") != "q"} == {
+        "next": "/",
+        "name": "an editor",
+        "password": None,
+    }
+
+
+# One's own password.
+
+CHOSEN = "another-horse-battery"
+
+
+def choose(pages: Pages, code: int = 303, **form: str) -> str:
+    return pages.post("/account", {"before": PASSWORD, "password": CHOSEN, "again": CHOSEN} | form, code)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_everybody_changes_their_own_password(pages: Pages, role: Role) -> None:
+    """It holds from then on; whoever else was signed in as them is out, and they themselves are not."""
+    sign_in(pages, f"an {role}")
+    elsewhere = pages.cookies[COOKIE]
+    pages.cookies.clear()
+    sign_in(pages, f"an {role}")
+    assert pages.get("/").xpath("//header//a[@href='/account']")
+    with capture_logs() as logs:
+        assert choose(pages) == "/account?said=password_changed"
+    assert "is changed" in text(pages.get("/account?said=password_changed"))
+    assert audited(pages)[0] == (f"an {role}", "password changed", f"person an {role}", "")
+    assert not {PASSWORD, CHOSEN} & set(re.split(r"[^\w-]", str(logs) + str(audited(pages))))
+    pages.cookies.clear()
+    assert pages.ask("GET", "/", Cookie=f"{COOKIE}={elsewhere}").status_code == 303
+    sign_in(pages, f"an {role}", PASSWORD, 403)
+    assert sign_in(pages, f"an {role}", CHOSEN) == "/"
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "says"),
+    [
+        pytest.param({"before": "wrong password"}, 403, "That is not your password", id="wrong"),
+        pytest.param({"before": ""}, 403, "That is not your password", id="none"),
+        pytest.param({"again": CHOSEN + "x"}, 400, "not the same", id="two"),
+        pytest.param({"password": "x" * 11, "again": "x" * 11}, 400, "12 to 1,000", id="short"),
+        pytest.param({"password": "x" * 1_001, "again": "x" * 1_001}, 400, "12 to 1,000", id="long"),
+        pytest.param({"password": PASSWORD, "again": PASSWORD}, 400, "the same password", id="same"),
+        pytest.param(
+            {"password": "AN EDITOR IN CHIEF", "again": "AN EDITOR IN CHIEF"}, 400, "not be the name", id="name"
+        ),
+    ],
+)
+def test_a_password_that_is_not_changed(pages: Pages, form: dict[str, str], code: int, says: str) -> None:
+    """Says why; the one before goes on to hold, and no page shows what was typed."""
+    name = "an editor in chief"
+    with pages.store.write() as tx:
+        people.put(tx, Person(name=name, password_hash=HASHED, role=Role.READER, created=NOW))
+    sign_in(pages, name)
+    page = choose(pages, code, **form)
+    assert says in page
+    assert not [one for one in form.values() if one and one in page]
+    pages.cookies.clear()
+    assert sign_in(pages, name) == "/"
+
+
+def test_guessing_the_password_at_a_machine_that_was_left_open_has_a_limit(pages: Pages) -> None:
+    """Written down, and as for signing in: the right one must wait as well."""
+    sign_in(pages)
+    for _ in range(10):
+        choose(pages, 403, before="wrong password")
+    assert audited(pages)[0] == ("an editor", "password change refused", "person an editor", "127.0.0.1")
+    assert "Too many attempts" in choose(pages, 429)
+    pages.now = NOW + timedelta(minutes=15)
+    assert choose(pages) == "/account?said=password_changed"
+
+
+def test_who_is_not_signed_in_has_no_account_page(pages: Pages) -> None:
+    """It leads to signing in; who is known otherwise has no password here."""
+    assert pages.ask("GET", "/account").headers["location"] == "/sign-in?next=/account"
+    assert choose(pages) == "/sign-in?next=/account"
+    pages.live = replace(pages.live, config=replace(pages.live.config, public_url=""))
+    assert "You have no password here" in text(pages.get("/account"))
+    assert "You have no password here" in choose(pages, 200)
+
+
+def test_a_first_password_leads_to_a_choice_and_nowhere_else(pages: Pages) -> None:
+    """No page and no call before it is replaced; then on to what was asked for."""
+    with pages.store.write() as tx:
+        until = NOW + timedelta(days=7)
+        people.put(tx, Person(name="bo", password_hash=HASHED, role=Role.ADMIN, created=NOW, first_until=until))
+    assert sign_in(pages, "bo") == "/"
+    assert pages.ask("GET", "/people?before=3").headers["location"] == "/account?next=/people%3Fbefore%3D3"
+    assert pages.post("/people/remove", {"name": "an editor"}) == "/account"
+    assert pages.ask("GET", "/api/v1/status").status_code == 403
+    assert "You were given a first password" in text(pages.get("/account?next=/people%3Fbefore%3D3"))
+    assert choose(pages, next="/people?before=3") == "/people?before=3&said=password_changed"
+    assert pages.ask("GET", "/people?before=3").status_code == 200
+
+
+def test_a_first_password_holds_for_its_time(pages: Pages) -> None:
+    with pages.store.write() as tx:
+        people.put(tx, Person(name="bo", password_hash=HASHED, role=Role.READER, created=NOW, first_until=NOW))
+    sign_in(pages, "bo", code=403)
+
+
+def test_the_page_says_nothing_that_an_address_makes_up(pages: Pages) -> None:
+    """What was done is said in words of ours alone: a link of somebody else's puts none on our page."""
+    assert "password is over" not in text(pages.get("/sign-in?said=Your+password+is+over"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from consoles import Pages, text
-from readings import ALONE, COPY, FIRST, HOSTILE, OTHER, SECOND, filled, number, rows, story
+from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, OTHER, SECOND, filled, number, rows, story
 
 from worker.console.drawing import LANGUAGES, words
 from worker.pipeline.hands import Refused
@@ -26,10 +26,21 @@ def test_a_story_is_its_articles_by_time(pages: Pages) -> None:
     first, second, copy = page.xpath("//ol[@class='rows']/li")
     assert [text(one.find(".//a")) for one in (first, second, copy)] == [FIRST, SECOND, COPY]
     assert "sent to log" in text(second)
-    assert "Le Courrier · copy of 1" in text(copy)
+    assert f"Le Courrier · copy of {FIRST} (Le Fil)" in text(copy)
     assert "not sent to log: a copy" in text(copy)
     assert [text(mark) for mark in second.xpath(".//mark")] == ["Hun", "Sen", "visite"]
     assert "3 articles" in text(page.find(".//main"))
+
+
+def test_a_copy_whose_original_is_in_no_list_names_it(pages: Pages) -> None:
+    """By title and outlet; and a decision names its article."""
+    (one,) = pages.get(f"/stories/{story(pages, FIRST)}").xpath("//form[contains(@action, 'split')]//select")
+    with pages.store.write() as tx:
+        tx.exec_driver_sql(f"UPDATE article SET of_id = {number(pages, HARVEST)} WHERE title = '{SECOND}'")
+    assert f"copy of {HARVEST} (Le Fil)" in text(pages.get(f"/stories/{story(pages, FIRST)}"))
+    moved = {"article": str(number(pages, SECOND)), "to": str(story(pages, OTHER))}
+    where = pages.post(one.getparent().getparent().get("action").replace("split", "move"), moved)
+    assert f"Article “{SECOND}” was moved" in text(pages.get(where))
 
 
 def test_the_notes_of_its_articles_stand_there(pages: Pages) -> None:
@@ -124,7 +135,7 @@ def test_a_hostile_title_is_text(pages: Pages) -> None:
 
 def test_a_french_page_is_french(pages: Pages) -> None:
     said = text(pages.get(f"/stories/{story(pages, FIRST)}", **{"Accept-Language": "fr"}))
-    assert "copie de 1" in said
+    assert f"copie de {FIRST} (Le Fil)" in said
     assert "Corriger l’affaire" in said
     assert not {"copy", "Merge", "Split", "sent"} & set(said.split())
 

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from consoles import Pages, browser, needs_browser, text
 from lxml import html
-from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, NOW, OTHER, filled, number, on_a_port, rows, story
+from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, NOW, OTHER, SECOND, filled, number, on_a_port, rows, story
 
 from worker.console import spans
 from worker.console.pages.today import Activity
@@ -233,3 +233,15 @@ def test_with_the_keyboard_alone(pages: Pages) -> None:
         follow("Relevant: Une visite de Hun Sen")
         page.wait_for_url("**said=labelled")
     assert rows(pages, "SELECT rule_id, judgement, author FROM judgement") == [("visit", "relevant", "desk")]
+
+
+@pytest.mark.parametrize("title", [SECOND, ALONE], ids=["story", "article alone"])
+def test_who_has_a_story_stands_there(pages: Pages, title: str) -> None:
+    """The last one whom it was handed over to, and what for; an article that tells no story has its own line."""
+    for person, note in (("Bo", ""), ("Linh", "<b>appeler</b>")):
+        given = {"article": str(number(pages, title)), "person": person, "note": note}
+        pages.post("/alerts/hand-over", given)
+    shown = text(pages.get("/"))
+    assert "Acknowledged by desk" in shown
+    assert "Handed over to Linh by desk: <b>appeler</b>" in shown
+    assert "Handed over to Bo" not in shown

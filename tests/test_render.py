@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml.html import document_fromstring
 from messages import HOSTILE, ITEM, NOW, PUBLISHED, Shown, mail, marked_texts, part, sealed, slack, slack_texts, target
 
 from worker.analysis import text
@@ -346,6 +347,25 @@ def test_notice(channel: Channel) -> None:
         assert "Une ligne <b>." in Shown(part(message, "html")).text
     else:
         assert "Une autre." in message.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "links"),
+    [
+        ("    https://e.example/a?b=1&c=<d>", ["https://e.example/a?b=1&c=<d>"]),
+        ("see https://e.example/a", []),
+        ("https://e.example/a and more", []),
+        ("javascript:alert(1)", []),
+    ],
+)
+def test_a_line_of_a_notice_that_is_an_address_is_a_link(line: str, links: list[str]) -> None:
+    """The text stays as it is; what stands in a sentence is left to the reader's program."""
+    notice = Notice(subject="Une liste", body=f"Titre\n{line}")
+    message = seal(notice, target=target(Channel.EMAIL), recipient="mailto:d@e.org", key="k", host="h", now=NOW)
+    assert line in part(message, "plain")
+    page = document_fromstring(part(message, "html"))
+    assert page.xpath("//a/@href") == links
+    assert line.strip() in page.text_content()
 
 
 def test_an_old_article_keeps_its_date() -> None:

@@ -24,8 +24,6 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from worker.runtime.load import Readable
-    from worker.store import Store
     from worker.store.silences import Silence
 
 app = typer.Typer()
@@ -54,6 +52,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
     as_json: Json = False,
 ) -> None:
     """Tell nothing of a rule, story, set or feed for a time, what is open included; without any, list the silences."""
+    from worker.console.views.silences import known, unknown
     from worker.console.views.silences import silence as facts
     from worker.runtime.clock import clock
     from worker.store import silences
@@ -68,19 +67,19 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
             _told({"ended": end}, f"silence {end} is over", as_json=as_json)
             return
         if rule or set_name or feed or story is not None:
-            _check(read, rule, set_name, feed)
             made = silences.Silence(
                 rule_id=rule,
                 story_id=story,
-                set_name=set_name,
+                set_name=set_name.removeprefix("@"),
                 feed=feed,
                 until=now + lasting_of(lasting),
                 author=by or user_name(),
                 reason=reason,
                 created=now,
             )
-            _check_story(store, story)
             with store.write() as tx:
+                if wrong := unknown(tx, made, known(None if read.problems else read.config, read.ruleset)):
+                    fail(wrong, 1)
                 number = silences.add(tx, made)
             _told({"silence": number, "until": made.until}, f"silence {number}, {_said(made)}", as_json=as_json)
             return
@@ -183,30 +182,6 @@ def ledger(
         show.ledger(rows, total, breaches, articles)
     if breaches:
         raise typer.Exit(1)
-
-
-def _check_story(store: "Store", story: int | None) -> None:
-    from worker.store import stories
-
-    if story is not None:
-        with store.read() as tx:
-            if stories.get(tx, story) is None:
-                fail(f"no story has the number {story}: `veille stories` lists them", 1)
-
-
-def _check(read: "Readable", rule: str, set_name: str, feed: str) -> None:
-    """A silence of what does not exist would silence nothing, and nobody would know; unless a mistake hides it."""
-    from worker.rules.query import suggestion
-
-    ruleset = read.ruleset
-    known = {
-        "rule": (rule, [one.id for one in ruleset.rules] if ruleset else [rule]),
-        "set": (set_name.removeprefix("@"), list(ruleset.sets) if ruleset else [set_name.removeprefix("@")]),
-        "feed": (feed, [feed] if read.problems else [one.name for one in read.config.feeds]),
-    }
-    for what, (asked, names) in known.items():
-        if asked and asked not in names:
-            fail(f"there is no {what} {asked!r}: {suggestion(asked, names) or 'one of ' + ', '.join(names)}", 1)
 
 
 def _said(one: "Silence") -> str:

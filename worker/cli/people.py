@@ -120,18 +120,22 @@ def _role(said: str) -> Any:
 
 def _password(name: str, *, from_stdin: bool) -> str:
     """The password of an account, as a person types it, or a program gives it."""
-    from worker.console.passwords import problem
+    from worker.console.passwords import LONGEST, SHORTEST, Unfit, unfit
 
     if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = again = sys.stdin.readline().rstrip("\r\n")
     elif not sys.stdin.isatty():
         fail("there is no terminal to ask for the password at: give it with --password-stdin", EX_USAGE)
     else:
         password = getpass.getpass("Password: ")
-        if getpass.getpass("Again: ") != password:
+        again = getpass.getpass("Again: ")
+    match unfit(password, again, name):
+        case Unfit.TWO:
             fail("the two are not the same", EX_USAGE)
-    if wrong := problem(password, name):
-        fail(wrong, EX_USAGE)
+        case Unfit.LENGTH:
+            fail(f"a password has {SHORTEST} to {LONGEST:,} characters", EX_USAGE)
+        case Unfit.NAME:
+            fail("a password must not be the name", EX_USAGE)
     return password
 
 

@@ -247,7 +247,9 @@ def stats(
 def label(
     article: ArticleName,
     rule: Annotated[str, typer.Argument(help="A rule's id.")],
-    judgement: Annotated[str, typer.Argument(metavar="relevant|noise", help="Should the rule match it?")],
+    judgement: Annotated[
+        str, typer.Argument(metavar="relevant|noise|none", help="Should the rule match it? `none` takes it back.")
+    ],
     config: ConfigFile = HERE,
     *,
     by: Annotated[str, typer.Option("--by", help="Who says so; the name of the system's user, if left out.")] = "",
@@ -259,16 +261,20 @@ def label(
     from worker.runtime.load import load_rules
     from worker.store import articles, judgements
 
-    _known(load_rules(config), [rule])
-    if judgement not in list(Judgement):
-        fail(f"{judgement!r} is no judgement: relevant or noise", 1)
+    if judgement != "none":
+        _known(load_rules(config), [rule])
+    if judgement not in {*Judgement, "none"}:
+        fail(f"{judgement!r} is no judgement: relevant, noise or none", 1)
     with opened(config) as (_, store):
         article_id = one_article(store, article)
         with store.write() as tx:
-            judgements.judge(tx, article_id, rule, Judgement(judgement), clock(), author=by or user_name())
+            if judgement != "none":
+                judgements.judge(tx, article_id, rule, Judgement(judgement), clock(), author=by or user_name())
+            elif not judgements.take_back(tx, article_id, rule):
+                fail(f"article {article_id} has no label for {rule!r}: `veille why {article_id}` lists them", 1)
             found = articles.get(tx, article_id)
     title = found.article.title if found else ""
     if as_json:
         print_json({"article": article_id, "rule": rule, "judgement": judgement})
         return
-    say(f"article {article_id} ({title}) is {judgement} for {rule}")
+    say(f"article {article_id} ({title}) " + (f"is {judgement} for {rule}" if judgement != "none" else "has no label"))

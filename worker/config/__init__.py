@@ -48,6 +48,8 @@ class Retention:
     raw: timedelta = timedelta(days=30)
     #: Obligations that are settled, their deliveries and attempts.
     ledger: timedelta | None = None
+    #: Changes that people made.
+    audit: timedelta | None = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

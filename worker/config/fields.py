@@ -29,6 +29,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _CENTURY = timedelta(days=36_525)
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,253}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?|[0-9a-f:.]+(?:%[\w.-]+)?")
+#: Of an IPv4 address within IPv6, those before it (`::ffff:0:0/96`, RFC 4291 2.5.5.2).
+_MAPPED_BITS = 96
 #: RFC 9110 5.6.2.
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Country codes that are often written for the language of the country.
@@ -359,11 +361,14 @@ def allowed(text: str) -> str:
 
 
 def network(text: str) -> str:
-    """A network (`10.0.0.0/8`, `fd00::/8`) or one address, in its canonical form."""
+    """A network (`10.0.0.0/8`, `fd00::/8`) or one address, in its canonical form; IPv4 within IPv6 is IPv4."""
     try:
-        return str(ipaddress.ip_network(plain(text)))
+        found = ipaddress.ip_network(plain(text))
     except ValueError as e:
         raise Wrong("is no network", "write a network (10.1.0.0/16, fd00::/8) or an address") from e
+    address, bits = found.network_address, found.prefixlen - _MAPPED_BITS
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) and bits >= 0 else None
+    return str(found) if mapped is None else f"{mapped}/{bits}"
 
 
 def header_name(text: str) -> str:

@@ -194,6 +194,7 @@ class RetentionTable(Table):
     articles: Lasting = None
     raw: Annotated[timedelta, BeforeValidator(fields.lasting)] = timedelta(days=30)
     ledger: Lasting = None
+    audit: Lasting = timedelta(days=365)
 
 
 #: `[name]`: once at most.

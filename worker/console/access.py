@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -45,6 +45,8 @@ class Caller:
     scopes: frozenset[Scope] | None = None
     #: True: they signed in here, and may sign out.
     signed_in: bool = False
+    #: True: they signed in with a first password, and do nothing before they have chosen their own.
+    must_choose: bool = False
 
     def may(self, role: Role) -> bool:
         """True for what that role may do."""
@@ -76,7 +78,8 @@ def caller(request: Request, desk: Desk) -> Caller | None:
         with desk.store.read() as tx:
             person = people.signed_in(tx, digest(token), desk.clock())
         if person is not None:
-            return Caller(name=person.name, role=person.role, signed_in=True)
+            must_choose = person.first_until is not None
+            return Caller(name=person.name, role=person.role, signed_in=True, must_choose=must_choose)
     # Through a proxy on this machine others come too.
     is_direct = not any(name in request.headers for name in _PASSED_ON)
     return ANYBODY if desk.is_open and is_direct else None
@@ -102,16 +105,26 @@ def bearer(request: Request, desk: Desk) -> Caller | None:
 def address(request: Request, desk: Desk) -> str:
     """The address that a request comes from: through trusted proxies, the last one that is none of them."""
     config = desk.live().config
-    found = request.client.host if request.client else ""
+    found = _plain(request.client.host) if request.client else ""
     passed_on = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     while _is_proxy(found, config) and passed_on and (before := passed_on.pop().strip()):
-        found = before
+        found = _plain(before)
     return found[:100]
+
+
+def _plain(host: str) -> str:
+    """An address that comes as IPv6 where it is IPv4 (`::ffff:10.0.0.1`, RFC 4291 2.5.5.2) as IPv4; else as it is."""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return host if mapped is None else str(mapped)
 
 
 def _is_proxy(host: str, config: Config) -> bool:
     try:
-        there = ip_address(host)
+        there = ip_address(_plain(host))
     except ValueError:
         return False
     return any(there in ip_network(network) for network in config.trusted_proxies)

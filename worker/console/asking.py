@@ -119,19 +119,21 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     asking = replace(asking, form=form, caller=known or asking.caller)
     if role is None:
         return handler(asking)
-    if known is None:
-        return _sign_in_first(asking)
+    if known is None or known.must_choose:
+        return _first(asking, known, is_change=is_change)
     if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")
     return handler(asking)
 
 
-def _sign_in_first(asking: Ask) -> Response:
-    """The page for signing in, which leads back; a form that was sent is kept until then."""
-    if not asking.form:
-        return RedirectResponse(f"/sign-in?next={quote(asking.here)}", status_code=303)
-    kept = urlencode(list(asking.form.multi_items()))
-    return asking.page("sign_in.html", status=403, problem="over", next=asking.here, kept=kept, is_empty=False)
+def _first(asking: Ask, known: Caller | None, *, is_change: bool) -> Response:
+    """The page for signing in, or for another password, which leads back; signing in keeps a form that was sent."""
+    first = "/sign-in" if known is None else "/account"
+    if known is None and asking.form:
+        kept = urlencode(list(asking.form.multi_items()))
+        facts = {"next": asking.here, "kept": kept, "is_empty": False, "name": ""}
+        return asking.page("sign_in.html", status=403, problem="over", **facts)
+    return RedirectResponse(first if is_change else f"{first}?next={quote(asking.here)}", status_code=303)
 
 
 def _nobody(desk: Desk, request: Request) -> Ask:

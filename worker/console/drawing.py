@@ -1,5 +1,6 @@
 """Drawing: templates, with the words of the reader's language, times in their zone, and marked passages."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("fr", "en")
 _FOLDER = Path(__file__).parent
+#: Spaces at which no French line ends: before high punctuation, and within guillemets.
+_TIED, _NO_BREAK = re.compile("(?<=«) | (?=[;:?!%»])"), "\N{NO-BREAK SPACE}"
 
 
 class Words:
@@ -58,8 +61,8 @@ def _read(found: Any, place: str) -> "Words | str":
 @cache
 def words(language: str) -> Words:
     """The words of a language, from `words/`."""
-    path = _FOLDER / "words" / f"{language}.toml"
-    return Words(tomllib.loads(path.read_text(encoding="utf-8")), language)
+    text = (_FOLDER / "words" / f"{language}.toml").read_text(encoding="utf-8")
+    return Words(tomllib.loads(_TIED.sub(_NO_BREAK, text) if language == "fr" else text), language)
 
 
 def draw(template: str, ask: "Ask", facts: Mapping[str, Any]) -> str:

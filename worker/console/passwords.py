@@ -1,9 +1,10 @@
-"""Passwords: kept as argon2 hashes, and tried only so often in a time."""
+"""Passwords: chosen, made, kept as argon2 hashes, and tried only so often in a time."""
 
+import secrets
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cache
-from secrets import token_urlsafe
 from threading import BoundedSemaphore, Lock
 
 from argon2 import PasswordHasher
@@ -11,19 +12,40 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 #: Characters of a password (NIST SP 800-63B-4, 3.1.1).
 SHORTEST, LONGEST = 12, 1_000
+#: A first password: four groups of four of these 31, none of which is taken for another; 79 bits.
+_LETTERS, _GROUPS, _OF_A_GROUP = "23456789abcdefghjkmnpqrstuvwxyz", 4, 4
+#: The time for which a first password holds.
+FIRST_FOR = timedelta(days=7)
 #: RFC 9106, 4: 64 MiB each.
 _HASHER = PasswordHasher()
 #: So many passwords are looked at together; whoever waits longer than these seconds is sent away.
 _TURN, _PATIENCE = BoundedSemaphore(2), 2.0
 
 
-def problem(password: str, name: str) -> str:
-    """The reason why a password cannot be taken, in English; empty: it can."""
+class Unfit(StrEnum):
+    """Reasons why a password cannot be taken."""
+
+    TWO = "password_two"
+    LENGTH = "password_length"
+    NAME = "password_name"
+    SAME = "password_same"
+
+
+def unfit(password: str, again: str, name: str, before: str = "") -> Unfit | None:
+    """The reason why a password that was typed twice cannot be taken; None: it can. `before`: the one it replaces."""
+    if password != again:
+        return Unfit.TWO
     if not SHORTEST <= len(password) <= LONGEST:
-        return f"a password has {SHORTEST} to {LONGEST:,} characters"
+        return Unfit.LENGTH
     if password.casefold() == name.casefold():
-        return "a password must not be the name"
-    return ""
+        return Unfit.NAME
+    return Unfit.SAME if password == before else None
+
+
+def first() -> str:
+    """A password for somebody who is to choose another, easy to read aloud: `k7wm-29xd-...`."""
+    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_OF_A_GROUP)) for _ in range(_GROUPS))
+    return "-".join(groups)
 
 
 def hashed(password: str) -> str:
@@ -50,7 +72,7 @@ def is_right(password: str, known: str) -> bool | None:
 
 @cache
 def _nobodys() -> str:
-    return hashed(token_urlsafe(32))
+    return hashed(secrets.token_urlsafe(32))
 
 
 class Attempts:

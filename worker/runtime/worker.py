@@ -32,7 +32,7 @@ from worker.runtime.firstpass import announce
 from worker.runtime.reload import Reloads
 from worker.runtime.self_watch import Others, SelfWatch
 from worker.runtime.timetable import Timetable
-from worker.store import Store, deliveries, leases, ledger, quarantine, repeated, stories, upkeep
+from worker.store import Store, deliveries, leases, ledger, people, quarantine, repeated, stories, upkeep
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -358,6 +358,8 @@ def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta 
     with store.write() as tx:
         upkeep.forget_raw(tx, before=until - keep.raw)
         quarantine.forget_documents(tx, before=until - keep.raw)
+        if keep.audit is not None:
+            people.forget_changes(tx, before=until - keep.audit)
     _expire(store, live, until - PARKED_FOR, now)
     told_before = None if keep.ledger is None else until - keep.ledger
     if keep.articles is not None:

@@ -43,6 +43,12 @@ def judge(tx: Tx, article_id: int, rule_id: str, judgement: Judgement, now: date
     tx.execute(statement.on_conflict_do_update(index_elements=["article_id", "rule_id"], set_=said))
 
 
+def take_back(tx: Tx, article_id: int, rule_id: str) -> bool:
+    """Take the judgement of an article for a rule back; False: there is none."""
+    mine = (JUDGEMENT.c.article_id == article_id, JUDGEMENT.c.rule_id == rule_id)
+    return bool(tx.execute(sa.delete(JUDGEMENT).where(*mine)).rowcount)
+
+
 def of_article(tx: Tx, article_id: int) -> tuple[Said, ...]:
     """The judgements of an article, by rule."""
     found = tx.execute(sa.select(JUDGEMENT).where(JUDGEMENT.c.article_id == article_id).order_by(JUDGEMENT.c.rule_id))

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from worker.model import Origin, Severity, called
 from worker.store.database import Tx
-from worker.store.tables import ACKNOWLEDGEMENT, ARTICLE, MATCH, STORY, STORY_ARTICLE
+from worker.store.people import HandOver
+from worker.store.tables import ACKNOWLEDGEMENT, ARTICLE, HAND_OVER, MATCH, STORY, STORY_ARTICLE
 
 #: Articles that are read of the stories of one page.
 _MOST = 1_000
@@ -23,6 +24,7 @@ _LINE = (
     ARTICLE.c.source,
     ARTICLE.c.of_id,
     ARTICLE.c.first_seen,
+    ARTICLE.c.link,
 )
 
 
@@ -39,6 +41,8 @@ class Line:
     #: The original, where it is a copy.
     of_id: int | None
     first_seen: datetime
+    #: As its feed gives it, of any scheme; or empty.
+    link: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +169,16 @@ def matches(tx: Tx, since: datetime, until: datetime, *, limit: int) -> tuple[Ma
     return tuple(found.values())
 
 
+def lines(tx: Tx, article_ids: Collection[int]) -> dict[int, Line]:
+    """By id: these articles, as far as they are there."""
+    query = (
+        sa.select(*_LINE, STORY_ARTICLE.c.story_id)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
+        .where(ARTICLE.c.id.in_(list(article_ids)))
+    )
+    return {r.id: _line(r) for r in tx.execute(query)} if article_ids else {}
+
+
 def copies(tx: Tx, article_id: int, *, limit: int) -> tuple[Line, ...]:
     """The original and the copies of the text that an article has, without itself, the first one first."""
     mine = sa.select(sa.func.coalesce(ARTICLE.c.of_id, ARTICLE.c.id)).where(ARTICLE.c.id == article_id)
@@ -194,15 +208,30 @@ def _counted(tx: Tx, what: sa.Column[Any], moment: sa.Column[Any], since: dateti
     return {row[0]: int(row[1]) for row in tx.execute(query)}
 
 
-def acknowledged(tx: Tx, story_ids: Collection[int]) -> dict[int, str]:
-    """By story: who acknowledged it first."""
+def acknowledged(tx: Tx, told: Collection[DayStory]) -> dict[int, str]:
+    """By the last article of a story: who acknowledged it first."""
+    return {number: r.author for number, r in reversed(_said(tx, ACKNOWLEDGEMENT, told))}
+
+
+def handed_over(tx: Tx, told: Collection[DayStory]) -> dict[int, HandOver]:
+    """By the last article of a story: the last hand-over, whose person has it."""
+    return {
+        number: HandOver(article_id=r.article_id, author=r.author, person=r.person, note=r.note, created=r.created)
+        for number, r in _said(tx, HAND_OVER, told)
+    }
+
+
+def _said(tx: Tx, table: sa.Table, told: Collection[DayStory]) -> list[tuple[int, Any]]:
+    """The rows that were written of any article of these stories, the oldest first, by the last article of each."""
+    last = {one.id: one.last.id for one in told if one.id is not None}
+    alone = [one.last.id for one in told if one.id is None]
     query = (
-        sa.select(STORY_ARTICLE.c.story_id, ACKNOWLEDGEMENT.c.author)
-        .join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ACKNOWLEDGEMENT.c.article_id)
-        .where(STORY_ARTICLE.c.story_id.in_(list(story_ids)))
-        .order_by(ACKNOWLEDGEMENT.c.id.desc())
+        sa.select(STORY_ARTICLE.c.story_id, table)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == table.c.article_id)
+        .where(sa.or_(STORY_ARTICLE.c.story_id.in_(list(last)), table.c.article_id.in_(alone)))
+        .order_by(table.c.id)
     )
-    return {r.story_id: r.author for r in tx.execute(query)}
+    return [(last.get(r.story_id, r.article_id), r) for r in tx.execute(query)]
 
 
 def _line(r: Any) -> Line:
@@ -213,4 +242,5 @@ def _line(r: Any) -> Line:
         source=r.source,
         of_id=r.of_id,
         first_seen=r.first_seen,
+        link=r.link,
     )

@@ -41,16 +41,25 @@ class Person:
     password_hash: str
     role: Role
     created: datetime
+    #: The password is a first one, which somebody else made: it holds until then, and must be replaced.
+    first_until: datetime | None = None
 
 
 def put(tx: Tx, person: Person) -> bool:
     """Add a person, or change the password and role of one of that name; returns whether it was there."""
-    values = {"password_hash": person.password_hash, "role": person.role}
+    values = {"password_hash": person.password_hash, "role": person.role, "first_until": person.first_until}
     was = get(tx, person.name) is not None
     statement = insert(tx, PERSON).values({"name": person.name, "created": person.created, **values})
     tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
-    tx.execute(sa.delete(SESSION).where(SESSION.c.person == person.name))
+    end_sign_ins(tx, person.name)
     return was
+
+
+def set_password(tx: Tx, name: str, password_hash: str, first_until: datetime | None = None) -> None:
+    """Give a person another password, and end their sign-ins; `first_until`: see `Person`."""
+    values = {"password_hash": password_hash, "first_until": first_until}
+    tx.execute(sa.update(PERSON).where(PERSON.c.name == name).values(values))
+    end_sign_ins(tx, name)
 
 
 def get(tx: Tx, name: str) -> Person | None:
@@ -90,13 +99,19 @@ def remove(tx: Tx, name: str) -> bool:
 
     False: there is none of that name.
     """
-    tx.execute(sa.delete(SESSION).where(SESSION.c.person == name))
+    end_sign_ins(tx, name)
     tx.execute(sa.delete(API_TOKEN).where(API_TOKEN.c.author == name))
     return bool(tx.execute(sa.delete(PERSON).where(PERSON.c.name == name)).rowcount)
 
 
 def _person(row: sa.Row[tuple[object, ...]]) -> Person:
-    return Person(name=row.name, password_hash=row.password_hash, role=Role(row.role), created=row.created)
+    return Person(
+        name=row.name,
+        password_hash=row.password_hash,
+        role=Role(row.role),
+        created=row.created,
+        first_until=row.first_until,
+    )
 
 
 # Sign-ins.
@@ -118,6 +133,17 @@ def signed_in(tx: Tx, digest: str, now: datetime) -> Person | None:
 def sign_out(tx: Tx, digest: str) -> None:
     """End a session."""
     tx.execute(sa.delete(SESSION).where(SESSION.c.digest == digest))
+
+
+def end_sign_ins(tx: Tx, person: str) -> int:
+    """End every session of a person; returns how many there were."""
+    return tx.execute(sa.delete(SESSION).where(SESSION.c.person == person)).rowcount
+
+
+def sign_ins(tx: Tx, now: datetime) -> dict[str, int]:
+    """By person, the sessions that are in force."""
+    query = sa.select(SESSION.c.person, sa.func.count()).where(SESSION.c.until > now).group_by(SESSION.c.person)
+    return {person: int(count) for person, count in tx.execute(query)}
 
 
 # Tokens of programs.
@@ -219,6 +245,11 @@ def changes(tx: Tx, *, limit: int, before: int | None = None) -> tuple[Change, .
         Change(id=r.id, at=r.at, author=r.author, action=r.action, subject=r.subject, detail=r.detail)
         for r in tx.execute(query)
     )
+
+
+def forget_changes(tx: Tx, *, before: datetime) -> int:
+    """Drop the changes that were made before that time; returns how many."""
+    return tx.execute(sa.delete(AUDIT).where(AUDIT.c.at < before)).rowcount
 
 
 def last_changes(tx: Tx, action: str) -> dict[str, Change]:

@@ -67,6 +67,11 @@ class ArticlesAsked(Part):
     since: Moment | None = Field(None, description="Published at or after.")
     until: Moment | None = Field(None, description="Published before.")
     outlet: Line = Field("", description="As `source` names it.")
+    feed: Annotated[str, Field(max_length=3_000, pattern=_LINE)] = Field(
+        "", description="Brought by the feed of this name or address."
+    )
+    tag: Line = Field("", description="Brought by a feed with this tag.")
+    language: Line = Field("", description="BCP 47 primary tag.")
     rule: Line = Field("", description="Matched by the rule of this id.")
     story: Number | None = Field(None, description="Of this story.")
 
@@ -97,6 +102,16 @@ class Since(Nothing):
     """A time to count from; ninety days ago, if left out."""
 
     since: Moment | None = None
+
+
+class RulesAsked(Part, Since):
+    """A part of the rules, and a time to count from; ninety days ago, if left out."""
+
+
+class LabelAsked(Nothing):
+    """The rule that a label is for."""
+
+    rule: str = Field(min_length=1, max_length=200, pattern=_LINE)
 
 
 # Bodies.

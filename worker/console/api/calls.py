@@ -124,6 +124,8 @@ def _caller(desk: Desk, request: Request, operation: Operation) -> Caller:
             raise ProblemError(Reason.ELSEWHERE)
     if known is None:
         raise ProblemError(Reason.UNKNOWN)
+    if known.must_choose:
+        raise ProblemError(Reason.FORBIDDEN, "choose a password of your own first")
     return known
 
 

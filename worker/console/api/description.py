@@ -67,14 +67,16 @@ def _path(one: Operation) -> Iterator[Facts]:
 
 
 def _query(model: type[BaseModel]) -> Iterator[Facts]:
-    for name, schema in model.model_json_schema(ref_template=_REF).get("properties", {}).items():
+    described = model.model_json_schema(ref_template=_REF)
+    for name, schema in described.get("properties", {}).items():
         # What is left out is not null: an address has no such value.
         kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
         about = schema.pop("description", "")
         found = {key: value for key, value in (schema | (kinds[0] if kinds else {})).items() if key != "title"}
         if found.get("default") is None:
             found.pop("default", None)
-        yield {"name": name, "in": "query", "description": about, "schema": found}
+        required = name in described.get("required", ())
+        yield {"name": name, "in": "query", "required": required, "description": about, "schema": found}
 
 
 def _problems(one: Operation) -> Iterator[tuple[str, Facts]]:

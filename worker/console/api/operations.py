@@ -13,6 +13,7 @@ from worker.console.views import silences as silence_views
 from worker.console.views import state, why
 from worker.console.views import stories as story_views
 from worker.console.views.deliveries import waiting
+from worker.console.views.search import feed_keys
 from worker.errors import UserError
 from worker.pipeline.answering import acknowledge, notify_readers
 from worker.store import (
@@ -45,6 +46,8 @@ def _articles(call: Call) -> Facts:
         since=wanted.since,
         until=wanted.until,
         outlet=wanted.outlet,
+        feeds=feed_keys(call.desk.live().config.feeds, wanted.feed, wanted.tag),
+        language=wanted.language,
         rule=wanted.rule,
         story=wanted.story,
     )
@@ -56,6 +59,20 @@ def _articles(call: Call) -> Facts:
     items, more = found[: wanted.limit], len(found) > wanted.limit
     end = cursor(items[-1].article.published.isoformat(), items[-1].id) if more else None
     return {"items": [article_views.article(one) for one in items], "next": end}
+
+
+def _of_configuration(call: Call, whole: Sequence[Facts]) -> Facts:
+    """A part of a list that stands in the configuration, in its order."""
+    found = place(call.query.cursor, int)
+    first = found[0] if found else 0
+    end = first + call.query.limit
+    return {"items": list(whole[first:end]), "next": cursor(end) if end < len(whole) else None}
+
+
+def _by_id(call: Call) -> int:
+    """The id behind which a list goes on."""
+    found = place(call.query.cursor, int)
+    return int(found[0]) if found else 0
 
 
 def _after(said: str) -> tuple[datetime, int] | None:
@@ -146,7 +163,7 @@ def _rules(call: Call) -> Facts:
                 "precision": round(tally.relevant / judged, 4) if judged else None,
             }
         )
-    return {"since": since, "items": items}
+    return {"since": since} | _of_configuration(call, items)
 
 
 def _ledger(call: Call) -> Facts:
@@ -164,14 +181,14 @@ def _ledger(call: Call) -> Facts:
 
 
 def _alerts(call: Call) -> Facts:
-    limit, before = call.query.limit, place(call.query.cursor, int)
+    limit = call.query.limit
     with call.desk.store.read() as tx:
         found = ledger_lines.newest(
             tx,
             limit=limit + 1,
             rule_id=call.query.rule,
             target_id=call.query.target,
-            before=before[0] if before else None,
+            before=_by_id(call) or None,
         )
     items, more = found[:limit], len(found) > limit
     return {"items": [_alert(one) for one in items], "next": cursor(items[-1].line.id) if more else None}
@@ -198,11 +215,14 @@ def _alert(one: TitledLine) -> Facts:
 
 def _deliveries(call: Call) -> Facts:
     with call.desk.store.read() as tx:
-        return {"items": waiting(tx, deliveries.unsent(tx, limit=200), call.now)}
+        found = deliveries.unsent(tx, limit=call.query.limit + 1, after=_by_id(call))
+        items = found[: call.query.limit]
+        end = cursor(items[-1].id) if len(found) > len(items) else None
+        return {"items": waiting(tx, items, call.now), "next": end}
 
 
 def _feeds(call: Call) -> Facts:
-    return {"items": state.feeds(call.desk.live().config, call.desk.store, call.now)}
+    return _of_configuration(call, state.feeds(call.desk.live().config, call.desk.store, call.now))
 
 
 def _status(call: Call) -> Facts:
@@ -214,7 +234,10 @@ def _status(call: Call) -> Facts:
 
 def _silences(call: Call) -> Facts:
     with call.desk.store.read() as tx:
-        return {"items": [silence_views.silence(one) for one in silences.active(tx, call.now)]}
+        found = [one for one in silences.active(tx, call.now) if one.id > _by_id(call)]
+    items = found[: call.query.limit]
+    end = cursor(items[-1].id) if len(found) > len(items) else None
+    return {"items": [silence_views.silence(one) for one in items], "next": end}
 
 
 def _silence(call: Call) -> Facts:
@@ -222,15 +245,16 @@ def _silence(call: Call) -> Facts:
     made = silences.Silence(
         rule_id=new.rule,
         story_id=new.story or None,
-        set_name=new.set,
+        set_name=new.set.removeprefix("@"),
         feed=new.feed,
         until=call.now + timedelta(seconds=new.seconds),
         author=call.caller.name,
         reason=new.reason,
         created=call.now,
     )
+    live = call.desk.live()
     with call.desk.store.write() as tx:
-        if wrong := silence_views.unknown(tx, call.desk.live(), made):
+        if wrong := silence_views.unknown(tx, made, silence_views.known(live.config, live.ruleset)):
             raise ProblemError(Reason.MISSING, wrong)
         number = silences.add(tx, made)
         _audit(tx, call, "silence", f"silence {number}", new.reason)
@@ -268,6 +292,16 @@ def _label(call: Call) -> Facts:
     return {"article": call.number, "rule": new.rule, "judgement": str(new.judgement)}
 
 
+def _unlabel(call: Call) -> Facts:
+    _there(call)
+    rule: str = call.query.rule
+    with call.desk.store.write() as tx:
+        if not judgements.take_back(tx, call.number, rule):
+            raise ProblemError(Reason.MISSING, f"article {call.number} has no label for the rule {rule!r}")
+        _audit(tx, call, "label taken back", f"article {call.number}", rule)
+    return {"article": call.number, "rule": rule}
+
+
 def _add_note(call: Call) -> Facts:
     _there(call)
     with call.desk.store.write() as tx:
@@ -288,7 +322,16 @@ def _read(path: str, name: str, summary: str, take: Any, answer: Any, query: Any
     return Operation(method="GET", path=path, name=name, summary=summary, take=take, answer=answer, query=query)
 
 
-def _answer(method: str, path: str, name: str, summary: str, take: Any, answer: Any, body: Any = None) -> Operation:
+def _answer(
+    method: str,
+    path: str,
+    name: str,
+    summary: str,
+    take: Any,
+    answer: Any,
+    body: Any = None,
+    query: Any = asked.Nothing,
+) -> Operation:
     return Operation(
         method=method,
         path=path,
@@ -297,6 +340,7 @@ def _answer(method: str, path: str, name: str, summary: str, take: Any, answer: 
         take=take,
         answer=answer,
         body=body,
+        query=query,
         scope=Scope.ANSWER,
         status=201 if method == "POST" else 200,
     )
@@ -310,12 +354,19 @@ OPERATIONS: Sequence[Operation] = (
     _read("/articles/{id}/why", "why", "All that is known of an article", _why, shapes.Why, asked.WhyAsked),
     _read("/stories", "stories", "Stories, the last seen first", _stories, shapes.Stories, asked.StoriesAsked),
     _read("/stories/{id}", "story", "A story with its articles by time", _story, shapes.WholeStory),
-    _read("/rules", "rules", "The rules in force, with their figures", _rules, shapes.Rules, asked.Since),
+    _read("/rules", "rules", "The rules in force, with their figures", _rules, shapes.Rules, asked.RulesAsked),
     _read("/ledger", "ledger", "The ledger in figures", _ledger, shapes.Ledger, asked.Since),
     _read("/alerts", "alerts", "The ledger line by line, the newest first", _alerts, shapes.Alerts, asked.AlertsAsked),
-    _read("/deliveries", "deliveries", "The oldest 200 messages that are not sent", _deliveries, shapes.Deliveries),
-    _read("/silences", "silences", "The silences in force", _silences, shapes.Silences),
-    _read("/feeds", "feeds", "The feeds and their health", _feeds, shapes.Feeds),
+    _read(
+        "/deliveries",
+        "deliveries",
+        "The messages that are not sent, the oldest first",
+        _deliveries,
+        shapes.Deliveries,
+        asked.Part,
+    ),
+    _read("/silences", "silences", "The silences in force", _silences, shapes.Silences, asked.Part),
+    _read("/feeds", "feeds", "The feeds and their health", _feeds, shapes.Feeds, asked.Part),
     _read("/status", "status", "The worker, its store and its feeds", _status, shapes.Status),
     _answer("POST", "/silences", "makeSilence", "Make a silence", _silence, shapes.Silence, asked.NewSilence),
     _answer("DELETE", "/silences/{id}", "endSilence", "End a silence now", _end_silence, shapes.Ended),
@@ -329,6 +380,15 @@ OPERATIONS: Sequence[Operation] = (
     ),
     _answer(
         "POST", "/articles/{id}/labels", "label", "Label an article for a rule", _label, shapes.Labelled, asked.NewLabel
+    ),
+    _answer(
+        "DELETE",
+        "/articles/{id}/labels",
+        "unlabel",
+        "Take a label back",
+        _unlabel,
+        shapes.Unlabelled,
+        query=asked.LabelAsked,
     ),
     _answer(
         "POST", "/articles/{id}/notes", "note", "Write a note on an article", _add_note, shapes.Note, asked.NewNote

@@ -203,10 +203,11 @@ class Rule(BaseModel):
 
 
 class Rules(BaseModel):
-    """The rules in force."""
+    """A part of the rules in force."""
 
     since: datetime
     items: list[Rule]
+    next: str | None
 
 
 class LedgerSum(BaseModel):
@@ -271,9 +272,10 @@ class Delivery(BaseModel):
 
 
 class Deliveries(BaseModel):
-    """The messages that are not sent, the oldest first."""
+    """A part of the messages that are not sent, the oldest first."""
 
     items: list[Delivery]
+    next: str | None
 
 
 class Silence(BaseModel):
@@ -292,9 +294,10 @@ class Silence(BaseModel):
 
 
 class Silences(BaseModel):
-    """The silences in force."""
+    """A part of the silences in force, the oldest first."""
 
     items: list[Silence]
+    next: str | None
 
 
 class Ended(BaseModel):
@@ -319,6 +322,13 @@ class Labelled(BaseModel):
     judgement: str
 
 
+class Unlabelled(BaseModel):
+    """A label that was taken back."""
+
+    article: int
+    rule: str
+
+
 class Feed(BaseModel):
     """A feed and its health."""
 
@@ -339,9 +349,10 @@ class Feed(BaseModel):
 
 
 class Feeds(BaseModel):
-    """The feeds of the configuration."""
+    """A part of the feeds of the configuration."""
 
     items: list[Feed]
+    next: str | None
 
 
 class Status(BaseModel):

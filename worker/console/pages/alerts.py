@@ -10,16 +10,18 @@ from worker.console.asking import Ask, page
 from worker.console.desk import Desk
 from worker.console.pages.articles import number
 from worker.console.views.deliveries import waiting
-from worker.model import Digest
+from worker.console.views.silences import known, unknown
 from worker.notify.render import readable
 from worker.pipeline.answering import hand_over
 from worker.pipeline.content import content
-from worker.store import articles, deliveries, ledger_lines, silences, stories
+from worker.store import articles, deliveries, ledger_lines, lists, silences, stories
 from worker.store.ledger_lines import Outcome
 from worker.store.people import HandOver
 
 #: Deliveries and lines of the ledger on a page, and deliveries that one button tries again.
 _SHOWN, _RETRIED = 100, 10_000
+#: Articles of a delivery that are named.
+_CARRIED = 30
 #: The longest silence that a form makes.
 _LONGEST = timedelta(days=366)
 _LONGEST_TEXT = 1_000
@@ -90,13 +92,14 @@ def _preview(ask: Ask) -> Response:
         if draft is None or not lines:
             return ask.missing()
         target = live.target(draft.target_id, draft.recipient)
-        subject, body, counted = lines[0].subject, "", 0
+        subject, body = lines[0].subject, ""
         if draft.state == "open" and target is not None:
             made = content(tx, draft, public_url="", now=ask.now, items={})
             subject, body = readable(made, target=target, now=ask.now)
-            counted = len(made.items) if isinstance(made, Digest) else 0
         facts = waiting(tx, lines, ask.now)[0]
-    return ask.page("delivery.html", facts=facts, subject=subject, body=body, articles=counted)
+        carried = facts["articles"][:_CARRIED]
+        named = lists.lines(tx, carried)
+    return ask.page("delivery.html", facts=facts, subject=subject, body=body, carried=carried, named=named)
 
 
 def _retry(ask: Ask) -> Response:
@@ -137,11 +140,6 @@ def _silences(ask: Ask, problem: str = "") -> Response:
 def _silence(ask: Ask) -> Response:
     """One silence, of exactly one thing that there is."""
     live, form = ask.desk.live(), ask.form
-    known = {
-        "rule": {rule.id for rule in live.ruleset.rules},
-        "set": set(live.ruleset.sets),
-        "feed": {feed.name for feed in live.config.feeds},
-    }
     given = {name: form.get(name, "").strip() for name in ("rule", "set", "feed", "story")}
     chosen = [name for name, value in given.items() if value]
     try:
@@ -153,20 +151,18 @@ def _silence(ask: Ask) -> Response:
     if not timedelta() < lasting <= _LONGEST:
         return _silences(ask, "how_long")
     what = chosen[0]
-    story = ask.number("story")
+    made = silences.Silence(
+        rule_id=given["rule"],
+        set_name=given["set"],
+        feed=given["feed"],
+        story_id=ask.number("story") if what == "story" else None,
+        until=ask.now + lasting,
+        author=ask.caller.name,
+        reason=form.get("reason", "").strip()[:_LONGEST_TEXT],
+        created=ask.now,
+    )
     with ask.desk.store.write() as tx:
-        is_known = stories.get(tx, story) is not None if what == "story" else given[what] in known[what]
-        if is_known:
-            made = silences.Silence(
-                rule_id=given["rule"],
-                set_name=given["set"],
-                feed=given["feed"],
-                story_id=story or None,
-                until=ask.now + lasting,
-                author=ask.caller.name,
-                reason=form.get("reason", "").strip()[:_LONGEST_TEXT],
-                created=ask.now,
-            )
+        if is_known := not unknown(tx, made, known(live.config, live.ruleset)):
             made_as = silences.add(tx, made)
             ask.audit(tx, "silence", f"{what} {given[what]}", f"silence {made_as}, {form['for']}: {made.reason}")
     return ask.to("/alerts/silences", "silenced") if is_known else _silences(ask, "unknown")

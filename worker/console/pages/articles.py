@@ -15,6 +15,8 @@ from worker.store import Tx, articles, judgements, people
 
 #: Characters of a note; days for which a story may be muted.
 _NOTE, _DAYS = 10_000, (1, 7, 30, 90)
+#: In the place of a judgement: none.
+_TAKEN_BACK = "none"
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -60,7 +62,13 @@ def _label(ask: Ask) -> Response:
     rule, said = ask.form.get("rule", ""), ask.form.get("judgement", "")
     known = {one.id for one in ask.desk.live().ruleset.rules}
     with ask.desk.store.write() as tx:
-        if said not in list(Judgement) or rule not in known or articles.get(tx, number(ask)) is None:
+        if articles.get(tx, number(ask)) is None:
+            return ask.missing()
+        if said == _TAKEN_BACK:
+            if taken := judgements.take_back(tx, number(ask), rule):
+                ask.audit(tx, "label taken back", f"article {number(ask)}", rule)
+            return ask.to(f"/articles/{number(ask)}", "label_taken_back" if taken else "nothing")
+        if said not in list(Judgement) or rule not in known:
             return ask.missing()
         judgements.judge(tx, number(ask), rule, Judgement(said), ask.now, author=ask.caller.name)
         ask.audit(tx, "label", f"article {number(ask)}", f"{said} for {rule}")

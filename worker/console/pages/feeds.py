@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -11,13 +12,14 @@ from worker.config import fields
 from worker.config.feeds import Opml, add, add_all, from_opml, to_opml
 from worker.console.asking import Ask, page
 from worker.console.desk import EDITING, Desk
+from worker.console.pages.today import DAYS, Activity
 from worker.console.views.state import feeds as facts
 from worker.errors import UserError
 from worker.model import Feed, Secret
 from worker.net.urls import masked
 from worker.notify.render import passages
 from worker.pipeline.discover import Found, Tried
-from worker.store import Tx, quarantine
+from worker.store import Tx, lists, quarantine
 from worker.store.people import Role
 
 #: Of what was put aside.
@@ -27,7 +29,7 @@ _SHOWN = 200
 def routes(desk: Desk) -> list[Route]:
     """`/feeds` and what lies below it."""
     return [
-        page(desk, "/feeds", _feeds),
+        page(desk, "/feeds", partial(_feeds, Activity())),
         page(desk, "/feeds/add", _look, methods=["GET"], role=Role.EDITOR),
         page(desk, "/feeds/add", _add, methods=["POST"]),
         page(desk, "/feeds/opml", _export),
@@ -37,12 +39,14 @@ def routes(desk: Desk) -> list[Route]:
     ]
 
 
-def _feeds(ask: Ask) -> Response:
+def _feeds(activity: Activity, ask: Ask) -> Response:
     live = ask.desk.live()
     with ask.desk.store.read() as tx:
         aside = len(quarantine.put_aside(tx, limit=_SHOWN)) + len(quarantine.unread(tx, limit=_SHOWN))
+        counts = activity.last(tx, lists.articles_by_feed, ask)
     rows = facts(live.config, ask.desk.store, ask.now)
-    return ask.page("feeds.html", feeds=rows, aside=aside, failing=sum(1 for row in rows if row["failures"]))
+    failing = sum(1 for row in rows if row["failures"])
+    return ask.page("feeds.html", feeds=rows, aside=aside, failing=failing, counts=counts, empty=(0,) * DAYS)
 
 
 # New feeds.

@@ -20,6 +20,8 @@ from worker.store import Tx, open_deliveries, silences
 
 #: Matches that are listed; silences that are offered as spans; characters of a list that is sent.
 _MOST, _SILENCES, _LONGEST = 300, 3, 40_000
+#: Two spans whose ends are less apart are the same to a reader.
+_ABOUT = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +29,13 @@ class Offered:
     """A span that a link offers; `number`: of a silence."""
 
     name: str
-    address: str
+    since: datetime
+    until: datetime
     number: int = 0
+
+    def is_about(self, since: datetime, until: datetime) -> bool:
+        """True of that span: what it offers goes on with the time, while a page is read."""
+        return abs(self.since - since) < _ABOUT and abs(self.until - until) < _ABOUT
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -42,6 +49,7 @@ def _missed(ask: Ask) -> Response:
     with ask.desk.store.read() as tx:
         groups, is_more = missed(tx, (since, until), by=_by(ask), limit=_MOST)
         offered = list(_offered(ask, tx, visited))
+    chosen = next((one for one in offered if one.is_about(since, until)), None)
     return ask.page(
         "missed.html",
         since=since,
@@ -52,6 +60,8 @@ def _missed(ask: Ask) -> Response:
         is_more=is_more,
         count=sum(len(group.lines) for group in groups),
         offered=offered,
+        chosen=chosen,
+        address=_address,
         other=_address(since, until, "story" if _by(ask) == "rule" else "rule"),
         targets=[target.id for target in ask.desk.live().config.alerts.targets],
     )
@@ -94,16 +104,19 @@ def _by(ask: Ask) -> str:
 
 def _offered(ask: Ask, tx: Tx, visited: datetime | None) -> Iterator[Offered]:
     """The spans that people ask for, as links that stay what they are when they are sent to somebody else."""
-    now, by = ask.now.replace(second=0, microsecond=0), _by(ask)
+    now = ask.now.replace(second=0, microsecond=0)
+    named = {
+        "night": spans.night(now, ask.zone),
+        "weekend": spans.weekend(now, ask.zone),
+        "day": (now - timedelta(days=1), now),
+        "week": (now - timedelta(days=7), now),
+    }
     if visited is not None:
-        yield Offered(name="visit", address=_address(visited, now, by))
-    yield Offered(name="night", address=_address(*spans.night(now, ask.zone), by))
-    yield Offered(name="weekend", address=_address(*spans.weekend(now, ask.zone), by))
-    yield Offered(name="day", address=_address(now - timedelta(days=1), now, by))
-    yield Offered(name="week", address=_address(now - timedelta(days=7), now, by))
+        yield Offered(name="visit", since=visited, until=now)
+    yield from (Offered(name=name, since=since, until=until) for name, (since, until) in named.items())
     for one in silences.newest(tx, limit=_SILENCES):
         ended = min(one.until or now, now)
-        yield Offered(name="silence", number=one.id, address=_address(one.created, max(one.created, ended), by))
+        yield Offered(name="silence", number=one.id, since=one.created, until=max(one.created, ended))
 
 
 def _address(since: datetime, until: datetime, by: str) -> str:
@@ -113,7 +126,9 @@ def _address(since: datetime, until: datetime, by: str) -> str:
 
 def _notice(ask: Ask, span: Span, groups: Sequence[Group]) -> Notice:
     """The list as a message, in the language and the zone of whoever sends it."""
-    facts = {"since": span[0], "until": span[1], "groups": groups}
+    public_url = ask.desk.live().config.public_url
+    page = public_url + _address(*span, _by(ask)) if public_url else ""
+    facts = {"since": span[0], "until": span[1], "groups": groups, "public_url": public_url, "page": page}
     subject, _, body = draw("missed.txt", ask, facts).strip().partition("\n")
     if len(body) > _LONGEST:
         body = body[:_LONGEST].rpartition("\n")[0] + "\n…"

@@ -1,4 +1,4 @@
-"""Signing in and out: a password once, then a cookie whose token the store knows only as a digest."""
+"""Signing in and out, and another password: then a cookie whose token the store knows only as a digest."""
 
 import math
 from datetime import timedelta
@@ -10,8 +10,8 @@ from starlette.routing import Route
 from worker.console.access import COOKIE, SIGNED_IN_FOR, digest, new_token
 from worker.console.asking import Ask, page, path_of_ours
 from worker.console.desk import Desk
-from worker.console.passwords import Attempts, is_right
-from worker.store import people
+from worker.console.passwords import Attempts, hashed, is_right, unfit
+from worker.store import Tx, people
 from worker.store.people import Change, Person
 
 #: Sign-ins that failed. A name takes more than an address, so that nobody alone can lock another one out.
@@ -22,16 +22,18 @@ _BUSY = 5
 
 
 def routes(desk: Desk) -> list[Route]:
-    """`/sign-in` and `/sign-out`."""
+    """`/sign-in`, `/sign-out` and `/account`."""
     signing = _Signing()
     return [
         page(desk, "/sign-in", signing.page, methods=["GET", "POST"], role=None),
         page(desk, "/sign-out", _sign_out, methods=["POST"], role=None),
+        # For all who are signed in, whatever their role.
+        page(desk, "/account", signing.account, methods=["GET", "POST"], role=None),
     ]
 
 
 class _Signing:
-    """The page, with what it remembers of earlier attempts."""
+    """The pages that ask for a password, with what they remember of earlier attempts."""
 
     def __init__(self) -> None:
         self._addresses = Attempts(most=_OF_AN_ADDRESS, per=_PER)
@@ -47,32 +49,71 @@ class _Signing:
 
     def _sign_in(self, ask: Ask) -> Response:
         name = ask.form["name"].strip()[:100]
-        for attempts, key in ((self._addresses, ask.host), (self._names, name)):
-            if wait := attempts.take(key, ask.now):
-                return _later(ask, math.ceil(wait.total_seconds()))
         with ask.desk.store.read() as tx:
             person = people.get(tx, name)
-        right = is_right(ask.form.get("password", ""), person.password_hash if person else "")
-        if right is None:
-            return _later(ask, _BUSY)
+        right, wait = self._tried(ask, name, ask.form.get("password", ""), person)
+        if wait:
+            return _later(_form(ask, "later", status=429), wait)
         if person is None or not right:
-            _refuse(ask, person)
+            _refuse(ask, "sign-in refused", person)
             return _form(ask, "wrong", status=403)
-        self._addresses.give_back(ask.host)
-        self._names.give_back(name)
-        return _let_in(ask, person)
+        with ask.desk.store.write() as tx:
+            token = _opened(ask, tx, person)
+            people.audit(tx, Change(at=ask.now, author=person.name, action="signed in", subject="", detail=ask.host))
+        answer: Response = RedirectResponse(_next(ask), status_code=303)
+        if kept := parse_qsl(ask.form.get("kept", ""), keep_blank_values=True):
+            answer = ask.page("go_on.html", next=_next(ask), kept=kept)
+        return _with_cookie(ask, answer, token)
+
+    def account(self, ask: Ask) -> Response:
+        """The caller's own account: another password, for which the one before is asked."""
+        if not ask.caller.name:
+            return RedirectResponse("/sign-in?next=/account", status_code=303)
+        with ask.desk.store.read() as tx:
+            person = people.get(tx, ask.caller.name) if ask.caller.signed_in else None
+        if person is None or "before" not in ask.form:
+            return _account(ask, person)
+        before, chosen = ask.form["before"], ask.form.get("password", "")
+        right, wait = self._tried(ask, person.name, before, person)
+        if wait:
+            return _later(_account(ask, person, "later", 429), wait)
+        if not right:
+            _refuse(ask, "password change refused", person)
+            return _account(ask, person, "wrong_before", 403)
+        if reason := unfit(chosen, ask.form.get("again", ""), person.name, before):
+            return _account(ask, person, reason, 400)
+        password_hash = hashed(chosen)
+        with ask.desk.store.write() as tx:
+            people.set_password(tx, person.name, password_hash)
+            ask.audit(tx, "password changed", f"person {person.name}")
+            token = _opened(ask, tx, person)
+        return _with_cookie(ask, ask.to(_next(ask, "/account"), "password_changed"), token)
+
+    def _tried(self, ask: Ask, name: str, password: str, person: Person | None) -> tuple[bool, int]:
+        """True for a person's password; and the seconds that they must wait before another attempt, if they must."""
+        for attempts, key in ((self._addresses, ask.host), (self._names, name)):
+            if wait := attempts.take(key, ask.now):
+                return False, math.ceil(wait.total_seconds())
+        right = is_right(password, person.password_hash if person else "")
+        if right is None:
+            return False, _BUSY
+        if right and person is not None and (person.first_until is None or ask.now < person.first_until):
+            self._addresses.give_back(ask.host)
+            self._names.give_back(name)
+            return True, 0
+        return False, 0
 
 
-def _let_in(ask: Ask, person: Person) -> Response:
+def _opened(ask: Ask, tx: Tx, person: Person) -> str:
+    """The token of a new session, in the place of the one that asks."""
     token = new_token()
-    with ask.desk.store.write() as tx:
-        if ask.session:
-            people.sign_out(tx, digest(ask.session))
-        people.sign_in(tx, digest(token), person.name, ask.now, SIGNED_IN_FOR)
-        people.audit(tx, Change(at=ask.now, author=person.name, action="signed in", subject="", detail=ask.host))
-    answer: Response = RedirectResponse(_next(ask), status_code=303)
-    if kept := parse_qsl(ask.form.get("kept", ""), keep_blank_values=True):
-        answer = ask.page("go_on.html", next=_next(ask), kept=kept)
+    if ask.session:
+        people.sign_out(tx, digest(ask.session))
+    people.sign_in(tx, digest(token), person.name, ask.now, SIGNED_IN_FOR)
+    return token
+
+
+def _with_cookie(ask: Ask, answer: Response, token: str) -> Response:
     answer.set_cookie(
         COOKIE,
         token,
@@ -84,15 +125,15 @@ def _let_in(ask: Ask, person: Person) -> Response:
     return answer
 
 
-def _refuse(ask: Ask, person: Person | None) -> None:
+def _refuse(ask: Ask, action: str, person: Person | None) -> None:
     # A name that nobody has may be a password in the wrong field.
     subject = f"person {person.name}" if person else ""
     with ask.desk.store.write() as tx:
-        people.audit(tx, Change(at=ask.now, author="", action="sign-in refused", subject=subject, detail=ask.host))
+        change = Change(at=ask.now, author=ask.caller.name, action=action, subject=subject, detail=ask.host)
+        people.audit(tx, change)
 
 
-def _later(ask: Ask, seconds: int) -> Response:
-    answer = _form(ask, "later", status=429)
+def _later(answer: Response, seconds: int) -> Response:
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
@@ -100,13 +141,19 @@ def _later(ask: Ask, seconds: int) -> Response:
 def _form(ask: Ask, problem: str = "", status: int = 200) -> Response:
     with ask.desk.store.read() as tx:
         is_empty = not people.is_anybody(tx)
-    kept = ask.form.get("kept", "")
-    return ask.page("sign_in.html", status=status, problem=problem, next=_next(ask), kept=kept, is_empty=is_empty)
+    given = {name: ask.form.get(name, "") for name in ("name", "kept")}
+    given["name"] = given["name"][:100]
+    return ask.page("sign_in.html", status=status, problem=problem, next=_next(ask), is_empty=is_empty, **given)
 
 
-def _next(ask: Ask) -> str:
-    """The page to go on with."""
-    return path_of_ours(ask.form.get("next") or ask.query.get("next") or "/")
+def _account(ask: Ask, person: Person | None, problem: str = "", status: int = 200) -> Response:
+    return ask.page("account.html", status=status, problem=problem, person=person, next=_next(ask, ""))
+
+
+def _next(ask: Ask, otherwise: str = "/") -> str:
+    """The page to go on with; `otherwise`, where none is named."""
+    named = ask.form.get("next") or ask.query.get("next")
+    return path_of_ours(named) if named else otherwise
 
 
 def _sign_out(ask: Ask) -> Response:
@@ -114,6 +161,6 @@ def _sign_out(ask: Ask) -> Response:
         people.sign_out(tx, digest(ask.session))
         if ask.caller.signed_in:
             people.audit(tx, Change(at=ask.now, author=ask.caller.name, action="signed out", subject=""))
-    answer = RedirectResponse("/sign-in", status_code=303)
+    answer = ask.to("/sign-in", "signed_out")
     answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return answer

@@ -13,7 +13,7 @@ from worker.console.views.fates import fates
 from worker.console.views.today import by_article, excerpt, newest
 from worker.pipeline import hands
 from worker.pipeline.hands import By, Done, Refused
-from worker.store import Tx, ledger, ledger_lines, people, stories
+from worker.store import Tx, ledger, ledger_lines, lists, people, stories
 from worker.store.stories import StoredStory
 
 #: Articles of a time line; characters of a reason.
@@ -47,6 +47,8 @@ def _facts(tx: Tx, one: StoredStory) -> dict[str, Any]:
     found = ledger.matches_of(tx, ids)
     matches = {article_id: newest(some) for article_id, some in by_article(found).items()}
     sent = by_article(ledger_lines.lines_of(tx, matches))
+    hands = stories.of_story(tx, one.id)
+    named = {line.of_id for line in lines if line.of_id is not None} | {hand.article_id for hand in hands}
     return {
         "story": one,
         "lines": lines[:_LINES],
@@ -57,7 +59,8 @@ def _facts(tx: Tx, one: StoredStory) -> dict[str, Any]:
         "fates": {number: fates(some) for number, some in sent.items()},
         "notes": by_article(people.notes(tx, ids)),
         "pointing": stories.pointing(tx, one.id),
-        "hands": stories.of_story(tx, one.id),
+        "hands": hands,
+        "named": lists.lines(tx, {number for number in named if number is not None}),
     }
 
 

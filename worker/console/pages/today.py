@@ -20,7 +20,7 @@ from worker.store import Tx, deliveries, lists, people, silences, upkeep
 from worker.store.lists import Place
 
 #: Stories of a page; days of a small chart; charts of rules, and of feeds.
-_STORIES, _DAYS, _CHARTS = 40, 14, 25
+_STORIES, DAYS, _CHARTS = 40, 14, 25
 #: An article may come late into a day that is over, by so much; counts of so many days are kept.
 _SETTLED, _KEPT = timedelta(hours=6), 500
 #: A visit is written down again only after so long.
@@ -41,6 +41,10 @@ class Activity:
         """By name: the counts from each of the ascending moments to the next."""
         found = [self._of(tx, count, since, until, now) for since, until in pairwise(days)]
         return {name: tuple(day.get(name, 0) for day in found) for name in set().union(*found)}
+
+    def last(self, tx: Tx, count: Count, ask: Ask) -> dict[str, tuple[int, ...]]:
+        """By name: the counts of the reader's last days, today among them."""
+        return self.each(tx, count, spans.bounds(ask.now.astimezone(ask.zone).date(), DAYS, ask.zone), ask.now)
 
     def _of(self, tx: Tx, count: Count, since: datetime, until: datetime, now: datetime) -> dict[str, int]:
         kept = self._kept.get((count, since, until))
@@ -63,7 +67,7 @@ def _today(activity: Activity, ask: Ask) -> Response:
     here = ask.now.astimezone(ask.zone).date()
     day = spans.day(ask.query.get("day", ""), here)
     only = ask.query.get("only") == "matched"
-    days = spans.bounds(day, _DAYS, ask.zone)
+    days = spans.bounds(day, DAYS, ask.zone)
     visited = visit(ask)
     with ask.desk.store.read() as tx:
         stories, more = today.entries(

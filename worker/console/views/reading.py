@@ -52,6 +52,8 @@ def shown(tx: Tx, live: ActiveConfig, one: StoredArticle, asked: Asked, now: dat
     marking = [match for match in here if asked.rule in ("", match.rule_id)]
     names = {match.rule_id: match.rule_name for match in matches}
     story_id = stories.story_of(tx, one.id)
+    lines = ledger_lines.lines(tx, one.id)
+    named = {one.of_id, *(line.wave.article_id for line in lines if line.wave)} - {None}
     silent = _silent(tx, live, one, {match.rule_id for match in matches}, EXPLAINED if asked.is_whole else _EXPLAINED)
     return {
         "one": one,
@@ -67,7 +69,8 @@ def shown(tx: Tx, live: ActiveConfig, one: StoredArticle, asked: Asked, now: dat
         "changes": _changed(tx, one, revision),
         "page": page(tx, one.id),
         "story": None if story_id is None else stories.get(tx, story_id),
-        "lines": [(line, kind(line), _NUMBER.sub("", line.occasion)) for line in ledger_lines.lines(tx, one.id)],
+        "lines": [(line, kind(line), _NUMBER.sub("", line.occasion)) for line in lines],
+        "named": lists.lines(tx, {number for number in named if number is not None}),
         "names": names,
         "silent": silent if asked.is_whole else silent[:_SILENT],
         "more_silent": not asked.is_whole and len(silent) > _SILENT,

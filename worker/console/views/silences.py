@@ -1,13 +1,13 @@
 """Silences: those in force, and a new one, which must be of something that there is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from worker.config import Config
 from worker.store import Tx, stories
 from worker.store.silences import Silence
 
 if TYPE_CHECKING:
-    from worker.pipeline.context import ActiveConfig
     from worker.rules import RuleSet
 
 Facts = dict[str, Any]
@@ -34,20 +34,28 @@ def of_rule(found: Sequence[Silence], ruleset: "RuleSet", rule_id: str) -> list[
     return [one for one in found if rule_id in ({one.rule_id} if one.rule_id else ruleset.naming(one.set_name))]
 
 
-def unknown(tx: Tx, live: "ActiveConfig", one: Silence) -> str:
+#: The names of the rules, sets and feeds that there are; None: they cannot be read.
+Known = Mapping[str, Collection[str] | None]
+
+
+def known(config: Config | None, ruleset: "RuleSet | None") -> Known:
+    """The names that a silence may have, as far as they can be read."""
+    return {
+        "rule": None if ruleset is None else [rule.id for rule in ruleset.rules],
+        "set": None if ruleset is None else list(ruleset.sets),
+        "feed": None if config is None else [feed.name for feed in config.feeds],
+    }
+
+
+def unknown(tx: Tx, one: Silence, names: Known) -> str:
     """A sentence about what a silence names and there is not: it would silence nothing, and nobody would know."""
     # Here, as lists do without what reads rules.
     from worker.rules.query import suggestion
 
-    known = {
-        "rule": (one.rule_id, [rule.id for rule in live.ruleset.rules]),
-        "set": (one.set_name, list(live.ruleset.sets)),
-        "feed": (one.feed, [feed.name for feed in live.config.feeds]),
-    }
-    for what, (asked, names) in known.items():
-        if asked and asked not in names:
-            hint = suggestion(asked, names)
-            return f"there is no {what} {asked!r}" + (f": {hint}" if hint else "")
+    for what, asked in (("rule", one.rule_id), ("set", one.set_name), ("feed", one.feed)):
+        there = names[what]
+        if asked and there is not None and asked not in there:
+            return f"there is no {what} {asked!r}: {suggestion(asked, there) or 'one of ' + ', '.join(there)}"
     if one.story_id is not None and stories.get(tx, one.story_id) is None:
-        return f"there is no story {one.story_id}"
+        return f"there is no story {one.story_id}: `veille stories` lists them"
     return ""

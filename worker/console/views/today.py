@@ -13,7 +13,7 @@ from worker.store import Tx, ledger, ledger_lines, lists
 from worker.store.ledger import StoredMatch
 from worker.store.ledger_lines import LedgerLine
 from worker.store.lists import Line, Place
-from worker.store.people import Note
+from worker.store.people import HandOver, Note
 
 T = TypeVar("T", StoredMatch, LedgerLine, Note)
 
@@ -39,6 +39,8 @@ class Entry:
     fates: tuple[Fate, ...]
     #: Who acknowledged it; empty: nobody.
     acknowledged: str
+    #: The last hand-over: whose it is now.
+    handed_over: HandOver | None
     #: It came since its reader's last visit.
     is_new: bool
 
@@ -57,7 +59,7 @@ def entries(
     all_ids = [line.id for lines in members.values() for line in lines]
     matches = by_article(ledger.matches_of(tx, all_ids))
     lines = by_article(ledger_lines.lines_of(tx, matches))
-    acknowledged = lists.acknowledged(tx, ids)
+    acknowledged, handed_over = lists.acknowledged(tx, shown), lists.handed_over(tx, shown)
     made = []
     for one in shown:
         articles = members[one.last.id]
@@ -73,7 +75,8 @@ def entries(
                 matched=tuple(mine),
                 passages=_passages(mine),
                 fates=tuple(fates(line for article in articles for line in lines.get(article.id, ()))),
-                acknowledged=acknowledged.get(one.id or 0, ""),
+                acknowledged=acknowledged.get(one.last.id, ""),
+                handed_over=handed_over.get(one.last.id),
                 is_new=visited is not None and one.last.first_seen > visited,
             )
         )

@@ -36,13 +36,18 @@ class DeliveryLine:
 
 
 def unsent(
-    tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = ""
+    tx: Tx, *, limit: int | None = None, states: Collection[str] = (), target_id: str = "", after: int = 0
 ) -> tuple[DeliveryLine, ...]:
-    """Deliveries that wait, are parked or failed, oldest first; only of those states and that target, where given."""
+    """Deliveries that wait, are parked or failed, oldest first; only of those states and that target, where given.
+
+    `after`: only those of a greater id.
+    """
     wanted = [state for state in DeliveryState if state is not DeliveryState.SENT and (not states or state in states)]
     conditions: list[sa.ColumnElement[bool]] = [DELIVERY.c.state.in_(wanted)]
     if target_id:
         conditions.append(DELIVERY.c.target_id == target_id)
+    if after:
+        conditions.append(DELIVERY.c.id > after)
     return _lines(tx, conditions, limit)
 
 

@@ -17,6 +17,8 @@ class PersonRow(SQLModel, table=True):
     #: `people.Role`.
     role: str = text_column()
     created: datetime = time_column()
+    #: The end of the time of a first password; None: it is one of their own.
+    first_until: datetime | None = time_column(default=None, nullable=True)
 
 
 class SessionRow(SQLModel, table=True):
