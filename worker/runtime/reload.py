@@ -308,6 +308,7 @@ def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:
             file=_shown(problem.file),
             message=_shown(problem.message)[:_LONGEST],
             fix=_shown(problem.fix)[:_LONGEST],
+            seen=_shown(problem.seen)[:_LONGEST],
             source=_shown(problem.source) if len(problem.source) <= _LONGEST else "",
         )
         for problem in problems[:_MOST]
