@@ -109,7 +109,7 @@ def test_a_failing_test_says_what_came_nearest(veille, site: Site) -> None:
     wrong = folder(site, TESTED.replace("match = false", "match = true"))
     said = veille("rules", "check", "--rules", wrong, site=site).err
     assert 'fails: the rule does not match, and should: "' in said
-    assert "is not there" in said.split("does not match, and should")[1]
+    assert "stands in the text" in said.split("does not match, and should")[1]
     assert "fix: " not in said
 
 
