@@ -1,0 +1,130 @@
+"""A cluster: workers on one PostgreSQL share the work, whoever of them dies, freezes or loses its connections."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from feedserver import FeedServer
+from forked import Worker
+from rig import Site, wait_for
+from sinks import HttpSink, SmtpSink
+from test_crash import Newsroom, named, received, watching
+
+ALL = "poll,ingest,deliver"
+
+
+@dataclass
+class Room:
+    """Workers of a cluster, the newsroom that they watch, and those that they tell."""
+
+    site: Site
+    newsroom: Newsroom
+    smtp: SmtpSink
+    slack: HttpSink
+    engine: sa.Engine
+    workers: list[Worker] = field(default_factory=list)
+
+    def start(self, *roles: str, **environ: str) -> list[Worker]:
+        """A worker for each of these sets of roles, once all of them work."""
+        began = self.site.log().count('"started"')
+        new = [self.site.start("--role", one, **environ) for one in roles]
+        self.workers += new
+        wait_for(lambda: self.site.log().count('"started"') >= began + len(new), what="a start")
+        return new
+
+    def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """The database's answer."""
+        with self.engine.begin() as tx:
+            return [tuple(row) for row in tx.execute(sa.text(query), values)]
+
+    def do(self, statement: str) -> None:
+        """Change something behind the workers' backs."""
+        with self.engine.begin() as tx:
+            tx.execute(sa.text(statement))
+
+    def publish(self, each: int = 2) -> None:
+        """Put items into every feed, and make all feeds due."""
+        self.newsroom.publish(each)
+        self.do("UPDATE feed SET due = '2000-01-01' WHERE lease_until IS NULL")
+
+    def settle(self) -> None:
+        """Return once nothing is left to do."""
+        wait_for(self._quiet, 240, "an end of the work")
+
+    def _quiet(self) -> bool:
+        # What failed for want of a connection waits for another try: its pause is over.
+        self.do("UPDATE delivery SET due = '2000-01-01' WHERE state = 'retry' AND lease_until IS NULL")
+        self.do("UPDATE entry SET lease_until = NULL WHERE state = 'ready' AND owner = '' AND lease_until IS NOT NULL")
+        self.do("UPDATE feed SET due = '2000-01-01' WHERE failures > 0 AND lease_until IS NULL")
+        query = (
+            "SELECT (SELECT count(*) FROM entry WHERE state NOT IN ('done', 'quarantined')) + "
+            "(SELECT count(*) FROM delivery WHERE state IN ('open', 'sealed', 'retry')) + "
+            "(SELECT count(*) FROM feed WHERE due < '2001-01-01')"
+        )
+        return self.rows(query) == [(0,)]
+
+    def assert_nothing_lost(self) -> int:
+        """The oracle: what is owed follows from what was published, what was told from what arrived; counts repeats."""
+        items = {item.guid for items in self.newsroom.items for item in items}
+        stored = [row[0] for row in self.rows("SELECT parsed::json ->> 'guid' FROM entry")]
+        assert Counter(stored) == dict.fromkeys(items, 1), "O1: everything served is stored, once"
+        titles = Counter(named(row[0]) for row in self.rows("SELECT title FROM article WHERE origin = 'feed'"))
+        assert titles == dict.fromkeys(items, 1), "every article once"
+        recipients = ("mailto:a@example.org", "mailto:b@example.org", "slack:mekong")
+        owed = {(name, recipient) for name in self.newsroom.owed for recipient in recipients}
+        found = self.rows(
+            "SELECT r.title, o.recipient FROM obligation o JOIN match m ON m.id = o.match_id "
+            "JOIN revision r ON r.id = m.revision_id WHERE o.verdict = 'owed'"
+        )
+        assert Counter((named(title), to) for title, to in found) == dict.fromkeys(owed, 1), "O2: one obligation each"
+        arrived = Counter(received(self.smtp, self.slack))
+        assert set(arrived) == owed, "O3: each owed alert arrived, and no other"
+        excused = {
+            (named(subject), recipient): n
+            for subject, recipient, n in self.rows(
+                "SELECT d.subject, d.recipient, count(*) FROM delivery d JOIN attempt a ON a.delivery_id = d.id "
+                "WHERE a.outcome IN ('', 'uncertain') GROUP BY d.id"
+            )
+        }
+        for key, times in arrived.items():
+            assert times <= 1 + excused.get(key, 0), f"{key} came {times} times"
+        return arrived.total() - len(arrived)
+
+
+@contextmanager
+def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8) -> Iterator[Room]:
+    """A room with workers of these roles; those that still run at the end are killed."""
+    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+        newsroom = Newsroom(server, feeds, seed=1)
+        site = watching(tmp_path, newsroom, smtp, slack)
+        site.store, site.more = url, '[engine]\nkind = "cluster"\n'
+        site.write()
+        engine = sa.create_engine(url)
+        room = Room(site, newsroom, smtp, slack, engine)
+        try:
+            room.start(*roles)
+            yield room
+        finally:
+            for worker in room.workers:
+                worker.kill()
+                worker.wait(60)
+            engine.dispose()
+
+
+def test_workers_by_role_share_the_work(tmp_path: Path, postgresql_url: str) -> None:
+    """From a feed to a message, through three processes of which none does all."""
+    with working(tmp_path, postgresql_url, "poll", "ingest", "deliver") as room:
+        room.publish()
+        room.settle()
+        assert room.assert_nothing_lost() == 0
+        owners = room.rows("SELECT roles FROM heartbeat ORDER BY roles")
+        assert owners == [("deliver",), ("ingest",), ("poll",)]
+        for worker in room.workers:
+            worker.send_signal(signal.SIGTERM)
+        assert [worker.wait(60) for worker in room.workers] == [0, 0, 0]
+        assert room.rows("SELECT roles FROM heartbeat") == []
