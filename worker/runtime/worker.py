@@ -180,7 +180,8 @@ class Worker:
         return not is_late and not self._context.faults
 
     def _measured(self) -> Measured:
-        return measure(self._context.store, self._context.live.config, lag=self._lag[0])
+        context = self._context
+        return measure(context.store, context.live.config, context.clock(), lag=self._lag[0])
 
     def _unready(self) -> str:
         """The reason why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
