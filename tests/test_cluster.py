@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,8 @@ from sinks import HttpSink, SmtpSink
 from test_crash import Newsroom, named, received, watching
 
 ALL = "poll,ingest,deliver"
-#: A worker that is frozen is taken for dead after so many seconds, so that a test need not wait for 45.
-SOON = {"INSTEAD": json.dumps({"worker.runtime.cluster._FROZEN": 4.0})}
+#: Shorter turns and looks; a worker that is frozen is taken for dead after 8 s, so that a test need not wait for 45.
+SOON = {"cluster._TURN": 3, "cluster._LOOK_EVERY": 0.5, "cluster._FROZEN": 8.0, "worker._BEAT_EVERY": 1.0}
 UNDER_WAY = """
     SELECT owner FROM delivery WHERE lease_until > now() UNION SELECT owner FROM feed WHERE lease_until > now()
     UNION SELECT owner FROM entry WHERE lease_until > now() AND state = 'ready'
@@ -42,11 +42,14 @@ class Room:
     slack: HttpSink
     engine: sa.Engine
     workers: list[Worker] = field(default_factory=list)
+    #: Stands in for constants of the engine.
+    constants: Mapping[str, float] = field(default_factory=lambda: SOON)
 
     def start(self, *roles: str, **environ: str) -> list[Worker]:
         """A worker for each of these sets of roles, once all of them work."""
         began = self.site.log().count('"started"')
-        new = [self.site.start("--role", one, **environ) for one in roles]
+        instead = json.dumps({f"worker.runtime.{name}": value for name, value in self.constants.items()})
+        new = [self.site.start("--role", one, INSTEAD=instead, **environ) for one in roles]
         self.workers += new
         wait_for(lambda: self.site.log().count('"started"') >= began + len(new), what="a start")
         return new
@@ -156,9 +159,9 @@ def test_chaos(tmp_path: Path, postgresql_url: str) -> None:
         room.publish()
         assert holder.wait(120) == -signal.SIGKILL
         (sender,) = room.start("deliver", FAULT_POINT="after_send_before_mark")
-        room.start(ALL.removesuffix(",deliver"), **SOON)
+        room.start(ALL.removesuffix(",deliver"))
         assert sender.wait(120) == -signal.SIGKILL
-        survivors = room.start(ALL, ALL, **SOON)
+        survivors = room.start(ALL, ALL)
         room.settle()
         assert room.assert_nothing_lost() <= 8, "only what the sender had in flight came twice"
 

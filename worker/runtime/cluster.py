@@ -121,7 +121,7 @@ class Cluster(Embedded):
         self._rang: dict[Role, float] = {}
         self._workers: list[Worker] = []
         self._compared = -_COMPARE_EVERY
-        self._app = App(connector=_connector(context.live.config.store_url))
+        self._app = App(connector=PsycopgConnector(configure=_configure))
 
     def stop(self) -> None:
         """As the embedded engine."""
@@ -141,7 +141,7 @@ class Cluster(Embedded):
         await self._compare()
         answering: list[asyncio.Task[None]] = []
         try:
-            async with self._app.open_async():
+            async with _pool(self._context.live.config.store_url) as pool, self._app.open_async(pool):
                 answering = [asyncio.create_task(self._answer(str(role))) for role in sorted(self._roles)]
                 answering.append(asyncio.create_task(self._answer(_TICK)))
                 await super().run()
@@ -304,9 +304,10 @@ class Cluster(Embedded):
                 await manager.retry_job(job)
 
 
-def _connector(url: str) -> PsycopgConnector:
+def _pool(url: str) -> psycopg_pool.AsyncConnectionPool:
+    """Connections for bells: one of our own, since Procrastinate's asks of each connection whether it lives."""
     at = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return PsycopgConnector(conninfo=at, min_size=1, max_size=8, configure=_configure)
+    return psycopg_pool.AsyncConnectionPool(at, min_size=1, max_size=8, open=False, configure=_configure)
 
 
 async def _configure(connection: psycopg.AsyncConnection) -> None:
