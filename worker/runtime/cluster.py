@@ -31,9 +31,9 @@ from sqlalchemy import make_url
 from worker.errors import StoreError
 from worker.model import Role
 from worker.pipeline.context import JobContext
-from worker.runtime.clock import clock
+from worker.runtime.clock import elapsed
 from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, Embedded
-from worker.store import Store, Tx, queues
+from worker.store import Store, Tx, leases, queues
 
 _log = structlog.get_logger()
 
@@ -78,20 +78,25 @@ def ring_in(store: Store) -> None:
 
 
 class DatabaseClock:
-    """The database's clock, kept beside this machine's: leases are compared by workers whose own clocks differ."""
+    """The database's clock, and the time that has passed since it was read: leases are compared by several machines.
 
-    def __init__(self) -> None:
-        self._ahead = timedelta()
+    A step of this machine's own clock is none of this one.
+    """
+
+    def __init__(self, ask: Callable[[], datetime]) -> None:
+        self._ask = ask
+        self.compare()
 
     def __call__(self) -> datetime:
         """Now, aware UTC."""
-        return clock() + self._ahead
+        at, passed = self._read
+        return at + timedelta(seconds=elapsed() - passed)
 
-    def compare(self, ask: Callable[[], datetime]) -> None:
-        """Take over the database's time."""
-        before = clock()
-        at = ask()
-        self._ahead = at - before - (clock() - before) / 2
+    def compare(self) -> None:
+        """Read the database's clock; raises what asking raises."""
+        before = elapsed()
+        at = self._ask()
+        self._read = at, (before + elapsed()) / 2
 
 
 class Cluster(Embedded):
@@ -108,9 +113,11 @@ class Cluster(Embedded):
         #: Frees what dead workers had in hand; called in a thread.
         self._take_over = take_over
         self.member = queues.Membership(context.store, context.owner)
-        self.clock = DatabaseClock()
-        context.clock = self.clock
+        self._clock = DatabaseClock(self.member.now)
+        context.clock = self._clock
         self._asked = True
+        #: The store refused a job, whose lease it has since.
+        self._was_refused = False
         #: Bells that wait for the next sweep to go through.
         self._waiting: list[asyncio.Future[None]] = []
         #: Set whenever a job has ended, so that there may be room for another.
@@ -120,7 +127,7 @@ class Cluster(Embedded):
         #: When this worker last rang for a role.
         self._rang: dict[Role, float] = {}
         self._workers: list[Worker] = []
-        self._compared = -_COMPARE_EVERY
+        self._compared = time.monotonic()
         self._app = App(connector=PsycopgConnector(configure=_configure))
 
     def stop(self) -> None:
@@ -138,7 +145,6 @@ class Cluster(Embedded):
         # Its own words are of jobs that are bells, and of connections that it opens again.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
         ring_in(self._context.store)
-        await self._compare()
         answering: list[asyncio.Task[None]] = []
         try:
             async with _pool(self._context.live.config.store_url) as pool, self._app.open_async(pool):
@@ -235,9 +241,21 @@ class Cluster(Embedded):
                 if not one.done():
                     one.set_result(None)
 
+    def _rest(self) -> None:
+        self._was_refused = True
+        super()._rest()
+
+    def _let_go(self) -> None:
+        polled, is_ingesting = tuple(self._polls), self._ingest is not None
+        with self._context.store.write() as tx:
+            leases.give_back_idle(tx, self._context.owner, polled, is_ingesting=is_ingesting)
+
     async def _claim(self, now: datetime) -> None:
         if self.member.is_cut() or time.monotonic() - self._compared >= _COMPARE_EVERY:
             await self._compare()
+        if self._was_refused:
+            await self._context.in_thread(self._let_go)
+            self._was_refused, self._asked = False, True
         if not self._asked:
             return
         self._asked = False
@@ -249,7 +267,7 @@ class Cluster(Embedded):
         await self._ring(self._left)
 
     async def _compare(self) -> None:
-        await self._context.in_thread(lambda: self.clock.compare(self.member.now))
+        await self._context.in_thread(self._clock.compare)
         self._compared = time.monotonic()
 
     @asynccontextmanager
@@ -292,9 +310,13 @@ class Cluster(Embedded):
         await self._ring(roles)
         self._missed = Counter({owner: self._missed[owner] + 1 for owner in gone})
         if dead := [owner for owner, looks in self._missed.items() if looks >= _GONE_LOOKS]:
-            await context.in_thread(lambda: self._take_over(dead))
+            await context.in_thread(lambda: self._bury(dead))
             await self._free_stalled()
             await self._ring(tuple(Role))
+
+    def _bury(self, dead: Collection[str]) -> None:
+        self.member.end_sessions(dead)
+        self._take_over(dead)
 
     async def _free_stalled(self) -> None:
         """Let the bells ring again that were being answered by a worker that died."""

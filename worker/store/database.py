@@ -4,6 +4,8 @@ SQLite runs with WAL, `synchronous=FULL`, foreign keys on, and `BEGIN IMMEDIATE`
 that turns writer fails at once with "database is locked" whatever the busy timeout says.
 """
 
+import os
+import socket
 import sqlite3
 import threading
 import time
@@ -258,6 +260,11 @@ def open_store(url: str, *, create: bool) -> Store:
     return store
 
 
+def session_name(host: str, pid: int | str) -> str:
+    """The name under which PostgreSQL shows a process's sessions, of at most 63 bytes."""
+    return f"veille:{host[:40]}:{pid}"
+
+
 def path_of(url: str) -> Path | None:
     """The file of the SQLite store at `url`; None for PostgreSQL."""
     parsed = sa.make_url(url)
@@ -288,7 +295,10 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(
             url,
-            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": session_name(socket.gethostname(), os.getpid()),
+            },
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             **_POOL,

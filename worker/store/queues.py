@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from worker.model import EntryState, Role
 from worker.store import deliveries, pages
-from worker.store.database import Store, Tx
+from worker.store.database import Store, Tx, session_name
 from worker.store.tables import DELIVERY, ENTRY, FEED, TARGET
 
 T = TypeVar("T")
@@ -32,6 +32,10 @@ _GONE = sa.text("""
             SELECT 1 FROM pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND l.classid = :member AND l.objid::bigint = hashtext(h.owner)::bigint & 4294967295))
+""")
+_END = sa.text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = ANY(:names) AND datname = current_database() AND usename = current_user
 """)
 
 
@@ -126,8 +130,9 @@ class Membership:
         try:
             if self._tx is None:
                 return True
-            fileno = self._tx.connection.driver_connection.fileno()  # type: ignore[union-attr]
-            if cut := bool(select.select([fileno], [], [], 0)[0]):
+            asked = select.poll()
+            asked.register(self._tx.connection.driver_connection.fileno(), select.POLLIN)  # type: ignore[union-attr]
+            if cut := bool(asked.poll(0)):
                 self._drop()
         except (OSError, ValueError, sa.exc.DBAPIError):
             self._drop()
@@ -146,6 +151,11 @@ class Membership:
         """The owners of the cluster whose sessions ended, or who wrote no heartbeat for `frozen` seconds."""
         asked = {"owner": self._owner, "member": _MEMBER, "frozen": frozen}
         return self.run(lambda tx: frozenset(tx.execute(_GONE, asked).scalars()))
+
+    def end_sessions(self, owners: Iterable[str]) -> None:
+        """End the sessions of workers that are gone: what is frozen in a transaction keeps its locks otherwise."""
+        names = [session_name(host, pid) for host, pid, _ in (owner.rsplit(":", 2) for owner in owners)]
+        self.run(lambda tx: tx.execute(_END, {"names": names}))
 
     def now(self) -> datetime:
         """The database's clock, by which all workers of a cluster go."""
