@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worker.config import rule_files
-from worker.config.rule_files import added, changed, digest, find, write
+from worker.config.rule_files import added, changed, digest, find, rewritten, write
 from worker.errors import UserError
 
 FILE = """\
@@ -214,3 +214,64 @@ def test_a_folder_that_cannot_be_written_is_said(folder: Path, monkeypatch: pyte
     with pytest.raises(UserError, match="Read-only file system"):
         write(folder, "a.toml", b"x", digest(FILE.encode()))
     assert rule_files.find({"a.toml": (folder / "a.toml").read_bytes()}, "visit")
+
+
+def test_a_rule_s_own_lines_are_found_and_put_back() -> None:
+    """With the remarks right above them; every other line is as it was."""
+    found = find({"rules.toml": FILE.encode()}, "visit")
+    assert found is not None
+    assert FILE.split("\n")[found.line - 1] == "# Visits, as the desk likes them."
+    assert found.text.endswith("match = false")
+    assert rewritten("rules.toml", FILE.encode(), found.number, found.text) == FILE.encode()
+    text = found.text.replace("NEAR/5", "NEAR/9").replace("# loud", "# very loud")
+    new = rewritten("rules.toml", FILE.encode(), found.number, text).decode()
+    assert new == FILE.replace("NEAR/5", "NEAR/9").replace("# loud", "# very loud")
+
+
+def test_a_rule_is_taken_away_with_its_remarks() -> None:
+    new = rewritten("rules.toml", FILE.encode(), 0, "").decode()
+    assert tomllib.loads(new)["rule"] == [{"id": "pont", "any": ["pont"]}]
+    assert "Visits" not in new
+    assert FILE.split("# Visits", maxsplit=1)[0].rstrip() + "\n\n# Something else.\n" in new
+    assert rewritten("rules.toml", b'[[rule]]\nid = "a"\nall = ["b"]\n', 0, "") == b""
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_new_rule_is_written_as_text(ends: str) -> None:
+    before = FILE.replace("\n", ends).encode()
+    new = rewritten("rules.toml", before, None, '# Mine.\n[[rule]]\nid = "new"\nall = ["x"]\n')
+    assert new == before + f'{ends}# Mine.{ends}[[rule]]{ends}id = "new"{ends}all = ["x"]{ends}'.encode()
+    assert rewritten("new.toml", b"", None, '[[rule]]\nid = "new"\n') == b'[[rule]]\nid = "new"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('[set.x]\nterms = ["y"]', id="a set"),
+        pytest.param('[[rule]]\nid = "a"\n[[rule]]\nid = "b"', id="two rules"),
+        pytest.param('[[rule]]\nid = "a"\n[set.other2]\nterms = ["y"]', id="a set behind it"),
+        pytest.param("# nothing", id="a remark alone"),
+        pytest.param('[[rule]]\nid = "a', id="no TOML"),
+    ],
+)
+@pytest.mark.parametrize("number", [None, 0, 1])
+def test_lines_that_are_not_one_rule_are_refused(text: str, number: int | None) -> None:
+    with pytest.raises(UserError):
+        rewritten("rules.toml", FILE.encode(), number, text)
+
+
+def test_a_rule_whose_tables_stand_apart_has_no_lines_of_its_own() -> None:
+    """It is taken away by hand."""
+    apart = b'[[rule]]\nid = "a"\nall = ["b"]\n[set.x]\nterms = ["y"]\n[[rule.test]]\ntitle = "b"\n'
+    found = find({"a.toml": apart}, "a")
+    assert found is not None
+    assert found.text == ""
+    with pytest.raises(UserError, match="not one rule"):
+        rewritten("a.toml", apart, 0, "")
+
+
+def test_a_file_of_which_nothing_is_left_goes(folder: Path) -> None:
+    (folder / "rules.toml").write_bytes(b"x")
+    assert not write(folder, "rules.toml", b"", digest(b"y"))
+    assert write(folder, "rules.toml", b"", digest(b"x"))
+    assert not (folder / "rules.toml").exists()

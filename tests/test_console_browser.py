@@ -8,14 +8,16 @@ from axe_playwright_python.sync_playwright import Axe
 from consoles import browser, needs_browser, served
 from consoleshots import PAGES as SHOWN
 from consoleshots import ROOT, WIDTHS
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
+from rig import wait_for
 
 pytestmark = needs_browser
 expect.set_options(timeout=120_000)
 #: Each page once.
 PAGES = (
     *("/", "/?only=matched", "/missed", "/articles/7", "/stories/6", "/search?q=hun+sen", "/search?q=hun+NEAR/3+sen"),
-    *("/rules", "/rules/visit", "/alerts", "/alerts/ledger", "/alerts/silences", "/alerts/deliveries/1", "/feeds"),
+    *("/rules", "/rules/visit", "/rules/visit?as=text", "/rules/new", "/alerts", "/alerts/ledger"),
+    *("/alerts/silences", "/alerts/deliveries/1", "/feeds"),
     *("/feeds/add", "/feeds/add?url=ftp://x", "/feeds/quarantine", "/people", "/account", "/sign-in", "/nothing-here"),
 )
 
@@ -124,6 +126,95 @@ def test_an_analyst_s_hour(chromium: Browser, address: str) -> None:
     page.get_by_label("What for").fill("known for today")
     page.get_by_role("button", name="Silence it").click()
     expect(page.locator(".rows")).to_contain_text("known for today")
+    context.close()
+
+
+class Keys:
+    """Hands that know the keyboard alone."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def to(self, target: Locator) -> None:
+        expect(target).to_be_attached()
+        for _ in range(400):
+            if target.evaluate("one => one === document.activeElement"):
+                return
+            self._page.keyboard.press("Tab")
+        raise AssertionError(f"no Tab leads to {target}")
+
+    def press(self, target: Locator) -> None:
+        self.to(target)
+        self._page.keyboard.press("Enter")
+
+    def fill(self, target: Locator, text: str) -> None:
+        self.to(target)
+        self._page.keyboard.press("Control+a")
+        self._page.keyboard.insert_text(text)
+
+    def choose(self, target: Locator, text: str) -> None:
+        self.to(target)
+        self._page.keyboard.type(text)
+
+
+class Mouse:
+    """Hands that point."""
+
+    def __init__(self, _page: Page) -> None:
+        self.press, self.fill, self.choose = Locator.click, Locator.fill, Locator.select_option
+
+
+@pytest.mark.parametrize(
+    ("hands", "script"), [pytest.param(Keys, True, id="keyboard"), pytest.param(Mouse, False, id="no-script")]
+)
+def test_the_same_hour_otherwise(chromium: Browser, address: str, hands: type[Keys | Mouse], script: bool) -> None:
+    """From a search to a rule of one's own, a label, a silence and a hand-over: with keys alone, and without script."""
+    context = chromium.new_context(locale="en-GB", java_script_enabled=script)
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    hand = hands(page)
+    name = f"hour-{'keys' if script else 'plain'}"
+    page.goto(address)
+    # A search becomes a rule; its mistake has its caret, and is corrected.
+    hand.fill(page.get_by_role("searchbox"), "hun sen hanoi")
+    page.keyboard.press("Enter")
+    hand.press(page.get_by_role("link", name="Make this a rule"))
+    hand.fill(page.get_by_label("Id", exact=True), name)
+    query = page.locator("#when")
+    hand.fill(query, "@hun_senn NEAR/12 (=visite OR =boulevard)")
+    if not script:
+        hand.press(page.get_by_role("button", name="Try it"))
+    expect(page.locator("#check-result .pointed")).to_contain_text("^^^^^^^^^")
+    if script:
+        page.keyboard.press("F8")
+        page.keyboard.insert_text("@hun_sen")
+    else:
+        hand.fill(query, "@hun_sen NEAR/12 (=visite OR =boulevard)")
+        hand.press(page.get_by_role("button", name="Try it"))
+    expect(page.locator("#check-result .pointed")).to_have_count(0)
+    expect(page.locator("#history-result")).to_contain_text("articles match")
+    expect(page.locator("#history-result mark").first).to_be_attached()
+    hand.press(page.get_by_role("button", name="See the change"))
+    expect(page.locator(".diff .more").first).to_contain_text("[[rule]]")
+    hand.press(page.get_by_role("button", name="Save"))
+    expect(page.locator("h1")).to_have_text(name)
+    if not script:
+        wait_for(lambda: page.reload() and page.locator("#state[data-state=in_force]").count())
+    expect(page.locator("#state")).to_have_attribute("data-state", "in_force")
+    # An alert is judged, its rule silenced, and its story handed over.
+    page.goto(f"{address}/alerts/ledger?outcome=sent")
+    hand.press(page.locator("tbody a[href^='/articles/']").first)
+    hand.press(page.locator("button[value=noise]").first)
+    expect(page.locator("main")).to_contain_text("judged not relevant by desk")
+    hand.fill(page.get_by_label("To", exact=True), f"Linh {name}")
+    hand.press(page.get_by_role("button", name="Hand over"))
+    expect(page.locator("main")).to_contain_text(f"Linh {name}")
+    page.goto(f"{address}/alerts/silences")
+    hand.choose(page.locator("select[name=rule]"), name)
+    hand.fill(page.get_by_label("What for"), "known for today")
+    hand.press(page.get_by_role("button", name="Silence it"))
+    page.goto(f"{address}/rules/{name}")
+    expect(page.locator("main .waiting", has_text="silenced until")).to_contain_text("known for today")
     context.close()
 
 

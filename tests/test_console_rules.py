@@ -20,8 +20,9 @@ from worker.console.views.workbench import Draft, Trial, check, ruleset_of
 from worker.errors import Problem
 from worker.model import Judgement
 from worker.runtime.load import load
-from worker.store import articles, judgements, people, upkeep
+from worker.store import articles, judgements, people, silences, upkeep
 from worker.store.people import Role
+from worker.store.silences import Silence
 
 RULES = """\
 # Ours.
@@ -46,6 +47,21 @@ published = 2026-01-02
 id = "boulevard"
 name = "Un <b>boulevard</b>"
 when = "=boulevard"
+
+# Waves.
+[[rule]]
+id = "wave"
+any = ["Hanoï", "visite"]   # words
+[rule.volume]
+at_least = 2   # stories
+per = "6h"
+[[rule.test]]
+title = "Hanoï"
+
+[[exclusion]]
+id = "none"
+when = "football"
+applies_to = ["boulevard"]
 """
 
 
@@ -61,7 +77,7 @@ def folder(pages: Pages) -> Path:
 
 def fields(page: html.HtmlElement) -> dict[str, str]:
     """The fields of the page's own form, as a browser would send them."""
-    (form,) = (one for one in page.forms if "/rules/" in (one.action or ""))
+    (form,) = (one for one in page.forms if one.get("id") in ("workbench", "review"))
     # A browser drops the line break behind the tag of a text area, which is there to be dropped.
     areas = {area.name for area in form.iter("textarea")}
     values = ((name, value or "") for name, value in form.form_values())
@@ -82,7 +98,7 @@ def test_the_list_says_of_each_rule_how_it_does(pages: Pages) -> None:
         judgements.judge(tx, article, "visit", Judgement.RELEVANT, pages.desk.clock())
     page = pages.get("/rules")
     rows = {text(row.find_class("title")[0]): text(row) for row in page.iter("tr") if row.find_class("title")}
-    assert list(rows) == ["Une visite de Hun Sen", "Un <b>boulevard</b>"]
+    assert list(rows) == ["Une visite de Hun Sen", "Un <b>boulevard</b>", "wave"]
     assert "100 % (1)" in rows["Une visite de Hun Sen"]
     assert "rules.toml" in rows["Une visite de Hun Sen"]
     assert page.find_class("spark")
@@ -372,5 +388,181 @@ def test_a_reader_sees_rules_and_changes_none(pages: Pages, monkeypatch: pytest.
     page = pages.get("/rules/visit")
     assert "not change them" in text(page)
     assert "See the change" not in [text(button) for button in page.iter("button")]
+    assert not list(page.get_element_by_id("main").iter("input", "textarea", "select"))
+    assert "@hun_sen NEAR/12" in text(page)
+    assert "at_least" in text(pages.get("/rules/wave"))
     for step in ("/rules/check", "/rules/history", "/rules/visit/try", "/rules/visit/review", "/rules/visit/save"):
         pages.post(step, form, 403)
+
+
+# --- the whole rule as text ----------------------------------------------------------------------------------------
+
+
+def test_what_the_form_cannot_hold_is_a_text(pages: Pages) -> None:
+    """A rule with a volume, or without a query of its own; any other one too, where it is asked for."""
+    found = fields(pages.get("/rules/wave"))
+    assert found["text"].startswith('# Waves.\n[[rule]]\nid = "wave"')
+    assert "exclusion" not in found["text"]
+    assert "text" not in fields(pages.get("/rules/visit"))
+    assert 'max_age = "400d"' in fields(pages.get("/rules/visit?as=text"))["text"]
+    assert fields(pages.get("/rules/new?as=text&query=pont"))["text"].endswith('when = "pont"\n')
+
+
+def test_the_whole_rule_is_saved_as_it_is_written(pages: Pages) -> None:
+    """By the same gate; all other lines stay."""
+    form = fields(pages.get("/rules/wave"))
+    form["text"] = form["text"].replace("at_least = 2", "at_least = 3").replace("# words", "# the words")
+    assert saved(pages, form) == "/rules/wave?said=rule_saved"
+    expected = RULES.replace("at_least = 2", "at_least = 3").replace("# words", "# the words")
+    assert (folder(pages) / "rules.toml").read_text(encoding="utf-8") == expected
+    new = fields(pages.get("/rules/new?as=text")) | {"text": '[[rule]]\nid = "ponts"\nany = ["pont"]\n'}
+    assert saved(pages, new) == "/rules/ponts?said=rule_saved"
+    assert (folder(pages) / "ponts.toml").read_text(encoding="utf-8") == new["text"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "place"),
+    [
+        pytest.param("at_least = 2", "at_lest = 2", "unknown key `at_lest`", "at_lest = 2   # stories", id="a key"),
+        pytest.param('"visite"]', '"visite]', "not valid TOML", 'any = ["Hanoï", "visite]   # words', id="TOML"),
+        pytest.param('"Hanoï",', '"@nosuch",', "no set is called @nosuch", 'any = ["@nosuch"', id="a set"),
+        pytest.param("[[rule]]", '[set.x]\nterms = ["y"]\n[[rule]]', "this is not one rule", "", id="a set beside it"),
+    ],
+)
+def test_a_mistake_in_a_text_has_its_line_and_caret(pages: Pages, old: str, new: str, said: str, place: str) -> None:
+    """While it is typed and when it is refused, by the line of the file; nothing is saved."""
+    form = fields(pages.get("/rules/wave"))
+    form["text"] = form["text"].replace(old, new, 1)
+    found = checked(pages, **form)
+    shown = html.fragment_fromstring(f"<div>{found['html']}</div>")
+    assert said in text(shown)
+    assert not found["ok"]
+    if place:
+        number = 1 + next(at for at, line in enumerate(RULES.replace(old, new, 1).split("\n")) if place in line)
+        assert f"Line {number}" in text(shown)
+        start, end = found["marks"][0]
+        assert form["text"][start:end] in place
+    page = pages.post("/rules/wave/review", form, 422)
+    assert said in problems(page)
+    assert fields(html.document_fromstring(page))["text"] == form["text"]
+    assert (folder(pages) / "rules.toml").read_text(encoding="utf-8") == RULES
+
+
+def test_a_text_is_tried_on_history(pages: Pages) -> None:
+    form = fields(pages.get("/rules/wave"))
+    form["text"] = form["text"].replace('"visite"', '"=boulevard"')
+    *_, last = steps(pages, **form)
+    assert last["done"]
+    assert (
+        "boulevard"
+        in html.fragment_fromstring(f"<div>{last['html']}</div>").find_class("articles-gained")[0].text_content()
+    )
+
+
+# --- removed, and switched off -------------------------------------------------------------------------------------
+
+
+def acted(pages: Pages, rule: str, act: str) -> str:
+    """What the buttons of a rule's page lead to: the change is shown, then made."""
+    (form,) = (one for one in pages.get(f"/rules/{rule}").forms if "acts" in one.getparent().get("class", ""))
+    shown = html.document_fromstring(pages.post(form.action, {**dict(form.form_values()), "act": act}, 200))
+    assert shown.find_class("diff")
+    return pages.post(f"/rules/{rule}/save", fields(shown))
+
+
+def test_a_rule_is_switched_off_and_on(pages: Pages) -> None:
+    """It stands in its file, and matches nothing; who did it stands in the audit."""
+    assert acted(pages, "boulevard", "off") == "/rules/boulevard?said=rule_off"
+    pages.live = load(pages.live.config.path)
+    assert [rule.id for rule in pages.live.ruleset.rules] == ["visit", "wave"]
+    assert "matches nothing" in text(pages.get("/rules/boulevard").get_element_by_id("state"))
+    row = next(row for row in pages.get("/rules").iter("tr") if "boulevard" in text(row))
+    assert "off" in [text(tag) for tag in row.find_class("tag")]
+    with pages.store.read() as tx:
+        change = people.changes(tx, limit=1)[0]
+    assert (change.author, change.subject) == ("desk", "rule boulevard")
+    assert change.detail.startswith("switched off")
+    assert acted(pages, "boulevard", "on") == "/rules/boulevard?said=rule_on"
+    assert (folder(pages) / "rules.toml").read_text(encoding="utf-8") == RULES
+
+
+def test_a_rule_is_removed(pages: Pages) -> None:
+    """With its remarks; the last one takes its file along."""
+    assert acted(pages, "wave", "remove") == "/rules?said=rule_removed"
+    new = (folder(pages) / "rules.toml").read_text(encoding="utf-8")
+    assert new == RULES.replace(RULES[RULES.index("# Waves.") : RULES.index("[[exclusion]]")], "")
+    with pages.store.read() as tx:
+        assert people.changes(tx, limit=1)[0].action == "rule removed"
+    (folder(pages) / "one.toml").write_text('[[rule]]\nid = "one"\nwhen = "pont"\n', encoding="utf-8")
+    acted(pages, "one", "remove")
+    assert [path.name for path in folder(pages).iterdir()] == ["rules.toml"]
+
+
+@pytest.mark.parametrize("act", ["off", "remove"])
+def test_w06_a_file_changed_meanwhile_keeps_its_rule(pages: Pages, act: str) -> None:
+    (form,) = (one for one in pages.get("/rules/wave").forms if "acts" in one.getparent().get("class", ""))
+    shown = fields(html.document_fromstring(pages.post(form.action, {**dict(form.form_values()), "act": act}, 200)))
+    theirs = RULES.replace("NEAR/12", "NEAR/20")
+    (folder(pages) / "rules.toml").write_text(theirs, encoding="utf-8")
+    assert "changed by somebody else" in problems(pages.post("/rules/wave/save", shown, 409))
+    assert (folder(pages) / "rules.toml").read_text(encoding="utf-8") == theirs
+
+
+def test_what_others_name_is_not_removed(pages: Pages) -> None:
+    """The gate says who."""
+    (form,) = (one for one in pages.get("/rules/boulevard").forms if "acts" in one.getparent().get("class", ""))
+    page = pages.post(form.action, {**dict(form.form_values()), "act": "remove"}, 422)
+    assert "no rule has the id `boulevard`" in problems(page)
+    assert fields(html.document_fromstring(page))["id"] == "boulevard"
+
+
+# --- silences, and what a draft is shown with ----------------------------------------------------------------------
+
+
+def test_a_silence_in_force_is_shown_where_its_rule_is(pages: Pages) -> None:
+    """On the list, on the rule's page and on Today: until when, by whom, what for; also one of a set that it names."""
+    now = pages.desk.clock()
+    with pages.store.write() as tx:
+        for what in ({"rule_id": "boulevard"}, {"set_name": "hun_sen"}):
+            one = Silence(until=now + timedelta(hours=3), author="lea", reason="<known>", created=now, **what)
+            silences.add(tx, one)
+    for address in ("/rules/boulevard", "/rules/visit", "/rules", "/"):
+        (said, *_) = pages.get(address).find_class("waiting")
+        assert "silenced until" in text(said), address
+        assert "lea" in text(said)
+        assert "<known>" in text(said)
+        (link,) = (one for one in said.iter("a") if "End it" in text(one))
+        assert pages.get("/alerts/silences").get_element_by_id(link.get("href").partition("#")[2]) is not None
+    assert "silenced until" not in text(pages.get("/rules/wave"))
+
+
+def test_nothing_is_wrong_before_anything_is_written(pages: Pages) -> None:
+    assert checked(pages, when="  ") == {
+        "html": checked(pages, when="")["html"],
+        "marks": [],
+        "ok": False,
+        "failing": [],
+    }
+    assert "problem" not in checked(pages, when="")["html"]
+    assert "problem" not in checked(pages, **{"as": "text", "text": ""})["html"]
+
+
+def test_a_test_that_fails_is_open(pages: Pages) -> None:
+    """What came nearest is no fix, and is not called one."""
+    form = fields(pages.get("/rules/visit")) | {"when": "@hun_sen NEAR/5 =boulevard"}
+    assert checked(pages, **form)["failing"] == [0]
+    page = html.document_fromstring(pages.post("/rules/visit/draft", form, 200))
+    assert [one.get("open") is not None for one in page.find_class("test")] == [True, False]
+    refused = problems(pages.post("/rules/visit/review", form, 422))
+    assert "a test of `visit` fails" in refused
+    assert "is absent" in refused
+    assert "fix:" not in refused
+
+
+def test_what_a_query_may_use_is_listed(pages: Pages) -> None:
+    page = pages.get("/rules/visit")
+    listed = {
+        one.get("data-name"): text(one.getparent().getparent()) for one in page.iter("code") if one.get("data-name")
+    }
+    assert "Hun Sen" in listed["@hun_sen"]
+    assert {"NEAR/5", "title:", "AND"} <= listed.keys()

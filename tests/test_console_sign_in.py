@@ -311,6 +311,22 @@ def test_w01_an_open_desk_is_not_open_through_a_proxy(pages: Pages, header: str)
     assert pages.ask("GET", "/", **{header: "203.0.113.5"}).status_code == 303
 
 
+def test_what_was_sent_is_kept_over_a_sign_in_that_is_over(pages: Pages) -> None:
+    """Whoever signs in again goes on with it; a password that is wrong loses nothing; nothing is done before."""
+    text_of_rule = '[[rule]]\nid = "kept"\nwhen = "a\'b <c>"\n'
+    sent = {"as": "text", "was": "", "digest": "", "file": "", "tests": "0", "text": text_of_rule}
+    page = document_fromstring(pages.post("/rules/new/draft", sent, 403))
+    assert "what you sent is kept" in text(page)
+    for code, password in ((403, "wrong"), (200, PASSWORD)):
+        (form,) = (one for one in page.forms if one.get("class") == "sign-in")
+        given = {**dict(form.form_values()), "name": "an editor", "password": password}
+        page = document_fromstring(pages.post("/sign-in", given, code))
+    (form,) = (one for one in page.forms if one.action == "/rules/new/draft")
+    kept = {name: value.removeprefix("\n") for name, value in form.form_values()}
+    assert kept == sent
+    assert "&lt;c&gt;" in pages.post(form.action, kept, 200)
+
+
 def test_after_a_wrong_password_the_name_stays(pages: Pages) -> None:
     """And nothing of the password."""
     page = document_fromstring(sign_in(pages, "an editor", "wrong password", 403))

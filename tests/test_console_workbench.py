@@ -6,7 +6,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from consoles import CHROMIUM, FLAGS, needs_browser
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 from rig import RULES, Site, wait_for
 from sinks import free_port
 
@@ -94,6 +94,46 @@ def test_a_saved_rule_is_seen_in_force(running: str, browser: Browser, tab: Page
     expect(tab.get_by_role("link", name=f"rue-{scheme}")).to_be_visible()
     found.append(_axe(tab))
     assert found == [[]] * 4
+
+
+def test_a_draft_is_not_lost(running: str, tab: Page) -> None:
+    """Whoever leaves it is asked; it can be taken back, and is forgotten once it is saved or put back."""
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    tab.on("dialog", accept)
+    tab.goto(f"{running}/rules/visit?as=text")
+    before = tab.locator("#when").input_value()
+    tab.locator("#when").press("Control+End")
+    tab.locator("#when").press_sequentially("\n# A remark")
+    tab.goto(f"{running}/rules")
+    assert asked == ["beforeunload"]
+    tab.goto(f"{running}/rules/visit?as=text")
+    assert tab.locator("#when").input_value() == before
+    tab.get_by_role("button", name="Take it back").click()
+    expect(tab.locator("#when")).to_have_value(f"{before}\n# A remark")
+    tab.locator("#when").fill("")
+    tab.get_by_role("button", name="See the change").click()
+    expect(tab.locator(".problem").first).to_contain_text("cannot be saved")
+    tab.goto(f"{running}/rules/visit?as=text")
+    tab.get_by_role("button", name="Drop it").click()
+    tab.goto(f"{running}/rules/visit?as=text")
+    expect(tab.locator("#check-result p").first).to_be_visible()
+    expect(tab.locator("#kept")).to_be_hidden()
+    assert asked == ["beforeunload"] * 2
+
+
+def test_what_a_query_may_use_is_put_in_by_a_click(running: str, tab: Page) -> None:
+    tab.goto(f"{running}/rules/new")
+    assert tab.locator("#check-result .problem").count() == 0
+    for kind, name in (("Sets", "@hun_sen"), ("Operators", "AND"), ("Operators", "title:")):
+        tab.locator("details.parts:not([open]) summary", has_text=kind).click()
+        tab.locator(".known").get_by_role("button", name=name, exact=True).click()
+        tab.locator("details.parts[open] summary", has_text=kind).click()
+    expect(tab.locator("#when")).to_have_value("@hun_sen AND title:")
 
 
 def _axe(tab: Page) -> list[str]:

@@ -195,6 +195,16 @@ def test_an_index_of_words_misses_no_text_in_which_a_query_holds(count):
     assert asked > count / 3
 
 
+def test_what_every_way_asks_for_is_asked_for_once():
+    """A pattern says in many ways what somebody may do: the index is asked for whom it is called with."""
+    query = parse('("=grand pont" AND =neuf) OR ("=grand pont" AND =vieux) OR (=pont AND =grand AND =long)')
+    pont, grand = Indexed("pont"), Indexed("grand")
+    wanted = indexed(query, {}, ["fr"])
+    assert isinstance(wanted, All)
+    assert set(wanted.parts) == {pont, grand, Any((Indexed("neuf"), Indexed("vieux"), Indexed("long")))}
+    assert indexed(parse("=pont OR (=pont AND =neuf)"), {}, ["fr"]) == pont
+
+
 def _has(wanted, words):
     match wanted:
         case Indexed(word, is_start):

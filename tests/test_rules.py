@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from worker.config.toml import parse
 from worker.errors import UserError
 from worker.model import Severity, Volume
 from worker.rules import RuleSet, compile_rules
+from worker.rules.compile import compile_rule
 
 GOOD = b"""
 [set.team]
@@ -290,3 +292,25 @@ def test_names_are_given_once(name):
     (told,) = _problems(one, other)
     assert told.startswith("1.toml:")
     assert "0.toml:" in told
+
+
+def test_a_rule_that_is_switched_off_is_known_and_matches_nothing():
+    """Its mistakes are found, and exclusions may name it."""
+    off = GOOD.replace(b'id = "bridge"', b'id = "bridge"\nenabled = false')
+    ruleset = compile_rules({"a.toml": off})
+    assert [rule.id for rule in ruleset.rules] == ["lists", "scored"]
+    assert [rule.id for rule in ruleset.off] == ["bridge"]
+    assert len(ruleset.written) == 3
+    assert ["`bridge` is switched off" in remark.message for remark in ruleset.remarks()] == [True]
+    assert ruleset.hash != compile_rules({"a.toml": GOOD}).hash
+    (problem,) = _problems(off.decode().replace("@team NEAR/5", "@nobody NEAR/5"))
+    assert "no set is called @nobody" in problem
+
+
+def test_a_rule_is_compiled_beside_others():
+    """By their sets and patterns, as all together would be."""
+    ruleset = compile_rules({"a.toml": GOOD})
+    alone = compile_rule(parse("", b'[[rule]]\nid = "x"\nwhen = "@team NEAR/5 pont"\n'), ruleset)
+    assert alone.query == ruleset.rules[0].query
+    with pytest.raises(UserError, match="this is not one rule"):
+        compile_rule(parse("", GOOD), ruleset)

@@ -29,6 +29,8 @@ class Problem:
     message: str
     #: What to do about it; may be empty where the message says it.
     fix: str = ""
+    #: What was found instead, or came nearest: more on what is wrong, and nothing to do.
+    seen: str = ""
     #: The line as written, for the caret; empty when there is none to show. Never shows a secret's value.
     source: str = ""
 
@@ -45,6 +47,8 @@ class Problem:
             if self.column:
                 # Tabs stay tabs, so that the caret stands under its column in any terminal.
                 lines.append("    " + "".join("\t" if c == "\t" else " " for c in self.source[: self.column - 1]) + "^")
+        if self.seen:
+            lines.append(f"    {self.seen}")
         if self.fix:
             lines.append(f"    {before_fix} {self.fix}")
         return "\n".join(lines)

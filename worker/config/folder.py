@@ -58,6 +58,16 @@ def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
         raise UserError([Problem(file=str(path), line=0, message=message, fix=fix)]) from e
 
 
+def remove_file(path: Path) -> None:
+    """Take a file away; raises UserError."""
+    try:
+        path.unlink()
+    except OSError as e:
+        fix = "make its folder writable, or remove it yourself"
+        message = f"the file cannot be removed: {e.strerror}"
+        raise UserError([Problem(file=str(path), line=0, message=message, fix=fix)]) from e
+
+
 def read_rules(folder: Path) -> dict[str, bytes]:
     """Every `*.toml` of `folder` by file name, sorted; names that begin with a dot are an editor's, not rules.
 

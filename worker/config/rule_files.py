@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from worker.config import toml
-from worker.config.folder import fault_of, read_file, replace_file
+from worker.config.folder import fault_of, read_file, remove_file, replace_file
 from worker.errors import Problem, UserError
 
 #: Names of files that are made here.
@@ -34,6 +34,10 @@ class Written:
     number: int
     #: What it says, as TOML gives it.
     table: dict[str, Any]
+    #: Its lines, the remarks right above them included; empty where they do not stand together.
+    text: str
+    #: The first of them, from 1.
+    line: int
 
 
 def digest(raw: bytes) -> str:
@@ -45,11 +49,22 @@ def find(files: Mapping[str, bytes], rule_id: str) -> Written | None:
     """The first rule of that id in these files (name -> TOML); files that cannot be read have none."""
     for name, raw in files.items():
         with suppress(UserError):
-            rules = toml.parse(name, raw).data.get("rule")
+            parsed = toml.parse(name, raw)
+            rules = parsed.data.get("rule")
             for number, table in enumerate(rules if isinstance(rules, list) else []):
                 if isinstance(table, dict) and table.get("id") == rule_id:
-                    return Written(file=name, digest=digest(raw), number=number, table=table)
+                    start, end = _own_lines(parsed, number)
+                    text = "\n".join(parsed.lines[start:end])
+                    own = text if _says(text) == {"rule": [table]} else ""
+                    return Written(file=name, digest=digest(raw), number=number, table=table, text=own, line=start + 1)
     return None
+
+
+def _says(text: str) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
 
 
 def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> bytes:
@@ -63,7 +78,7 @@ def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> by
     start, end = _block(parsed, number, len(lines))
     expected = _expected(parsed.data, number, values)
     block = "\n".join(lines[start:end]) + "\n"
-    for edited in (_edited, _edited_in_front):
+    for edited in (_edited_in_front, _edited):
         with suppress(tomllib.TOMLDecodeError, _UnfitError):
             text = "\n".join([*lines[:start], edited(block, values).rstrip("\n"), *lines[end:]])
             if tomllib.loads(text) == expected and _keeps_remarks(block, text):
@@ -72,6 +87,31 @@ def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> by
         fix = "edit the file, or write the rule as [[rule]]"
         _refuse(file, "this rule cannot be changed here", fix, line=start + 1)
     return bom + text.replace("\n", newline).encode()
+
+
+def rewritten(file: str, raw: bytes, number: int | None, text: str) -> bytes:
+    """The file with these lines for one of its rules, for a new one (None), or without the rule where they are empty.
+
+    Every other line stays. Raises UserError where the lines are not one rule, with the places that they would have.
+    """
+    parsed = toml.parse(file, raw)
+    lines, newline, bom = _lines(raw)
+    start, end = (len(lines), len(lines)) if number is None else _own_lines(parsed, number)
+    own = text.strip("\n").split("\n") if text.strip() else []
+    if own and number is not None:
+        source = "\n".join([*lines[:start], *own, *lines[end:]])
+    else:
+        parts = ("\n".join(part).strip("\n") for part in (lines[:start], own, lines[end:]))
+        source = "".join(f"{part}\n\n" for part in parts if part)[:-1]
+    before, after = parsed.data, toml.parse(file, source.encode()).data
+    kept = [rule for at, rule in enumerate(before.get("rule", ())) if at != number]
+    at = len(kept) if number is None else number
+    rules = after.get("rule", [])
+    is_one = len(rules) == len(kept) + bool(own) and [*rules[:at], *rules[at + bool(own) :]] == kept
+    if not is_one or {**before, "rule": ()} != {**after, "rule": ()}:
+        fix = "begin it with [[rule]]; sets, patterns and other rules are written in the file"
+        _refuse(file, "this is not one rule", fix, line=start + 1)
+    return bom + source.replace("\n", newline).encode() if source else b""
 
 
 def added(file: str, raw: bytes, values: Mapping[str, Any]) -> bytes:
@@ -95,7 +135,9 @@ def added(file: str, raw: bytes, values: Mapping[str, Any]) -> bytes:
 
 
 def write(folder: Path, name: str, content: bytes, known: str) -> bool:
-    """Put a file in its place; False, and nothing is written, where its `digest` is not `known` (empty: it is new).
+    """Put a file in its place, or take it away where nothing is left of it.
+
+    False, and nothing is done, where its `digest` is not `known` (empty: it is new).
 
     Raises UserError for a name or a link that leaves the folder, and where nothing may be written.
     """
@@ -107,6 +149,9 @@ def write(folder: Path, name: str, content: bytes, known: str) -> bool:
         _refuse(str(path), fault, "edit the file itself")
     if known != ("" if is_new else digest(read_file(path))):
         return False
+    if not content:
+        remove_file(path)
+        return True
     neighbour = next((one for one in sorted(folder.glob("*.toml")) if one.is_file()), None)
     mode = (neighbour.stat().st_mode & 0o666 if neighbour else _MODE) if is_new else None
     replace_file(path, content, mode)
@@ -141,6 +186,14 @@ def _block(parsed: toml.Toml, number: int, count: int) -> tuple[int, int]:
     while end > start and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
         end -= 1
     return start - 1, end
+
+
+def _own_lines(parsed: toml.Toml, number: int) -> tuple[int, int]:
+    """A rule's lines with the remarks right above them: the first, and the one behind the last, from 0."""
+    start, end = _block(parsed, number, len(parsed.lines))
+    while start and parsed.lines[start - 1].lstrip().startswith("#"):
+        start -= 1
+    return start, end
 
 
 def _expected(data: Mapping[str, Any], number: int, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -120,12 +120,20 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
     if role is None:
         return handler(asking)
     if known is None or known.must_choose:
-        first = "/sign-in" if known is None else "/account"
-        # A form that was sent is not sent again.
-        return RedirectResponse(first if is_change else f"{first}?next={quote(asking.here)}", status_code=303)
+        return _first(asking, known, is_change=is_change)
     if not known.may(Role.EDITOR if is_change and role is Role.READER else role):
         return asking.page("problem.html", status=403, problem="role")
     return handler(asking)
+
+
+def _first(asking: Ask, known: Caller | None, *, is_change: bool) -> Response:
+    """The page for signing in, or for another password, which leads back; signing in keeps a form that was sent."""
+    first = "/sign-in" if known is None else "/account"
+    if known is None and asking.form:
+        kept = urlencode(list(asking.form.multi_items()))
+        facts = {"next": asking.here, "kept": kept, "is_empty": False, "name": ""}
+        return asking.page("sign_in.html", status=403, problem="over", **facts)
+    return RedirectResponse(first if is_change else f"{first}?next={quote(asking.here)}", status_code=303)
 
 
 def _nobody(desk: Desk, request: Request) -> Ask:

@@ -60,6 +60,17 @@ def compile_rules(sources: Mapping[str, bytes]) -> RuleSet:
     return compiler.ruleset()
 
 
+def compile_rule(toml: Toml, beside: RuleSet) -> Rule:
+    """The one rule of `toml`, which may use the sets and patterns of `beside`; raises UserError with its mistakes."""
+    compiler = _Compiler(_beside=beside, _compiled=dict(beside.patterns))
+    compiler.add(toml)
+    found = compiler.ruleset()
+    if len(found.written) != 1 or toml.data.keys() != {"rule"}:
+        fix = "begin it with [[rule]]; sets and patterns are written in the file"
+        raise UserError([toml.pointed((), "this is not one rule", fix)])
+    return found.written[0]
+
+
 @dataclass(slots=True)
 class _Compiler:
     """Tables of all files, and the problems found in them."""
@@ -69,6 +80,8 @@ class _Compiler:
     _patterns: dict[str, Table] = field(default_factory=dict)
     _compiled: dict[str, Pattern] = field(default_factory=dict)
     _rules: list[Table] = field(default_factory=list)
+    #: Compiled before: its sets and patterns may be used.
+    _beside: RuleSet = field(default_factory=RuleSet)
     _exclusions: list[Table] = field(default_factory=list)
     _pool: dict[Node, Node] = field(default_factory=dict)
     #: Patterns that are being compiled, or cannot be.
@@ -117,8 +130,10 @@ class _Compiler:
         if self.problems:
             raise UserError(sorted(self.problems, key=lambda p: (p.file, p.line, p.column)))
         compiled = sorted((rule for rule in rules if rule is not None), key=lambda rule: rule.id)
+        off = {table.data["id"] for table in self._rules if not table.data.get("enabled", True)}
         return RuleSet(
-            rules=tuple(compiled),
+            rules=tuple(rule for rule in compiled if rule.id not in off),
+            off=tuple(rule for rule in compiled if rule.id in off),
             exclusions=tuple(exclusion for exclusion in exclusions if exclusion is not None),
             sets=sets,
             patterns=dict(self._compiled),
@@ -157,7 +172,8 @@ class _Compiler:
 
     @property
     def _known(self) -> Known:
-        return Known(sets=self._sets, patterns=self._compiled, unread=self._patterns.keys() - self._compiled.keys())
+        sets = {*self._sets, *self._beside.sets}
+        return Known(sets=sets, patterns=self._compiled, unread=self._patterns.keys() - self._compiled.keys())
 
     def _query(self, table: Table, path: KeyPath, source: str) -> Node | None:
         try:
@@ -330,7 +346,9 @@ class _Compiler:
         return sha256(
             {
                 "rule": table.without_tests(),
-                "patterns": {name: self._patterns[name].without_tests() for name in sorted(called)},
+                "patterns": {
+                    name: self._patterns[name].without_tests() for name in sorted(called & self._patterns.keys())
+                },
                 "sets": {name: self._sets[name].data for name in sorted(used & self._sets.keys())},
                 "exclusions": [exclusion.data for exclusion in naming],
             }

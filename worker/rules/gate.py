@@ -19,7 +19,7 @@ def admitted(files: Mapping[str, bytes], conf: Config, now: datetime) -> RuleSet
     if ruleset is not None:
         # Whoever adds a target and a rule for it in one go is not to look for a slip in the names.
         late = f"({conf.path.name} itself is read at SIGHUP)"
-        unknown = config.check_references(conf, ruleset.rules)
+        unknown = config.check_references(conf, ruleset.written)
         problems += [replace(problem, fix=f"{problem.fix} {late}".lstrip()) for problem in unknown]
     if problems or ruleset is None:
         raise UserError(problems)

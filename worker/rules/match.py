@@ -198,12 +198,12 @@ def _failures(rule: Rule, case: Test, ruleset: RuleSet, today: datetime) -> Iter
     published = (case.published or today).date()
     reading = Reading(document, published=published, sets=ruleset.sets)
     judged = Silence.EXCLUDED if rule.id in excluded(ruleset, reading) else _verdict(rule, reading)
-    for message, fix in _against(rule, case, judged, document):
-        missed = ""
+    for message, seen in _against(rule, case, judged, document):
+        fix = ""
         if judged is Silence.QUERY and rule.query is not None:
-            missed = _read_in(rule, case, ruleset, published)
-            missed = missed or _missed(rule, explain(rule.query, reading, ruleset.sets, published), document)
-        yield _failure(rule, case, message, fix or missed)
+            fix = _read_in(rule, case, ruleset, published)
+            seen = "" if fix else _missed(rule, explain(rule.query, reading, ruleset.sets, published), document)  # noqa: PLW2901
+        yield _failure(rule, case, message, seen, fix)
 
 
 def _read_in(rule: Rule, case: Test, ruleset: RuleSet, published: date) -> str:
@@ -238,14 +238,14 @@ def passes(rule: Rule, case: Test, reading: Reading, *, excluded: bool) -> bool:
 
 
 def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Document) -> Iterator[tuple[str, str]]:
-    """Yields what speaks against a test that expects otherwise, with the fix."""
+    """Yields what speaks against a test that expects otherwise, and what is there instead."""
     verdict = judged if isinstance(judged, _Verdict) else None
     found = [] if verdict is None else [_passage(span, document) for span in verdict.spans]
     if case.match and verdict is None:
-        fix = ""
+        seen = ""
         if judged is Silence.LANGUAGE:
-            fix = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
-        yield "the rule does not match, and should", fix
+            seen = f"the rule reads only {', '.join(sorted(rule.languages))}; the test's lang is {case.language}"
+        yield "the rule does not match, and should", seen
     elif not case.match and verdict is not None:
         yield "the rule matches, and should not", f"it finds {_shown(found)}"
     elif verdict is not None:
@@ -254,12 +254,13 @@ def _against(rule: Rule, case: Test, judged: _Verdict | Silence, document: Docum
                 yield f'there is no span "{passage}"', f"it finds {_shown(found)}"
 
 
-def _failure(rule: Rule, case: Test, message: str, fix: str) -> Problem:
+def _failure(rule: Rule, case: Test, message: str, seen: str, fix: str) -> Problem:
     return Problem(
         file=case.file,
         line=case.line,
         message=f"a test of `{rule.id}` fails: {message}: {_named(case)}",
         fix=fix,
+        seen=seen,
         source=case.source,
     )
 

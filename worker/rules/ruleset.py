@@ -113,6 +113,8 @@ class RuleSet:
     """All rules of all files, by id; without any, nothing matches."""
 
     rules: tuple[Rule, ...] = ()
+    #: Those that are switched off: they are known, and match nothing.
+    off: tuple[Rule, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     sets: Mapping[str, TermSet] = field(default_factory=dict)
     patterns: Mapping[str, Pattern] = field(default_factory=dict)
@@ -120,6 +122,11 @@ class RuleSet:
     calls: tuple[Rule, ...] = ()
     #: sha256 hex over the rules.
     hash: str = ""
+
+    @property
+    def written(self) -> tuple[Rule, ...]:
+        """The rules in force, and those that are switched off."""
+        return (*self.rules, *self.off)
 
     def only(self, ids: Collection[str]) -> "RuleSet":
         """The same with these rules alone."""
@@ -131,7 +138,16 @@ class RuleSet:
 
     def remarks(self) -> tuple[Problem, ...]:
         """Remarks on rules that are right, and may surprise their author."""
-        return tuple(
+        off = (
+            Problem(
+                file=rule.file,
+                line=rule.line,
+                message=f"`{rule.id}` is switched off, and matches nothing",
+                fix="take `enabled = false` away",
+            )
+            for rule in self.off
+        )
+        waves = (
             Problem(
                 file=rule.file,
                 line=rule.line,
@@ -141,6 +157,7 @@ class RuleSet:
             for rule in self.rules
             if rule.volume is not None
         )
+        return (*off, *waves)
 
     def candidates(self, document: Document) -> "RuleSet":
         """No more than the rules that `document` can satisfy, and what it can need of the rest; to match it alone."""

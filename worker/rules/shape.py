@@ -206,6 +206,8 @@ class RuleShape(Shape):
     """`[[rule]]`."""
 
     id: str = Field(pattern=ID)
+    #: False: it is read, and matches nothing.
+    enabled: StrictBool = True
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     severity: Severity = Severity.MEDIUM
     languages: Annotated[tuple[Language, ...], AfterValidator(_named)] = ()

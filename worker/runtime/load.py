@@ -45,7 +45,7 @@ def load(path: Path, folder: Path | None = None) -> ActiveConfig:
         ruleset, wrong = _checked(folder)
         problems += wrong
     if conf is not None and ruleset is not None:
-        problems += config.check_references(conf, ruleset.rules)
+        problems += config.check_references(conf, ruleset.written)
     if problems or conf is None or ruleset is None:
         raise UserError(problems)
     _adopt(conf)
@@ -125,7 +125,7 @@ def load_rules(path: Path, folder: Path | None = None, *, tested: bool = False) 
     failures = match.failing_tests(ruleset, clock()) if tested else ()
     # Half a configuration does not say which feeds there are.
     if tested and readable is not None and not readable.problems:
-        failures = (*failures, *config.check_readings(readable.config, ruleset.rules))
+        failures = (*failures, *config.check_readings(readable.config, ruleset.written))
     if failures:
         raise UserError(failures)
     return ruleset

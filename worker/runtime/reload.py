@@ -193,6 +193,8 @@ class Reloads:
         old = self._context.live
         if live.config.store_url != old.config.store_url:
             _log.warning("another store takes a restart")
+        if live.config.engine != old.config.engine:
+            _log.warning("another engine takes a restart of all workers")
         if live.config.listen != old.config.listen:
             _log.warning("another address of the console takes a restart")
         if network_of(live.config) != network_of(old.config):
@@ -308,6 +310,7 @@ def _brief(problems: Sequence[Problem]) -> tuple[Problem, ...]:
             file=_shown(problem.file),
             message=_shown(problem.message)[:_LONGEST],
             fix=_shown(problem.fix)[:_LONGEST],
+            seen=_shown(problem.seen)[:_LONGEST],
             source=_shown(problem.source) if len(problem.source) <= _LONGEST else "",
         )
         for problem in problems[:_MOST]

@@ -121,25 +121,18 @@ class Page:
     size: int
 
 
-def holds_all_of(
-    tx: "Tx", asked: Asked | None, *, in_title: bool = False, page: Page | None = None
-) -> sa.ColumnElement[bool]:
-    """The condition that an article's newest text, or its title alone, holds what is asked for; None: nothing is.
-
-    `page`: and that it stands on that page.
-    """
+def holds_all_of(tx: "Tx", asked: Asked | None, *, in_title: bool = False) -> sa.ColumnElement[bool]:
+    """The condition that an article's newest text, or its title alone, holds what is asked for; None: nothing is."""
     if asked is None:
         return sa.true()
-    found, values = _found(tx, asked, page, in_title=in_title)
+    found, values = _found(tx, asked, None, in_title=in_title)
     return sa.text(f"article.id IN ({found})").bindparams(**values)  # type: ignore[return-value]  # a text is a condition too
 
 
-def last_of(tx: "Tx", asked: Asked, page: Page) -> int | None:
-    """The last number of a page; None where it is not full, and so the last one."""
+def ids(tx: "Tx", asked: Asked, page: Page) -> Sequence[int]:
+    """The numbers of the articles on that page whose newest text holds what is asked for, the greatest first."""
     found, values = _found(tx, asked, page)
-    statement = sa.text(f"SELECT min(id), count(*) FROM ({found}) AS page")  # noqa: S608 - of a text of ours
-    last, count = tx.execute(statement, values).one()
-    return int(last) if count == page.size else None
+    return tx.execute(sa.text(found), values).scalars().all()
 
 
 def _written(asked: Asked, term: Callable[[Term], str], both: str, either: str) -> str:

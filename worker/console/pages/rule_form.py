@@ -1,21 +1,31 @@
-"""A rule as a form: read from its table in the file, or from what was sent; and the values that go into the file."""
+"""A rule as a form: read from its table in the file, or from what was sent; and the values that go into the file.
+
+A rule that says more than the form can hold is a text instead: its own lines, as its file has them.
+"""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from worker.config import rule_files
+from worker.config import rule_files, toml
 from worker.config.rule_files import AT, Written
 from worker.console.views.workbench import Draft
+from worker.errors import UserError
 from worker.model import Severity
 from worker.rules import Test
 
 #: Keys that the form has; what else a rule says stays as it stands in the file.
 KEYS = ("id", "name", "severity", "languages", "tags", "when", "test")
 _MOST_TESTS = 200
+#: Fields of one line.
+_SINGLE = ("was", "file", "digest", "id", "name", "severity")
+_ACTS = ("on", "off", "remove")
+#: A rule of which only these lines are written yet.
+_BLANK = '[[rule]]\nid   = ""\nname = ""\n{when}\n'
 _TEST = {"title": "", "text": "", "lang": "fr", "match": True, "spans": []}
 
 
@@ -54,6 +64,26 @@ class Form:
     tags: str = ""
     when: str = ""
     tests: tuple[TestForm, ...] = ()
+    #: It is written as `text`, the lines of the whole rule.
+    is_text: bool = False
+    text: str = ""
+    #: `on`, `off` or `remove`: what is to be done with the whole rule, instead of a change of what it says.
+    act: str = ""
+
+    def fields(self) -> list[tuple[str, str]]:
+        """Names and values, as `sent` reads them."""
+        if self.act:
+            return [("was", self.was), ("file", self.file), ("digest", self.digest), ("act", self.act)]
+        if self.is_text:
+            given = [(name, getattr(self, name)) for name in ("was", "file", "digest", "text")]
+            return [*given, ("as", "text"), ("tests", "0")]
+        given = [(name, getattr(self, name)) for name in (*_SINGLE, "languages", "tags", "when")]
+        given.append(("tests", str(len(self.tests))))
+        for number, test in enumerate(self.tests):
+            said = {"at": test.at, "title": test.title, "text": test.text, "lang": test.lang, "spans": test.spans}
+            said["match"] = "yes" if test.match else "no"
+            given += [(f"test-{number}-{name}", value) for name, value in said.items()]
+        return given
 
     def draft(self, table: Mapping[str, Any]) -> Draft:
         """The rule to be tried; `table`: what the file says of it."""
@@ -88,10 +118,25 @@ class Form:
         return changed
 
 
-def of_file(found: Written) -> Form:
+def holds_all(table: Mapping[str, Any]) -> bool:
+    """True where the form has everything that decides what a rule does, but for a few plain values that stay."""
+    rest = (value for key, value in table.items() if key not in KEYS)
+    return isinstance(table.get("when"), str) and not any(isinstance(value, dict) for value in rest)
+
+
+def blank(query: str, *, is_text: bool) -> Form:
+    """The form of a new rule."""
+    if not is_text:
+        return Form(when=query)
+    return Form(is_text=True, text=_BLANK.format(when=rule_files.text_of({"when": query})))
+
+
+def of_file(found: Written, *, is_text: bool = False) -> Form:
     """The form of a rule that stands in a file."""
     table = found.table
     return Form(
+        is_text=is_text,
+        text=found.text if is_text else "",
         was=_text(table, "id"),
         file=found.file,
         digest=found.digest,
@@ -117,7 +162,7 @@ def of_file(found: Written) -> Form:
 
 def is_whole(form: QueryParams) -> bool:
     """False for a rule's form that lacks its tests, or has more than it holds: saved, the rule would lose some."""
-    is_new = not form.get("was")
+    is_new = not form.get("was") or "act" in form
     return 0 <= _number(form.get("tests", "0" if is_new else "")) <= _MOST_TESTS + 1
 
 
@@ -139,9 +184,16 @@ def sent(form: QueryParams) -> Form:
         )
         for at in range(number)
     )
-    single = {name: field(name).strip() for name in ("was", "file", "digest", "id", "name", "severity")}
+    single = {name: field(name).strip() for name in _SINGLE}
+    is_text = field("as") == "text"
+    act = field("act") if field("act") in _ACTS else ""
+    if is_text or act:
+        single["id"] = _id_of(field("text")) if is_text else single["was"]
     return Form(
         **single,
+        is_text=is_text,
+        text=field("text"),
+        act=act,
         languages=field("languages"),
         tags=field("tags"),
         when=field("when"),
@@ -153,6 +205,15 @@ def rest(table: Mapping[str, Any]) -> str:
     """The keys of a rule that the form does not have, as TOML."""
     left = {key: value for key, value in table.items() if key not in KEYS}
     return rule_files.text_of(left) if left else ""
+
+
+def _id_of(text: str) -> str:
+    """The id that a rule's own lines give it; empty where they cannot be read."""
+    with suppress(UserError):
+        match toml.parse("", text.encode()).data:
+            case {"rule": [{"id": str(said)}, *_]}:
+                return said
+    return ""
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:

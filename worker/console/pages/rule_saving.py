@@ -19,8 +19,10 @@ from worker.errors import Problem, UserError
 from worker.rules import gate
 from worker.rules.shape import ID
 
-#: The audit's word for what is done here.
-ACTION = "rule saved"
+#: The audit's words for what is done here.
+ACTION, REMOVED = "rule saved", "rule removed"
+#: By what was to be done, the key of the words that say that it is.
+_SAID = {"": "rule_saved", "on": "rule_on", "off": "rule_off", "remove": "rule_removed"}
 #: In a form: the file was not there when the change was shown.
 NO_FILE = "none"
 
@@ -54,12 +56,13 @@ def review(ask: Ask) -> Response:
     prepared = _prepare(ask)
     if prepared.problems or prepared.is_stale:
         return _again(ask, prepared)
+    form = replace(prepared.form, file=prepared.file, digest=prepared.digest or NO_FILE)
     folder = ask.desk.live().config.rules_folder
     target = folder / prepared.file
     may_write = os.access(folder, os.W_OK) and (not target.exists() or os.access(target, os.W_OK))
     return ask.page(
         "rule_review.html",
-        form=replace(prepared.form, file=prepared.file, digest=prepared.digest or NO_FILE),
+        form=form,
         file=prepared.file,
         lines=_diff(prepared),
         is_same=prepared.before == prepared.after,
@@ -79,26 +82,31 @@ def save(ask: Ask) -> Response:
     form = prepared.form
     counts = [sum(line.startswith(sign) for _, line in _diff(prepared)) for sign in "+-"]
     detail = f"{prepared.file}: {counts[0]} lines more, {counts[1]} less"
+    if form.act in ("on", "off"):
+        detail = f"switched {form.act}; {detail}"
     folder = ask.desk.live().config.rules_folder
     try:
         with EDITING, ask.desk.store.write() as tx:
             is_written = rule_files.write(folder, prepared.file, prepared.after, prepared.digest)
             if is_written:
-                ask.audit(tx, ACTION, f"rule {form.id}", detail)
+                ask.audit(tx, REMOVED if form.act == "remove" else ACTION, f"rule {form.id}", detail)
     except UserError as e:
         return _again(ask, replace(prepared, problems=e.problems))
     if not is_written:
         return _again(ask, replace(_prepare(ask), is_stale=True))
-    return ask.to(f"/rules/{form.id}", "rule_saved")
+    return ask.to("/rules" if form.act == "remove" else f"/rules/{form.id}", _SAID[form.act])
 
 
 def _again(ask: Ask, prepared: _Prepared) -> Response:
     from worker.console.pages import rules
 
     form = replace(prepared.form, digest=prepared.digest, file=prepared.file)
+    if form.act and prepared.found is not None:
+        form = rule_form.of_file(prepared.found, is_text=not rule_form.holds_all(prepared.found.table))
     shown = rules.facts(ask, form, prepared.found, problems=prepared.problems, is_stale=prepared.is_stale)
+    shown["is_unsaved"] = not prepared.form.act
     if prepared.is_stale and prepared.found is not None:
-        shown["theirs"] = rule_files.text_of(prepared.found.table)
+        shown["theirs"] = prepared.found.text or rule_files.text_of(prepared.found.table)
     return ask.page("rule.html", status=409 if prepared.is_stale else 422, **shown)
 
 
@@ -122,22 +130,31 @@ def _prepare(ask: Ask) -> _Prepared:
         facts |= {"found": found, "file": file, "before": before, "digest": digest}
         if is_stale:
             return _Prepared(**facts, is_stale=True)
+        after = facts["after"] = _changed(form, found, file, before)
         _check(form, file)
-        table = found.table if found else {}
-        values = form.values(table)
-        after = (
-            rule_files.changed(file, before, found.number, values) if found else rule_files.added(file, before, values)
-        )
-        facts["after"] = after
-        gate.admitted({**files, file: after}, conf, ask.now)
+        left = {**files, file: after}
+        gate.admitted(left if after else {name: raw for name, raw in left.items() if name != file}, conf, ask.now)
     except UserError as e:
         return _Prepared(**facts, problems=e.problems)
     return _Prepared(**facts)
 
 
+def _changed(form: Form, found: Written | None, file: str, before: bytes) -> bytes:
+    """The file with what the form asks for; raises UserError."""
+    number = found.number if found else None
+    if form.act == "remove":
+        return rule_files.rewritten(file, before, number, "")
+    if form.is_text:
+        return rule_files.rewritten(file, before, number, form.text)
+    if found is None:
+        return rule_files.added(file, before, form.values({}))
+    values = {"enabled": None if form.act == "on" else False} if form.act else form.values(found.table)
+    return rule_files.changed(file, before, found.number, values)
+
+
 def _file_of(form: Form) -> str:
     """The file of a new rule: the chosen one, or one of its own name."""
-    name = form.file or f"{form.id}.toml"
+    name = form.file or f"{form.id or 'new'}.toml"
     return name if name.endswith(".toml") else f"{name}.toml"
 
 

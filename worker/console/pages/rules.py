@@ -1,7 +1,7 @@
 """Rules: the list of those in force, and the workbench in which one is written, tried and saved."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,16 +17,17 @@ from worker.console.desk import Desk
 from worker.console.drawing import draw
 from worker.console.pages import rule_form, rule_saving
 from worker.console.pages.rule_form import Form
-from worker.console.views import workbench
+from worker.console.views import silences, workbench
 from worker.console.views.workbench import Checked, Trial
 from worker.errors import StoreError, UserError
 from worker.model import Severity
-from worker.rules import Rule
-from worker.rules.query import Fault
-from worker.rules.query.nodes import KEYWORDS
+from worker.rules import Rule, RuleSet
+from worker.rules.query.nodes import TermSet
 from worker.rules.shape import ID
 from worker.store import judgements, people, upkeep
+from worker.store import silences as store_silences
 from worker.store.people import Role
+from worker.store.silences import Silence
 
 #: Days that the list counts, and those that a draft is run over.
 _COUNTED, _TRIED = 30, 90
@@ -44,6 +45,7 @@ def routes(desk: Desk) -> list[Route]:
         page(desk, "/rules/{id}", _rule),
         page(desk, "/rules/{id}/state", _state),
         page(desk, "/rules/{id}/try", _try, methods=("POST",)),
+        page(desk, "/rules/{id}/draft", _draft, methods=("POST",)),
         page(desk, "/rules/{id}/review", rule_saving.review, methods=("POST",)),
         page(desk, "/rules/{id}/save", rule_saving.save, methods=("POST",)),
     ]
@@ -56,6 +58,7 @@ def _list(ask: Ask) -> Response:
         tallies, daily = judgements.tallies(tx, since), judgements.daily(tx, since)
         alerts, state = judgements.alerts(tx, since), upkeep.in_force(tx)
         saved = people.last_changes(tx, rule_saving.ACTION)
+        silenced = store_silences.active(tx, ask.now)
     days = [(since + timedelta(days=day + 1)).astimezone(UTC).date().isoformat() for day in range(_COUNTED)]
     written = _times(ask)
 
@@ -75,9 +78,13 @@ def _list(ask: Ask) -> Response:
             "judged": judged,
             "changed": at if by_hand else change.at if change else None,
             "author": "" if by_hand or change is None else change.author,
+            "is_off": rule in live.ruleset.off,
+            "silences": silences.of_rule(silenced, live.ruleset, rule.id),
         }
 
-    rows = sorted(map(row, live.ruleset.rules), key=lambda one: (-one["rule"].severity.rank, one["rule"].name.lower()))
+    rows = sorted(
+        map(row, live.ruleset.written), key=lambda one: (-one["rule"].severity.rank, one["rule"].name.lower())
+    )
     return ask.page("rules.html", rows=rows, problems=state.problems if state else (), days=_COUNTED)
 
 
@@ -85,7 +92,7 @@ def _times(ask: Ask) -> dict[str, datetime]:
     """The time of each rule file's last change."""
     found = {}
     folder = ask.desk.live().config.rules_folder
-    for name in {rule.file for rule in ask.desk.live().ruleset.rules}:
+    for name in {rule.file for rule in ask.desk.live().ruleset.written}:
         try:
             found[name] = datetime.fromtimestamp((folder / name).stat().st_mtime, UTC)
         except (OSError, ValueError):
@@ -96,7 +103,7 @@ def _times(ask: Ask) -> dict[str, datetime]:
 def _new(ask: Ask) -> Response:
     if "query" not in ask.query and workbench.in_force(ask.desk.live(), "new"):
         return _rule(replace(ask, path={"id": "new"}))
-    form = Form(id="", when=ask.query.get("query", "")[:20_000])
+    form = rule_form.blank(ask.query.get("query", "")[:20_000], is_text=ask.query.get("as") == "text")
     return ask.page("rule.html", **facts(ask, form, None))
 
 
@@ -106,7 +113,10 @@ def _rule(ask: Ask) -> Response:
         return ask.missing()
     if found is None:
         return ask.page("rules.html", rows=(), problems=problems, days=_COUNTED)
-    return ask.page("rule.html", **facts(ask, rule_form.of_file(found), found))
+    asked = ask.query.get("as", "" if rule_form.holds_all(found.table) else "text")
+    return ask.page(
+        "rule.html", **facts(ask, rule_form.of_file(found, is_text=asked == "text" and bool(found.text)), found)
+    )
 
 
 def written(ask: Ask, rule_id: str) -> tuple[Written | None, tuple[Any, ...]]:
@@ -123,18 +133,15 @@ def facts(ask: Ask, form: Form, found: Written | None, **more: Any) -> dict[str,
     """Everything that the workbench shows."""
     live = ask.desk.live()
     table = found.table if found else {}
-    patterns = sorted(live.ruleset.patterns.values(), key=lambda pattern: pattern.name)
     return {
         "form": form,
-        "is_written_otherwise": bool(table) and "when" not in table,
+        "found": found,
+        "is_off": table.get("enabled") is False,
+        "holds_all": not table or rule_form.holds_all(table),
         "rest": rule_form.rest(table),
         "severities": list(Severity),
-        "known": [
-            *((f"@{name}", "set") for name in sorted(live.ruleset.sets)),
-            *((f"{pattern.name}(", "pattern") for pattern in patterns),
-            *((word, "operator") for word in _WORDS),
-        ],
-        "patterns": patterns,
+        "parts": _parts(live.ruleset),
+        "silences": silences.of_rule(_silences(ask), live.ruleset, form.was),
         "address": f"/rules/{form.was or 'new'}",
         # A browser's classes want their hyphen escaped.
         "id_pattern": ID.strip("^$").replace("-]", r"\-]"),
@@ -142,19 +149,42 @@ def facts(ask: Ask, form: Form, found: Written | None, **more: Any) -> dict[str,
         "state": state(ask, form.was),
         "days": _TRIED,
         "checked": None,
+        "failing": frozenset(),
         "trial": None,
+        "is_unsaved": False,
         "problems": (),
         "is_stale": False,
         **more,
     }
 
 
-#: As completion offers them, with what most often follows.
-_WORDS = sorted(
-    {word for word in KEYWORDS if word not in {"NEAR", "BEFORE", "AFTER", "ATLEAST"}}
-    | {"NEAR/5", "NEAR/s", "NEAR/p", "BEFORE/5", "NOT NEAR/5", "NOT BEFORE/5", "NOT AFTER/5", "ATLEAST/2"}
-    | {"title:", "lead:", "body:"}
+#: As completion offers them, with what most often follows; each has a sentence in `words.operator`.
+OPERATORS = (
+    *("AND", "OR", "NOT", "NEAR/5", "NEAR/s", "NEAR/p", "BEFORE/5", "NOT NEAR/5", "NOT BEFORE/5", "NOT AFTER/5"),
+    *("WITHOUT", "EXCEPT", "ATLEAST/2", "title:", "lead:", "body:"),
 )
+#: Terms of a set that are shown beside its name.
+_TERMS = 4
+
+
+def _parts(ruleset: RuleSet) -> dict[str, list[tuple[str, str, str]]]:
+    """Everything that a query may be made of, by kind: what is written, how it is shown, and what it stands for."""
+    patterns = sorted(ruleset.patterns.values(), key=lambda pattern: pattern.name)
+    return {
+        "set": [(f"@{name}", f"@{name}", _terms(terms)) for name, terms in sorted(ruleset.sets.items())],
+        "pattern": [(f"{one.name}(", one.signature, one.about) for one in patterns],
+        "operator": [(word, word, "") for word in OPERATORS],
+    }
+
+
+def _terms(terms: TermSet) -> str:
+    shown = [str(one.term) for one in terms.terms[:_TERMS]]
+    return ", ".join([*shown, "…"] if len(terms.terms) > _TERMS else shown)
+
+
+def _silences(ask: Ask) -> Sequence[Silence]:
+    with ask.desk.store.read() as tx:
+        return store_silences.active(tx, ask.now)
 
 
 def state(ask: Ask, rule_id: str) -> str:
@@ -163,7 +193,8 @@ def state(ask: Ask, rule_id: str) -> str:
     if not rule_id:
         return ""
     if live.seen == config.look(live.config.rules_folder):
-        return "in_force" if workbench.in_force(live, rule_id) else "not_there"
+        is_off = any(rule.id == rule_id for rule in live.ruleset.off)
+        return "in_force" if workbench.in_force(live, rule_id) else "off" if is_off else "not_there"
     with ask.desk.store.read() as tx:
         known = upkeep.in_force(tx)
     return "refused" if known is not None and known.problems else "waiting"
@@ -180,22 +211,25 @@ def _asked(ask: Ask) -> tuple[Form, Written | None, Checked]:
     """The form that was sent, the rule that it changes, and what can be said of it without history."""
     form = rule_form.sent(ask.form)
     found = written(ask, form.was)[0] if form.was else None
-    draft = form.draft(found.table if found else {})
-    return form, found, workbench.check(ask.desk.live(), draft, ask.now)
+    live = ask.desk.live()
+    if form.is_text:
+        return form, found, workbench.check_text(live, form.text, found.line if found else 1, ask.now)
+    return form, found, workbench.check(live, form.draft(found.table if found else {}), ask.now)
 
 
 def _check(ask: Ask) -> Response:
     form, _, checked = _asked(ask)
     shown = draw("rule_check.html", ask, {"checked": checked})
-    marks = [_in_utf16(form.when, fault) for fault in checked.faults]
-    value = {"html": shown, "marks": marks, "ok": checked.rule is not None}
+    source = form.text if form.is_text else form.when
+    marks = [_in_utf16(source, mark) for mark in checked.marks]
+    failing = [number for number, (_, problem) in enumerate(checked.tests) if problem is not None]
+    value = {"html": shown, "marks": marks, "ok": checked.rule is not None, "failing": failing}
     return Response(json.dumps(value), media_type="application/json")
 
 
-def _in_utf16(source: str, fault: Fault) -> tuple[int, int]:
-    """The place of a fault as scripts count characters."""
-    start = len(source[: fault.start].encode("utf-16-le", "surrogatepass")) // 2
-    end = len(source[: fault.end].encode("utf-16-le", "surrogatepass")) // 2
+def _in_utf16(source: str, mark: tuple[int, int]) -> tuple[int, int]:
+    """The place of a mistake as scripts count characters."""
+    start, end = (len(source[:at].encode("utf-16-le", "surrogatepass")) // 2 for at in mark)
     return start, max(end, start + 1)
 
 
@@ -222,10 +256,12 @@ def _history(ask: Ask) -> Response:
         if trial is None:
             return
         try:
-            for number, progress in enumerate(trial.run()):
+            slices = 0
+            for progress in trial.run():
                 value: dict[str, Any] = {"read": progress.read, "total": progress.total, "done": progress.is_done}
+                slices += progress.read > 0
                 # What is found is drawn at once, then more and more seldom.
-                if progress.is_done or 0 < number < 4 or number % 4 == 1:
+                if progress.is_done or 0 < slices < 4 or slices % 4 == 1:
                     value["html"] = draw("rule_history.html", ask, {"trial": trial.facts()})
                 yield json.dumps(value).encode() + b"\n"
         except StoreError:
@@ -244,4 +280,16 @@ def _try(ask: Ask) -> Response:
             if ask.desk.clock() > end:
                 break
     shown = None if trial is None else trial.facts()
-    return ask.page("rule.html", **facts(ask, form, found, checked=checked, trial=shown))
+    return ask.page("rule.html", **drafted(ask, form, found, checked=checked, trial=shown))
+
+
+def _draft(ask: Ask) -> Response:
+    """The form as it was sent, to go on with."""
+    form, found, checked = _asked(ask)
+    return ask.page("rule.html", **drafted(ask, form, found, checked=checked))
+
+
+def drafted(ask: Ask, form: Form, found: Written | None, *, checked: Checked, **more: Any) -> dict[str, Any]:
+    """The workbench with a draft that is not saved; tests that fail are open."""
+    failing = {number for number, (_, problem) in enumerate(checked.tests) if problem is not None}
+    return facts(ask, form, found, checked=checked, failing=failing, is_unsaved=True, **more)

@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from urllib.parse import parse_qsl
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -59,7 +60,10 @@ class _Signing:
         with ask.desk.store.write() as tx:
             token = _opened(ask, tx, person)
             people.audit(tx, Change(at=ask.now, author=person.name, action="signed in", subject="", detail=ask.host))
-        return _with_cookie(ask, RedirectResponse(_next(ask), status_code=303), token)
+        answer: Response = RedirectResponse(_next(ask), status_code=303)
+        if kept := parse_qsl(ask.form.get("kept", ""), keep_blank_values=True):
+            answer = ask.page("go_on.html", next=_next(ask), kept=kept)
+        return _with_cookie(ask, answer, token)
 
     def account(self, ask: Ask) -> Response:
         """The caller's own account: another password, for which the one before is asked."""
@@ -137,8 +141,9 @@ def _later(answer: Response, seconds: int) -> Response:
 def _form(ask: Ask, problem: str = "", status: int = 200) -> Response:
     with ask.desk.store.read() as tx:
         is_empty = not people.is_anybody(tx)
-    name = ask.form.get("name", "")[:100]
-    return ask.page("sign_in.html", status=status, problem=problem, next=_next(ask), is_empty=is_empty, name=name)
+    given = {name: ask.form.get(name, "") for name in ("name", "kept")}
+    given["name"] = given["name"][:100]
+    return ask.page("sign_in.html", status=status, problem=problem, next=_next(ask), is_empty=is_empty, **given)
 
 
 def _account(ask: Ask, person: Person | None, problem: str = "", status: int = 200) -> Response:

@@ -16,7 +16,7 @@ from worker.console.desk import Desk
 from worker.console.views import today
 from worker.errors import StoreError
 from worker.model import DeliveryState
-from worker.store import Tx, deliveries, lists, people, upkeep
+from worker.store import Tx, deliveries, lists, people, silences, upkeep
 from worker.store.lists import Place
 
 #: Stories of a page; days of a small chart; charts of rules, and of feeds.
@@ -121,6 +121,8 @@ def _side(ask: Ask, tx: Tx, activity: Activity, days: Sequence[datetime]) -> dic
         "feeds": sorted(feeds, key=lambda one: (-sum(one[1]), one[0]))[:_CHARTS],
         "all_feeds": len(feeds),
         "conditions": upkeep.on(tx),
+        # A muted story says so itself.
+        "silences": [one for one in silences.active(tx, ask.now) if one.story_id is None],
         "failed": deliveries.count(tx, DeliveryState.FAILED),
     }
 

@@ -6,11 +6,32 @@ const offers = document.getElementById("offers");
 const result = document.getElementById("check-result");
 const history = document.getElementById("history-result");
 const progress = document.getElementById("history-progress");
-const known = [...document.querySelectorAll("#known li")].map((li) => [li.textContent, li.dataset.kind]);
+const signedOut = document.getElementById("signed-out");
+const known = [...document.querySelectorAll(".known code")].map((code) => [code.dataset.name, code.closest("dl").dataset.kind]);
 const CHECK_AFTER = 120, TRY_AFTER = 700;
-const TOKENS = /(?<text>={0,2}"[^"]*"|\/(?:\\.|[^/\\\n])*\/(?=[\s),]|$))|(?<operator>\b(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)\b(?:\/\w*)?|\b(?:title|lead|body):)|(?<name>@[\w-]*|\b[a-z][a-z0-9_-]*\()/g;
+const TOKENS = /(?<text>={0,2}"[^"\n]*"|\/(?:\\.|[^/\\\n])*\/(?=[\s),]|$))|(?<operator>\b(?:AND|OR|NOT|NEAR|BEFORE|AFTER|WITHOUT|EXCEPT|ATLEAST)\b(?:\/\w*)?|\b(?:title|lead|body):)|(?<name>@[\w-]*|\b[a-z][a-z0-9_-]*\()/g;
 
 let faults = [];
+
+// What may be used can be put in where the cursor stands, by a click.
+
+function put(text, from, to) {
+  query.setRangeText(text, from, to, "end");
+  query.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+for (const code of document.querySelectorAll(".known code")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = code.textContent;
+  button.addEventListener("click", () => {
+    const { selectionStart: from, selectionEnd: to } = query;
+    const space = from > 0 && !/[\s(]$/.test(query.value.slice(0, from)) ? " " : "";
+    query.focus();
+    put(space + code.dataset.name + (/[(:]$/.test(code.dataset.name) ? "" : " "), from, to);
+  });
+  code.replaceWith(button);
+}
 
 function mark() {
   const text = query.value, bounds = new Set([0, text.length]), kinds = [];
@@ -48,6 +69,7 @@ async function ask(address, name) {
   asked[name] = new AbortController();
   const { signal } = asked[name];
   const answer = await fetch(address, { method: "POST", body: new URLSearchParams(new FormData(form)), signal });
+  signedOut.hidden = answer.status !== 403;
   if (!answer.ok) throw new Error(answer.status);
   return answer;
 }
@@ -61,8 +83,21 @@ const check = quietly(async () => {
   faults = found.marks;
   result.innerHTML = found.html;
   mark();
+  openFailing(found.failing);
   if (!found.ok) asked.history?.abort();
+  document.getElementById("history-old").hidden = found.ok || !history.firstElementChild;
 });
+
+// A test that begins to fail is opened; a blank one is none, as the server has it.
+function openFailing(numbers) {
+  const written = [...form.querySelectorAll(".test")].filter((test) =>
+    [...test.querySelectorAll("[name$=-title], [name$=-text]")].some((field) => field.value.trim()));
+  written.forEach((test, number) => {
+    const fails = numbers.includes(number);
+    if (fails && !test.classList.contains("failing")) test.open = true;
+    test.classList.toggle("failing", fails);
+  });
+}
 
 const tryOut = quietly(async () => {
   const reader = (await ask("/rules/history", "history")).body.pipeThrough(new TextDecoderStream()).getReader();
@@ -102,6 +137,7 @@ form.addEventListener("input", () => {
   faults = [];
   mark();
   asked.history?.abort();
+  keep();
   later("check", check, CHECK_AFTER);
   later("try", tryOut, TRY_AFTER);
 });
@@ -140,14 +176,17 @@ function choose(number) {
 
 function take(item) {
   const end = query.selectionStart;
-  query.setRangeText(item.dataset.name, end - typed().length, end, "end");
-  query.dispatchEvent(new Event("input", { bubbles: true }));
+  put(item.dataset.name, end - typed().length, end);
   offers.hidden = true;
 }
 
 query.addEventListener("input", offer);
 query.addEventListener("blur", () => { offers.hidden = true; });
 query.addEventListener("keydown", (event) => {
+  if (event.key === "F8" && faults.length) {
+    query.setSelectionRange(...faults[0]);
+    event.preventDefault();
+  }
   if (offers.hidden) return;
   const count = offers.children.length;
   if (event.key === "ArrowDown") choose((chosen + 1) % count);
@@ -168,7 +207,45 @@ async function look() {
   later("state", look, 500);
 }
 
+// A draft is kept in this tab until it is saved, and nobody leaves it by mistake.
+
+const current = () => {
+  const fields = new FormData(form);
+  ["digest", "file"].forEach((name) => fields.delete(name));
+  return new URLSearchParams(fields).toString();
+};
+const whole = () => new URLSearchParams(new FormData(form)).toString();
+const place = (name) => `draft ${name}`;
+const here = place(form.elements.was.value), saved = current();
+const isUnsaved = () => form.dataset.unsaved !== undefined || current() !== saved;
+const kept = document.getElementById("kept");
+let leaving = false;
+
+function keep() {
+  if (isUnsaved()) sessionStorage.setItem(here, JSON.stringify([current(), whole()]));
+  else sessionStorage.removeItem(here);
+}
+
+if (new URLSearchParams(location.search).has("said")) [here, place("")].forEach((name) => sessionStorage.removeItem(name));
+if (form.dataset.unsaved !== undefined) keep();
+const [compared, draft] = JSON.parse(sessionStorage.getItem(here) ?? "[null, null]");
+if (compared !== null && compared !== saved) {
+  kept.hidden = false;
+  kept.addEventListener("submit", () => {
+    for (const [name, value] of new URLSearchParams(draft)) {
+      const field = document.createElement("textarea");
+      [field.name, field.value, field.hidden] = [name, value, true];
+      kept.append(field);
+    }
+    leaving = true;
+  });
+  kept.querySelector("[type=button]").addEventListener("click", () => { sessionStorage.removeItem(here); kept.hidden = true; });
+}
+for (const [element, event] of [[form, "submit"], [signedOut, "click"]]) element.addEventListener(event, () => { leaving = true; });
+addEventListener("pageshow", () => { leaving = false; });
+addEventListener("beforeunload", (event) => { if (!leaving && isUnsaved()) event.preventDefault(); });
+
 mark();
-check();
-if (!history.firstElementChild && query.value.trim()) tryOut();
+if (form.dataset.blank === undefined) check();
+if (!history.firstElementChild && query.value.trim() && form.dataset.blank === undefined) tryOut();
 look();

@@ -1,6 +1,6 @@
 """Silences: those in force, and a new one, which must be of something that there is."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from worker.config import Config
@@ -27,6 +27,11 @@ def silence(one: Silence) -> Facts:
         "reason": one.reason,
         "created": one.created,
     }
+
+
+def of_rule(found: Sequence[Silence], ruleset: "RuleSet", rule_id: str) -> list[Silence]:
+    """Those of these silences that keep back the alerts of a rule: its own, and those of a set that it names."""
+    return [one for one in found if rule_id in ({one.rule_id} if one.rule_id else ruleset.naming(one.set_name))]
 
 
 #: The names of the rules, sets and feeds that there are; None: they cannot be read.

@@ -4,6 +4,7 @@ draft -parse-> faults, or a rule -> its tests
 rule -index-> texts that may match -replay, beside the rule in force-> what it gains and loses, and whom it tells
 """
 
+import re
 import threading
 import time
 from collections import Counter, deque
@@ -15,13 +16,15 @@ from zoneinfo import ZoneInfo
 
 from worker.analysis import text
 from worker.analysis.copies import Fingerprint
+from worker.config import toml
 from worker.console.views import explained, history
 from worker.console.views.search import MAX_TEXT, pointed, terms_of
-from worker.errors import Problem
+from worker.errors import Problem, UserError
 from worker.evaluate.backtest import Hit, Replayer
 from worker.model import Severity
 from worker.pipeline.context import ActiveConfig
 from worker.rules import Rule, RuleSet, Test
+from worker.rules.compile import compile_rule
 from worker.rules.match import Silence, Source, explain_rule, failing_tests
 from worker.rules.query import Fault, Known, Node, QueryError, SetRef, nearest, parse
 from worker.rules.query.nodes import in_language, shared, walk
@@ -67,26 +70,61 @@ class Draft:
 class Checked:
     """A draft as far as it can be judged without history."""
 
-    #: None: it has mistakes.
+    #: None: it has mistakes, or nothing is written yet.
     rule: Rule | None
-    faults: tuple[Fault, ...] = ()
-    #: Each fault with its line and caret.
-    pointed: tuple[Mapping[str, str], ...] = ()
+    #: Where the mistakes stand in what was written: [first, behind the last) character.
+    marks: tuple[tuple[int, int], ...] = ()
+    #: Each mistake with its line and caret.
+    pointed: tuple[Mapping[str, Any], ...] = ()
     #: Of each test that was run, what speaks against it.
     tests: tuple[tuple[Test, Problem | None], ...] = ()
 
 
 def check(live: ActiveConfig, draft: Draft, now: datetime) -> Checked:
-    """The mistakes of a draft's query, or its rule and the outcome of its tests."""
-    before = in_force(live, draft.was)
-    query = before.query if before is not None else None
-    if draft.when.strip() or before is None:
-        source = draft.when[: MAX_TEXT + 1]
-        try:
-            query = _parsed(live.ruleset, source, draft)
-        except QueryError as e:
-            return Checked(rule=None, faults=e.faults, pointed=tuple(pointed(source, fault) for fault in e.faults))
-    rule = _rule(draft, query, before)
+    """The mistakes of a draft's query, or its rule and the outcome of its tests; neither before anything is written."""
+    if not draft.when.strip():
+        return Checked(rule=None)
+    source = draft.when[: MAX_TEXT + 1]
+    try:
+        query = _parsed(live.ruleset, source, draft)
+    except QueryError as e:
+        marks = tuple((fault.start, fault.end) for fault in e.faults)
+        return Checked(rule=None, marks=marks, pointed=tuple(pointed(source, fault) for fault in e.faults))
+    return _tested(live, _rule(draft, query, in_force(live, draft.was)), now)
+
+
+def check_text(live: ActiveConfig, written: str, line: int, now: datetime) -> Checked:
+    """The same of a rule's own lines as TOML, the first of which is that line of its file."""
+    if not written.strip():
+        return Checked(rule=None)
+    try:
+        # As many lines before it as the file has, so that mistakes name the file's.
+        rule = compile_rule(toml.parse("", ("\n" * (line - 1) + written).encode()), live.ruleset)
+    except UserError as e:
+        marks = tuple(_mark(written, problem, line) for problem in e.problems)
+        return Checked(rule=None, marks=marks, pointed=tuple(map(_pointed, e.problems)))
+    return _tested(live, rule, now)
+
+
+def _pointed(problem: Problem) -> Mapping[str, Any]:
+    caret = " " * (problem.column - 1) + "^" if problem.column else ""
+    said = {"message": problem.message, "fix": problem.fix, "number": problem.line}
+    return {"line": problem.source, "caret": caret, **said}
+
+
+def _mark(written: str, problem: Problem, line: int) -> tuple[int, int]:
+    """The word at which a problem stands, or its line."""
+    lines = written.split("\n")
+    number = min(max(problem.line - line, 0), len(lines) - 1)
+    begins = sum(len(before) + 1 for before in lines[:number])
+    if not problem.column:
+        return begins, begins + len(lines[number])
+    start = begins + max(min(problem.column, len(lines[number])) - 1, 0)
+    word = re.match(r"[@\w/-]+", written[start:])
+    return start, start + (word.end() if word else 1)
+
+
+def _tested(live: ActiveConfig, rule: Rule, now: datetime) -> Checked:
     alone = ruleset_of(live.ruleset, rule)
     outcomes = []
     for case in rule.tests:
@@ -109,7 +147,7 @@ def _parsed(ruleset: RuleSet, source: str, draft: Draft) -> Node:
     return shared(in_language(node, draft.language), {})
 
 
-def _rule(draft: Draft, query: Node | None, before: Rule | None) -> Rule:
+def _rule(draft: Draft, query: Node, before: Rule | None) -> Rule:
     severity = Severity(draft.severity) if draft.severity in set(Severity) else Severity.MEDIUM
     stated: dict[str, Any] = {
         "id": draft.id or draft.was or "new",
@@ -188,6 +226,7 @@ class Trial:
 
     def run(self) -> Iterator[Progress]:
         """Read on, and yield at each look at how far it is; each page of texts is a transaction of its own."""
+        yield self.progress
         with _LANE:
             numbers = self._numbers()
         self.progress.total = len(numbers)
@@ -198,17 +237,20 @@ class Trial:
         yield self.progress
 
     def _in_slices(
-        self, items: Sequence[Item], size: int, work: Callable[[Sequence[Item]], None]
+        self, items: Sequence[Item], most: int, work: Callable[[Sequence[Item]], None]
     ) -> Iterator[Progress]:
-        """Do the work on so many items at a time, and yield before each slice of time."""
-        at = 0
+        """Do the work on up to so many items at a time, and yield before each slice of time.
+
+        The first pages are short, so that there is an answer to show, however long a text may take.
+        """
+        at, size = 0, 1
         while at < len(items):
             yield self.progress
             with _LANE:
                 ends = time.perf_counter() + _SLICE
                 while at < len(items) and time.perf_counter() < ends:
                     work(items[at : at + size])
-                    at += size
+                    at, size = at + size, min(2 * size, most)
 
     def _numbers(self) -> Sequence[int]:
         found: set[int] = set()
@@ -227,6 +269,8 @@ class Trial:
         with self.store.read() as tx:
             self._tx = tx
             for one in stored.some_texts(tx, page):
+                if one.article.published < self.since:
+                    continue
                 document = text.analyse(one.article.title, one.article.body, one.article.language)
                 self._new.again(one, document)
                 if self._old is not None:

@@ -46,7 +46,8 @@ def problem(one: Problem, language: str) -> str:
     """A problem in this language: its place, its line with the caret, and the fix."""
     if language == "en":
         return str(one)
-    return replace(one, message=said(one.message, language), fix=said(one.fix, language)).written("remède :")
+    message, fix, seen = (said(text, language) for text in (one.message, one.fix, one.seen))
+    return replace(one, message=message, fix=fix, seen=seen).written("remède :")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The index folds words as `analysis.text` does and knows no inflection: each form
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from worker.analysis.text import fold, kin
@@ -28,17 +28,34 @@ class Indexed:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class _Parts:
+    """Several things at once: counted and hashed once, as a pattern asks for thousands of words in many ways."""
+
+    parts: tuple["Wanted", ...]
+    #: Words that are asked for.
+    size: int = field(init=False, compare=False, repr=False)
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Count and hash them."""
+        object.__setattr__(self, "size", sum(map(_size, self.parts)))
+        object.__setattr__(self, "_hash", hash((type(self).__name__, self.parts)))
+
+    def __hash__(self) -> int:
+        """The hash that was made."""
+        return self._hash
+
+
+class All(_Parts):
     """A text must have each of these."""
 
-    parts: tuple["Wanted", ...]
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Any:
+class Any(_Parts):
     """A text must have one of these."""
 
-    parts: tuple["Wanted", ...]
+    __slots__ = ()
 
 
 Wanted: TypeAlias = Indexed | All | Any
@@ -56,8 +73,15 @@ class _Reader:
     def __init__(self, sets: Mapping[str, TermSet], languages: Collection[str]) -> None:
         self._sets, self._languages = sets, languages
         self._known: dict[str, Wanted | None] = {}
+        #: What was read, by identity, with the node itself, which keeps it: patterns hold the same nodes many times.
+        self._read: dict[int, tuple[Node, Wanted | None]] = {}
 
     def wanted(self, node: Node) -> Wanted | None:
+        if id(node) not in self._read:
+            self._read[id(node)] = (node, self._wanted(node))
+        return self._read[id(node)][1]
+
+    def _wanted(self, node: Node) -> Wanted | None:
         match node:
             case Term(words, language):
                 return _all(word for word in (self._word(word, language) for word in words) if word is not None)
@@ -107,12 +131,21 @@ def _all(parts: Iterator[Wanted]) -> Wanted | None:
 
 
 def _any(parts: Sequence[Wanted | None]) -> Wanted | None:
-    distinct = tuple(dict.fromkeys(part for part in parts if part is not None))
+    distinct = dict.fromkeys(part for part in parts if part is not None)
     if not distinct or None in parts:
         return None
-    return Any(distinct) if len(distinct) > 1 else distinct[0]
+    needs = {part: part.parts if isinstance(part, All) else (part,) for part in distinct}
+    # What one of them asks for alone is enough, whatever another one asks for beside it.
+    ways = [way for way in needs.values() if len(way) == 1 or not any(need in distinct for need in way)]
+    # What all ask for is asked for once: of a pattern's many ways, mostly whom it is called with.
+    in_all = set(ways[0]).intersection(*ways[1:])
+    common = [need for need in ways[0] if need in in_all]
+    rests = tuple(_all(need for need in way if need not in in_all) for way in ways)
+    if None in rests:
+        return _all(iter(common))
+    return _all(iter([*common, Any(tuple(rest for rest in rests if rest is not None))]))
 
 
 def _size(part: Wanted) -> int:
     """The number of words that it asks for."""
-    return 1 if isinstance(part, Indexed) else sum(map(_size, part.parts))
+    return 1 if isinstance(part, Indexed) else part.size
