@@ -137,9 +137,10 @@ class Site:
                 worker.send_signal(signal.SIGTERM)
                 worker.wait(timeout=60)
 
-    def start(self, **environ: str) -> Worker:
+    def start(self, *options: str, **environ: str) -> Worker:
         """A worker that runs, for the caller to end."""
-        return forked.start(*self._words("run"), environ=self._environ() | environ, log=self.folder / "worker.log")
+        words = self._words("run", *options)
+        return forked.start(*words, environ=self._environ() | environ, log=self.folder / "worker.log")
 
     def start_under(self, *command: str) -> "subprocess.Popen[str]":
         """The same, started by a command; nothing is forked."""

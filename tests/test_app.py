@@ -28,7 +28,8 @@ from worker.runtime import reload as app_reload
 from worker.runtime import run as app_run
 from worker.runtime.clock import LATE_AFTER, age_of
 from worker.runtime.load import load, open_for, user_agent
-from worker.runtime.worker import Worker, forget
+from worker.runtime.retention import forget
+from worker.runtime.worker import Worker
 from worker.store import deliveries, people, upkeep
 from worker.store.people import Change
 

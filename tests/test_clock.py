@@ -26,8 +26,9 @@ from worker.config import Retention
 from worker.model import Outcome, Receipt
 from worker.pipeline.deliver import deliver
 from worker.runtime.clock import Steps
+from worker.runtime.retention import forget
 from worker.runtime.timetable import Timetable
-from worker.runtime.worker import Worker, forget
+from worker.runtime.worker import Worker
 from worker.store import deliveries
 
 HERE = Path(__file__).parent

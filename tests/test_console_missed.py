@@ -108,6 +108,15 @@ def test_the_list_is_sent_as_a_message(pages: Pages, language: str, subject: str
     ]
 
 
+@pytest.mark.parametrize(("until", "line"), [("T12:00Z", "- 16:30 La D"), ("", "- Friday 6 February 2026 16:30 La D")])
+def test_a_long_span_names_the_days(pages: Pages, until: str, line: str) -> None:
+    since = "2026-02-06T00:00Z" if until else "2026-02-05"
+    pages.post("/missed/send", {"since": since, "until": f"2026-02-06{until}", "target": "log"})
+    ((body,),) = rows(pages, "SELECT content FROM delivery WHERE state = 'open'")
+    assert isinstance(body, bytes)
+    assert line in body.decode()
+
+
 def test_only_a_target_of_ours_is_sent_to(pages: Pages) -> None:
     pages.post("/missed/send", {"since": "2026-02-06", "target": "mailto:evil@example.org"}, 404)
     assert pages.ask("POST", "/missed/send", {"target": "log"}, Origin="https://evil.example").status_code == 403

@@ -256,7 +256,7 @@ ELEMENTS = frozenset(
 html head meta title link script body a header nav ul ol li form input button div span main p h1 h2 h3 h4 pre code
 section table thead tbody tr th td dl dt dd details summary fieldset legend label select option optgroup textarea
 time mark small strong em abbr article aside footer figure figcaption svg g rect path line polyline circle desc
-hr br blockquote del ins datalist output progress meter kbd caption colgroup col noscript
+hr br blockquote q del ins datalist output progress meter kbd caption colgroup col noscript
 """.split()  # noqa: SIM905 - a list of 70 would fill the page
 )
 ATTRIBUTES = frozenset(

@@ -1,6 +1,7 @@
 """`veille health`: a glance at a SQLite file is the store's own answer, and a bad edit is not a death."""
 
 import os
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,21 @@ def test_a_glance_sees_what_the_store_tells(tmp_path: Path, name: str, ticked: d
     with worker.write():
         assert glance(url) == told(ticked)
     worker.close()
+
+
+def test_of_several_workers_the_one_on_this_machine_counts(postgresql_url: str) -> None:
+    """A container's health is its own worker's, however well the others are; a machine without one hears of any."""
+    at = datetime(2026, 2, 6, 8, tzinfo=UTC)
+    beat(postgresql_url, at)
+    assert ask(postgresql_url) == told(at)
+    store = open_store(postgresql_url, create=False)
+    with store.write() as tx:
+        here = upkeep.Heartbeat(owner="p", host=socket.gethostname(), pid=8, started=at, tick=at - timedelta(hours=1))
+        upkeep.beat(tx, here)
+    store.close()
+    found = ask(postgresql_url)
+    assert found is not None
+    assert found.owner == "p"
 
 
 @pytest.mark.parametrize("more", ["a%41.db", "b.db?timeout=5"])

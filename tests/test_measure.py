@@ -16,7 +16,7 @@ async def test_the_store_is_measured(tmp_path: Path, monkeypatch) -> None:
         scripted(monkeypatch, desk)
         desk.web.feed(FEED, [Item("1", "Hun Sen à Hanoï", VISIT), Item("2", "Hun Sen attendu mardi à Hanoï", VISIT)])
         await desk.pass_()
-        before = measure(desk.store, desk.context.live.config)
+        before = measure(desk.store, desk.context.live.config, desk.now)
         assert (before.tick, before.rules, before.refused) == (None, 0, 0)
         assert (before.entries["done"], before.articles["feed"], before.deliveries["sent"]) == (2, 2, 1)
         assert (before.stories, before.feeds_failing, before.breaches) == (1, 0, 0)
@@ -29,6 +29,6 @@ async def test_the_store_is_measured(tmp_path: Path, monkeypatch) -> None:
         desk.web.answer(FEED, status=500)
         desk.later(hours=1)
         await desk.pass_()
-        after = measure(desk.store, desk.context.live.config)
+        after = measure(desk.store, desk.context.live.config, desk.now)
         assert (after.tick, after.rules, after.rules_since, after.refused) == (START, 4, START, 1)
         assert after.feeds_failing == 1

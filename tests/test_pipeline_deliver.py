@@ -21,7 +21,7 @@ from worker.model import DeliveryState, Notice, Outcome, Receipt, Route, Templat
 from worker.pipeline import deliver as job
 from worker.pipeline.deliver import deliver
 from worker.runtime.embedded import LEASE
-from worker.runtime.worker import forget
+from worker.runtime.retention import forget
 from worker.store import deliveries, open_deliveries
 from worker.store import targets as target_states
 

@@ -431,7 +431,7 @@ async def test_r06_a_route_keeps_its_rule(desk: Desk) -> None:
         await until(lambda: state(desk).problems)
     (problem,) = state_of_last(desk)
     assert problem.file == str(site.config)
-    assert "the route names the rule `visit`" in problem.message
+    assert "la route nomme la règle `visit`" in problem.message
 
 
 def state_of_last(desk: Desk) -> list[Problem]:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from stored import NOW, add, feed, publish, python, sighting, state_of, url_of
 
 from worker.errors import StoreBusyError, StoreError, StoreHeldError, StoreUnusableError
-from worker.store import Store, database, entries, feeds, open_store, upkeep
+from worker.store import Store, database, entries, feeds, open_store, schema, upkeep
 
 
 @pytest.fixture
@@ -331,6 +331,27 @@ def test_s07_a_store_that_cannot_be_used_is_refused_and_left_alone(path: Path, s
         start()
     assert str(path) in str(refused.value)
     assert (path.read_bytes() if path.is_file() else None) == before
+
+
+@pytest.mark.parametrize(("serves", "opens"), [(schema.VERSION, True), ("0999", False)])
+def test_a_schema_of_a_later_release_is_worked_with_where_it_says_so(store_url: str, serves: str, opens: bool) -> None:
+    """So that workers of two releases share a store while one is replaced by the other; the schema stays as it is."""
+    open_store(store_url, create=True).close()
+    engine = sa.create_engine(store_url)
+    with engine.begin() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
+        tx.execute(sa.text("INSERT INTO scheme (name, number) VALUES ('schema 0999', :n)"), {"n": int(serves)})
+    if opens:
+        open_store(store_url, create=True).close()
+        store = open_store(store_url, create=False)
+        publish(store, sighting("1"))
+        store.close()
+    else:
+        with pytest.raises(StoreUnusableError, match="newer Veille"):
+            open_store(store_url, create=True)
+    with engine.begin() as tx:
+        assert tx.execute(sa.text("SELECT version_num FROM alembic_version")).scalars().all() == ["0999"]
+    engine.dispose()
 
 
 def test_s07_a_log_of_another_store_is_refused(path: Path, tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ class Problem:
 
     def __str__(self) -> str:
         """`file:line:column: message`, the source line, a caret, and the fix."""
+        return self.written("fix:")
+
+    def written(self, before_fix: str) -> str:
+        """The same, with these words before the fix."""
         place = ":".join([self.file, *(str(n) for n in (self.line, self.column) if n)])
         lines = [f"{place}: {self.message}"]
         if self.source:
@@ -46,7 +50,7 @@ class Problem:
         if self.seen:
             lines.append(f"    {self.seen}")
         if self.fix:
-            lines.append(f"    fix: {self.fix}")
+            lines.append(f"    {before_fix} {self.fix}")
         return "\n".join(lines)
 
 

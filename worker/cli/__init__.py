@@ -157,6 +157,9 @@ def run(
     log: Annotated[
         str, typer.Option("--log", metavar="text|json", help="The log's form; text at a terminal, json elsewhere.")
     ] = "",
+    role: Annotated[
+        str, typer.Option("--role", metavar="poll,ingest,deliver", help="What this worker of a cluster does; all.")
+    ] = "",
 ) -> None:
     """Watch feeds, send alerts, read changed rules, until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     import asyncio
@@ -166,6 +169,11 @@ def run(
 
     if log and log not in list(Form):
         fail(f"{log!r} is no form of the log: text or json", EX_USAGE)
+    from worker.model import Role
+
+    names = [name.strip() for name in role.split(",") if name.strip()] or list(Role)
+    if unknown := [name for name in names if name not in list(Role)]:
+        fail(f"{unknown[0]!r} is no role: {', '.join(Role)}", EX_USAGE)
     # Before the second that the imports take: as PID 1 of a container a process without a handler ignores SIGTERM, and
     # elsewhere SIGHUP ends it. Nothing has begun yet that would have to end in order, or to be read again.
     early = dict.fromkeys((signal.SIGTERM, signal.SIGINT), lambda *_: os._exit(0)) | {signal.SIGHUP: signal.SIG_IGN}
@@ -173,7 +181,7 @@ def run(
     try:
         from worker.runtime.run import run as run_worker
 
-        asyncio.run(run_worker(config, say, Form(log) if log else None))
+        asyncio.run(run_worker(config, say, Form(log) if log else None, [Role(name) for name in names]))
     finally:
         for sign, handler in before.items():
             signal.signal(sign, handler)

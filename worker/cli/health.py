@@ -1,6 +1,7 @@
 """The answer of `veille health`. A container runs it every half minute of its life, so it loads little."""
 
 import os
+import socket
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -39,15 +40,17 @@ def tick(path: Path) -> tuple[bool, str]:
 
 
 def ask(url: str) -> Beat | None:
-    """The last tick, as the store tells it."""
+    """The last tick, as the store tells it: of several workers that of one on this machine, if there is one."""
     from worker.store import open_store, upkeep
 
     store = open_store(url, create=False)
     try:
         with store.read() as tx:
-            beat = upkeep.heartbeat(tx)
+            beats = upkeep.heartbeats(tx)
     finally:
         store.close()
+    here = [beat for beat in beats if beat.host == socket.gethostname()]
+    beat = next(iter(here or beats), None)
     return None if beat is None else Beat(beat.owner, beat.tick, beat.pid, beat.host, beat.boot, beat.turned)
 
 

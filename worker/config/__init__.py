@@ -59,6 +59,8 @@ class Config:
     path: Path
     #: For SQLAlchemy; may hold a password.
     store_url: str
+    #: `embedded`, or `cluster`: workers on several machines share the work.
+    engine: str = "embedded"
     rules_folder: Path
     #: Of messages, beside the shipped ones.
     templates: model.Templates = field(default_factory=model.Templates)
@@ -278,6 +280,7 @@ def _build(builder: "Builder", path: Path) -> Config:
     return Config(
         path=path,
         store_url=store_url,
+        engine=builder.engine(store_url),
         rules_folder=builder.path(builder.table("rules").folder),
         templates=_templates(builder),
         allow=network.allow,

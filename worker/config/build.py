@@ -310,6 +310,14 @@ class Builder:
         name, mark, options = url.removeprefix("sqlite:///").partition("?")
         return f"sqlite:///{self.path(name)}{mark}{options}"
 
+    def engine(self, store_url: str) -> str:
+        """The engine that shares out the work; that of a cluster needs PostgreSQL."""
+        kind: str = self.table("engine").kind
+        if kind == "cluster" and store_url.startswith("sqlite:"):
+            message = "a cluster needs PostgreSQL, and this store is a SQLite file"
+            self.wrong(("engine", "kind"), message, 'write [store] url = "postgresql://...", or kind = "embedded"')
+        return kind
+
     def hide(self, *texts: str) -> None:
         """Notes secrets for the log's redaction."""
         self.secrets.update(text for text in texts if len(text) >= SHORTEST_SECRET)

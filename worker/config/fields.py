@@ -23,6 +23,7 @@ SAMPLE = "veille:sample"
 #: In place of a proxy's URL: none.
 DIRECT = "direct"
 
+_ENGINES = ("embedded", "cluster")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DURATION = re.compile(r"(?:[0-9]{1,9}[smhdw]){1,9}")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -375,6 +376,13 @@ def header_name(text: str) -> str:
     """The name of an HTTP header (RFC 9110 5.1); empty: none."""
     if text and not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):
         raise Wrong("is no name of a header", 'for example "X-Forwarded-User"')
+    return text
+
+
+def engine(text: str) -> str:
+    """Checks the name of an engine."""
+    if text not in _ENGINES:
+        raise Wrong("is no engine", nearest(text, _ENGINES))
     return text
 
 

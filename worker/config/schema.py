@@ -46,6 +46,10 @@ class StoreTable(Table):
     url: Annotated[str, AfterValidator(fields.store_url)] = "sqlite:///data/veille.db"
 
 
+class EngineTable(Table):
+    kind: Annotated[str, AfterValidator(fields.engine)] = "embedded"
+
+
 class RulesTable(Table):
     folder: Filled = "rules"
 
@@ -200,6 +204,7 @@ class RetentionTable(Table):
 #: `[name]`: once at most.
 TABLES: Mapping[str, type[Table]] = {
     "store": StoreTable,
+    "engine": EngineTable,
     "rules": RulesTable,
     "messages": MessagesTable,
     "network": NetworkTable,

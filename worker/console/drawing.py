@@ -15,8 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context, se
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from worker.alerts.self_watch import ActiveCondition
 from worker.console.charts import bars, sparkline
+from worker.errors import Problem
 from worker.model import times
+from worker.model.articles import ARCHIVED, NO_TITLE
+from worker.notify.render import conditions, sentences
 
 if TYPE_CHECKING:
     from worker.console.asking import Ask
@@ -94,6 +98,11 @@ def _environment() -> Environment:
         "ago": _ago,
         "known": times.known,
         "language": _language,
+        "said": _said,
+        "ours": _ours,
+        "problem": _problem,
+        "condition": _condition,
+        "titled": _titled,
     }
     made.globals |= {"marked": marked, "because": because, "sparkline": sparkline, "bars": bars}
     return made
@@ -160,6 +169,39 @@ def _ago(context: Context, at: datetime | None) -> str:
     ask = _of(context)
     passed: timedelta = at - ask.now
     return format_timedelta(passed, add_direction=True, locale=ask.language)
+
+
+@pass_context
+def _said(context: Context, text: str) -> str:
+    """A sentence of ours, or a remark that is stored, in the reader's language; the words of others as quotations."""
+    if not context.eval_ctx.autoescape:
+        return _ours(context, text)
+    return sentences.said(text, context["language"], Markup('<q lang="en">{}</q>').format)
+
+
+@pass_context
+def _ours(context: Context, text: str) -> str:
+    """The same, where what is not ours is what people wrote, or goes out as plain text."""
+    return sentences.said(text, context["language"])
+
+
+@pass_context
+def _problem(context: Context, one: Problem) -> str:
+    """A problem of a file: its place, its line with the caret, and the fix."""
+    return sentences.problem(one, context["language"])
+
+
+@pass_context
+def _condition(context: Context, one: ActiveCondition) -> str:
+    """A condition that is on, in one sentence."""
+    return conditions.stored(one.words, one.kind, context["language"])
+
+
+@pass_context
+def _titled(context: Context, title: str) -> str:
+    """A title; for an article that has none, what it is called instead."""
+    is_ours = title == NO_TITLE or title.endswith(ARCHIVED)
+    return sentences.said(title, context["language"]) if is_ours else title
 
 
 def marked(text: str, marks: Iterable[Sequence[int]]) -> Markup:

@@ -4,8 +4,9 @@ The only owner of prometheus-client. Everything but this process's own time unde
 when it is asked for, so that several workers on one store say the same, and a restart sets nothing back.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,7 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from worker.config import Config
-from worker.store import Store, deliveries, feeds, ledger, stories, targets, upkeep
+from worker.model import Role
+from worker.store import Store, deliveries, feeds, ledger, queues, stories, targets, upkeep
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -46,6 +48,10 @@ class Measured:
     log_bytes: int
     #: The event loop's worst lag of the last minute, in seconds.
     lag: float
+    #: Workers by role, and by role what waits, and for how many seconds the oldest of it has waited.
+    workers: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    waited: Mapping[str, float] = field(default_factory=dict)
 
 
 def exposition(measured: Measured) -> bytes:
@@ -82,6 +88,9 @@ class _Collector(Collector):
         yield _by("veille_conditions", "What is wrong at present, by kind.", "kind", m.conditions)
         yield _gauge("veille_store_log_bytes", "The size of SQLite's write-ahead log.", m.log_bytes)
         yield _gauge("veille_loop_lag_seconds", "The event loop's worst lag of the last minute.", m.lag)
+        yield _by("veille_workers", "Workers that run or died a moment ago, by role.", "role", m.workers)
+        yield _by("veille_queue_waiting", "Due feeds, ready entries and due deliveries, by role.", "role", m.waiting)
+        yield _by("veille_queue_age_seconds", "For how long the oldest of a queue has waited.", "role", m.waited)
 
 
 def _unix(moment: datetime | None) -> float:
@@ -92,21 +101,22 @@ def _gauge(name: str, words: str, value: float) -> Metric:
     return GaugeMetricFamily(name, words, value=float(value))
 
 
-def _by(name: str, words: str, label: str, values: Mapping[str, int]) -> Metric:
+def _by(name: str, words: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, words, labels=[label])
     for key, value in values.items():
         family.add_metric([key], float(value))
     return family
 
 
-def measure(store: Store, config: Config, *, lag: float = 0.0) -> Measured:
+def measure(store: Store, config: Config, now: datetime, *, lag: float = 0.0) -> Measured:
     """The store at this moment; raises StoreError."""
     with store.read() as tx:
-        beat, in_force = upkeep.heartbeat(tx), upkeep.in_force(tx)
+        beats, in_force = upkeep.heartbeats(tx), upkeep.in_force(tx)
         mine = {feed.id for feed in config.feeds}
-        failing = sum(1 for state in feeds.statuses(tx) if state.key in mine and state.failures)
+        states = [state for state in feeds.statuses(tx) if state.key in mine]
+        waiting = queues.waiting(tx, [state.due for state in states], now=now)
         return Measured(
-            tick=beat.tick if beat else None,
+            tick=beats[0].tick if beats else None,
             rules=in_force.rules if in_force else 0,
             rules_since=in_force.since if in_force else None,
             refused=len(in_force.problems) if in_force else 0,
@@ -115,10 +125,13 @@ def measure(store: Store, config: Config, *, lag: float = 0.0) -> Measured:
             deliveries=deliveries.counts(tx),
             stories=stories.counts(tx)["stories"],
             ingest_lock_seconds=store.ingest_seconds,
-            feeds_failing=failing,
+            feeds_failing=sum(1 for state in states if state.failures),
             targets_parked=len(targets.parked(tx)),
             breaches=len(ledger.audit(tx)),
             conditions=upkeep.counts(tx),
             log_bytes=store.log_bytes(),
             lag=lag,
+            workers=Counter(role for beat in beats for role in (beat.roles.split(",") if beat.roles else Role)),
+            waiting={one.role: one.count for one in waiting},
+            waited={one.role: (now - one.since).total_seconds() if one.since else 0.0 for one in waiting},
         )

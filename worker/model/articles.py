@@ -20,13 +20,15 @@ class Origin(StrEnum):
 
 #: What an article is called of which nothing better is known.
 NO_TITLE = "(no title)"
+#: Behind the name of an article of the archive.
+ARCHIVED = " of the archive, without a title"
 
 
 def called(title: str, origin: str, name: str) -> str:
     """An article's title, or what people call it without one; `name`: its name in the archive or an imported file."""
     if title or origin != Origin.ARCHIVE:
         return title or name or NO_TITLE
-    return f"article {name} of the archive, without a title"
+    return f"article {name}{ARCHIVED}"
 
 
 class NoveltyKind(StrEnum):

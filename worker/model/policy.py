@@ -6,6 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 
 
+class Role(StrEnum):
+    """Roles of a worker: the jobs that it takes on, and the name of the queue that they come from."""
+
+    #: Feeds, and the pages of their entries.
+    POLL = "poll"
+    INGEST = "ingest"
+    DELIVER = "deliver"
+
+
 class Severity(StrEnum):
     """Severities of rules, the least first."""
 

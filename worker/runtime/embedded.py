@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 import structlog
 
 from worker.errors import StoreError
+from worker.model import Role
 from worker.pipeline.context import JobContext
 from worker.pipeline.deliver import deliver
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
 from worker.pipeline.poll import poll
-from worker.store import deliveries, entries, feeds, pages
+from worker.store import deliveries, entries, feeds, pages, queues
 
 # Limits on jobs that run at a time: of all, of one host, of one target.
 
@@ -92,10 +93,16 @@ _WINDOW = 200
 
 
 class Embedded:
-    """Runs the jobs until it is asked to stop."""
+    """Runs the jobs of some roles until it is asked to stop."""
 
-    def __init__(self, context: JobContext, upkeep: Callable[[datetime], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        context: JobContext,
+        upkeep: Callable[[datetime], Awaitable[None]],
+        roles: Collection[Role] = tuple(Role),
+    ) -> None:
         self._context = context
+        self._roles = frozenset(roles)
         #: Called after every sweep that went through: heartbeat, retention, pings.
         self._upkeep = upkeep
         self._wake = asyncio.Event()
@@ -113,6 +120,8 @@ class Embedded:
         #: The delivery that was last tried without others of its target.
         self._alone = 0
         self._ingest: asyncio.Task[bool] | None = None
+        #: The roles of which the last look found more than there was room for.
+        self._left: set[Role] = set()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what is under way has ended, in at most 9 s."""
@@ -175,15 +184,23 @@ class Embedded:
         def look() -> tuple[tuple[str, ...], bool, bool, tuple[deliveries.Due, ...]]:
             with context.store.read() as tx:
                 ready, wanted = entries.waiting(tx, now=now)
-                due = feeds.due(tx, keys, now=now)
+                due = feeds.due(tx, keys, now=now) if Role.POLL in self._roles else ()
+                if Role.DELIVER not in self._roles:
+                    return due, ready, wanted, ()
                 return due, ready, wanted, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
 
         due, ready, wanted, owed = await context.in_thread(look)
+        ready, wanted = ready and Role.INGEST in self._roles, wanted and Role.POLL in self._roles
+        self._left.clear()
         self._owed = owed
         self._start_deliveries()
-        if ready and self._ingest is None and not self._stopping.is_set():
-            await self._start_ingest(now)
-        if due and len(self._polls) < POLLS and not self._stopping.is_set():
+        if self._owed:
+            self._left.add(Role.DELIVER)
+        if ready:
+            self._left.add(Role.INGEST)
+            if self._ingest is None and not self._stopping.is_set():
+                await self._start_ingest(now)
+        if due and not self._stopping.is_set():
             await self._start_polls(due, now)
         if wanted and len(self._pages) < PAGES_TAKEN and not self._stopping.is_set():
             await self._start_pages(now)
@@ -240,12 +257,18 @@ class Embedded:
         host = {feed.id: host_of(feed.url.reveal()) for feed in context.live.config.feeds}
         waiting = {key: host[key] for key in due if key in host and key not in self._polls}
         load = Counter(host[key] for key in self._polls if key in host)
-        chosen = choose(waiting, load, slots=POLLS - len(self._polls))
-        if not chosen:
+        slots = POLLS - len(self._polls)
+        if len(waiting) > slots:
+            self._left.add(Role.POLL)
+        if not choose(waiting, load, slots=slots):
             return
 
         def claim() -> tuple[str, ...]:
             with context.store.write() as tx:
+                busy = load + Counter(
+                    host[key] for key in queues.polled_by_others(tx, context.owner, now=now) if key in host
+                )
+                chosen = choose(waiting, busy, slots=slots)
                 return feeds.claim(tx, chosen, now=now, lease=LEASE, owner=context.owner)
 
         for key in await context.in_thread(claim):
@@ -266,11 +289,21 @@ class Embedded:
 
     async def _page(self, one: pages.PageWanted) -> None:
         try:
-            async with self._turns.take(host_of(one.link)):
+            async with self._turn(host_of(one.link)):
                 self._queued.discard(one.entry_id)
                 await page(self._context, one)
         finally:
             self._queued.discard(one.entry_id)
+
+    @asynccontextmanager
+    async def _turn(self, host: str) -> AsyncIterator[None]:
+        """One of the places at a host, once there is one."""
+        async with self._turns.take(host):
+            yield
+
+    def _ask(self) -> None:
+        """Sweep at once, as a job has ended that may have made work for the next, or left room for it."""
+        self._wake.set()
 
     def _start(self, name: str, job: Coroutine[Any, Any, object], ended: Callable[[], object]) -> asyncio.Task[bool]:
         async def guarded() -> bool:
@@ -290,7 +323,7 @@ class Embedded:
             goes_on = ended() is True
             # One that failed waits for the tick: it may be due again at once.
             if not goes_on and not task.cancelled() and task.result():
-                self._wake.set()
+                self._ask()
 
         task = asyncio.create_task(guarded())
         task.add_done_callback(over)

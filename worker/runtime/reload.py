@@ -22,7 +22,7 @@ from worker import config
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
 from worker.net.client import Client
-from worker.notify.render import filled
+from worker.notify.render import filled, sentences
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.notices import notify_operators, words
 from worker.runtime.load import client_of, load, network_of, reload_rules
@@ -193,6 +193,8 @@ class Reloads:
         old = self._context.live
         if live.config.store_url != old.config.store_url:
             _log.warning("another store takes a restart")
+        if live.config.engine != old.config.engine:
+            _log.warning("another engine takes a restart of all workers")
         if live.config.listen != old.config.listen:
             _log.warning("another address of the console takes a restart")
         if network_of(live.config) != network_of(old.config):
@@ -254,7 +256,8 @@ class Reloads:
             _log.error(f"reload refused; the {what} of before stays", problems=text)
         if new:
             said = words(self._context.live)
-            self._notices.append(filled(said.refused, what=said.files[what], problems=text))
+            listed = "\n".join(sentences.problem(problem, said.language) for problem in problems)
+            self._notices.append(filled(said.refused, what=said.files[what], problems=listed))
         self._note()
 
     def _accept(self, *what: _What) -> None:

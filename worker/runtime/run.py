@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -19,9 +19,9 @@ from xml.parsers import expat
 
 import structlog
 
-from worker.errors import StoreError, VeilleError
+from worker.errors import Problem, StoreError, UserError, VeilleError
 from worker.feeds.child import Children
-from worker.model import Claimed, Notice, Receipt, times
+from worker.model import Claimed, Notice, Receipt, Role, times
 from worker.notify.render import filled, seal
 from worker.notify.senders import send
 from worker.pipeline.context import ActiveConfig, JobContext
@@ -194,10 +194,13 @@ async def send_test(live: ActiveConfig, target_id: str, echo: Callable[[str], No
     return receipts
 
 
-async def run(path: Path, echo: Callable[[str], None], form: Form | None = None) -> None:
+async def run(
+    path: Path, echo: Callable[[str], None], form: Form | None = None, roles: Collection[Role] = tuple(Role)
+) -> None:
     """Watch until SIGTERM or SIGINT; SIGHUP reads the configuration again. Within 10 s of the signal it has ended.
 
-    `form` is the log's, as `configure` takes it.
+    `form` is the log's, as `configure` takes it. Raises UserError where an engine is to take some roles only and there
+    are no workers for the others.
     """
     if configure(form=form) is Form.TEXT and sys.stdout.isatty():
         echo = _unheard  # the log has a line for each alert there, and the alert itself lies in its folder
@@ -208,7 +211,7 @@ async def run(path: Path, echo: Callable[[str], None], form: Form | None = None)
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, _stopper(stop))
     # In a thread: to check a large store takes longer than whoever sends a signal waits.
-    starting, stopping = asyncio.create_task(asyncio.to_thread(_start, path)), asyncio.create_task(stop.wait())
+    starting, stopping = asyncio.create_task(asyncio.to_thread(_start, path, roles)), asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not starting.done():
@@ -219,7 +222,7 @@ async def run(path: Path, echo: Callable[[str], None], form: Form | None = None)
 
     try:
         async with context(live, store, echo) as made:
-            await Worker(made, path).run(stop, again)
+            await Worker(made, path, roles).run(stop, again)
     finally:
         store.close()
 
@@ -244,8 +247,11 @@ def _stopper(stop: asyncio.Event) -> Callable[[], None]:
     return asked
 
 
-def _start(path: Path) -> tuple[ActiveConfig, Store]:
+def _start(path: Path, roles: Collection[Role]) -> tuple[ActiveConfig, Store]:
     live = load(path)
+    if live.config.engine != "cluster" and len(set(roles)) < len(Role):
+        message = "`--role` is for workers of a cluster; this one would leave the other roles undone"
+        raise UserError([Problem(file=str(path), line=0, message=message, fix='write [engine] kind = "cluster"')])
     store = open_for(live.config, create=True)
     try:
         _take_over(store, live)

@@ -6,33 +6,36 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from worker.alerts import PARKED_FOR
 from worker.alerts.self_watch import process
 from worker.console.answers import Read, Take
 from worker.console.desk import Desk
 from worker.console.metrics import Measured, measure
 from worker.console.server import Console
 from worker.errors import StoreError
-from worker.model import times
+from worker.model import Role, times
 from worker.notify.render import conditions, filled
 from worker.pipeline import answering
-from worker.pipeline.context import ActiveConfig, JobContext
+from worker.pipeline.context import JobContext
 from worker.pipeline.discover import discover, try_rules
-from worker.pipeline.notices import Gathered, notify_operators, words
+from worker.pipeline.notices import notify_operators, words
 from worker.runtime.clock import CONFIRMED_AFTER, LATE_AFTER, SET_FORWARD, Steps, age_of, boot, elapsed
 from worker.runtime.embedded import LEASE, Embedded
 from worker.runtime.firstpass import announce
 from worker.runtime.reload import Reloads
+from worker.runtime.retention import forget
 from worker.runtime.self_watch import Others, SelfWatch
 from worker.runtime.timetable import Timetable
-from worker.store import Store, deliveries, leases, ledger, people, quarantine, repeated, stories, upkeep
+from worker.store import Tx, leases, upkeep
+
+if TYPE_CHECKING:
+    from worker.runtime.cluster import Cluster
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -53,8 +56,15 @@ _LAG_EVERY, _LAG_SHOWN = 0.5, 60.0
 class Worker:
     """An engine, and what it needs to run for years."""
 
-    def __init__(self, made: JobContext, path: Path) -> None:
+    def __init__(self, made: JobContext, path: Path, roles: Collection[Role] = tuple(Role)) -> None:
         self._context = made
+        self._roles = roles
+        self._cluster: Cluster | None = None
+        if made.live.config.engine == "cluster":
+            from worker.runtime import cluster
+
+            # First, as it sets the clock that all else goes by.
+            self._cluster = cluster.Cluster(made, self._upkeep, roles, self._take_over_from)
         self._path = path
         self._started = made.clock()
         #: When each part of the upkeep was last done, by the loop's clock: the wall's may be stepped.
@@ -70,7 +80,7 @@ class Worker:
         self._others = Others(made.owner)
         self._self_watch = SelfWatch(made)
         self._looking = False
-        self._engine = Embedded(made, self._upkeep)
+        self._engine: Embedded = self._cluster or Embedded(made, self._upkeep, roles)
         #: The loop's worst lag of late, in seconds, and when it was.
         self._lag = (0.0, 0.0)
 
@@ -170,7 +180,8 @@ class Worker:
         return not is_late and not self._context.faults
 
     def _measured(self) -> Measured:
-        return measure(self._context.store, self._context.live.config, lag=self._lag[0])
+        context = self._context
+        return measure(context.store, context.live.config, context.clock(), lag=self._lag[0])
 
     def _unready(self) -> str:
         """The reason why nothing more should be asked of this worker; empty: it is ready. May raise StoreError."""
@@ -222,11 +233,12 @@ class Worker:
         return task
 
     async def _upkeep(self, now: datetime) -> None:
-        if self._is_time("beat", _BEAT_EVERY):
+        is_one_of_many = self._cluster is not None
+        if self._is_time("beat", _BEAT_EVERY * (1 + is_one_of_many)):
             await self._context.in_thread(lambda: self._beat(now))
         self._turned = time.monotonic()
         self._self_watch.tick(asyncio.get_running_loop().time())
-        if not self._looking and self._is_time("look", _LOOK_EVERY):
+        if not self._looking and self._is_time("look", _LOOK_EVERY * (1 + 4 * is_one_of_many)):
             self._looking = True
             self._spawn(self._look(now, everything=self._is_time("look long", _LOOK_LONG_EVERY)))
         url = self._context.live.config.heartbeat_url
@@ -288,22 +300,35 @@ class Worker:
             tick=now,
             boot=boot(),
             turned=elapsed(),
+            roles="" if self._cluster is None else ",".join(self._roles),
+            rules=self._context.live.ruleset.hash,
         )
+        if self._cluster is not None:  # where one of them looks after the others
+            self._cluster.member.run(lambda tx: upkeep.beat(tx, beat))
+            return
         with self._context.store.write() as tx:
             upkeep.beat(tx, beat)
-            beats = upkeep.heartbeats(tx)
-            if dead := self._others.dead(beats, time.monotonic()):
-                freed, struck = leases.take_over(tx, dead)
-                _log.warning(
-                    "a worker ended without stopping; its work is taken over",
-                    workers=", ".join(map(process, dead)),
-                    entries_and_deliveries=freed,
-                )
-                live = self._context.live
-                for one in (beat for beat in beats if beat.owner in struck):
-                    tick = times.say(one.tick, times.SECONDS)
-                    notice = filled(words(live).taken_over, name=process(one.owner), tick=tick)
-                    notify_operators(tx, live, *notice, now=now)
+            if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
+                self._take_over(tx, dead)
+
+    def _take_over_from(self, dead: Collection[str]) -> None:
+        with self._context.store.write() as tx:
+            self._take_over(tx, dead)
+
+    def _take_over(self, tx: Tx, dead: Collection[str]) -> None:
+        """Free what dead workers had in hand; the operators hear of each once."""
+        beats = upkeep.heartbeats(tx)
+        freed, struck = leases.take_over(tx, dead)
+        _log.warning(
+            "a worker ended without stopping; its work is taken over",
+            workers=", ".join(map(process, dead)),
+            entries_and_deliveries=freed,
+        )
+        live = self._context.live
+        for one in (beat for beat in beats if beat.owner in struck):
+            tick = times.say(one.tick, times.SECONDS)
+            notice = filled(words(live).taken_over, name=process(one.owner), tick=tick)
+            notify_operators(tx, live, *notice, now=self._context.clock())
 
     async def _look(self, now: datetime, *, everything: bool) -> None:
         at = asyncio.get_running_loop().time()
@@ -343,48 +368,3 @@ def files_left() -> int:
         return _FEWEST_FILES
     except OSError:  # not even that one
         return 0
-
-
-#: Messages that were given up together and are listed one by one.
-_MOST_LISTED = 50
-
-
-def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta = timedelta()) -> None:
-    """Drop what the configuration no longer keeps, in small transactions, and give up what was parked too long.
-
-    Ages are counted to the time that the clock would show without having been stepped `ahead`.
-    """
-    keep, until = live.config.retention, now - ahead
-    with store.write() as tx:
-        upkeep.forget_raw(tx, before=until - keep.raw)
-        quarantine.forget_documents(tx, before=until - keep.raw)
-        if keep.audit is not None:
-            people.forget_changes(tx, before=until - keep.audit)
-    _expire(store, live, until - PARKED_FOR, now)
-    told_before = None if keep.ledger is None else until - keep.ledger
-    if keep.articles is not None:
-        before, more = until - keep.articles, True
-        while more:
-            # No batch is decided meanwhile: those who keep stories in memory see the change at their next.
-            with store.ingest() as tx:
-                more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
-                stories.forget_empty(tx)
-                if not more:
-                    repeated.forget(tx)
-    if told_before is not None:
-        more = True
-        while more:
-            with store.write() as tx:
-                more = bool(upkeep.forget_deliveries(tx, before=told_before))
-
-
-def _expire(store: Store, live: ActiveConfig, before: datetime, now: datetime) -> None:
-    with store.write() as tx:
-        if expired := deliveries.expire_parked(tx, before=before, now=now):
-            said = words(live)
-            failures = [
-                said.failure(line.recipient, ledger.titles(tx, line.id), line.reason)
-                for line in deliveries.lines(tx, expired[:_MOST_LISTED])
-            ]
-            body = "\n\n".join([*failures, said.not_fixed.format(days=PARKED_FOR.days)])
-            notify_operators(tx, live, said.counted(said.expired, len(expired)), body, now=now, kind=Gathered.MESSAGE)

@@ -4,13 +4,15 @@ SQLite runs with WAL, `synchronous=FULL`, foreign keys on, and `BEGIN IMMEDIATE`
 that turns writer fails at once with "database is locked" whatever the busy timeout says.
 """
 
+import os
+import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -19,6 +21,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from worker.errors import StoreBusyError, StoreError, StoreMissingError, StoreUnusableError
 from worker.store import deferred, files, schema
+
+if TYPE_CHECKING:
+    from worker.model import Role
 
 #: A transaction that a caller hands to the functions of this package.
 Tx = sa.Connection
@@ -58,6 +63,8 @@ class Store:
         self.ingest_seconds = 0.0
         #: Transactions that the store was too busy for.
         self.refused = 0
+        #: Called in each transaction that made work for workers of some roles, at its end: what wakes them.
+        self.wake: Callable[[Tx, Collection[Role]], None] | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -86,6 +93,8 @@ class Store:
                 with self._engine.connect() as tx, tx.begin(), _undone(self._engine):
                     yield tx
                     deferred.flush(tx)
+                    if self.wake is not None and (roles := deferred.woken(tx)):
+                        self.wake(tx, roles)
                 return
             if not self._writer.acquire(timeout=BUSY_SECONDS):
                 raise StoreBusyError
@@ -109,6 +118,16 @@ class Store:
         finally:
             if began is not None:
                 self.ingest_seconds += time.perf_counter() - began
+
+    def connect(self) -> Tx:
+        """A connection for the caller to keep and to close, whose statements are transactions of their own."""
+        return self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise the driver's errors as the store's, for what a caller does with a connection that it keeps."""
+        with _translated():
+            yield
 
     def hold(self) -> None:
         """Take the SQLite store for this process; raises StoreHeldError while another `run` or `poll` has it.
@@ -241,6 +260,11 @@ def open_store(url: str, *, create: bool) -> Store:
     return store
 
 
+def session_name(host: str, pid: int | str) -> str:
+    """The name under which PostgreSQL shows a process's sessions, of at most 63 bytes."""
+    return f"veille:{host[:40]}:{pid}"
+
+
 def path_of(url: str) -> Path | None:
     """The file of the SQLite store at `url`; None for PostgreSQL."""
     parsed = sa.make_url(url)
@@ -253,6 +277,9 @@ def _bring_up_to_date(store: Store, *, create: bool) -> None:
     if found == schema.VERSION:
         return
     if found is not None and found > schema.VERSION:
+        with store.read() as tx:
+            if schema.serves(tx, found):
+                return
         raise StoreUnusableError(
             f"the store was made by a newer Veille (schema {found}, this one knows {schema.VERSION}): install that one"
         )
@@ -268,7 +295,10 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(
             url,
-            connect_args={"connect_timeout": _CONNECT_SECONDS},
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": session_name(socket.gethostname(), os.getpid()),
+            },
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             **_POOL,

@@ -4,11 +4,13 @@ Whatever else the transaction asks of the database comes after what waits, so no
 others refer to is written first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+
+from worker.model import Role
 
 #: A transaction, as in `database`, which writes what waits at its end.
 Tx = sa.Connection
@@ -49,6 +51,20 @@ def next_id(tx: Tx, table: sa.Table) -> int:
         waiting.is_asking = False
     waiting.ids[table.name] += 1
     return waiting.ids[table.name]
+
+
+#: The roles that a transaction made work for.
+_woken: WeakKeyDictionary[Tx, set[Role]] = WeakKeyDictionary()
+
+
+def wake(tx: Tx, role: Role) -> None:
+    """Note that the transaction makes work for workers of a role: where there is a cluster, one is woken by it."""
+    _woken.setdefault(tx, set()).add(role)
+
+
+def woken(tx: Tx) -> Collection[Role]:
+    """The roles that the transaction made work for, always in the same order."""
+    return sorted(_woken.pop(tx, ()))
 
 
 def flush(tx: Tx) -> None:

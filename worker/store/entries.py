@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from worker.feeds.identify import Bare, Seen, Sighting, SightingKind
-from worker.model import EntryState, ParsedEntry, StoredEntry
+from worker.model import EntryState, ParsedEntry, Role, StoredEntry
 from worker.store import pages
 from worker.store.database import Tx, insert
+from worker.store.deferred import wake
 from worker.store.tables import ENTRY, FEED, RAW, SEEN
 
 _parsed = TypeAdapter(ParsedEntry)
@@ -129,6 +130,8 @@ def record(
     if to_remember:
         statement = insert(tx, SEEN).on_conflict_do_nothing(index_elements=["feed_id", "key"])
         tx.execute(statement, to_remember)
+    if new or changed:
+        wake(tx, Role.INGEST if page_within is None else Role.POLL)
     return new, changed
 
 

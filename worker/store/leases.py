@@ -16,11 +16,21 @@ _UNDER_WAY = [EntryState.NEW, EntryState.READY]
 
 def give_back(tx: Tx, owner: str, now: datetime) -> None:
     """End the leases of a worker that stops in order; a try that the stop cut off counts against no entry."""
-    own = (ENTRY.c.state.in_(_UNDER_WAY), ENTRY.c.owner == owner, ENTRY.c.lease_until.is_not(None))
-    fewer = sa.case((ENTRY.c.attempts > 0, ENTRY.c.attempts - 1), else_=0)
-    tx.execute(sa.update(ENTRY).where(*own).values(lease_until=None, owner="", attempts=fewer))
-    tx.execute(sa.update(FEED).where(FEED.c.owner == owner).values(lease_until=None, owner=""))
+    give_back_idle(tx, owner, (), is_ingesting=False)
     deliveries.release_own(tx, owner, now)
+
+
+def give_back_idle(tx: Tx, owner: str, feeds: Collection[str], *, is_ingesting: bool) -> None:
+    """End a worker's own leases that no job of its works under: one whose job the store refused would last its time.
+
+    `feeds` are those that it polls now.
+    """
+    idle = (FEED.c.owner == owner, FEED.c.key.not_in(list(feeds)))
+    tx.execute(sa.update(FEED).where(*idle).values(lease_until=None, owner=""))
+    if not is_ingesting:
+        own = (ENTRY.c.state.in_(_UNDER_WAY), ENTRY.c.owner == owner, ENTRY.c.lease_until.is_not(None))
+        fewer = sa.case((ENTRY.c.attempts > 0, ENTRY.c.attempts - 1), else_=0)
+        tx.execute(sa.update(ENTRY).where(*own).values(lease_until=None, owner="", attempts=fewer))
 
 
 def take_over(tx: Tx, owners: Collection[str]) -> tuple[int, frozenset[str]]:

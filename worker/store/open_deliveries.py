@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.alerts import ESCALATION, THREADS
-from worker.model import DeliveryState, Notice, Obligation, WaitReason
+from worker.model import DeliveryState, Notice, Obligation, Role, WaitReason
 from worker.store.database import Tx
+from worker.store.deferred import wake
 from worker.store.tables import DELIVERY, NOTICE, OBLIGATION
 
 #: Notices of one kind make one message in this time.
@@ -45,6 +46,7 @@ def collect(tx: Tx, obligation: Obligation, collects: str, due: datetime, now: d
             tx, obligation.target_id, obligation.recipient, collects, due=due, hold=hold, now=now
         ), True
     if due < found.due:
+        wake(tx, Role.DELIVER)
         tx.execute(sa.update(DELIVERY).where(DELIVERY.c.id == found.id).values(due=due, hold=hold))
     return int(found.id), False
 
@@ -65,6 +67,8 @@ def open_delivery(  # noqa: PLR0913 - each is a column of the row that it makes
 
     One of a thread waits for the one before it, if that is under way.
     """
+    if due <= now:
+        wake(tx, Role.DELIVER)
     same = sa.and_(DELIVERY.c.recipient == recipient, DELIVERY.c.collects == collects)
     nth = tx.execute(sa.select(sa.func.count()).select_from(DELIVERY).where(same)).scalar_one()
     key = hashlib.sha256(f"{recipient}\n{collects}\n{nth}\n{now.isoformat()}".encode()).hexdigest()[:32]

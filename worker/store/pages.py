@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from worker.model import EntryState, PageReason, ParsedEntry
+from worker.model import EntryState, PageReason, ParsedEntry, Role
 from worker.store.database import Tx
+from worker.store.deferred import wake
 from worker.store.tables import ENTRY, FEED, PAGE_SEEN
 
 _parsed = TypeAdapter(ParsedEntry)
@@ -128,6 +129,7 @@ def page_came(
             **later,
         )
     )
+    wake(tx, Role.INGEST)
     if text:
         tx.execute(sa.update(FEED).where(FEED.c.id == _feed_of(entry_id)).values(pages_failed=0))
 
@@ -143,6 +145,7 @@ def page_failed(tx: Tx, one: PageWanted, reason: PageReason, detail: str, *, now
     tx.execute(sa.update(ENTRY).where(ENTRY.c.id == one.entry_id).values(values))
     waits = (ENTRY.c.id == one.entry_id, ENTRY.c.state == EntryState.NEW)
     tx.execute(sa.update(ENTRY).where(*waits).values(state=EntryState.READY))
+    wake(tx, Role.INGEST)
     if first and again:
         more = FEED.c.pages_failed + 1
         tx.execute(sa.update(FEED).where(FEED.c.id == _feed_of(one.entry_id)).values(pages_failed=more))

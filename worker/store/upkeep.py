@@ -58,6 +58,9 @@ class Heartbeat:
     #: The run of the machine that ticked, and the seconds that it had been up: they outlast a step of its clock.
     boot: str = ""
     turned: float | None = None
+    #: As in its table: the roles of a worker of a cluster, and the rules that it goes by.
+    roles: str = ""
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,8 @@ def beat(tx: Tx, heartbeat: Heartbeat) -> None:
         "tick": heartbeat.tick,
         "boot": heartbeat.boot,
         "turned": heartbeat.turned,
+        "roles": heartbeat.roles,
+        "rules": heartbeat.rules,
     }
     statement = insert(tx, HEARTBEAT).values(values)
     tx.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))

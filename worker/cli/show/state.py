@@ -40,6 +40,8 @@ def status(found: Facts) -> None:
     else:
         said = "[green]alive[/]" if worker["alive"] else "[red]not ticking[/]"
         out.print(f"worker {said}: process {worker['pid']} on {escape(worker['host'])}, last tick {at(worker['tick'])}")
+    if len(found["workers"]) > 1:
+        _cluster(found["workers"], found["queues"])
     if rules := found["rules"]:
         in_force = f"{rules['count']} in force since {at(rules['since'])}, {rules['hash'][:12]}"
         fact("rules", f"{in_force}; last read {at(rules['read'])}")
@@ -68,6 +70,17 @@ def status(found: Facts) -> None:
     if found["unsent"]:
         out.print("\n[bold]not sent[/]")
         deliveries(found["unsent"])
+
+
+def _cluster(workers: Sequence[Facts], queues: Sequence[Facts]) -> None:
+    """A line a worker, and a line for what waits for each role."""
+    for one in workers:
+        said = "" if one["alive"] else ", not ticking"
+        line = f"{', '.join(one['roles'])}: process {one['pid']} on {one['host']}, rules {one['rules'][:12]}{said}"
+        fact("worker", line, "" if one["alive"] else "red")
+    for one in queues:
+        since = f", the oldest since {at(one['since'])}" if one["since"] else ""
+        fact("waiting", f"{one['role']}: {one['waiting']}{since}")
 
 
 def ledger(rows: Sequence[Facts], total: int, breaches: Sequence[str], articles: Sequence[Facts] = ()) -> None:

@@ -359,6 +359,8 @@ class Status(BaseModel):
     """The worker, its store and its feeds."""
 
     worker: dict[str, Any] | None
+    workers: list[dict[str, Any]]
+    queues: list[dict[str, Any]]
     rules: dict[str, Any] | None
     entries: dict[str, int]
     articles: dict[str, int]

@@ -108,7 +108,7 @@ def _retry(ask: Ask) -> Response:
         ids = [one] if one else [line.id for line in deliveries.unsent(tx, states=["failed"], limit=_RETRIED)]
         revived = deliveries.revive(tx, ids, ask.now)
         if revived:
-            ask.audit(tx, "retry", ", ".join(f"delivery {known}" for known in sorted(revived)[:20]))
+            ask.audit(tx, "retry", "delivery " + ", ".join(map(str, sorted(revived)[:20])))
     return ask.to("/alerts", "retried" if revived else "nothing")
 
 

@@ -14,7 +14,7 @@ from worker.console.asking import Ask, page
 from worker.console.desk import EDITING, Desk
 from worker.console.pages.today import DAYS, Activity
 from worker.console.views.state import feeds as facts
-from worker.errors import UserError
+from worker.errors import Problem, UserError
 from worker.model import Feed, Secret
 from worker.net.urls import masked
 from worker.notify.render import passages
@@ -60,7 +60,8 @@ def _look(ask: Ask) -> Response:
     try:
         fields.web_url(url)
     except fields.Wrong as e:
-        return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=(f"{e.message}; {e.fix}",))
+        problem = Problem(file=masked(url), line=0, message=e.message, fix=e.fix)
+        return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=(problem,))
     try:
         found = ask.desk.discover(url)
         tried = _tried(ask, found) if len(found.feeds) == 1 else ()
@@ -108,7 +109,7 @@ def _add(ask: Ask) -> Response:
             ask.audit(tx, "feed added", name or masked(url))
             add(ask.desk.path, url, name, language=language, tags=tags)
     except UserError as e:
-        return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=_sentences(e))
+        return ask.page("feed_add.html", status=400, url=url, found=None, tried=(), problems=e.problems)
     return ask.to("/feeds", "feed_added")
 
 
@@ -121,9 +122,9 @@ def _import(ask: Ask) -> Response:
             if added:
                 ask.audit(tx, "feeds imported", f"{len(added)} feeds", " ".join(map(masked, added))[:1_000])
     except UserError as e:
-        return ask.page("feed_add.html", status=400, url="", found=None, tried=(), problems=_sentences(e))
+        return ask.page("feed_add.html", status=400, url="", found=None, tried=(), problems=e.problems)
     if read.refused:
-        problems = tuple(str(UserError([one.problem("OPML")])) for one in read.refused)
+        problems = tuple(one.problem("OPML") for one in read.refused)
         return ask.page("feed_add.html", url="", found=None, tried=(), problems=problems)
     return ask.to("/feeds", "feeds_imported" if added else "nothing")
 
@@ -147,10 +148,6 @@ def _changing(ask: Ask) -> Iterator[Tx]:
                 yield tx
         finally:
             ask.desk.reload()
-
-
-def _sentences(e: UserError) -> tuple[str, ...]:
-    return tuple(str(UserError([problem])) for problem in e.problems)
 
 
 # The quarantine.

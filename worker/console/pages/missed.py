@@ -79,7 +79,7 @@ def _send(ask: Ask) -> Response:
     notice = _notice(ask, (since, until), groups)
     with ask.desk.store.write() as tx:
         open_deliveries.notify(tx, target.id, target.recipients, notice, ask.now)
-        detail = f"{since.isoformat(timespec='minutes')} to {until.isoformat(timespec='minutes')}"
+        detail = f"{since.isoformat(timespec='minutes')} – {until.isoformat(timespec='minutes')}"
         ask.audit(tx, "list sent", f"target {target.id}", detail)
     return ask.to(_address(since, until, by), "sent")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from worker.config import Config
 from worker.console.views.deliveries import waiting
+from worker.model import Role
 from worker.net import urls
-from worker.store import Store, deliveries, ledger, pages, quarantine, stories, targets, upkeep
+from worker.store import Store, deliveries, ledger, pages, quarantine, queues, stories, targets, upkeep
 from worker.store import feeds as feed_states
 
 Facts = dict[str, Any]
@@ -53,18 +54,17 @@ def feeds(conf: Config, store: Store | None, now: datetime) -> list[Facts]:
 
 def status(conf: Config, store: Store, now: datetime, is_alive: Callable[[upkeep.Heartbeat], bool]) -> Facts:
     """The worker, the feeds, the store's counts, and every delivery that is not sent; `is_alive` judges a last tick."""
+    of_feeds = feeds(conf, store, now)
     with store.read() as tx:
-        beat = upkeep.heartbeat(tx)
+        workers = [_worker(beat, alive=is_alive(beat)) for beat in upkeep.heartbeats(tx)]
+        due = [feed["due"] for feed in of_feeds if feed["due"] is not None]
         found = {
-            "worker": None
-            if beat is None
-            else {
-                "alive": is_alive(beat),
-                "host": beat.host,
-                "pid": beat.pid,
-                "started": beat.started,
-                "tick": beat.tick,
-            },
+            "worker": next(iter(workers), None),
+            "workers": workers,
+            "queues": [
+                {"role": str(one.role), "waiting": one.count, "since": one.since}
+                for one in queues.waiting(tx, due, now=now)
+            ],
             "rules": None if (in_force := upkeep.in_force(tx)) is None else _rules(in_force),
             "entries": upkeep.entry_counts(tx),
             "articles": upkeep.article_counts(tx),
@@ -84,7 +84,20 @@ def status(conf: Config, store: Store, now: datetime, is_alive: Callable[[upkeep
             "ledger": list(ledger.audit(tx)),
             "conditions": [{"kind": str(one.kind), "words": one.words, "since": one.since} for one in upkeep.on(tx)],
         }
-    return found | {"feeds": feeds(conf, store, now)}
+    return found | {"feeds": of_feeds}
+
+
+def _worker(beat: upkeep.Heartbeat, *, alive: bool) -> Facts:
+    """A worker, its roles, and the set of rules that it matches against."""
+    return {
+        "alive": alive,
+        "host": beat.host,
+        "pid": beat.pid,
+        "roles": beat.roles.split(",") if beat.roles else [str(role) for role in Role],
+        "rules": beat.rules,
+        "started": beat.started,
+        "tick": beat.tick,
+    }
 
 
 def _rules(in_force: upkeep.InForce) -> Facts:

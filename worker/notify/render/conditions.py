@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from worker.alerts.self_watch import Condition, Kind
 from worker.model import times
-from worker.notify.render.reasons import said
+from worker.notify.render.sentences import again, said
 
 #: Conditions whose lines are sentences.
 _BY_LINE = frozenset({Kind.TARGET_PARKED, Kind.WORKER_FAULT, Kind.LEDGER})
@@ -31,6 +31,16 @@ def subject(condition: Condition, language: str) -> str:
 def ended(kind: Kind, name: str, language: str) -> str:
     """A condition that is over, of which only its kind and its name are known."""
     return _subject(kind, name, None, 0, language)
+
+
+def stored(words: str, kind: Kind, language: str) -> str:
+    """The subject of a condition that is on, as it is stored in English, in this language."""
+    if language == "en":
+        return words
+    here, there = _ENGLISH, _words(language)
+    english, other = here.kinds[kind][0], there.kinds[kind][0]
+    since = english.replace("{since}", here.since), other.replace("{since}", there.since)
+    return again(words, [since, (english.replace("{since}", ""), other.replace("{since}", ""))])
 
 
 def _subject(kind: Kind, name: str, last: datetime | None, count: int, language: str) -> str:

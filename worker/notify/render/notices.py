@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from worker.model import Suppression
-from worker.notify.render.reasons import said
+from worker.notify.render.sentences import said
 
 #: Of one thing, and of `{count}`.
 _Counted = tuple[str, str]

@@ -32,6 +32,7 @@ __all__ = [
     "release",
     "release_own",
     "revive",
+    "sendable",
     "settle",
     "started",
     "unpark",
@@ -134,6 +135,18 @@ class Draft:
     follows: bool
 
 
+def sendable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """The deliveries that are due and free, of a row that is joined with its target's or NULL (`outerjoin`)."""
+    return (
+        DELIVERY.c.state.in_(DUE),
+        DELIVERY.c.due <= now,
+        targets.takes(now),
+        sa.or_(DELIVERY.c.lease_until.is_(None), DELIVERY.c.lease_until <= now),
+        # A story's follow-up waits for its first message, and becomes the first if that one dies.
+        ~sa.exists().where(_first.c.id == DELIVERY.c.after_id, _first.c.state.not_in(ENDED)),
+    )
+
+
 def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
     """At most `limit` deliveries that are due and free, oldest first; what keeps being refused waits for the others.
 
@@ -152,15 +165,7 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
             targets.takes_many().label("many"),
         )
         .outerjoin(TARGET, TARGET.c.id == DELIVERY.c.target_id)
-        .where(
-            DELIVERY.c.state.in_(DUE),
-            DELIVERY.c.due <= now,
-            targets.takes(now),
-            sa.or_(DELIVERY.c.lease_until.is_(None), DELIVERY.c.lease_until <= now),
-            DELIVERY.c.id.not_in(list(busy)),
-            # A story's follow-up waits for its first message, and becomes the first if that one dies.
-            ~sa.exists().where(_first.c.id == DELIVERY.c.after_id, _first.c.state.not_in(ENDED)),
-        )
+        .where(*sendable(now), DELIVERY.c.id.not_in(list(busy)))
         .subquery()
     )
     query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many)).limit(limit)

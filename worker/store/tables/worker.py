@@ -21,6 +21,10 @@ class HeartbeatRow(SQLModel, table=True):
     #: See `upkeep.Heartbeat`.
     boot: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     turned: float | None = None
+    #: The roles of a worker of a cluster, with commas between them; empty: it does all by itself.
+    roles: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+    #: `RuleSet.hash` of the rules that it goes by.
+    rules: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
 
 
 class InForceRow(SQLModel, table=True):

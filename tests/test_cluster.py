@@ -1,0 +1,216 @@
+"""A cluster: workers on one PostgreSQL share the work, whoever of them dies, freezes or loses its connections."""
+
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from feedserver import FeedServer
+from forked import Worker
+from rig import Site, wait_for
+from sinks import HttpSink, SmtpSink
+from test_crash import Newsroom, named, received, watching
+
+ALL = "poll,ingest,deliver"
+#: Shorter turns and looks; a worker that is frozen is taken for dead after 8 s, so that a test need not wait for 45.
+SOON = {"cluster._TURN": 3, "cluster._LOOK_EVERY": 0.5, "cluster._FROZEN": 8.0, "worker._BEAT_EVERY": 1.0}
+UNDER_WAY = """
+    SELECT owner FROM delivery WHERE lease_until > now() UNION SELECT owner FROM feed WHERE lease_until > now()
+    UNION SELECT owner FROM entry WHERE lease_until > now() AND state = 'ready'
+"""
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+@dataclass
+class Room:
+    """Workers of a cluster, the newsroom that they watch, and those that they tell."""
+
+    site: Site
+    newsroom: Newsroom
+    smtp: SmtpSink
+    slack: HttpSink
+    engine: sa.Engine
+    workers: list[Worker] = field(default_factory=list)
+    #: Stands in for constants of the engine.
+    constants: Mapping[str, float] = field(default_factory=lambda: SOON)
+
+    def start(self, *roles: str, **environ: str) -> list[Worker]:
+        """A worker for each of these sets of roles, once all of them work."""
+        began = self.site.log().count('"started"')
+        instead = json.dumps({f"worker.runtime.{name}": value for name, value in self.constants.items()})
+        new = [self.site.start("--role", one, INSTEAD=instead, **environ) for one in roles]
+        self.workers += new
+        wait_for(lambda: self.site.log().count('"started"') >= began + len(new), what="a start")
+        return new
+
+    def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
+        """The database's answer."""
+        with self.engine.begin() as tx:
+            return [tuple(row) for row in tx.execute(sa.text(query), values)]
+
+    def do(self, statement: str) -> None:
+        """Change something behind the workers' backs."""
+        with self.engine.begin() as tx:
+            tx.execute(sa.text(statement))
+
+    def publish(self, each: int = 2) -> None:
+        """Put items into every feed, and make all due; a poll that is under way may have read what was before."""
+        query = "SELECT count(*) FROM feed WHERE lease_until IS NOT NULL OR last_polled IS NULL"
+        wait_for(lambda: self.rows(query) == [(0,)], 600, "an end of the polls")
+        self.newsroom.publish(each)
+        self.do("UPDATE feed SET due = '2000-01-01'")
+
+    def busy(self) -> list[Worker]:
+        """The workers that have feeds, entries or deliveries in hand."""
+        pids = {int(owner.split(":")[1]) for (owner,) in self.rows(UNDER_WAY) if owner}
+        return [worker for worker in self.workers if worker.pid in pids]
+
+    def settle(self) -> None:
+        """Return once nothing is left to do."""
+        wait_for(self._quiet, 240, "an end of the work")
+
+    def _quiet(self) -> bool:
+        # What failed for want of a connection waits for another try: its pause is over.
+        self.do("UPDATE delivery SET due = '2000-01-01' WHERE state = 'retry' AND lease_until IS NULL")
+        self.do("UPDATE entry SET lease_until = NULL WHERE state = 'ready' AND owner = '' AND lease_until IS NOT NULL")
+        self.do("UPDATE feed SET due = '2000-01-01' WHERE failures > 0 AND lease_until IS NULL")
+        query = (
+            "SELECT (SELECT count(*) FROM entry WHERE state NOT IN ('done', 'quarantined')) + "
+            "(SELECT count(*) FROM delivery WHERE state IN ('open', 'sealed', 'retry')) + "
+            "(SELECT count(*) FROM feed WHERE due < '2001-01-01')"
+        )
+        return self.rows(query) == [(0,)]
+
+    def assert_nothing_lost(self) -> int:
+        """The oracle: what is owed follows from what was published, what was told from what arrived; counts repeats."""
+        items = {item.guid for items in self.newsroom.items for item in items}
+        stored = [row[0] for row in self.rows("SELECT parsed::json ->> 'guid' FROM entry")]
+        assert Counter(stored) == dict.fromkeys(items, 1), "O1: everything served is stored, once"
+        titles = Counter(named(row[0]) for row in self.rows("SELECT title FROM article WHERE origin = 'feed'"))
+        assert titles == dict.fromkeys(items, 1), "every article once"
+        recipients = ("mailto:a@example.org", "mailto:b@example.org", "slack:mekong")
+        owed = {(name, recipient) for name in self.newsroom.owed for recipient in recipients}
+        found = self.rows(
+            "SELECT r.title, o.recipient FROM obligation o JOIN match m ON m.id = o.match_id "
+            "JOIN revision r ON r.id = m.revision_id WHERE o.verdict = 'owed'"
+        )
+        assert Counter((named(title), to) for title, to in found) == dict.fromkeys(owed, 1), "O2: one obligation each"
+        arrived = Counter(received(self.smtp, self.slack))
+        assert set(arrived) == owed, "O3: each owed alert arrived, and no other"
+        excused = {
+            (named(subject), recipient): n
+            for subject, recipient, n in self.rows(
+                "SELECT d.subject, d.recipient, count(*) FROM delivery d JOIN attempt a ON a.delivery_id = d.id "
+                "WHERE a.outcome IN ('', 'uncertain') GROUP BY d.id"
+            )
+        }
+        for key, times in arrived.items():
+            assert times <= 1 + excused.get(key, 0), f"{key} came {times} times"
+        return arrived.total() - len(arrived)
+
+
+@contextmanager
+def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8) -> Iterator[Room]:
+    """A room with workers of these roles; those that still run at the end are killed."""
+    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+        newsroom = Newsroom(server, feeds, seed=1)
+        site = watching(tmp_path, newsroom, smtp, slack)
+        site.store, site.more = url, '[engine]\nkind = "cluster"\n'
+        site.write()
+        engine = sa.create_engine(url)
+        room = Room(site, newsroom, smtp, slack, engine)
+        try:
+            room.start(*roles)
+            yield room
+        finally:
+            for worker in room.workers:
+                worker.kill()
+                worker.wait(60)
+            engine.dispose()
+
+
+def test_workers_by_role_share_the_work(tmp_path: Path, postgresql_url: str) -> None:
+    """From a feed to a message, through three processes of which none does all."""
+    with working(tmp_path, postgresql_url, "poll", "ingest", "deliver") as room:
+        room.publish()
+        room.settle()
+        assert room.assert_nothing_lost() == 0
+        owners = room.rows("SELECT roles FROM heartbeat ORDER BY roles")
+        assert owners == [("deliver",), ("ingest",), ("poll",)]
+        for worker in room.workers:
+            worker.send_signal(signal.SIGTERM)
+        assert [worker.wait(60) for worker in room.workers] == [0, 0, 0]
+        assert room.rows("SELECT roles FROM heartbeat") == []
+
+
+def test_chaos(tmp_path: Path, postgresql_url: str) -> None:
+    """Workers die with the ingest lock and between a send and its receipt, freeze, and lose their connections."""
+    with working(tmp_path, postgresql_url, "poll", feeds=4) as room:
+        (holder,) = room.start("ingest", FAULT_POINT="before_ingest_commit")
+        room.publish()
+        assert holder.wait(120) == -signal.SIGKILL
+        (sender,) = room.start("deliver", FAULT_POINT="after_send_before_mark")
+        room.start(ALL.removesuffix(",deliver"))
+        assert sender.wait(120) == -signal.SIGKILL
+        survivors = room.start(ALL, ALL)
+        room.settle()
+        assert room.assert_nothing_lost() <= 8, "only what the sender had in flight came twice"
+
+        room.publish()
+        frozen = wait_for(lambda: [one for one in room.busy() if one in survivors], what="work")[0]
+        frozen.send_signal(signal.SIGSTOP)
+        room.settle()
+        frozen.send_signal(signal.SIGCONT)
+        room.publish()
+        wait_for(room.busy, what="work")
+        room.do(CUT)
+        room.settle()
+        room.assert_nothing_lost()
+        gone = {str(worker.pid) for worker in (holder, sender)}
+        # Each that died is forgotten, and the one that woke again is not.
+        wait_for(lambda: len(room.rows("SELECT owner FROM heartbeat")) == len(room.workers) - 2, what="all heartbeats")
+        assert not gone & {owner.split(":")[1] for (owner,) in room.rows("SELECT owner FROM heartbeat")}
+
+
+@pytest.mark.soak
+def test_chaos_for_long(tmp_path: Path, postgresql_url: str) -> None:
+    """Eight workers and 2,000 feeds: kills, freezes and cuts at random instants, and a new worker for each dead one."""
+    chance = random.Random(7)
+    roles = [ALL, ALL, "poll", "poll", "ingest", "ingest", "deliver", "deliver"]
+    with working(tmp_path, postgresql_url, *roles, feeds=2_000) as room:
+        began = time.monotonic()
+        for number in range(20):
+            room.newsroom.publish(each=1)
+            room.do("UPDATE feed SET due = '2000-01-01' WHERE lease_until IS NULL AND id % 20 = 0")
+            time.sleep(chance.random() * 4)
+            victim = chance.choice(wait_for(room.busy, what="work"))
+            match number % 4:
+                case 3:
+                    room.do(CUT)
+                case 2:
+                    victim.send_signal(signal.SIGSTOP)
+                    time.sleep(50)
+                    victim.send_signal(signal.SIGCONT)
+                case _:
+                    at = room.workers.index(victim)
+                    victim.kill()
+                    victim.wait(60)
+                    del room.workers[at]
+                    room.start(roles[at])
+                    roles.append(roles.pop(at))
+        room.publish(each=0)
+        wait_for(room._quiet, 3_000, "an end of the work")
+        again = room.assert_nothing_lost()
+        took = time.monotonic() - began
+        print(f"\n{len(room.newsroom.owed) * 3} alerts owed, 0 lost, {again} repeated, in {took:.0f} s")
