@@ -23,7 +23,7 @@ import psycopg
 import psycopg_pool
 import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, exceptions
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
 from sqlalchemy import make_url
@@ -323,7 +323,10 @@ class Cluster(Embedded):
         with contextlib.suppress(*_AWAY):
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=3 * _HEARTBEAT):
-                await manager.retry_job(job)
+                if job.queue == _TICK:  # its turn is over
+                    await manager.finish_job(job, Status.FAILED, delete_job=True)
+                else:
+                    await manager.retry_job(job)
 
 
 def _pool(url: str) -> psycopg_pool.AsyncConnectionPool:
