@@ -32,7 +32,7 @@ from worker.errors import StoreError
 from worker.model import Role
 from worker.pipeline.context import JobContext
 from worker.runtime.clock import elapsed
-from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, Embedded
+from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, TICK_SECONDS, Embedded
 from worker.store import Store, Tx, leases, queues
 
 _log = structlog.get_logger()
@@ -184,7 +184,7 @@ class Cluster(Embedded):
             try:
                 await worker.run()  # type: ignore[no-untyped-call]  # as the library has it
             except _AWAY as e:
-                _log.warning("no bells are heard for now", queue=queue, error=str(e) or type(e).__name__)
+                _log.warning("no bells are heard for now", queue=queue, error=str(e.__cause__ or e).strip())
             except Exception:  # noqa: BLE001 - logged with its trace; the queue is opened again
                 _log.exception("a queue failed", queue=queue)
             else:
@@ -205,7 +205,9 @@ class Cluster(Embedded):
         await swept
         while self._is_full(role) and not self._stopping.is_set():
             self._room.clear()
-            await self._room.wait()
+            with contextlib.suppress(TimeoutError):  # a job that failed asks for nothing, but leaves room
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._room.wait()
 
     def _is_full(self, role: Role) -> bool:
         match role:
