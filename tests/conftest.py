@@ -19,6 +19,7 @@ from commandline import veille as veille  # noqa: PLC0414 - registers the fixtur
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from forked import NEW_INTERPRETER, fork_children
+from statements import share_statements
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -41,25 +42,7 @@ _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
-# Half of a short test goes into compiling statements, anew for each engine: here all of a kind share theirs.
-_create_engine = sa.create_engine
-_engines: dict[tuple[str, object], sa.Engine] = {}
-
-
-def _sharing(url: str | sa.URL, **more: Any) -> sa.Engine:
-    """`create_engine`, with the dialect and the compiled statements of the first such engine that was connected."""
-    engine = _create_engine(url, **more)
-    kind = engine.url.drivername, more.get("isolation_level")
-    first = _engines.get(kind)
-    if first is None or getattr(first.dialect, "server_version_info", None) is None:
-        _engines[kind] = engine
-    else:
-        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
-    return engine
-
-
-sa.create_engine = _sharing
-
+share_statements()
 fork_children()
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
@@ -175,6 +158,77 @@ def postgresql_template(postgresql: str) -> str:
     return name
 
 
+class _Kept:
+    """A database that tests use one after another; what one leaves in it is taken out before the next."""
+
+    def __init__(self, server: str, template: str) -> None:
+        self._server, self._template = server, template
+        self._begin()
+
+    def _begin(self) -> None:
+        self._made = database(self._server, self._template)
+        self.url = self._made.__enter__()
+        self._admin = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with self._admin.connect() as tx:
+            self._tables = sa.MetaData()
+            self._tables.reflect(tx)
+            self._shape = tx.execute(_SHAPE).scalar()
+            self._first = {table: rows for table in self._tables.sorted_tables if (rows := _rows(tx, table))}
+        filled = (sa.select(sa.literal(name)).where(sa.exists(sa.select(1).select_from(table)))
+                  for name, table in self._tables.tables.items())  # fmt: skip
+        self._filled = sa.union_all(*filled)
+
+    def empty(self) -> None:
+        """Put back what it held at first; where the schema is another than at first, a new one takes its place."""
+        try:
+            with self._admin.connect() as tx:
+                tx.execute(_OTHERS)
+                if tx.execute(_SHAPE).scalar() == self._shape:
+                    filled = tx.execute(self._filled).scalars().all()
+                    tx.execute(sa.text("SET session_replication_role = replica"))  # no foreign key is looked at
+                    for name in filled:
+                        tx.execute(sa.delete(self._tables.tables[name]))
+                    for table, rows in self._first.items():
+                        tx.execute(sa.insert(table), rows)
+                    tx.execute(_SEQUENCES)
+                    tx.execute(sa.text("SET session_replication_role = origin"))
+                    return
+        except sa.exc.DBAPIError:
+            pass
+        self.close()
+        self._begin()
+
+    def close(self) -> None:
+        """Drop it."""
+        self._admin.dispose()
+        self._made.__exit__(None, None, None)
+
+
+def _rows(tx: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:
+    return [dict(row) for row in tx.execute(sa.select(table)).mappings()]
+
+
+#: Tables, indexes and sequences, with their columns.
+_SHAPE = sa.text(
+    "SELECT string_agg(c.relname || a.attname || a.atttypid, ' ' ORDER BY c.oid, a.attnum) FROM pg_class c "
+    "JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'public' AND NOT a.attisdropped"
+)
+_SEQUENCES = sa.text("SELECT setval(c.oid::regclass, 1, false) FROM pg_class c WHERE c.relkind = 'S'")
+_OTHERS = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+
+
+@pytest.fixture(scope="session")
+def postgresql_kept(postgresql: str, postgresql_template: str) -> Iterator[_Kept]:
+    """A database with the schema, for one test at a time; to make one for each takes a tenth of a second."""
+    kept = _Kept(postgresql, postgresql_template)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new, empty store, once on each database."""
@@ -183,7 +237,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield opened
         opened.close()
         return
-    with database(request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_template")) as url:
-        opened = open_store(url, create=False)
-        yield opened
-        opened.close()
+    kept = request.getfixturevalue("postgresql_kept")
+    kept.empty()
+    opened = open_store(kept.url, create=False)
+    yield opened
+    opened.close()

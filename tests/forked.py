@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from worker.feeds import child
+from worker.net import client
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -38,7 +39,7 @@ _FORKS.set_forkserver_preload(
     [
         *("pytest", "worker.runtime.run", "worker.runtime.worker", "worker.cli", "worker.cli.show", "worker.cli.views"),
         *("worker.runtime.single_pass", "worker.config.build", "worker.feeds.sample", "worker.notify.senders.apprise"),
-        *("babel.dates", "jinja2.sandbox", "anyio.streams.tls", "anyio._backends._asyncio", "trafilatura"),
+        *("babel.dates", "jinja2.sandbox", "anyio.streams.tls", "anyio._backends._asyncio", "trafilatura", "tests.warm"),
     ]
 )
 
@@ -150,6 +151,8 @@ def _python(code: str, words: tuple[str, ...], environ: Mapping[str, str], out: 
 
 
 def _become(environ: Mapping[str, str], out: Path | str, err: Path | str) -> None:
+    if os.environ.get("SSL_CERT_FILE") != environ.get("SSL_CERT_FILE"):
+        client._tls.cache_clear()
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
