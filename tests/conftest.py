@@ -19,7 +19,7 @@ from commandline import veille as veille  # noqa: PLC0414 - registers the fixtur
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from forked import NEW_INTERPRETER, fork_children
-from statements import share_statements
+from kept import keep
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -42,7 +42,7 @@ _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
-share_statements()
+keep()
 fork_children()
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+import typer.main
 
 # The server that forks is not told where modules of tests are.
 sys.path.insert(0, str(Path(__file__).parent))
+from kept import keep
 from rig import Site
-from statements import share_statements
 
+from worker.cli import app
 from worker.runtime import run
 from worker.runtime.load import load
 
@@ -49,7 +51,8 @@ def _pass() -> None:
         structlog.reset_defaults()
 
 
-share_statements()
+keep()
+typer.main.get_command(app)
 _pass()
 # Pages of memory that the collector leaves alone stay shared.
 gc.freeze()
