@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from forked import NEW_INTERPRETER, fork_children
 from kept import keep
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from worker.feeds import child
 from worker.model import times
@@ -48,7 +50,8 @@ fork_children()
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _databases = count()
-_WHOLE = ("test_faults_content.py", "test_faults_fetch.py")
+#: Files whose single tests take several seconds.
+_LONG = {"test_crash.py", "test_clock.py", "test_faults_process.py", "test_main_job.py"}
 _FAULT, _FAULT_TOLD = re.compile(r"test_[a-z]\d\d_"), re.compile(r"[A-Z]\d\d: ")
 
 
@@ -58,15 +61,33 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("fault")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process is left with it at the end; the rest stays in random order."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 class _Whole(LoadScopeScheduling):
-    """Tests go to whichever worker is free, one by one; those of _WHOLE by the file, as its fixtures do their work.
+    """Tests go to whichever worker is free, one by one; those of a file with a fixture for all of it go by the file.
 
     xdist's own `loadgroup` marks names of tests in a way that pytest 9.2 no longer has.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return path if path.endswith(_WHOLE) else nodeid
+        return path if _is_whole(self.config.rootpath / path) else nodeid
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        super().mark_test_complete(node, item_index, duration)
+        # xdist would count them over again after each test.
+        work = self.assigned_work[node]
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(work[scope].values()):
+            del work[scope]
+
+
+@cache
+def _is_whole(path: Path) -> bool:
+    return 'scope="module"' in path.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
