@@ -44,7 +44,7 @@ class TargetLine:
     until: datetime | None
 
 
-def takes(now: datetime) -> sa.ColumnElement[bool]:
+def takes(now: sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     """Tells whether a message may go out now, of a row that is the target's or NULL (`outerjoin`)."""
     waits = (TARGET.c.blocked_until, TARGET.c.probe_at, TARGET.c.next_at)
     over = (sa.or_(column.is_(None), column <= now) for column in waits)
