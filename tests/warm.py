@@ -22,6 +22,8 @@ from kept import keep
 from rig import Site
 
 from worker.cli import app
+from worker.model import AppriseSettings, Secret
+from worker.notify.senders.apprise import check
 from worker.runtime import run
 from worker.runtime.load import load
 
@@ -52,6 +54,8 @@ def _pass() -> None:
 
 
 keep()
+# Apprise loads all its services with the first.
+check(AppriseSettings(url=Secret("json://127.0.0.1/")))
 typer.main.get_command(app)
 _pass()
 # Pages of memory that the collector leaves alone stay shared.
