@@ -123,7 +123,7 @@ class Cluster(Embedded):
         #: Set whenever a job has ended, so that there may be room for another.
         self._room = asyncio.Event()
         #: Owner -> looks in a row that found it gone.
-        self._missed: Counter[str] = Counter()
+        self._unseen: Counter[str] = Counter()
         #: When this worker last rang for a role.
         self._rang: dict[Role, float] = {}
         self._workers: list[Worker] = []
@@ -310,8 +310,8 @@ class Cluster(Embedded):
 
         roles, gone = await context.in_thread(look)
         await self._ring(roles)
-        self._missed = Counter({owner: self._missed[owner] + 1 for owner in gone})
-        if dead := [owner for owner, looks in self._missed.items() if looks >= _GONE_LOOKS]:
+        self._unseen = Counter({owner: self._unseen[owner] + 1 for owner in gone})
+        if dead := [owner for owner, looks in self._unseen.items() if looks >= _GONE_LOOKS]:
             await context.in_thread(lambda: self._bury(dead))
             await self._free_stalled()
             await self._ring(tuple(Role))
