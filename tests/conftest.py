@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from commandline import visits as visits  # noqa: PLC0414 - as above
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
 from forked import NEW_INTERPRETER, fork_children
+from kept import keep
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from worker.feeds import child
 from worker.model import times
@@ -42,31 +45,14 @@ _MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
-# Half of a short test goes into compiling statements, anew for each engine: here all of a kind share theirs.
-_create_engine = sa.create_engine
-_engines: dict[tuple[str, object], sa.Engine] = {}
-
-
-def _sharing(url: str | sa.URL, **more: Any) -> sa.Engine:
-    """`create_engine`, with the dialect and the compiled statements of the first such engine that was connected."""
-    engine = _create_engine(url, **more)
-    kind = engine.url.drivername, more.get("isolation_level")
-    first = _engines.get(kind)
-    if first is None or getattr(first.dialect, "server_version_info", None) is None:
-        _engines[kind] = engine
-    else:
-        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
-    return engine
-
-
-sa.create_engine = _sharing
-
+keep()
 fork_children()
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _databases = count()
-_WHOLE = ("test_faults_content.py", "test_faults_fetch.py")
+#: Files whose single tests take several seconds.
+_LONG = {"test_crash.py", "test_clock.py", "test_faults_process.py", "test_main_job.py"}
 _FAULT, _FAULT_TOLD = re.compile(r"test_[a-z]\d\d_"), re.compile(r"[A-Z]\d\d: ")
 
 
@@ -76,15 +62,33 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("fault")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process is left with it at the end; the rest stays in random order."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 class _Whole(LoadScopeScheduling):
-    """Tests go to whichever worker is free, one by one; those of _WHOLE by the file, as its fixtures do their work.
+    """Tests go to whichever worker is free, one by one; those of a file with a fixture for all of it go by the file.
 
     xdist's own `loadgroup` marks names of tests in a way that pytest 9.2 no longer has.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return path if path.endswith(_WHOLE) else nodeid
+        return path if _is_whole(self.config.rootpath / path) else nodeid
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        super().mark_test_complete(node, item_index, duration)
+        # xdist would count them over again after each test.
+        work = self.assigned_work[node]
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(work[scope].values()):
+            del work[scope]
+
+
+@cache
+def _is_whole(path: Path) -> bool:
+    return 'scope="module"' in path.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -183,6 +187,77 @@ def postgresql_template(postgresql: str) -> str:
     return name
 
 
+class _Kept:
+    """A database that tests use one after another; what one leaves in it is taken out before the next."""
+
+    def __init__(self, server: str, template: str) -> None:
+        self._server, self._template = server, template
+        self._begin()
+
+    def _begin(self) -> None:
+        self._made = database(self._server, self._template)
+        self.url = self._made.__enter__()
+        self._admin = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with self._admin.connect() as tx:
+            self._tables = sa.MetaData()
+            self._tables.reflect(tx)
+            self._shape = tx.execute(_SHAPE).scalar()
+            self._first = {table: rows for table in self._tables.sorted_tables if (rows := _rows(tx, table))}
+        filled = (sa.select(sa.literal(name)).where(sa.exists(sa.select(1).select_from(table)))
+                  for name, table in self._tables.tables.items())  # fmt: skip
+        self._filled = sa.union_all(*filled)
+
+    def empty(self) -> None:
+        """Put back what it held at first; where the schema is another than at first, a new one takes its place."""
+        try:
+            with self._admin.connect() as tx:
+                tx.execute(_OTHERS)
+                if tx.execute(_SHAPE).scalar() == self._shape:
+                    filled = tx.execute(self._filled).scalars().all()
+                    tx.execute(sa.text("SET session_replication_role = replica"))  # no foreign key is looked at
+                    for name in filled:
+                        tx.execute(sa.delete(self._tables.tables[name]))
+                    for table, rows in self._first.items():
+                        tx.execute(sa.insert(table), rows)
+                    tx.execute(_SEQUENCES)
+                    tx.execute(sa.text("SET session_replication_role = origin"))
+                    return
+        except sa.exc.DBAPIError:
+            pass
+        self.close()
+        self._begin()
+
+    def close(self) -> None:
+        """Drop it."""
+        self._admin.dispose()
+        self._made.__exit__(None, None, None)
+
+
+def _rows(tx: sa.Connection, table: sa.Table) -> list[dict[str, Any]]:
+    return [dict(row) for row in tx.execute(sa.select(table)).mappings()]
+
+
+#: Tables, indexes and sequences, with their columns.
+_SHAPE = sa.text(
+    "SELECT string_agg(c.relname || a.attname || a.atttypid, ' ' ORDER BY c.oid, a.attnum) FROM pg_class c "
+    "JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'public' AND NOT a.attisdropped"
+)
+_SEQUENCES = sa.text("SELECT setval(c.oid::regclass, 1, false) FROM pg_class c WHERE c.relkind = 'S'")
+_OTHERS = sa.text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+
+
+@pytest.fixture(scope="session")
+def postgresql_kept(postgresql: str, postgresql_template: str) -> Iterator[_Kept]:
+    """A database with the schema, for one test at a time; to make one for each takes a tenth of a second."""
+    kept = _Kept(postgresql, postgresql_template)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A new, empty store, once on each database."""
@@ -191,7 +266,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         yield opened
         opened.close()
         return
-    with database(request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_template")) as url:
-        opened = open_store(url, create=False)
-        yield opened
-        opened.close()
+    kept = request.getfixturevalue("postgresql_kept")
+    kept.empty()
+    opened = open_store(kept.url, create=False)
+    yield opened
+    opened.close()

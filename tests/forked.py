@@ -5,6 +5,7 @@
     python("import worker; ...") -> subprocess.CompletedProcess
 
 INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.DEAD_AFTER": 6}.
+STEPS in it names the file by which `stepping` steps the process's clock.
 
 A start spends half its processor time on imports, and the suite starts hundreds. What they run, how they are killed and
 what they leave behind is the same; that a process of the very command starts too is for tests that name it. Children of
@@ -27,7 +28,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import stepping
+
 from worker.feeds import child
+from worker.net import client
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
@@ -38,7 +42,14 @@ _FORKS.set_forkserver_preload(
     [
         *("pytest", "worker.runtime.run", "worker.runtime.worker", "worker.cli", "worker.cli.show", "worker.cli.views"),
         *("worker.runtime.single_pass", "worker.config.build", "worker.feeds.sample", "worker.notify.senders.apprise"),
-        *("babel.dates", "jinja2.sandbox", "anyio.streams.tls", "anyio._backends._asyncio", "trafilatura"),
+        *(
+            "babel.dates",
+            "jinja2.sandbox",
+            "anyio.streams.tls",
+            "anyio._backends._asyncio",
+            "trafilatura",
+            "tests.warm",
+        ),
     ]
 )
 
@@ -128,6 +139,8 @@ def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: Path, ou
         module, _, name = place.rpartition(".")
         assert hasattr(importlib.import_module(module), name)
         setattr(importlib.import_module(module), name, value)
+    if "STEPS" in environ:
+        stepping.begin(environ["STEPS"])
     from worker.cli import main
 
     fork_children()
@@ -150,6 +163,8 @@ def _python(code: str, words: tuple[str, ...], environ: Mapping[str, str], out: 
 
 
 def _become(environ: Mapping[str, str], out: Path | str, err: Path | str) -> None:
+    if os.environ.get("SSL_CERT_FILE") != environ.get("SSL_CERT_FILE"):
+        client._tls.cache_clear()
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()

@@ -1,10 +1,9 @@
-"""`python tests/stepping.py FILE python -m worker run ...`: a worker in a process whose clock is stepped while it runs.
+"""A process whose clock is stepped while it runs: `site.start(STEPS=FILE)`.
 
 FILE holds the seconds by which the whole process's clock is off. time-machine replaces what Python reads the clock by,
 in C and for every library at once; `time.monotonic`, by which the event loop goes, is left alone.
 """
 
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,12 @@ from pathlib import Path
 import time_machine
 
 
-def follow(place: Path) -> None:
+def begin(file: str) -> None:
+    """Go by what the file says from now on."""
+    threading.Thread(target=_follow, args=(Path(file),), daemon=True).start()
+
+
+def _follow(place: Path) -> None:
     """Step the clock whenever the file says something else."""
     real, began, off = datetime.now(UTC), time.monotonic(), 0.0
     clock = time_machine.travel(real, tick=True).start()
@@ -23,11 +27,3 @@ def follow(place: Path) -> None:
             off = wanted
             clock.move_to(real + timedelta(seconds=time.monotonic() - began + off), tick=True)
         time.sleep(0.02)
-
-
-if __name__ == "__main__":
-    threading.Thread(target=follow, args=(Path(sys.argv[1]),), daemon=True).start()
-    sys.argv = ["veille", *sys.argv[sys.argv.index("worker") + 1 :]]
-    from worker.cli import main
-
-    main()

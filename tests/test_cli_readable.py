@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from desk import FEED, VISIT, Desk, log_target
+from desk import FEED, VISIT, polled_once
 from rig import Item, Site
 from typer.core import TyperGroup
 
@@ -61,7 +61,7 @@ FROM_ALL = {
     ("preview",): ("1", "--target", "log"),
     ("send-test",): ("log",),
     ("import",): ("known.txt",),
-    ("replay",): ("--since", "1d", "--dry-run"),
+    ("replay",): ("--since", "1d"),
     ("rules", "backtest"): ("visit",),
     ("rules", "diff"): ("rules",),
     ("stories", "split"): ("1",),
@@ -123,15 +123,16 @@ def test_help_lists_each_command_under_its_use(veille) -> None:
 
 
 @pytest.fixture(scope="module")
-def polled(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A site whose store holds an article that was alerted, its matches and its story."""
-    import asyncio
+def stored(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A store that holds an article that was alerted, its matches and its story."""
+    return polled_once(tmp_path_factory.mktemp("polled"), Item("1", "Hun Sen attendu à Hanoï", VISIT))
 
-    folder = tmp_path_factory.mktemp("site")
-    site = Site(folder, feeds=[FEED])
-    with Desk(folder, targets=[log_target(folder=folder / "alerts")]) as desk:
-        desk.web.feed(FEED, [Item("1", "Hun Sen attendu à Hanoï", VISIT)])
-        asyncio.run(desk.pass_())
+
+@pytest.fixture
+def polled(tmp_path: Path, stored: bytes) -> Site:
+    """A site with that store, which commands may change."""
+    site = Site(tmp_path / "site", feeds=[FEED])
+    (site.folder / "veille.db").write_bytes(stored)
     return site
 
 

@@ -7,14 +7,16 @@ import sys
 import pytest
 from rig import Site
 
-#: Runs a command, and lists on standard error what it has loaded.
+#: Runs commands one after another, and lists on standard error what is loaded after each.
 LISTING = """
 import json, sys
 from worker.cli import main
-sys.argv = ["veille", *sys.argv[1:]]
-try:
-    main()
-finally:
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["veille", *words]
+    try:
+        main()
+    except SystemExit as e:
+        assert not e.code
     print(json.dumps(sorted(sys.modules)), file=sys.stderr)
 """
 #: What polls, reads documents, sends or serves.
@@ -47,23 +49,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.mark.parametrize(
-    ("words", "without"),
+    ("commands", "without"),
     [
-        pytest.param(("status",), (*OTHERS, *RULES), id="status"),
-        pytest.param(("articles",), (*OTHERS, *RULES), id="articles"),
-        pytest.param(("articles", "--containing", "pont", "--json"), (*OTHERS, *RULES), id="articles with words"),
-        pytest.param(("deliveries",), (*OTHERS, *RULES), id="deliveries"),
-        pytest.param(("why", "6"), OTHERS, id="why"),
+        (["status", "articles", "articles --containing pont --json", "deliveries"], (*OTHERS, *RULES)),
+        (["why 6"], OTHERS),
     ],
+    ids=["lists", "why"],
 )
-def test_a_daily_command_loads_no_more_than_it_needs(
-    site: Site, words: tuple[str, ...], without: tuple[str, ...]
-) -> None:
+def test_a_daily_command_loads_no_more_than_it_needs(site: Site, commands: list[str], without: tuple[str, ...]) -> None:
     """In a process of its own."""
+    words = json.dumps([[*command.split(), "--config", str(site.config)] for command in commands])
     done = subprocess.run(
-        [sys.executable, "-c", LISTING, *words, "--config", str(site.config)],
+        [sys.executable, "-c", LISTING, words],
         check=True, capture_output=True, text=True, timeout=300, cwd=site.folder,
     )  # fmt: skip
-    loaded = set(json.loads(done.stderr.splitlines()[-1]))
-    assert "worker.store" in loaded
-    assert sorted(loaded.intersection(without)) == []
+    for command, listed in zip(commands, done.stderr.splitlines()[-len(commands) :], strict=True):
+        loaded = set(json.loads(listed))
+        assert "worker.store" in loaded, command
+        assert sorted(loaded.intersection(without)) == [], command

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sqlite3
-import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,7 +30,6 @@ from worker.runtime.timetable import Timetable
 from worker.runtime.worker import Worker
 from worker.store import deliveries
 
-HERE = Path(__file__).parent
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NOTHING = timedelta()
 SENT = "SELECT count(*) FROM delivery WHERE state = 'sent'"
@@ -215,7 +213,7 @@ def test_c14_a_clock_stepped_under_a_running_worker(tmp_path: Path, step: timede
             alerts='[alerts]\nkey = "article"\nmax_age = "2d"\n',
             more=f'[http]\nlisten = "127.0.0.1:{port}"\n[retention]\narticles = "7d"\nraw = "1d"\n',
         )
-        worker = site.start_under(sys.executable, str(HERE / "stepping.py"), str(off))
+        worker = site.start(STEPS=str(off))
         try:
             wait_for(lambda: list((tmp_path / "alerts").glob("*")), what="the first message")
             with closing(sqlite3.connect(tmp_path / "veille.db", timeout=10)) as db:

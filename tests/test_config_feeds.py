@@ -105,9 +105,9 @@ def test_thousands_of_feeds_are_read(tmp_path: Path) -> None:
     (tmp_path / "list.opml").write_bytes(opml(outlines))
     raw = read_file(tmp_path / "list.opml", limit=LISTED_BYTES)
     assert len(feeds.from_opml(raw).feeds) == 4_000
-    many = [Listed(f"https://h{n}.example/{'a' * 1_000}") for n in range(1_200)]
-    assert len(feeds.add_all(path, many)) == 1_200
-    assert len(load(tmp_path, path.read_text()).feeds) == 1_200
+    many = [Listed(f"https://h{n}.example/{'a' * 1_900}") for n in range(600)]
+    assert len(feeds.add_all(path, many)) == 600
+    assert len(load(tmp_path, path.read_text()).feeds) == 600
 
 
 def test_deep_opml_is_read() -> None:

@@ -205,6 +205,7 @@ FLOORS = [
         "ccedada28005ea4b5ad9d47d513fb824fc147ff3481a97afa1d367afb0e684ab",
         (0.68, 0.75, 0.85, 0.35),
         id="headlines",
+        marks=pytest.mark.soak,
     ),
     pytest.param(
         "real/headlines-one-day.tsv",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic import op
+from kept import MAKE_SCHEMA
 from sqlmodel import SQLModel
 from stored import NOW, mark, url_of
 
@@ -19,6 +20,12 @@ TEXT = (
     "Le pont de la rivière Sékong a été ouvert mardi à la circulation par le gouverneur de la province d'Attapeu. "
     "Long de quatre cents mètres, il remplace un bac que la crue emportait chaque année et que les villages espéraient."
 )
+
+
+@pytest.fixture(autouse=True)
+def _made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemas are made as the worker makes them, and not as another test had them made."""
+    monkeypatch.setattr(schema, "_make", MAKE_SCHEMA)
 
 
 def made_by(url: str, version: str) -> sa.Engine:

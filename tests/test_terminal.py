@@ -170,7 +170,7 @@ TABLE = [
     ("token list", False),
     ("token remove 1", False),
     ("send-test log", False),
-    ("replay --dry-run --since 2026-01-01", False),
+    ("replay --since 2026-01-01", False),
     ("eval rules labels.jsonl", False),
     ("eval copies labels.jsonl --self", False),
     ("eval stories labels.jsonl", False),

@@ -100,7 +100,7 @@ def test_every_command_knows_waves(street: Street) -> None:
     assert [(one["article"], one["most"], one["alerts"]) for one in found["waves"]] == [(wave, 10, 2)]
     shown = site.veille("preview", "https://a.example/5", "--target", "desk").stdout
     assert shown.startswith("[high] Crues: Wave of 6 stories in 6 hours")
-    assert site.json("replay", "--since", "1d", "--dry-run")["same"]
+    assert site.json("replay", "--since", "1d")["same"]
 
 
 def test_a_draft_is_compared_by_its_waves(street: Street) -> None:

@@ -21,9 +21,6 @@ def replay(
     *,
     since: Since,
     folder: RulesFolder = None,
-    dry_run: Annotated[  # noqa: ARG001 - accepted, since it was asked for once
-        bool, typer.Option("--dry-run", hidden=True)
-    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read the documents that are kept once more, and compare what comes of them with the store.

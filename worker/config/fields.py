@@ -205,7 +205,7 @@ def sender(text: str) -> str:
 
 def split_url(text: str, schemes: Iterable[str], fix: str) -> SplitResult:
     """`text` as a URL of one of `schemes` with a host; raises Wrong without showing it."""
-    if _CONTROL.search(text) or any(c.isspace() for c in text.strip()):
+    if _CONTROL.search(text) or len(text.split()) > 1:
         raise Wrong("holds a space or a control character", fix)
     try:
         url = urlsplit(text.strip())

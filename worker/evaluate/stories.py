@@ -47,8 +47,6 @@ class StoryScore:
     strong_recall: float | None
     #: Stories found.
     strong_stories: int
-    #: Article id -> number of its story.
-    strong_assigned: dict[str, int]
 
 
 def read_story(line: str) -> LabelledStory | Unreadable:
@@ -176,7 +174,6 @@ def score(
         strong_precision=sure.precision,
         strong_recall=sure.recall,
         strong_stories=len(sure.found),
-        strong_assigned=assigned if strong is None else strong,
     )
 
 

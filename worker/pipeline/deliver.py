@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain, repeat
@@ -13,11 +13,14 @@ from worker.alerts import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, Settle
 from worker.alerts.schedule import after_failure
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
+    Alert,
     AlertItem,
     Channel,
     Claimed,
     DeliveryState,
+    Digest,
     Message,
+    Notice,
     Outcome,
     Receipt,
     Target,
@@ -98,11 +101,13 @@ def _claim(context: JobContext, ids: Sequence[int]) -> list[tuple[Claimed, Targe
     """Seal those that are open, count an attempt of each, and take its lease: in one transaction for all."""
     live, now = context.live, context.clock()
     ready: list[tuple[deliveries.Draft, Target, Message | None]] = []
-    items: dict[object, AlertItem] = {}
-    for draft, target in _due_still(context, live, ids, now):
+    due = _due_still(context, live, ids, now)
+    is_open = [draft for draft, _ in due if draft.state is DeliveryState.OPEN]
+    read = _read(context, live, is_open, now) if len(is_open) > 1 else {}
+    for draft, target in due:
         message = None
         if draft.state is DeliveryState.OPEN:
-            message = _made(context, live, draft, target, now, items)
+            message = _made(context, live, draft, target, now, read)
             if message is None:
                 continue
         ready.append((draft, target, message))
@@ -165,17 +170,35 @@ def _carried_out(context: JobContext, live: ActiveConfig, draft: deliveries.Draf
     return False  # or it is another delivery now, which is due as well
 
 
+def _read(
+    context: JobContext, live: ActiveConfig, drafts: Sequence[deliveries.Draft], now: datetime
+) -> dict[int, Alert | Digest | Notice]:
+    """The content of open deliveries, by id; of none where one of several cannot be read: each is read alone then."""
+    items: dict[object, AlertItem] = {}
+    public_url = live.config.public_url
+    try:
+        with context.store.read() as tx:
+            return {draft.id: content(tx, draft, public_url=public_url, now=now, items=items) for draft in drafts}
+    except StoreError:
+        raise
+    except Exception:
+        if len(drafts) == 1:
+            raise
+        return {}
+
+
 def _made(
     context: JobContext,
     live: ActiveConfig,
     draft: deliveries.Draft,
     target: Target,
     now: datetime,
-    items: dict[object, AlertItem],
+    read: Mapping[int, Alert | Digest | Notice],
 ) -> Message | None:
     """The message of an open delivery; None where none can be made of it, which is parked, or of any: then it waits."""
     try:
-        message = _sealed(context, live, draft, target, now, items)
+        found = read.get(draft.id) or _read(context, live, [draft], now)[draft.id]
+        message = _sealed(context, live, draft, target, now, found)
     except StoreError:
         raise
     except OWN_FAULTS as e:
@@ -198,10 +221,8 @@ def _sealed(
     draft: deliveries.Draft,
     target: Target,
     now: datetime,
-    items: dict[object, AlertItem],
+    found: Alert | Digest | Notice,
 ) -> Message:
-    with context.store.read() as tx:
-        found = content(tx, draft, public_url=live.config.public_url, now=now, items=items)
     sealed = seal(
         found,
         target=target,

@@ -61,7 +61,6 @@ class Polled:
     detail: str = ""
     #: Ids of its new entries.
     entries: tuple[int, ...] = ()
-    changed: int = 0
 
     @property
     def new(self) -> int:
@@ -354,7 +353,7 @@ def _store(context: JobContext, feed: Feed, state: FeedState, fetched: Fetched, 
     with context.store.write() as tx:
         sha256 = entries.keep_raw(tx, fetched.body, now)
         quarantine.note(tx, _document(feed, state, fetched, sha256, now, *_read_whole(document)))
-        new, changed = entries.record(
+        new, _ = entries.record(
             tx,
             state.id,
             sightings,
@@ -369,4 +368,4 @@ def _store(context: JobContext, feed: Feed, state: FeedState, fetched: Fetched, 
         feed_assessment.notify_moved(tx, context.live, feed, state, now)
         context.fault_point("before_commit")
     context.fault_point("after_commit")
-    return Polled(result="ok", detail=result.detail, entries=new, changed=changed)
+    return Polled(result="ok", detail=result.detail, entries=new)

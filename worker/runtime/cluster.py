@@ -23,7 +23,7 @@ import psycopg
 import psycopg_pool
 import structlog
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, exceptions
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
 from sqlalchemy import make_url
@@ -32,7 +32,7 @@ from worker.errors import StoreError
 from worker.model import Role
 from worker.pipeline.context import JobContext
 from worker.runtime.clock import elapsed
-from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, Embedded
+from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, TICK_SECONDS, Embedded
 from worker.store import Store, Tx, leases, queues
 
 _log = structlog.get_logger()
@@ -123,7 +123,7 @@ class Cluster(Embedded):
         #: Set whenever a job has ended, so that there may be room for another.
         self._room = asyncio.Event()
         #: Owner -> looks in a row that found it gone.
-        self._missed: Counter[str] = Counter()
+        self._unseen: Counter[str] = Counter()
         #: When this worker last rang for a role.
         self._rang: dict[Role, float] = {}
         self._workers: list[Worker] = []
@@ -184,7 +184,7 @@ class Cluster(Embedded):
             try:
                 await worker.run()  # type: ignore[no-untyped-call]  # as the library has it
             except _AWAY as e:
-                _log.warning("no bells are heard for now", queue=queue, error=str(e) or type(e).__name__)
+                _log.warning("no bells are heard for now", queue=queue, error=str(e.__cause__ or e).strip())
             except Exception:  # noqa: BLE001 - logged with its trace; the queue is opened again
                 _log.exception("a queue failed", queue=queue)
             else:
@@ -205,7 +205,9 @@ class Cluster(Embedded):
         await swept
         while self._is_full(role) and not self._stopping.is_set():
             self._room.clear()
-            await self._room.wait()
+            with contextlib.suppress(TimeoutError):  # a job that failed asks for nothing, but leaves room
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._room.wait()
 
     def _is_full(self, role: Role) -> bool:
         match role:
@@ -308,8 +310,8 @@ class Cluster(Embedded):
 
         roles, gone = await context.in_thread(look)
         await self._ring(roles)
-        self._missed = Counter({owner: self._missed[owner] + 1 for owner in gone})
-        if dead := [owner for owner, looks in self._missed.items() if looks >= _GONE_LOOKS]:
+        self._unseen = Counter({owner: self._unseen[owner] + 1 for owner in gone})
+        if dead := [owner for owner, looks in self._unseen.items() if looks >= _GONE_LOOKS]:
             await context.in_thread(lambda: self._bury(dead))
             await self._free_stalled()
             await self._ring(tuple(Role))
@@ -323,7 +325,10 @@ class Cluster(Embedded):
         with contextlib.suppress(*_AWAY):
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=3 * _HEARTBEAT):
-                await manager.retry_job(job)
+                if job.queue == _TICK:  # its turn is over
+                    await manager.finish_job(job, Status.FAILED, delete_job=True)
+                else:
+                    await manager.retry_job(job)
 
 
 def _pool(url: str) -> psycopg_pool.AsyncConnectionPool:

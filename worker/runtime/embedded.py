@@ -117,6 +117,8 @@ class Embedded:
         self._deliveries: dict[int, tuple[str, asyncio.Task[bool]]] = {}
         #: What was due at the last look and is not begun: it needs no further look to go on with.
         self._owed: tuple[deliveries.Due, ...] = ()
+        #: A look is under way; a delivery ended during it.
+        self._looking = self._missed = False
         #: The delivery that was last tried without others of its target.
         self._alone = 0
         self._ingest: asyncio.Task[bool] | None = None
@@ -189,11 +191,16 @@ class Embedded:
                     return due, ready, wanted, ()
                 return due, ready, wanted, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
 
-        due, ready, wanted, owed = await context.in_thread(look)
+        self._looking, self._missed = True, False
+        try:
+            due, ready, wanted, owed = await context.in_thread(look)
+        finally:
+            self._looking = False
         ready, wanted = ready and Role.INGEST in self._roles, wanted and Role.POLL in self._roles
         self._left.clear()
         self._owed = owed
-        self._start_deliveries()
+        if not self._start_deliveries() and self._missed:
+            self._ask()
         if self._owed:
             self._left.add(Role.DELIVER)
         if ready:
@@ -236,6 +243,9 @@ class Embedded:
     def _delivered(self, delivery_id: int) -> bool:
         """Go on with what was due; False if only the store can tell what is next."""
         self._deliveries.pop(delivery_id, None)
+        if self._looking:  # else each look would lead to another, for what ended during it
+            self._missed = True
+            return True
         return self._start_deliveries()
 
     async def _start_ingest(self, now: datetime) -> None:

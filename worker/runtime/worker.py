@@ -319,6 +319,8 @@ class Worker:
         """Free what dead workers had in hand; the operators hear of each once."""
         beats = upkeep.heartbeats(tx)
         freed, struck = leases.take_over(tx, dead)
+        if not (freed or struck):  # another was first
+            return
         _log.warning(
             "a worker ended without stopping; its work is taken over",
             workers=", ".join(map(process, dead)),

@@ -23,6 +23,10 @@ _NEWEST = (ARTICLE.c.first_seen.desc(), ARTICLE.c.published.desc(), ARTICLE.c.id
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
 _ADD_ARTICLE = sa.insert(ARTICLE)
 _ADD_REVISION = sa.insert(REVISION)
+_ALL = sa.select(ARTICLE, sa.func.coalesce(REVISION.c.body, "").label("body")).outerjoin(
+    REVISION, sa.and_(REVISION.c.article_id == ARTICLE.c.id, REVISION.c.number == ARTICLE.c.revision)
+)
+_ONE = _ALL.where(ARTICLE.c.id == sa.bindparam("one"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +154,6 @@ def names(tx: Tx, kind: Origin, among: Collection[str]) -> frozenset[str]:
     return frozenset(tx.execute(query).scalars())
 
 
-def _select() -> sa.Select[tuple[object, ...]]:
-    text = sa.and_(REVISION.c.article_id == ARTICLE.c.id, REVISION.c.number == ARTICLE.c.revision)
-    return sa.select(ARTICLE, sa.func.coalesce(REVISION.c.body, "").label("body")).outerjoin(REVISION, text)
-
-
 def _stored(r: sa.Row[tuple[object, ...]]) -> StoredArticle:
     return StoredArticle(
         id=r.id,
@@ -181,7 +180,7 @@ def _stored(r: sa.Row[tuple[object, ...]]) -> StoredArticle:
 
 def get(tx: Tx, article_id: int) -> StoredArticle | None:
     """One article by id."""
-    row = tx.execute(_select().where(ARTICLE.c.id == article_id)).one_or_none()
+    row = tx.execute(_ONE, {"one": article_id}).one_or_none()
     return None if row is None else _stored(row)
 
 
@@ -207,7 +206,7 @@ def first(
 ) -> tuple[StoredArticle, ...]:
     """The first articles of those; sorted without their texts, which are long."""
     first = sa.select(ARTICLE.c.id).where(condition).order_by(*order).limit(limit)
-    return tuple(_stored(row) for row in tx.execute(_select().where(ARTICLE.c.id.in_(first)).order_by(*order)))
+    return tuple(_stored(row) for row in tx.execute(_ALL.where(ARTICLE.c.id.in_(first)).order_by(*order)))
 
 
 def revisions(tx: Tx, article_id: int) -> Sequence[datetime]:

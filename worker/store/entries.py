@@ -240,15 +240,20 @@ def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: st
 
 def waiting(tx: Tx, *, now: datetime) -> tuple[bool, bool]:
     """Tells whether an entry is ready to be taken, and whether a page is wanted."""
-    late = sa.exists().where(ENTRY.c.state == EntryState.NEW, ENTRY.c.page_due <= now)
-    ready = sa.exists().where(ENTRY.c.state == EntryState.READY, _free(now))
-    page = sa.exists().where(*pages.wanted(now))
-    row = tx.execute(sa.select(late, ready, page)).one()
+    row = tx.execute(_WAITING, {"now": now}).one()
     return bool(row[0] or row[1]), bool(row[2])
 
 
-def _free(now: datetime) -> sa.ColumnElement[bool]:
+def _free(now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     return sa.or_(ENTRY.c.lease_until.is_(None), ENTRY.c.lease_until <= now)
+
+
+_now: sa.BindParameter[datetime] = sa.bindparam("now")
+_WAITING = sa.select(
+    sa.exists().where(ENTRY.c.state == EntryState.NEW, ENTRY.c.page_due <= _now),
+    sa.exists().where(ENTRY.c.state == EntryState.READY, _free(_now)),
+    sa.exists().where(*pages.wanted(_now)),
+)
 
 
 def read(tx: Tx, ids: Sequence[int]) -> tuple[StoredEntry, ...]:

@@ -12,6 +12,30 @@ from worker.store.database import Tx, insert
 from worker.store.open_deliveries import collect
 from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE
 
+# Statements of every delivery, made once: to make one costs as much as to run it.
+_IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+_CARRIED = (
+    sa.select(OBLIGATION, MATCH.c.severity, ARTICLE.c.title, ARTICLE.c.source, STORY_ARTICLE.c.story_id)
+    .select_from(
+        OBLIGATION.join(MATCH, MATCH.c.id == OBLIGATION.c.match_id)
+        .join(ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id)
+        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == OBLIGATION.c.article_id)
+    )
+    .where(OBLIGATION.c.delivery_id.in_(_IDS))
+    .order_by(OBLIGATION.c.id)
+)
+_OWED_IN = (
+    sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.article_id, OBLIGATION.c.occasion, OBLIGATION.c.wave)
+    .where(OBLIGATION.c.delivery_id == sa.bindparam("one"))
+    .order_by(OBLIGATION.c.id)
+)
+_MATCHES = (
+    sa.select(MATCH, REVISION.c.number, REVISION.c.title, REVISION.c.body)
+    .join(REVISION, REVISION.c.id == MATCH.c.revision_id)
+    .where(MATCH.c.article_id.in_(_IDS))
+    .order_by(REVISION.c.number, MATCH.c.id)
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMatch:
@@ -54,19 +78,8 @@ def carried(tx: Tx, delivery_id: int) -> tuple[Carried, ...]:
 
 def carried_by(tx: Tx, ids: Collection[int]) -> dict[int, tuple[Carried, ...]]:
     """The obligations that each of the deliveries carries."""
-    joined = (
-        OBLIGATION.join(MATCH, MATCH.c.id == OBLIGATION.c.match_id)
-        .join(ARTICLE, ARTICLE.c.id == OBLIGATION.c.article_id)
-        .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == OBLIGATION.c.article_id)
-    )
-    query = (
-        sa.select(OBLIGATION, MATCH.c.severity, ARTICLE.c.title, ARTICLE.c.source, STORY_ARTICLE.c.story_id)
-        .select_from(joined)
-        .where(OBLIGATION.c.delivery_id.in_(ids))
-        .order_by(OBLIGATION.c.id)
-    )
     found: dict[int, list[Carried]] = {delivery_id: [] for delivery_id in ids}
-    for r in tx.execute(query):
+    for r in tx.execute(_CARRIED, {"ids": list(ids)}):
         one = Carried(
             obligation_id=r.id,
             rule_id=r.rule_id,
@@ -207,12 +220,12 @@ def add_obligations(
 
 def matches(tx: Tx, article_id: int) -> tuple[StoredMatch, ...]:
     """Every match of an article, by revision."""
-    return _stored(tx, MATCH.c.article_id == article_id)
+    return matches_of(tx, [article_id])
 
 
 def matches_of(tx: Tx, article_ids: Collection[int]) -> tuple[StoredMatch, ...]:
     """The matches of several articles, by revision."""
-    return _stored(tx, MATCH.c.article_id.in_(list(article_ids)))
+    return tuple(map(_stored, tx.execute(_MATCHES, {"ids": list(article_ids)})))
 
 
 def articles_of_delivery(tx: Tx, delivery_id: int) -> tuple[int, ...]:
@@ -226,43 +239,26 @@ def matches_of_delivery(tx: Tx, delivery_id: int) -> tuple[tuple[int, str, Store
 
     The match is that of the rule's newest text.
     """
-    rows = tx.execute(
-        sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.article_id, OBLIGATION.c.occasion, OBLIGATION.c.wave)
-        .where(OBLIGATION.c.delivery_id == delivery_id)
-        .order_by(OBLIGATION.c.id)
-    ).all()
-    newest = {
-        (article_id, found.rule_id): found
-        for article_id in {r.article_id for r in rows}
-        for found in matches(tx, article_id)
-    }
+    rows = tx.execute(_OWED_IN, {"one": delivery_id}).all()
+    newest = {(found.article_id, found.rule_id): found for found in matches_of(tx, {r.article_id for r in rows})}
     return tuple((r.article_id, r.occasion, newest[r.article_id, r.rule_id], r.wave is not None) for r in rows)
 
 
-def _stored(tx: Tx, where: sa.ColumnElement[bool]) -> tuple[StoredMatch, ...]:
-    query = (
-        sa.select(MATCH, REVISION.c.number, REVISION.c.title, REVISION.c.body)
-        .join(REVISION, REVISION.c.id == MATCH.c.revision_id)
-        .where(where)
-        .order_by(REVISION.c.number, MATCH.c.id)
-    )
-    return tuple(
-        StoredMatch(
-            article_id=r.article_id,
-            rule_id=r.rule_id,
-            rule_name=r.rule_name,
-            rule_hash=r.rule_hash,
-            severity=Severity(r.severity),
-            revision=r.number,
-            title=r.title,
-            body=r.body,
-            created=r.created,
-            spans=tuple(
-                Span(part=Part(part), words=tuple((start, end) for start, end in words))
-                for part, words in json.loads(r.spans)
-            ),
-        )
-        for r in tx.execute(query)
+def _stored(r: sa.Row[tuple[object, ...]]) -> StoredMatch:
+    return StoredMatch(
+        article_id=r.article_id,
+        rule_id=r.rule_id,
+        rule_name=r.rule_name,
+        rule_hash=r.rule_hash,
+        severity=Severity(r.severity),
+        revision=r.number,
+        title=r.title,
+        body=r.body,
+        created=r.created,
+        spans=tuple(
+            Span(part=Part(part), words=tuple((start, end) for start, end in words))
+            for part, words in json.loads(r.spans)
+        ),
     )
 
 

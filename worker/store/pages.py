@@ -68,7 +68,7 @@ class PageState:
     again_at: datetime | None
 
 
-def wanted(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+def wanted(now: datetime | sa.BindParameter[datetime]) -> tuple[sa.ColumnElement[bool], ...]:
     """The entries whose page is to be asked for now."""
     # The number stands in the statement, since a parameter would not find the partial index.
     free = sa.or_(ENTRY.c.page_lease_until.is_(None), ENTRY.c.page_lease_until <= now)

@@ -10,6 +10,13 @@ import sqlalchemy as sa
 from worker.store.database import Tx, insert
 from worker.store.tables import ACKNOWLEDGEMENT, ARTICLE, SECRET, SILENCE, STORY, STORY_ARTICLE
 
+#: Asked before every delivery, so made once.
+_ACTIVE = (
+    sa.select(SILENCE)
+    .where(sa.or_(SILENCE.c.until.is_(None), SILENCE.c.until > sa.bindparam("now")))
+    .order_by(SILENCE.c.id)
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
@@ -49,8 +56,7 @@ def add(tx: Tx, silence: Silence) -> int:
 
 def active(tx: Tx, now: datetime) -> tuple[Silence, ...]:
     """The silences in force, the newest last."""
-    query = sa.select(SILENCE).where(sa.or_(SILENCE.c.until.is_(None), SILENCE.c.until > now))
-    return tuple(_read(r) for r in tx.execute(query.order_by(SILENCE.c.id)))
+    return tuple(_read(r) for r in tx.execute(_ACTIVE, {"now": now}))
 
 
 def end(tx: Tx, silence_id: int, now: datetime) -> bool:

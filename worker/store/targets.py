@@ -17,6 +17,15 @@ from worker.store.tables import DELIVERY, TARGET
 #: States of deliveries that may come to be due.
 _WAITS = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 
+# Statements of every delivery, made once.
+_LOCK = (
+    sa.select(TARGET.c.id)
+    .where(TARGET.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(TARGET.c.id)
+    .with_for_update()
+)
+_ROW = sa.select(TARGET).where(TARGET.c.id == sa.bindparam("one")).with_for_update()
+
 #: A turn may come so much early, as a part of the pace: a tick that is on time must not miss it by a hair.
 _EARLY = 0.1
 
@@ -35,7 +44,7 @@ class TargetLine:
     until: datetime | None
 
 
-def takes(now: datetime) -> sa.ColumnElement[bool]:
+def takes(now: datetime | sa.BindParameter[datetime]) -> sa.ColumnElement[bool]:
     """Tells whether a message may go out now, of a row that is the target's or NULL (`outerjoin`)."""
     waits = (TARGET.c.blocked_until, TARGET.c.probe_at, TARGET.c.next_at)
     over = (sa.or_(column.is_(None), column <= now) for column in waits)
@@ -77,8 +86,7 @@ def fails() -> sa.ColumnElement[bool]:
 
 def lock(tx: Tx, target_ids: Collection[str]) -> set[str]:
     """Those of the targets that something is known of, locked until the transaction ends; nothing holds up others."""
-    query = sa.select(TARGET.c.id).where(TARGET.c.id.in_(target_ids)).order_by(TARGET.c.id).with_for_update()
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_LOCK, {"ids": list(target_ids)}).scalars())
 
 
 def may_go(tx: Tx, target_id: str, now: datetime) -> bool:
@@ -114,7 +122,7 @@ def take_turn(
 
 def _locked(tx: Tx, target_id: str) -> Any:
     """The target's row, where there is one, locked until the transaction ends."""
-    return tx.execute(sa.select(TARGET).where(TARGET.c.id == target_id).with_for_update()).one_or_none()
+    return tx.execute(_ROW, {"one": target_id}).one_or_none()
 
 
 def _takes_now(row: Any, now: datetime) -> bool:

@@ -12,11 +12,9 @@ from worker.notify.render.changes import changes
 from worker.notify.render.notices import NoticeWording, filled, notice_wording
 from worker.notify.render.passages import opening, passages
 from worker.notify.render.seal import page, readable, seal
-from worker.notify.render.slack import CAPACITY as SLACK_CAPACITY
 from worker.notify.render.trial import check
 
 __all__ = [
-    "SLACK_CAPACITY",
     "NoticeWording",
     "changes",
     "check",

@@ -13,9 +13,6 @@ from worker.notify.render.passages import clip, pieces
 from worker.notify.render.view import Named, View
 from worker.notify.render.wording import Wording, say_count
 
-#: Articles that one message can tell, each with its title at least; a delivery of more should be parted.
-CAPACITY = 90
-
 #: Characters of one text object, blocks of one message, and characters of all its texts: below Slack's 3,000, 50 and
 #: about 13,000 (`msg_blocks_too_long`).
 _SECTION = 2_900

@@ -65,6 +65,7 @@ _DRAFTS = (
     .order_by(DELIVERY.c.id)
 )
 _CARRIED = sa.select(OBLIGATION.c.delivery_id, OBLIGATION.c.id).where(OBLIGATION.c.delivery_id.in_(_IDS))
+_CUT_SHORT = sa.select(ATTEMPT.c.delivery_id).where(ATTEMPT.c.delivery_id.in_(_IDS), ATTEMPT.c.outcome == "")
 _ROW = sa.select(DELIVERY).where(DELIVERY.c.id == sa.bindparam("one")).with_for_update(skip_locked=True)
 _TAKE = (
     sa.update(DELIVERY)
@@ -135,7 +136,7 @@ class Draft:
     follows: bool
 
 
-def sendable(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+def sendable(now: datetime | sa.BindParameter[datetime]) -> tuple[sa.ColumnElement[bool], ...]:
     """The deliveries that are due and free, of a row that is joined with its target's or NULL (`outerjoin`)."""
     return (
         DELIVERY.c.state.in_(DUE),
@@ -154,6 +155,13 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
     in the way. One that fails, or takes only so many in a time, is offered one; one that fails a different one each
     time, so that a bad message cannot block it.
     """
+    found = tx.execute(_DUE, {"now": now, "limit": limit, "busy": list(busy)}).all()
+    crashed = set(tx.execute(_CUT_SHORT, {"ids": [r.id for r in found]}).scalars()) if found else set()
+    return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
+
+
+def _due() -> sa.Select[tuple[int, str]]:
+    now: sa.BindParameter[datetime] = sa.bindparam("now")
     rank = sa.case((targets.fails(), DELIVERY.c.attempts), else_=DELIVERY.c.refused)
     turn = sa.func.row_number().over(partition_by=DELIVERY.c.target_id, order_by=(rank, DELIVERY.c.id))
     free = (
@@ -165,17 +173,14 @@ def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tup
             targets.takes_many().label("many"),
         )
         .outerjoin(TARGET, TARGET.c.id == DELIVERY.c.target_id)
-        .where(*sendable(now), DELIVERY.c.id.not_in(list(busy)))
+        .where(*sendable(now), DELIVERY.c.id.not_in(sa.bindparam("busy", expanding=True)))
         .subquery()
     )
-    query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many)).limit(limit)
-    query = query.order_by(free.c.turn, free.c.rank, free.c.id)
-    found = tx.execute(query).all()
-    cut_short = sa.select(ATTEMPT.c.delivery_id).where(
-        ATTEMPT.c.delivery_id.in_([r.id for r in found]), ATTEMPT.c.outcome == ""
-    )
-    crashed = set(tx.execute(cut_short).scalars()) if found else set()
-    return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
+    query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many))
+    return query.order_by(free.c.turn, free.c.rank, free.c.id).limit(sa.bindparam("limit", type_=sa.Integer))
+
+
+_DUE = _due()
 
 
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
@@ -191,8 +196,7 @@ def drafts(tx: Tx, ids: Collection[int]) -> tuple[Draft, ...]:
         carried[delivery_id].add(obligation_id)
     crashes: Counter[int] = Counter()
     if tried := [r.id for r in rows if r.attempts]:
-        cut_short = sa.select(ATTEMPT.c.delivery_id).where(ATTEMPT.c.delivery_id.in_(tried), ATTEMPT.c.outcome == "")
-        crashes.update(tx.execute(cut_short).scalars())
+        crashes.update(tx.execute(_CUT_SHORT, {"ids": tried}).scalars())
     return tuple(
         Draft(
             id=r.id,

@@ -29,6 +29,39 @@ def _precision(moment: sa.Column[Any]) -> sa.Label[str]:
 
 _PRECISIONS = (_precision(STORY.c.first_seen), _precision(STORY.c.last_seen))
 
+# Statements of every alert, made once.
+_IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+_ONE = sa.select(
+    STORY,
+    sa.select(sa.func.count())
+    .select_from(STORY_ARTICLE)
+    .where(STORY_ARTICLE.c.story_id == STORY.c.id)
+    .scalar_subquery()
+    .label("articles"),
+    *_PRECISIONS,
+).where(STORY.c.id == sa.bindparam("one"))
+_OUTLETS = (
+    sa.select(STORY_ARTICLE.c.story_id, ARTICLE.c.source)
+    .join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
+    .where(STORY_ARTICLE.c.story_id.in_(_IDS), ARTICLE.c.source != "")
+    .distinct()
+    .order_by(ARTICLE.c.source)
+)
+_root = STORY.alias("root")
+_FIRST_SOURCE = (
+    sa.select(ARTICLE.c.source)
+    .join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
+    .where(STORY_ARTICLE.c.story_id == _root.c.id)
+    .order_by(STORY_ARTICLE.c.article_id)
+    .limit(1)
+    .scalar_subquery()
+)
+_PERHAPS = (
+    sa.select(STORY, _root.c.title.label("root_title"), sa.func.coalesce(_FIRST_SOURCE, "").label("source"))
+    .join(_root, _root.c.id == STORY.c.perhaps_id)
+    .where(STORY.c.id.in_(_IDS))
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredStory:
@@ -111,15 +144,7 @@ def newest(
 
 def get(tx: Tx, story_id: int) -> StoredStory | None:
     """One story by id."""
-    articles = (
-        sa.select(sa.func.count())
-        .select_from(STORY_ARTICLE)
-        .where(STORY_ARTICLE.c.story_id == story_id)
-        .scalar_subquery()
-    )
-    row = tx.execute(
-        sa.select(STORY, articles.label("articles"), *_PRECISIONS).where(STORY.c.id == story_id)
-    ).one_or_none()
+    row = tx.execute(_ONE, {"one": story_id}).one_or_none()
     if row is None:
         return None
     outlets, perhaps = _outlets(tx, [story_id]).get(story_id, ()), _perhaps(tx, [story_id]).get(story_id)
@@ -170,37 +195,19 @@ def counts(tx: Tx) -> dict[str, int]:
 
 
 def _outlets(tx: Tx, story_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-    query = (
-        sa.select(STORY_ARTICLE.c.story_id, ARTICLE.c.source)
-        .join(ARTICLE, ARTICLE.c.id == STORY_ARTICLE.c.article_id)
-        .where(STORY_ARTICLE.c.story_id.in_(story_ids), ARTICLE.c.source != "")
-        .distinct()
-        .order_by(ARTICLE.c.source)
-    )
     found: defaultdict[int, list[str]] = defaultdict(list)
-    for row in tx.execute(query):
+    for row in tx.execute(_OUTLETS, {"ids": list(story_ids)}):
         found[row.story_id].append(row.source)
     return {story_id: tuple(sources) for story_id, sources in found.items()}
 
 
 def _perhaps(tx: Tx, story_ids: Sequence[int]) -> dict[int, Perhaps]:
     """By story: the one that it points to."""
-    root = STORY.alias("root")
-    first = (
-        sa.select(ARTICLE.c.source)
-        .join(STORY_ARTICLE, STORY_ARTICLE.c.article_id == ARTICLE.c.id)
-        .where(STORY_ARTICLE.c.story_id == root.c.id)
-        .order_by(STORY_ARTICLE.c.article_id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    query = sa.select(STORY, root.c.title.label("root_title"), sa.func.coalesce(first, "").label("source"))
-    query = query.join(root, root.c.id == STORY.c.perhaps_id).where(STORY.c.id.in_(story_ids))
     return {
         r.id: Perhaps(
             story_id=r.perhaps_id, title=r.root_title, source=r.source, score=r.perhaps_score, why=r.perhaps_why
         )
-        for r in tx.execute(query)
+        for r in tx.execute(_PERHAPS, {"ids": list(story_ids)})
     }
 
 

@@ -14,6 +14,7 @@ from worker.store.tables import ARTICLE, STORY, STORY_ARTICLE
 
 # Made once: SQLAlchemy takes longer to make a statement of values than the database to store them.
 _ADD_STORY = sa.insert(STORY)
+_STORY_OF = sa.select(STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id == sa.bindparam("one"))
 _PUT = sa.text(
     "INSERT INTO story_article (article_id, story_id, score, why, language, published, vector) "
     "VALUES (:article_id, :story_id, :score, :why, :language, :published, :vector) "
@@ -134,7 +135,7 @@ def is_empty(tx: Tx, story_id: int) -> bool:
 
 def story_of(tx: Tx, article_id: int) -> int | None:
     """The story that an article tells."""
-    return tx.execute(sa.select(STORY_ARTICLE.c.story_id).where(STORY_ARTICLE.c.article_id == article_id)).scalar()
+    return tx.execute(_STORY_OF, {"one": article_id}).scalar()
 
 
 def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: StoryVerdict) -> None:

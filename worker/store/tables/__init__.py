@@ -88,7 +88,6 @@ __all__ = [
     "STORY_APART",
     "STORY_ARTICLE",
     "STORY_HAND",
-    "STORY_KEY",
     "TARGET",
     "TERM",
     "VISIT",
@@ -171,7 +170,6 @@ STORY = _table(StoryRow)
 STORY_APART = _table(StoryApartRow)
 STORY_ARTICLE = _table(StoryArticleRow)
 STORY_HAND = _table(StoryHandRow)
-STORY_KEY = _table(StoryKeyRow)
 TARGET = _table(TargetRow)
 TERM = _table(TermRow)
 VISIT = _table(VisitRow)
