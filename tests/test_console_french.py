@@ -40,7 +40,7 @@ OTHERS = (
 )
 LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 #: A line of a file, slots, code, files, the severity in a subject, and the title that would be a script.
-NO_WORDS = re.compile(r"^ {4}(?!remède).*$|\{\w+\}|`[^`]*`|\[\w+\]|\S*\w+\.toml|<script>.*</script>", re.MULTILINE)
+NO_WORDS = re.compile(r"^ {4}.*\n *\^+$|\{\w+\}|`[^`]*`|\[\w+\]|\S*\w+\.toml|<script>.*</script>", re.MULTILINE)
 #: Words of English that are none of French, whoever says them.
 PLAIN = LETTERS.findall(
     "the is are of not cannot was its with that which and it must write should by to for from this there has have be"

@@ -47,7 +47,7 @@ def problem(one: Problem, language: str) -> str:
     if language == "en":
         return str(one)
     message, fix, seen = (said(text, language) for text in (one.message, one.fix, one.seen))
-    return replace(one, message=message, fix=fix, seen=seen).written("remède :")
+    return replace(one, message=message, fix=fix, seen=seen).written("remède\u00a0:")
 
 
 @dataclass(frozen=True)
