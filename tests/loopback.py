@@ -45,7 +45,7 @@ from worker.store import ledger
 SECRET = "CANARY_TOKEN_"
 CANARY = "canary"
 #: Long enough for all the others on a busy machine, short enough to be waited for.
-HURRIED = net.Limits(seconds=6, connect=0.3, wire=300_000, decoded=1 << 20)
+HURRIED = net.Limits(seconds=6, connect=2, wire=300_000, decoded=1 << 20)
 #: What a `Pulse` may show: the loop's own work, and that of threads which keep the interpreter from it.
 OWN, ALL = 0.25, 1.0
 #: Feeds whose alerts are mailed to a folder too.

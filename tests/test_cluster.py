@@ -140,6 +140,15 @@ def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8) -> Iterator[R
             engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("role", "code", "said"),
+    [("poll", 78, '[engine] kind = "cluster"'), ("poll,pol", 2, "'pol' is no role: poll, ingest, deliver")],
+)
+def test_a_worker_without_a_cluster_does_all(tmp_path: Path, role: str, code: int, said: str) -> None:
+    """A role of its own would leave the others undone, and one that is none is no role."""
+    assert said in Site(tmp_path).veille("run", "--role", role, code=code).stderr
+
+
 def test_workers_by_role_share_the_work(tmp_path: Path, postgresql_url: str) -> None:
     """From a feed to a message, through three processes of which none does all."""
     with working(tmp_path, postgresql_url, "poll", "ingest", "deliver") as room:

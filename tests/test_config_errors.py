@@ -19,6 +19,8 @@ BAD = {
     "one bracket": ("[feed]\nurl = 'x'", [(1, "`feed` is not a list of tables", "write [[feed]], with two brackets")]),
     "two brackets": ("[[http]]", [(1, "`http` is not a table", "write [http], once")]),
     "no table": ("http = 3", [(1, "`http` is not a table", "write [http], once")]),
+    "unknown engine": ('[engine]\nkind = "clster"', [(2, "`kind` is no engine", "did you mean `cluster`?")]),
+    "a cluster on SQLite": ('[engine]\nkind = "cluster"', [(2, "a cluster needs PostgreSQL", "postgresql+psycopg://")]),
     "unknown key": (feed(evry='"15m"'), [(3, "unknown key `evry`", "did you mean `every`?")]),
     "unknown inner key": (
         target('log = { foldr = "x" }'),

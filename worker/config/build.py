@@ -315,7 +315,9 @@ class Builder:
         kind: str = self.table("engine").kind
         if kind == "cluster" and store_url.startswith("sqlite:"):
             message = "a cluster needs PostgreSQL, and this store is a SQLite file"
-            self.wrong(("engine", "kind"), message, 'write [store] url = "postgresql://...", or kind = "embedded"')
+            self.wrong(
+                ("engine", "kind"), message, 'write [store] url = "postgresql+psycopg://...", or kind = "embedded"'
+            )
         return kind
 
     def hide(self, *texts: str) -> None:

@@ -12,6 +12,7 @@ from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Recei
 from worker.store import targets
 from worker.store.database import Tx
 from worker.store.deliveries.listing import ENDED, DeliveryLine, count, counts, lines, unsent
+from worker.store.deliveries.turn import CUT_SHORT, DUE, FIRST, Due, due, sendable
 from worker.store.tables import ATTEMPT, DELIVERY, NOTICE, OBLIGATION, TARGET
 
 __all__ = [
@@ -40,12 +41,9 @@ __all__ = [
 ]
 
 
-#: Of a delivery on its way, which may be leased.
-DUE = (DeliveryState.OPEN, DeliveryState.SEALED, DeliveryState.RETRY)
 _KEPT_ATTEMPTS = 20
 #: What is said of an attempt that its own worker cut off when it stopped.
 CUT_OFF = "cut off when the worker stopped"
-_first = DELIVERY.alias("first")
 # Statements of every attempt, made once: to make one costs as much as to run it.
 _IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 _DRAFTS = (
@@ -53,11 +51,11 @@ _DRAFTS = (
         DELIVERY,
         sa.exists()
         .where(
-            _first.c.recipient == DELIVERY.c.recipient,
-            _first.c.collects == DELIVERY.c.collects,
-            _first.c.collects.not_in([DIGEST, NOTICE]),  # which have no threads, and are many
-            _first.c.state == DeliveryState.SENT,
-            _first.c.id != DELIVERY.c.id,
+            FIRST.c.recipient == DELIVERY.c.recipient,
+            FIRST.c.collects == DELIVERY.c.collects,
+            FIRST.c.collects.not_in([DIGEST, NOTICE]),  # which have no threads, and are many
+            FIRST.c.state == DeliveryState.SENT,
+            FIRST.c.id != DELIVERY.c.id,
         )
         .label("follows"),
     )
@@ -65,7 +63,6 @@ _DRAFTS = (
     .order_by(DELIVERY.c.id)
 )
 _CARRIED = sa.select(OBLIGATION.c.delivery_id, OBLIGATION.c.id).where(OBLIGATION.c.delivery_id.in_(_IDS))
-_CUT_SHORT = sa.select(ATTEMPT.c.delivery_id).where(ATTEMPT.c.delivery_id.in_(_IDS), ATTEMPT.c.outcome == "")
 _ROW = sa.select(DELIVERY).where(DELIVERY.c.id == sa.bindparam("one")).with_for_update(skip_locked=True)
 _TAKE = (
     sa.update(DELIVERY)
@@ -100,17 +97,6 @@ _AGAIN = sa.case((DELIVERY.c.message_id == "", DeliveryState.OPEN), else_=Delive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """A delivery that may be worked on now."""
-
-    id: int
-    target_id: str
-    #: An attempt of it died with its process. It is tried without others of its target, so that it is known whether it
-    #: is what kills the process.
-    crashed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A delivery as it stands before an attempt."""
 
@@ -136,53 +122,6 @@ class Draft:
     follows: bool
 
 
-def sendable(now: datetime | sa.BindParameter[datetime]) -> tuple[sa.ColumnElement[bool], ...]:
-    """The deliveries that are due and free, of a row that is joined with its target's or NULL (`outerjoin`)."""
-    return (
-        DELIVERY.c.state.in_(DUE),
-        DELIVERY.c.due <= now,
-        targets.takes(now),
-        sa.or_(DELIVERY.c.lease_until.is_(None), DELIVERY.c.lease_until <= now),
-        # A story's follow-up waits for its first message, and becomes the first if that one dies.
-        ~sa.exists().where(_first.c.id == DELIVERY.c.after_id, _first.c.state.not_in(ENDED)),
-    )
-
-
-def due(tx: Tx, *, now: datetime, limit: int, busy: Collection[int] = ()) -> tuple[Due, ...]:
-    """At most `limit` deliveries that are due and free, oldest first; what keeps being refused waits for the others.
-
-    Each target's first, then each one's second, and so on: a target that is slow, or was down for days, must not stand
-    in the way. One that fails, or takes only so many in a time, is offered one; one that fails a different one each
-    time, so that a bad message cannot block it.
-    """
-    found = tx.execute(_DUE, {"now": now, "limit": limit, "busy": list(busy)}).all()
-    crashed = set(tx.execute(_CUT_SHORT, {"ids": [r.id for r in found]}).scalars()) if found else set()
-    return tuple(Due(id=r.id, target_id=r.target_id, crashed=r.id in crashed) for r in found)
-
-
-def _due() -> sa.Select[tuple[int, str]]:
-    now: sa.BindParameter[datetime] = sa.bindparam("now")
-    rank = sa.case((targets.fails(), DELIVERY.c.attempts), else_=DELIVERY.c.refused)
-    turn = sa.func.row_number().over(partition_by=DELIVERY.c.target_id, order_by=(rank, DELIVERY.c.id))
-    free = (
-        sa.select(
-            DELIVERY.c.id,
-            DELIVERY.c.target_id,
-            rank.label("rank"),
-            turn.label("turn"),
-            targets.takes_many().label("many"),
-        )
-        .outerjoin(TARGET, TARGET.c.id == DELIVERY.c.target_id)
-        .where(*sendable(now), DELIVERY.c.id.not_in(sa.bindparam("busy", expanding=True)))
-        .subquery()
-    )
-    query = sa.select(free.c.id, free.c.target_id).where(sa.or_(free.c.turn == 1, free.c.many))
-    return query.order_by(free.c.turn, free.c.rank, free.c.id).limit(sa.bindparam("limit", type_=sa.Integer))
-
-
-_DUE = _due()
-
-
 def draft(tx: Tx, delivery_id: int) -> Draft | None:
     """The delivery as an attempt starts; None if it is gone, because another took over what it carried."""
     return next(iter(drafts(tx, [delivery_id])), None)
@@ -196,7 +135,7 @@ def drafts(tx: Tx, ids: Collection[int]) -> tuple[Draft, ...]:
         carried[delivery_id].add(obligation_id)
     crashes: Counter[int] = Counter()
     if tried := [r.id for r in rows if r.attempts]:
-        crashes.update(tx.execute(_CUT_SHORT, {"ids": tried}).scalars())
+        crashes.update(tx.execute(CUT_SHORT, {"ids": tried}).scalars())
     return tuple(
         Draft(
             id=r.id,
