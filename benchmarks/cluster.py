@@ -210,6 +210,8 @@ def main() -> None:
                 f"{os.getloadavg()[0]:7.1f}",
                 flush=True,
             )
+        if not (options.idle or options.sends):
+            return
         cluster = Cluster(Path(name), next(urls), ())
         cluster.start(IDLE)
         if options.idle:
