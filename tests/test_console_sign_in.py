@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from worker.console import access, passwords
 from worker.console.access import COOKIE, SIGNED_IN_FOR, digest
-from worker.console.passwords import Attempts
+from worker.console.passwords import Attempts, is_right
 from worker.store import people
 from worker.store.people import Person, Role
 
@@ -435,3 +435,45 @@ def test_a_first_password_holds_for_its_time(pages: Pages) -> None:
 def test_the_page_says_nothing_that_an_address_makes_up(pages: Pages) -> None:
     """What was done is said in words of ours alone: a link of somebody else's puts none on our page."""
     assert "password is over" not in text(pages.get("/sign-in?said=Your+password+is+over"))
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/people/password", {"name": "a reader", "password": CHOSEN, "again": CHOSEN}),
+        ("/people/remove", {"name": "a reader"}),
+        ("/rules/new/draft", {"text": "é" * 120_000}),
+    ],
+    ids=["a password", "a person", "too long"],
+)
+def test_what_is_said_of_people_is_not_kept_over_a_sign_in(pages: Pages, path: str, form: dict[str, str]) -> None:
+    """Whoever signs in next need not be who sent it; nor is what would be too long to sign in with."""
+    assert pages.post(path, form, 303).startswith("/sign-in")
+
+
+def test_what_was_sent_is_kept_until_a_first_password_is_replaced(pages: Pages) -> None:
+    with pages.store.write() as tx:
+        people.set_password(tx, "an editor", HASHED, NOW + timedelta(days=1))
+    page = document_fromstring(pages.post("/articles/6/note", {"text": "à suivre"}, 403))
+    given = dict(page.forms[-1].form_values()) | {"name": "an editor", "password": PASSWORD}
+    page = document_fromstring(pages.post("/sign-in", given, 200))
+    given = dict(page.forms[-1].form_values()) | {"before": PASSWORD, "password": CHOSEN, "again": CHOSEN}
+    page = document_fromstring(pages.post("/account", given, 200))
+    (form,) = (one for one in page.forms if one.action == "/articles/6/note")
+    assert dict(form.form_values())["text"].strip() == "à suivre"
+    assert "à suivre" in text(page)
+
+
+def test_a_password_that_is_replaced_meanwhile_opens_nothing(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An admin gives another one between the look at the password and the session."""
+
+    def slow(*given: str) -> bool | None:
+        right = is_right(*given)
+        with pages.store.write() as tx:
+            people.set_password(tx, "an editor", "another")
+        return right
+
+    monkeypatch.setattr("worker.console.pages.sign_in.is_right", slow)
+    sign_in(pages, "an editor", PASSWORD, 403)
+    with pages.store.read() as tx:
+        assert people.signed_in(tx, digest(pages.cookies.get("veille", "")), NOW) is None

@@ -129,11 +129,20 @@ def _answer(desk: Desk, request: Request, form: QueryParams | None, handler: Han
 def _first(asking: Ask, known: Caller | None, *, is_change: bool) -> Response:
     """The page for signing in, or for another password, which leads back; signing in keeps a form that was sent."""
     first = "/sign-in" if known is None else "/account"
-    if known is None and asking.form:
-        kept = urlencode(list(asking.form.multi_items()))
+    if known is None and (kept := _kept(asking)):
         facts = {"next": asking.here, "kept": kept, "is_empty": False, "name": ""}
         return asking.page("sign_in.html", status=403, problem="over", **facts)
     return RedirectResponse(first if is_change else f"{first}?next={quote(asking.here)}", status_code=303)
+
+
+def _kept(asking: Ask) -> str:
+    """The form that was sent, for the page that signs in; empty where it must be sent anew.
+
+    What is said of people is: it may hold a password, and whoever signs in now need not be who sent it. So is what
+    would be too long once it is part of another form.
+    """
+    kept = "" if asking.here.startswith("/people") else urlencode(list(asking.form.multi_items()))
+    return kept if len(quote(kept)) < _FORM_BYTES - _LONGEST_PATH else ""
 
 
 def _nobody(desk: Desk, request: Request) -> Ask:

@@ -1,13 +1,14 @@
 """Signing in and out, and another password: then a cookie whose token the store knows only as a digest."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qsl
 
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from worker.console.access import COOKIE, SIGNED_IN_FOR, digest, new_token
+from worker.console.access import COOKIE, SIGNED_IN_FOR, Caller, digest, new_token
 from worker.console.asking import Ask, page, path_of_ours
 from worker.console.desk import Desk
 from worker.console.passwords import Attempts, hashed, is_right, unfit
@@ -59,11 +60,16 @@ class _Signing:
             return _form(ask, "wrong", status=403)
         with ask.desk.store.write() as tx:
             token = _opened(ask, tx, person)
-            people.audit(tx, Change(at=ask.now, author=person.name, action="signed in", subject="", detail=ask.host))
-        answer: Response = RedirectResponse(_next(ask), status_code=303)
-        if kept := parse_qsl(ask.form.get("kept", ""), keep_blank_values=True):
-            answer = ask.page("go_on.html", next=_next(ask), kept=kept)
-        return _with_cookie(ask, answer, token)
+            if token:
+                people.audit(
+                    tx, Change(at=ask.now, author=person.name, action="signed in", subject="", detail=ask.host)
+                )
+        if not token:
+            return _form(ask, "wrong", status=403)
+        if person.first_until is not None and ask.form.get("kept"):
+            known = replace(ask, caller=Caller(name=person.name, role=person.role, signed_in=True, must_choose=True))
+            return _with_cookie(ask, _account(known, person), token)
+        return _with_cookie(ask, _go_on(ask) or RedirectResponse(_next(ask), status_code=303), token)
 
     def account(self, ask: Ask) -> Response:
         """The caller's own account: another password, for which the one before is asked."""
@@ -82,12 +88,7 @@ class _Signing:
             return _account(ask, person, "wrong_before", 403)
         if reason := unfit(chosen, ask.form.get("again", ""), person.name, before):
             return _account(ask, person, reason, 400)
-        password_hash = hashed(chosen)
-        with ask.desk.store.write() as tx:
-            people.set_password(tx, person.name, password_hash)
-            ask.audit(tx, "password changed", f"person {person.name}")
-            token = _opened(ask, tx, person)
-        return _with_cookie(ask, ask.to(_next(ask, "/account"), "password_changed"), token)
+        return _changed(ask, person, hashed(chosen))
 
     def _tried(self, ask: Ask, name: str, password: str, person: Person | None) -> tuple[bool, int]:
         """True for a person's password; and the seconds that they must wait before another attempt, if they must."""
@@ -104,8 +105,31 @@ class _Signing:
         return False, 0
 
 
-def _opened(ask: Ask, tx: Tx, person: Person) -> str:
-    """The token of a new session, in the place of the one that asks."""
+def _changed(ask: Ask, person: Person, password_hash: str) -> Response:
+    with ask.desk.store.write() as tx:
+        token = _opened(ask, tx, person, password_hash)
+        if token:
+            ask.audit(tx, "password changed", f"person {person.name}")
+    if not token:
+        return _account(ask, person, "wrong_before", 403)
+    return _with_cookie(ask, _go_on(ask) or ask.to(_next(ask, "/account"), "password_changed"), token)
+
+
+def _go_on(ask: Ask) -> Response | None:
+    """The page that shows what was sent before signing in and sends it on; None where nothing was."""
+    kept = parse_qsl(ask.form.get("kept", ""), keep_blank_values=True)
+    return ask.page("go_on.html", next=_next(ask), kept=kept) if kept else None
+
+
+def _opened(ask: Ask, tx: Tx, person: Person, password_hash: str = "") -> str:
+    """The token of a new session, in the place of the one that asks, with another password where one is given.
+
+    Empty, and nothing is done, where the person changed since they were read: their password may be another by now.
+    """
+    if people.get(tx, person.name) != person:
+        return ""
+    if password_hash:
+        people.set_password(tx, person.name, password_hash)
     token = new_token()
     if ask.session:
         people.sign_out(tx, digest(ask.session))
@@ -147,7 +171,14 @@ def _form(ask: Ask, problem: str = "", status: int = 200) -> Response:
 
 
 def _account(ask: Ask, person: Person | None, problem: str = "", status: int = 200) -> Response:
-    return ask.page("account.html", status=status, problem=problem, person=person, next=_next(ask, ""))
+    return ask.page(
+        "account.html",
+        status=status,
+        problem=problem,
+        person=person,
+        next=_next(ask, ""),
+        kept=ask.form.get("kept", ""),
+    )
 
 
 def _next(ask: Ask, otherwise: str = "/") -> str:

@@ -23,7 +23,7 @@ _OURS, _ANYBODYS = "some", "said"
 #: Sentences that stand in one text, one behind the other.
 _BETWEEN = "; "
 #: Characters of a text that is read as sentences, and sentences inside one another: what is stored may be hostile.
-_LONGEST, _DEEPEST = 2_000, 5
+_LONGEST, _DEEPEST = 700, 5
 
 
 def said(text: str, language: str, quoted: Callable[[str], str] = str) -> str:
@@ -33,7 +33,7 @@ def said(text: str, language: str, quoted: Callable[[str], str] = str) -> str:
     """
     if language == "en" or not text:
         return text
-    return _drawn(text, quoted) or quoted(text)
+    return (len(text) <= _LONGEST and _drawn(text, quoted)) or quoted(text)
 
 
 def again(text: str, pairs: Sequence[tuple[str, str]]) -> str:
@@ -107,7 +107,7 @@ def _drawn(text: str, quoted: Callable[[str], str]) -> str:
 @lru_cache(maxsize=2_000)
 def _read(text: str, depth: int = 0) -> _Read | None:
     """The first template that a text fills, with the text in its slots."""
-    if len(text) > _LONGEST or depth > _DEEPEST:
+    if depth > _DEEPEST:
         return None
     return next(filter(None, (_filling(one, text, depth) for one in templates())), None)
 
