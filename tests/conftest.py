@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -50,7 +50,6 @@ fork_children()
 
 # A process that a test starts compiles all of Veille where it may not keep what it compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-_databases = count()
 #: Files whose single tests take several seconds.
 _LONG = {"test_crash.py", "test_clock.py", "test_faults_process.py", "test_main_job.py"}
 _FAULT, _FAULT_TOLD = re.compile(r"test_[a-z]\d\d_"), re.compile(r"[A-Z]\d\d: ")
@@ -149,7 +148,7 @@ def postgresql() -> Iterator[str]:
 @contextmanager
 def database(server: str, template: str = "template1") -> Iterator[str]:
     """The URL of a new database, for as long as it is used."""
-    name = f"veille_{next(_databases)}"
+    name = f"veille_{uuid4().hex}"
     admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as tx:
         tx.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
