@@ -133,8 +133,8 @@ class RuleSet:
         return replace(self, rules=tuple(rule for rule in self.rules if rule.id in ids))
 
     def naming(self, set_name: str) -> frozenset[str]:
-        """Ids of the rules that name a set."""
-        return frozenset(rule.id for rule in self.rules if set_name in rule.sets)
+        """Ids of the rules that name a set, those that are switched off too: alerts of theirs may still wait."""
+        return frozenset(rule.id for rule in self.written if set_name in rule.sets)
 
     def remarks(self) -> tuple[Problem, ...]:
         """Remarks on rules that are right, and may surprise their author."""
