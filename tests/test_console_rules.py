@@ -516,6 +516,17 @@ def test_what_others_name_is_not_removed(pages: Pages) -> None:
     assert fields(html.document_fromstring(page))["id"] == "boulevard"
 
 
+def test_a_rule_that_is_off_is_tried_as_it_is_written(pages: Pages) -> None:
+    """With what the form does not show; the workbench compares it with nothing, as nothing is in force."""
+    (folder(pages) / "rules.toml").write_text(RULES.replace('id = "visit"', 'id = "visit"\nenabled = false'), "utf-8")
+    pages.live = load(pages.live.config.path)
+    rule = check(pages.live, Draft(was="visit", id="visit", when="=boulevard"), pages.desk.clock()).rule
+    assert rule is not None
+    assert rule.max_age == timedelta(days=400)
+    *_, last = steps(pages, was="visit", id="visit", when="=boulevard")
+    assert not html.fragment_fromstring(f"<div>{last['html']}</div>").find_class("articles-gained")
+
+
 # --- silences, and what a draft is shown with ----------------------------------------------------------------------
 
 
