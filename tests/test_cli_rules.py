@@ -88,6 +88,23 @@ def test_an_unknown_rule_is_told_with_the_nearest(veille, site: Site) -> None:
         assert "did you mean visit?" in done.err
 
 
+def test_a_rule_that_is_off_is_tried_and_labelled(veille, site: Site) -> None:
+    """Whoever names it means it; what is said of all rules leaves it out."""
+    off = folder(site, TESTED.replace('id = "visit"', 'id = "visit"\nenabled = false'), "off")
+    assert veille("rules", "test", "visit", "--rules", off, site=site).out == "2 tests of 1 rule hold\n"
+    assert veille("rules", "test", "--rules", off, site=site).out == "0 tests of 0 rules hold\n"
+    words = ("rules", "backtest", "visit", "--since", "2026-01-01", "--rules", off, "--json")
+    assert json.loads(veille(*words, site=site).out)["matched"] == 2
+    file = corpus(site, {"id": "a", "lang": "fr", "title": "Hun Sen en visite", "labels": {"visit": True}})
+    assert (
+        "labels of rules that are switched off: visit" in veille("eval", "rules", file, "--rules", off, site=site).out
+    )
+    (off / "rules.toml").replace(site.folder / "rules" / "rules.toml")
+    assert veille("rules", "label", "1", "visit", "noise", site=site).code == 0
+    assert "visit" in veille("why", "1", "--rule", "visit", site=site).out
+    assert veille("silence", "--rule", "visit", site=site).code == 0
+
+
 def test_mutants(veille, site: Site) -> None:
     """The share of changes that the tests notice, and those that they do not."""
     far = "Hun Sen parle ; il parle encore et encore, puis il se tait et boit l'eau, et dit que la visite est remise."

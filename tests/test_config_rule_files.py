@@ -126,6 +126,22 @@ def test_line_ends_and_byte_order_mark_stay() -> None:
     assert b"\n" not in done.replace(b"\r\n", b"")
 
 
+@pytest.mark.parametrize("odd", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_each_line_keeps_its_own_end(odd: str) -> None:
+    """One line that ends otherwise changes no other; new lines end as a file of mixed ends is to: with LF."""
+    lines = FILE.splitlines(keepends=True)
+    other = "\r\n" if odd == "\n" else "\n"
+    written = [line.replace("\n", odd if at in (4, 20) else other) for at, line in enumerate(lines)]
+    raw = "".join(written).encode()
+    new = changed("a.toml", raw, 0, {"severity": "low"}).decode().splitlines(keepends=True)
+    assert [line for line in new if line not in written] == ['severity = "low"       # loud\n']
+    assert [line for line in written if line not in new] == [f'severity = "high"       # loud{other}']
+    found = find({"a.toml": raw}, "visit")
+    assert found is not None
+    assert rewritten("a.toml", raw, 0, found.text) == raw
+    assert added("a.toml", raw, {"id": "new"}).startswith(raw)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,6 +1,7 @@
 """An article's page: its text with the words that matched, what became of it, and what its reader says of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,15 @@ def test_a_label_is_taken_back(pages: Pages, rule: str) -> None:
     assert pages.get(address).xpath("//button[@value='none']") == []
     assert rows(pages, AUDIT) == [("desk", "label taken back", f"article {one}", rule)]
     assert pages.post(f"{address}/label", taken) == f"{address}?said=nothing"
+
+
+def test_a_rule_that_is_off_is_not_called_gone(pages: Pages) -> None:
+    """Its matches can be labelled."""
+    off = replace(pages.live.ruleset, rules=(), off=pages.live.ruleset.rules)
+    pages.live = replace(pages.live, ruleset=off)
+    address = f"/articles/{number(pages, FIRST)}"
+    assert "no longer in the configuration" not in text(pages.get(address))
+    assert pages.post(f"{address}/label", {"rule": "visit", "judgement": "noise"}) == f"{address}?said=labelled"
 
 
 def test_a_rule_that_missed_it_is_labelled_too(pages: Pages) -> None:

@@ -478,6 +478,8 @@ def test_a_rule_is_switched_off_and_on(pages: Pages) -> None:
     assert "matches nothing" in text(pages.get("/rules/boulevard").get_element_by_id("state"))
     row = next(row for row in pages.get("/rules").iter("tr") if "boulevard" in text(row))
     assert "off" in [text(tag) for tag in row.find_class("tag")]
+    assert "boulevard" in pages.get("/alerts/ledger").xpath("//option/@value")
+    assert "boulevard" in pages.get("/alerts/silences").xpath("//option/@value")
     with pages.store.read() as tx:
         change = people.changes(tx, limit=1)[0]
     assert (change.author, change.subject) == ("desk", "rule boulevard")
@@ -514,6 +516,19 @@ def test_what_others_name_is_not_removed(pages: Pages) -> None:
     page = pages.post(form.action, {**dict(form.form_values()), "act": "remove"}, 422)
     assert "no rule has the id `boulevard`" in problems(page)
     assert fields(html.document_fromstring(page))["id"] == "boulevard"
+
+
+def test_a_rule_that_is_off_is_tried_as_it_is_written(pages: Pages) -> None:
+    """With what the form does not show; the workbench compares it with nothing, as nothing is in force."""
+    (folder(pages) / "rules.toml").write_text(RULES.replace('id = "visit"', 'id = "visit"\nenabled = false'), "utf-8")
+    pages.live = load(pages.live.config.path)
+    rule = check(pages.live, Draft(was="visit", id="visit", when="=boulevard"), pages.desk.clock()).rule
+    assert rule is not None
+    assert rule.max_age == timedelta(days=400)
+    row = next(row for row in pages.get("/rules").iter("tr") if "Une visite" in text(row))
+    assert "✓" not in text(row), "its tests are not run"
+    *_, last = steps(pages, was="visit", id="visit", when="=boulevard")
+    assert not html.fragment_fromstring(f"<div>{last['html']}</div>").find_class("articles-gained")
 
 
 # --- silences, and what a draft is shown with ----------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The workbench of rules in a browser, with a worker that runs."""
 
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -124,6 +125,26 @@ def test_a_draft_is_not_lost(running: str, tab: Page) -> None:
     expect(tab.locator("#check-result p").first).to_be_visible()
     expect(tab.locator("#kept")).to_be_hidden()
     assert asked == ["beforeunload"] * 2
+
+
+def test_only_the_draft_that_was_saved_is_forgotten(running: str, tab: Page) -> None:
+    """Once, and by the form or by its text; what a new rule has of another id stays."""
+
+    def kept(said: str, **drafts: str) -> list[str]:
+        """The rules of which a draft is left, once the page says that."""
+        tab.goto(f"{running}/rules/visit")
+        put = "([name, draft]) => sessionStorage.setItem(`draft ${name}`, JSON.stringify(['', draft]))"
+        for name, draft in drafts.items():
+            tab.evaluate(put, [name.replace("new", ""), draft])
+        tab.goto(f"{running}/rules/visit?said={said}")
+        return sorted(tab.evaluate("Object.keys(sessionStorage)"))
+
+    text = urlencode({"as": "text", "text": '[[rule]]\n# Its name.\nid = "visit"\n'})
+    assert kept("rule_off", visit="id=visit", new="id=visit") == ["draft ", "draft visit"]
+    assert kept("rule_saved", new="id=other") == ["draft "]
+    assert kept("rule_saved", visit="id=visit", new="id=visit") == []
+    assert kept("rule_saved", new=text) == []
+    assert tab.evaluate("location.search") == ""
 
 
 def test_what_a_query_may_use_is_put_in_by_a_click(running: str, tab: Page) -> None:

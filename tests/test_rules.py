@@ -301,6 +301,7 @@ def test_a_rule_that_is_switched_off_is_known_and_matches_nothing():
     assert [rule.id for rule in ruleset.rules] == ["lists", "scored"]
     assert [rule.id for rule in ruleset.off] == ["bridge"]
     assert len(ruleset.written) == 3
+    assert ruleset.naming("team") == {"bridge", "lists"}, "a silence of the set holds back what it still owes"
     assert ["`bridge` is switched off" in remark.message for remark in ruleset.remarks()] == [True]
     assert ruleset.hash != compile_rules({"a.toml": GOOD}).hash
     (problem,) = _problems(off.decode().replace("@team NEAR/5", "@nobody NEAR/5"))

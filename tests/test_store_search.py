@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from stored import NEW, NOW, add, article, mark, publish, sighting
 
 from worker.model import Origin
-from worker.store import Store, articles, finding, schema, search, upkeep
+from worker.store import Store, articles, finding, history, schema, search, upkeep
 from worker.store.finding import Filters
 
 TEXTS = {
@@ -106,6 +106,21 @@ def test_an_article_is_found_by_its_newest_text(store: Store) -> None:
     with store.read() as tx:
         asked = {words: len(articles.newest(tx, limit=9, containing=words)) for words in ("pont", "tunnel", "route")}
     assert asked == {"pont": 0, "tunnel": 0, "route": 1}
+
+
+def test_the_last_texts_are_asked_for_however_many_were_changed(store: Store) -> None:
+    """Articles that were changed do not take the place of newer ones that hold the words."""
+    (entry_id,) = publish(store, sighting("a"))
+    changed = add(store, "Le pont", entry_id=entry_id)
+    for title in ("Le tunnel", "La route"):
+        with store.ingest() as tx:
+            articles.revise(tx, changed, article(title), mark(title), entry_id=entry_id, of_id=None, now=NOW)
+    newer = [add(store, f"Une visite {number}") for number in range(3)]
+    add(store, "Une fuite")
+    with store.read() as tx:
+        numbers = history.numbers(tx, NOW - timedelta(days=1), search.Term(("visite",)), limit=2)
+        found = [one.article_id for one in history.some_texts(tx, numbers)]
+    assert found == newer[-2:]
 
 
 def test_what_is_forgotten_is_not_in_the_index(store: Store) -> None:

@@ -64,6 +64,8 @@ def rules(
     show.scores([{"rule": rule} | _facts(score) for rule, score in scores.items()])
     if unknown := unknown_labels(labelled, ruleset):
         say(f"labels of rules that are not there: {', '.join(unknown)}")
+    if off := sorted({name for one in labelled for name in one.labels} & {rule.id for rule in ruleset.off}):
+        say(f"labels of rules that are switched off: {', '.join(off)}")
 
 
 @app.command(name="copies")

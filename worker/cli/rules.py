@@ -65,7 +65,10 @@ def check(config: ConfigFile = HERE, *, folder: RulesFolder = None, as_json: Jso
 
 @app.command(name="test")
 def run_tests(
-    only: Annotated[list[str] | None, typer.Argument(metavar="[RULE]...", help="Rules; all, if left out.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RULE]...", help="Rules; all in force, if left out."),
+    ] = None,
     config: ConfigFile = HERE,
     *,
     folder: RulesFolder = None,
@@ -81,6 +84,7 @@ def run_tests(
 
     ruleset = load_rules(config, folder)
     ids = _known(ruleset, only, ruleset.patterns)
+    ruleset = ruleset.switched_on(only or ())
     chosen = [rule for rule in (*ruleset.rules, *ruleset.calls) if rule.id in ids or rule.id.partition("(")[0] in ids]
     failures = failing_tests(ruleset, clock(), ids)
     if failures:
@@ -118,14 +122,15 @@ def _mutants(ruleset: "RuleSet", ids: list[str], *, as_json: bool) -> None:
 
 
 def _known(ruleset: "RuleSet", only: list[str] | None, patterns: Collection[str] = ()) -> list[str]:
-    """The ids asked for, or all; `patterns` may be asked for too."""
+    """The ids asked for, or those in force; rules that are switched off, and `patterns`, may be asked for too."""
     from worker.rules.query import suggestion
 
-    known = [*(rule.id for rule in ruleset.rules), *patterns]
+    known = [*(rule.id for rule in ruleset.written), *patterns]
     for name in only or ():
         if name not in known:
             fail(f"no rule has the id {name!r}; {suggestion(name, known) or 'one of: ' + ', '.join(known)}", 1)
-    return list(only or known)
+    off = {rule.id for rule in ruleset.off}
+    return list(only or (name for name in known if name not in off))
 
 
 @contextmanager
@@ -155,7 +160,7 @@ def backtest(
     ruleset = load_rules(config, folder)
     _known(ruleset, [rule])
     with _past(config, since=moment(since)) as history:
-        found = trying.backtest(history, with_rules(config, ruleset.only([rule])), rule)
+        found = trying.backtest(history, with_rules(config, ruleset.switched_on([rule]).only([rule])), rule)
     print_json(found) if as_json else show.backtest(found)
 
 

@@ -1,6 +1,7 @@
 """A rule in the file of its owner: found, changed or added, while comments, order and all other lines stay."""
 
 import copy
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,7 @@ def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> by
     that all else stays.
     """
     parsed = toml.parse(file, raw)
-    lines, newline, bom = _lines(raw)
+    lines = _lines(raw)
     start, end = _block(parsed, number, len(lines))
     expected = _expected(parsed.data, number, values)
     block = "\n".join(lines[start:end]) + "\n"
@@ -86,7 +87,7 @@ def changed(file: str, raw: bytes, number: int, values: Mapping[str, Any]) -> by
     else:
         fix = "edit the file, or write the rule as [[rule]]"
         _refuse(file, "this rule cannot be changed here", fix, line=start + 1)
-    return bom + text.replace("\n", newline).encode()
+    return _ended(text, raw)
 
 
 def rewritten(file: str, raw: bytes, number: int | None, text: str) -> bytes:
@@ -95,7 +96,7 @@ def rewritten(file: str, raw: bytes, number: int | None, text: str) -> bytes:
     Every other line stays. Raises UserError where the lines are not one rule, with the places that they would have.
     """
     parsed = toml.parse(file, raw)
-    lines, newline, bom = _lines(raw)
+    lines = _lines(raw)
     start, end = (len(lines), len(lines)) if number is None else _own_lines(parsed, number)
     own = text.strip("\n").split("\n") if text.strip() else []
     if own and number is not None:
@@ -111,12 +112,12 @@ def rewritten(file: str, raw: bytes, number: int | None, text: str) -> bytes:
     if not is_one or {**before, "rule": ()} != {**after, "rule": ()}:
         fix = "begin it with [[rule]]; sets, patterns and other rules are written in the file"
         _refuse(file, "this is not one rule", fix, line=start + 1)
-    return bom + source.replace("\n", newline).encode() if source else b""
+    return _ended(source, raw) if source else b""
 
 
 def added(file: str, raw: bytes, values: Mapping[str, Any]) -> bytes:
     """The file, which may be empty, with another rule at its end; raises UserError."""
-    lines, newline, bom = _lines(raw)
+    lines = _lines(raw)
     table = {key: value for key, value in values.items() if value is not None and key != "test"}
     tests = [_without_place(test) for test in values.get("test") or ()]
     text = "\n".join(lines).rstrip("\n")
@@ -131,7 +132,7 @@ def added(file: str, raw: bytes, values: Mapping[str, Any]) -> bytes:
         _refuse(file, "no rule can be added to this file", "write its rules as [[rule]], or choose another file")
     if found["rule"][-1] != table | ({"test": tests} if tests else {}):
         _refuse(file, "the rule cannot be written as TOML", "take away what is no text")
-    return bom + text.replace("\n", newline).encode()
+    return _ended(text, raw)
 
 
 def write(folder: Path, name: str, content: bytes, known: str) -> bool:
@@ -169,11 +170,26 @@ class _UnfitError(Exception):
     """tomlkit cannot make the change."""
 
 
-def _lines(raw: bytes) -> tuple[list[str], str, bytes]:
-    """The lines of a file that is UTF-8, what ends them, and its byte order mark."""
+def _lines(raw: bytes) -> list[str]:
+    """The lines of a file that is UTF-8, without their ends and the byte order mark."""
+    return raw.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+
+
+def _ended(text: str, raw: bytes) -> bytes:
+    """The text with the byte order mark and the line ends of the file `raw`, which it changes.
+
+    Each line that stays keeps its end; a new one has CRLF where all lines of the file have it.
+    """
     bom = raw[:3] if raw.startswith(b"\xef\xbb\xbf") else b""
-    written = raw[len(bom) :].decode()
-    return written.replace("\r\n", "\n").split("\n"), "\r\n" if "\r\n" in written else "\n", bom
+    before, lines = _lines(raw), text.split("\n")
+    was = ["\r" * line.endswith("\r") for line in raw.decode().split("\n")[:-1]]
+    ends = ["\r" if was and all(was) else ""] * (len(lines) - 1)
+    if len({*was}) > 1:
+        for old, new, size in difflib.SequenceMatcher(None, before, lines).get_matching_blocks():
+            # The last line of a file has no end.
+            size = min(size, len(was) - old, len(ends) - new)  # noqa: PLW2901
+            ends[new : new + max(size, 0)] = was[old : old + max(size, 0)]
+    return bom + "\n".join(line + end for line, end in zip(lines, [*ends, ""], strict=True)).encode()
 
 
 def _block(parsed: toml.Toml, number: int, count: int) -> tuple[int, int]:

@@ -108,7 +108,7 @@ def evaluate_rules(
 
 def unknown_labels(corpus: Sequence[Labelled], ruleset: RuleSet) -> list[str]:
     """Ids that the corpus has labels for, and no rule has; what is no call of a pattern either."""
-    known = {rule.id for rule in (*ruleset.rules, *_calls(corpus, ruleset))}
+    known = {rule.id for rule in (*ruleset.written, *_calls(corpus, ruleset))}
     return sorted({name for one in corpus for name in one.labels} - known)
 
 

@@ -157,7 +157,7 @@ def send_after_all(tx: Tx, live: ActiveConfig, one: Decided, now: datetime) -> N
 
 def _match(live: ActiveConfig, one: Decided) -> Match:
     """The match, as far as it says whom it concerns: by the rule of today, where there is one of that id."""
-    rule = next((rule for rule in live.ruleset.rules if rule.id == one.rule_id), None)
+    rule = next((rule for rule in live.ruleset.written if rule.id == one.rule_id), None)
     telling = (
         NotificationPolicy(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up)
         if rule

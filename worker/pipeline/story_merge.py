@@ -61,6 +61,6 @@ def _decide(tx: Tx, live: ActiveConfig, story_id: int, delivery_id: int, recipie
 
 
 def _follow_up(live: ActiveConfig, rule_id: str) -> tuple[str, ...]:
-    rule = next((rule for rule in live.ruleset.rules if rule.id == rule_id), None)
+    rule = next((rule for rule in live.ruleset.written if rule.id == rule_id), None)
     said = (rule.alert.follow_up if rule else None, live.config.alerts.telling.follow_up, TELLING.follow_up)
     return next((kinds for kinds in said if kinds is not None), ())

@@ -132,9 +132,14 @@ class RuleSet:
         """The same with these rules alone."""
         return replace(self, rules=tuple(rule for rule in self.rules if rule.id in ids))
 
+    def switched_on(self, ids: Collection[str]) -> "RuleSet":
+        """The same with these rules in force, even those that are switched off: to try them."""
+        on = tuple(rule for rule in self.off if rule.id in ids)
+        return replace(self, rules=(*self.rules, *on), off=tuple(rule for rule in self.off if rule not in on))
+
     def naming(self, set_name: str) -> frozenset[str]:
-        """Ids of the rules that name a set."""
-        return frozenset(rule.id for rule in self.rules if set_name in rule.sets)
+        """Ids of the rules that name a set, those that are switched off too: alerts of theirs may still wait."""
+        return frozenset(rule.id for rule in self.written if set_name in rule.sets)
 
     def remarks(self) -> tuple[Problem, ...]:
         """Remarks on rules that are right, and may surprise their author."""

@@ -110,29 +110,19 @@ def holds(tx: "Tx", terms: Collection[Term], *, in_title: bool = False) -> sa.Co
     return holds_all_of(tx, AllOf(tuple(terms)), in_title=in_title) if terms else sa.false()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A page of what is found, the greatest numbers of articles first."""
-
-    #: The smallest number that counts.
-    first: int
-    #: Numbers from here on stood on pages before; None: this is the first page.
-    below: int | None
-    size: int
-
-
 def holds_all_of(tx: "Tx", asked: Asked | None, *, in_title: bool = False) -> sa.ColumnElement[bool]:
     """The condition that an article's newest text, or its title alone, holds what is asked for; None: nothing is."""
     if asked is None:
         return sa.true()
-    found, values = _found(tx, asked, None, in_title=in_title)
+    found, values = _found(tx, asked, in_title=in_title)
     return sa.text(f"article.id IN ({found})").bindparams(**values)  # type: ignore[return-value]  # a text is a condition too
 
 
-def ids(tx: "Tx", asked: Asked, page: Page) -> Sequence[int]:
-    """The numbers of the articles on that page whose newest text holds what is asked for, the greatest first."""
-    found, values = _found(tx, asked, page)
-    return tx.execute(sa.text(found), values).scalars().all()
+def ids(tx: "Tx", asked: Asked, *, first: int, limit: int) -> Sequence[int]:
+    """The `limit` greatest numbers, from `first` on, of articles whose newest text holds what is asked for."""
+    found, values = _found(tx, asked)
+    found += f" AND {'rowid' if tx.dialect.name == 'sqlite' else 'article_id'} >= :first ORDER BY 1 DESC LIMIT :limit"
+    return tx.execute(sa.text(found), values | {"first": first, "limit": limit}).scalars().all()
 
 
 def _written(asked: Asked, term: Callable[[Term], str], both: str, either: str) -> str:
@@ -143,23 +133,14 @@ def _written(asked: Asked, term: Callable[[Term], str], both: str, either: str) 
     return f"({joint.join(_written(part, term, both, either) for part in asked.parts)})"
 
 
-def _found(tx: "Tx", question: Asked, page: Page | None, *, in_title: bool = False) -> tuple[str, dict[str, str | int]]:
+def _found(tx: "Tx", question: Asked, *, in_title: bool = False) -> tuple[str, dict[str, str | int]]:
     """A statement of the articles that are found, as `id`, and its values."""
     if tx.dialect.name == "sqlite":
-        statement, number = _FOUND_SQLITE, "rowid"
         asked = _written(question, _fts5, " AND ", " OR ")
-        asked = f"title : ({asked})" if in_title else asked
-    else:
-        statement, number = _FOUND_POSTGRESQL, "article_id"
-        asked = _written(question, partial(_tsquery, weight="A" if in_title else ""), " & ", " | ")
-    if page is None:
-        return statement, {"asked": asked}
-    values: dict[str, str | int] = {"asked": asked, "first": page.first, "size": page.size}
-    statement += f" AND {number} >= :first"
-    if page.below is not None:
-        statement += f" AND {number} < :below"
-        values["below"] = page.below
-    return f"{statement} ORDER BY {number} DESC LIMIT :size", values
+        return _FOUND_SQLITE, {"asked": f"title : ({asked})" if in_title else asked}
+    return _FOUND_POSTGRESQL, {
+        "asked": _written(question, partial(_tsquery, weight="A" if in_title else ""), " & ", " | ")
+    }
 
 
 def _fts5(term: Term) -> str:

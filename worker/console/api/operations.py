@@ -284,7 +284,7 @@ def _acknowledge(call: Call) -> Facts:
 def _label(call: Call) -> Facts:
     _there(call)
     new: asked.NewLabel = call.body
-    if new.rule not in {rule.id for rule in call.desk.live().ruleset.rules}:
+    if new.rule not in {rule.id for rule in call.desk.live().ruleset.written}:
         raise ProblemError(Reason.MISSING, f"there is no rule {new.rule!r}")
     with call.desk.store.write() as tx:
         judgements.judge(tx, call.number, new.rule, new.judgement, call.now, author=call.caller.name)

@@ -77,8 +77,8 @@ def _ledger(ask: Ask) -> Response:
         asked=asked,
         more=more,
         outcomes=list(Outcome),
-        rules=[rule.id for rule in live.ruleset.rules],
-        names={rule.id: rule.name for rule in live.ruleset.rules},
+        rules=[rule.id for rule in live.ruleset.written],
+        names={rule.id: rule.name for rule in live.ruleset.written},
         targets=[target.id for target in live.config.alerts.targets],
     )
 
@@ -130,7 +130,7 @@ def _silences(ask: Ask, problem: str = "") -> Response:
         problem=problem,
         silences=found,
         titles=titles,
-        rules=[rule.id for rule in live.ruleset.rules],
+        rules=[rule.id for rule in live.ruleset.written],
         sets=sorted(live.ruleset.sets),
         feeds=sorted({feed.name for feed in live.config.feeds}),
         given={**ask.query, **ask.form},

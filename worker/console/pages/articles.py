@@ -60,7 +60,7 @@ def _note(ask: Ask) -> Response:
 
 def _label(ask: Ask) -> Response:
     rule, said = ask.form.get("rule", ""), ask.form.get("judgement", "")
-    known = {one.id for one in ask.desk.live().ruleset.rules}
+    known = {one.id for one in ask.desk.live().ruleset.written}
     with ask.desk.store.write() as tx:
         if articles.get(tx, number(ask)) is None:
             return ask.missing()

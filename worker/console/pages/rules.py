@@ -58,7 +58,7 @@ def _list(ask: Ask) -> Response:
         tallies, daily = judgements.tallies(tx, since), judgements.daily(tx, since)
         alerts, state = judgements.alerts(tx, since), upkeep.in_force(tx)
         saved = people.last_changes(tx, rule_saving.ACTION)
-        silenced = store_silences.active(tx, ask.now)
+        silenced = silences.by_rule(store_silences.active(tx, ask.now), live.ruleset)
     days = [(since + timedelta(days=day + 1)).astimezone(UTC).date().isoformat() for day in range(_COUNTED)]
     written = _times(ask)
 
@@ -79,7 +79,7 @@ def _list(ask: Ask) -> Response:
             "changed": at if by_hand else change.at if change else None,
             "author": "" if by_hand or change is None else change.author,
             "is_off": rule in live.ruleset.off,
-            "silences": silences.of_rule(silenced, live.ruleset, rule.id),
+            "silences": silenced.get(rule.id, ()),
         }
 
     rows = sorted(
@@ -141,7 +141,7 @@ def facts(ask: Ask, form: Form, found: Written | None, **more: Any) -> dict[str,
         "rest": rule_form.rest(table),
         "severities": list(Severity),
         "parts": _parts(live.ruleset),
-        "silences": silences.of_rule(_silences(ask), live.ruleset, form.was),
+        "silences": silences.by_rule(_silences(ask), live.ruleset).get(form.was, ()),
         "address": f"/rules/{form.was or 'new'}",
         # A browser's classes want their hyphen escaped.
         "id_pattern": ID.strip("^$").replace("-]", r"\-]"),

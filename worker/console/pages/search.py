@@ -95,7 +95,7 @@ def _search(ask: Ask) -> Response:
         feeds=sorted({feed.name for feed in live.config.feeds}),
         feed_tags=sorted({tag for feed in live.config.feeds for tag in feed.tags}),
         languages=LANGUAGES,
-        rules=live.ruleset.rules,
+        rules=live.ruleset.written,
         exports=tuple((name, asked.address(format=name)) for name in _EXPORTS),
         title_of=_title_of,
     )

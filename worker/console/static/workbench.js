@@ -226,7 +226,17 @@ function keep() {
   else sessionStorage.removeItem(here);
 }
 
-if (new URLSearchParams(location.search).has("said")) [here, place("")].forEach((name) => sessionStorage.removeItem(name));
+// What was saved is no draft any more; the address says so once, as a reload would throw away what was typed since.
+function written(name) {
+  const draft = new URLSearchParams(JSON.parse(sessionStorage.getItem(name) ?? "[null, null]")[1] ?? "");
+  return (draft.get("as") === "text" ? /^\s*id\s*=\s*["']([^"']*)/m.exec(draft.get("text"))?.[1] : draft.get("id"))?.trim();
+}
+
+if (new URLSearchParams(location.search).get("said") === "rule_saved") {
+  sessionStorage.removeItem(here);
+  if (written(place("")) === form.elements.was.value) sessionStorage.removeItem(place(""));
+  window.history.replaceState(null, "", location.pathname);
+}
 if (form.dataset.unsaved !== undefined) keep();
 const [compared, draft] = JSON.parse(sessionStorage.getItem(here) ?? "[null, null]");
 if (compared !== null && compared !== saved) {

@@ -74,7 +74,7 @@ def shown(tx: Tx, live: ActiveConfig, one: StoredArticle, asked: Asked, now: dat
         "names": names,
         "silent": silent if asked.is_whole else silent[:_SILENT],
         "more_silent": not asked.is_whole and len(silent) > _SILENT,
-        "known_rules": {rule.id: rule.name for rule in live.ruleset.rules},
+        "known_rules": {rule.id: rule.name for rule in live.ruleset.written},
         "labels": {said.rule_id: said for said in judgements.of_article(tx, one.id)},
         "notes": people.notes(tx, [one.id]),
         "acknowledged": silences.acknowledged(tx, one.id),

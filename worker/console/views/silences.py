@@ -29,9 +29,14 @@ def silence(one: Silence) -> Facts:
     }
 
 
-def of_rule(found: Sequence[Silence], ruleset: "RuleSet", rule_id: str) -> list[Silence]:
-    """Those of these silences that keep back the alerts of a rule: its own, and those of a set that it names."""
-    return [one for one in found if rule_id in ({one.rule_id} if one.rule_id else ruleset.naming(one.set_name))]
+def by_rule(found: Sequence[Silence], ruleset: "RuleSet") -> Mapping[str, Sequence[Silence]]:
+    """Those of these silences that keep back a rule's alerts, by its id: its own, and those of a set that it names."""
+    naming = {name: ruleset.naming(name) for name in {one.set_name for one in found} if name}
+    kept: dict[str, list[Silence]] = {}
+    for one in found:
+        for rule_id in (one.rule_id,) if one.rule_id else naming.get(one.set_name, ()):
+            kept.setdefault(rule_id, []).append(one)
+    return kept
 
 
 #: The names of the rules, sets and feeds that there are; None: they cannot be read.
@@ -41,7 +46,7 @@ Known = Mapping[str, Collection[str] | None]
 def known(config: Config | None, ruleset: "RuleSet | None") -> Known:
     """The names that a silence may have, as far as they can be read."""
     return {
-        "rule": None if ruleset is None else [rule.id for rule in ruleset.rules],
+        "rule": None if ruleset is None else [rule.id for rule in ruleset.written],
         "set": None if ruleset is None else list(ruleset.sets),
         "feed": None if config is None else [feed.name for feed in config.feeds],
     }

@@ -72,11 +72,12 @@ class Now:
 
     def explained(self, rule_id: str) -> Facts:
         """One rule's tree; raises UserError for an id that no rule has."""
-        known = [rule.id for rule in self._rules.rules]
+        known = [rule.id for rule in self._rules.written]
         if rule_id not in known:
             fix = suggestion(rule_id, known) or "`veille rules stats` lists them"
             raise UserError([Problem(file="--rule", line=0, message=f"no rule has the id {rule_id!r}", fix=fix)])
-        found = explained.facts(explain_rule(self._document, self._rules, self._source, rule_id), self._document)
+        rules = self._rules.switched_on([rule_id])
+        found = explained.facts(explain_rule(self._document, rules, self._source, rule_id), self._document)
         return found | {"text": self._one.revision > 0}
 
     def silent(self, matched: set[str], rule_id: str = "", *, explained: int = EXPLAINED) -> list[Facts]:

@@ -90,7 +90,9 @@ def check(live: ActiveConfig, draft: Draft, now: datetime) -> Checked:
     except QueryError as e:
         marks = tuple((fault.start, fault.end) for fault in e.faults)
         return Checked(rule=None, marks=marks, pointed=tuple(pointed(source, fault) for fault in e.faults))
-    return _tested(live, _rule(draft, query, in_force(live, draft.was)), now)
+    # A rule that is switched off keeps what the form does not show: its feeds, its targets, its volume.
+    base = next((rule for rule in live.ruleset.written if rule.id == draft.was), None)
+    return _tested(live, _rule(draft, query, base), now)
 
 
 def check_text(live: ActiveConfig, written: str, line: int, now: datetime) -> Checked:
