@@ -18,7 +18,7 @@ from worker.errors import StoreError
 from worker.model import Role
 from worker.runtime.cluster import DatabaseClock, ring_in
 from worker.runtime.embedded import LEASE
-from worker.store import Store, feeds, leases, open_deliveries, open_store, queues, upkeep
+from worker.store import STAMP, Store, feeds, leases, open_deliveries, open_store, queues, upkeep
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
     frozen.start()
     assert begun.wait(60)
     with contextlib.suppress(StoreError):  # here it is a session of the same process
-        one.end_sessions([f"{socket.gethostname()}:{os.getpid()}:20260206T083000"])
+        one.end_sessions([f"{socket.gethostname()}:{os.getpid()}:20260206T083000-{STAMP}"])
     with store.ingest() as tx:
         assert tx.execute(sa.text("SELECT count(*) FROM target")).scalar() == 0
     done.set()
@@ -179,6 +179,15 @@ def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
     one.close()
     with store.read() as tx:
         assert tx.execute(sa.text("SELECT count(*) FROM target")).scalar() == 0
+
+
+def test_a_worker_ends_no_session_of_its_own(members: tuple[queues.Membership, queues.Membership]) -> None:
+    """A container that is started again has the host's name and the number of the process that died there."""
+    one, _ = members
+    one.now()
+    one.end_sessions([f"{socket.gethostname()}:{os.getpid()}:20260206T083000-0badcafe"])
+    assert not one.is_cut()
+    one.run(lambda tx: tx.execute(sa.text("SELECT 1")).scalar())
 
 
 def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:

@@ -5,6 +5,7 @@ that turns writer fails at once with "database is locked" whatever the busy time
 """
 
 import os
+import secrets
 import socket
 import sqlite3
 import threading
@@ -38,6 +39,8 @@ _TOO_MUCH = "54"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
 _RESTORE = "Restore a backup; the file was not changed."
+#: A container that is started again has its host's name and its number anew: this tells its processes apart.
+STAMP = secrets.token_hex(4)
 #: The connection used last is used next, since its cache is warm.
 _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 27, "pool_use_lifo": True}
 #: The cache is one connection's own; a log that one large transaction bloated is cut again.
@@ -260,9 +263,9 @@ def open_store(url: str, *, create: bool) -> Store:
     return store
 
 
-def session_name(host: str, pid: int | str) -> str:
+def session_name(host: str, pid: int | str, stamp: str) -> str:
     """The name under which PostgreSQL shows a process's sessions, of at most 63 bytes."""
-    return f"veille:{host[:40]}:{pid}"
+    return f"veille:{host[:36]}:{pid}:{stamp}"
 
 
 def path_of(url: str) -> Path | None:
@@ -297,7 +300,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
             url,
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
-                "application_name": session_name(socket.gethostname(), os.getpid()),
+                "application_name": session_name(socket.gethostname(), os.getpid(), STAMP),
             },
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,

@@ -154,7 +154,8 @@ class Membership:
 
     def end_sessions(self, owners: Iterable[str]) -> None:
         """End the sessions of workers that are gone: what is frozen in a transaction keeps its locks otherwise."""
-        names = [session_name(host, pid) for host, pid, _ in (owner.rsplit(":", 2) for owner in owners)]
+        parts = (owner.rsplit(":", 2) for owner in owners)
+        names = [session_name(host, pid, which.rpartition("-")[2]) for host, pid, which in parts]
         self.run(lambda tx: tx.execute(_END, {"names": names}))
 
     def now(self) -> datetime:
