@@ -48,6 +48,8 @@ _UNHEARD, _HEARTBEAT = 120.0, 60.0
 _AGAIN = 2.0
 #: Seconds between looks for a free place at a host that other workers are busy with.
 _PLACE_EVERY = 0.25
+#: Seconds without a look after which a worker looks for work that nobody woke it for.
+_LOOK_ANYWAY = 5.0
 #: Seconds between bells of one worker for one role, and between its comparisons of the clocks.
 _RING_EVERY, _COMPARE_EVERY = 0.2, 60.0
 _TICK = "tick"
@@ -127,7 +129,7 @@ class Cluster(Embedded):
         #: When this worker last rang for a role.
         self._rang: dict[Role, float] = {}
         self._workers: list[Worker] = []
-        self._compared = time.monotonic()
+        self._compared = self._looked = time.monotonic()
         self._app = App(connector=PsycopgConnector(configure=_configure))
 
     def stop(self) -> None:
@@ -258,9 +260,10 @@ class Cluster(Embedded):
         if self._was_refused:
             await self._context.in_thread(self._let_go)
             self._was_refused, self._asked = False, True
-        if not self._asked:
+        # A wake-up may be lost with the connection that listens.
+        if not self._asked and time.monotonic() - self._looked < _LOOK_ANYWAY:
             return
-        self._asked = False
+        self._asked, self._looked = False, time.monotonic()
         try:
             await super()._claim(now)
         except BaseException:
@@ -321,14 +324,11 @@ class Cluster(Embedded):
         self._take_over(dead)
 
     async def _free_stalled(self) -> None:
-        """Let the bells ring again that were being answered by a worker that died."""
+        """Delete the wake-ups that dead workers were answering: what they spoke of is looked for anew."""
         with contextlib.suppress(*_AWAY):
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=3 * _HEARTBEAT):
-                if job.queue == _TICK:  # its turn is over
-                    await manager.finish_job(job, Status.FAILED, delete_job=True)
-                else:
-                    await manager.retry_job(job)
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
 
 
 def _pool(url: str) -> psycopg_pool.AsyncConnectionPool:
