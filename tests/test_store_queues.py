@@ -1,11 +1,16 @@
 """Queues of a cluster: what waits, who lives, and the places at hosts that all workers share."""
 
+import asyncio
 import contextlib
 import os
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,10 +19,11 @@ from conftest import database
 from rig import wait_for
 from stored import NOW, feed, publish, sighting, state_of, take
 
-from worker.errors import StoreError
+from worker.errors import StoreError, StoreUnusableError
 from worker.model import Role
-from worker.runtime.cluster import DatabaseClock, ring_in
-from worker.runtime.embedded import LEASE
+from worker.runtime import cluster, embedded
+from worker.runtime.cluster import Cluster, DatabaseClock, ring_in
+from worker.runtime.embedded import LEASE, Embedded
 from worker.store import STAMP, Store, feeds, leases, open_deliveries, open_store, queues, upkeep
 
 
@@ -111,6 +117,25 @@ def test_a_transaction_rings_for_the_work_that_it_makes(store: Store) -> None:
     with store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:2", due=NOW, now=NOW)
     assert bells(store) == ["ingest", "deliver"]
+
+
+def test_what_cannot_wake_is_the_stores_fault(store: Store) -> None:
+    """And not that of the entry that was at hand."""
+    ring_in(store)
+    with store.write() as tx:
+        tx.execute(sa.text("ALTER TABLE procrastinate_jobs RENAME TO gone"))
+    with pytest.raises(StoreError):
+        publish(store, sighting("1"))
+
+
+def test_the_newest_feeds_that_are_due_are_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many were taken out of the configuration, and stay due for ever."""
+    monkeypatch.setattr(queues, "_MOST", 2)
+    for number in range(3):
+        state_of(store, feed(f"https://{number}.example/rss"))
+    with store.write() as tx:
+        tx.execute(sa.text("UPDATE feed SET due = '2020-01-01' WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 2)"))
+    assert asked_for(store, lambda key: "2.example" in key) == {Role.POLL}
 
 
 # --- who lives ----------------------------------------------------------------------------------------------------
@@ -242,3 +267,89 @@ def test_workers_go_by_the_clock_of_the_database() -> None:
         assert timedelta() <= clock() - NOW < timedelta(minutes=2)
     clock.compare()
     assert timedelta() <= clock() - (NOW - LEASE) < timedelta(minutes=2)
+
+
+# --- the engine -----------------------------------------------------------------------------------------------------
+
+
+async def nothing(_: object) -> None:
+    """Upkeep that has nothing to do."""
+
+
+def engine(store: Store, beat: Callable[[object], None] = id) -> Cluster:
+    """An engine that is not run, with roles for no work."""
+    context: Any = SimpleNamespace(
+        store=store, owner="one", in_thread=asyncio.to_thread, ending=threading.Event(), live=SimpleNamespace(feed=bool)
+    )
+    return Cluster(context, nothing, (), lambda _: None, beat)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ago", "looks"), [(0, 0), (cluster._LOOK_ANYWAY, 1)], ids=["just looked", "long ago"])
+async def test_a_wake_up_that_was_lost_is_made_up_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ago: float, looks: int
+) -> None:
+    """A worker that nobody wakes looks all the same, if not at each tick."""
+    seen = []
+    monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(seen.append(now)))
+    one = engine(store)
+    one._asked, one._looked = False, time.monotonic() - ago
+    await one._sweep()
+    assert len(seen) == looks
+    one.member.close()
+
+
+async def test_a_worker_keeps_its_connection_while_it_leaves_the_store_alone(store: Store) -> None:
+    """Without it, it would be taken for dead."""
+    one = engine(store)
+    one._rest()
+    one.member.close()
+    await one._sweep()
+    assert not one.member.is_cut()
+    one.member.close()
+
+
+async def test_a_worker_that_waits_for_a_lock_beats(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sweep hangs as long as that."""
+    monkeypatch.setattr(Embedded, "_sweep", lambda _: asyncio.Event().wait())
+    monkeypatch.setattr(embedded, "DRAIN_SECONDS", 0.1)
+    beaten = threading.Event()
+    one = engine(store, lambda _: beaten.set())
+    running = asyncio.create_task(one.run())
+    assert await asyncio.to_thread(beaten.wait, 60)
+    one.stop()
+    await running
+
+
+async def test_what_the_dead_were_answering_is_deleted(store: Store) -> None:
+    """An UPDATE would wake nobody. And what earlier shifts saw counts in none that begins."""
+    with store.write() as tx:
+        tx.execute(sa.text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('2020-01-01')"))
+        values = "(queue_name, task_name, status, worker_id) SELECT 'poll', 'poll', 'doing', id"
+        tx.execute(sa.text(f"INSERT INTO procrastinate_jobs {values} FROM procrastinate_workers"))
+    one = engine(store)
+    one._unseen["two"] = 2
+    one._stopping.set()
+    async with cluster._pool(store) as pool, one._app.open_async(pool):
+        await one._tick(0)
+    assert bells(store) == []
+    assert not one._unseen
+    one.member.close()
+
+
+# --- connections ----------------------------------------------------------------------------------------------------
+
+
+def test_the_driver_gets_arguments_and_no_text() -> None:
+    """Passwords with any sign, and several hosts."""
+    url = sa.make_url("postgresql+psycopg://v:p%20'w@/d?host=a:1&host=b:2")
+    found = Store(sa.create_engine(url)).driver_arguments()
+    assert found.pop("application_name").endswith(STAMP)
+    assert found.pop("connect_timeout") > 0
+    assert found == {"user": "v", "password": "p 'w", "dbname": "d", "host": "a,b", "port": "1,2"}
+
+
+def test_postgresql_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, with what to install."""
+    monkeypatch.setitem(sys.modules, "procrastinate", None)
+    with pytest.raises(StoreUnusableError, match=r"pip install 'veille\[cluster\]'"):
+        open_store("postgresql+psycopg://nobody@localhost:1/none", create=True)

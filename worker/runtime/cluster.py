@@ -26,7 +26,6 @@ from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, exception
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
-from sqlalchemy import make_url
 
 from worker.errors import StoreError
 from worker.model import Role
@@ -44,6 +43,8 @@ _TURN, _LOOK_EVERY = 10, 2.0
 _GONE_LOOKS, _FROZEN = 3, 45.0
 #: Seconds between looks for bells that were not heard, which is nearly never, and between Procrastinate's heartbeats.
 _UNHEARD, _HEARTBEAT = 120.0, 60.0
+#: Seconds between the worker's own heartbeats.
+_BEAT_EVERY = 10.0
 #: Seconds before a queue whose connection failed is opened again.
 _AGAIN = 2.0
 #: Seconds between looks for a free place at a host that other workers are busy with.
@@ -74,7 +75,10 @@ def ring_in(store: Store) -> None:
 
     def wake(tx: Tx, roles: Collection[Role]) -> None:
         bells = [Job(queue=role, lock=None, queueing_lock=None, task_name=role) for role in roles]
-        manager.batch_defer_jobs(bells, connection=tx.connection.driver_connection)
+        try:
+            manager.batch_defer_jobs(bells, connection=tx.connection.driver_connection)
+        except exceptions.ConnectorException as e:
+            raise StoreError(f"the store could not do it: {e.__cause__ or e}") from e
 
     store.wake = wake
 
@@ -110,10 +114,13 @@ class Cluster(Embedded):
         upkeep: Callable[[datetime], Awaitable[None]],
         roles: Collection[Role],
         take_over: Callable[[Collection[str]], None],
+        beat: Callable[[datetime], None],
     ) -> None:
         super().__init__(context, upkeep, roles)
         #: Frees what dead workers had in hand; called in a thread.
         self._take_over = take_over
+        #: Writes the heartbeat; called in a thread.
+        self._beat = beat
         self.member = queues.Membership(context.store, context.owner)
         self._clock = DatabaseClock(self.member.now)
         context.clock = self._clock
@@ -124,7 +131,7 @@ class Cluster(Embedded):
         self._waiting: list[asyncio.Future[None]] = []
         #: Set whenever a job has ended, so that there may be room for another.
         self._room = asyncio.Event()
-        #: Owner -> looks in a row that found it gone.
+        #: Owner -> looks in a row that found it gone, of one shift.
         self._unseen: Counter[str] = Counter()
         #: When this worker last rang for a role.
         self._rang: dict[Role, float] = {}
@@ -149,15 +156,32 @@ class Cluster(Embedded):
         ring_in(self._context.store)
         answering: list[asyncio.Task[None]] = []
         try:
-            async with _pool(self._context.live.config.store_url) as pool, self._app.open_async(pool):
+            async with _pool(self._context.store) as pool, self._app.open_async(pool):
                 answering = [asyncio.create_task(self._answer(str(role))) for role in sorted(self._roles)]
-                answering.append(asyncio.create_task(self._answer(_TICK)))
+                answering += map(asyncio.create_task, (self._answer(_TICK), self._keep_beating()))
                 await super().run()
                 await asyncio.wait(answering, timeout=1)
         finally:
             for task in answering:
                 task.cancel()
             await self._context.in_thread(self.member.close)
+
+    async def _keep_beating(self) -> None:
+        """Write the heartbeat beside the sweeps: a worker that waits for a lock is not frozen."""
+        while not self._stopping.is_set():
+            try:
+                await self._context.in_thread(lambda: self._beat(self._clock()))
+            except StoreError:  # the sweep logs it
+                pass
+            except Exception:  # noqa: BLE001 - logged with its trace; the next one may go through
+                _log.exception("the heartbeat cannot be written")
+            await self._pause(_BEAT_EVERY)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopping.wait()
 
     # --- bells ---
 
@@ -194,9 +218,7 @@ class Cluster(Embedded):
                     _log.warning("a queue's connection was lost; it is opened again", queue=queue)
             finally:
                 self._workers.remove(worker)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN):
-                    await self._stopping.wait()
+            await self._pause(_AGAIN)
 
     async def _bell_rang(self, role: Role) -> None:
         """Look for work, and keep the queue's next bells for others until there is room for more."""
@@ -239,6 +261,10 @@ class Cluster(Embedded):
     async def _sweep(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
+            # Also while the store is left alone: a worker without its connection is soon taken for dead.
+            if self.member.is_cut():
+                with contextlib.suppress(StoreError):
+                    await self._compare()
             await super()._sweep()
         finally:
             for one in waiting:
@@ -255,7 +281,7 @@ class Cluster(Embedded):
             leases.give_back_idle(tx, self._context.owner, polled, is_ingesting=is_ingesting)
 
     async def _claim(self, now: datetime) -> None:
-        if self.member.is_cut() or time.monotonic() - self._compared >= _COMPARE_EVERY:
+        if time.monotonic() - self._compared >= _COMPARE_EVERY:
             await self._compare()
         if self._was_refused:
             await self._context.in_thread(self._let_go)
@@ -293,6 +319,7 @@ class Cluster(Embedded):
     async def _tick(self, timestamp: int) -> None:  # noqa: ARG002 - as Procrastinate calls it
         """Ring for what is due, and take over from the dead, until it is another's turn."""
         end = time.monotonic() + _TURN - _LOOK_EVERY / 2
+        self._unseen.clear()
         await self._free_stalled()
         while time.monotonic() < end and not self._stopping.is_set():
             began = time.monotonic()
@@ -300,9 +327,7 @@ class Cluster(Embedded):
                 await self._look()
             except StoreError as e:
                 _log.warning("it cannot be seen what is due", error=str(e))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, began + _LOOK_EVERY - time.monotonic())):
-                    await self._stopping.wait()
+            await self._pause(began + _LOOK_EVERY - time.monotonic())
 
     async def _look(self) -> None:
         context = self._context
@@ -331,10 +356,11 @@ class Cluster(Embedded):
                 await manager.finish_job(job, Status.FAILED, delete_job=True)
 
 
-def _pool(url: str) -> psycopg_pool.AsyncConnectionPool:
-    """Connections for bells: one of our own, since Procrastinate's asks of each connection whether it lives."""
-    at = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg_pool.AsyncConnectionPool(at, min_size=1, max_size=8, open=False, configure=_configure)
+def _pool(store: Store) -> psycopg_pool.AsyncConnectionPool:
+    """Connections for wake-ups: one of our own, since Procrastinate's asks of each connection whether it lives."""
+    return psycopg_pool.AsyncConnectionPool(
+        kwargs=store.driver_arguments(), min_size=1, max_size=8, open=False, configure=_configure
+    )
 
 
 async def _configure(connection: psycopg.AsyncConnection) -> None:

@@ -64,7 +64,7 @@ class Worker:
             from worker.runtime import cluster
 
             # First, as it sets the clock that all else goes by.
-            self._cluster = cluster.Cluster(made, self._upkeep, roles, self._take_over_from)
+            self._cluster = cluster.Cluster(made, self._upkeep, roles, self._take_over_from, self._beat)
         self._path = path
         self._started = made.clock()
         #: When each part of the upkeep was last done, by the loop's clock: the wall's may be stepped.
@@ -234,7 +234,7 @@ class Worker:
 
     async def _upkeep(self, now: datetime) -> None:
         is_one_of_many = self._cluster is not None
-        if self._is_time("beat", _BEAT_EVERY * (1 + is_one_of_many)):
+        if not is_one_of_many and self._is_time("beat", _BEAT_EVERY):
             await self._context.in_thread(lambda: self._beat(now))
         self._turned = time.monotonic()
         self._self_watch.tick(asyncio.get_running_loop().time())

@@ -51,7 +51,9 @@ class Waiting:
 
 def asked_for(tx: Tx, feeds: Callable[[str], object], *, now: datetime) -> frozenset[Role]:
     """The roles that have work waiting, in one statement; of feeds those that `feeds` knows count."""
-    due = sa.select(FEED.c.key).where(FEED.c.due <= now, _is_free(FEED.c.lease_until, now)).limit(_MOST).subquery()
+    overdue = sa.select(FEED.c.key).where(FEED.c.due <= now, _is_free(FEED.c.lease_until, now))
+    # Those that were taken out of the configuration have waited longest.
+    due = overdue.order_by(FEED.c.due.desc()).limit(_MOST).subquery()
     sent = sa.select(DELIVERY.c.id).select_from(_DELIVERY).where(*deliveries.sendable(now))
     keys, page, ready, delivery = tx.execute(
         sa.select(
