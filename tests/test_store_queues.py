@@ -1,4 +1,4 @@
-"""Queues of a cluster: what waits, who lives, and the places at hosts that all workers share."""
+"""Queues of a cluster: what waits, who lives, and the connections to hosts that all workers share."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,8 @@ from stored import NOW, feed, publish, sighting, state_of, take
 from worker.errors import StoreError, StoreUnusableError
 from worker.model import Role
 from worker.runtime import cluster, embedded
-from worker.runtime.cluster import Cluster, DatabaseClock, ring_in
+from worker.runtime.clock import DatabaseClock
+from worker.runtime.cluster import Cluster, wake_workers_from
 from worker.runtime.embedded import LEASE, Embedded
 from worker.store import STAMP, Store, feeds, leases, open_deliveries, open_store, queues, upkeep
 
@@ -37,15 +38,15 @@ def store(postgresql: str, postgresql_template: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def members(store: Store) -> Iterator[tuple[queues.Membership, queues.Membership]]:
+def members(store: Store) -> Iterator[tuple[queues.Presence, queues.Presence]]:
     """Two workers of a cluster."""
-    one, two = queues.Membership(store, "one"), queues.Membership(store, "two")
+    one, two = queues.Presence(store, "one"), queues.Presence(store, "two")
     yield one, two
     one.close()
     two.close()
 
 
-def beat(member: queues.Membership, owner: str, roles: str = "poll") -> None:
+def beat(member: queues.Presence, owner: str, roles: str = "poll") -> None:
     """Write that a worker ticks, by the database's own clock."""
     now = member.now()
     one = upkeep.Heartbeat(owner=owner, host="h", pid=1, started=now, tick=now, roles=roles)
@@ -57,7 +58,7 @@ def asked_for(store: Store, known: Callable[[str], object] = bool) -> set[Role]:
         return set(queues.asked_for(tx, known, now=NOW))
 
 
-def bells(store: Store) -> list[str]:
+def wake_ups(store: Store) -> list[str]:
     with store.read() as tx:
         return list(tx.execute(sa.text("SELECT queue_name FROM procrastinate_jobs ORDER BY id")).scalars())
 
@@ -102,26 +103,26 @@ def test_what_waits_is_counted_for_people(store: Store) -> None:
     assert (deliver.count, deliver.since) == (0, None)
 
 
-def test_a_transaction_rings_for_the_work_that_it_makes(store: Store) -> None:
-    """Once for a role, when it commits; one that is undone rings for nobody, and one that makes no work neither."""
+def test_a_transaction_wakes_workers_for_the_work_that_it_makes(store: Store) -> None:
+    """Once for a role, when it commits; one that is undone wakes nobody, and one that makes no work neither."""
     state_of(store)
-    ring_in(store)
+    wake_workers_from(store)
     publish(store, sighting("1"), sighting("2"))
-    assert bells(store) == ["ingest"]
+    assert wake_ups(store) == ["ingest"]
     with contextlib.suppress(ZeroDivisionError), store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:1", due=NOW, now=NOW)
         raise ZeroDivisionError
     with store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:1", due=NOW + LEASE, now=NOW)
-    assert bells(store) == ["ingest"]
+    assert wake_ups(store) == ["ingest"]
     with store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:2", due=NOW, now=NOW)
-    assert bells(store) == ["ingest", "deliver"]
+    assert wake_ups(store) == ["ingest", "deliver"]
 
 
 def test_what_cannot_wake_is_the_stores_fault(store: Store) -> None:
     """And not that of the entry that was at hand."""
-    ring_in(store)
+    wake_workers_from(store)
     with store.write() as tx:
         tx.execute(sa.text("ALTER TABLE procrastinate_jobs RENAME TO gone"))
     with pytest.raises(StoreError):
@@ -141,7 +142,7 @@ def test_the_newest_feeds_that_are_due_are_looked_at(store: Store, monkeypatch: 
 # --- who lives ----------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_whose_connection_ended_is_gone(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_a_worker_whose_connection_ended_is_gone(members: tuple[queues.Presence, queues.Presence]) -> None:
     """As when its process died; one that stands alone, with its own engine, is judged by nobody."""
     one, two = members
     beat(one, "one")
@@ -152,7 +153,7 @@ def test_a_worker_whose_connection_ended_is_gone(members: tuple[queues.Membershi
     wait_for(lambda: one.gone(frozen=40) == {"two"}, what="the end of a session")
 
 
-def test_a_worker_that_beats_no_more_is_gone(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_a_worker_that_beats_no_more_is_gone(members: tuple[queues.Presence, queues.Presence]) -> None:
     """As when it is frozen, and its connection stands."""
     one, two = members
     beat(one, "one")
@@ -161,7 +162,7 @@ def test_a_worker_that_beats_no_more_is_gone(members: tuple[queues.Membership, q
 
 
 def test_a_connection_that_is_cut_is_noticed_and_opened_again(
-    store: Store, members: tuple[queues.Membership, queues.Membership]
+    store: Store, members: tuple[queues.Presence, queues.Presence]
 ) -> None:
     """Without a statement to find it out by."""
     one, two = members
@@ -183,7 +184,7 @@ def test_a_connection_that_is_cut_is_noticed_and_opened_again(
 
 def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
     """Its transaction keeps the ingest lock until its session is ended: it commits nothing afterwards."""
-    one = queues.Membership(store, "one")
+    one = queues.Presence(store, "one")
     begun, done = threading.Event(), threading.Event()
 
     def freeze() -> None:
@@ -206,7 +207,7 @@ def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
         assert tx.execute(sa.text("SELECT count(*) FROM target")).scalar() == 0
 
 
-def test_a_worker_ends_no_session_of_its_own(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_a_worker_ends_no_session_of_its_own(members: tuple[queues.Presence, queues.Presence]) -> None:
     """A container that is started again has the host's name and the number of the process that died there."""
     one, _ = members
     one.now()
@@ -228,21 +229,21 @@ def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:
         assert feeds.due(tx, names, now=NOW) == (names[0],)
 
 
-# --- places at hosts ------------------------------------------------------------------------------------------------
+# --- connections to hosts -------------------------------------------------------------------------------------------
 
 
-def test_all_workers_share_the_places_at_a_host(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_all_workers_share_the_connections_to_a_host(members: tuple[queues.Presence, queues.Presence]) -> None:
     """Two of one host, whoever has them; other hosts have their own; and the dead give theirs back."""
     one, two = members
-    places = [one.take_place("a.example", 2), two.take_place("a.example", 2)]
-    assert sorted(filter(lambda place: place is not None, places)) == [0, 1]
-    assert one.take_place("a.example", 2) is None
-    assert two.take_place("a.example", 2) is None
-    assert one.take_place("b.example", 2) == 0
-    one.give_place("a.example", places[0] or 0)
-    assert two.take_place("a.example", 2) == places[0]
+    slots = [one.take_slot("a.example", 2), two.take_slot("a.example", 2)]
+    assert sorted(filter(lambda slot: slot is not None, slots)) == [0, 1]
+    assert one.take_slot("a.example", 2) is None
+    assert two.take_slot("a.example", 2) is None
+    assert one.take_slot("b.example", 2) == 0
+    one.give_slot("a.example", slots[0] or 0)
+    assert two.take_slot("a.example", 2) == slots[0]
     two.close()
-    wait_for(lambda: one.take_place("a.example", 2) is not None, what="a place of the dead")
+    wait_for(lambda: one.take_slot("a.example", 2) is not None, what="a slot of the dead")
 
 
 def test_feeds_that_others_poll_are_known(store: Store) -> None:
@@ -295,17 +296,17 @@ async def test_a_wake_up_that_was_lost_is_made_up_for(
     one._asked, one._looked = False, time.monotonic() - ago
     await one._sweep()
     assert len(seen) == looks
-    one.member.close()
+    one.presence.close()
 
 
 async def test_a_worker_keeps_its_connection_while_it_leaves_the_store_alone(store: Store) -> None:
     """Without it, it would be taken for dead."""
     one = engine(store)
     one._rest()
-    one.member.close()
+    one.presence.close()
     await one._sweep()
-    assert not one.member.is_cut()
-    one.member.close()
+    assert not one.presence.is_cut()
+    one.presence.close()
 
 
 async def test_a_worker_that_waits_for_a_lock_beats(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,19 +322,23 @@ async def test_a_worker_that_waits_for_a_lock_beats(store: Store, monkeypatch: p
 
 
 async def test_what_the_dead_were_answering_is_deleted(store: Store) -> None:
-    """An UPDATE would wake nobody. And what earlier shifts saw counts in none that begins."""
+    """An UPDATE would wake nobody. So is what newer ones repeat; what earlier shifts saw counts in none that begins."""
     with store.write() as tx:
         tx.execute(sa.text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('2020-01-01')"))
         values = "(queue_name, task_name, status, worker_id) SELECT 'poll', 'poll', 'doing', id"
         tx.execute(sa.text(f"INSERT INTO procrastinate_jobs {values} FROM procrastinate_workers"))
+        for queue in ("ingest", "deliver", "ingest"):
+            tx.execute(
+                sa.text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES (:queue, '')"), {"queue": queue}
+            )
     one = engine(store)
     one._unseen["two"] = 2
     one._stopping.set()
     async with cluster._pool(store) as pool, one._app.open_async(pool):
-        await one._tick(0)
-    assert bells(store) == []
+        await one._look_for_due(0)
+    assert wake_ups(store) == ["deliver", "ingest"]
     assert not one._unseen
-    one.member.close()
+    one.presence.close()
 
 
 # --- connections ----------------------------------------------------------------------------------------------------
