@@ -577,6 +577,26 @@ async def test_turns() -> None:
     assert turns._groups == {}
 
 
+async def test_who_waits_for_what_is_not_free_keeps_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a host that other workers are busy with."""
+    monkeypatch.setattr(embedded, "_FREE_EVERY", 0.001)
+    turns, asked, is_free = Turns(total=1, each=1), asyncio.Event(), asyncio.Event()
+
+    async def ask() -> bool:
+        asked.set()
+        return is_free.is_set()
+
+    async def wait() -> None:
+        async with turns.take("busy", ask):
+            pass
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.wait_for(asked.wait(), 60)
+    async with asyncio.timeout(60), turns.take("other"):
+        is_free.set()
+    await asyncio.wait_for(waiting, 60)
+
+
 def test_limits_are_sane() -> None:
     """More is taken from the store than runs at one time."""
     assert PAGES_TAKEN > embedded.PAGES

@@ -189,7 +189,7 @@ async def test_it_looks_where_the_system_does_not_tell(tmp_path: Path, monkeypat
     assert [line["error"] for line in logged] == ["[Errno 28] OS file watch limit reached"]
 
 
-async def test_the_bell_saves_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_the_system_tells_saves_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A change is heard of without a look, also in a folder that came back, and in one that a link was turned to."""
     monkeypatch.setattr(reload, "STILL", 0.05)
     monkeypatch.setattr(reload, "_RESTING", 3600)
@@ -198,7 +198,7 @@ async def test_the_bell_saves_the_wait(tmp_path: Path, monkeypatch: pytest.Monke
     folder = tmp_path / "rules"
 
     async def heard(write: Callable[[], object]) -> None:
-        """Were it not for the bell, the first look would be the last for an hour."""
+        """Were it not for the system, the first look would be the last for an hour."""
         known = real(folder)
         looks.clear()
         settled = asyncio.create_task(reload.settled(lambda: folder, lambda: known, reading))

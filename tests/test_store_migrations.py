@@ -13,7 +13,7 @@ from kept import MAKE_SCHEMA
 from sqlmodel import SQLModel
 from stored import NOW, mark, url_of
 
-from worker.store import Store, fingerprints, open_store, schema, upkeep
+from worker.store import Store, fingerprints, open_store, people, schema, upkeep
 from worker.store.fingerprints import forget_bands
 
 TEXT = (
@@ -220,3 +220,22 @@ def test_the_words_of_before_are_those_of_now(store_url: str) -> None:
     store.close()
     assert found is not None
     assert [problem.fix for problem in found.problems] == ["write one"]
+
+
+@pytest.mark.parametrize("more", ["", "ALTER TABLE person ADD COLUMN first_until TIMESTAMP"], ids=["without", "with"])
+def test_people_of_before_have_passwords_of_their_own(tmp_path: Path, more: str) -> None:
+    """A first password that another gave came with a column that stores had which were made later, and others not."""
+    url = url_of(tmp_path / "veille.db")
+    old = made_by(url, "0026")
+    with old.begin() as tx:
+        row = "('ana', 'hash', 'admin', '2026-01-01 00:00:00.000000')"
+        tx.execute(sa.text(f"INSERT INTO person (name, password_hash, role, created) VALUES {row}"))
+        if more:
+            tx.execute(sa.text(more))
+    old.dispose()
+    store = open_store(url, create=True)
+    with store.read() as tx:
+        found = people.get(tx, "ana")
+    store.close()
+    assert found is not None
+    assert found.first_until is None

@@ -1,11 +1,16 @@
-"""Queues of a cluster: what waits, who lives, and the places at hosts that all workers share."""
+"""Queues of a cluster: what waits, who lives, and the connections to hosts that all workers share."""
 
+import asyncio
 import contextlib
 import os
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,11 +19,13 @@ from conftest import database
 from rig import wait_for
 from stored import NOW, feed, publish, sighting, state_of, take
 
-from worker.errors import StoreError
+from worker.errors import StoreError, StoreUnusableError
 from worker.model import Role
-from worker.runtime.cluster import DatabaseClock, ring_in
-from worker.runtime.embedded import LEASE
-from worker.store import Store, feeds, leases, open_deliveries, open_store, queues, upkeep
+from worker.runtime import cluster, embedded
+from worker.runtime.clock import DatabaseClock
+from worker.runtime.cluster import Cluster, wake_workers_from
+from worker.runtime.embedded import LEASE, Embedded
+from worker.store import STAMP, Store, feeds, leases, open_deliveries, open_store, queues, upkeep
 
 
 @pytest.fixture
@@ -31,15 +38,15 @@ def store(postgresql: str, postgresql_template: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def members(store: Store) -> Iterator[tuple[queues.Membership, queues.Membership]]:
+def members(store: Store) -> Iterator[tuple[queues.Presence, queues.Presence]]:
     """Two workers of a cluster."""
-    one, two = queues.Membership(store, "one"), queues.Membership(store, "two")
+    one, two = queues.Presence(store, "one"), queues.Presence(store, "two")
     yield one, two
     one.close()
     two.close()
 
 
-def beat(member: queues.Membership, owner: str, roles: str = "poll") -> None:
+def beat(member: queues.Presence, owner: str, roles: str = "poll") -> None:
     """Write that a worker ticks, by the database's own clock."""
     now = member.now()
     one = upkeep.Heartbeat(owner=owner, host="h", pid=1, started=now, tick=now, roles=roles)
@@ -51,7 +58,7 @@ def asked_for(store: Store, known: Callable[[str], object] = bool) -> set[Role]:
         return set(queues.asked_for(tx, known, now=NOW))
 
 
-def bells(store: Store) -> list[str]:
+def wake_ups(store: Store) -> list[str]:
     with store.read() as tx:
         return list(tx.execute(sa.text("SELECT queue_name FROM procrastinate_jobs ORDER BY id")).scalars())
 
@@ -96,27 +103,46 @@ def test_what_waits_is_counted_for_people(store: Store) -> None:
     assert (deliver.count, deliver.since) == (0, None)
 
 
-def test_a_transaction_rings_for_the_work_that_it_makes(store: Store) -> None:
-    """Once for a role, when it commits; one that is undone rings for nobody, and one that makes no work neither."""
+def test_a_transaction_wakes_workers_for_the_work_that_it_makes(store: Store) -> None:
+    """Once for a role, when it commits; one that is undone wakes nobody, and one that makes no work neither."""
     state_of(store)
-    ring_in(store)
+    wake_workers_from(store)
     publish(store, sighting("1"), sighting("2"))
-    assert bells(store) == ["ingest"]
+    assert wake_ups(store) == ["ingest"]
     with contextlib.suppress(ZeroDivisionError), store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:1", due=NOW, now=NOW)
         raise ZeroDivisionError
     with store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:1", due=NOW + LEASE, now=NOW)
-    assert bells(store) == ["ingest"]
+    assert wake_ups(store) == ["ingest"]
     with store.write() as tx:
         open_deliveries.open_delivery(tx, "log", "log:log", "article:2", due=NOW, now=NOW)
-    assert bells(store) == ["ingest", "deliver"]
+    assert wake_ups(store) == ["ingest", "deliver"]
+
+
+def test_what_cannot_wake_is_the_stores_fault(store: Store) -> None:
+    """And not that of the entry that was at hand."""
+    wake_workers_from(store)
+    with store.write() as tx:
+        tx.execute(sa.text("ALTER TABLE procrastinate_jobs RENAME TO gone"))
+    with pytest.raises(StoreError):
+        publish(store, sighting("1"))
+
+
+def test_the_newest_feeds_that_are_due_are_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many were taken out of the configuration, and stay due for ever."""
+    monkeypatch.setattr(queues, "_MOST", 2)
+    for number in range(3):
+        state_of(store, feed(f"https://{number}.example/rss"))
+    with store.write() as tx:
+        tx.execute(sa.text("UPDATE feed SET due = '2020-01-01' WHERE id IN (SELECT id FROM feed ORDER BY id LIMIT 2)"))
+    assert asked_for(store, lambda key: "2.example" in key) == {Role.POLL}
 
 
 # --- who lives ----------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_whose_connection_ended_is_gone(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_a_worker_whose_connection_ended_is_gone(members: tuple[queues.Presence, queues.Presence]) -> None:
     """As when its process died; one that stands alone, with its own engine, is judged by nobody."""
     one, two = members
     beat(one, "one")
@@ -127,7 +153,7 @@ def test_a_worker_whose_connection_ended_is_gone(members: tuple[queues.Membershi
     wait_for(lambda: one.gone(frozen=40) == {"two"}, what="the end of a session")
 
 
-def test_a_worker_that_beats_no_more_is_gone(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_a_worker_that_beats_no_more_is_gone(members: tuple[queues.Presence, queues.Presence]) -> None:
     """As when it is frozen, and its connection stands."""
     one, two = members
     beat(one, "one")
@@ -136,7 +162,7 @@ def test_a_worker_that_beats_no_more_is_gone(members: tuple[queues.Membership, q
 
 
 def test_a_connection_that_is_cut_is_noticed_and_opened_again(
-    store: Store, members: tuple[queues.Membership, queues.Membership]
+    store: Store, members: tuple[queues.Presence, queues.Presence]
 ) -> None:
     """Without a statement to find it out by."""
     one, two = members
@@ -158,7 +184,7 @@ def test_a_connection_that_is_cut_is_noticed_and_opened_again(
 
 def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
     """Its transaction keeps the ingest lock until its session is ended: it commits nothing afterwards."""
-    one = queues.Membership(store, "one")
+    one = queues.Presence(store, "one")
     begun, done = threading.Event(), threading.Event()
 
     def freeze() -> None:
@@ -171,7 +197,7 @@ def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
     frozen.start()
     assert begun.wait(60)
     with contextlib.suppress(StoreError):  # here it is a session of the same process
-        one.end_sessions([f"{socket.gethostname()}:{os.getpid()}:20260206T083000"])
+        one.end_sessions([f"{socket.gethostname()}:{os.getpid()}:20260206T083000-{STAMP}"])
     with store.ingest() as tx:
         assert tx.execute(sa.text("SELECT count(*) FROM target")).scalar() == 0
     done.set()
@@ -179,6 +205,15 @@ def test_what_a_frozen_worker_has_begun_is_undone(store: Store) -> None:
     one.close()
     with store.read() as tx:
         assert tx.execute(sa.text("SELECT count(*) FROM target")).scalar() == 0
+
+
+def test_a_worker_ends_no_session_of_its_own(members: tuple[queues.Presence, queues.Presence]) -> None:
+    """A container that is started again has the host's name and the number of the process that died there."""
+    one, _ = members
+    one.now()
+    one.end_sessions([f"{socket.gethostname()}:{os.getpid()}:20260206T083000-0badcafe"])
+    assert not one.is_cut()
+    one.run(lambda tx: tx.execute(sa.text("SELECT 1")).scalar())
 
 
 def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:
@@ -194,21 +229,21 @@ def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:
         assert feeds.due(tx, names, now=NOW) == (names[0],)
 
 
-# --- places at hosts ------------------------------------------------------------------------------------------------
+# --- connections to hosts -------------------------------------------------------------------------------------------
 
 
-def test_all_workers_share_the_places_at_a_host(members: tuple[queues.Membership, queues.Membership]) -> None:
+def test_all_workers_share_the_connections_to_a_host(members: tuple[queues.Presence, queues.Presence]) -> None:
     """Two of one host, whoever has them; other hosts have their own; and the dead give theirs back."""
     one, two = members
-    places = [one.take_place("a.example", 2), two.take_place("a.example", 2)]
-    assert sorted(filter(lambda place: place is not None, places)) == [0, 1]
-    assert one.take_place("a.example", 2) is None
-    assert two.take_place("a.example", 2) is None
-    assert one.take_place("b.example", 2) == 0
-    one.give_place("a.example", places[0] or 0)
-    assert two.take_place("a.example", 2) == places[0]
+    slots = [one.take_slot("a.example", 2), two.take_slot("a.example", 2)]
+    assert sorted(filter(lambda slot: slot is not None, slots)) == [0, 1]
+    assert one.take_slot("a.example", 2) is None
+    assert two.take_slot("a.example", 2) is None
+    assert one.take_slot("b.example", 2) == 0
+    one.give_slot("a.example", slots[0] or 0)
+    assert two.take_slot("a.example", 2) == slots[0]
     two.close()
-    wait_for(lambda: one.take_place("a.example", 2) is not None, what="a place of the dead")
+    wait_for(lambda: one.take_slot("a.example", 2) is not None, what="a slot of the dead")
 
 
 def test_feeds_that_others_poll_are_known(store: Store) -> None:
@@ -233,3 +268,93 @@ def test_workers_go_by_the_clock_of_the_database() -> None:
         assert timedelta() <= clock() - NOW < timedelta(minutes=2)
     clock.compare()
     assert timedelta() <= clock() - (NOW - LEASE) < timedelta(minutes=2)
+
+
+# --- the engine -----------------------------------------------------------------------------------------------------
+
+
+async def nothing(_: object) -> None:
+    """Upkeep that has nothing to do."""
+
+
+def engine(store: Store, beat: Callable[[object], None] = id) -> Cluster:
+    """An engine that is not run, with roles for no work."""
+    context: Any = SimpleNamespace(
+        store=store, owner="one", in_thread=asyncio.to_thread, ending=threading.Event(), live=SimpleNamespace(feed=bool)
+    )
+    return Cluster(context, nothing, (), lambda _: None, beat)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ago", "looks"), [(0, 0), (cluster._LOOK_ANYWAY, 1)], ids=["just looked", "long ago"])
+async def test_a_wake_up_that_was_lost_is_made_up_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ago: float, looks: int
+) -> None:
+    """A worker that nobody wakes looks all the same, if not at each tick."""
+    seen = []
+    monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(seen.append(now)))
+    one = engine(store)
+    one._asked, one._looked = False, time.monotonic() - ago
+    await one._sweep()
+    assert len(seen) == looks
+    one.presence.close()
+
+
+async def test_a_worker_keeps_its_connection_while_it_leaves_the_store_alone(store: Store) -> None:
+    """Without it, it would be taken for dead."""
+    one = engine(store)
+    one._rest()
+    one.presence.close()
+    await one._sweep()
+    assert not one.presence.is_cut()
+    one.presence.close()
+
+
+async def test_a_worker_that_waits_for_a_lock_beats(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sweep hangs as long as that."""
+    monkeypatch.setattr(Embedded, "_sweep", lambda _: asyncio.Event().wait())
+    monkeypatch.setattr(embedded, "DRAIN_SECONDS", 0.1)
+    beaten = threading.Event()
+    one = engine(store, lambda _: beaten.set())
+    running = asyncio.create_task(one.run())
+    assert await asyncio.to_thread(beaten.wait, 60)
+    one.stop()
+    await running
+
+
+async def test_what_the_dead_were_answering_is_deleted(store: Store) -> None:
+    """An UPDATE would wake nobody. So is what newer ones repeat; what earlier shifts saw counts in none that begins."""
+    with store.write() as tx:
+        tx.execute(sa.text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('2020-01-01')"))
+        values = "(queue_name, task_name, status, worker_id) SELECT 'poll', 'poll', 'doing', id"
+        tx.execute(sa.text(f"INSERT INTO procrastinate_jobs {values} FROM procrastinate_workers"))
+        for queue in ("ingest", "deliver", "ingest"):
+            tx.execute(
+                sa.text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES (:queue, '')"), {"queue": queue}
+            )
+    one = engine(store)
+    one._unseen["two"] = 2
+    one._stopping.set()
+    async with cluster._pool(store) as pool, one._app.open_async(pool):
+        await one._look_for_due(0)
+    assert wake_ups(store) == ["deliver", "ingest"]
+    assert not one._unseen
+    one.presence.close()
+
+
+# --- connections ----------------------------------------------------------------------------------------------------
+
+
+def test_the_driver_gets_arguments_and_no_text() -> None:
+    """Passwords with any sign, and several hosts."""
+    url = sa.make_url("postgresql+psycopg://v:p%20'w@/d?host=a:1&host=b:2")
+    found = Store(sa.create_engine(url)).driver_arguments()
+    assert found.pop("application_name").endswith(STAMP)
+    assert found.pop("connect_timeout") > 0
+    assert found == {"user": "v", "password": "p 'w", "dbname": "d", "host": "a,b", "port": "1,2"}
+
+
+def test_postgresql_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, with what to install."""
+    monkeypatch.setitem(sys.modules, "procrastinate", None)
+    with pytest.raises(StoreUnusableError, match=r"pip install 'veille\[cluster\]'"):
+        open_store("postgresql+psycopg://nobody@localhost:1/none", create=True)

@@ -90,3 +90,25 @@ class Steps:
         stood = passed - self._since >= CONFIRMED_AFTER.total_seconds()
         if stood or nought - self._trusted <= SET_FORWARD:
             self._trusted = nought
+
+
+class DatabaseClock:
+    """The database's clock, and the time that has passed since it was read: leases are compared by several machines.
+
+    A step of this machine's own clock is none of this one.
+    """
+
+    def __init__(self, ask: Callable[[], datetime]) -> None:
+        self._ask = ask
+        self.compare()
+
+    def __call__(self) -> datetime:
+        """Now, aware UTC."""
+        at, passed = self._read
+        return at + timedelta(seconds=elapsed() - passed)
+
+    def compare(self) -> None:
+        """Read the database's clock; raises what asking raises."""
+        before = elapsed()
+        at = self._ask()
+        self._read = at, (before + elapsed()) / 2

@@ -1,12 +1,13 @@
 """The engine of a cluster: Procrastinate, on the store's PostgreSQL, wakes a worker once there is work for its role.
 
-A job of Procrastinate is a bell and no more: it says that there is work for a role, and comes with the transaction that
-made it. Which feeds, entries or deliveries that is, and who has them, is read from the store, by its leases and in its
-order: ids in a job would be a second truth beside it. A worker that answers a bell takes what it has room for, rings
-for what is left, and answers no other until it has room again; so work spreads over as many workers as it keeps busy.
+A job of Procrastinate is a wake-up: it says that there is work for a role, and commits with the transaction that made
+it. Which feeds, entries or deliveries that is, and who has them, is read from the store, by its leases and in its
+order: ids in a job would say a second time what the store says. A worker that is woken takes what it has room for,
+wakes another for what is left, and is not woken again until it has room; so work spreads over as many workers as it
+keeps busy.
 
-What comes to be due without a transaction (a poll, a retry, a digest) is looked for by one worker at a time, whose turn
-Procrastinate's periodic tasks give it; it sees as well who died, and frees what they had in hand.
+What comes to be due without a transaction (a poll, a retry, a digest) is looked for by one worker at a time, in shifts
+that Procrastinate's periodic tasks give out; it sees as well who died, and frees what they had in hand.
 """
 
 import asyncio
@@ -14,9 +15,9 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from functools import partial
 
 import psycopg
@@ -26,77 +27,66 @@ from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, exception
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.worker import Worker
-from sqlalchemy import make_url
 
 from worker.errors import StoreError
 from worker.model import Role
 from worker.pipeline.context import JobContext
-from worker.runtime.clock import elapsed
+from worker.runtime.clock import DatabaseClock
 from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, TICK_SECONDS, Embedded
 from worker.store import Store, Tx, leases, queues
 
 _log = structlog.get_logger()
 
 #: Seconds for which a worker looks for what is due, and between its looks.
-_TURN, _LOOK_EVERY = 10, 2.0
+_SHIFT, _LOOK_EVERY = 10, 2.0
 #: Looks in a row that find a worker gone before it is taken for dead: one whose connection was cut has come back by
 #: then. Seconds without a heartbeat after which one is taken for dead whose connection stands.
 _GONE_LOOKS, _FROZEN = 3, 45.0
-#: Seconds between looks for bells that were not heard, which is nearly never, and between Procrastinate's heartbeats.
-_UNHEARD, _HEARTBEAT = 120.0, 60.0
+#: Seconds between Procrastinate's own looks for wake-ups that it had no notice of, and between its heartbeats.
+_FETCH_EVERY, _HEARTBEAT = 120.0, 60.0
+#: Seconds between the worker's own heartbeats.
+_BEAT_EVERY = 10.0
 #: Seconds before a queue whose connection failed is opened again.
-_AGAIN = 2.0
-#: Seconds between looks for a free place at a host that other workers are busy with.
-_PLACE_EVERY = 0.25
-#: Seconds between bells of one worker for one role, and between its comparisons of the clocks.
-_RING_EVERY, _COMPARE_EVERY = 0.2, 60.0
-_TICK = "tick"
-#: Ring for queues, unless a bell of theirs waits; a lock of the queue would have that refused as an error.
-_RING = """
+_REOPEN_AFTER = 2.0
+#: Seconds without a look after which a worker looks for work that nobody woke it for.
+_LOOK_ANYWAY = 5.0
+#: Seconds between wake-ups by one worker for one role, and between its comparisons of the clocks.
+_WAKE_EVERY, _COMPARE_EVERY = 0.2, 60.0
+_LOOK = "look"
+#: Wake a worker for each of these queues, unless a wake-up waits; by a lock of the queue that would be an error.
+_ADD_WAKE_UP = """
     INSERT INTO procrastinate_jobs (queue_name, task_name)
     SELECT queue, queue FROM unnest(%(queues)s::text[]) AS q(queue) WHERE NOT EXISTS (
         SELECT 1 FROM procrastinate_jobs WHERE queue_name = q.queue AND status = 'todo')
 """
-#: All bells of a queue that wait are answered by one look at the store.
-_TAKE_ALL = """
+#: One look at the store answers all wake-ups of a queue that wait.
+_DELETE_WAITING = """
     DELETE FROM procrastinate_jobs WHERE id IN (
         SELECT id FROM procrastinate_jobs WHERE queue_name = %(queue)s AND status = 'todo' FOR UPDATE SKIP LOCKED)
+"""
+#: A newer one that waits says the same; without a worker of the role there would be more and more of them.
+_DELETE_OLDER = """
+    DELETE FROM procrastinate_jobs WHERE id IN (
+        SELECT id FROM procrastinate_jobs AS j WHERE status = 'todo' AND id < (
+            SELECT max(id) FROM procrastinate_jobs AS n WHERE n.status = 'todo' AND n.queue_name = j.queue_name)
+        FOR UPDATE SKIP LOCKED)
 """
 #: What Procrastinate and its pool raise where the database is away.
 _AWAY = (exceptions.ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, OSError)
 
 
-def ring_in(store: Store) -> None:
-    """Let each transaction of the store that makes work ring for its roles; what is undone rings for nobody."""
+def wake_workers_from(store: Store) -> None:
+    """Let each transaction of the store that makes work wake workers of its roles; what is undone wakes nobody."""
     manager = JobManager(SyncPsycopgConnector())
 
     def wake(tx: Tx, roles: Collection[Role]) -> None:
-        bells = [Job(queue=role, lock=None, queueing_lock=None, task_name=role) for role in roles]
-        manager.batch_defer_jobs(bells, connection=tx.connection.driver_connection)
+        wake_ups = [Job(queue=role, lock=None, queueing_lock=None, task_name=role) for role in roles]
+        try:
+            manager.batch_defer_jobs(wake_ups, connection=tx.connection.driver_connection)
+        except exceptions.ConnectorException as e:
+            raise StoreError(f"the store could not do it: {e.__cause__ or e}") from e
 
     store.wake = wake
-
-
-class DatabaseClock:
-    """The database's clock, and the time that has passed since it was read: leases are compared by several machines.
-
-    A step of this machine's own clock is none of this one.
-    """
-
-    def __init__(self, ask: Callable[[], datetime]) -> None:
-        self._ask = ask
-        self.compare()
-
-    def __call__(self) -> datetime:
-        """Now, aware UTC."""
-        at, passed = self._read
-        return at + timedelta(seconds=elapsed() - passed)
-
-    def compare(self) -> None:
-        """Read the database's clock; raises what asking raises."""
-        before = elapsed()
-        at = self._ask()
-        self._read = at, (before + elapsed()) / 2
 
 
 class Cluster(Embedded):
@@ -108,26 +98,29 @@ class Cluster(Embedded):
         upkeep: Callable[[datetime], Awaitable[None]],
         roles: Collection[Role],
         take_over: Callable[[Collection[str]], None],
+        beat: Callable[[datetime], None],
     ) -> None:
         super().__init__(context, upkeep, roles)
         #: Frees what dead workers had in hand; called in a thread.
         self._take_over = take_over
-        self.member = queues.Membership(context.store, context.owner)
-        self._clock = DatabaseClock(self.member.now)
+        #: Writes the heartbeat; called in a thread.
+        self._beat = beat
+        self.presence = queues.Presence(context.store, context.owner)
+        self._clock = DatabaseClock(self.presence.now)
         context.clock = self._clock
         self._asked = True
         #: The store refused a job, whose lease it has since.
         self._was_refused = False
-        #: Bells that wait for the next sweep to go through.
+        #: Wake-ups that wait for the next sweep to go through.
         self._waiting: list[asyncio.Future[None]] = []
         #: Set whenever a job has ended, so that there may be room for another.
         self._room = asyncio.Event()
-        #: Owner -> looks in a row that found it gone.
+        #: Owner -> looks in a row that found it gone, of one shift.
         self._unseen: Counter[str] = Counter()
-        #: When this worker last rang for a role.
-        self._rang: dict[Role, float] = {}
+        #: When this worker last woke one for a role.
+        self._woke: dict[Role, float] = {}
         self._workers: list[Worker] = []
-        self._compared = time.monotonic()
+        self._compared = self._looked = time.monotonic()
         self._app = App(connector=PsycopgConnector(configure=_configure))
 
     def stop(self) -> None:
@@ -141,39 +134,56 @@ class Cluster(Embedded):
             worker.stop()  # type: ignore[no-untyped-call]  # as the library has it
 
     async def run(self) -> None:
-        """Answer bells until `stop`; what is under way then ends as it does in the embedded engine."""
-        # Its own words are of jobs that are bells, and of connections that it opens again.
+        """Answer wake-ups until `stop`; what is under way then ends as it does in the embedded engine."""
+        # It would log each wake-up, and each connection that is opened again.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-        ring_in(self._context.store)
+        wake_workers_from(self._context.store)
         answering: list[asyncio.Task[None]] = []
         try:
-            async with _pool(self._context.live.config.store_url) as pool, self._app.open_async(pool):
+            async with _pool(self._context.store) as pool, self._app.open_async(pool):
                 answering = [asyncio.create_task(self._answer(str(role))) for role in sorted(self._roles)]
-                answering.append(asyncio.create_task(self._answer(_TICK)))
+                answering += map(asyncio.create_task, (self._answer(_LOOK), self._keep_beating()))
                 await super().run()
                 await asyncio.wait(answering, timeout=1)
         finally:
             for task in answering:
                 task.cancel()
-            await self._context.in_thread(self.member.close)
+            await self._context.in_thread(self.presence.close)
 
-    # --- bells ---
+    async def _keep_beating(self) -> None:
+        """Write the heartbeat beside the sweeps: a worker that waits for a lock is not frozen."""
+        while not self._stopping.is_set():
+            try:
+                await self._context.in_thread(lambda: self._beat(self._clock()))
+            except StoreError:  # the sweep logs it
+                pass
+            except Exception:  # noqa: BLE001 - logged with its trace; the next one may go through
+                _log.exception("the heartbeat cannot be written")
+            await self._pause(_BEAT_EVERY)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until the stop."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopping.wait()
+
+    # --- wake-ups ---
 
     async def _answer(self, queue: str) -> None:
-        """Answer the bells of a queue, each when the one before it was answered; an outage is waited out."""
+        """Answer the wake-ups of a queue, each when the one before it was answered; an outage is waited out."""
         app = App(connector=self._app.connector)
-        if queue == _TICK:
-            seconds = f"* * * * * */{_TURN}"
-            app.periodic(cron=seconds)(app.task(name=_TICK, queue=_TICK)(self._tick))
+        if queue == _LOOK:
+            seconds = f"* * * * * */{_SHIFT}"
+            app.periodic(cron=seconds)(app.task(name=_LOOK, queue=_LOOK)(self._look_for_due))
         else:
-            app.task(name=queue, queue=queue)(partial(self._bell_rang, Role(queue)))
+            app.task(name=queue, queue=queue)(partial(self._woken, Role(queue)))
         while not self._stopping.is_set():
             worker = Worker(
                 app,
                 queues=[queue],
                 name=self._context.owner,
-                fetch_job_polling_interval=_UNHEARD,
-                abort_job_polling_interval=_UNHEARD,
+                fetch_job_polling_interval=_FETCH_EVERY,
+                abort_job_polling_interval=_FETCH_EVERY,
                 update_heartbeat_interval=_HEARTBEAT,
                 stalled_worker_timeout=3 * _HEARTBEAT,
                 shutdown_graceful_timeout=DRAIN_SECONDS,
@@ -184,7 +194,7 @@ class Cluster(Embedded):
             try:
                 await worker.run()  # type: ignore[no-untyped-call]  # as the library has it
             except _AWAY as e:
-                _log.warning("no bells are heard for now", queue=queue, error=str(e.__cause__ or e).strip())
+                _log.warning("this worker is not woken for now", queue=queue, error=str(e.__cause__ or e).strip())
             except Exception:  # noqa: BLE001 - logged with its trace; the queue is opened again
                 _log.exception("a queue failed", queue=queue)
             else:
@@ -192,13 +202,15 @@ class Cluster(Embedded):
                     _log.warning("a queue's connection was lost; it is opened again", queue=queue)
             finally:
                 self._workers.remove(worker)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN):
-                    await self._stopping.wait()
+            await self._pause(_REOPEN_AFTER)
 
-    async def _bell_rang(self, role: Role) -> None:
-        """Look for work, and keep the queue's next bells for others until there is room for more."""
-        await self._app.connector.execute_query_async(_TAKE_ALL, queue=str(role))
+    async def _woken(self, role: Role) -> None:
+        """Look for work, and leave the queue's next wake-ups to others until there is room for more."""
+        with _logged(role):
+            await self._app.connector.execute_query_async(_DELETE_WAITING, queue=str(role))
+            await self._answered(role)
+
+    async def _answered(self, role: Role) -> None:
         swept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(swept)
         self._ask()
@@ -218,14 +230,14 @@ class Cluster(Embedded):
             case Role.DELIVER:
                 return len(self._deliveries) >= DELIVERIES
 
-    async def _ring(self, roles: Collection[Role]) -> None:
+    async def _wake_for(self, roles: Collection[Role]) -> None:
         now = time.monotonic()
-        now_rung = [str(role) for role in sorted(roles) if now - self._rang.get(role, -1.0) >= _RING_EVERY]
-        self._rang |= dict.fromkeys(map(Role, now_rung), now)
-        if now_rung:
-            # Where the database is away, the next look rings again.
+        now_woken = [str(role) for role in sorted(roles) if now - self._woke.get(role, -1.0) >= _WAKE_EVERY]
+        self._woke |= dict.fromkeys(map(Role, now_woken), now)
+        if now_woken:
+            # Where the database is away, the next look wakes it again.
             with contextlib.suppress(*_AWAY):
-                await self._app.connector.execute_query_async(_RING, queues=now_rung)
+                await self._app.connector.execute_query_async(_ADD_WAKE_UP, queues=now_woken)
 
     # --- what the embedded engine does at each tick ---
 
@@ -237,6 +249,10 @@ class Cluster(Embedded):
     async def _sweep(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
+            # Also while the store is left alone: a worker without its connection is soon taken for dead.
+            if self.presence.is_cut():
+                with contextlib.suppress(StoreError):
+                    await self._compare()
             await super()._sweep()
         finally:
             for one in waiting:
@@ -247,94 +263,114 @@ class Cluster(Embedded):
         self._was_refused = True
         super()._rest()
 
-    def _let_go(self) -> None:
+    def _release_idle_leases(self) -> None:
         polled, is_ingesting = tuple(self._polls), self._ingest is not None
         with self._context.store.write() as tx:
             leases.give_back_idle(tx, self._context.owner, polled, is_ingesting=is_ingesting)
 
     async def _claim(self, now: datetime) -> None:
-        if self.member.is_cut() or time.monotonic() - self._compared >= _COMPARE_EVERY:
+        if time.monotonic() - self._compared >= _COMPARE_EVERY:
             await self._compare()
         if self._was_refused:
-            await self._context.in_thread(self._let_go)
+            await self._context.in_thread(self._release_idle_leases)
             self._was_refused, self._asked = False, True
-        if not self._asked:
+        # A wake-up may be lost with the connection that listens.
+        if not self._asked and time.monotonic() - self._looked < _LOOK_ANYWAY:
             return
-        self._asked = False
+        self._asked, self._looked = False, time.monotonic()
         try:
             await super()._claim(now)
         except BaseException:
             self._asked = True
             raise
-        await self._ring(self._left)
+        await self._wake_for(self._left)
 
     async def _compare(self) -> None:
         await self._context.in_thread(self._clock.compare)
         self._compared = time.monotonic()
 
     @asynccontextmanager
-    async def _turn(self, host: str) -> AsyncIterator[None]:
-        async with super()._turn(host):
-            take = partial(self.member.take_place, host, PER_HOST)
-            while (place := await self._context.in_thread(take)) is None:  # noqa: ASYNC110 - other processes give places back
-                await asyncio.sleep(_PLACE_EVERY)
-            try:
+    async def _connection_slot(self, host: str) -> AsyncIterator[None]:
+        taken: list[int] = []
+
+        async def is_free() -> bool:
+            slot = await self._context.in_thread(partial(self.presence.take_slot, host, PER_HOST))
+            if slot is not None:
+                taken.append(slot)
+            return slot is not None
+
+        try:
+            async with self._turns.take(host, is_free):
                 yield
-            finally:
-                # A place that is not given back is free again with the connection.
+        finally:
+            for slot in taken:
+                # One that is not given back is free again with the connection.
                 with contextlib.suppress(StoreError):
-                    await self._context.in_thread(partial(self.member.give_place, host, place))
+                    await self._context.in_thread(partial(self.presence.give_slot, host, slot))
 
     # --- one worker at a time ---
 
-    async def _tick(self, timestamp: int) -> None:  # noqa: ARG002 - as Procrastinate calls it
-        """Ring for what is due, and take over from the dead, until it is another's turn."""
-        end = time.monotonic() + _TURN - _LOOK_EVERY / 2
-        await self._free_stalled()
+    async def _look_for_due(self, timestamp: int) -> None:  # noqa: ARG002 - as Procrastinate calls it
+        """Wake workers for what is due, and take over from the dead, until another's shift."""
+        with _logged(_LOOK):
+            await self._shift()
+
+    async def _shift(self) -> None:
+        end = time.monotonic() + _SHIFT - _LOOK_EVERY / 2
+        self._unseen.clear()
+        await self._delete_idle()
         while time.monotonic() < end and not self._stopping.is_set():
             began = time.monotonic()
             try:
                 await self._look()
             except StoreError as e:
                 _log.warning("it cannot be seen what is due", error=str(e))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, began + _LOOK_EVERY - time.monotonic())):
-                    await self._stopping.wait()
+            await self._pause(began + _LOOK_EVERY - time.monotonic())
 
     async def _look(self) -> None:
         context = self._context
 
         def look() -> tuple[frozenset[Role], frozenset[str]]:
-            roles = self.member.run(lambda tx: queues.asked_for(tx, context.live.feed, now=context.clock()))
-            return roles, self.member.gone(frozen=_FROZEN)
+            roles = self.presence.run(lambda tx: queues.asked_for(tx, context.live.feed, now=context.clock()))
+            return roles, self.presence.gone(frozen=_FROZEN)
 
         roles, gone = await context.in_thread(look)
-        await self._ring(roles)
+        await self._wake_for(roles)
         self._unseen = Counter({owner: self._unseen[owner] + 1 for owner in gone})
         if dead := [owner for owner, looks in self._unseen.items() if looks >= _GONE_LOOKS]:
-            await context.in_thread(lambda: self._bury(dead))
-            await self._free_stalled()
-            await self._ring(tuple(Role))
+            await context.in_thread(lambda: self._take_over_from_dead(dead))
+            await self._delete_idle()
+            await self._wake_for(tuple(Role))
 
-    def _bury(self, dead: Collection[str]) -> None:
-        self.member.end_sessions(dead)
+    def _take_over_from_dead(self, dead: Collection[str]) -> None:
+        self.presence.end_sessions(dead)
         self._take_over(dead)
 
-    async def _free_stalled(self) -> None:
-        """Let the bells ring again that were being answered by a worker that died."""
+    async def _delete_idle(self) -> None:
+        """Delete the wake-ups that dead workers were answering, and what newer ones repeat; a look follows."""
         with contextlib.suppress(*_AWAY):
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=3 * _HEARTBEAT):
-                if job.queue == _TICK:  # its turn is over
-                    await manager.finish_job(job, Status.FAILED, delete_job=True)
-                else:
-                    await manager.retry_job(job)
+                await manager.finish_job(job, Status.FAILED, delete_job=True)
+            await self._app.connector.execute_query_async(_DELETE_OLDER)
 
 
-def _pool(url: str) -> psycopg_pool.AsyncConnectionPool:
-    """Connections for bells: one of our own, since Procrastinate's asks of each connection whether it lives."""
-    at = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg_pool.AsyncConnectionPool(at, min_size=1, max_size=8, open=False, configure=_configure)
+@contextmanager
+def _logged(queue: str) -> Iterator[None]:
+    """Log what Procrastinate, which says nothing here, would keep to itself."""
+    try:
+        yield
+    except _AWAY as e:
+        _log.warning("a wake-up was not answered", queue=queue, error=str(e.__cause__ or e).strip())
+    except Exception:  # noqa: BLE001 - logged with its trace; the next wake-up may go through
+        _log.exception("a wake-up failed", queue=queue)
+
+
+def _pool(store: Store) -> psycopg_pool.AsyncConnectionPool:
+    """Connections for wake-ups: one of our own, since Procrastinate's asks of each connection whether it lives."""
+    return psycopg_pool.AsyncConnectionPool(
+        kwargs=store.driver_arguments(), min_size=1, max_size=8, open=False, configure=_configure
+    )
 
 
 async def _configure(connection: psycopg.AsyncConnection) -> None:

@@ -25,6 +25,8 @@ from worker.store import deliveries, entries, feeds, pages, queues
 # Limits on jobs that run at a time: of all, of one host, of one target.
 
 
+#: Seconds between looks for a connection to a host that other workers are busy with.
+_FREE_EVERY = 0.5
 #: A host with five hundred feeds sees two connections, as a person's browser would make.
 PER_HOST = 2
 
@@ -51,6 +53,10 @@ def choose(waiting: Mapping[str, str], busy: Counter[str], *, slots: int) -> lis
     return chosen
 
 
+async def _always() -> bool:
+    return True
+
+
 class Turns:
     """At most `total` jobs at a time and `each` of one group; who waits for a busy group keeps no other one waiting."""
 
@@ -61,13 +67,18 @@ class Turns:
         self._groups: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     @asynccontextmanager
-    async def take(self, group: str) -> AsyncIterator[None]:
-        """One turn of `group`, once there is one."""
+    async def take(self, group: str, is_free: Callable[[], Awaitable[bool]] = _always) -> AsyncIterator[None]:
+        """One turn of `group`, once there is one and `is_free` agrees; until then it is asked again and again."""
         turns, users = self._groups.get(group, (asyncio.Semaphore(self._each), 0))
         self._groups[group] = turns, users + 1
         try:
-            async with turns, self._slots:
-                yield
+            async with turns:
+                while True:
+                    async with self._slots:
+                        if await is_free():
+                            yield
+                            return
+                    await asyncio.sleep(_FREE_EVERY)
         finally:
             turns, users = self._groups.pop(group)
             if users > 1:
@@ -299,15 +310,15 @@ class Embedded:
 
     async def _page(self, one: pages.PageWanted) -> None:
         try:
-            async with self._turn(host_of(one.link)):
+            async with self._connection_slot(host_of(one.link)):
                 self._queued.discard(one.entry_id)
                 await page(self._context, one)
         finally:
             self._queued.discard(one.entry_id)
 
     @asynccontextmanager
-    async def _turn(self, host: str) -> AsyncIterator[None]:
-        """One of the places at a host, once there is one."""
+    async def _connection_slot(self, host: str) -> AsyncIterator[None]:
+        """One of the connections to a host, once there is one."""
         async with self._turns.take(host):
             yield
 

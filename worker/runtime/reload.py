@@ -31,7 +31,7 @@ from worker.store import deliveries, feeds, upkeep
 
 # The folder of rules, watched.
 #
-# What the system tells of changes (inotify) is only a bell that saves a wait: it hears nothing of a link in the path
+# What the system tells of changes (inotify) only saves a wait: it hears nothing of a link in the path
 # that is turned to another folder, of a folder that vanished and is there again, nor of what another machine writes to
 # a network share. The truth is how the folder looks, four times a second.
 
@@ -58,15 +58,15 @@ async def settled(
     """
     last, since = None, 0.0
     ready: T | None = None
-    async with _listening(folder()) as bell:
+    async with _listening(folder()) as changed:
         while True:
-            bell.clear()
+            changed.clear()
             found = await asyncio.to_thread(config.look, folder())
             if found == known():
                 last = None
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_RESTING):
-                        await bell.wait()
+                        await changed.wait()
                 continue
             if found != last:
                 last, since, ready = found, monotonic(), None
@@ -81,21 +81,21 @@ async def settled(
 @asynccontextmanager
 async def _listening(folder: Path) -> AsyncIterator[asyncio.Event]:
     """Set whenever the system tells of a change in the folder that stands there now."""
-    bell = asyncio.Event()
-    ringing = asyncio.create_task(_ring(folder, bell))
+    changed = asyncio.Event()
+    watching = asyncio.create_task(_watch(folder, changed))
     try:
-        yield bell
+        yield changed
     finally:
-        ringing.cancel()
-        await asyncio.wait({ringing})
+        watching.cancel()
+        await asyncio.wait({watching})
 
 
-async def _ring(folder: Path, bell: asyncio.Event) -> None:
+async def _watch(folder: Path, changed: asyncio.Event) -> None:
     try:
         news = awatch(folder, recursive=False, step=_GATHERED, debounce=_GATHERED, watch_filter=None)
         async with aclosing(news):
             async for _ in news:
-                bell.set()
+                changed.set()
     except Exception as e:  # noqa: BLE001 - no folder, too many watches, or none on this file system: looking will do
         _log.info(
             "the system reports no changes of files; the folder is read at intervals", folder=str(folder), error=str(e)

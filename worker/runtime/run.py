@@ -30,7 +30,7 @@ from worker.pipeline.rejudging import rejudge
 from worker.runtime.clock import LATE_AFTER, SET_BACK, clock
 from worker.runtime.load import client_of, load, open_for, target_named
 from worker.runtime.logs import Form, configure
-from worker.store import Store, Tx, deliveries, entries, feeds, leases, ledger, silences, upkeep
+from worker.store import STAMP, Store, Tx, deliveries, entries, feeds, leases, ledger, queues, silences, upkeep
 
 if TYPE_CHECKING:
     from worker.runtime.single_pass import Pass
@@ -69,7 +69,7 @@ async def context(live: ActiveConfig, store: Store, echo: Callable[[str], None])
         raise VeilleError(f"Python's expat is {found}, which does not bound entities: nothing is parsed with it")
     client = client_of(live.config)
     children, senders = Children(), Children(size=2)
-    owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}"
+    owner = f"{socket.gethostname()}:{os.getpid()}:{clock():%Y%m%dT%H%M%S%f}-{STAMP}"
     made = JobContext(
         store=store,
         client=client,
@@ -98,8 +98,8 @@ def _take_over(store: Store, live: ActiveConfig) -> None:
     """Make the store this process's: hold it, check it, and end what a dead process left in hand."""
     store.hold()
     store.check_integrity()
-    now = clock()
     with store.write() as tx:
+        now = queues.now(tx) if live.config.engine == "cluster" else clock()
         if store.is_sqlite:  # the hold says that every other lease-holder is dead, and that no other clock wrote
             _mind_the_clock(tx, now)
             feeds.release(tx)

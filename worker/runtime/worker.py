@@ -64,7 +64,7 @@ class Worker:
             from worker.runtime import cluster
 
             # First, as it sets the clock that all else goes by.
-            self._cluster = cluster.Cluster(made, self._upkeep, roles, self._take_over_from)
+            self._cluster = cluster.Cluster(made, self._upkeep, roles, self._take_over_from, self._beat)
         self._path = path
         self._started = made.clock()
         #: When each part of the upkeep was last done, by the loop's clock: the wall's may be stepped.
@@ -234,7 +234,7 @@ class Worker:
 
     async def _upkeep(self, now: datetime) -> None:
         is_one_of_many = self._cluster is not None
-        if self._is_time("beat", _BEAT_EVERY * (1 + is_one_of_many)):
+        if not is_one_of_many and self._is_time("beat", _BEAT_EVERY):
             await self._context.in_thread(lambda: self._beat(now))
         self._turned = time.monotonic()
         self._self_watch.tick(asyncio.get_running_loop().time())
@@ -271,8 +271,10 @@ class Worker:
     def _stepped(self, step: timedelta, now: datetime) -> None:
         with self._context.store.write() as tx:
             if step < timedelta():
-                # On PostgreSQL others may have done it, or have a clock that is right.
-                if len(upkeep.heartbeats(tx)) <= 1:
+                beats = upkeep.heartbeats(tx)
+                # A cluster has one clock, and one worker does it for all; other workers may have a clock that is right.
+                first = min((beat.owner for beat in beats if beat.roles), default="")
+                if len(beats) <= 1 or (self._cluster is not None and first == self._context.owner):
                     leases.set_back(tx, -step, now=now, lease=LEASE)
             elif step > SET_FORWARD:
                 live = self._context.live
@@ -304,7 +306,7 @@ class Worker:
             rules=self._context.live.ruleset.hash,
         )
         if self._cluster is not None:  # where one of them looks after the others
-            self._cluster.member.run(lambda tx: upkeep.beat(tx, beat))
+            self._cluster.presence.run(lambda tx: upkeep.beat(tx, beat))
             return
         with self._context.store.write() as tx:
             upkeep.beat(tx, beat)

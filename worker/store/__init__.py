@@ -4,7 +4,7 @@ A caller opens a transaction (`store.read()`, `store.write()`, `store.ingest()`)
 that what belongs together commits together. Values come out; rows never do.
 """
 
-from worker.store.database import Store, Tx, open_store, path_of
+from worker.store.database import STAMP, Store, Tx, open_store, path_of
 from worker.store.deferred import flush
 
-__all__ = ["Store", "Tx", "flush", "open_store", "path_of"]
+__all__ = ["STAMP", "Store", "Tx", "flush", "open_store", "path_of"]

@@ -5,12 +5,14 @@ that turns writer fails at once with "database is locked" whatever the busy time
 """
 
 import os
+import secrets
 import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -35,9 +37,12 @@ _PAUSE = 0.05
 _NO_RIGHT = "42501"
 #: The class of its limits on a row or a statement, as on the length of an index's entry.
 _TOO_MUCH = "54"
+_NO_EXTRA = "PostgreSQL needs the extra: pip install 'veille[cluster]'"
 _INGEST_LOCK = 0x7665696C6C65  # "veille"
 _WRITE = {"veille_write": True}
 _RESTORE = "Restore a backup; the file was not changed."
+#: A container that is started again has its host's name and its number anew: this tells its processes apart.
+STAMP = secrets.token_hex(4)
 #: The connection used last is used next, since its cache is warm.
 _POOL: dict[str, Any] = {"pool_size": 5, "max_overflow": 27, "pool_use_lifo": True}
 #: The cache is one connection's own; a log that one large transaction bloated is cut again.
@@ -128,6 +133,12 @@ class Store:
         """Raise the driver's errors as the store's, for what a caller does with a connection that it keeps."""
         with _translated():
             yield
+
+    def driver_arguments(self) -> dict[str, Any]:
+        """The keyword arguments with which PostgreSQL's driver opens a connection to this store."""
+        found = self._engine.dialect.create_connect_args(self._engine.url)[1]
+        found.pop("context", None)  # SQLAlchemy's own types
+        return {**found, **_session()}
 
     def hold(self) -> None:
         """Take the SQLite store for this process; raises StoreHeldError while another `run` or `poll` has it.
@@ -260,9 +271,14 @@ def open_store(url: str, *, create: bool) -> Store:
     return store
 
 
-def session_name(host: str, pid: int | str) -> str:
+def session_name(host: str, pid: int | str, stamp: str) -> str:
     """The name under which PostgreSQL shows a process's sessions, of at most 63 bytes."""
-    return f"veille:{host[:40]}:{pid}"
+    return f"veille:{host[:36]}:{pid}:{stamp}"
+
+
+def _session() -> dict[str, Any]:
+    name = session_name(socket.gethostname(), os.getpid(), STAMP)
+    return {"connect_timeout": _CONNECT_SECONDS, "application_name": name}
 
 
 def path_of(url: str) -> Path | None:
@@ -292,19 +308,18 @@ def _bring_up_to_date(store: Store, *, create: bool) -> None:
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
+    if find_spec("procrastinate") is None:  # whose tables are part of the schema
+        raise StoreUnusableError(_NO_EXTRA)
     try:
         engine = sa.create_engine(
             url,
-            connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
-                "application_name": session_name(socket.gethostname(), os.getpid()),
-            },
+            connect_args=_session(),
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
             **_POOL,
         )
     except ModuleNotFoundError as e:
-        raise StoreUnusableError("PostgreSQL needs the extra: pip install 'veille[cluster]'") from e
+        raise StoreUnusableError(_NO_EXTRA) from e
 
     @sa.event.listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:

@@ -24,7 +24,7 @@ _DELIVERY = DELIVERY.outerjoin(TARGET, TARGET.c.id == DELIVERY.c.target_id)
 #: Overdue feeds that are looked at to see whether one of them is configured.
 _MOST = 10_000
 #: "veil", "host" and "poll": the first number of an advisory lock says what the second one names.
-_MEMBER, _HOST, _POLL = 0x7665696C, 0x686F7374, 0x706F6C6C
+_WORKER, _HOST, _POLL = 0x7665696C, 0x686F7374, 0x706F6C6C
 #: Whose name no session holds, or whose heart stopped while its session goes on: as of a process that is frozen.
 _GONE = sa.text("""
     SELECT h.owner FROM heartbeat AS h WHERE h.roles <> '' AND h.owner <> :owner AND (
@@ -51,7 +51,9 @@ class Waiting:
 
 def asked_for(tx: Tx, feeds: Callable[[str], object], *, now: datetime) -> frozenset[Role]:
     """The roles that have work waiting, in one statement; of feeds those that `feeds` knows count."""
-    due = sa.select(FEED.c.key).where(FEED.c.due <= now, _is_free(FEED.c.lease_until, now)).limit(_MOST).subquery()
+    overdue = sa.select(FEED.c.key).where(FEED.c.due <= now, _is_free(FEED.c.lease_until, now))
+    # Those that were taken out of the configuration have waited longest.
+    due = overdue.order_by(FEED.c.due.desc()).limit(_MOST).subquery()
     sent = sa.select(DELIVERY.c.id).select_from(_DELIVERY).where(*deliveries.sendable(now))
     keys, page, ready, delivery = tx.execute(
         sa.select(
@@ -63,6 +65,12 @@ def asked_for(tx: Tx, feeds: Callable[[str], object], *, now: datetime) -> froze
     ).one()
     poll = page or any(map(feeds, keys or ()))
     return frozenset(role for role, is_so in zip(Role, (poll, ready, delivery), strict=True) if is_so)
+
+
+def now(tx: Tx) -> datetime:
+    """PostgreSQL's clock, by which all workers of a cluster go."""
+    at: datetime = tx.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return at
 
 
 def waiting(tx: Tx, feeds_due: Iterable[datetime], *, now: datetime) -> tuple[Waiting, ...]:
@@ -99,8 +107,8 @@ def polled_by_others(tx: Tx, owner: str, *, now: datetime) -> tuple[str, ...]:
     return tuple(tx.execute(query).scalars())
 
 
-class Membership:
-    """A worker's place among the others: a connection of its own, with locks that die with it.
+class Presence:
+    """A worker as the others see it: a connection of its own, with locks that die with it.
 
     Its statements are transactions of their own. Safe for use from several threads.
     """
@@ -108,14 +116,14 @@ class Membership:
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
         self._owner = owner
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._tx: Tx | None = None
         #: A session may take its own locks again: those that this one holds.
-        self._places: set[tuple[str, int]] = set()
+        self._slots: set[tuple[str, int]] = set()
 
     def run(self, function: Callable[[Tx], T]) -> T:
         """`function`'s answer to the connection, which is opened again if it was lost; raises StoreError."""
-        with self._turn, self._store.translated():
+        with self._lock, self._store.translated():
             try:
                 tx = self._tx or self._open()
                 return function(tx)
@@ -125,7 +133,7 @@ class Membership:
 
     def is_cut(self) -> bool:
         """Tells whether the connection was ended by the other side: it speaks unasked only then."""
-        if not self._turn.acquire(blocking=False):
+        if not self._lock.acquire(blocking=False):
             return False
         try:
             if self._tx is None:
@@ -140,63 +148,63 @@ class Membership:
         else:
             return cut
         finally:
-            self._turn.release()
+            self._lock.release()
 
     def close(self) -> None:
         """Let go of the connection: the others see at once that this worker is gone."""
-        with self._turn:
+        with self._lock:
             self._drop()
 
     def gone(self, *, frozen: float) -> frozenset[str]:
         """The owners of the cluster whose sessions ended, or who wrote no heartbeat for `frozen` seconds."""
-        asked = {"owner": self._owner, "member": _MEMBER, "frozen": frozen}
+        asked = {"owner": self._owner, "member": _WORKER, "frozen": frozen}
         return self.run(lambda tx: frozenset(tx.execute(_GONE, asked).scalars()))
 
     def end_sessions(self, owners: Iterable[str]) -> None:
         """End the sessions of workers that are gone: what is frozen in a transaction keeps its locks otherwise."""
-        names = [session_name(host, pid) for host, pid, _ in (owner.rsplit(":", 2) for owner in owners)]
+        parts = (owner.rsplit(":", 2) for owner in owners)
+        names = [session_name(host, pid, which.rpartition("-")[2]) for host, pid, which in parts]
         self.run(lambda tx: tx.execute(_END, {"names": names}))
 
     def now(self) -> datetime:
         """The database's clock, by which all workers of a cluster go."""
-        at: datetime = self.run(lambda tx: tx.execute(sa.select(sa.func.clock_timestamp())).scalar_one())
-        return at
+        return self.run(now)
 
-    def take_place(self, host: str, places: int) -> int | None:
-        """One of so many places at a host, of all workers together; None where none is free."""
+    def take_slot(self, host: str, slots: int) -> int | None:
+        """Take one of so many connection slots of a host, of all workers together; None where none is free."""
 
         def take(tx: Tx) -> int | None:
-            for place in range(places):
-                if (host, place) in self._places:
+            for slot in range(slots):
+                if (host, slot) in self._slots:
                     continue
-                key = sa.func.hashtext(f"{place}:{host}")
+                key = sa.func.hashtext(f"{slot}:{host}")
                 if tx.execute(sa.select(sa.func.pg_try_advisory_lock(_HOST, key))).scalar():
-                    self._places.add((host, place))
-                    return place
+                    self._slots.add((host, slot))
+                    return slot
             return None
 
         return self.run(take)
 
-    def give_place(self, host: str, place: int) -> None:
-        """Give back a place at a host; nothing happens where it was lost with the connection."""
+    def give_slot(self, host: str, slot: int) -> None:
+        """Give back a connection slot of a host; nothing happens where it was lost with the connection."""
 
         def give(tx: Tx) -> None:
-            if (host, place) in self._places:
-                self._places.discard((host, place))
-                tx.execute(sa.select(sa.func.pg_advisory_unlock(_HOST, sa.func.hashtext(f"{place}:{host}"))))
+            if (host, slot) in self._slots:
+                self._slots.discard((host, slot))
+                tx.execute(sa.select(sa.func.pg_advisory_unlock(_HOST, sa.func.hashtext(f"{slot}:{host}"))))
 
         self.run(give)
 
     def _open(self) -> Tx:
         tx = self._store.connect()
         # Shared, so that two names with one number do not wait for each other.
-        tx.execute(sa.select(sa.func.pg_advisory_lock_shared(_MEMBER, sa.func.hashtext(self._owner))))
+        tx.execute(sa.select(sa.func.pg_advisory_lock_shared(_WORKER, sa.func.hashtext(self._owner))))
         self._tx = tx
         return tx
 
     def _drop(self) -> None:
         tx, self._tx = self._tx, None
-        self._places.clear()
+        self._slots.clear()
         if tx is not None:
             tx.invalidate()
             tx.close()

@@ -22,7 +22,6 @@ def upgrade() -> None:
         _text("password_hash"),
         _text("role"),
         sa.Column("created", Utc(), nullable=False),
-        sa.Column("first_until", Utc(), nullable=True),
     )
     op.create_table(
         "session",
