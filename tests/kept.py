@@ -43,6 +43,7 @@ def _make_again(tx: sa.Connection) -> None:
     if kind in _statements:
         for statement, values in _statements[kind]:
             tx.exec_driver_sql(statement, values)
+        schema.create_queues(tx)  # by a cursor of the driver's own, which is not noted
         return
     ran: list[tuple[str, Any]] = []
 
