@@ -187,6 +187,8 @@ AUDIT = [
     ("mute story", "story 1", "7 days, by article 1"),
     ("story merge", "story 1", "2 to 1, articles 3, 4"),
     ("rule saved", "rule visit", "rules.toml: 3 lines more, 1 less"),
+    ("rule saved", "rule visit", "switched off; rules.toml: 1 lines more, 0 less"),
+    ("rule removed", "rule visit", "rules.toml: 0 lines more, 9 less"),
     ("list sent", "target log", "2026-02-05T17:00+00:00 – 2026-02-06T07:00+00:00"),
     ("retry", "delivery 3, 4", ""),
     ("quarantine retry", "2 entries", ""),
