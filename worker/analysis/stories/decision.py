@@ -157,13 +157,13 @@ def _near(new: StoryMember, candidates: Sequence[Candidate]) -> tuple[list[_Some
         of_group.setdefault(one.root, []).extend(compared[first:last])
         if any(is_near[first:last]):
             own = compared[first:last][-COMPARED:]
-            groups[one.root] = story = _Some(one.story_id, new, own, root=one.root, apart=one.apart)
-            stories.append(story)
+            stories.append(_Some(one.story_id, new, own, root=one.root, apart=one.apart))
+            groups[one.root] = stories[-1]
         first = last
-    for root, one in groups.items():
-        if one.number != root or len(one.compared) < len(of_group[root]):
+    for root, story in groups.items():
+        if story.number != root or len(story.compared) < len(of_group[root]):
             all_compared = sorted(of_group[root], key=_order_of)[-COMPARED_IN_GROUP:]
-            groups[root] = _Some(root, new, all_compared, root=root, apart=one.apart)
+            groups[root] = _Some(root, new, all_compared, root=root, apart=story.apart)
     return stories, list(groups.values())
 
 

@@ -93,7 +93,7 @@ class _Common:
         order = np.argsort(new.vector.hashes)
         known = new.vector.hashes[order]
         hashes = np.concatenate([one.hashes for one in vectors])
-        # Half of a hash says of nearly all that they are not shared, in a fourth of the time that looking for them takes.
+        # Half of each hash shows that nearly all are not shared, in a fourth of the time that looking for them takes.
         may_be_shared = np.zeros(1 << 16, bool)
         may_be_shared[known >> 16] = True
         theirs = np.flatnonzero(may_be_shared[hashes >> 16])
@@ -137,11 +137,11 @@ class _Common:
         return total, total - np.bincount(rows[most], sums[most], len(self._vectors))
 
 
-def shared(new: Vector, told: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
+def shared(new: Vector, members: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
     """The terms that are most of the evidence that the article and the story have in common, for people."""
     own = dict(zip(new.hashes.tolist(), new.evidence.tolist(), strict=True))
-    hashes = np.concatenate([one.vector.hashes for one in told])
-    evidence = np.concatenate([one.vector.evidence for one in told])
+    hashes = np.concatenate([one.vector.hashes for one in members])
+    evidence = np.concatenate([one.vector.evidence for one in members])
     found = np.flatnonzero(np.isin(hashes, new.hashes))
     common: dict[str, float] = {}
     for key, value in zip(hashes[found].tolist(), evidence[found].tolist(), strict=True):
