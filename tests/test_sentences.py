@@ -15,8 +15,9 @@ ROOT = Path(worker.__file__).parent
 #: Modules whose sentences are shown on pages, or are stored and then shown.
 SAYING = [
     *sorted((ROOT / "rules").rglob("*.py")),
-    *sorted(path for path in (ROOT / "config").glob("*.py") if path.name not in {"advice.py", "apprise.py"}),
+    *sorted(path for path in (ROOT / "config").glob("*.py") if path.name != "apprise.py"),
     ROOT / "notify" / "render" / "templates.py",
+    ROOT / "console" / "views" / "explained.py",
     *(ROOT / "runtime" / f"{name}.py" for name in ("load", "reload")),
     *(ROOT / "analysis" / name / "decision.py" for name in ("copies", "stories")),
     *(ROOT / "alerts" / f"{name}.py" for name in ("decision", "plan", "volume")),
