@@ -21,7 +21,10 @@ SAYING = [
     *(ROOT / "runtime" / f"{name}.py" for name in ("load", "reload")),
     *(ROOT / "analysis" / name / "decision.py" for name in ("copies", "stories")),
     *(ROOT / "alerts" / f"{name}.py" for name in ("decision", "plan", "volume")),
-    *(ROOT / "pipeline" / f"{name}.py" for name in ("before_seal", "feed_assessment", "hands", "story_merge")),
+    *(
+        ROOT / "pipeline" / f"{name}.py"
+        for name in ("before_seal", "feed_assessment", "story_corrections", "story_merge")
+    ),
     *(ROOT / "pipeline" / f"{name}.py" for name in ("deliver", "discover", "page", "poll")),
     *(ROOT / "feeds" / f"{name}.py" for name in ("fetch", "schedule")),
     *(ROOT / "feeds" / "parse" / f"{name}.py" for name in ("__init__", "document", "jsonfeed", "syndication")),
