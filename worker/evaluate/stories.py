@@ -98,9 +98,9 @@ def evaluate_stories(
     with store.read() as tx:
         strong = {name: stories.story_of(tx, article_id) or -article_id for name, article_id in numbers.items()}
         assigned = {name: stories.root(tx, story) for name, story in strong.items()}
-    told = [one for one in corpus if one.known.id in assigned]
-    pairs = [(one.story, assigned[one.known.id]) for one in told]
-    return score(pairs, ignored, assigned, {one.known.id: strong[one.known.id] for one in told})
+    placed = [one for one in corpus if one.known.id in assigned]
+    pairs = [(one.story, assigned[one.known.id]) for one in placed]
+    return score(pairs, ignored, assigned, {one.known.id: strong[one.known.id] for one in placed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

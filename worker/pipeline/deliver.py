@@ -234,8 +234,8 @@ def _sealed(
     )
     if sealed.problem:
         _log.warning("a template failed; the one that ships was used", delivery=draft.id, problem=sealed.problem)
-        if sealed.problem not in context.told:
-            context.told.add(sealed.problem)
+        if sealed.problem not in context.reported:
+            context.reported.add(sealed.problem)
             with context.store.write() as tx:
                 notify_operators(tx, live, *filled(words(live).template, problem=sealed.problem), now=now)
     return sealed
@@ -319,14 +319,14 @@ def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt
         # A web service's "later" is meant for all that we send it; a mail server's for one mailbox or connection.
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
-        if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
+        if new.failing_since is not None and now - new.failing_since >= _LONG and not was.is_reported:
             said = words(live)
             silent = said.silent.format(target=target.id, since=times.say(new.failing_since))
             _notify(tx, live, target.id, silent, said.reason(receipt.detail), now, Gathered.TARGET)
-            new = replace(new, told=True)
+            new = replace(new, is_reported=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
-        if was.told:
+        if was.is_reported:
             said = words(live)
             since = said.had_failed.format(since=times.say(was.failing_since))
             _notify(tx, live, target.id, said.works_again, since, now, Gathered.OVER)

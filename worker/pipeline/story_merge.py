@@ -47,9 +47,9 @@ def _into(tx: Tx, collects: str) -> int | None:
 
 def _decide(tx: Tx, live: ActiveConfig, story_id: int, delivery_id: int, recipient: str) -> None:
     """A first that is none any more becomes a follow-up, or is not owed where its rule tells none of that kind."""
-    told = notification_history.of_story(tx, story_id, exclude=delivery_id)
+    earlier = notification_history.of_story(tx, story_id, exclude=delivery_id)
     for one in ledger.carried(tx, delivery_id):
-        if one.occasion != Occasion.FIRST or (one.rule_id, recipient) not in told:
+        if one.occasion != Occasion.FIRST or (one.rule_id, recipient) not in earlier:
             continue
         if "new-source" in _follow_up(live, one.rule_id):
             ledger.call_follow_up(tx, one.obligation_id)
