@@ -163,7 +163,7 @@ def _carried_out(context: JobContext, live: ActiveConfig, draft: deliveries.Draf
     """Change the delivery; False where nothing is left to say, or it waits."""
     with context.store.ingest() as tx:
         carry_out(tx, live, draft, change)
-    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(change.gone), due=change.due)
+    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(change.suppressed), due=change.due)
     if change.due is None and not change.merged and change.stays:
         return True
     context.faults.pop("deliver", None)  # it may have been the only one that could not be made
@@ -260,17 +260,17 @@ def _finish(context: JobContext, done: Sequence[_Done]) -> list[DeliveryState]:
         alerts = {number: answered_by(tx, number) for number, found in carried.items() if not found}
         answered = {number: ledger.carried(tx, alert) for number, alert in alerts.items() if alert is not None}
     for one in done:
-        came = settled[one.claimed.id]
-        said = _log.info if came.state is DeliveryState.SENT else _log.warning
+        outcome = settled[one.claimed.id]
+        said = _log.info if outcome.state is DeliveryState.SENT else _log.warning
         said(
             "delivery",
             delivery=one.claimed.id,
             target=one.target.id,
-            state=came.state,
+            state=outcome.state,
             attempt=one.claimed.attempt,
             detail=one.receipt.detail,
-            reason=came.reason,
-            due=came.due,
+            reason=outcome.reason,
+            due=outcome.due,
             **headline(one.claimed, carried.get(one.claimed.id, ()), answered.get(one.claimed.id, ())),
         )
     return [settled[delivery_id].state for delivery_id in ids]

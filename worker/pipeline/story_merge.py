@@ -8,10 +8,10 @@ from worker.store import Tx, ledger, notification_history, open_deliveries, sile
 
 def join(tx: Tx, live: ActiveConfig, story_id: int) -> None:
     """Let the deliveries of every story that was merged into this one be this one's; under the ingest lock."""
-    for gone in stories.merged(tx, story_id):
+    for merged in stories.merged(tx, story_id):
         # A story sent by digest alone has no delivery of its own, and may be muted all the same.
-        silences.follow(tx, gone, story_id)
-        names = (f"story:{gone}", f"{ESCALATION}story:{gone}")
+        silences.follow(tx, merged, story_id)
+        names = (f"story:{merged}", f"{ESCALATION}story:{merged}")
         if not open_deliveries.is_known(tx, names):
             continue
         again = [found for name in names for found in open_deliveries.open_of(tx, name)]
