@@ -163,7 +163,7 @@ def test_corrections(
     wanted: list[str],
 ) -> None:
     """A correction of an article that somebody was sent goes below it, where that is asked for."""
-    history = History(decided=frozenset({VISIT_A}), told=frozenset(told), standing=TOLD, change=change)
+    history = History(decided=frozenset({VISIT_A}), notified_at=dict.fromkeys(told, NOON), standing=TOLD, change=change)
     policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(follow_up=follow_up))
     assert [said(o) for o in decided(history=history, novelty=UPDATE, policy=policy, revision=revision)] == wanted
 
@@ -173,8 +173,7 @@ def test_a_correction_that_is_left_out_waits_for_its_interval(story_id: int | No
     """Also where the article is told by itself: from when its recipient was last told of it."""
     history = History(
         decided=frozenset({VISIT_A}),
-        told=frozenset({VISIT_A}),
-        told_at={VISIT_A: NOON - HOUR},
+        notified_at={VISIT_A: NOON - HOUR},
         change=Occasion.CORRECTION,
     )
     policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(key="article", follow_up=(), realert=3 * HOUR))

@@ -322,7 +322,7 @@ def test_why_names_whoever_answered(veille, site: Site) -> None:
 
 def test_an_answer_in_slack() -> None:
     """A bot puts it below the alert; a webhook, which knows no thread, names the alert and its time."""
-    thread = Thread(root="<a@b>", subject="[high] Visite: Hun Sen", last="<a@b>", told=NOW, ref="1503435956.000247")
+    thread = Thread(root="<a@b>", subject="[high] Visite: Hun Sen", last="<a@b>", sent=NOW, ref="1503435956.000247")
     notice = Notice(subject="ana a accusé réception.", body="ana a accusé réception.", thread=thread)
     bot = SlackSettings(token=Secret("xoxb-1"), channel="#mekong")
     hook = SlackSettings(webhook=Secret("https://hooks.slack.example/services/T/B/X"))

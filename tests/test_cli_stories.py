@@ -1,4 +1,4 @@
-"""`veille stories` and its hands, `mute-story`, `review`, and words that fit several articles."""
+"""`veille stories` and people's corrections, `mute-story`, `review`, and words that fit several articles."""
 
 import json
 import shutil
@@ -95,7 +95,7 @@ def test_a_title_has_a_line_of_its_own_where_there_is_little_room(
     assert ITEMS[2].title in rows[at + lines - 1]
 
 
-def test_hands(veille, site: Site) -> None:
+def test_corrections(veille, site: Site) -> None:
     """Split, moved back by a merge, moved; each is said by `why` and by the story, with its author and note."""
     one, two, other = (number(veille, site, item.title) for item in ITEMS)
     done = json.loads(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.configfile import CANARY, ROOT, email, feed, load, target
 from worker import config
-from worker.config import advice, fields, schema
+from worker.config import advise, fields, schema
 from worker.errors import UserError
 from worker.model import Channel, Feed, LogSettings, Secret, Severity, Templates
 from worker.rules import compile_rules
@@ -428,15 +428,15 @@ def test_a_missing_folder_of_rules_is_a_problem(tmp_path: Path, name: str) -> No
 def test_advice_is_given_on_what_was_hardly_meant(tmp_path: Path) -> None:
     """No feed, a tag that none carries, nobody told of trouble: remarks, not errors."""
     text = target('apprise = { url = "ntfy://h/t" }') + '[[route]]\ntargets = ["desk"]\ntags = ["laos"]\n'
-    remarks = advice.advise(load(tmp_path, text))
+    remarks = advise(load(tmp_path, text))
     assert [one.message for one in remarks] == [
         "there is no feed, so nothing will be found",
         "a route waits for the tag `laos`, which no feed carries",
         "no notice is sent when Veille itself is in trouble",
     ]
     good = text + feed(tags='["laos"]') + '[operators]\ntarget = "desk"\n'
-    assert advice.advise(load(tmp_path, good)) == ()
-    (remark,) = advice.advise(load(tmp_path, good), rules=0)
+    assert advise(load(tmp_path, good)) == ()
+    (remark,) = advise(load(tmp_path, good), rules=0)
     assert "there is no rule in" in remark.message
 
 
@@ -450,7 +450,7 @@ def test_the_example_runs_as_it_stands() -> None:
     assert [one.alert_backlog for one in made.feeds] == [True] + [False] * (len(made.feeds) - 1)
     assert all(one.language and one.tags for one in made.feeds)
     assert [one.channel for one in made.alerts.targets] == [Channel.LOG]
-    assert advice.advise(made) == ()
+    assert advise(made) == ()
     assert (ROOT / "rules").is_dir()
 
 
@@ -466,7 +466,7 @@ def test_every_setting_of_the_example_can_be_switched_on(tmp_path: Path) -> None
     made = load(tmp_path, text, **EXAMPLE_ENV)
     assert {one.channel for one in made.alerts.targets} == set(Channel)
     assert len(made.alerts.routes) == 2
-    assert advice.advise(made) == ()
+    assert advise(made) == ()
     alternatives = re.findall(r"^(\w+) = .*\n# or: (\1 = .*)$", text, flags=re.MULTILINE)
     assert alternatives
     for _, line in alternatives:

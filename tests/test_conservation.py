@@ -16,7 +16,7 @@ from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B
 
 from worker.model import DigestPolicy, NotificationPolicy, Outcome, Quiet, Receipt, Severity, Throttle
 from worker.pipeline import deliver as job
-from worker.pipeline import hands
+from worker.pipeline import story_corrections
 from worker.runtime.single_pass import _deliveries
 from worker.store import ledger, silences
 
@@ -96,12 +96,13 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
                 with desk.store.write() as tx:
                     silences.add(tx, silences.Silence(author="ana", created=desk.now, until=until, **chosen))
             case "split" | "move" | "merge":
-                by = hands.By(author="ana", now=desk.now)
+                by = story_corrections.By(author="ana", now=desk.now)
                 with desk.store.ingest() as tx:
                     if what == "split":
-                        hands.split(tx, desk.context.live, how[0], by)
+                        story_corrections.split(tx, desk.context.live, how[0], by)
                     else:
-                        (hands.move if what == "move" else hands.merge)(tx, desk.context.live, how[0], how[1], by)
+                        join = story_corrections.move if what == "move" else story_corrections.merge
+                        join(tx, desk.context.live, how[0], how[1], by)
         assert_conserved(desk)
     for _ in range(4):  # past the night, the digest, every pause
         desk.later(hours=30)

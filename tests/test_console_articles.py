@@ -11,11 +11,8 @@ from lxml import html
 from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, OTHER, SECOND, filled, number, rows
 
 from worker.console.access import Caller
-from worker.console.drawing import LANGUAGES, because, words
 from worker.console.views.reading import paragraphs
 from worker.model import Cut, CutKind, Judgement, Passage
-from worker.rules.match import Silence
-from worker.rules.query.explain import Miss
 from worker.store import judgements, people
 from worker.store.people import Role
 
@@ -259,17 +256,6 @@ def test_w02_a_form_of_another_page_changes_nothing(pages: Pages, form: str) -> 
     assert pages.ask("POST", address, fields, Origin="https://evil.example").status_code == 403
     assert pages.ask("GET", address).status_code in (404, 405)
     assert rows(pages, AUDIT) == []
-
-
-def test_both_languages_word_every_reason_of_a_silence() -> None:
-    """Each is drawn in full: nothing is left in braces, and a French sentence is not the English one."""
-    reason = {"name": "@x", "near": ("a", "b"), "missing": ("c",), "operator": "NEAR/3", "by": 2, "count": 3}
-    reason |= {"total": 1, "threshold": 4, "language": "en"}
-    kinds = [*Miss, *(one for one in Silence if one is not Silence.QUERY), "none_of", "without"]
-    for kind in kinds:
-        french, english = (because(words(one).miss, {"kind": str(kind)} | reason) for one in LANGUAGES)  # type: ignore[arg-type]
-        assert french != english
-        assert "{" not in french + english
 
 
 @pytest.mark.parametrize(

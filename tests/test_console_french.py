@@ -24,8 +24,6 @@ from worker.model import CutKind, FetchReason, Occasion, PageReason, Severity, S
 from worker.notify.render import conditions
 from worker.notify.render.sentences import templates
 from worker.pipeline.discover import Found, Tried
-from worker.rules.match import Silence as Silent
-from worker.rules.query import Miss
 from worker.store import Tx, people, silences, upkeep
 from worker.store.ledger_lines import Outcome
 from worker.store.people import Change, HandOver, Person, Role, Scope
@@ -187,7 +185,7 @@ AUDIT = [
     ("mute story", "story 1", "7 days, by article 1"),
     ("story merge", "story 1", "2 to 1, articles 3, 4"),
     ("rule saved", "rule visit", "rules.toml: 3 lines more, 1 less"),
-    ("rule saved", "rule visit", "switched off; rules.toml: 1 lines more, 0 less"),
+    ("rule saved", "rule visit", "switched off; rules.toml: 1 line more, 0 less"),
     ("rule removed", "rule visit", "rules.toml: 0 lines more, 9 less"),
     ("list sent", "target log", "2026-02-05T17:00+00:00 – 2026-02-06T07:00+00:00"),
     ("retry", "delivery 3, 4", ""),
@@ -322,8 +320,6 @@ CLOSED = [
     pytest.param("page", PageReason, id="pages that are not taken"),
     pytest.param("feed_pages", PageReason, id="counts of pages"),
     pytest.param("cut", CutKind, id="parts that are cut"),
-    pytest.param("miss", Miss, id="misses"),
-    pytest.param("miss", set(Silent) - {Silent.QUERY}, id="silences of rules"),
     pytest.param("fate", FateKind, id="results of alerts"),
     pytest.param("occasion", Occasion, id="occasions"),
     pytest.param("severity", Severity, id="severities"),

@@ -201,7 +201,7 @@ def test_history_shows_what_a_draft_gains_and_loses(pages: Pages) -> None:
 def test_near_misses_say_what_was_missing(pages: Pages) -> None:
     *_, last = steps(pages, id="new", when="@hun_sen NEAR/0 =Hanoï")
     near = text(html.fragment_fromstring(f"<div>{last['html']}</div>").find_class("near")[0])
-    assert "stand too far apart (2 words) for NEAR/0" in near
+    assert "stand 2 words too far apart for NEAR/0" in near
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from consoles import Pages, text
 from readings import ALONE, COPY, FIRST, HARVEST, HOSTILE, OTHER, SECOND, filled, number, rows, story
 
 from worker.console.drawing import LANGUAGES, words
-from worker.pipeline.hands import Refused
+from worker.pipeline.story_corrections import Refused
 
 AUDIT = "SELECT author, action, subject, detail FROM audit"
 

@@ -122,7 +122,7 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
             site = Site(tmp_path / name, feeds=[url], allow=allow, targets=slack("quick", sink), store=postgresql_url)
             sites.append(site)
         dies, lives = sites
-        other = lives.start(INSTEAD='{"worker.runtime.self_watch.DEAD_AFTER": 8}')
+        other = lives.start(INSTEAD='{"worker.runtime.self_watch.LOST_AFTER": 8}')
         at_end.callback(other.wait)
         at_end.callback(other.kill)
         wait_for(lambda: '"started"' in lives.log(), what="a start")

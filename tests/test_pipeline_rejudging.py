@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from desk import Desk, email_target, feed, log_target, scripted
 from stored import NOW
-from test_pipeline_hands import LIVE, THIRD, merge, root, split
+from test_pipeline_story_corrections import LIVE, THIRD, merge, root, split
 from test_store_stories import AGAIN, BRIDGE, RICE, of, tell
 from test_story_alerts import ACCOUNTS, A, B, C, mails, occasions, publish
 
@@ -89,7 +89,7 @@ def test_a_story_that_is_left_is_the_other_one(store: Store) -> None:
         assert stories.live(tx, gone or 0) == of(store, one)
 
 
-def test_what_hands_did_holds(store: Store) -> None:
+def test_what_people_corrected_holds(store: Store) -> None:
     """A merge of two events, and a split of one, are as people left them."""
     one, two, rice = tell(store, "Un", BRIDGE), tell(store, "Deux", AGAIN), tell(store, "Trois", RICE)
     split(store, two)

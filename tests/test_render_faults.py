@@ -53,7 +53,7 @@ def wave_of(content: str) -> WaveReport:
 def messages_of(content: str, channel: Channel) -> list[Message]:
     """An alert, a follow-up, a wave, a digest and a notice that say it."""
     item, to = everywhere(content), target(channel)
-    thread = Thread(root=content, subject=content, last=f"<{content}@e.org>", told=TOLD, ref=content)
+    thread = Thread(root=content, subject=content, last=f"<{content}@e.org>", sent=TOLD, ref=content)
     return [
         told(Alert(items=(item,)), to=to),
         told(Alert(items=(item,), thread=thread), to=to),

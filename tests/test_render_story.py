@@ -26,7 +26,7 @@ from worker.model import (
 #: 09:00 in Hanoi.
 FIRST_TOLD = datetime(2026, 3, 11, 2, 0, tzinfo=UTC)
 SUBJECT = "[high] Visite de Hun Sen: Hun Sen attendu à Hanoï"
-THREAD = Thread(root="<k0@e.org>", subject=SUBJECT, last="<k1@e.org>", told=FIRST_TOLD)
+THREAD = Thread(root="<k0@e.org>", subject=SUBJECT, last="<k1@e.org>", sent=FIRST_TOLD)
 LONG_ID = f"<{'k' * 120}@e.org>"
 FOLLOW_UP = replace(ITEM, occasion="follow-up", source="Mekong Post", title=Passage(text="Hun Sen due in Hanoi"))
 CORRECTION = replace(

@@ -20,7 +20,7 @@ BRIDGE = WaveStory(
 ROAD = replace(BRIDGE, title="Une route coupée", link="", outlets=("Le Courrier",), articles=1)
 WAVE = WaveReport(stories=7, per=timedelta(hours=6), top=(BRIDGE, ROAD))
 TOLD = replace(ITEM, rules=(("Crues", "flood"),), occasion="wave", wave=WAVE, story_id=None)
-GREW = Thread(root="<k0@e.org>", subject="[high] Crues: Vague de 5 affaires en 6 heures", last="<k0@e.org>", told=NOW)
+GREW = Thread(root="<k0@e.org>", subject="[high] Crues: Vague de 5 affaires en 6 heures", last="<k0@e.org>", sent=NOW)
 
 
 def text_of(message: Message) -> str:

@@ -15,12 +15,16 @@ ROOT = Path(worker.__file__).parent
 #: Modules whose sentences are shown on pages, or are stored and then shown.
 SAYING = [
     *sorted((ROOT / "rules").rglob("*.py")),
-    *sorted(path for path in (ROOT / "config").glob("*.py") if path.name not in {"advice.py", "apprise.py"}),
+    *sorted(path for path in (ROOT / "config").glob("*.py") if path.name != "apprise.py"),
     ROOT / "notify" / "render" / "templates.py",
+    ROOT / "console" / "views" / "explained.py",
     *(ROOT / "runtime" / f"{name}.py" for name in ("load", "reload")),
     *(ROOT / "analysis" / name / "decision.py" for name in ("copies", "stories")),
     *(ROOT / "alerts" / f"{name}.py" for name in ("decision", "plan", "volume")),
-    *(ROOT / "pipeline" / f"{name}.py" for name in ("before_seal", "feed_assessment", "hands", "story_merge")),
+    *(
+        ROOT / "pipeline" / f"{name}.py"
+        for name in ("before_seal", "feed_assessment", "story_corrections", "story_merge")
+    ),
     *(ROOT / "pipeline" / f"{name}.py" for name in ("deliver", "discover", "page", "poll")),
     *(ROOT / "feeds" / f"{name}.py" for name in ("fetch", "schedule")),
     *(ROOT / "feeds" / "parse" / f"{name}.py" for name in ("__init__", "document", "jsonfeed", "syndication")),

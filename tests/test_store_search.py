@@ -129,7 +129,7 @@ def test_what_is_forgotten_is_not_in_the_index(store: Store) -> None:
     kept = add(store, "Le tunnel", body="Il est ouvert.")
     with store.write() as tx:
         tx.execute(sa.text("UPDATE article SET origin = 'import' WHERE id = :kept"), {"kept": kept})
-        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), told_before=None) == 1
+        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), ledger_before=None) == 1
         column = "rowid" if store.is_sqlite else "article_id"
         assert tx.execute(sa.text(f"SELECT {column} FROM search")).scalars().all() == [kept]
         if store.is_sqlite:
@@ -163,7 +163,7 @@ def test_a_text_beyond_all_bounds_is_stored(store: Store, body: str) -> None:
     add(store, "Le pont", body=f"Premiers mots. {body}")
     with store.write() as tx:
         assert len(articles.newest(tx, limit=9, containing="pont premiers")) == 1
-        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), told_before=None) == 1
+        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), ledger_before=None) == 1
 
 
 def test_a_search_lists_the_last_published_first_between_two_times(store: Store) -> None:

@@ -13,7 +13,7 @@ from worker.analysis.text import analyse
 from worker.model import Article, Novelty, NoveltyKind
 from worker.pipeline.stories import Weighed, Weighing, place
 from worker.store import Store, articles, open_store, stories, upkeep
-from worker.store.stories import Hand, HandKind
+from worker.store.stories import CorrectionKind, StoryCorrection
 
 BRIDGE = (
     "Le pont de Neak Loeung, long de 2.215 mètres, a rouvert mercredi après les travaux de la société Chip Mong. Le "
@@ -210,7 +210,7 @@ def test_what_another_process_stored_is_compared(both: tuple[Store, Store]) -> N
     assert of(store, two) == of(store, one) != of(store, rice)
     with other.ingest() as tx:
         stories.merge(tx, of(store, one) or 0, of(store, rice) or 0)
-        stories.note(tx, Hand(kind=HandKind.MERGE, from_id=2, to_id=1, author="Mai", created=NOW))
+        stories.note(tx, StoryCorrection(kind=CorrectionKind.MERGE, from_id=2, to_id=1, author="Mai", created=NOW))
     assert of(store, tell(store, "Quatre", THIRD)) == of(store, rice)
     with other.write() as tx:
         later = NOW + timedelta(days=400)

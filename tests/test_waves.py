@@ -324,7 +324,7 @@ async def test_a_rule_that_changes_in_a_wave(desk: Desk) -> None:
 
 async def test_stories_that_a_person_merges_count_as_one(desk: Desk) -> None:
     """From then on; what was told stays told, and a split tells nothing by itself."""
-    from worker.pipeline.hands import By, merge, split
+    from worker.pipeline.story_corrections import By, merge, split
 
     await one_by_one(desk, range(4))
     with desk.store.ingest() as tx:

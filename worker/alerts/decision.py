@@ -117,7 +117,7 @@ class _Deciding:
         pair = (rule_id, to.recipient)
         if pair in history.decided:
             is_correction = self._is_update and history.change is not None
-            if not is_correction or pair not in history.told:
+            if not is_correction or pair not in history.notified_at:
                 return None, ""
             return Occasion.CORRECTION, numbered(Occasion.CORRECTION, about.revision)
         if self._is_update and not history.page_only:
@@ -145,7 +145,7 @@ class _Deciding:
         )
         if suppression:
             return made
-        last, realert = self._last_told(pair, to), to.telling.realert
+        last, realert = self._last_notified(pair, to), to.telling.realert
         is_left_out = last is not None and self._is_left_out(pair, to, occasion)
         # The last one may be of a clock that was ahead.
         again = min(last, self._about.now) + realert if realert and last is not None and is_left_out else None
@@ -156,15 +156,15 @@ class _Deciding:
     ) -> Obligation:
         """The obligation with what carries it; it counts for the target's throttle."""
         throttle = to.target.throttle
-        told = (match.rule_id, to.target.id)
-        throttled = throttle is not None and self._recent[told] >= throttle.alerts
-        self._recent[told] += 1
+        key = (match.rule_id, to.target.id)
+        throttled = throttle is not None and self._recent[key] >= throttle.alerts
+        self._recent[key] += 1
         return placed(made, to, match.severity, about=self._about, throttled=throttled, again=again, thread=thread)
 
-    def _last_told(self, pair: Pair, to: Addressee) -> datetime | None:
+    def _last_notified(self, pair: Pair, to: Addressee) -> datetime | None:
         """The moment of the recipient's last alert on the story, or on the article alone."""
         standing = self._history.standing.get(pair) if self._by_story(to) else None
-        return standing.last if standing else self._history.told_at.get(pair)
+        return standing.last if standing else self._history.notified_at.get(pair)
 
     def _too_often(self, occasion: Occasion) -> tuple[Suppression, str] | None:
         if occasion is not Occasion.CORRECTION or self._about.revision <= _MOST_REVISIONS:
@@ -191,7 +191,7 @@ class _Deciding:
 
     def _is_left_out(self, pair: Pair, to: Addressee, occasion: Occasion) -> bool:
         """Tells whether it is a follow-up of what was sent, of a kind that is not wanted."""
-        is_follow_up = pair in self._history.told or (self._by_story(to) and pair in self._history.standing)
+        is_follow_up = pair in self._history.notified_at or (self._by_story(to) and pair in self._history.standing)
         return is_follow_up and _KINDS.get(occasion, "") not in (to.telling.follow_up or ())
 
     def _same_story(self, pair: Pair, to: Addressee, occasion: Occasion) -> tuple[Suppression | None, str]:

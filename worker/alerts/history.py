@@ -83,10 +83,9 @@ class History:
 
     #: Pairs that have an obligation for the article already, on any occasion but an escalation.
     decided: frozenset[Pair] = frozenset()
-    #: Of these, the ones sent, or on their way and past changing: a correction has something to correct.
-    told: frozenset[Pair] = frozenset()
-    #: When the last of what they were sent of the article was decided.
-    told_at: Mapping[Pair, datetime] = field(default_factory=dict)
+    #: Of these, the ones sent, or on their way and past changing (a correction has something to correct): the moment
+    #: at which the last of it was decided.
+    notified_at: Mapping[Pair, datetime] = field(default_factory=dict)
     #: How the original came; None when the article is no duplicate.
     original: Origin | None = None
     #: The pairs that were decided for the original.

@@ -95,5 +95,5 @@ def after_failure(
         probe_at=pause,
         probe=delivery,
         blocked_until=blocked,
-        told=was.told,
+        is_reported=was.is_reported,
     )

@@ -228,10 +228,10 @@ def _unseen(one: ActiveCondition, now: datetime) -> bool:
     return abs(now - one.seen) > (OWN_UNSEEN if one.kind in OWN else UNSEEN)
 
 
-def _still(began: Mapping[str, datetime], one: Condition, came: Sequence[datetime]) -> Condition | None:
+def _still(began: Mapping[str, datetime], one: Condition, arrivals: Sequence[datetime]) -> Condition | None:
     """The silence that is on, while nothing came since it began; None where none is, or something did."""
     since = began.get(one.key)
-    return None if since is None or (came and came[-1] >= since) else replace(one, last=since)
+    return None if since is None or (arrivals and arrivals[-1] >= since) else replace(one, last=since)
 
 
 def _of_feeds(facts: Facts, now: datetime, on: frozenset[str], began: Mapping[str, datetime]) -> Iterator[Condition]:

@@ -209,7 +209,7 @@ def check(config: ConfigFile = HERE, *, as_json: Json = False) -> None:
     """Read the configuration and the rules, and report every mistake with its place and its fix."""
     from dataclasses import asdict
 
-    from worker.config.advice import advise
+    from worker.config import advise
     from worker.notify.senders import check as check_target
 
     try:

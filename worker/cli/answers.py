@@ -170,11 +170,11 @@ def ledger(
         begin = moment(since)
         lines = notification_history.summary(tx, begin)
         breaches = stored.audit(tx)
-        told = notification_history.told_articles(tx, begin, target) if titles else ()
+        titled = notification_history.decided_articles(tx, begin, target) if titles else ()
     keys = ("rule", "target", "state", "why", "obligations")
     rows = [dict(zip(keys, line, strict=True)) for line in lines]
     total = sum(line[-1] for line in lines)
-    articles = [dict(zip(("target", "state", "article", "title"), line, strict=True)) for line in told]
+    articles = [dict(zip(("target", "state", "article", "title"), line, strict=True)) for line in titled]
     if as_json:
         found = {"since": begin, "obligations": total, "lines": rows, "breaches": list(breaches)}
         print_json(found | ({"articles": articles} if titles else {}))

@@ -59,8 +59,8 @@ def add(
     with opened(config, create=True) as (_, store), store.write() as tx:
         was = people.put(tx, people.Person(name=name, password_hash=password_hash, role=given, created=now))
         _audit(tx, "password changed" if was else "person added", f"person {name}", given)
-    told = {"name": name, "role": str(given), "new": not was}
-    _say(told, f"{name} may sign in as {given}" if not was else f"{name} has another password, as {given}", as_json)
+    answer = {"name": name, "role": str(given), "new": not was}
+    _say(answer, f"{name} may sign in as {given}" if not was else f"{name} has another password, as {given}", as_json)
 
 
 @users.command(name="list")

@@ -21,7 +21,7 @@ from worker.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from worker.pipeline.hands import By, Done, Refused
+    from worker.pipeline.story_corrections import By, Done, Refused
 
 
 _DEFAULT = "list"
@@ -84,13 +84,13 @@ def split(
 
     Of an article that is alone, take back what its story perhaps is the same as.
     """
-    from worker.pipeline import hands
+    from worker.pipeline import story_corrections
 
     live = loaded(config)
     with opened(config) as (_, store):
         article_id = one_article(store, article)
         with store.ingest() as tx:
-            done = hands.split(tx, live, article_id, _by(by, note))
+            done = story_corrections.split(tx, live, article_id, _by(by, note))
     _told(done, as_json=as_json)
 
 
@@ -105,13 +105,13 @@ def move(
     as_json: Json = False,
 ) -> None:
     """Move an article and its copies to another story, and keep the two stories apart."""
-    from worker.pipeline import hands
+    from worker.pipeline import story_corrections
 
     live = loaded(config)
     with opened(config) as (_, store):
         article_id = one_article(store, article)
         with store.ingest() as tx:
-            done = hands.move(tx, live, article_id, story, _by(by, note))
+            done = story_corrections.move(tx, live, article_id, story, _by(by, note))
     _told(done, as_json=as_json)
 
 
@@ -126,16 +126,16 @@ def merge(
     as_json: Json = False,
 ) -> None:
     """Let two stories be one, under the number of the older."""
-    from worker.pipeline import hands
+    from worker.pipeline import story_corrections
 
     live = loaded(config)
     with opened(config) as (_, store), store.ingest() as tx:
-        done = hands.merge(tx, live, story, other, _by(by, note))
+        done = story_corrections.merge(tx, live, story, other, _by(by, note))
     _told(done, as_json=as_json)
 
 
 def _by(author: str, note: str) -> "By":
-    from worker.pipeline.hands import By
+    from worker.pipeline.story_corrections import By
     from worker.runtime.clock import clock
 
     return By(author=author or user_name(), note=note, now=clock())

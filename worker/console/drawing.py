@@ -1,4 +1,4 @@
-"""Drawing: templates, with the words of the reader's language, times in their zone, and marked passages."""
+"""Drawing: templates, with the words of the reader's language, times in their zone, marked passages, and charts."""
 
 import re
 import tomllib
@@ -16,7 +16,6 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from worker.alerts.self_watch import ActiveCondition
-from worker.console.charts import bars, sparkline
 from worker.errors import Problem
 from worker.model import times
 from worker.model.articles import ARCHIVED, NO_TITLE
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("fr", "en")
 _FOLDER = Path(__file__).parent
+#: Of a chart's bars, in the units of its picture.
+_BAR_WIDTH, _BAR_GAP = 4, 1
 #: Spaces at which no French line ends: before high punctuation, and within guillemets.
 _TIED, _NO_BREAK = re.compile("(?<=«) | (?=[;:?!%»])"), "\N{NO-BREAK SPACE}"
 
@@ -104,7 +105,7 @@ def _environment() -> Environment:
         "condition": _condition,
         "titled": _titled,
     }
-    made.globals |= {"marked": marked, "because": because, "sparkline": sparkline, "bars": bars}
+    made.globals |= {"marked": marked, "sparkline": sparkline, "bars": bars}
     return made
 
 
@@ -215,18 +216,28 @@ def marked(text: str, marks: Iterable[Sequence[int]]) -> Markup:
     return Markup("").join([*parts, Markup("{}").format(text[done:])])
 
 
-def because(said: Words, reason: Mapping[str, Any]) -> str:
-    """The sentence, in the words of `[miss]`, of what kept a rule from matching; `reason`: of `views.explained`."""
+def sparkline(counts: Sequence[int], said: str, *, height: int = 20) -> Markup:
+    """A small chart without axes: a bar for each count, the highest as high as the chart; `said`: its text."""
+    return _chart([((count, "bar"),) for count in counts], said, height, "spark")
 
-    def quoted(texts: Sequence[str]) -> list[str]:
-        return [str(said["quoted"]).format(text=text) for text in texts]
 
-    near, by, counted = reason.get("near", ()), reason.get("by", 0), said["words"]
-    fields = {
-        "near": ", ".join(quoted(near)),
-        "pair": str(said["and"]).join(quoted(near[:2])),
-        "missing": ", ".join(reason.get("missing", ())),
-        "by": counted(by) if isinstance(counted, Words) else by,
-        "found": reason.get("count", 0) - by,
-    }
-    return " ".join([str(said[reason["kind"]]).format(**{**reason, **fields}), *reason.get("held", ())])
+def bars(days: Sequence[tuple[int, int, int]], said: str, *, height: int = 80) -> Markup:
+    """A bar a day of what stays, is gained and is lost, one above the other; `said`: its text."""
+    return _chart([tuple(zip(day, ("bar", "gained", "lost"), strict=True)) for day in days], said, height, "bars")
+
+
+def _chart(columns: Sequence[Sequence[tuple[int, str]]], said: str, height: int, kind: str) -> Markup:
+    most = max((sum(count for count, _ in column) for column in columns), default=0) or 1
+    drawn = []
+    for number, column in enumerate(columns):
+        top = float(height)
+        for count, name in column:
+            # What there is of is seen, however little.
+            tall = max(count / most * (height - 1), 1.0) if count else 0.0
+            top -= tall
+            if count:
+                place = f'x="{number * (_BAR_WIDTH + _BAR_GAP)}" y="{top:.1f}" width="{_BAR_WIDTH}" height="{tall:.1f}"'
+                drawn.append(Markup(f'<rect class="{name}" {place}/>'))  # noqa: S704 - numbers and words of ours
+    width = max(len(columns) * (_BAR_WIDTH + _BAR_GAP), 1)
+    head = Markup('<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}" preserveAspectRatio="none">')
+    return head.format(kind, width, height, said) + Markup("").join(drawn) + Markup("</svg>")

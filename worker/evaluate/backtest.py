@@ -239,8 +239,8 @@ class Replayer:
         due = [o for o in owed if o.verdict is Verdict.OWED]
         self.done.obligations += len(due)
         self.done.messages.update((o.recipient, o.collects, o.due) for o in due)
-        told = {(o.target_id, o.recipient) for o in owed if o.verdict is Verdict.OWED}
-        self.done.alerts.update((day, target_id) for target_id, _ in told)
+        alerted = {(o.target_id, o.recipient) for o in owed if o.verdict is Verdict.OWED}
+        self.done.alerts.update((day, target_id) for target_id, _ in alerted)
         self.done.suppressed.update(str(o.suppression) for o in owed if o.suppression)
 
     def _about(self, one: PastText, tags: tuple[str, ...]) -> About:

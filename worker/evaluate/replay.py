@@ -219,9 +219,9 @@ async def rerun(live_store: Store, context: JobContext, since: datetime, watch: 
         documents = kept.documents(tx, since - WINDOW)
         then = kept.articles(tx, start)
     done = Rerun(start=None if first is None else start, differences=Differences())
-    gone = _gone(context.live, documents)
-    done.feeds_gone = len(gone)
-    context.live = _with_feeds(context.live, gone)
+    removed = _removed(context.live, documents)
+    done.feeds_gone = len(removed)
+    context.live = _with_feeds(context.live, removed)
     with context.store.write() as tx:
         feeds.ensure(tx, context.live.config.feeds, since)
     with watch(len(documents)) as step:
@@ -246,15 +246,15 @@ def _known(live_store: Store, known_by: Mapping[int, tuple[str, Collection[str]]
     return {number: [live[feed][key] for key in keys if key in live[feed]] for number, (feed, keys) in known_by.items()}
 
 
-def _gone(live: ActiveConfig, documents: Sequence[KeptDocument]) -> tuple[Feed, ...]:
+def _removed(live: ActiveConfig, documents: Sequence[KeptDocument]) -> tuple[Feed, ...]:
     """The feeds of those documents that the configuration has no more."""
     named = {document.feed: document.name for document in documents if live.feed(document.feed) is None}
     return tuple(Feed(id=key, url=Secret(key), name=name) for key, name in named.items())
 
 
-def _with_feeds(live: ActiveConfig, gone: Sequence[Feed]) -> ActiveConfig:
+def _with_feeds(live: ActiveConfig, removed: Sequence[Feed]) -> ActiveConfig:
     """The configuration with those feeds too; no page is awaited, and no operator gets a notice."""
-    every = tuple(replace(feed, full_text=False) for feed in (*live.config.feeds, *gone))
+    every = tuple(replace(feed, full_text=False) for feed in (*live.config.feeds, *removed))
     return replace(live, config=replace(live.config, feeds=every, operators=""))
 
 

@@ -163,9 +163,9 @@ def _words(entry: ParsedEntry) -> frozenset[str]:
 
 def churns(sightings: Sequence[Sighting], known: Mapping[str, Seen]) -> bool:
     """Tells whether the feed gives its known items new guids: four in five of them, at least five."""
-    told = [s for s in sightings if s.kind is not SightingKind.NEW and s.parsed.guid.strip()]
-    renamed = sum(_key("guid", s.parsed.guid.strip()) not in known for s in told)
-    return len(told) >= 5 and renamed >= 0.8 * len(told)
+    known_guids = [s for s in sightings if s.kind is not SightingKind.NEW and s.parsed.guid.strip()]
+    renamed = sum(_key("guid", s.parsed.guid.strip()) not in known for s in known_guids)
+    return len(known_guids) >= 5 and renamed >= 0.8 * len(known_guids)
 
 
 def _sighting(item: Sequence[_Stamp], own: Sequence[str], known: Mapping[str, Seen], seen: Seen | None) -> Sighting:

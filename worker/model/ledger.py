@@ -188,7 +188,7 @@ class Thread:
     subject: str
     last: str
     #: When the first was sent.
-    told: datetime
+    sent: datetime
     #: The channel's own name of the first message (Slack: its `ts`), or empty.
     ref: str = ""
 
@@ -266,7 +266,7 @@ class TargetState:
     #: It asked for nothing before then.
     blocked_until: datetime | None = None
     #: The operators know that it fails.
-    told: bool = False
+    is_reported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ class Recheck:
     """Changes to a delivery before it can be sealed."""
 
     #: (obligation id, suppression, why) of what is not owed any more.
-    gone: tuple[tuple[int, Suppression, str], ...]
+    suppressed: tuple[tuple[int, Suppression, str], ...]
     #: Its story turned out to be another one: that is seen to first.
     merged: bool = False
     #: Something is left to say.
@@ -37,7 +37,9 @@ def rechecks(
     """Look at each obligation that open deliveries carry once more; those that change, by id."""
     in_force, carried = silenced(tx, live, now), ledger.carried_by(tx, [draft.id for draft, _ in drafts])
     found = {draft.id: _recheck(tx, in_force, draft, carried[draft.id], target, now) for draft, target in drafts}
-    return {delivery_id: one for delivery_id, one in found.items() if one.gone or one.merged or one.due is not None}
+    return {
+        delivery_id: one for delivery_id, one in found.items() if one.suppressed or one.merged or one.due is not None
+    }
 
 
 def _recheck(
@@ -49,8 +51,8 @@ def _recheck(
     now: datetime,
 ) -> Recheck:
     if is_merged(tx, draft.collects):
-        return Recheck(gone=(), stays=True, due=None, merged=True)
-    gone: list[tuple[int, Suppression, str]] = []
+        return Recheck(suppressed=(), stays=True, due=None, merged=True)
+    suppressed: list[tuple[int, Suppression, str]] = []
     left: list[Severity] = []
     for one in carried:
         # A wave is of many stories and feeds: one of them that is silenced does not silence the others.
@@ -62,18 +64,18 @@ def _recheck(
         answered = silences.acknowledged(tx, one.article_id) if is_reminder else None
         ended = ledger.ended_first(tx, one.rule_id, one.article_id) if is_reminder else None
         if quiet is not None:
-            gone.append((one.obligation_id, quiet.suppression, quiet.why))
+            suppressed.append((one.obligation_id, quiet.suppression, quiet.why))
         elif answered is not None:
             author, moment = answered
-            gone.append((one.obligation_id, Suppression.ACKNOWLEDGED, f"by {author} at {times.say(moment)}"))
+            suppressed.append((one.obligation_id, Suppression.ACKNOWLEDGED, f"by {author} at {times.say(moment)}"))
         elif ended is not None:
-            gone.append((one.obligation_id, Suppression(ended[0]), ended[1]))
+            suppressed.append((one.obligation_id, Suppression(ended[0]), ended[1]))
         else:
             left.append(one.severity)
     worst = max(left, key=lambda severity: severity.rank, default=Severity.INFO)
     # A digest comes at its own hour, whatever the hour is.
     awake = now if draft.collects == DIGEST else held(target, worst, now, None)[0]
-    return Recheck(gone=tuple(gone), stays=bool(left), due=awake if left and awake > now else None)
+    return Recheck(suppressed=tuple(suppressed), stays=bool(left), due=awake if left and awake > now else None)
 
 
 def carry_out(tx: Tx, live: ActiveConfig, draft: deliveries.Draft, found: Recheck) -> None:
@@ -83,7 +85,7 @@ def carry_out(tx: Tx, live: ActiveConfig, draft: deliveries.Draft, found: Rechec
         return
     if not open_deliveries.is_open(tx, draft.id):
         return
-    for obligation_id, suppression, why in found.gone:
+    for obligation_id, suppression, why in found.suppressed:
         ledger.suppress(tx, obligation_id, suppression, why)
     if not ledger.carried(tx, draft.id):
         open_deliveries.drop(tx, draft.id)

@@ -43,11 +43,13 @@ def content(
             first = by_wave[key].occasion if key in by_wave else occasion
             by_wave[key] = wave_item(tx, article_id, (first, found), report)
     bare = [*(_item_once(tx, article_id, found, items) for article_id, found in by_article.items()), *by_wave.values()]
-    told = tuple(replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare)
+    answerable = tuple(
+        replace(one, answers=links(tx, one, draft.recipient, public_url=public_url, now=now)) for one in bare
+    )
     if draft.collects.startswith((*THREADS, ESCALATION)):
-        ordered = sorted(told, key=lambda one: -one.severity.rank)
+        ordered = sorted(answerable, key=lambda one: -one.severity.rank)
         return Alert(items=tuple(ordered), thread=_thread(tx, draft))
-    ordered = sorted(told, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
+    ordered = sorted(answerable, key=lambda one: (-one.severity.rank, one.story_id or 0, one.published))
     held_back = notification_history.held_back(tx, draft.recipient)
     return Digest(items=tuple(ordered), held_back=tuple((Suppression(why), n) for why, n in held_back.items()))
 
@@ -85,7 +87,7 @@ def _threaded(sent: Sequence[open_deliveries.Sent]) -> Thread | None:
         return None
     first, last = sent[0], sent[-1]
     return Thread(
-        root=first.message_id, subject=first.subject, last=last.message_id, told=first.finished, ref=first.ref
+        root=first.message_id, subject=first.subject, last=last.message_id, sent=first.finished, ref=first.ref
     )
 
 

@@ -84,7 +84,7 @@ class JobContext:
     echo: Callable[[str], None]
     live: ActiveConfig
     #: What is wrong with templates and was reported already; a start reports it once more.
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
     #: How far the clock was stepped forward and is not trusted yet: nothing is given up for an age that it made.
     ahead: Callable[[], timedelta] = timedelta
     #: By job: what keeps it from being done at all at present, which is no fault of what it works on.

@@ -163,7 +163,7 @@ def _carried_out(context: JobContext, live: ActiveConfig, draft: deliveries.Draf
     """Change the delivery; False where nothing is left to say, or it waits."""
     with context.store.ingest() as tx:
         carry_out(tx, live, draft, change)
-    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(change.gone), due=change.due)
+    _log.info("delivery rechecked", delivery=draft.id, taken_out=len(change.suppressed), due=change.due)
     if change.due is None and not change.merged and change.stays:
         return True
     context.faults.pop("deliver", None)  # it may have been the only one that could not be made
@@ -234,8 +234,8 @@ def _sealed(
     )
     if sealed.problem:
         _log.warning("a template failed; the one that ships was used", delivery=draft.id, problem=sealed.problem)
-        if sealed.problem not in context.told:
-            context.told.add(sealed.problem)
+        if sealed.problem not in context.reported:
+            context.reported.add(sealed.problem)
             with context.store.write() as tx:
                 notify_operators(tx, live, *filled(words(live).template, problem=sealed.problem), now=now)
     return sealed
@@ -260,17 +260,17 @@ def _finish(context: JobContext, done: Sequence[_Done]) -> list[DeliveryState]:
         alerts = {number: answered_by(tx, number) for number, found in carried.items() if not found}
         answered = {number: ledger.carried(tx, alert) for number, alert in alerts.items() if alert is not None}
     for one in done:
-        came = settled[one.claimed.id]
-        said = _log.info if came.state is DeliveryState.SENT else _log.warning
+        outcome = settled[one.claimed.id]
+        said = _log.info if outcome.state is DeliveryState.SENT else _log.warning
         said(
             "delivery",
             delivery=one.claimed.id,
             target=one.target.id,
-            state=came.state,
+            state=outcome.state,
             attempt=one.claimed.attempt,
             detail=one.receipt.detail,
-            reason=came.reason,
-            due=came.due,
+            reason=outcome.reason,
+            due=outcome.due,
             **headline(one.claimed, carried.get(one.claimed.id, ()), answered.get(one.claimed.id, ())),
         )
     return [settled[delivery_id].state for delivery_id in ids]
@@ -319,14 +319,14 @@ def _weigh(tx: Tx, live: ActiveConfig, claimed: Claimed, target: Target, receipt
         # A web service's "later" is meant for all that we send it; a mail server's for one mailbox or connection.
         after = None if target.channel is Channel.EMAIL else receipt.after
         new = after_failure(target.id, was, delivery=claimed.id, started=began, after=after, now=now)
-        if new.failing_since is not None and now - new.failing_since >= _LONG and not was.told:
+        if new.failing_since is not None and now - new.failing_since >= _LONG and not was.is_reported:
             said = words(live)
             silent = said.silent.format(target=target.id, since=times.say(new.failing_since))
             _notify(tx, live, target.id, silent, said.reason(receipt.detail), now, Gathered.TARGET)
-            new = replace(new, told=True)
+            new = replace(new, is_reported=True)
         targets.keep(tx, target.id, new)
     elif was.failing_since is not None:
-        if was.told:
+        if was.is_reported:
             said = words(live)
             since = said.had_failed.format(since=times.say(was.failing_since))
             _notify(tx, live, target.id, said.works_again, since, now, Gathered.OVER)

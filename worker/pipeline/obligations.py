@@ -95,11 +95,10 @@ def _history(tx: Tx, live: ActiveConfig, came: StoredRevision, about: About) -> 
     of, policy = came.novelty.of, live.config.alerts
     targets = {to.target.id: to.target for match in came.matches for to in recipients(match, policy, about)}
     since = {name: about.now - target.throttle.per for name, target in targets.items() if target.throttle}
-    told_at = notification_history.of_article(tx, came.article_id)
+    notified_at = notification_history.of_article(tx, came.article_id)
     return History(
         decided=ledger.decided(tx, came.article_id),
-        told=frozenset(told_at),
-        told_at=told_at,
+        notified_at=notified_at,
         original=None if of is None else articles.origin(tx, of),
         decided_for_original=frozenset() if of is None else ledger.decided_for_text(tx, of),
         news=came.news,

@@ -76,22 +76,22 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
 
 def _call_first(tx: Tx, story_id: int) -> None:
     """Let what is sent of a story before all else be its first, where it is not sealed."""
-    told: set[tuple[str, str]] = set()
+    notified: set[tuple[str, str]] = set()
     for one in revisiting.of_story(tx, story_id):
         pair = one.rule_id, one.recipient
         # A later text of an article is a development, whatever its story.
         is_open = one.state == DeliveryState.OPEN and one.revision == 1
-        if is_open and pair not in told and one.occasion in _STORY_LEVEL:
+        if is_open and pair not in notified and one.occasion in _STORY_LEVEL:
             revisiting.call(tx, one.id, Occasion.FIRST)
-        if one.is_told:
-            told.add(pair)
+        if one.is_notified:
+            notified.add(pair)
 
 
 def _reconsider(tx: Tx, live: ActiveConfig, story_id: int, moved: Collection[int], now: datetime) -> None:
     """Owe what was kept back for a reason that is gone."""
     in_force = silenced(tx, live, now)
     lines = revisiting.of_story(tx, story_id)
-    told = {(one.rule_id, one.recipient) for one in lines if one.is_told}
+    notified = {(one.rule_id, one.recipient) for one in lines if one.is_notified}
     for one in lines:
         pair = one.rule_id, one.recipient
         if one.occasion.startswith(Occasion.WAVE):
@@ -99,12 +99,12 @@ def _reconsider(tx: Tx, live: ActiveConfig, story_id: int, moved: Collection[int
         is_muted = one.suppression == Suppression.MUTED_STORY and one.article_id in moved
         # What was given up or forgotten long ago makes no old news of it.
         is_recent = now - one.created <= KEPT
-        is_first = one.suppression == Suppression.SAME_STORY and pair not in told and is_recent
+        is_first = one.suppression == Suppression.SAME_STORY and pair not in notified and is_recent
         # Who puts a copy apart from its original says that it is another article.
         is_parted = one.suppression == Suppression.COPY and one.article_id in moved and one.of_id not in moved
         is_free = is_first or is_parted or (is_muted and not _is_silenced(one, in_force, now))
         if is_free and owe_again(tx, live, one, now):
-            told.add(pair)
+            notified.add(pair)
 
 
 def _is_silenced(one: Decided, in_force: Collection[Silenced], now: datetime) -> bool:

@@ -88,7 +88,7 @@ class _Asked:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self._copies: dict[int, bool] = {}
-        self._told: dict[int, set[tuple[str, str]]] = {}
+        self._notified: dict[int, set[tuple[str, str]]] = {}
         self._mutes = silences.of_stories(tx)
 
     def still(self, one: Decided) -> bool:
@@ -104,10 +104,10 @@ class _Asked:
                 return one.story_id is not None and (one.rule_id, one.recipient) in self._of_story(one.story_id)
 
     def _of_story(self, story_id: int) -> set[tuple[str, str]]:
-        if story_id not in self._told:
+        if story_id not in self._notified:
             lines = revisiting.of_story(self._tx, story_id)
-            self._told[story_id] = {(one.rule_id, one.recipient) for one in lines if one.is_told}
-        return self._told[story_id]
+            self._notified[story_id] = {(one.rule_id, one.recipient) for one in lines if one.is_notified}
+        return self._notified[story_id]
 
 
 def _is_copy(tx: Tx, article_id: int, of_id: int | None) -> bool:

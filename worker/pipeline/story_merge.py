@@ -8,10 +8,10 @@ from worker.store import Tx, ledger, notification_history, open_deliveries, sile
 
 def join(tx: Tx, live: ActiveConfig, story_id: int) -> None:
     """Let the deliveries of every story that was merged into this one be this one's; under the ingest lock."""
-    for gone in stories.merged(tx, story_id):
+    for merged in stories.merged(tx, story_id):
         # A story sent by digest alone has no delivery of its own, and may be muted all the same.
-        silences.follow(tx, gone, story_id)
-        names = (f"story:{gone}", f"{ESCALATION}story:{gone}")
+        silences.follow(tx, merged, story_id)
+        names = (f"story:{merged}", f"{ESCALATION}story:{merged}")
         if not open_deliveries.is_known(tx, names):
             continue
         again = [found for name in names for found in open_deliveries.open_of(tx, name)]
@@ -47,9 +47,9 @@ def _into(tx: Tx, collects: str) -> int | None:
 
 def _decide(tx: Tx, live: ActiveConfig, story_id: int, delivery_id: int, recipient: str) -> None:
     """A first that is none any more becomes a follow-up, or is not owed where its rule tells none of that kind."""
-    told = notification_history.of_story(tx, story_id, exclude=delivery_id)
+    earlier = notification_history.of_story(tx, story_id, exclude=delivery_id)
     for one in ledger.carried(tx, delivery_id):
-        if one.occasion != Occasion.FIRST or (one.rule_id, recipient) not in told:
+        if one.occasion != Occasion.FIRST or (one.rule_id, recipient) not in earlier:
             continue
         if "new-source" in _follow_up(live, one.rule_id):
             ledger.call_follow_up(tx, one.obligation_id)

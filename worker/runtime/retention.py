@@ -23,21 +23,21 @@ def forget(store: Store, live: ActiveConfig, now: datetime, *, ahead: timedelta 
         if keep.audit is not None:
             people.forget_changes(tx, before=until - keep.audit)
     _expire(store, live, until - PARKED_FOR, now)
-    told_before = None if keep.ledger is None else until - keep.ledger
+    ledger_before = None if keep.ledger is None else until - keep.ledger
     if keep.articles is not None:
         before, more = until - keep.articles, True
         while more:
             # No batch is decided meanwhile: those who keep stories in memory see the change at their next.
             with store.ingest() as tx:
-                more = bool(upkeep.forget_articles(tx, before=before, told_before=told_before))
+                more = bool(upkeep.forget_articles(tx, before=before, ledger_before=ledger_before))
                 stories.forget_empty(tx)
                 if not more:
                     repeated.forget(tx)
-    if told_before is not None:
+    if ledger_before is not None:
         more = True
         while more:
             with store.write() as tx:
-                more = bool(upkeep.forget_deliveries(tx, before=told_before))
+                more = bool(upkeep.forget_deliveries(tx, before=ledger_before))
 
 
 def _expire(store: Store, live: ActiveConfig, before: datetime, now: datetime) -> None:

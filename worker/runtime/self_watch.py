@@ -137,8 +137,8 @@ def _notify(
     said = words(live)
     for one in begun:
         _log.warning("something is wrong", kind=one.kind, about=one.about, subject=conditions.subject(one, "en"))
-    for gone in over:
-        _log.info("it is over", kind=gone.kind, subject=gone.words)
+    for past in over:
+        _log.info("it is over", kind=past.kind, subject=past.words)
     new = [one for one in begun if one.kind not in self_watch.SENT_ELSEWHERE]
     if new:
         subjects = [conditions.subject(one, said.language) for one in new]
@@ -171,11 +171,11 @@ def _headed(subjects: Sequence[str], said: NoticeWording) -> str:
     return f"{subjects[0]}, {said.counted(said.and_more, others)}" if others else subjects[0]
 
 
-# The other workers on a store, as their heartbeats show: one that beats no more is dead.
+# The other workers on a store, as their heartbeats show: one that beats no more is lost.
 
 
-#: Seconds without a beat after which a worker is taken for dead; it beats every five.
-DEAD_AFTER = 40.0
+#: Seconds without a beat after which a worker is taken for lost; it beats every five.
+LOST_AFTER = 40.0
 #: Seconds between two looks after which nothing is known: while the store refused this worker, others were refused too.
 _LOOKS_APART = 15.0
 
@@ -193,7 +193,7 @@ class Others:
         self._seen: dict[str, tuple[datetime, float]] = {}
         self._looked = 0.0
 
-    def dead(self, beats: Iterable[Heartbeat], at: float) -> tuple[str, ...]:
+    def lost(self, beats: Iterable[Heartbeat], at: float) -> tuple[str, ...]:
         """The owners whose heart stopped, as these beats show; `at` is in seconds of a monotonic clock."""
         before = self._seen if at - self._looked <= _LOOKS_APART else {}
         self._looked = at
@@ -202,4 +202,4 @@ class Others:
             for beat in beats
             if beat.owner != self._owner
         }
-        return tuple(owner for owner, (_, since) in self._seen.items() if at - since >= DEAD_AFTER)
+        return tuple(owner for owner, (_, since) in self._seen.items() if at - since >= LOST_AFTER)

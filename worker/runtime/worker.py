@@ -310,22 +310,22 @@ class Worker:
             return
         with self._context.store.write() as tx:
             upkeep.beat(tx, beat)
-            if dead := self._others.dead(upkeep.heartbeats(tx), time.monotonic()):
-                self._take_over(tx, dead)
+            if lost := self._others.lost(upkeep.heartbeats(tx), time.monotonic()):
+                self._take_over(tx, lost)
 
-    def _take_over_from(self, dead: Collection[str]) -> None:
+    def _take_over_from(self, lost: Collection[str]) -> None:
         with self._context.store.write() as tx:
-            self._take_over(tx, dead)
+            self._take_over(tx, lost)
 
-    def _take_over(self, tx: Tx, dead: Collection[str]) -> None:
-        """Free what dead workers had in hand; the operators hear of each once."""
+    def _take_over(self, tx: Tx, lost: Collection[str]) -> None:
+        """Free what lost workers held; the operators hear of each once."""
         beats = upkeep.heartbeats(tx)
-        freed, struck = leases.take_over(tx, dead)
+        freed, struck = leases.take_over(tx, lost)
         if not (freed or struck):  # another was first
             return
         _log.warning(
             "a worker ended without stopping; its work is taken over",
-            workers=", ".join(map(process, dead)),
+            workers=", ".join(map(process, lost)),
             entries_and_deliveries=freed,
         )
         live = self._context.live

@@ -208,7 +208,7 @@ def _change(
 def take_ready(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: str = "") -> tuple[int, ...]:
     """At most `limit` entries to make articles of, oldest first, under a lease for `owner`.
 
-    What may be told comes before the backlog of feeds that are new, and alone: two thousand feeds bring twenty thousand
+    What may alert comes before the backlog of feeds that are new, and alone: two thousand feeds bring twenty thousand
     old items, and news must not wait for the last of them, also where it was begun and did not come to its end. An
     entry whose page did not come in time goes on. One that failed, or whose try was cut short twice, comes alone, so
     that it takes no other entry with it if it takes the process down; once may happen to anything.

@@ -126,10 +126,11 @@ def ended_first(tx: Tx, rule_id: str, article_id: int) -> tuple[str, str] | None
     rows = tx.execute(firsts.order_by(OBLIGATION.c.id)).all()
     if not rows or any(r.occasion != Occasion.FOLLOW_UP and r.verdict == Verdict.OWED for r in rows):
         return None
-    gone = next((r for r in rows if r.verdict == Verdict.SUPPRESSED), None)
-    if gone is None:
+    kept_back = next((r for r in rows if r.verdict == Verdict.SUPPRESSED), None)
+    if kept_back is None:
         return Suppression.SAME_STORY, "its alert turned out to be a follow-up"
-    return gone.suppression, f"its alert was not sent: {gone.why}" if gone.why else "its alert was not sent"
+    why = f"its alert was not sent: {kept_back.why}" if kept_back.why else "its alert was not sent"
+    return kept_back.suppression, why
 
 
 def call_follow_up(tx: Tx, obligation_id: int) -> None:

@@ -208,23 +208,23 @@ def _counted(tx: Tx, what: sa.Column[Any], moment: sa.Column[Any], since: dateti
     return {row[0]: int(row[1]) for row in tx.execute(query)}
 
 
-def acknowledged(tx: Tx, told: Collection[DayStory]) -> dict[int, str]:
+def acknowledged(tx: Tx, listed: Collection[DayStory]) -> dict[int, str]:
     """By the last article of a story: who acknowledged it first."""
-    return {number: r.author for number, r in reversed(_said(tx, ACKNOWLEDGEMENT, told))}
+    return {number: r.author for number, r in reversed(_said(tx, ACKNOWLEDGEMENT, listed))}
 
 
-def handed_over(tx: Tx, told: Collection[DayStory]) -> dict[int, HandOver]:
+def handed_over(tx: Tx, listed: Collection[DayStory]) -> dict[int, HandOver]:
     """By the last article of a story: the last hand-over, whose person has it."""
     return {
         number: HandOver(article_id=r.article_id, author=r.author, person=r.person, note=r.note, created=r.created)
-        for number, r in _said(tx, HAND_OVER, told)
+        for number, r in _said(tx, HAND_OVER, listed)
     }
 
 
-def _said(tx: Tx, table: sa.Table, told: Collection[DayStory]) -> list[tuple[int, Any]]:
+def _said(tx: Tx, table: sa.Table, listed: Collection[DayStory]) -> list[tuple[int, Any]]:
     """The rows that were written of any article of these stories, the oldest first, by the last article of each."""
-    last = {one.id: one.last.id for one in told if one.id is not None}
-    alone = [one.last.id for one in told if one.id is None]
+    last = {one.id: one.last.id for one in listed if one.id is not None}
+    alone = [one.last.id for one in listed if one.id is None]
     query = (
         sa.select(STORY_ARTICLE.c.story_id, table)
         .outerjoin(STORY_ARTICLE, STORY_ARTICLE.c.article_id == table.c.article_id)

@@ -110,7 +110,7 @@ def summary(tx: Tx, since: datetime) -> tuple[tuple[str, str, str, str, int], ..
     return tuple((r.rule_id, r.target_id, r.state, r.why, int(r.many)) for r in tx.execute(query))
 
 
-def told_articles(tx: Tx, since: datetime, target_id: str = "") -> tuple[tuple[str, str, int, str], ...]:
+def decided_articles(tx: Tx, since: datetime, target_id: str = "") -> tuple[tuple[str, str, int, str], ...]:
     """(target id, what became of it, article id, title) of what was decided since then, each article once, in order."""
     state = sa.func.coalesce(DELIVERY.c.state, "suppressed").label("state")
     query = (

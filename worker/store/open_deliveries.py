@@ -179,13 +179,13 @@ def open_of(tx: Tx, collects: str) -> tuple[tuple[int, str], ...]:
     return tuple((r.id, r.recipient) for r in tx.execute(query.order_by(DELIVERY.c.id).with_for_update()))
 
 
-def rename(tx: Tx, gone: str, into: str) -> None:
+def rename(tx: Tx, old: str, into: str) -> None:
     """Make the deliveries of one story collect another's: two stories turned out to be one.
 
     Where a recipient has an open delivery of both, the one takes over what the other carries.
     """
     taking = {recipient: delivery_id for delivery_id, recipient in open_of(tx, into)}
-    for delivery_id, recipient in open_of(tx, gone):
+    for delivery_id, recipient in open_of(tx, old):
         if recipient not in taking:
             waits_for = _before(tx, recipient, into)
             if waits_for is not None:
@@ -198,7 +198,7 @@ def rename(tx: Tx, gone: str, into: str) -> None:
         sooner = (DELIVERY.c.id == takes, DELIVERY.c.due > due)
         tx.execute(sa.update(DELIVERY).where(*sooner).values(due=due, hold=why))
         drop(tx, delivery_id)
-    tx.execute(sa.update(DELIVERY).where(DELIVERY.c.collects == gone).values(collects=into))
+    tx.execute(sa.update(DELIVERY).where(DELIVERY.c.collects == old).values(collects=into))
 
 
 def follow(

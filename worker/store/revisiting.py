@@ -42,7 +42,7 @@ class Decided:
     state: str
 
     @property
-    def is_told(self) -> bool:
+    def is_notified(self) -> bool:
         """Tells whether it was sent, or is on its way."""
         return self.state not in ("", DeliveryState.FAILED)
 

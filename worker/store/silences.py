@@ -65,9 +65,9 @@ def end(tx: Tx, silence_id: int, now: datetime) -> bool:
     return bool(tx.execute(sa.update(SILENCE).where(in_force).values(until=now)).rowcount)
 
 
-def follow(tx: Tx, gone: int, into: int) -> None:
+def follow(tx: Tx, merged: int, into: int) -> None:
     """A story turned out to be another one: what was said of it holds for that one."""
-    tx.execute(sa.update(SILENCE).where(SILENCE.c.story_id == gone).values(story_id=into))
+    tx.execute(sa.update(SILENCE).where(SILENCE.c.story_id == merged).values(story_id=into))
 
 
 def newest(tx: Tx, *, limit: int) -> tuple[Silence, ...]:

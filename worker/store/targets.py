@@ -142,7 +142,7 @@ def state(tx: Tx, target_id: str) -> TargetState:
         probe_at=row.probe_at,
         probe=row.probe,
         blocked_until=row.blocked_until,
-        told=row.told,
+        is_reported=row.told,
     )
 
 
@@ -154,7 +154,7 @@ def keep(tx: Tx, target_id: str, new: TargetState) -> None:
         "probe_at": new.probe_at,
         "probe": new.probe,
         "blocked_until": new.blocked_until,
-        "told": new.told,
+        "told": new.is_reported,
     }
     _set(tx, target_id, values)
 

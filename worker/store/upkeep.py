@@ -161,10 +161,10 @@ def forget_raw(tx: Tx, *, before: datetime) -> int:
     return tx.execute(sa.delete(RAW).where(*old)).rowcount
 
 
-def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -> int:
+def forget_articles(tx: Tx, *, before: datetime, ledger_before: datetime | None) -> int:
     """Drop up to 500 articles from feeds first seen before that time; returns how many.
 
-    One that stands in the ledger only if it was first seen before `told_before` as well (None: never), since the
+    One that stands in the ledger only if it was first seen before `ledger_before` as well (None: never), since the
     ledger's lines stand on it. Never one that is owed to somebody, nor the original of a copy that stays, nor the
     keys its entries are known by: what comes again is still known.
     """
@@ -179,8 +179,8 @@ def forget_articles(tx: Tx, *, before: datetime, told_before: datetime | None) -
         OBLIGATION.c.delivery_id.is_(None),
     )
     copies = sa.alias(ARTICLE)
-    told = sa.exists().where(OBLIGATION.c.article_id == ARTICLE.c.id)
-    may_go = ~told if told_before is None else sa.or_(~told, ARTICLE.c.first_seen < told_before)
+    in_ledger = sa.exists().where(OBLIGATION.c.article_id == ARTICLE.c.id)
+    may_go = ~in_ledger if ledger_before is None else sa.or_(~in_ledger, ARTICLE.c.first_seen < ledger_before)
     ids = list(
         tx.execute(
             sa.select(ARTICLE.c.id)

@@ -55,8 +55,8 @@ def story(found: Facts) -> None:
         out.print(escape(_perhaps(found["perhaps"])))
     for other in found["pointing"]:
         out.print(escape(f"story {other['story']} is perhaps the same: {other['title']}"))
-    for hand in found["hands"]:
-        out.print(escape(hand))
+    for correction in found["hands"]:
+        out.print(escape(correction))
     for line in found["timeline"]:
         out.print()
         hanging(Text(f"{_date(line['published'])}  {line['article']:>5}  {line['source']}: {line['title']}"), 4)
@@ -114,8 +114,8 @@ def _placed(story: Facts) -> None:
     out.print(escape(_place(story)))
     if story["perhaps"]:
         out.print(escape(_perhaps(story["perhaps"])))
-    for hand in story["hands"]:
-        out.print(escape(hand))
+    for correction in story["hands"]:
+        out.print(escape(correction))
 
 
 def _perhaps(other: Facts) -> str:

@@ -16,6 +16,7 @@ from worker.console.desk import EDITING
 from worker.console.pages import rule_form
 from worker.console.pages.rule_form import Form
 from worker.errors import Problem, UserError
+from worker.model.times import counted
 from worker.rules import gate
 from worker.rules.shape import ID
 
@@ -81,7 +82,7 @@ def save(ask: Ask) -> Response:
         return _again(ask, prepared)
     form = prepared.form
     counts = [sum(line.startswith(sign) for _, line in _diff(prepared)) for sign in "+-"]
-    detail = f"{prepared.file}: {counts[0]} lines more, {counts[1]} less"
+    detail = f"{prepared.file}: {counted(counts[0], 'line')} more, {counts[1]} less"
     if form.act in ("on", "off"):
         detail = f"switched {form.act}; {detail}"
     folder = ask.desk.live().config.rules_folder

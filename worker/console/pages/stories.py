@@ -11,8 +11,8 @@ from worker.console.desk import Desk
 from worker.console.pages.articles import number
 from worker.console.views.fates import fates
 from worker.console.views.today import by_article, excerpt, newest
-from worker.pipeline import hands
-from worker.pipeline.hands import By, Done, Refused
+from worker.pipeline import story_corrections
+from worker.pipeline.story_corrections import By, Done, Refused
 from worker.store import Tx, ledger, ledger_lines, lists, people, stories
 from worker.store.stories import StoredStory
 
@@ -47,8 +47,8 @@ def _facts(tx: Tx, one: StoredStory) -> dict[str, Any]:
     found = ledger.matches_of(tx, ids)
     matches = {article_id: newest(some) for article_id, some in by_article(found).items()}
     sent = by_article(ledger_lines.lines_of(tx, matches))
-    hands = stories.of_story(tx, one.id)
-    named = {line.of_id for line in lines if line.of_id is not None} | {hand.article_id for hand in hands}
+    corrections = stories.of_story(tx, one.id)
+    named = {line.of_id for line in lines if line.of_id is not None} | {one.article_id for one in corrections}
     return {
         "story": one,
         "lines": lines[:_LINES],
@@ -59,24 +59,24 @@ def _facts(tx: Tx, one: StoredStory) -> dict[str, Any]:
         "fates": {number: fates(some) for number, some in sent.items()},
         "notes": by_article(people.notes(tx, ids)),
         "pointing": stories.pointing(tx, one.id),
-        "hands": hands,
+        "corrections": corrections,
         "named": lists.lines(tx, {number for number in named if number is not None}),
     }
 
 
 def _merge(ask: Ask) -> Response:
     other = ask.number("other")
-    return _corrected(ask, lambda tx, by: hands.merge(tx, ask.desk.live(), number(ask), other, by))
+    return _corrected(ask, lambda tx, by: story_corrections.merge(tx, ask.desk.live(), number(ask), other, by))
 
 
 def _split(ask: Ask) -> Response:
     article = ask.number("article")
-    return _corrected(ask, lambda tx, by: hands.split(tx, ask.desk.live(), article, by))
+    return _corrected(ask, lambda tx, by: story_corrections.split(tx, ask.desk.live(), article, by))
 
 
 def _move(ask: Ask) -> Response:
     article, to = ask.number("article"), ask.number("to")
-    return _corrected(ask, lambda tx, by: hands.move(tx, ask.desk.live(), article, to, by))
+    return _corrected(ask, lambda tx, by: story_corrections.move(tx, ask.desk.live(), article, to, by))
 
 
 def _corrected(ask: Ask, correct: Callable[[Tx, By], Done | Refused]) -> Response:

@@ -1,6 +1,5 @@
 """Explanations of a rule's match or miss, as plain objects and in sentences: for `why`, `rules` and `eval`."""
 
-from dataclasses import asdict
 from typing import Any
 
 from worker.analysis.text import Document
@@ -8,7 +7,7 @@ from worker.rules.match import Explanation, Silence
 from worker.rules.query import Explained, Miss, decisive, distance, nearest
 from worker.rules.query import Span as Words
 from worker.rules.query.nodes import Calls, written
-from worker.rules.query.wording import clipped, miss, needed, operator, passage, quoted, seen
+from worker.rules.query.wording import clipped, miss, operator, passage, quoted, seen
 
 Facts = dict[str, Any]
 
@@ -19,6 +18,9 @@ _SILENCES = {
     Silence.FEED: "it does not read this feed",
     Silence.TAGS: "the feed has none of its tags",
     Silence.TOO_OLD: "the article was older than its max_age when it was first seen",
+    Silence.EXCLUDED: "an exclusion keeps it out",
+    Silence.QUERY: "its query does not hold",
+    Silence.SCORE: "its score is too low",
 }
 
 
@@ -66,36 +68,30 @@ def sentence(explanation: Explanation, document: Document) -> str:
         found = explanation.query.spans if explanation.query is not None else ()
         proofs = [*found, *(s for t in explanation.score if t.weight > 0 for s in t.query.spans)]
         return "it finds " + ", ".join(quoted(span, document) for span in proofs[:3])
-    match verdict:
-        case Silence.EXCLUDED:
-            name, found_by = explanation.exclusions[0]
-            return f"the exclusion {name} keeps it out: " + seen(found_by.spans, document)
-        case Silence.QUERY if explanation.query is not None:
-            return "; ".join(miss(leaf, document) for leaf in nearest(explanation.query)[:4])
-        case Silence.SCORE if explanation.rule.score is not None:
-            held = " ".join(f"{t.weight:+d} {clipped(str(t.query.node))}" for t in explanation.score if t.query.held)
-            reached = f"score {explanation.total} of {explanation.rule.score.threshold}"
-            return f"{reached}: {held}" if held else f"{reached}: no term of it stands in the text"
-    return _SILENCES[verdict].format(language=document.language)
+    return "; ".join(reasons(explanation, document))
 
 
-def reasons(explanation: Explanation, document: Document) -> list[Facts]:
-    """The facts of that sentence, each with its `kind`, for pages in other languages; none where the rule matches."""
+def reasons(explanation: Explanation, document: Document) -> list[str]:
+    """The sentences on what kept a rule from matching, the nearest first; none where it matches."""
     verdict = explanation.verdict
     match verdict:
         case Silence.EXCLUDED:
             name, found_by = explanation.exclusions[0]
-            near = [clipped(passage(span, document)) for span in found_by.spans[:3]]
-            return [{"kind": "excluded", "name": name, "near": near}]
+            return [f"the exclusion {name} keeps it out: {seen(found_by.spans, document)}"]
         case Silence.QUERY if explanation.query is not None:
-            return [asdict(needed(leaf, document)) for leaf in nearest(explanation.query)[:4]]
+            return [miss(leaf, document) for leaf in nearest(explanation.query)[:4]]
         case Silence.SCORE if explanation.rule.score is not None:
-            held = [f"{t.weight:+d} {clipped(str(t.query.node))}" for t in explanation.score if t.query.held]
-            reached = {"total": explanation.total, "threshold": explanation.rule.score.threshold}
-            return [{"kind": "score", "held": held} | reached]
+            held = " ".join(f"{t.weight:+d} {clipped(str(t.query.node))}" for t in explanation.score if t.query.held)
+            reached = f"score {explanation.total} of {explanation.rule.score.threshold}"
+            return [f"{reached}: {held or 'no term of it stands in the text'}"]
         case Silence():
-            return [{"kind": str(verdict), "language": document.language}]
+            return [silence(verdict, document)]
     return []
+
+
+def silence(verdict: Silence, document: Document) -> str:
+    """The reason why a rule is silent, without a look at how near it came."""
+    return _SILENCES[verdict].format(language=document.language)
 
 
 def _tree(explained: Explained, document: Document, calls: Calls) -> Facts:

@@ -96,6 +96,7 @@ class Now:
 
     def _one_silent(self, name: str, found: Match | Silence, *, near: bool) -> Facts:
         explanation = explain_rule(self._document, self._rules, self._source, name) if near else None
+        because = [] if isinstance(found, Match) else [explained.silence(found, self._document)]
         cut = () if isinstance(found, Match) or self._one.origin != "feed" else self._uncut.where(name)
         return {
             "rule": name,
@@ -103,7 +104,7 @@ class Now:
             "reason": str(found) if isinstance(found, Silence) else "",
             "distance": 1_000.0 if explanation is None else round(explained.farness(explanation), 4),
             "cut": [str(kind) for kind in cut],
-            "because": [] if explanation is None else explained.reasons(explanation, self._document),
+            "because": because if explanation is None else explained.reasons(explanation, self._document),
             "sentence": self._sentence(name, found, explanation, cut),
         }
 

@@ -7,7 +7,7 @@ from worker.store import Tx, stories
 
 Facts = dict[str, Any]
 
-_HANDS = {
+_CORRECTIONS = {
     "split": "article {article} was set apart from story {from_id} as story {to_id}",
     "merge": "story {from_id} was merged into story {to_id}",
     "move": "article {article} was moved from story {from_id} to story {to_id}",
@@ -29,7 +29,7 @@ def place(tx: Tx, article_id: int) -> Facts | None:
         "score": mine.score,
         "why": mine.why,
         "perhaps": _perhaps(found),
-        "hands": _hands(tx, found.id),
+        "hands": _corrections(tx, found.id),
     }
 
 
@@ -47,13 +47,13 @@ def _perhaps(found: stories.StoredStory) -> Facts | None:
     }
 
 
-def _hands(tx: Tx, story_id: int) -> list[str]:
+def _corrections(tx: Tx, story_id: int) -> list[str]:
     """The decisions of people on a story, each in a sentence."""
     return [
-        _HANDS[hand.kind].format(article=hand.article_id, from_id=hand.from_id, to_id=hand.to_id)
-        + f" by {hand.author} at {times.say(hand.created)}"
-        + (f": {hand.note}" if hand.note else "")
-        for hand in stories.of_story(tx, story_id)
+        _CORRECTIONS[one.kind].format(article=one.article_id, from_id=one.from_id, to_id=one.to_id)
+        + f" by {one.author} at {times.say(one.created)}"
+        + (f": {one.note}" if one.note else "")
+        for one in stories.of_story(tx, story_id)
     ]
 
 
@@ -87,5 +87,5 @@ def timeline(tx: Tx, one: stories.StoredStory) -> Facts:
             for line in stories.lines(tx, one.id)
         ],
         "pointing": [{"story": number, "title": title} for number, title in stories.pointing(tx, one.id)],
-        "hands": _hands(tx, one.id),
+        "hands": _corrections(tx, one.id),
     }

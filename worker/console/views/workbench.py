@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from worker.rules.compile import compile_rule
 from worker.rules.match import Silence, Source, explain_rule, failing_tests
 from worker.rules.query import Fault, Known, Node, QueryError, SetRef, nearest, parse
 from worker.rules.query.nodes import in_language, shared, walk
-from worker.rules.query.wording import needed
+from worker.rules.query.wording import miss
 from worker.rules.ruleset import required
 from worker.store import Store, Tx, finding
 from worker.store import history as stored
@@ -192,8 +192,8 @@ class NearMiss:
 
     farness: float
     past: PastText
-    #: The nodes that came nearest: the facts of the sentence on each, as `needed` has them.
-    misses: tuple[Facts, ...]
+    #: A sentence on each of the nodes that came nearest.
+    misses: tuple[str, ...]
 
 
 @dataclass(kw_only=True)
@@ -298,7 +298,7 @@ class Trial:
         found = explain_rule(document, self._alone, source, self.rule.id)
         farness = explained.farness(found)
         if found.verdict is Silence.QUERY and found.query is not None and farness < _FAR:
-            misses = tuple(asdict(needed(leaf, document)) for leaf in nearest(found.query)[:2])
+            misses = tuple(miss(leaf, document) for leaf in nearest(found.query)[:2])
             self.near.append(NearMiss(farness=farness, past=one, misses=misses))
             self.near.sort(key=lambda miss: miss.farness)
             del self.near[_NEAR_SHOWN:]

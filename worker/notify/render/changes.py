@@ -42,10 +42,10 @@ def changes(before: str, after: str) -> tuple[Change, ...]:
     old, new = _sentences(before), _sentences(after)
     found: list[Change] = []
     matcher = SequenceMatcher(None, [one.key for one in old], [one.key for one in new], autojunk=False)
-    gone, come = {one.key for one in new}, {one.key for one in old}
+    in_new, in_old = {one.key for one in new}, {one.key for one in old}
     for tag, a, b, c, d in matcher.get_opcodes():
-        left = [one for one in old[a:b] if one.key not in gone]
-        right = [one for one in new[c:d] if one.key not in come]
+        left = [one for one in old[a:b] if one.key not in in_new]
+        right = [one for one in new[c:d] if one.key not in in_old]
         if tag != "equal" and _said(left) != _said(right):
             found += islice(_paired(left, right), _SHOWN - len(found))
     return tuple(found)

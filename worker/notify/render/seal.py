@@ -142,8 +142,8 @@ def _follows(target: Target, thread: Thread, words: Wording) -> str:
     """A line that names the message it follows, where the channel has no threads; else nothing."""
     if target.channel in {Channel.EMAIL, Channel.LOG} or _threaded(target, thread):
         return ""
-    told = say_date(thread.told, target.timezone, words)
-    return words.follows.format(subject=line(thread.subject, _SUBJECT), date=told)
+    sent = say_date(thread.sent, target.timezone, words)
+    return words.follows.format(subject=line(thread.subject, _SUBJECT), date=sent)
 
 
 def _ref(target: Target, thread: Thread | None) -> str:

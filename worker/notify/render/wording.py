@@ -1,12 +1,17 @@
 """The product's own words, in French and English, and dates and numbers as their readers write them."""
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from worker.model import Occasion, Severity, Suppression
+
+W = TypeVar("W")
 
 #: Of one thing, and of `{count}` things.
 Counted = tuple[str, str]
@@ -95,238 +100,21 @@ class Wording:
     day_and_year: str
 
 
-_FRENCH = Wording(
-    language="fr",
-    severities=MappingProxyType(
-        {
-            Severity.INFO: "Information",
-            Severity.LOW: "Importance faible",
-            Severity.MEDIUM: "Importance moyenne",
-            Severity.HIGH: "Importance élevée",
-            Severity.CRITICAL: "Critique",
-        }
-    ),
-    occasions=MappingProxyType(
-        {
-            Occasion.FOLLOW_UP: "Suite",
-            Occasion.CORRECTION: "Correction",
-            Occasion.DEVELOPMENT: "Développement",
-            Occasion.ESCALATION: "Rappel",
-            Occasion.WAVE: "Alerte de volume",
-        }
-    ),
-    news=MappingProxyType(
-        {
-            Occasion.FOLLOW_UP: "Suite : nouvelle source, {source}.",
-            Occasion.CORRECTION: "Correction : le texte déjà signalé a changé.",
-            Occasion.DEVELOPMENT: "Développement : l’affaire déjà signalée évolue.",
-            Occasion.ESCALATION: "Rappel : personne n’a encore accusé réception de cette alerte.",
-            Occasion.WAVE: "La vague déjà signalée grandit.",
-        }
-    ),
-    follows="Suite de «\N{NO-BREAK SPACE}{subject}\N{NO-BREAK SPACE}» ({date})",
-    follow_up="Suite : ",
-    untitled="Sans titre",
-    published="Publié le {date}",
-    first_seen="Repéré le {date}",
-    old="Date du {date} : ancien",
-    outlets="Aussi dans : {outlets}",
-    perhaps="Peut-être la même affaire que : {story}",
-    others=("{count} autre", "{count} autres"),
-    matched="Mots trouvés : {words} ({rules})",
-    matched_rules="Règle : {rules}",
-    quoted="«\N{NO-BREAK SPACE}{word}\N{NO-BREAK SPACE}»",
-    before="Avant",
-    after="Après",
-    removed="Retiré",
-    added="Ajouté",
-    acknowledge="Accuser réception",
-    mute="Ne plus suivre cette affaire",
-    noise="Sans intérêt",
-    acknowledged="{who} a accusé réception le {date}.",
-    muted="{who} ne suit plus cette affaire depuis le {date}.",
-    noted="{who} : sans intérêt, le {date}.",
-    handed_over="{who} a confié cette affaire à {person} le {date}.",
-    handed_over_with_note="{who} a confié cette affaire à {person} le {date} : {note}",
-    link_gone="Ce lien n’est pas valable, ou ne l’est plus.",
-    try_again="Le service ne répond pas ; réessayez.",
-    read="Lire l’article",
-    because="Vous recevez cette alerte de Veille au titre de : {rules}.",
-    articles=("{count} article", "{count} articles"),
-    stories=("{count} affaire", "{count} affaires"),
-    alerts=("{count} alerte", "{count} alertes"),
-    wave="Vague de {stories} en {time}",
-    wave_date="Constatée le {date}",
-    more_stories=("… et {count} autre affaire", "… et {count} autres affaires"),
-    digest="Synthèse du {date} : {alerts}",
-    listed="Et aussi",
-    more=(
-        "… et {count} autre : voir `veille ledger --titles`.",
-        "… et {count} autres : voir `veille ledger --titles`.",
-    ),
-    held_back="Retenu depuis la dernière synthèse : {reasons}.",
-    nothing_held_back="Rien n’a été retenu depuis la dernière synthèse.",
-    suppressions=MappingProxyType(
-        {
-            Suppression.COPY: ("{count} copie d’un article déjà traité", "{count} copies d’articles déjà traités"),
-            Suppression.BACKLOG: (
-                "{count} article déjà présent au premier relevé de son flux",
-                "{count} articles déjà présents au premier relevé de leur flux",
-            ),
-            Suppression.ARCHIVE: (
-                "{count} article connu avant le premier relevé",
-                "{count} articles connus avant le premier relevé",
-            ),
-            Suppression.SAME_STORY: (
-                "{count} article d’une affaire déjà signalée",
-                "{count} articles d’affaires déjà signalées",
-            ),
-            Suppression.OFTEN_CORRECTED: (
-                "{count} correction d’un texte sans cesse corrigé",
-                "{count} corrections de textes sans cesse corrigés",
-            ),
-            Suppression.OLD_NEWS: ("{count} article trop ancien", "{count} articles trop anciens"),
-            Suppression.SILENCED: ("{count} alerte mise en sourdine", "{count} alertes mises en sourdine"),
-            Suppression.MUTED_STORY: (
-                "{count} alerte d’une affaire qui n’est plus suivie",
-                "{count} alertes d’affaires qui ne sont plus suivies",
-            ),
-            Suppression.ACKNOWLEDGED: (
-                "{count} rappel inutile, l’alerte ayant son accusé de réception",
-                "{count} rappels inutiles, les alertes ayant leur accusé de réception",
-            ),
-            Suppression.BELOW_VOLUME: (
-                "{count} article en deçà du volume de sa règle",
-                "{count} articles en deçà du volume de leur règle",
-            ),
-            Suppression.IN_WAVE: (
-                "{count} article d’une vague déjà signalée",
-                "{count} articles de vagues déjà signalées",
-            ),
-        }
-    ),
-    notice="Message de service de Veille.",
-    colon=" :",
-    date="EEEE d MMMM y 'à' HH:mm (ZZZZ)",
-    day="d MMMM",
-    day_and_year="d MMMM y",
-)
-
-_ENGLISH = Wording(
-    language="en",
-    severities=MappingProxyType(
-        {
-            Severity.INFO: "Information",
-            Severity.LOW: "Low severity",
-            Severity.MEDIUM: "Medium severity",
-            Severity.HIGH: "High severity",
-            Severity.CRITICAL: "Critical",
-        }
-    ),
-    occasions=MappingProxyType(
-        {
-            Occasion.FOLLOW_UP: "Follow-up",
-            Occasion.CORRECTION: "Correction",
-            Occasion.DEVELOPMENT: "Development",
-            Occasion.ESCALATION: "Reminder",
-            Occasion.WAVE: "Volume alert",
-        }
-    ),
-    news=MappingProxyType(
-        {
-            Occasion.FOLLOW_UP: "Follow-up: a new source, {source}.",
-            Occasion.CORRECTION: "Correction: the text of an earlier alert has changed.",
-            Occasion.DEVELOPMENT: "Development: the story of an earlier alert goes on.",
-            Occasion.ESCALATION: "Reminder: nobody has acknowledged this alert yet.",
-            Occasion.WAVE: "The wave reported before is growing.",
-        }
-    ),
-    follows="Follows “{subject}” ({date})",
-    follow_up="Follow-up: ",
-    untitled="Untitled",
-    published="Published {date}",
-    first_seen="First seen {date}",
-    old="Dated {date}: old",
-    outlets="Also in: {outlets}",
-    perhaps="Perhaps the same as: {story}",
-    others=("{count} other", "{count} others"),
-    matched="Words found: {words} ({rules})",
-    matched_rules="Rule: {rules}",
-    quoted="“{word}”",
-    before="Before",
-    after="After",
-    removed="Removed",
-    added="Added",
-    acknowledge="Acknowledge",
-    mute="Mute this story",
-    noise="Not relevant",
-    acknowledged="{who} acknowledged this alert on {date}.",
-    muted="{who} muted this story on {date}.",
-    noted="{who}: not relevant, on {date}.",
-    handed_over="{who} handed this story over to {person} on {date}.",
-    handed_over_with_note="{who} handed this story over to {person} on {date}: {note}",
-    link_gone="This link is not valid, or not any more.",
-    try_again="The service does not answer; try again.",
-    read="Read the article",
-    because="Veille sent you this alert for: {rules}.",
-    articles=("{count} article", "{count} articles"),
-    stories=("{count} story", "{count} stories"),
-    alerts=("{count} alert", "{count} alerts"),
-    wave="Wave of {stories} in {time}",
-    wave_date="Reached {date}",
-    more_stories=("… and {count} more story", "… and {count} more stories"),
-    digest="Digest of {date}: {alerts}",
-    listed="And also",
-    more=("… and {count} more: see `veille ledger --titles`.", "… and {count} more: see `veille ledger --titles`."),
-    held_back="Held back since the last digest: {reasons}.",
-    nothing_held_back="Nothing was held back since the last digest.",
-    suppressions=MappingProxyType(
-        {
-            Suppression.COPY: ("{count} copy of an article dealt with", "{count} copies of articles dealt with"),
-            Suppression.BACKLOG: (
-                "{count} article that stood in its feed at the first poll",
-                "{count} articles that stood in their feed at the first poll",
-            ),
-            Suppression.ARCHIVE: (
-                "{count} article known before the first poll",
-                "{count} articles known before the first poll",
-            ),
-            Suppression.SAME_STORY: (
-                "{count} article of a story already sent",
-                "{count} articles of stories already sent",
-            ),
-            Suppression.OFTEN_CORRECTED: (
-                "{count} correction of a text that is corrected again and again",
-                "{count} corrections of texts that are corrected again and again",
-            ),
-            Suppression.OLD_NEWS: ("{count} article that is too old", "{count} articles that are too old"),
-            Suppression.SILENCED: ("{count} alert silenced", "{count} alerts silenced"),
-            Suppression.MUTED_STORY: ("{count} alert of a muted story", "{count} alerts of muted stories"),
-            Suppression.ACKNOWLEDGED: (
-                "{count} reminder of an alert acknowledged in time",
-                "{count} reminders of alerts acknowledged in time",
-            ),
-            Suppression.BELOW_VOLUME: (
-                "{count} article below its rule’s volume",
-                "{count} articles below their rule’s volume",
-            ),
-            Suppression.IN_WAVE: (
-                "{count} article of a wave reported before",
-                "{count} articles of waves reported before",
-            ),
-        }
-    ),
-    notice="A service message from Veille.",
-    colon=":",
-    date="EEEE d MMMM y, HH:mm (ZZZZ)",
-    day="d MMMM",
-    day_and_year="d MMMM y",
-)
-
-
+@cache
 def wording(language: str) -> Wording:
     """The words of `language`; French where it is neither French nor English."""
-    return _ENGLISH if language == "en" else _FRENCH
+    return words_of(Wording, "message", language)
+
+
+def words_of(made: Callable[..., W], section: str, language: str) -> W:
+    """A section of the words in `words/`; French where the language is neither French nor English."""
+    name = "en" if language == "en" else "fr"
+    return made(language=name, **_words(name)[section])
+
+
+@cache
+def _words(name: str) -> Mapping[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "words" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def say_date(moment: datetime, timezone: str, words: Wording) -> str:

@@ -1,7 +1,5 @@
 """Wording of an explained query: which term is absent, which two stand too far apart."""
 
-from dataclasses import dataclass
-
 from worker.analysis.text import Document
 from worker.model import Part
 from worker.model.times import counted
@@ -34,54 +32,22 @@ _MISSES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needed:
-    """The facts of a sentence on a node that does not hold, for whoever words it in another language."""
-
-    #: A Miss, or `none_of` and `without` for two ways of being absent.
-    kind: str
-    name: str
-    #: Passages of the article.
-    near: tuple[str, ...]
-    #: Words of a phrase that do not stand in the article.
-    missing: tuple[str, ...]
-    operator: str
-    #: Words between two operands; of ATLEAST, how many more it takes.
-    by: int
-    #: Of ATLEAST: how many it takes.
-    count: int
-
-
-def needed(explained: Explained, document: Document) -> Needed:
-    """The needs of one node that does not hold."""
+def miss(explained: Explained, document: Document) -> str:
+    """The sentence on what a node that does not hold would have needed."""
     node, kind = explained.node, str(explained.miss or Miss.ABSENT)
-    missing: tuple[str, ...] = ()
     if kind == Miss.ABSENT and isinstance(node, Or):
         kind = "none_of"
     elif kind == Miss.ABSENT and isinstance(node, Term) and len(node.words) > 1:
-        kind, missing = "without", tuple(str(part.node) for part in explained.parts if not part.held)
-    return Needed(
-        kind=kind,
+        kind = "without"
+    near, count = explained.near[:3], node.count if isinstance(node, AtLeast) else explained.by
+    return _MISSES[kind].format(
         name=clipped(str(node.part if isinstance(node, Not) else node)),
-        near=tuple(clipped(passage(span, document)) for span in explained.near[:3]),
-        missing=missing,
+        missing=", ".join(str(part.node) for part in explained.parts if not part.held),
+        pair=" and ".join(quoted(span, document) for span in near[:2]),
+        seen=seen(near, document),
         operator=operator(node),
-        by=explained.by,
-        count=node.count if isinstance(node, AtLeast) else explained.by,
-    )
-
-
-def miss(explained: Explained, document: Document) -> str:
-    """Returns what one node that does not hold would have needed."""
-    found = needed(explained, document)
-    return _MISSES[found.kind].format(
-        name=found.name,
-        missing=", ".join(found.missing),
-        pair=" and ".join(f"“{text}”" for text in found.near[:2]),
-        seen=", ".join(f"“{text}”" for text in found.near),
-        operator=found.operator,
-        by=counted(found.by, "word"),
-        found=f"{found.count - found.by} of {found.count}",
+        by=counted(explained.by, "word"),
+        found=f"{count - explained.by} of {count}",
     )
 
 

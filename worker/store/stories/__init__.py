@@ -1,6 +1,15 @@
 """Stories, the articles that tell them, and what a new article's story is found by."""
 
-from worker.store.stories.hands import Hand, HandKind, apart_from, is_held, note, of_story, put_apart, put_together
+from worker.store.stories.corrections import (
+    CorrectionKind,
+    StoryCorrection,
+    apart_from,
+    is_held,
+    note,
+    of_story,
+    put_apart,
+    put_together,
+)
 from worker.store.stories.joining import (
     apart,
     forget_empty,
@@ -42,11 +51,11 @@ from worker.store.stories.scheme import (
 )
 
 __all__ = [
-    "Hand",
-    "HandKind",
+    "CorrectionKind",
     "Judged",
     "Perhaps",
     "StoredStory",
+    "StoryCorrection",
     "StoryLine",
     "add",
     "add_copy",

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from worker.analysis.stories import StoryVerdict
 from worker.store.database import Tx
 from worker.store.deferred import defer
-from worker.store.stories import hands, memory
+from worker.store.stories import corrections, memory
 from worker.store.tables import STORY, STORY_APART, STORY_ARTICLE
 
 _NOWHERE = {"perhaps_id": None, "perhaps_score": 0.0, "perhaps_why": ""}
@@ -36,7 +36,7 @@ def merge(tx: Tx, gone: int, into: int) -> None:
     stretch(tx, into, was.first_seen)
     stretch(tx, into, was.last_seen)
     _leave(tx, gone, into)
-    hands.follow(tx, gone, into)
+    corrections.follow(tx, gone, into)
     # The one that is gone may have been a root.
     roots = {into if one == gone else one for one in roots}
     unite(tx, roots, score=was.perhaps_score, why=was.perhaps_why)
@@ -108,7 +108,7 @@ def group(tx: Tx, root_id: int) -> tuple[int, ...]:
 
 def apart(tx: Tx, story_id: int) -> frozenset[int]:
     """Roots of the groups that a person put apart from a story's."""
-    others = hands.apart_from(tx, group(tx, root(tx, story_id)))
+    others = corrections.apart_from(tx, group(tx, root(tx, story_id)))
     return frozenset(root(tx, other) for other in others)
 
 

@@ -132,7 +132,7 @@ class StoryHandRow(SQLModel, table=True):
 
     __tablename__ = "story_hand"
     id: int | None = Field(default=None, primary_key=True)
-    #: `stories.Hand`.
+    #: `stories.StoryCorrection`.
     kind: str = text_column()
     #: None: it is about the whole story.
     article_id: int | None = Field(default=None, index=True)

@@ -14,7 +14,7 @@ from worker.pipeline.context import ActiveConfig
 from worker.pipeline.redeciding import decide_again
 from worker.pipeline.stories import Weighing
 from worker.store import Tx, articles, stories
-from worker.store.stories import Hand, HandKind
+from worker.store.stories import CorrectionKind, StoryCorrection
 
 
 class Refused(StrEnum):
@@ -43,7 +43,7 @@ class By:
 class Done:
     """The kinds of decision that a person makes of stories."""
 
-    kind: HandKind
+    kind: CorrectionKind
     from_id: int
     to_id: int
     #: Articles that tell another story than before: the one that was named, and its copies.
@@ -62,7 +62,7 @@ def split(tx: Tx, live: ActiveConfig, article_id: int, by: By) -> Done | Refused
     to = stories.begin(tx, stored.heading, stored.published, by.now)
     _put(tx, article_id, moved, to, f"It was set apart from story {own} {by.why}.")
     stories.put_apart(tx, to, [own])
-    return _done(tx, live, HandKind.SPLIT, article_id, (own, to), moved, by)
+    return _done(tx, live, CorrectionKind.SPLIT, article_id, (own, to), moved, by)
 
 
 def move(tx: Tx, live: ActiveConfig, article_id: int, to: int, by: By) -> Done | Refused:
@@ -83,7 +83,7 @@ def move(tx: Tx, live: ActiveConfig, article_id: int, to: int, by: By) -> Done |
     if stories.root(tx, own) == stories.root(tx, into):
         stories.part(tx, own)
     stories.put_apart(tx, own, [into])
-    return _done(tx, live, HandKind.MOVE, article_id, (own, into), moved, by)
+    return _done(tx, live, CorrectionKind.MOVE, article_id, (own, into), moved, by)
 
 
 def merge(tx: Tx, live: ActiveConfig, one: int, other: int, by: By) -> Done | Refused:
@@ -106,7 +106,7 @@ def _merge(tx: Tx, live: ActiveConfig, gone: int, into: int, by: By) -> Done:
                 stories.part(tx, one)
     moved = tuple(line.article_id for line in stories.lines(tx, gone))
     stories.merge(tx, gone, into)
-    return _done(tx, live, HandKind.MERGE, None, (gone, into), moved, by)
+    return _done(tx, live, CorrectionKind.MERGE, None, (gone, into), moved, by)
 
 
 def _part_group(tx: Tx, own: int, article_id: int, by: By) -> Done | Refused:
@@ -117,8 +117,8 @@ def _part_group(tx: Tx, own: int, article_id: int, by: By) -> Done | Refused:
         return Refused.ALONE
     stories.put_apart(tx, own, others)
     from_id = min(others) if root == own else root
-    _note(tx, HandKind.SPLIT, article_id, (from_id, own), by)
-    return Done(kind=HandKind.SPLIT, from_id=from_id, to_id=own)
+    _note(tx, CorrectionKind.SPLIT, article_id, (from_id, own), by)
+    return Done(kind=CorrectionKind.SPLIT, from_id=from_id, to_id=own)
 
 
 def _parted(tx: Tx, own: int, article_id: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -148,7 +148,7 @@ def _weighed(tx: Tx, article_id: int) -> StoryMember | None:
 def _done(
     tx: Tx,
     live: ActiveConfig,
-    kind: HandKind,
+    kind: CorrectionKind,
     article_id: int | None,
     ids: tuple[int, int],
     moved: tuple[int, ...],
@@ -161,8 +161,8 @@ def _done(
     return Done(kind=kind, from_id=ids[0], to_id=ids[1], moved=moved)
 
 
-def _note(tx: Tx, kind: HandKind, article_id: int | None, ids: tuple[int, int], by: By) -> None:
-    hand = Hand(
+def _note(tx: Tx, kind: CorrectionKind, article_id: int | None, ids: tuple[int, int], by: By) -> None:
+    correction = StoryCorrection(
         kind=kind,
         article_id=article_id,
         from_id=ids[0],
@@ -171,7 +171,7 @@ def _note(tx: Tx, kind: HandKind, article_id: int | None, ids: tuple[int, int], 
         note=by.note,
         created=by.now,
     )
-    stories.note(tx, hand)
+    stories.note(tx, correction)
 
 
 def _stored(tx: Tx, article_id: int) -> Article:

@@ -12,7 +12,7 @@ from worker.store.stories import memory
 from worker.store.tables import STORY, STORY_APART, STORY_HAND
 
 
-class HandKind(StrEnum):
+class CorrectionKind(StrEnum):
     """A kind of decision by a person."""
 
     SPLIT = "split"
@@ -21,10 +21,10 @@ class HandKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hand:
+class StoryCorrection:
     """A decision by a person: a split, a merge or a move."""
 
-    kind: HandKind
+    kind: CorrectionKind
     #: None: it is about all of `from_id`.
     article_id: int | None = None
     from_id: int
@@ -34,16 +34,16 @@ class Hand:
     created: datetime
 
 
-def note(tx: Tx, hand: Hand) -> None:
+def note(tx: Tx, correction: StoryCorrection) -> None:
     """Write it down."""
     values = {
-        "kind": hand.kind,
-        "article_id": hand.article_id,
-        "from_id": hand.from_id,
-        "to_id": hand.to_id,
-        "author": hand.author,
-        "note": hand.note,
-        "created": hand.created,
+        "kind": correction.kind,
+        "article_id": correction.article_id,
+        "from_id": correction.from_id,
+        "to_id": correction.to_id,
+        "author": correction.author,
+        "note": correction.note,
+        "created": correction.created,
     }
     tx.execute(sa.insert(STORY_HAND).values(values))
     memory.change(tx, is_all=True)
@@ -78,13 +78,13 @@ def apart_from(tx: Tx, story_ids: Collection[int]) -> frozenset[int]:
     )
 
 
-def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
+def of_story(tx: Tx, story_id: int) -> tuple[StoryCorrection, ...]:
     """Returns what people decided of a story, and of those that were merged into it, the oldest first."""
     mine = sa.select(STORY.c.id).where(sa.or_(STORY.c.id == story_id, STORY.c.merged_into == story_id))
     query = sa.select(STORY_HAND).where(sa.or_(STORY_HAND.c.from_id.in_(mine), STORY_HAND.c.to_id.in_(mine)))
     return tuple(
-        Hand(
-            kind=HandKind(r.kind),
+        StoryCorrection(
+            kind=CorrectionKind(r.kind),
             article_id=r.article_id,
             from_id=r.from_id,
             to_id=r.to_id,
@@ -98,4 +98,7 @@ def of_story(tx: Tx, story_id: int) -> tuple[Hand, ...]:
 
 def is_held(tx: Tx, article_id: int, story_id: int) -> bool:
     """Tells whether a person put an article into its story, where it stays whatever its text says."""
-    return any(hand.kind is HandKind.MERGE or hand.article_id == article_id for hand in of_story(tx, story_id))
+    return any(
+        correction.kind is CorrectionKind.MERGE or correction.article_id == article_id
+        for correction in of_story(tx, story_id)
+    )

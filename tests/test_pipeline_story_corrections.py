@@ -13,9 +13,9 @@ from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B, C, mails, occasions, pu
 
 from worker.config import Config
 from worker.model import AlertPolicy, NotificationPolicy
-from worker.pipeline import answering, hands
+from worker.pipeline import answering, story_corrections
 from worker.pipeline.context import ActiveConfig
-from worker.pipeline.hands import By, Done, Refused
+from worker.pipeline.story_corrections import By, Done, Refused
 from worker.rules import compile_rules
 from worker.runtime.single_pass import _deliveries
 from worker.store import Store, ledger, stories
@@ -41,17 +41,17 @@ def weak(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def split(store: Store, article_id: int) -> Done | Refused:
     with store.ingest() as tx:
-        return hands.split(tx, LIVE, article_id, BY)
+        return story_corrections.split(tx, LIVE, article_id, BY)
 
 
 def merge(store: Store, one: int | None, other: int | None) -> Done | Refused:
     with store.ingest() as tx:
-        return hands.merge(tx, LIVE, one or 0, other or 0, BY)
+        return story_corrections.merge(tx, LIVE, one or 0, other or 0, BY)
 
 
 def move(store: Store, article_id: int, to: int | None) -> Done | Refused:
     with store.ingest() as tx:
-        return hands.move(tx, LIVE, article_id, to or 0, BY)
+        return story_corrections.move(tx, LIVE, article_id, to or 0, BY)
 
 
 def root(store: Store, story_id: int | None) -> int:
@@ -259,7 +259,7 @@ async def test_a_split_of_what_waits_is_a_first_of_its_own(desk: Desk, waits: bo
     await told(desk, (A, ACCOUNTS[0]))
     desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)) if waits else NotificationPolicy())
     await told(desk, (B, ACCOUNTS[1]))
-    by_hand(desk, hands.split, 2)
+    by_hand(desk, story_corrections.split, 2)
     assert occasions(desk) == ["first owed", "first owed" if waits else "follow-up owed"]
     desk.later(hours=2)
     await _deliveries(desk.context)
@@ -277,7 +277,7 @@ async def test_a_split_parts_what_waits_in_one_message(desk: Desk) -> None:
     desk.reload(telling=NotificationPolicy(group_wait=timedelta(hours=5)))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]))
     assert desk.one("SELECT count(*) FROM delivery") == 1
-    by_hand(desk, hands.split, 1)
+    by_hand(desk, story_corrections.split, 1)
     assert occasions(desk) == ["first owed", "first owed"]
     assert desk.rows("SELECT collects FROM delivery ORDER BY id") == [("story:1",), ("story:2",)]
     desk.later(hours=5)
@@ -290,7 +290,7 @@ async def test_what_was_kept_back_as_the_same_story_is_told_once_it_is_another(d
     desk.reload(telling=NotificationPolicy(follow_up=()))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]), (C, ACCOUNTS[2]))
     assert occasions(desk)[1:] == ["follow-up suppressedsame-story"] * 2
-    by_hand(desk, hands.split, 2)
+    by_hand(desk, story_corrections.split, 2)
     assert occasions(desk) == ["first owed", "first owed", "follow-up suppressedsame-story"]
     await _deliveries(desk.context)
     assert len(desk.attempts) == 2
@@ -300,7 +300,7 @@ async def test_what_is_left_without_its_first_is_told(desk: Desk) -> None:
     """The article that was sent was another event: of this one nobody heard yet."""
     desk.reload(telling=NotificationPolicy(follow_up=()))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]), (C, ACCOUNTS[2]))
-    by_hand(desk, hands.split, 1)
+    by_hand(desk, story_corrections.split, 1)
     assert occasions(desk) == ["first owed", "first owed", "follow-up suppressedsame-story"]
 
 
@@ -318,7 +318,7 @@ async def test_what_was_muted_with_its_story_is_told_once_it_is_another(desk: De
         with desk.store.write() as tx:
             made = silences.Silence(rule_id="visit", until=desk.now + timedelta(days=1), author="bo", created=desk.now)
             silences.add(tx, made)
-    by_hand(desk, hands.split, 2)
+    by_hand(desk, story_corrections.split, 2)
     assert occasions(desk)[1:] == ["follow-up suppressedmuted-story" if silenced else "first owed"]
 
 
@@ -329,7 +329,7 @@ async def test_a_merge_makes_what_waits_a_follow_up(desk: Desk) -> None:
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     assert occasions(desk) == ["first owed", "first owed"]
-    by_hand(desk, hands.merge, story_of(desk, 1), story_of(desk, 2))
+    by_hand(desk, story_corrections.merge, story_of(desk, 1), story_of(desk, 2))
     assert occasions(desk) == ["first owed", "follow-up owed"]
     desk.later(hours=2)
     await _deliveries(desk.context)
@@ -347,7 +347,7 @@ async def test_a_mute_follows_a_story_that_has_no_message_of_its_own(desk: Desk)
     assert first != second
     with desk.store.write() as tx:
         answering.mute(tx, 2, desk.now, author="ana")
-    by_hand(desk, hands.merge, first, second)
+    by_hand(desk, story_corrections.merge, first, second)
     assert desk.rows("SELECT story_id FROM silence") == [(min(first, second),)]
 
 
@@ -355,7 +355,7 @@ async def test_a_copy_put_apart_from_its_original_is_told(desk: Desk) -> None:
     """A split says that it is another article: one that was kept back as a copy is a first alert."""
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[0]))
     assert occasions(desk) == ["first owed", "follow-up suppressedcopy"]
-    by_hand(desk, hands.split, 2)
+    by_hand(desk, story_corrections.split, 2)
     assert occasions(desk) == ["first owed", "first owed"]
 
 
@@ -367,7 +367,7 @@ async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
     desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
-    by_hand(desk, hands.move, 2, story_of(desk, 1))
+    by_hand(desk, story_corrections.move, 2, story_of(desk, 1))
     desk.later(hours=2)
     await _deliveries(desk.context)
     assert occasions(desk)[1] == "follow-up suppressedmuted-story"
