@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
