@@ -223,7 +223,7 @@ def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:
     with store.write() as tx:
         feeds.claim(tx, names[:2], now=NOW, lease=LEASE, owner="one")
         feeds.claim(tx, names[2:], now=NOW, lease=LEASE, owner="two")
-        leases.give_back_idle(tx, "one", [names[1]], is_ingesting=True)
+        leases.give_back_idle(tx, "one", [names[1]], (), is_ingesting=True)
     with store.read() as tx:
         assert feeds.due(tx, names, now=NOW) == (names[0],)
 

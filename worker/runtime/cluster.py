@@ -38,7 +38,7 @@ from worker.store import Store, Tx, leases, queues
 _log = structlog.get_logger()
 
 #: Seconds for which a worker looks for what is due, and between its looks.
-_SHIFT, _LOOK_EVERY = 10, 2.0
+_SHIFT, _LOOK_EVERY = 15, 2.0
 #: Looks in a row that find a worker gone before it is taken for dead: one whose connection was cut has come back by
 #: then. Seconds without a heartbeat after which one is taken for dead whose connection stands.
 _GONE_LOOKS, _FROZEN = 3, 45.0
@@ -260,9 +260,9 @@ class Cluster(Embedded):
         super()._rest()
 
     def _release_idle_leases(self) -> None:
-        polled, is_ingesting = tuple(self._polls), self._ingest is not None
+        polled, fetched, is_ingesting = tuple(self._polls), tuple(self._pages), self._ingest is not None
         with self._context.store.write() as tx:
-            leases.give_back_idle(tx, self._context.owner, polled, is_ingesting=is_ingesting)
+            leases.give_back_idle(tx, self._context.owner, polled, fetched, is_ingesting=is_ingesting)
 
     async def _claim(self, now: datetime) -> None:
         if time.monotonic() - self._compared >= _COMPARE_EVERY:
