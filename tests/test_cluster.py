@@ -106,6 +106,10 @@ class Room:
         self.newsroom.publish(each)
         self.do("UPDATE feed SET due = '2000-01-01'")
 
+    def in_force(self) -> list[str]:
+        """The sets of rules by which workers go."""
+        return [str(rules) for (rules,) in self.rows("SELECT DISTINCT rules FROM heartbeat")]
+
     def busy(self) -> list[Worker]:
         """The workers that have feeds, entries or deliveries in hand."""
         pids = {int(owner.split(":")[1]) for (owner,) in self.rows(UNDER_WAY) if owner}
@@ -156,11 +160,13 @@ class Room:
 
 
 @contextmanager
-def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8) -> Iterator[Room]:
+def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8, hosts: int = 1) -> Iterator[Room]:
     """A room on an empty database with workers of these roles; those that still run at the end are killed."""
-    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+    with FeedServer(host="0.0.0.0") as server, SmtpSink() as smtp, HttpSink() as slack:
         newsroom = Newsroom(server, feeds, seed=1)
+        newsroom.urls = [server.url(f"/{n}", f"127.0.0.{n % hosts + 1}") for n in range(feeds)]
         site = watching(tmp_path, newsroom, smtp, slack)
+        site.allow = ["127.0.0.0/8"]
         site.store, site.more = url, '[engine]\nkind = "cluster"\n'
         site.write()
         engine = sa.create_engine(url, pool_pre_ping=True)
@@ -185,13 +191,28 @@ def test_a_worker_without_a_cluster_does_all(tmp_path: Path, role: str, code: in
 
 
 def test_workers_by_role_share_the_work(tmp_path: Path, postgresql_url: str) -> None:
-    """From a feed to a message, through three processes of which none does all."""
-    with working(tmp_path, postgresql_url, "poll", "ingest", "deliver") as room:
+    """From a feed to a message, through four processes of which none does all, by the rules that all have.
+
+    Each match names the set of rules by which its worker went.
+    """
+    with working(tmp_path, postgresql_url, "poll", "ingest", "ingest", "deliver") as room:
         room.publish()
         room.settle()
         assert room.assert_nothing_lost() == 0
         owners = room.rows("SELECT roles FROM heartbeat ORDER BY roles")
-        assert owners == [("deliver",), ("ingest",), ("poll",)]
+        assert owners == [("deliver",), ("ingest",), ("ingest",), ("poll",)]
+        (before,), (_, last) = room.in_force(), room.rows("SELECT count(*), max(id) FROM match")[0]
+        room.site.rules = room.site.rules.replace("NEAR/12", "NEAR/13")
+        room.site.write()
+        wait_for(lambda: len(now := room.in_force()) == 1 and before not in now, what="the new rules everywhere")
+        (after,) = room.in_force()
+        room.publish()
+        room.settle()
+        assert room.assert_nothing_lost() == 0
+        assert room.rows("SELECT DISTINCT id > :last, ruleset_hash FROM match ORDER BY 1", last=last) == [
+            (False, before),
+            (True, after),
+        ]
         for worker in room.workers:
             worker.send_signal(signal.SIGTERM)
         assert [worker.wait(60) for worker in room.workers] == [0, 0, 0]
@@ -235,15 +256,16 @@ def for_long(tmp_path: Path, server: Any, feeds: int, rounds: int) -> None:
     """Kills, freezes, cuts and restarts at random instants, and a new worker for each dead one; then the oracle."""
     chance = random.Random(7)
     roles = [ALL, ALL, "poll", "poll", "ingest", "ingest", "deliver", "deliver"]
-    with working(tmp_path, url_of(server), feeds=feeds) as room:
+    with working(tmp_path, url_of(server), feeds=feeds, hosts=100) as room:
         began = time.monotonic()
+        room.newsroom.publish(each=1)
         for at, one in enumerate(roles):
             room.start(one, off=CLOCKS[at % 3])
         for number in range(rounds):
-            room.newsroom.publish(each=1)
-            room.do("UPDATE feed SET due = '2000-01-01' WHERE lease_until IS NULL AND id % 20 = 0")
+            if room._quiet():
+                room.publish(each=1)
             time.sleep(chance.random() * 4)
-            victim = chance.choice(wait_for(room.busy, what="work"))
+            victim = chance.choice(wait_for(room.busy, 600, what="work"))
             match number % 5:
                 case 4:
                     restart(server)
