@@ -6,8 +6,7 @@ import os
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -224,7 +223,7 @@ def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:
     with store.write() as tx:
         feeds.claim(tx, names[:2], now=NOW, lease=LEASE, owner="one")
         feeds.claim(tx, names[2:], now=NOW, lease=LEASE, owner="two")
-        leases.give_back_idle(tx, "one", [names[1]], is_ingesting=True)
+        leases.give_back_idle(tx, "one", [names[1]], (), is_ingesting=True)
     with store.read() as tx:
         assert feeds.due(tx, names, now=NOW) == (names[0],)
 
@@ -277,26 +276,48 @@ async def nothing(_: object) -> None:
     """Upkeep that has nothing to do."""
 
 
-def engine(store: Store, beat: Callable[[object], None] = id) -> Cluster:
-    """An engine that is not run, with roles for no work."""
+def engine(store: Store, beat: Callable[[object], None] = id, roles: Collection[Role] = ()) -> Cluster:
+    """An engine that is not run yet, without a configuration."""
     context: Any = SimpleNamespace(
         store=store, owner="one", in_thread=asyncio.to_thread, ending=threading.Event(), live=SimpleNamespace(feed=bool)
     )
-    return Cluster(context, nothing, (), lambda _: None, beat)  # type: ignore[arg-type]
+    return Cluster(context, nothing, roles, lambda _: None, beat)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("ago", "looks"), [(0, 0), (cluster._LOOK_ANYWAY, 1)], ids=["just looked", "long ago"])
-async def test_a_wake_up_that_was_lost_is_made_up_for(
-    store: Store, monkeypatch: pytest.MonkeyPatch, ago: float, looks: int
-) -> None:
-    """A worker that nobody wakes looks all the same, if not at each tick."""
-    seen = []
-    monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(seen.append(now)))
-    one = engine(store)
-    one._asked, one._looked = False, time.monotonic() - ago
-    await one._sweep()
-    assert len(seen) == looks
-    one.presence.close()
+#: A wake-up, and a feed that is due, of which no worker is notified.
+UNHEARD = """
+    ALTER TABLE procrastinate_jobs DISABLE TRIGGER USER;
+    INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('poll', 'poll');
+    ALTER TABLE procrastinate_jobs ENABLE TRIGGER USER;
+"""
+LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'listen%#poll%'"
+
+
+@pytest.mark.parametrize("by", ["whoever looks for what is due", "the worker's own look at its queue"])
+async def test_a_wake_up_that_was_lost_is_made_up_for(store: Store, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """As with the connection that listens: each of two looks finds it, without the other."""
+    is_own = by == "the worker's own look at its queue"
+    for name, value in (("_SHIFT", 2), ("_LOOK_EVERY", 0.2), ("_FETCH_EVERY", 0.5 if is_own else 900.0)):
+        monkeypatch.setattr(cluster, name, value)
+    if is_own:
+        monkeypatch.setattr(Cluster, "_look", nothing)
+    looks: list[object] = []
+    monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(looks.append(now)))
+    one = engine(store, roles=[Role.POLL])
+    running = asyncio.create_task(one.run())
+
+    def listens() -> bool:
+        with store.read() as tx:
+            return bool(tx.execute(sa.text(LISTENS)).scalar())
+
+    await asyncio.to_thread(wait_for, lambda: looks and listens(), what="a worker that waits")
+    state_of(store)
+    before = len(looks)
+    with store.write() as tx:
+        tx.connection.cursor().execute(UNHEARD)
+    await asyncio.to_thread(wait_for, lambda: len(looks) > before, what="a look")
+    one.stop()
+    await running
 
 
 async def test_a_worker_keeps_its_connection_while_it_leaves_the_store_alone(store: Store) -> None:
@@ -322,22 +343,31 @@ async def test_a_worker_that_waits_for_a_lock_beats(store: Store, monkeypatch: p
 
 
 async def test_what_the_dead_were_answering_is_deleted(store: Store) -> None:
-    """An UPDATE would wake nobody. So is what newer ones repeat; what earlier shifts saw counts in none that begins."""
+    """An UPDATE would wake nobody. What earlier shifts saw counts in none that begins."""
     with store.write() as tx:
         tx.execute(sa.text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('2020-01-01')"))
         values = "(queue_name, task_name, status, worker_id) SELECT 'poll', 'poll', 'doing', id"
         tx.execute(sa.text(f"INSERT INTO procrastinate_jobs {values} FROM procrastinate_workers"))
-        for queue in ("ingest", "deliver", "ingest"):
-            tx.execute(
-                sa.text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES (:queue, '')"), {"queue": queue}
-            )
     one = engine(store)
     one._unseen["two"] = 2
     one._stopping.set()
     async with cluster._pool(store) as pool, one._app.open_async(pool):
         await one._look_for_due(0)
-    assert wake_ups(store) == ["deliver", "ingest"]
+    assert wake_ups(store) == []
     assert not one._unseen
+    one.presence.close()
+
+
+async def test_wake_ups_of_a_role_without_a_worker_do_not_pile_up(store: Store) -> None:
+    """Each look for what is due leaves one of them, and none of another role is touched."""
+    wake_workers_from(store)
+    for number in range(3):
+        publish(store, sighting(str(number)))
+    assert wake_ups(store) == ["ingest"] * 3
+    one = engine(store)
+    async with cluster._pool(store) as pool, one._app.open_async(pool):
+        await one._look()
+    assert sorted(wake_ups(store)) == ["ingest", "poll"]
     one.presence.close()
 
 

@@ -120,7 +120,7 @@ def _count(done: Pass, name: str, polled: Polled) -> None:
 async def _pages(context: JobContext) -> None:
     def take() -> tuple[pages.PageWanted, ...]:
         with context.store.write() as tx:
-            return pages.take_pages(tx, now=context.clock(), lease=LEASE, limit=BATCH)
+            return pages.take_pages(tx, now=context.clock(), lease=LEASE, limit=BATCH, owner=context.owner)
 
     async def one(wanted: pages.PageWanted) -> None:
         await page(context, wanted)
