@@ -21,7 +21,7 @@ from rig import Item
 
 from worker.model import DigestPolicy, NotificationPolicy, Outcome, Quiet, Receipt
 from worker.pipeline import deliver as job
-from worker.runtime import single_pass
+from worker.runtime import embedded, single_pass
 from worker.store import ledger, silences
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -106,7 +106,7 @@ async def run(desk: FiveDays) -> None:
                 silences.add(tx, silences.Silence(rule_id="visit", until=until, author="ana", created=desk.now))
         if came:
             await desk.pass_()
-        await single_pass._deliveries(desk.context)
+        await single_pass.deliver_due(desk.context)
         desk.later(minutes=30)
     with desk.store.read() as tx:
         assert ledger.audit(tx) == ()
@@ -134,7 +134,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with tempfile.TemporaryDirectory() as folder:
         # One at a time, as which of two is tried first at a target that is down would be chance.
-        alone = mock.patch.multiple(single_pass, DELIVERIES=1, PER_TARGET=1)
+        alone = mock.patch.multiple(embedded, DELIVERIES=1, PER_TARGET=1)
         with five_days(Path(folder)) as desk, mock.patch.object(job, "send", desk.send), alone:
             asyncio.run(run(desk))
 

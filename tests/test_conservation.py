@@ -17,7 +17,7 @@ from test_story_alerts import ACCOUNTS, ELSEWHERE, A, B
 from worker.model import DigestPolicy, NotificationPolicy, Outcome, Quiet, Receipt, Severity, Throttle
 from worker.pipeline import deliver as job
 from worker.pipeline import story_corrections
-from worker.runtime.single_pass import _deliveries
+from worker.runtime.single_pass import deliver_due
 from worker.store import ledger, silences
 
 TEXTS = [*ACCOUNTS, ELSEWHERE, "Hun Sen annule sa visite de la halle aux poissons de Kep, fermée pour travaux."]
@@ -87,7 +87,7 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
                 await desk.pass_()
             case "wait":
                 desk.later(minutes=how[0])
-                await _deliveries(desk.context)
+                await deliver_due(desk.context)
             case "fail":
                 desk.script["desk"].append(Receipt(outcome=how[0], detail="as the test says"))
             case "silence":
@@ -106,7 +106,7 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
         assert_conserved(desk)
     for _ in range(4):  # past the night, the digest, every pause
         desk.later(hours=30)
-        await _deliveries(desk.context)
+        await deliver_due(desk.context)
     assert_conserved(desk)
     assert desk.one("SELECT count(*) FROM delivery WHERE state NOT IN ('sent', 'failed')") == 0
     carried = Counter(

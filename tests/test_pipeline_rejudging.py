@@ -17,7 +17,7 @@ from worker.analysis.stories import SCHEME
 from worker.model import NotificationPolicy, Route
 from worker.pipeline import rejudging, reviewing
 from worker.pipeline.rejudging import rejudge
-from worker.runtime.single_pass import _deliveries
+from worker.runtime.single_pass import deliver_due
 from worker.store import Store, ledger, silences, stories
 from worker.store.stories import Judged
 
@@ -177,7 +177,7 @@ async def test_operators_get_one_notice_and_nobody_else_anything(desk: Desk) -> 
     await old_desk(desk)
     rejudge(desk.store, desk.context.live, lambda: desk.now)
     rejudge(desk.store, desk.context.live, lambda: desk.now)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.told == ["log:ops"]
     said = mails(desk)[0].get_body(("plain",))
     assert said is not None
@@ -219,7 +219,7 @@ async def test_without_anything_to_say_nobody_is_told(desk: Desk) -> None:
     make_old(desk.store)
     desk.attempts.clear()
     rejudge(desk.store, desk.context.live, lambda: desk.now)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.told == []
 
 
@@ -228,7 +228,7 @@ async def test_the_chosen_are_sent(desk: Desk, chosen: str) -> None:
     """Each on its own occasion, once; the ledger adds up, and the list is shorter."""
     await old_desk(desk)
     rejudge(desk.store, desk.context.live, lambda: desk.now)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     before = occasions(desk)
     with desk.store.ingest() as tx:
         found = reviewing.reviewed(tx, desk.now)
@@ -237,7 +237,7 @@ async def test_the_chosen_are_sent(desk: Desk, chosen: str) -> None:
         done = reviewing.send(tx, desk.context.live, [found[0].id] if chosen == "one" else None, desk.now)
         assert ledger.audit(tx) == ()
     assert [one.article_id for one in done.sent] == ([2] if chosen == "one" else [2, 3])
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert [one.partition(" ")[0] for one in occasions(desk)] == [one.partition(" ")[0] for one in before]
     assert "Kampot" in str(mails(desk)[1]["Subject"]) + str(mails(desk)[-1]["Subject"])
     sent_now = len(desk.attempts) - 1
@@ -260,5 +260,5 @@ async def test_what_waits_is_parted(desk: Desk) -> None:
     rejudge(desk.store, desk.context.live, lambda: desk.now)
     assert occasions(desk) == ["first owed", "first owed"]
     desk.later(hours=5)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert len([to for to in desk.told if to.startswith("mailto:")]) == 2

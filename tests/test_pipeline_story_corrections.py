@@ -17,7 +17,7 @@ from worker.pipeline import answering, story_corrections
 from worker.pipeline.context import ActiveConfig
 from worker.pipeline.story_corrections import By, Done, Refused
 from worker.rules import compile_rules
-from worker.runtime.single_pass import _deliveries
+from worker.runtime.single_pass import deliver_due
 from worker.store import Store, ledger, stories
 
 BY = By(author="ana", note="autre affaire", now=NOW)
@@ -262,13 +262,13 @@ async def test_a_split_of_what_waits_is_a_first_of_its_own(desk: Desk, waits: bo
     by_hand(desk, story_corrections.split, 2)
     assert occasions(desk) == ["first owed", "first owed" if waits else "follow-up owed"]
     desk.later(hours=2)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     first, second = mails(desk)
     assert second["In-Reply-To"] == (None if waits else first["Message-ID"])
     assert desk.rows("SELECT state FROM delivery") == [("sent",), ("sent",)]
     await told(desk, (C, ACCOUNTS[2]))
     desk.later(hours=2)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert len(desk.attempts) == 3
 
 
@@ -281,7 +281,7 @@ async def test_a_split_parts_what_waits_in_one_message(desk: Desk) -> None:
     assert occasions(desk) == ["first owed", "first owed"]
     assert desk.rows("SELECT collects FROM delivery ORDER BY id") == [("story:1",), ("story:2",)]
     desk.later(hours=5)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert len(desk.attempts) == 2
 
 
@@ -292,7 +292,7 @@ async def test_what_was_kept_back_as_the_same_story_is_told_once_it_is_another(d
     assert occasions(desk)[1:] == ["follow-up suppressedsame-story"] * 2
     by_hand(desk, story_corrections.split, 2)
     assert occasions(desk) == ["first owed", "first owed", "follow-up suppressedsame-story"]
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert len(desk.attempts) == 2
 
 
@@ -332,7 +332,7 @@ async def test_a_merge_makes_what_waits_a_follow_up(desk: Desk) -> None:
     by_hand(desk, story_corrections.merge, story_of(desk, 1), story_of(desk, 2))
     assert occasions(desk) == ["first owed", "follow-up owed"]
     desk.later(hours=2)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     first, second = mails(desk)
     assert second["In-Reply-To"] == first["Message-ID"]
 
@@ -369,6 +369,6 @@ async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
     await desk.pass_()
     by_hand(desk, story_corrections.move, 2, story_of(desk, 1))
     desk.later(hours=2)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert occasions(desk)[1] == "follow-up suppressedmuted-story"
     assert len(desk.attempts) == 1

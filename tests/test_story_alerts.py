@@ -24,7 +24,7 @@ from worker.model import (
     Throttle,
 )
 from worker.pipeline.redeciding import owe_again
-from worker.runtime.single_pass import _deliveries
+from worker.runtime.single_pass import deliver_due
 from worker.store import ledger, notification_history, revisiting, silences
 
 A, B, C = (f"https://{name}.example/feed" for name in "abc")
@@ -123,7 +123,7 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
     publish(desk, B, ACCOUNTS[1], title="Le second")
     await desk.pass_()
     desk.later(minutes=10)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     (mail,) = mails(desk)
     assert mail["Subject"] == "[critical] critical: Le second (+1)"
     text = plain(mail)
@@ -154,7 +154,7 @@ async def test_a_follow_up_waits_for_its_first(desk: Desk) -> None:
     await desk.pass_()
     assert len(desk.attempts) == 1
     desk.later(minutes=10)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     first, again, second = mails(desk)
     assert first["Message-ID"] == again["Message-ID"] == second["In-Reply-To"]
 
@@ -167,7 +167,7 @@ async def test_a_follow_up_becomes_the_first_if_that_dies(desk: Desk) -> None:
     publish(desk, B, ACCOUNTS[1])
     await desk.pass_()
     desk.later(minutes=10)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     _, _, second = mails(desk)
     assert second["In-Reply-To"] is None
     assert not second["Subject"].startswith("Re:")
@@ -201,7 +201,7 @@ async def test_what_follow_up_leaves_out_is_told_together(desk: Desk) -> None:
     assert len(desk.attempts) == 1
     assert desk.rows("SELECT state, hold FROM delivery WHERE state != 'sent'") == [("open", "realert")]
     desk.later(hours=3, minutes=1)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert len(desk.attempts) == 2
     assert all(name in plain(mails(desk)[1]) for name in ("La Dépêche", "Le Courrier"))
 
@@ -219,10 +219,10 @@ async def test_a_digest_says_what_was_held_back(desk: Desk) -> None:
     await desk.pass_()
     assert desk.attempts == []
     desk.now = desk.now.replace(hour=7, minute=29) + timedelta(days=1)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.attempts == []
     desk.later(minutes=1)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     (digest,) = mails(desk)
     assert "Kampot" in plain(digest)
     assert "Vientiane" in plain(digest)
@@ -240,8 +240,8 @@ async def test_a_night_holds_once_and_what_is_critical_breaks_it(desk: Desk) -> 
     await desk.pass_()
     assert desk.rows("SELECT state, hold FROM delivery") == [("open", "quiet-hours")]
     desk.now = desk.now.replace(hour=6, minute=30) + timedelta(days=1)
-    await _deliveries(desk.context)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
+    await deliver_due(desk.context)
     assert len(desk.attempts) == 1
 
 
@@ -253,7 +253,7 @@ async def test_what_was_due_before_the_night_is_not_sent_in_it(desk: Desk) -> No
     desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
     await desk.pass_()
     desk.reload(targets=[replace(desk.targets[0], quiet=night)], now=desk.now.replace(hour=23))
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.attempts == []
     assert desk.one("SELECT hold FROM delivery") == "quiet-hours"
 
@@ -269,7 +269,7 @@ async def test_throttled_alerts_come_together(desk: Desk) -> None:
     assert len(desk.attempts) == 1
     assert desk.rows("SELECT hold FROM delivery WHERE state = 'open'") == [("throttled",)]
     desk.later(hours=1, seconds=1)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert len(desk.attempts) == 2
 
 
@@ -294,7 +294,7 @@ async def test_a_silence_holds_what_comes_and_what_was_open(desk: Desk, what: di
     await desk.pass_()
     silence(desk, **what)
     desk.later(minutes=6)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.attempts == []
     wanted = "muted-story" if "story_id" in what else "silenced"
     ((suppression, why),) = desk.rows("SELECT suppression, why FROM obligation")
@@ -320,7 +320,7 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
         with desk.store.write() as tx:
             silences.acknowledge(tx, 1, "ana", desk.now)
     desk.later(minutes=31)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.told == ([MAIL] if answered else [MAIL, "mailto:boss@example.org"])
     assert occasions(desk) == ["first owed", f"escalation {'suppressedacknowledged' if answered else 'owed'}"]
 
@@ -338,9 +338,9 @@ async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[st
     await desk.pass_()
     silence(desk, **what, until=desk.now + timedelta(minutes=30))
     desk.later(minutes=11)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     desk.later(minutes=40)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     reason = "muted-story" if "story_id" in what else "silenced"
     assert desk.told == []
     assert occasions(desk) == [f"first suppressed{reason}", f"escalation suppressed{reason}"]
@@ -350,9 +350,9 @@ async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[st
         (one,) = (d for d in revisiting.suppressed(tx, list(Suppression), START) if d.id == 1)
         assert owe_again(tx, desk.context.live, one, desk.now)
     desk.later(minutes=11)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     desk.later(minutes=31)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     assert desk.told == [MAIL, "mailto:boss@example.org"]
 
 
@@ -368,8 +368,8 @@ async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk
     with desk.store.write() as tx:
         ledger.call_follow_up(tx, 1)
     desk.later(minutes=41)
-    await _deliveries(desk.context)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
+    await deliver_due(desk.context)
     assert desk.told == [MAIL]
     assert occasions(desk) == ["follow-up owed", "escalation suppressedsame-story"]
 
@@ -381,7 +381,7 @@ async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     desk.later(minutes=6)
-    await _deliveries(desk.context)
+    await deliver_due(desk.context)
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     desk.later(minutes=1)
@@ -393,12 +393,12 @@ async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None
     assert desk.rows("SELECT id FROM story WHERE merged_into IS NOT NULL") == [(2,)]
     desk.later(minutes=6)
     for _ in range(2):
-        await _deliveries(desk.context)
+        await deliver_due(desk.context)
     publish(desk, B, ACCOUNTS[1])
     await desk.pass_()
     desk.later(minutes=6)
     for _ in range(2):
-        await _deliveries(desk.context)
+        await deliver_due(desk.context)
     first, *_, last = mails(desk)
     assert len(desk.attempts) == 3
     assert first["Message-ID"] in last["References"]

@@ -10,7 +10,6 @@ from worker.alerts import ESCALATION, About, History, Silenced, alert, recipient
 from worker.model import (
     DeliveryState,
     Match,
-    NotificationPolicy,
     Novelty,
     NoveltyKind,
     Obligation,
@@ -158,11 +157,6 @@ def send_after_all(tx: Tx, live: ActiveConfig, one: Decided, now: datetime) -> N
 def _match(live: ActiveConfig, one: Decided) -> Match:
     """The match, as far as it says whom it concerns: by the rule of today, where there is one of that id."""
     rule = next((rule for rule in live.ruleset.written if rule.id == one.rule_id), None)
-    telling = (
-        NotificationPolicy(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up)
-        if rule
-        else None
-    )
     return Match(
         rule_id=one.rule_id,
         rule_name=one.rule_name,
@@ -170,7 +164,7 @@ def _match(live: ActiveConfig, one: Decided) -> Match:
         severity=Severity(one.severity),
         spans=(),
         to=rule.to if rule else (),
-        telling=telling,
+        telling=rule.alert if rule else None,
         volume=rule.volume if rule else None,
     )
 

@@ -2,6 +2,6 @@
 
 from worker.rules.compile import compile_rules
 from worker.rules.patterns import called
-from worker.rules.ruleset import Alerting, Exclusion, Rule, RuleSet, Score, Test, Weight
+from worker.rules.ruleset import Exclusion, Rule, RuleSet, Score, Test, Weight
 
-__all__ = ["Alerting", "Exclusion", "Rule", "RuleSet", "Score", "Test", "Weight", "called", "compile_rules"]
+__all__ = ["Exclusion", "Rule", "RuleSet", "Score", "Test", "Weight", "called", "compile_rules"]

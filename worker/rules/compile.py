@@ -8,7 +8,7 @@ from typing import Any
 from worker.config.toml import KeyPath, Toml
 from worker.config.toml import parse as parse_toml
 from worker.errors import Problem, UserError
-from worker.model import Severity, Volume
+from worker.model import NotificationPolicy, Severity, Volume
 from worker.rules.patterns import compile_pattern, named_sets, pattern_tables, rules_of_tests
 from worker.rules.query import (
     Call,
@@ -29,7 +29,7 @@ from worker.rules.query import (
     suggestion,
 )
 from worker.rules.query.nodes import And, How, Not, Or, Word, in_language, needs_words, shared
-from worker.rules.ruleset import Alerting, Exclusion, Rule, RuleSet, Score, Weight
+from worker.rules.ruleset import Exclusion, Rule, RuleSet, Score, Weight
 from worker.rules.shape import (
     SET_NAME,
     ExclusionShape,
@@ -289,7 +289,8 @@ class _Compiler:
             feeds=frozenset(shape.feeds),
             tags=frozenset(shape.tags),
             max_age=shape.max_age,
-            alert=Alerting(**dict(shape.alert)),
+            to=shape.alert.to,
+            alert=NotificationPolicy(**shape.alert.model_dump(exclude={"to"})),
             volume=_volume(shape),
             query=query,
             score=score,

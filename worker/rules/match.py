@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from worker.analysis.text import Document, analyse, detect
 from worker.errors import Problem
-from worker.model import Match, NotificationPolicy, Part, Severity, Span
+from worker.model import Match, Part, Severity, Span
 from worker.rules import Rule, RuleSet, Test
 from worker.rules.query import MAX_SPANS, Explained, Node, Reading, evaluate, explain, first_spans, nearest
 from worker.rules.query import Span as Words
@@ -181,7 +181,7 @@ def _match(rule: Rule, ruleset: RuleSet, verdict: _Verdict, document: Document) 
         spans=published_spans(verdict.spans, document),
         to=rule.to,
         contributions=verdict.contributions,
-        telling=NotificationPolicy(key=rule.alert.key, realert=rule.alert.realert, follow_up=rule.alert.follow_up),
+        telling=rule.alert,
         volume=rule.volume,
     )
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from worker.analysis.text import Document
 from worker.errors import Problem
-from worker.model import Severity, Volume
+from worker.model import NotificationPolicy, Severity, Volume
 from worker.rules.query import Node, Pattern, Presearch, TermSet
 from worker.rules.query.nodes import And, Calls, Or
 
@@ -49,19 +49,6 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alerting:
-    """`[rule.alert]`: what the rule says of its own alerts; None and empty: the configuration decides."""
-
-    #: Targets or groups that replace what routes say.
-    to: tuple[str, ...] = ()
-    #: One first alert per `story` or per `article`.
-    key: str | None = None
-    realert: timedelta | None = None
-    #: What is sent in the first alert's thread: `correction`, `new-source`, `development`.
-    follow_up: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule, ready to match."""
 
@@ -74,7 +61,10 @@ class Rule:
     tags: frozenset[str] = frozenset()
     #: Older articles do not alert; None: the configuration decides.
     max_age: timedelta | None = None
-    alert: Alerting = Alerting()
+    #: Targets or groups that replace what routes say; empty: routes choose.
+    to: tuple[str, ...] = ()
+    #: `[rule.alert]`: what the rule says of its own alerts.
+    alert: NotificationPolicy = NotificationPolicy()
     #: It alerts on waves, and on no single article; None: on each article, as `alert` says.
     volume: Volume | None = None
     #: None where the score alone decides.
@@ -92,11 +82,6 @@ class Rule:
     #: Where it is written.
     file: str
     line: int
-
-    @property
-    def to(self) -> tuple[str, ...]:
-        """Targets that the rule names itself; empty: routes choose."""
-        return self.alert.to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +164,7 @@ class RuleSet:
         return Presearch(queries, self.sets)
 
 
-def _idle(alert: Alerting) -> str:
+def _idle(alert: NotificationPolicy) -> str:
     """A remark on settings for single articles that have no effect beside a volume."""
     idle = [name for name in ("key", "realert", "follow_up") if getattr(alert, name) is not None]
     return f"; {' and '.join(idle)} of its [rule.alert] do nothing" if idle else ""

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -25,7 +26,11 @@ from worker.errors import StoreBusyError, StoreError, StoreMissingError, StoreUn
 from worker.store import deferred, files, schema
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from worker.model import Role
+
+V = TypeVar("V", bound="DataclassInstance")
 
 #: A transaction that a caller hands to the functions of this package.
 Tx = sa.Connection
@@ -52,6 +57,11 @@ _PRAGMAS = (
     "cache_size=-16384",
     "journal_size_limit=67108864",
 )
+
+
+def read_as(made: type[V], row: sa.Row[Any], **others: object) -> V:
+    """A row as a value: each field from the column of its name, but for `others`."""
+    return made(**{one.name: getattr(row, one.name) for one in fields(made) if one.name not in others}, **others)
 
 
 class Store:

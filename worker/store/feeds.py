@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from worker.errors import StoreBusyError
 from worker.model import Feed, FeedState, Move, Rhythm
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, insert, read_as
 from worker.store.tables import ENTRY, FEED
 
 _UNKNOWN = Rhythm()
@@ -144,19 +144,9 @@ def states(tx: Tx, keys: Sequence[str]) -> tuple[FeedState, ...]:
     """The states of these feeds at the start of polls; KeyError for one without a state."""
     rows = {row.key: row for row in tx.execute(_STATES, {"keys": list(keys)})}
     return tuple(
-        FeedState(
-            id=row.id,
-            etag=row.etag,
-            last_modified=row.last_modified,
-            failures=row.failures,
-            baseline=row.baseline,
-            first_success=row.first_success,
-            last_polled=row.last_polled,
-            last_result=row.last_result,
-            last_detail=row.last_detail,
-            last_document=row.last_document,
-            lies=row.lies,
-            lied=row.lied,
+        read_as(
+            FeedState,
+            row,
             move=Move(
                 shown=row.moved, url=row.moved_to, times=row.moved_times, since=row.moved_since, asked=row.moved_asked
             ),
@@ -251,23 +241,6 @@ def statuses(tx: Tx) -> tuple[FeedStatus, ...]:
     query = sa.select(ENTRY.c.feed_id, sa.func.count()).group_by(ENTRY.c.feed_id)
     counts = {row[0]: int(row[1]) for row in tx.execute(query)}
     return tuple(
-        FeedStatus(
-            key=r.key,
-            name=r.name,
-            due=r.due,
-            failures=r.failures,
-            last_polled=r.last_polled,
-            last_success=r.last_success,
-            last_result=r.last_result,
-            last_detail=r.last_detail,
-            entries=counts.get(r.id, 0),
-            not_before=r.not_before,
-            lies=r.lies,
-            gap=r.gap,
-            rhythm=_rhythm_of(r.rhythm),
-            pages_failed=r.pages_failed,
-            dates_unread=r.dates_unread,
-            date_unread=r.date_unread,
-        )
+        read_as(FeedStatus, r, entries=counts.get(r.id, 0), rhythm=_rhythm_of(r.rhythm))
         for r in tx.execute(sa.select(FEED).order_by(FEED.c.id))
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model import EntryState, Origin
-from worker.store.database import Tx
+from worker.store.database import Tx, read_as
 from worker.store.tables import ARTICLE, DOCUMENT, ENTRY, FEED, MATCH, REVISION, SEEN, STORY_ARTICLE
 
 _MANY = 500
@@ -68,10 +68,7 @@ def documents(tx: Tx, since: datetime) -> tuple[KeptDocument, ...]:
         .where(DOCUMENT.c.at >= since)
         .order_by(DOCUMENT.c.id)
     )
-    return tuple(
-        KeptDocument(feed=r.key, name=r.name, at=r.at, sha256=r.sha256, url=r.url, content_type=r.content_type)
-        for r in tx.execute(query)
-    )
+    return tuple(read_as(KeptDocument, r, feed=r.key) for r in tx.execute(query))
 
 
 def articles(tx: Tx, since: datetime | None = None) -> dict[int, MadeArticle]:
@@ -85,21 +82,7 @@ def articles(tx: Tx, since: datetime | None = None) -> dict[int, MadeArticle]:
         .where(mine)
         .order_by(ARTICLE.c.id)
     )
-    found = {
-        r.id: MadeArticle(
-            id=r.id,
-            first_seen=r.first_seen,
-            source=r.source,
-            title=r.title,
-            body=r.body,
-            language=r.language,
-            published=r.published,
-            link=r.link,
-            of=r.of_id,
-            story=r.story_id,
-        )
-        for r in tx.execute(query)
-    }
+    found = {r.id: read_as(MadeArticle, r, of=r.of_id, story=r.story_id, matches={}) for r in tx.execute(query)}
     matched = sa.select(MATCH).join(ARTICLE, ARTICLE.c.id == MATCH.c.article_id).where(mine)
     for r in tx.execute(matched.order_by(MATCH.c.revision_id)):
         if r.article_id in found:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.model import DeliveryState, Verdict, Wave, called
-from worker.store.database import Tx
+from worker.store.database import Tx, read_as
 from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, OBLIGATION, WAVE
 
 
@@ -128,24 +128,12 @@ def _lines() -> sa.Select[Any]:
 
 
 def _line(r: sa.Row[Any]) -> LedgerLine:
-    return LedgerLine(
-        id=r.id,
-        article_id=r.article_id,
-        created=r.created,
-        rule_id=r.rule_id,
-        recipient=r.recipient,
-        target_id=r.target_id,
-        occasion=r.occasion,
-        verdict=r.verdict,
-        suppression=r.suppression,
-        why=r.why,
-        delivery_id=r.delivery_id,
+    return read_as(
+        LedgerLine,
+        r,
         state=r.state or "",
         reason=r.reason or "",
         hold=r.hold or "",
-        due=r.due,
         attempts=r.attempts or 0,
-        finished=r.finished,
-        detail=r.detail,
         wave=None if r.began is None else Wave(article_id=r.wave, began=r.began, per=timedelta(seconds=r.per)),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.model import Origin, Severity, called
-from worker.store.database import Tx
+from worker.store.database import Tx, read_as
 from worker.store.people import HandOver
 from worker.store.tables import ACKNOWLEDGEMENT, ARTICLE, HAND_OVER, MATCH, STORY, STORY_ARTICLE
 
@@ -235,12 +235,4 @@ def _said(tx: Tx, table: sa.Table, listed: Collection[DayStory]) -> list[tuple[i
 
 
 def _line(r: Any) -> Line:
-    return Line(
-        id=r.id,
-        story_id=r.story_id,
-        title=called(r.title, r.origin, r.name),
-        source=r.source,
-        of_id=r.of_id,
-        first_seen=r.first_seen,
-        link=r.link,
-    )
+    return read_as(Line, r, title=called(r.title, r.origin, r.name))

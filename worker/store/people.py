@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, insert, read_as
 from worker.store.tables import API_TOKEN, AUDIT, HAND_OVER, NOTE, PERSON, SESSION, STORY_ARTICLE, VISIT
 
 #: A page opened so long after the one before begins another visit.
@@ -204,15 +204,7 @@ def remove_token(tx: Tx, token_id: int) -> bool:
 
 
 def _token(row: sa.Row[tuple[object, ...]]) -> ApiToken:
-    return ApiToken(
-        id=row.id,
-        name=row.name,
-        scopes=frozenset(map(Scope, row.scopes.split())),
-        author=row.author,
-        created=row.created,
-        until=row.until,
-        used=row.used,
-    )
+    return read_as(ApiToken, row, scopes=frozenset(map(Scope, row.scopes.split())))
 
 
 # The audit of changes.

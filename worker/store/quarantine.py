@@ -1,13 +1,13 @@
 """The quarantine: documents and entries that could not be read, and entries without an article, with their bytes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from worker.model import EntryState, ParsedEntry
-from worker.store.database import Tx
+from worker.store.database import Tx, read_as
 from worker.store.tables import DOCUMENT, ENTRY, FEED
 
 _parsed = TypeAdapter(ParsedEntry)
@@ -69,17 +69,7 @@ def note(tx: Tx, document: Document) -> None:
     last = tx.execute(query.order_by(DOCUMENT.c.id.desc()).limit(1)).one_or_none()
     if last is not None and (last.sha256, last.result) == (document.sha256, document.result):
         return
-    tx.execute(
-        sa.insert(DOCUMENT).values(
-            feed_id=document.feed_id,
-            sha256=document.sha256,
-            at=document.at,
-            url=document.url,
-            content_type=document.content_type,
-            result=document.result,
-            detail=document.detail[:500],
-        )
-    )
+    tx.execute(sa.insert(DOCUMENT).values(asdict(document) | {"detail": document.detail[:500]}))
 
 
 def put_aside(tx: Tx, *, limit: int, entry_id: int | None = None) -> tuple[PutAside, ...]:
@@ -94,14 +84,12 @@ def put_aside(tx: Tx, *, limit: int, entry_id: int | None = None) -> tuple[PutAs
     if entry_id is not None:
         query = query.where(ENTRY.c.id == entry_id)
     return tuple(
-        PutAside(
-            id=r.id,
+        read_as(
+            PutAside,
+            r,
             feed=r.key,
             at=r.put_aside,
             title=(parsed := _parsed.validate_json(r.parsed)).title,
-            error=r.error,
-            attempts=r.attempts,
-            first_seen=r.first_seen,
             parsed=parsed,
             sha256=r.raw_sha256,
         )
@@ -129,19 +117,7 @@ def unread(tx: Tx, *, limit: int, document_id: int | None = None) -> tuple[Unrea
     )
     if document_id is not None:
         query = query.where(DOCUMENT.c.id == document_id)
-    return tuple(
-        Unread(
-            id=r.id,
-            feed=r.key,
-            at=r.at,
-            sha256=r.sha256,
-            url=r.url,
-            content_type=r.content_type,
-            reason=r.result,
-            detail=r.detail,
-        )
-        for r in tx.execute(query)
-    )
+    return tuple(read_as(Unread, r, feed=r.key, reason=r.result) for r in tx.execute(query))
 
 
 def forget_documents(tx: Tx, *, before: datetime) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model import DeliveryState, Obligation, Occasion, Suppression, Verdict
-from worker.store.database import Tx
+from worker.store.database import Tx, read_as
 from worker.store.open_deliveries import collect
 from worker.store.tables import ARTICLE, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE
 
@@ -71,7 +71,7 @@ def _decided(tx: Tx, *where: sa.ColumnElement[bool]) -> tuple[Decided, ...]:
             MATCH.c.severity,
             MATCH.c.rule_name,
             MATCH.c.rule_hash,
-            sa.func.coalesce(REVISION.c.number, 1).label("number"),
+            sa.func.coalesce(REVISION.c.number, 1).label("revision"),
             ARTICLE.c.source,
             ARTICLE.c.title,
             ARTICLE.c.of_id,
@@ -82,30 +82,7 @@ def _decided(tx: Tx, *where: sa.ColumnElement[bool]) -> tuple[Decided, ...]:
         .where(*where)
         .order_by(OBLIGATION.c.id)
     )
-    return tuple(
-        Decided(
-            id=r.id,
-            match_id=r.match_id,
-            rule_id=r.rule_id,
-            article_id=r.article_id,
-            target_id=r.target_id,
-            recipient=r.recipient,
-            occasion=r.occasion,
-            suppression=r.suppression,
-            why=r.why,
-            created=r.created,
-            severity=r.severity,
-            rule_name=r.rule_name,
-            rule_hash=r.rule_hash,
-            revision=r.number,
-            source=r.source,
-            title=r.title,
-            story_id=r.story_id,
-            of_id=r.of_id,
-            state=r.state,
-        )
-        for r in tx.execute(query)
-    )
+    return tuple(read_as(Decided, r) for r in tx.execute(query))
 
 
 def withdrawn(tx: Tx, one: Decided, reminder: Obligation) -> int | None:

@@ -1,13 +1,12 @@
 """People's answers: silences, muted stories, acknowledgements; and the key that signs their one-click links."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, insert, read_as
 from worker.store.tables import ACKNOWLEDGEMENT, ARTICLE, SECRET, SILENCE, STORY, STORY_ARTICLE
 
 #: Asked before every delivery, so made once.
@@ -40,23 +39,13 @@ class Silence:
 
 def add(tx: Tx, silence: Silence) -> int:
     """Store a silence; returns its id."""
-    values: dict[str, Any] = {
-        "rule_id": silence.rule_id,
-        "story_id": silence.story_id,
-        "set_name": silence.set_name,
-        "feed": silence.feed,
-        "recipient": silence.recipient,
-        "until": silence.until,
-        "author": silence.author,
-        "reason": silence.reason,
-        "created": silence.created,
-    }
+    values = {name: value for name, value in asdict(silence).items() if name != "id"}
     return int(tx.execute(sa.insert(SILENCE).values(values).returning(SILENCE.c.id)).scalar_one())
 
 
 def active(tx: Tx, now: datetime) -> tuple[Silence, ...]:
     """The silences in force, the newest last."""
-    return tuple(_read(r) for r in tx.execute(_ACTIVE, {"now": now}))
+    return tuple(read_as(Silence, r) for r in tx.execute(_ACTIVE, {"now": now}))
 
 
 def end(tx: Tx, silence_id: int, now: datetime) -> bool:
@@ -73,18 +62,21 @@ def follow(tx: Tx, merged: int, into: int) -> None:
 def newest(tx: Tx, *, limit: int) -> tuple[Silence, ...]:
     """The last silences that are of no story, whether they are in force or over, the newest first."""
     query = sa.select(SILENCE).where(SILENCE.c.story_id.is_(None)).order_by(SILENCE.c.id.desc()).limit(limit)
-    return tuple(_read(r) for r in tx.execute(query))
+    return tuple(read_as(Silence, r) for r in tx.execute(query))
 
 
 def of_story(tx: Tx, story_id: int) -> tuple[Silence, ...]:
     """Every silence of a story that there ever was, the newest last."""
     query = sa.select(SILENCE).where(SILENCE.c.story_id == story_id).order_by(SILENCE.c.id)
-    return tuple(_read(r) for r in tx.execute(query))
+    return tuple(read_as(Silence, r) for r in tx.execute(query))
 
 
 def of_stories(tx: Tx) -> tuple[Silence, ...]:
     """Every silence of a story that there ever was, the newest last."""
-    return tuple(_read(r) for r in tx.execute(sa.select(SILENCE).where(SILENCE.c.story_id.is_not(None)).order_by("id")))
+    return tuple(
+        read_as(Silence, r)
+        for r in tx.execute(sa.select(SILENCE).where(SILENCE.c.story_id.is_not(None)).order_by("id"))
+    )
 
 
 def give_end(tx: Tx, until: datetime) -> int:
@@ -131,18 +123,3 @@ def make_signing_key(tx: Tx) -> None:
     """Make that key, unless there is one."""
     made = insert(tx, SECRET).values(name="answers", value=secrets.token_bytes(32))
     tx.execute(made.on_conflict_do_nothing())
-
-
-def _read(r: sa.Row[tuple[object, ...]]) -> Silence:
-    return Silence(
-        id=r.id,
-        rule_id=r.rule_id,
-        story_id=r.story_id,
-        set_name=r.set_name,
-        feed=r.feed,
-        recipient=r.recipient,
-        until=r.until,
-        author=r.author,
-        reason=r.reason,
-        created=r.created,
-    )

@@ -4,14 +4,14 @@ It lies in the store, so that it outlives a restart and holds for every worker.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from worker.model import DeliveryState, TargetState
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, insert, read_as
 from worker.store.tables import DELIVERY, TARGET
 
 #: States of deliveries that may come to be due.
@@ -136,27 +136,13 @@ def state(tx: Tx, target_id: str) -> TargetState:
     row = _locked(tx, target_id)
     if row is None:
         return TargetState()
-    return TargetState(
-        failures=row.failures,
-        failing_since=row.failing_since,
-        probe_at=row.probe_at,
-        probe=row.probe,
-        blocked_until=row.blocked_until,
-        is_reported=row.told,
-    )
+    return read_as(TargetState, row, is_reported=row.told)
 
 
 def keep(tx: Tx, target_id: str, new: TargetState) -> None:
     """Write down how the target has been answering."""
-    values: dict[str, object] = {
-        "failures": new.failures,
-        "failing_since": new.failing_since,
-        "probe_at": new.probe_at,
-        "probe": new.probe,
-        "blocked_until": new.blocked_until,
-        "told": new.is_reported,
-    }
-    _set(tx, target_id, values)
+    values: dict[str, object] = asdict(new)
+    _set(tx, target_id, values | {"told": values.pop("is_reported")})
 
 
 def park(tx: Tx, target_id: str, reason: str) -> bool:
@@ -189,11 +175,9 @@ def held(tx: Tx, now: datetime) -> tuple[TargetLine, ...]:
         sa.or_(TARGET.c.parked != "", TARGET.c.failing_since.is_not(None), TARGET.c.blocked_until > now)
     )
     return tuple(
-        TargetLine(
-            id=r.id,
-            parked=r.parked,
-            failures=r.failures,
-            failing_since=r.failing_since,
+        read_as(
+            TargetLine,
+            r,
             until=max((time for time in (r.blocked_until, r.probe_at) if time and time > now), default=None),
         )
         for r in tx.execute(query.order_by(TARGET.c.id))

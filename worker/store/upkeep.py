@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from worker.alerts.self_watch import ActiveCondition, Condition, Kind
 from worker.errors import Problem
 from worker.model import DeliveryState, EntryState, Verdict
 from worker.store import search
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, insert, read_as
 from worker.store.fingerprints import forget_bands
 from worker.store.stories import change
 from worker.store.tables import (
@@ -80,32 +80,15 @@ class InForce:
 
 def beat(tx: Tx, heartbeat: Heartbeat) -> None:
     """Write down that the worker ticks."""
-    values = {
-        "owner": heartbeat.owner,
-        "host": heartbeat.host,
-        "pid": heartbeat.pid,
-        "started": heartbeat.started,
-        "tick": heartbeat.tick,
-        "boot": heartbeat.boot,
-        "turned": heartbeat.turned,
-        "roles": heartbeat.roles,
-        "rules": heartbeat.rules,
-    }
+    values = asdict(heartbeat)
     statement = insert(tx, HEARTBEAT).values(values)
     tx.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))
 
 
 def put_in_force(tx: Tx, state: InForce) -> None:
     """Write down which rules are in force."""
-    values = {
-        "id": 1,
-        "owner": state.owner,
-        "hash": state.hash,
-        "rules": state.rules,
-        "since": state.since,
-        "read": state.read,
-        "problems": json.dumps([asdict(problem) for problem in state.problems], ensure_ascii=False),
-    }
+    values = asdict(state)
+    values |= {"id": 1, "problems": json.dumps(values["problems"], ensure_ascii=False)}
     statement = insert(tx, IN_FORCE).values(values)
     tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
@@ -116,7 +99,7 @@ def in_force(tx: Tx) -> InForce | None:
     if r is None:
         return None
     problems = tuple(Problem(**one) for one in json.loads(r.problems))
-    return InForce(owner=r.owner, hash=r.hash, rules=r.rules, since=r.since, read=r.read, problems=problems)
+    return read_as(InForce, r, problems=problems)
 
 
 def rest(tx: Tx, owner: str) -> None:
@@ -132,10 +115,8 @@ def heartbeat(tx: Tx) -> Heartbeat | None:
 
 def heartbeats(tx: Tx) -> tuple[Heartbeat, ...]:
     """The last tick of each worker that has not stopped in order, the newest first."""
-    rows = tx.execute(
-        sa.select(*(HEARTBEAT.c[field.name] for field in fields(Heartbeat))).order_by(HEARTBEAT.c.tick.desc())
-    )
-    return tuple(Heartbeat(**r._asdict()) for r in rows)
+    rows = tx.execute(sa.select(HEARTBEAT).order_by(HEARTBEAT.c.tick.desc()))
+    return tuple(read_as(Heartbeat, r) for r in rows)
 
 
 def entry_counts(tx: Tx) -> dict[str, int]:

@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from worker.model import DeliveryState
-from worker.store.database import Tx
+from worker.store.database import Tx, read_as
 from worker.store.tables import ATTEMPT, DELIVERY, NOTICE
 
 _first = DELIVERY.alias("first")
@@ -85,22 +85,7 @@ def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | No
         .order_by(DELIVERY.c.id)
         .limit(limit)
     )
-    return tuple(
-        DeliveryLine(
-            id=r.id,
-            target_id=r.target_id,
-            recipient=r.recipient,
-            state=r.state,
-            due=r.due,
-            attempts=r.attempts,
-            reason=r.reason,
-            subject=r.subject,
-            detail=r.detail,
-            hold=r.hold or "",
-            after=r.after,
-        )
-        for r in tx.execute(query)
-    )
+    return tuple(read_as(DeliveryLine, r, hold=r.hold or "") for r in tx.execute(query))
 
 
 def answered(tx: Tx, delivery_id: int) -> int | None:
