@@ -215,7 +215,7 @@ def test_workers_by_role_share_the_work(tmp_path: Path, postgresql_url: str) -> 
         ]
         for worker in room.workers:
             worker.send_signal(signal.SIGTERM)
-        assert [worker.wait(60) for worker in room.workers] == [0, 0, 0]
+        assert [worker.wait(60) for worker in room.workers] == [0, 0, 0, 0]
         assert room.rows("SELECT roles FROM heartbeat") == []
 
 

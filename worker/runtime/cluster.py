@@ -23,9 +23,8 @@ from functools import partial
 import psycopg
 import psycopg_pool
 import structlog
-from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, exceptions
-from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
+from procrastinate import App, PsycopgConnector, exceptions
+from procrastinate.jobs import Status
 from procrastinate.worker import Worker
 
 from worker.errors import StoreError
@@ -33,7 +32,7 @@ from worker.model import Role
 from worker.pipeline.context import JobContext
 from worker.runtime.clock import DatabaseClock
 from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, TICK_SECONDS, Embedded
-from worker.store import Store, Tx, leases, queues
+from worker.store import Store, leases, queues
 
 _log = structlog.get_logger()
 
@@ -66,20 +65,6 @@ _DELETE_WAITING = """
 """
 #: What Procrastinate and its pool raise where the database is away.
 _AWAY = (exceptions.ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, OSError)
-
-
-def wake_workers_from(store: Store) -> None:
-    """Let each transaction of the store that makes work wake workers of its roles; what is undone wakes nobody."""
-    manager = JobManager(SyncPsycopgConnector())
-
-    def wake(tx: Tx, roles: Collection[Role]) -> None:
-        wake_ups = [Job(queue=role, lock=None, queueing_lock=None, task_name=role) for role in roles]
-        try:
-            manager.batch_defer_jobs(wake_ups, connection=tx.connection.driver_connection)
-        except exceptions.ConnectorException as e:
-            raise StoreError(f"the store could not do it: {e.__cause__ or e}") from e
-
-    store.wake = wake
 
 
 class Cluster(Embedded):
@@ -130,7 +115,6 @@ class Cluster(Embedded):
         """Answer wake-ups until `stop`; what is under way then ends as it does in the embedded engine."""
         # It would log each wake-up, and each connection that is opened again.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-        wake_workers_from(self._context.store)
         answering: list[asyncio.Task[None]] = []
         try:
             async with _pool(self._context.store) as pool, self._app.open_async(pool):
