@@ -10,10 +10,9 @@ import pytest
 import sqlalchemy as sa
 from alembic import op
 from kept import MAKE_SCHEMA
-from sqlmodel import SQLModel
 from stored import NOW, mark, url_of
 
-from worker.store import Store, fingerprints, open_store, people, schema, upkeep
+from worker.store import Store, fingerprints, open_store, people, schema, tables, upkeep
 from worker.store.fingerprints import forget_bands
 
 TEXT = (
@@ -96,7 +95,7 @@ def test_a_new_store_is_what_the_tables_say(store: Store) -> None:
     opts = {"compare_type": True, "compare_server_default": True, "include_name": is_a_table_of_ours}
     with store.read() as tx:
         context = MigrationContext.configure(tx, opts=opts)
-        assert compare_metadata(context, SQLModel.metadata) == []
+        assert compare_metadata(context, tables.METADATA) == []
 
 
 def test_s09_a_migration_that_dies_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

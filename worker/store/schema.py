@@ -3,7 +3,6 @@
 from importlib import resources
 
 import sqlalchemy as sa
-from sqlmodel import SQLModel
 
 from worker.analysis.stories import SCHEME
 from worker.store import search, tables
@@ -59,12 +58,12 @@ def create_queues(tx: sa.Connection) -> None:
 
 def _make(tx: sa.Connection) -> None:
     # At once: all the migrations, and Alembic with them, take ten times as long.
-    SQLModel.metadata.create_all(tx)
+    tables.METADATA.create_all(tx)
     search.create(tx)
     _VERSION_TABLE.create(tx)
     tx.execute(sa.insert(_VERSION_TABLE).values(version_num=VERSION))
     # What a new store comes to hold is judged by the scheme of today.
-    tx.execute(sa.insert(tables.SchemeRow).values(name="stories", number=SCHEME))
+    tx.execute(sa.insert(tables.SCHEME).values(name="stories", number=SCHEME))
     create_queues(tx)
 
 

@@ -1,165 +1,155 @@
 """Obligations, the deliveries that carry them, and people's answers."""
 
-from datetime import datetime
+import sqlalchemy as sa
 
-from sqlalchemy import (
-    Index,
-    LargeBinary,
-    UniqueConstraint,
-    text,
-)
-from sqlmodel import Field, SQLModel
-
-from worker.store.tables.columns import text_column, time_column
+from worker.store.tables.columns import EMPTY, METADATA, binary, boolean, id_column, integer, text, time
 
 #: What a delivery of Veille's own affairs collects.
 NOTICE = "notice"
-_OF_WAVES = text("wave IS NOT NULL")
+_OF_WAVES = sa.text("wave IS NOT NULL")
 
-
-class DeliveryRow(SQLModel, table=True):
-    """One message to one recipient."""
-
-    __tablename__ = "delivery"
-    __table_args__ = (Index("delivery_due", "state", "due"),)
-    id: int | None = Field(default=None, primary_key=True)
-    key: str = text_column(unique=True)
-    target_id: str = text_column(index=True)
-    recipient: str = text_column()
+#: One message to one recipient.
+DELIVERY = sa.Table(
+    "delivery",
+    METADATA,
+    id_column(),
+    text("key", unique=True),
+    text("target_id", index=True),
+    text("recipient"),
     #: What it collects: `article:ID`, `story:ID`, `wave:RULE:ID`, `digest`, or `notice`.
-    collects: str = text_column(index=True)
+    text("collects", index=True),
     #: Of a notice whose like are gathered: what unites them.
-    kind: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
+    text("kind", default="", server_default=EMPTY),
     #: Why it is open and not due: `model.Hold`.
-    hold: str = text_column(default="")
+    text("hold", default=""),
     #: The message that it is a follow-up of: it waits until that one was sent or given up. That one may be forgotten.
-    after_id: int | None = Field(default=None, index=True)
+    integer("after_id", nullable=True, index=True),
     #: The channel's own name of what was sent (Slack: its `ts`).
-    ref: str = text_column(default="")
-    state: str = text_column()
-    due: datetime = time_column()
-    created: datetime = time_column()
+    text("ref", default=""),
+    text("state"),
+    time("due"),
+    time("created"),
     #: Counted before each send.
-    attempts: int = 0
+    integer("attempts", default=0),
     #: Failures that were its own, not its target's: what keeps failing stands behind the others.
-    refused: int = 0
-    owner: str = text_column(default="")
-    lease_until: datetime | None = time_column(default=None, nullable=True)
-    first_attempt: datetime | None = time_column(default=None, nullable=True)
-    finished: datetime | None = time_column(default=None, nullable=True, index=True)
+    integer("refused", default=0),
+    text("owner", default=""),
+    time("lease_until", nullable=True),
+    time("first_attempt", nullable=True),
+    time("finished", nullable=True, index=True),
     #: Why it is parked or failed.
-    reason: str = text_column(default="")
-    message_id: str = text_column(default="")
-    subject: str = text_column(default="")
+    text("reason", default=""),
+    text("message_id", default=""),
+    text("subject", default=""),
     #: The sealed bytes; of an open notice, its body.
-    content: bytes = Field(default=b"", sa_type=LargeBinary)
+    binary("content", default=b""),
+    sa.Index("delivery_due", "state", "due"),
+)
 
-
-class ObligationRow(SQLModel, table=True):
-    """An obligation of one match to one recipient on one occasion: a line of the ledger."""
-
-    __tablename__ = "obligation"
-    __table_args__ = (
-        UniqueConstraint("rule_id", "article_id", "recipient", "occasion"),
-        Index("obligation_wave", "rule_id", "wave", "verdict", sqlite_where=_OF_WAVES, postgresql_where=_OF_WAVES),
-    )
-    id: int | None = Field(default=None, primary_key=True)
-    match_id: int = Field(foreign_key="match.id", index=True)
-    rule_id: str = text_column()
-    article_id: int = Field(foreign_key="article.id", index=True)
-    target_id: str = text_column()
-    recipient: str = text_column()
-    occasion: str = text_column()
-    verdict: str = text_column()
-    suppression: str = text_column(default="")
+#: An obligation of one match to one recipient on one occasion: a line of the ledger.
+OBLIGATION = sa.Table(
+    "obligation",
+    METADATA,
+    id_column(),
+    integer("match_id", sa.ForeignKey("match.id"), index=True),
+    text("rule_id"),
+    integer("article_id", sa.ForeignKey("article.id"), index=True),
+    text("target_id"),
+    text("recipient"),
+    text("occasion"),
+    text("verdict"),
+    text("suppression", default=""),
     #: For people, where the reason alone does not say it.
-    why: str = text_column(default="")
-    delivery_id: int | None = Field(default=None, foreign_key="delivery.id", index=True)
-    created: datetime = time_column()
+    text("why", default=""),
+    integer("delivery_id", sa.ForeignKey("delivery.id"), nullable=True, index=True),
+    time("created"),
     #: The wave of its rule that it belongs to, by the article that completed that; it may be forgotten.
-    wave: int | None = None
+    integer("wave", nullable=True),
+    sa.UniqueConstraint("rule_id", "article_id", "recipient", "occasion"),
+    sa.Index("obligation_wave", "rule_id", "wave", "verdict", sqlite_where=_OF_WAVES, postgresql_where=_OF_WAVES),
+)
 
-
-class WaveRow(SQLModel, table=True):
-    """A wave of a rule with a volume."""
-
-    __tablename__ = "wave"
-    rule_id: str = text_column(primary_key=True)
+#: A wave of a rule with a volume.
+WAVE = sa.Table(
+    "wave",
+    METADATA,
+    text("rule_id", primary_key=True),
     #: The article that completed it.
-    article_id: int = Field(primary_key=True, index=True)
-    began: datetime = time_column()
+    integer("article_id", primary_key=True, index=True),
+    time("began"),
     #: Seconds of its window.
-    per: int
+    integer("per"),
     #: When an article found that it was over; None: it goes on, as far as is known.
-    ended: datetime | None = time_column(default=None, nullable=True)
+    time("ended", nullable=True),
+)
 
-
-class SilenceRow(SQLModel, table=True):
-    """A silence: of rules or targets for a time, or of a story for good. Empty fields hold for all."""
-
-    __tablename__ = "silence"
-    id: int | None = Field(default=None, primary_key=True)
-    rule_id: str = text_column(default="")
+#: A silence: of rules or targets for a time, or of a story for good. Empty fields hold for all.
+SILENCE = sa.Table(
+    "silence",
+    METADATA,
+    id_column(),
+    text("rule_id", default=""),
     #: The story may be forgotten.
-    story_id: int | None = Field(default=None, index=True)
+    integer("story_id", nullable=True, index=True),
     #: A set's name: the rules that name it.
-    set_name: str = text_column(default="")
-    feed: str = text_column(default="")
+    text("set_name", default=""),
+    text("feed", default=""),
     #: Only for this one.
-    recipient: str = text_column(default="")
+    text("recipient", default=""),
     #: None: for good.
-    until: datetime | None = time_column(default=None, nullable=True, index=True)
-    author: str = text_column()
-    reason: str = text_column(default="")
-    created: datetime = time_column()
+    time("until", nullable=True, index=True),
+    text("author"),
+    text("reason", default=""),
+    time("created"),
+)
 
+#: Somebody has seen an article or a story, and takes care of it.
+ACKNOWLEDGEMENT = sa.Table(
+    "acknowledgement",
+    METADATA,
+    id_column(),
+    integer("article_id", sa.ForeignKey("article.id"), index=True),
+    text("author"),
+    time("created"),
+)
 
-class AcknowledgementRow(SQLModel, table=True):
-    """Somebody has seen an article or a story, and takes care of it."""
+#: A key that the store keeps for its workers.
+SECRET = sa.Table(
+    "secret",
+    METADATA,
+    text("name", primary_key=True),
+    binary("value"),
+)
 
-    __tablename__ = "acknowledgement"
-    id: int | None = Field(default=None, primary_key=True)
-    article_id: int = Field(foreign_key="article.id", index=True)
-    author: str = text_column()
-    created: datetime = time_column()
+#: One try to send a delivery; without an outcome while it runs, or for ever if its process died.
+ATTEMPT = sa.Table(
+    "attempt",
+    METADATA,
+    id_column(),
+    integer("delivery_id", sa.ForeignKey("delivery.id"), index=True),
+    integer("number"),
+    text("owner"),
+    time("started"),
+    time("finished", nullable=True),
+    text("outcome", default=""),
+    text("detail", default=""),
+)
 
-
-class SecretRow(SQLModel, table=True):
-    """A key that the store keeps for its workers."""
-
-    __tablename__ = "secret"
-    name: str = text_column(primary_key=True)
-    value: bytes = Field(sa_type=LargeBinary)
-
-
-class AttemptRow(SQLModel, table=True):
-    """One try to send a delivery; without an outcome while it runs, or for ever if its process died."""
-
-    __tablename__ = "attempt"
-    id: int | None = Field(default=None, primary_key=True)
-    delivery_id: int = Field(foreign_key="delivery.id", index=True)
-    number: int
-    owner: str = text_column()
-    started: datetime = time_column()
-    finished: datetime | None = time_column(default=None, nullable=True)
-    outcome: str = text_column(default="")
-    detail: str = text_column(default="")
-
-
-class TargetRow(SQLModel, table=True):
-    """A target's state beyond the configuration."""
-
-    __tablename__ = "target"
-    id: str = text_column(primary_key=True)
+#: A target's state beyond the configuration.
+TARGET = sa.Table(
+    "target",
+    METADATA,
+    text("id", primary_key=True),
     #: Nothing is sent to it before this time: it asked for that.
-    blocked_until: datetime | None = time_column(default=None, nullable=True)
+    time("blocked_until", nullable=True),
     #: Why nothing is sent until the configuration is read again; empty: it works.
-    parked: str = text_column(default="")
+    text("parked", default=""),
     #: When it takes its next message, if the configuration says how many it takes in a time.
-    next_at: datetime | None = time_column(default=None, nullable=True)
+    time("next_at", nullable=True),
     #: See `model.TargetState`.
-    failures: int = 0
-    failing_since: datetime | None = time_column(default=None, nullable=True)
-    probe_at: datetime | None = time_column(default=None, nullable=True)
-    probe: int | None = None
-    told: bool = False
+    integer("failures", default=0),
+    time("failing_since", nullable=True),
+    time("probe_at", nullable=True),
+    integer("probe", nullable=True),
+    boolean("told", default=False),
+)

@@ -1,99 +1,97 @@
 """People who use the console, what they may do, and what they wrote and changed there."""
 
-from datetime import datetime
+import sqlalchemy as sa
 
-from sqlmodel import Field, SQLModel
+from worker.store.tables.columns import METADATA, id_column, integer, text, time
 
-from worker.store.tables.columns import text_column, time_column
-
-
-class PersonRow(SQLModel, table=True):
-    """Somebody who may sign in."""
-
-    __tablename__ = "person"
-    name: str = text_column(primary_key=True)
+#: Somebody who may sign in.
+PERSON = sa.Table(
+    "person",
+    METADATA,
+    text("name", primary_key=True),
     #: By argon2, with its parameters and salt.
-    password_hash: str = text_column()
+    text("password_hash"),
     #: `people.Role`.
-    role: str = text_column()
-    created: datetime = time_column()
+    text("role"),
+    time("created"),
     #: The end of the time of a first password; None: it is one of their own.
-    first_until: datetime | None = time_column(default=None, nullable=True)
+    time("first_until", nullable=True),
+)
 
-
-class SessionRow(SQLModel, table=True):
-    """A sign-in that is in force; its cookie holds a random token, of which the digest stands here."""
-
-    __tablename__ = "session"
+#: A sign-in that is in force; its cookie holds a random token, of which the digest stands here.
+SESSION = sa.Table(
+    "session",
+    METADATA,
     #: sha256 hex.
-    digest: str = text_column(primary_key=True)
-    person: str = text_column(index=True)
-    created: datetime = time_column()
-    until: datetime = time_column(index=True)
+    text("digest", primary_key=True),
+    text("person", index=True),
+    time("created"),
+    time("until", index=True),
+)
 
-
-class ApiTokenRow(SQLModel, table=True):
-    """A token by which a program uses the API."""
-
-    __tablename__ = "api_token"
-    id: int | None = Field(default=None, primary_key=True)
+#: A token by which a program uses the API.
+API_TOKEN = sa.Table(
+    "api_token",
+    METADATA,
+    id_column(),
     #: What it is for, as its maker says.
-    name: str = text_column()
+    text("name"),
     #: sha256 hex.
-    digest: str = text_column(unique=True)
+    text("digest", unique=True),
     #: `people.Scope`s, parted by spaces.
-    scopes: str = text_column()
-    author: str = text_column()
-    created: datetime = time_column()
+    text("scopes"),
+    text("author"),
+    time("created"),
     #: None: it does not end by itself.
-    until: datetime | None = time_column(default=None, nullable=True)
-    used: datetime | None = time_column(default=None, nullable=True)
+    time("until", nullable=True),
+    time("used", nullable=True),
+)
 
-
-class AuditRow(SQLModel, table=True):
-    """A change that somebody made in the console or through the API."""
-
-    __tablename__ = "audit"
-    id: int | None = Field(default=None, primary_key=True)
-    at: datetime = time_column(index=True)
-    author: str = text_column()
+#: A change that somebody made in the console or through the API.
+AUDIT = sa.Table(
+    "audit",
+    METADATA,
+    id_column(),
+    time("at", index=True),
+    text("author"),
     #: In one or two words: `silence`, `rule saved`, `sign-in refused`.
-    action: str = text_column()
+    text("action"),
     #: What it was done to: `article 12`, `rule visit`.
-    subject: str = text_column()
-    detail: str = text_column(default="")
+    text("subject"),
+    text("detail", default=""),
+)
 
+#: A note by an analyst on an article.
+NOTE = sa.Table(
+    "note",
+    METADATA,
+    id_column(),
+    integer("article_id", sa.ForeignKey("article.id"), index=True),
+    text("author"),
+    text("text"),
+    time("created"),
+)
 
-class NoteRow(SQLModel, table=True):
-    """A note by an analyst on an article."""
-
-    __tablename__ = "note"
-    id: int | None = Field(default=None, primary_key=True)
-    article_id: int = Field(foreign_key="article.id", index=True)
-    author: str = text_column()
-    text: str = text_column()
-    created: datetime = time_column()
-
-
-class HandOverRow(SQLModel, table=True):
-    """An article, and so its story, handed over from one person to another; the last one has it."""
-
-    __tablename__ = "hand_over"
-    id: int | None = Field(default=None, primary_key=True)
-    article_id: int = Field(foreign_key="article.id", index=True)
-    author: str = text_column()
+#: An article, and so its story, handed over from one person to another; the last one has it.
+HAND_OVER = sa.Table(
+    "hand_over",
+    METADATA,
+    id_column(),
+    integer("article_id", sa.ForeignKey("article.id"), index=True),
+    text("author"),
     #: Who has it from then on.
-    person: str = text_column()
-    note: str = text_column(default="")
-    created: datetime = time_column()
+    text("person"),
+    text("note", default=""),
+    time("created"),
+)
 
-
-class VisitRow(SQLModel, table=True):
-    """The last visits of somebody to the console: `since` ends the one before the present one."""
-
-    __tablename__ = "visit"
-    person: str = text_column(primary_key=True)
+#: The last visits of somebody to the console: `since` ends the one before the present one.
+VISIT = sa.Table(
+    "visit",
+    METADATA,
+    text("person", primary_key=True),
     #: When a page was last opened.
-    seen: datetime = time_column()
+    time("seen"),
     #: When the last page of the visit before was opened.
-    since: datetime = time_column()
+    time("since"),
+)
