@@ -180,7 +180,7 @@ def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
         spans=published_spans(verdict.spans, document),
         to=rule.to,
         contributions=verdict.contributions,
-        telling=rule.alert,
+        notification=rule.alert,
         volume=rule.volume,
     )
 
