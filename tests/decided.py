@@ -106,7 +106,9 @@ RULES = HERE.parent / "rules"
 
 def decide(name: str, folder: Path, keep: Path | None = None) -> dict[str, str]:
     """Send a corpus, or `sample`, through a new store in `folder`; returns the digest of each kind of answer."""
-    desk = Desk(folder, feeds=[feed()], targets=[log_target()], rules=_rules(), telling=NotificationPolicy(key="story"))
+    desk = Desk(
+        folder, feeds=[feed()], targets=[log_target()], rules=_rules(), notification=NotificationPolicy(key="story")
+    )
     with desk:
         asyncio.run(_send(desk, name))
         digests = {}

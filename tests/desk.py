@@ -145,7 +145,7 @@ class Desk:
     operators: str = ""
     routes: Any = ()
     #: One message for each article, unless a test is about stories.
-    telling: NotificationPolicy = field(default_factory=lambda: NotificationPolicy(key="article"))
+    notification: NotificationPolicy = field(default_factory=lambda: NotificationPolicy(key="article"))
     max_age: timedelta | None = None
     public_url: str = ""
     now: datetime = START
@@ -174,7 +174,7 @@ class Desk:
 
     def _live(self) -> ActiveConfig:
         policy = AlertPolicy(
-            targets=tuple(self.targets), routes=tuple(self.routes), telling=self.telling, max_age=self.max_age
+            targets=tuple(self.targets), routes=tuple(self.routes), notification=self.notification, max_age=self.max_age
         )
         config = Config(
             path=self.folder / "config.toml",

@@ -124,9 +124,9 @@ def five_days(folder: Path) -> FiveDays:
     night = (Quiet(since=time(22), until=time(6, 30)),)
     desk_target = replace(email_target("desk", "desk@example.org"), quiet=night)
     digest = replace(email_target("morning", "editor@example.org"), digest=DigestPolicy(at="30 7 * * *"))
-    telling = NotificationPolicy(follow_up=("correction", "new-source", "development"))
+    notification = NotificationPolicy(follow_up=("correction", "new-source", "development"))
     feeds = [feed(url, name=name) for name, url in FEEDS.items()]
-    return FiveDays(folder, feeds=feeds, targets=[desk_target, digest], telling=telling, now=at(1, "08:00"))
+    return FiveDays(folder, feeds=feeds, targets=[desk_target, digest], notification=notification, now=at(1, "08:00"))
 
 
 def main() -> None:

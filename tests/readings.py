@@ -70,7 +70,7 @@ def rows(pages: Pages, query: str) -> list[tuple[object, ...]]:
 
 async def _build(folder: Path, patch: pytest.MonkeyPatch) -> None:
     feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
-    with Desk(folder, feeds=feeds, targets=[log_target()], telling=NotificationPolicy()) as desk:
+    with Desk(folder, feeds=feeds, targets=[log_target()], notification=NotificationPolicy()) as desk:
         scripted(patch, desk)
         first = _item(desk, "a1", FIRST, ACCOUNTS[0], "https://a.example/1")
         rice = _item(desk, "a2", HARVEST, RICE)

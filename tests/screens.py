@@ -206,7 +206,7 @@ def _fill(folder: Path) -> None:
         routes=policy.routes,
         rules=RULES,
         operators="desk",
-        telling=policy.telling,
+        notification=policy.notification,
         now=NOW,
     ) as desk:
         desk.script["desk"] = [Receipt(outcome=Outcome.RETRY, detail="Connection refused")] * 9

@@ -66,7 +66,7 @@ def said(obligation: Obligation) -> str:
 
 
 @pytest.mark.parametrize(
-    ("telling", "source", "standing", "wanted"),
+    ("notification", "source", "standing", "wanted"),
     [
         pytest.param(NotificationPolicy(), "Le Fil", {}, "first story:7 now 0", id="first"),
         pytest.param(NotificationPolicy(), "Le Fil", TOLD, "development story:7 now 0", id="same-outlet"),
@@ -94,10 +94,10 @@ def said(obligation: Obligation) -> str:
     ],
 )
 def test_how_often_a_story_is_told(
-    telling: NotificationPolicy, source: str, standing: dict[tuple[str, str], Standing], wanted: str
+    notification: NotificationPolicy, source: str, standing: dict[tuple[str, str], Standing], wanted: str
 ) -> None:
     """One first message a story; later articles by what follow_up and realert say."""
-    policy = AlertPolicy(targets=(A,), telling=telling)
+    policy = AlertPolicy(targets=(A,), notification=notification)
     (found,) = decided(history=History(standing=standing), policy=policy, source=source)
     assert said(found) == wanted
 
@@ -118,9 +118,9 @@ def test_an_article_without_a_story_stands_for_itself() -> None:
 )
 def test_who_says_it_first(said_by: dict[str, str], wanted: str) -> None:
     """A rule's own word counts before its route's, that before [alerts]."""
-    found = replace(match(), telling=NotificationPolicy(key=said_by.get("rule")))
-    route = Route(targets=("a",), telling=NotificationPolicy(key=said_by.get("route")))
-    policy = AlertPolicy(targets=(A,), routes=(route,), telling=NotificationPolicy(key=said_by.get("alerts")))
+    found = replace(match(), notification=NotificationPolicy(key=said_by.get("rule")))
+    route = Route(targets=("a",), notification=NotificationPolicy(key=said_by.get("route")))
+    policy = AlertPolicy(targets=(A,), routes=(route,), notification=NotificationPolicy(key=said_by.get("alerts")))
     assert decided(found=found, policy=policy)[0].collects == wanted
 
 
@@ -164,7 +164,7 @@ def test_corrections(
 ) -> None:
     """A correction of an article that somebody was sent goes below it, where that is asked for."""
     history = History(decided=frozenset({VISIT_A}), notified_at=dict.fromkeys(told, NOON), standing=TOLD, change=change)
-    policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(follow_up=follow_up))
+    policy = AlertPolicy(targets=(A,), notification=NotificationPolicy(follow_up=follow_up))
     assert [said(o) for o in decided(history=history, novelty=UPDATE, policy=policy, revision=revision)] == wanted
 
 
@@ -176,7 +176,7 @@ def test_a_correction_that_is_left_out_waits_for_its_interval(story_id: int | No
         notified_at={VISIT_A: NOON - HOUR},
         change=Occasion.CORRECTION,
     )
-    policy = AlertPolicy(targets=(A,), telling=NotificationPolicy(key="article", follow_up=(), realert=3 * HOUR))
+    policy = AlertPolicy(targets=(A,), notification=NotificationPolicy(key="article", follow_up=(), realert=3 * HOUR))
     (made,) = decided(history=history, novelty=UPDATE, policy=policy, revision=2, story_id=story_id)
     assert said(made) == "correction article:3 realert 120"
 
@@ -248,7 +248,7 @@ def test_old_news_is_not_told() -> None:
 
 def test_nobody_acknowledges() -> None:
     """The first message owes a second target its reminder, which waits; follow-ups owe none."""
-    route = Route(targets=("a",), telling=NotificationPolicy(escalation=Escalation(targets=("b",), after=HOUR)))
+    route = Route(targets=("a",), notification=NotificationPolicy(escalation=Escalation(targets=("b",), after=HOUR)))
     policy = AlertPolicy(targets=(A, B), routes=(route,))
     first, second = decided(policy=policy)
     assert said(first) == "first story:7 now 0"

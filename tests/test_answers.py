@@ -76,7 +76,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
     feeds = [feed(A, name="Le Fil"), feed(B, name="La Dépêche")]
     with Desk(
-        tmp_path, feeds=feeds, targets=[email_target("desk", "a@example.org")], telling=NotificationPolicy()
+        tmp_path, feeds=feeds, targets=[email_target("desk", "a@example.org")], notification=NotificationPolicy()
     ) as made:
         with made.store.write() as tx:
             silences.make_signing_key(tx)

@@ -121,11 +121,11 @@ async def run(desk: Desk, steps: list[tuple]) -> None:
 
 @examples(8)
 @given(_targets, _tellings, _steps)
-def test_nothing_is_lost_under_any_policy(targets: list, telling: NotificationPolicy, steps: list[tuple]) -> None:
+def test_nothing_is_lost_under_any_policy(targets: list, notification: NotificationPolicy, steps: list[tuple]) -> None:
     """Whatever is published, held, silenced, refused or put right by hand, every alert is accounted for, told once."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Failing(Path(folder), targets, telling) as desk,
+        Failing(Path(folder), targets, notification) as desk,
         mock.patch.object(job, "send", desk.send),
     ):
         asyncio.run(run(desk, steps))
@@ -134,9 +134,9 @@ def test_nothing_is_lost_under_any_policy(targets: list, telling: NotificationPo
 class Failing(Desk):
     """A desk that remembers which deliveries an attempt failed for."""
 
-    def __init__(self, folder: Path, targets: list, telling: NotificationPolicy) -> None:
+    def __init__(self, folder: Path, targets: list, notification: NotificationPolicy) -> None:
         feeds = [feed(A, name="Le Fil"), feed(B, name="La Dépêche")]
-        super().__init__(folder, feeds=feeds, targets=targets, telling=telling)
+        super().__init__(folder, feeds=feeds, targets=targets, notification=notification)
         self._failed: set[str] = set()
 
     async def send(self, claimed, target, **more):  # type: ignore[no-untyped-def, override]

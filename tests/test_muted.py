@@ -48,7 +48,7 @@ def test_a_mute_covers_strong_joins_alone(steps: list, muted: int, strong: float
             Path(folder),
             feeds=[feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))],
             targets=[replace(email_target("desk", "a@example.org"), timezone="UTC")],
-            telling=NotificationPolicy(follow_up=("new-source", "development") if follow_up else ()),
+            notification=NotificationPolicy(follow_up=("new-source", "development") if follow_up else ()),
         ) as desk,
         mock.patch.object(job, "send", desk.send),
         mock.patch("worker.analysis.stories.decision.STRONG", strong),

@@ -144,7 +144,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
     routes = [Route(targets=("desk",))]
     with Desk(
-        tmp_path, feeds=feeds, targets=targets, operators="ops", routes=routes, telling=NotificationPolicy()
+        tmp_path, feeds=feeds, targets=targets, operators="ops", routes=routes, notification=NotificationPolicy()
     ) as made:
         yield scripted(monkeypatch, made)
 
@@ -248,7 +248,7 @@ async def test_the_chosen_are_sent(desk: Desk, chosen: str) -> None:
 
 async def test_what_waits_is_parted(desk: Desk) -> None:
     """Two events in one message that is not sealed have one each."""
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(hours=5)))
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(hours=5)))
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     publish(desk, B, OTHER, title="Hun Sen à Kampot")

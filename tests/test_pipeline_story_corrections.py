@@ -231,7 +231,7 @@ def test_what_is_not_there_is_refused(store: Store, what: str) -> None:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
-    with Desk(tmp_path, feeds=feeds, targets=targets, telling=NotificationPolicy()) as made:
+    with Desk(tmp_path, feeds=feeds, targets=targets, notification=NotificationPolicy()) as made:
         yield scripted(monkeypatch, made)
 
 
@@ -257,7 +257,7 @@ async def told(desk: Desk, *texts: tuple[str, str]) -> None:
 async def test_a_split_of_what_waits_is_a_first_of_its_own(desk: Desk, waits: bool) -> None:
     """A follow-up that is not sealed goes out by itself, in no thread; what was sent stays as it is."""
     await told(desk, (A, ACCOUNTS[0]))
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)) if waits else NotificationPolicy())
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(minutes=90)) if waits else NotificationPolicy())
     await told(desk, (B, ACCOUNTS[1]))
     by_hand(desk, story_corrections.split, 2)
     assert occasions(desk) == ["first owed", "first owed" if waits else "follow-up owed"]
@@ -274,7 +274,7 @@ async def test_a_split_of_what_waits_is_a_first_of_its_own(desk: Desk, waits: bo
 
 async def test_a_split_parts_what_waits_in_one_message(desk: Desk) -> None:
     """Two articles of one open message have one each."""
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(hours=5)))
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(hours=5)))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]))
     assert desk.one("SELECT count(*) FROM delivery") == 1
     by_hand(desk, story_corrections.split, 1)
@@ -287,7 +287,7 @@ async def test_a_split_parts_what_waits_in_one_message(desk: Desk) -> None:
 
 async def test_what_was_kept_back_as_the_same_story_is_told_once_it_is_another(desk: Desk) -> None:
     """It was never sent, and is the first of its own now; the rest of the story stays kept back."""
-    desk.reload(telling=NotificationPolicy(follow_up=()))
+    desk.reload(notification=NotificationPolicy(follow_up=()))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]), (C, ACCOUNTS[2]))
     assert occasions(desk)[1:] == ["follow-up suppressedsame-story"] * 2
     by_hand(desk, story_corrections.split, 2)
@@ -298,7 +298,7 @@ async def test_what_was_kept_back_as_the_same_story_is_told_once_it_is_another(d
 
 async def test_what_is_left_without_its_first_is_told(desk: Desk) -> None:
     """The article that was sent was another event: of this one nobody heard yet."""
-    desk.reload(telling=NotificationPolicy(follow_up=()))
+    desk.reload(notification=NotificationPolicy(follow_up=()))
     await told(desk, (A, ACCOUNTS[0]), (B, ACCOUNTS[1]), (C, ACCOUNTS[2]))
     by_hand(desk, story_corrections.split, 1)
     assert occasions(desk) == ["first owed", "first owed", "follow-up suppressedsame-story"]
@@ -325,7 +325,7 @@ async def test_what_was_muted_with_its_story_is_told_once_it_is_another(desk: De
 async def test_a_merge_makes_what_waits_a_follow_up(desk: Desk) -> None:
     """Its thread goes on below the other one's."""
     await told(desk, (A, ACCOUNTS[0]))
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)))
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(minutes=90)))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     assert occasions(desk) == ["first owed", "first owed"]
@@ -339,7 +339,7 @@ async def test_a_merge_makes_what_waits_a_follow_up(desk: Desk) -> None:
 
 async def test_a_mute_follows_a_story_that_has_no_message_of_its_own(desk: Desk) -> None:
     """Alerts that go by article collect under no story; the merged story stays muted."""
-    desk.reload(telling=NotificationPolicy(key="article"))
+    desk.reload(notification=NotificationPolicy(key="article"))
     await told(desk, (A, ACCOUNTS[0]))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
@@ -364,7 +364,7 @@ async def test_a_move_into_a_muted_story_is_not_sent(desk: Desk) -> None:
     await told(desk, (A, ACCOUNTS[0]))
     with desk.store.write() as tx:
         answering.mute(tx, 1, desk.now, author="ana")
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=90)))
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(minutes=90)))
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     by_hand(desk, story_corrections.move, 2, story_of(desk, 1))

@@ -61,7 +61,7 @@ def test_an_article_that_is_forgotten_takes_its_judgements_with_it(store: Store)
     judge(store, add(store, "Un"), "visit", RELEVANT)
     later = NOW + timedelta(days=400)
     with store.write() as tx:
-        assert upkeep.forget_articles(tx, before=later, told_before=later) == 1
+        assert upkeep.forget_articles(tx, before=later, ledger_before=later) == 1
     assert not tallies(store)
 
 

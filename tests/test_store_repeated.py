@@ -148,7 +148,7 @@ def test_what_was_learnt_outlasts_its_articles(store: Store) -> None:
     later = NOW.replace(year=2028)
     put(store, "La crue", "La crue a emporté la digue de Vinh Long dans la nuit.", first_seen=later)
     with store.write() as tx:
-        assert upkeep.forget_articles(tx, before=NOW.replace(year=2027), told_before=None) == 2
+        assert upkeep.forget_articles(tx, before=NOW.replace(year=2027), ledger_before=None) == 2
         assert repeated.forget(tx) == 4, "two sentences and two titles"
     assert standing(store, "A") == {footer(): "A"}
 

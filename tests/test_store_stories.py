@@ -145,7 +145,7 @@ def test_a_story_without_articles_is_forgotten(store: Store) -> None:
     tell(store, "Un", RICE)
     later = NOW + timedelta(days=400)
     with store.write() as tx:
-        assert upkeep.forget_articles(tx, before=later, told_before=later) == 1
+        assert upkeep.forget_articles(tx, before=later, ledger_before=later) == 1
         assert stories.forget_empty(tx) == 1
         assert stories.counts(tx) == {"stories": 0, "several": 0, "merged": 0, "perhaps": 0}
 
@@ -214,7 +214,7 @@ def test_what_another_process_stored_is_compared(both: tuple[Store, Store]) -> N
     assert of(store, tell(store, "Quatre", THIRD)) == of(store, rice)
     with other.write() as tx:
         later = NOW + timedelta(days=400)
-        assert upkeep.forget_articles(tx, before=later, told_before=later) == 4
+        assert upkeep.forget_articles(tx, before=later, ledger_before=later) == 4
         stories.forget_empty(tx)
     assert of(store, tell(store, "Cinq", AGAIN)) is not None
 

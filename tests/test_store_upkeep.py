@@ -33,7 +33,7 @@ def forget(store: Store, what: str) -> int:
     """Forget what came before tomorrow."""
     with store.write() as tx:
         if what == "articles":
-            return upkeep.forget_articles(tx, before=LATER, told_before=LATER)
+            return upkeep.forget_articles(tx, before=LATER, ledger_before=LATER)
         done: int = getattr(upkeep, f"forget_{what}")(tx, before=LATER)
     return done
 
@@ -107,9 +107,9 @@ def test_the_ledger_keeps_the_articles_it_stands_on(store: Store) -> None:
     assert claimed is not None
     finish(store, claimed, Outcome.SENT, state="sent")
     with store.write() as tx:
-        assert upkeep.forget_articles(tx, before=LATER, told_before=None) == 1
-        assert upkeep.forget_articles(tx, before=LATER, told_before=NOW) == 0
-        assert upkeep.forget_articles(tx, before=LATER, told_before=LATER) == 1
+        assert upkeep.forget_articles(tx, before=LATER, ledger_before=None) == 1
+        assert upkeep.forget_articles(tx, before=LATER, ledger_before=NOW) == 0
+        assert upkeep.forget_articles(tx, before=LATER, ledger_before=LATER) == 1
 
 
 @pytest.mark.parametrize("state", ["open", "sealed", "retry", "parked", "none"])
@@ -133,7 +133,7 @@ def test_an_original_stays_while_a_copy_does(store: Store) -> None:
     first = add(store, "a")
     add(store, "b", novelty=Novelty(kind=NoveltyKind.DUPLICATE, of=first))
     with store.write() as tx:
-        assert upkeep.forget_articles(tx, before=NOW, told_before=NOW) == 0
+        assert upkeep.forget_articles(tx, before=NOW, ledger_before=NOW) == 0
     assert forget(store, "articles") == 1
     assert forget(store, "articles") == 1
     assert rows(store, "article") == 0

@@ -136,7 +136,7 @@ def test_articles_that_are_forgotten_take_their_waves_along(store: Store) -> Non
     with store.write() as tx:
         tx.exec_driver_sql("UPDATE delivery SET state = 'sent'")
         tx.exec_driver_sql(f"UPDATE article SET first_seen = '2030-01-01' WHERE id = {numbers[5]}")
-        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), told_before=NOW + timedelta(days=1)) == 5
+        assert upkeep.forget_articles(tx, before=NOW + timedelta(days=1), ledger_before=NOW + timedelta(days=1)) == 5
     with store.read() as tx:
         (line,) = ledger_lines.lines(tx, numbers[5])
         assert (line.suppression, line.wave) == ("in-wave", None)

@@ -53,7 +53,7 @@ ELSEWHERE = "Hun Sen prépare une visite de la centrale de Kampot, où les turbi
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(url, name=name) for url, name in ((A, "Le Fil"), (B, "La Dépêche"), (C, "Le Courrier"))]
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
-    with Desk(tmp_path, feeds=feeds, targets=targets, telling=NotificationPolicy()) as made:
+    with Desk(tmp_path, feeds=feeds, targets=targets, notification=NotificationPolicy()) as made:
         yield scripted(monkeypatch, made)
 
 
@@ -117,7 +117,7 @@ async def test_the_most_severe_stands_first(desk: Desk) -> None:
         f'[[rule]]\nid = "{name}"\nname = "{name}"\nseverity = "{name}"\nwhen = "={word}"\n'
         for name, word in (("medium", "arrivé"), ("critical", "poursuit"))
     )
-    desk.reload(rules=rules, telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
+    desk.reload(rules=rules, notification=NotificationPolicy(group_wait=timedelta(minutes=5)))
     publish(desk, A, ACCOUNTS[0], title="Le premier")
     await desk.pass_()
     publish(desk, B, ACCOUNTS[1], title="Le second")
@@ -175,7 +175,7 @@ async def test_a_follow_up_becomes_the_first_if_that_dies(desk: Desk) -> None:
 
 async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
     """Changes stand in the mail, before and after; a text that is only reworded is recorded and no more."""
-    desk.reload(telling=NotificationPolicy(follow_up=("correction",)))
+    desk.reload(notification=NotificationPolicy(follow_up=("correction",)))
     publish(desk, A, f"{OPENING} Le pont coûtera 120 millions de dollars.")
     await desk.pass_()
     desk.later(hours=1)
@@ -193,7 +193,7 @@ async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
 
 async def test_what_follow_up_leaves_out_is_told_together(desk: Desk) -> None:
     """With realert nothing is lost: the other accounts come in one message when the time is over."""
-    desk.reload(telling=NotificationPolicy(follow_up=(), realert=timedelta(hours=6)))
+    desk.reload(notification=NotificationPolicy(follow_up=(), realert=timedelta(hours=6)))
     for hours, url, text in zip((1, 1, 1), (A, B, C), ACCOUNTS, strict=True):
         publish(desk, url, text)
         await desk.pass_()
@@ -210,7 +210,7 @@ async def test_a_digest_says_what_was_held_back(desk: Desk) -> None:
     """At its hour everything comes in one message, which ends with what was not told and why."""
     desk.reload(
         targets=[replace(desk.targets[0], digest=DigestPolicy(at="30 7 * * *"))],
-        telling=NotificationPolicy(follow_up=()),
+        notification=NotificationPolicy(follow_up=()),
     )
     publish(desk, A, ACCOUNTS[0])
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
@@ -250,7 +250,7 @@ async def test_what_was_due_before_the_night_is_not_sent_in_it(desk: Desk) -> No
     publish(desk, A, ACCOUNTS[0])
     await desk.poll(A)
     night = (Quiet(since=time(22), until=time(6, 30)),)
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(minutes=5)))
     await desk.pass_()
     desk.reload(targets=[replace(desk.targets[0], quiet=night)], now=desk.now.replace(hour=23))
     await deliver_due(desk.context)
@@ -262,7 +262,7 @@ async def test_throttled_alerts_come_together(desk: Desk) -> None:
     """Beyond its number a rule's alerts wait until the time is over, and come as one."""
     desk.reload(
         targets=[replace(desk.targets[0], throttle=Throttle(alerts=1, per=timedelta(hours=1)))],
-        telling=NotificationPolicy(key="article"),
+        notification=NotificationPolicy(key="article"),
     )
     publish(desk, A, *ACCOUNTS)
     await desk.pass_()
@@ -287,7 +287,7 @@ def silence(desk: Desk, **what: object) -> None:
 @pytest.mark.parametrize("when", ["before", "while open"])
 async def test_a_silence_holds_what_comes_and_what_was_open(desk: Desk, what: dict[str, object], when: str) -> None:
     """A silence before the article or after it: nothing is sent, and the ledger says who asked for it."""
-    desk.reload(telling=NotificationPolicy(group_wait=timedelta(minutes=5)))
+    desk.reload(notification=NotificationPolicy(group_wait=timedelta(minutes=5)))
     if when == "before" and "story_id" not in what:
         silence(desk, **what)
     publish(desk, A, ACCOUNTS[0])
@@ -311,7 +311,7 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
     route = Route(
         targets=("desk",),
-        telling=NotificationPolicy(escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))),
+        notification=NotificationPolicy(escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))),
     )
     desk.reload(targets=[*desk.targets, boss], routes=[route])
     publish(desk, A, ACCOUNTS[0])
@@ -330,10 +330,10 @@ async def test_escalation(desk: Desk, answered: bool) -> None:
 async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[str, object], lifted: bool) -> None:
     """An alert that was silenced before it was sent is not reminded of; sent after all, it is."""
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
-    telling = NotificationPolicy(
+    notification = NotificationPolicy(
         group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
     )
-    desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), telling=telling)])
+    desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), notification=notification)])
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     silence(desk, **what, until=desk.now + timedelta(minutes=30))
@@ -359,10 +359,10 @@ async def test_an_escalation_goes_with_its_first_alert(desk: Desk, what: dict[st
 async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk) -> None:
     """Two stories turn out to be one while a first message waits: a follow-up has no reminder."""
     boss = replace(email_target("boss", "boss@example.org"), timezone="UTC")
-    telling = NotificationPolicy(
+    notification = NotificationPolicy(
         group_wait=timedelta(minutes=10), escalation=Escalation(targets=("boss",), after=timedelta(minutes=30))
     )
-    desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), telling=telling)])
+    desk.reload(targets=[*desk.targets, boss], routes=[Route(targets=("desk",), notification=notification)])
     publish(desk, C, ELSEWHERE, title="Hun Sen attendu à Kampot")
     await desk.pass_()
     with desk.store.write() as tx:
@@ -377,7 +377,7 @@ async def test_an_escalation_goes_where_its_first_becomes_a_follow_up(desk: Desk
 @pytest.mark.parametrize("sealed", [True, False], ids=["both told", "one still open"])
 async def test_stories_that_turn_out_to_be_one(desk: Desk, sealed: bool) -> None:
     """Messages that were sent stay; open ones become a follow-up; later articles go below the thread."""
-    desk.reload(telling=NotificationPolicy() if sealed else NotificationPolicy(group_wait=timedelta(minutes=5)))
+    desk.reload(notification=NotificationPolicy() if sealed else NotificationPolicy(group_wait=timedelta(minutes=5)))
     publish(desk, A, ACCOUNTS[0])
     await desk.pass_()
     desk.later(minutes=6)

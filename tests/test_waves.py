@@ -42,7 +42,7 @@ per = "6h"
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     feeds = [feed(name="Le Fil"), feed(OTHER, name="La Dépêche", alert_backlog=False)]
     targets = [replace(email_target("desk", "a@example.org"), timezone="UTC")]
-    with Desk(tmp_path, feeds=feeds, targets=targets, rules=RULES, telling=NotificationPolicy()) as made:
+    with Desk(tmp_path, feeds=feeds, targets=targets, rules=RULES, notification=NotificationPolicy()) as made:
         yield scripted(monkeypatch, made)
 
 
@@ -261,7 +261,7 @@ async def test_a_wave_escalates_once(desk: Desk) -> None:
     escalation = Escalation(targets=("boss",), after=timedelta(hours=3))
     desk.reload(
         targets=[email_target("desk", "a@example.org"), boss],
-        routes=[Route(targets=("desk",), telling=NotificationPolicy(escalation=escalation))],
+        routes=[Route(targets=("desk",), notification=NotificationPolicy(escalation=escalation))],
     )
     await one_by_one(desk, range(10))
     desk.later(hours=3)
@@ -280,7 +280,7 @@ async def test_a_reminder_goes_with_the_wave_that_it_reminds_of(desk: Desk) -> N
     boss = replace(email_target("boss", "c@example.org"), timezone="UTC")
     escalation = Escalation(targets=("boss",), after=timedelta(hours=20))
     desk.reload(
-        targets=[night, boss], routes=[Route(targets=("desk",), telling=NotificationPolicy(escalation=escalation))]
+        targets=[night, boss], routes=[Route(targets=("desk",), notification=NotificationPolicy(escalation=escalation))]
     )
     await one_by_one(desk, range(5))
     with desk.store.write() as tx:

@@ -75,7 +75,7 @@ class _Deciding:
                 continue
             made = self._obligation(match, to, occasion, name)
             yield made
-            if occasion is Occasion.FIRST and made.verdict is Verdict.OWED and to.telling.escalation:
+            if occasion is Occasion.FIRST and made.verdict is Verdict.OWED and to.notification.escalation:
                 yield from self._escalations(match, to, made)
 
     def _of_volume(self, match: Match, volume: Volume) -> Iterator[Obligation]:
@@ -108,7 +108,7 @@ class _Deciding:
                 continue
             made = self._placed(made, to, match, thread=thread_of_wave(rule_id, measured.wave))
             yield made
-            if occasion == Occasion.WAVE and to.telling.escalation:
+            if occasion == Occasion.WAVE and to.notification.escalation:
                 yield from self._escalations(match, to, made)
 
     def _occasion(self, rule_id: str, to: Addressee) -> tuple[Occasion | None, str]:
@@ -129,7 +129,7 @@ class _Deciding:
         return kind, str(kind)
 
     def _by_story(self, to: Addressee) -> bool:
-        return to.telling.key == "story" and self._about.story_id is not None
+        return to.notification.key == "story" and self._about.story_id is not None
 
     def _obligation(self, match: Match, to: Addressee, occasion: Occasion, name: str) -> Obligation:
         pair = (match.rule_id, to.recipient)
@@ -145,7 +145,7 @@ class _Deciding:
         )
         if suppression:
             return made
-        last, realert = self._last_notified(pair, to), to.telling.realert
+        last, realert = self._last_notified(pair, to), to.notification.realert
         is_left_out = last is not None and self._is_left_out(pair, to, occasion)
         # The last one may be of a clock that was ahead.
         again = min(last, self._about.now) + realert if realert and last is not None and is_left_out else None
@@ -192,15 +192,15 @@ class _Deciding:
     def _is_left_out(self, pair: Pair, to: Addressee, occasion: Occasion) -> bool:
         """Tells whether it is a follow-up of what was sent, of a kind that is not wanted."""
         is_follow_up = pair in self._history.notified_at or (self._by_story(to) and pair in self._history.standing)
-        return is_follow_up and _KINDS.get(occasion, "") not in (to.telling.follow_up or ())
+        return is_follow_up and _KINDS.get(occasion, "") not in (to.notification.follow_up or ())
 
     def _same_story(self, pair: Pair, to: Addressee, occasion: Occasion) -> tuple[Suppression | None, str]:
-        if not self._is_left_out(pair, to, occasion) or to.telling.realert is not None:
+        if not self._is_left_out(pair, to, occasion) or to.notification.realert is not None:
             return None, ""
         return Suppression.SAME_STORY, f"a {_KINDS[occasion]} of story {self._about.story_id}, not in follow_up"
 
     def _escalations(self, match: Match, to: Addressee, owed: Obligation) -> Iterator[Obligation]:
-        escalation = to.telling.escalation
+        escalation = to.notification.escalation
         assert escalation is not None
         for target in expanded(escalation.targets, self._policy):
             for recipient in target.recipients:

@@ -44,12 +44,12 @@ def placed(
         return _in_digest(owed, target, now, WaitReason.DIGEST)
     if throttled and severity is not Severity.CRITICAL:
         return _in_digest(owed, target, now, WaitReason.THROTTLED)
-    wait = to.telling.group_wait or timedelta(0)
+    wait = to.notification.group_wait or timedelta(0)
     due, hold = now + wait, WaitReason.GROUP_WAIT if wait else None
     if again is not None and again > due:
         due, hold = again, WaitReason.REALERT
     due, hold = held(target, severity, due, hold)
-    return replace(owed, collects=thread or thread_of(about, to.telling.key), due=due, hold=hold)
+    return replace(owed, collects=thread or thread_of(about, to.notification.key), due=due, hold=hold)
 
 
 def held(

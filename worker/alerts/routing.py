@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from worker.alerts.history import About
-from worker.model import TELLING, AlertPolicy, Match, NotificationPolicy, Route, Target
+from worker.model import DEFAULT_NOTIFICATION, AlertPolicy, Match, NotificationPolicy, Route, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,16 +14,18 @@ class Addressee:
     target: Target
     recipient: str
     #: Every field set.
-    telling: NotificationPolicy
+    notification: NotificationPolicy
 
 
 def recipients(match: Match, policy: AlertPolicy, about: About) -> tuple[Addressee, ...]:
     """Everyone a match concerns: those its rule names, else those the routes choose, else everyone; each once."""
     found: dict[str, Addressee] = {}
-    for target, telling in _targets(match, policy, about):
+    for target, notification in _targets(match, policy, about):
         for recipient in target.recipients:
-            full = _layered(match.telling or NotificationPolicy(), telling, policy.telling, TELLING)
-            found.setdefault(recipient, Addressee(target=target, recipient=recipient, telling=full))
+            full = _layered(
+                match.notification or NotificationPolicy(), notification, policy.notification, DEFAULT_NOTIFICATION
+            )
+            found.setdefault(recipient, Addressee(target=target, recipient=recipient, notification=full))
     return tuple(found.values())
 
 
@@ -43,7 +45,7 @@ def _targets(match: Match, policy: AlertPolicy, about: About) -> Iterator[tuple[
     elif policy.routes:
         for route in policy.routes:
             if _meets(route, match, about):
-                yield from ((target, route.telling) for target in expanded(route.targets, policy))
+                yield from ((target, route.notification) for target in expanded(route.targets, policy))
     else:
         yield from ((target, NotificationPolicy()) for target in policy.targets)
 

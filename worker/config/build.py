@@ -193,7 +193,7 @@ class Builder:
             targets=targets,
             routes=routes,
             groups=tuple(groups.items()),
-            telling=notification_policy.telling(table, ("alerts",), known | set(groups), self.wrong),
+            notification=notification_policy.policy_of(table, ("alerts",), known | set(groups), self.wrong),
             max_age=table.max_age,
         )
 
@@ -285,7 +285,9 @@ class Builder:
                     targets=tuple(dict.fromkeys(resolved)),
                     **table.model_dump(include={"rules", "severities", "tags", "languages"}),
                     feeds=frozenset(table.feeds),
-                    telling=notification_policy.telling(table, ("route", index), known | set(groups), self.wrong),
+                    notification=notification_policy.policy_of(
+                        table, ("route", index), known | set(groups), self.wrong
+                    ),
                 )
 
     def _claim_id(self, path: KeyPath, name: object, lines: dict[str, int]) -> None:

@@ -11,7 +11,7 @@ from worker.config.toml import KeyPath
 Wrong = Callable[[KeyPath, str, str], None]
 
 
-def telling(
+def policy_of(
     table: schema.NotificationTable, path: KeyPath, known: Collection[str], wrong: Wrong
 ) -> model.NotificationPolicy:
     """The notification policy of one table; `known` are the ids of targets and groups."""

@@ -54,7 +54,7 @@ from worker.model.ledger import (
     WaitReason,
 )
 from worker.model.policy import (
-    TELLING,
+    DEFAULT_NOTIFICATION,
     AlertPolicy,
     AppriseSettings,
     Channel,
@@ -87,10 +87,10 @@ from worker.model.waves import (
 )
 
 __all__ = [
+    "DEFAULT_NOTIFICATION",
     "FEWEST_STORIES",
     "FEWEST_WEEKS",
     "NO_TITLE",
-    "TELLING",
     "WEEKS",
     "Alert",
     "AlertItem",

@@ -149,6 +149,6 @@ class Match:
     #: Where the rule keeps a score: each term that held, as written, with its weight.
     contributions: tuple[tuple[str, int], ...] = ()
     #: What the rule says of how often its stories are sent.
-    telling: NotificationPolicy | None = None
+    notification: NotificationPolicy | None = None
     #: The rule alerts on waves, and on no single article.
     volume: Volume | None = None

@@ -225,11 +225,11 @@ class Route:
     feeds: frozenset[str] = frozenset()
     #: Of the article: BCP 47 primary tags.
     languages: frozenset[str] = frozenset()
-    telling: NotificationPolicy = NotificationPolicy()
+    notification: NotificationPolicy = NotificationPolicy()
 
 
 #: What holds where nobody says otherwise.
-TELLING = NotificationPolicy(
+DEFAULT_NOTIFICATION = NotificationPolicy(
     key="story", group_wait=timedelta(0), realert=None, follow_up=("new-source", "development")
 )
 
@@ -242,6 +242,6 @@ class AlertPolicy:
     routes: tuple[Route, ...] = ()
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: `[alerts]`
-    telling: NotificationPolicy = TELLING
+    notification: NotificationPolicy = DEFAULT_NOTIFICATION
     #: What was published longer than this before it was first seen is not sent; None: it is marked.
     max_age: timedelta | None = None

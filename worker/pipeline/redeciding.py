@@ -141,7 +141,7 @@ def send_after_all(tx: Tx, live: ActiveConfig, one: Decided, now: datetime) -> N
     """Owe what was kept back whatever keeps it back, on its own occasion, at once."""
     match, about = _match(live, one), _about(tx, live, one, now)
     to = next((to for to in recipients(match, live.config.alerts, about) if to.recipient == one.recipient), None)
-    by_story = one.story_id is not None and (to is None or to.telling.key == "story")
+    by_story = one.story_id is not None and (to is None or to.notification.key == "story")
     owed = Obligation(
         rule_id=one.rule_id,
         target_id=to.target.id if to else one.target_id,
@@ -164,7 +164,7 @@ def _match(live: ActiveConfig, one: Decided) -> Match:
         severity=Severity(one.severity),
         spans=(),
         to=rule.to if rule else (),
-        telling=rule.alert if rule else None,
+        notification=rule.alert if rule else None,
         volume=rule.volume if rule else None,
     )
 

@@ -1,7 +1,7 @@
 """Two stories that turn out to be one: what is not sealed yet is decided again, and threads go on as one."""
 
 from worker.alerts import ESCALATION
-from worker.model import TELLING, Occasion, Suppression
+from worker.model import DEFAULT_NOTIFICATION, Occasion, Suppression
 from worker.pipeline.context import ActiveConfig
 from worker.store import Tx, ledger, notification_history, open_deliveries, silences, stories
 
@@ -62,5 +62,9 @@ def _decide(tx: Tx, live: ActiveConfig, story_id: int, delivery_id: int, recipie
 
 def _follow_up(live: ActiveConfig, rule_id: str) -> tuple[str, ...]:
     rule = next((rule for rule in live.ruleset.written if rule.id == rule_id), None)
-    said = (rule.alert.follow_up if rule else None, live.config.alerts.telling.follow_up, TELLING.follow_up)
+    said = (
+        rule.alert.follow_up if rule else None,
+        live.config.alerts.notification.follow_up,
+        DEFAULT_NOTIFICATION.follow_up,
+    )
     return next((kinds for kinds in said if kinds is not None), ())

@@ -181,7 +181,7 @@ def _match(rule: Rule, ruleset: RuleSet, verdict: _Verdict, document: Document) 
         spans=published_spans(verdict.spans, document),
         to=rule.to,
         contributions=verdict.contributions,
-        telling=rule.alert,
+        notification=rule.alert,
         volume=rule.volume,
     )
 

@@ -64,7 +64,7 @@ class Rule:
     #: Targets or groups that replace what routes say; empty: routes choose.
     to: tuple[str, ...] = ()
     #: `[rule.alert]`: what the rule says of its own alerts.
-    alert: NotificationPolicy = NotificationPolicy()
+    alert: NotificationPolicy = field(default_factory=NotificationPolicy)
     #: It alerts on waves, and on no single article; None: on each article, as `alert` says.
     volume: Volume | None = None
     #: None where the score alone decides.
