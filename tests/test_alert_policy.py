@@ -76,14 +76,14 @@ def said(obligation: Obligation) -> str:
             NotificationPolicy(follow_up=("correction",)), "Le Fil", TOLD, "development same-story", id="corrections"
         ),
         pytest.param(
-            NotificationPolicy(follow_up=(), realert=6 * HOUR),
+            NotificationPolicy(follow_up=(), repeat_interval=6 * HOUR),
             "Autre",
             TOLD,
             "follow-up story:7 realert 300",
             id="realert-waits",
         ),
         pytest.param(
-            NotificationPolicy(follow_up=(), realert=HOUR / 2),
+            NotificationPolicy(follow_up=(), repeat_interval=HOUR / 2),
             "Autre",
             TOLD,
             "follow-up story:7 now 0",
@@ -96,7 +96,7 @@ def said(obligation: Obligation) -> str:
 def test_how_often_a_story_is_told(
     notification: NotificationPolicy, source: str, standing: dict[tuple[str, str], Standing], wanted: str
 ) -> None:
-    """One first message a story; later articles by what follow_up and realert say."""
+    """One first message a story; later articles by what follow_up and repeat_interval say."""
     policy = AlertPolicy(targets=(A,), notification=notification)
     (found,) = decided(history=History(standing=standing), policy=policy, source=source)
     assert said(found) == wanted
@@ -176,7 +176,7 @@ def test_a_correction_that_is_left_out_waits_for_its_interval(story_id: int | No
         notified_at={VISIT_A: NOON - HOUR},
         change=Occasion.CORRECTION,
     )
-    policy = AlertPolicy(targets=(A,), notification=NotificationPolicy(key="article", follow_up=(), realert=3 * HOUR))
+    policy = AlertPolicy(targets=(A,), notification=NotificationPolicy(key="article", follow_up=(), repeat_interval=3 * HOUR))
     (made,) = decided(history=history, novelty=UPDATE, policy=policy, revision=2, story_id=story_id)
     assert said(made) == "correction article:3 realert 120"
 

@@ -42,7 +42,7 @@ _tellings = st.builds(
     NotificationPolicy,
     key=st.sampled_from(["story", "article"]),
     group_wait=st.sampled_from([timedelta(0), timedelta(minutes=20)]),
-    realert=st.none() | st.just(timedelta(hours=3)),
+    repeat_interval=st.none() | st.just(timedelta(hours=3)),
     follow_up=st.sampled_from([None, (), ("correction",), ("new-source", "correction", "development")]),
 )
 _steps = st.lists(

@@ -192,8 +192,8 @@ async def test_a_correction_is_told_where_it_is_asked_for(desk: Desk) -> None:
 
 
 async def test_what_follow_up_leaves_out_is_told_together(desk: Desk) -> None:
-    """With realert nothing is lost: the other accounts come in one message when the time is over."""
-    desk.reload(notification=NotificationPolicy(follow_up=(), realert=timedelta(hours=6)))
+    """With a repeat_interval nothing is lost: the other accounts come in one message when the time is over."""
+    desk.reload(notification=NotificationPolicy(follow_up=(), repeat_interval=timedelta(hours=6)))
     for hours, url, text in zip((1, 1, 1), (A, B, C), ACCOUNTS, strict=True):
         publish(desk, url, text)
         await desk.pass_()

@@ -41,7 +41,7 @@ def alert(
 
     - The first article of a story that a rule matches is a `first`; later ones are a `follow-up` where their outlet
       sent nothing yet, else a `development`. Which of them are sent is for `follow_up` to say; the others wait for
-      `realert`, or are suppressed.
+      `repeat_interval`, or are suppressed.
     - What was decided for an article is decided once. A revision that matches what earlier texts did not is a
       `development`; one that corrects what a recipient was sent is a `correction`.
     - A copy is silent where its original was decided, and not where it brings news of its own.
@@ -145,10 +145,10 @@ class _Deciding:
         )
         if suppression:
             return made
-        last, realert = self._last_notified(pair, to), to.notification.realert
+        last, repeat_interval = self._last_notified(pair, to), to.notification.repeat_interval
         is_left_out = last is not None and self._is_left_out(pair, to, occasion)
         # The last one may be of a clock that was ahead.
-        again = min(last, self._about.now) + realert if realert and last is not None and is_left_out else None
+        again = min(last, self._about.now) + repeat_interval if repeat_interval and last is not None and is_left_out else None
         return self._placed(made, to, match, again=again)
 
     def _placed(
@@ -195,7 +195,7 @@ class _Deciding:
         return is_follow_up and _KINDS.get(occasion, "") not in (to.notification.follow_up or ())
 
     def _same_story(self, pair: Pair, to: Addressee, occasion: Occasion) -> tuple[Suppression | None, str]:
-        if not self._is_left_out(pair, to, occasion) or to.notification.realert is not None:
+        if not self._is_left_out(pair, to, occasion) or to.notification.repeat_interval is not None:
             return None, ""
         return Suppression.SAME_STORY, f"a {_KINDS[occasion]} of story {self._about.story_id}, not in follow_up"
 

@@ -47,7 +47,7 @@ def placed(
     wait = to.notification.group_wait or timedelta(0)
     due, hold = now + wait, WaitReason.GROUP_WAIT if wait else None
     if again is not None and again > due:
-        due, hold = again, WaitReason.REALERT
+        due, hold = again, WaitReason.REPEAT_INTERVAL
     due, hold = held(target, severity, due, hold)
     return replace(owed, collects=thread or thread_of(about, to.notification.key), due=due, hold=hold)
 

@@ -66,7 +66,8 @@ class WaitReason(StrEnum):
     #: The target has had as many alerts of the rule as it wants in that time.
     THROTTLED = "throttled"
     #: The story was sent lately, and is sent again at the earliest then.
-    REALERT = "realert"
+    #: As it is stored and shown; the key was called so.
+    REPEAT_INTERVAL = "realert"
     #: It is sent if nobody acknowledges the story until then.
     ESCALATION = "escalation"
 

@@ -175,7 +175,7 @@ class NotificationPolicy:
     key: str | None = None
     group_wait: timedelta | None = None
     #: What the follow-ups leave out is sent all the same, at the earliest this long after the last message.
-    realert: timedelta | None = None
+    repeat_interval: timedelta | None = None
     #: What is sent below the first message: `correction`, `new-source`, `development`.
     follow_up: tuple[str, ...] | None = None
     escalation: Escalation | None = None
@@ -230,7 +230,7 @@ class Route:
 
 #: What holds where nobody says otherwise.
 DEFAULT_NOTIFICATION = NotificationPolicy(
-    key="story", group_wait=timedelta(0), realert=None, follow_up=("new-source", "development")
+    key="story", group_wait=timedelta(0), repeat_interval=None, follow_up=("new-source", "development")
 )
 
 

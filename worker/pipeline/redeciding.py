@@ -60,11 +60,11 @@ def part(tx: Tx, story_id: int, now: datetime) -> None:
         ):
             if other is None or other == story_id:
                 continue
-            held = WaitReason(hold) if hold and hold != WaitReason.REALERT else None
+            held = WaitReason(hold) if hold and hold != WaitReason.REPEAT_INTERVAL else None
             owed = Obligation(
                 rule_id="", target_id=target_id, recipient=recipient, occasion="", verdict=Verdict.OWED, hold=held
             )
-            sooner = now if hold == WaitReason.REALERT else due
+            sooner = now if hold == WaitReason.REPEAT_INTERVAL else due
             into, _ = open_deliveries.collect(tx, owed, f"{prefix}{other}", sooner, now)
             revisiting.carry(tx, number, into)
             left.add(delivery_id)

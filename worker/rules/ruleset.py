@@ -166,7 +166,7 @@ class RuleSet:
 
 def _idle(alert: NotificationPolicy) -> str:
     """A remark on settings for single articles that have no effect beside a volume."""
-    idle = [name for name in ("key", "realert", "follow_up") if getattr(alert, name) is not None]
+    idle = [name for name in ("key", "repeat_interval", "follow_up") if getattr(alert, name) is not None]
     return f"; {' and '.join(idle)} of its [rule.alert] do nothing" if idle else ""
 
 

@@ -17,7 +17,7 @@ _HELD = {
     WaitReason.QUIET_HOURS: "quiet hours until {until}",
     WaitReason.DIGEST: "goes with the digest of {until}",
     WaitReason.THROTTLED: "its rule has sent what the target takes in that time: goes with the digest of {until}",
-    WaitReason.REALERT: "an alert of the story was sent lately: the next at {until}",
+    WaitReason.REPEAT_INTERVAL: "an alert of the story was sent lately: the next at {until}",
     WaitReason.ESCALATION: "a reminder: sent at {until} unless somebody acknowledges before",
 }
 
