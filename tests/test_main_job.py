@@ -276,7 +276,7 @@ def test_every_mistake_at_once(tmp_path: Path) -> None:
 
 def test_help_answers_at_once() -> None:
     """`--help` waits for no heavy import."""
-    heavy = ("sqlmodel", "httpx", "apprise", "feedparser", "trafilatura")
+    heavy = ("sqlalchemy", "httpx", "apprise", "feedparser", "trafilatura")
     loaded = f"import sys, worker.cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
