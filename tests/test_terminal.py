@@ -231,7 +231,10 @@ def test_w11_nothing_goes_around_the_gate() -> None:
     for path in sorted((ROOT / "worker").rglob("*.py")):
         name = str(path.relative_to(ROOT / "worker"))
         found = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        if not any(word in source for word in ("print", "Console", "stdout", "stderr", "echo")):
+            continue
+        for node in ast.walk(ast.parse(source)):
             match node:
                 case ast.Call(func=ast.Name(id="print")):
                     found.add("print")
