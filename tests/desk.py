@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,7 +41,7 @@ from worker.net.client import Client
 from worker.pipeline import deliver as deliver_job
 from worker.pipeline.context import ActiveConfig, JobContext
 from worker.pipeline.poll import Polled, poll
-from worker.rules import compile_rules
+from worker.rules import RuleSet, compile_rules
 from worker.runtime.single_pass import Pass, run_once
 from worker.store import Store, feeds, open_store
 
@@ -134,6 +135,11 @@ def new_store(folder: Path, filled: bytes = b"") -> Store:
 _template: list[bytes] = []
 
 
+@cache
+def _compiled(rules: str) -> RuleSet:
+    return compile_rules({"rules.toml": rules.encode()})
+
+
 @dataclass
 class Desk:
     """A folder, a configuration, and everything that the jobs work with."""
@@ -185,7 +191,7 @@ class Desk:
             operators=self.operators,
             public_url=self.public_url,
         )
-        return ActiveConfig(config=config, ruleset=compile_rules({"rules.toml": self.rules.encode()}))
+        return ActiveConfig(config=config, ruleset=_compiled(self.rules))
 
     def reload(self, **changes: Any) -> None:
         """Take over what changed, as a start or SIGHUP does."""

@@ -2,6 +2,7 @@
 
     run("poll", "--config", "c.toml", environ={...}) -> subprocess.CompletedProcess
     start("run", "--config", "c.toml", environ={...}, log=path) -> Worker
+    each([["status"], ["articles"]], environ={...}, log=path) -> several commands by one process
     python("import worker; ...") -> subprocess.CompletedProcess
 
 INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.DEAD_AFTER": 6}.
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -53,6 +54,8 @@ _FORKS.set_forkserver_preload(
     ]
 )
 
+#: See `each`.
+ENDED = "\n-- ended with {} --\n"
 #: `_Child._begin` as it is.
 NEW_INTERPRETER = child._Child._begin
 
@@ -130,11 +133,34 @@ class Worker(_Forked):
         super().__init__(_veille, words, dict(environ), Path.cwd(), out, err)
 
 
+def each(lines: Sequence[Sequence[str]], *, environ: Mapping[str, str], log: Path) -> "_Forked":
+    """The commands, one after another in one process; behind what each writes stands `ENDED` with its exit code."""
+    return _Forked(_each, lines, dict(environ), Path.cwd(), log)
+
+
+def _each(lines: Sequence[Sequence[str]], environ: Mapping[str, str], folder: Path, log: Path) -> None:
+    main = _command(environ, folder, log, log)
+    for words in lines:
+        sys.argv = ["veille", *words]
+        try:
+            main()
+            code: object = 0
+        except SystemExit as e:
+            code = e.code or 0
+        print(ENDED.format(code), end="", flush=True)
+
+
 def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: Path, out: Path, err: Path) -> None:
+    main = _command(environ, folder, out, err)
+    sys.argv = ["veille", *words]
+    main()
+
+
+def _command(environ: Mapping[str, str], folder: Path, out: Path, err: Path) -> Callable[[], None]:
+    """`veille`, ready to run in this process."""
     _become(environ, out, err)
     os.chdir(folder)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, "rww"[number], closefd=False) for number in range(3))
-    sys.argv = ["veille", *words]
     for place, value in json.loads(environ.get("INSTEAD", "{}")).items():
         module, _, name = place.rpartition(".")
         assert hasattr(importlib.import_module(module), name)
@@ -148,7 +174,7 @@ def _veille(words: tuple[str, ...], environ: Mapping[str, str], folder: Path, ou
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     # The server that forked this process forks them too; Python would start another.
     forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
-    main()
+    return main
 
 
 def fork_children() -> None:

@@ -8,7 +8,7 @@ from decided import CORPORA, STORED, decide
 from rig import SHARED
 
 
-@pytest.mark.parametrize("name", ["sample", "generated-200", "watch", "copies"])
+@pytest.mark.parametrize("name", ["sample", "generated-200", "watch", pytest.param("copies", marks=pytest.mark.soak)])
 def test_a_corpus_is_decided_as_before(tmp_path: Path, name: str) -> None:
     """Each kind of answer; `python tests/decided.py NAME --keep FOLDER` writes them out, to see which one differs."""
     if name in ("watch", "copies") and not SHARED.is_dir():

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
-from stored import url_of
+from desk import new_store
 
 from worker.evaluate import (
     LabelledCopy,
@@ -20,9 +21,9 @@ from worker.evaluate import (
     read_headline,
     read_story,
 )
-from worker.evaluate.stories import score
+from worker.evaluate.stories import StoryScore, score
 from worker.feeds.normalise import Known, Unreadable
-from worker.store import Store, open_store
+from worker.store import Store
 
 NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -39,7 +40,7 @@ OVERLAPPING = [
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """SQLite alone: what is measured is the decision."""
-    opened = open_store(f"sqlite:///{tmp_path / 'eval.db'}", create=True)
+    opened = new_store(tmp_path)
     yield opened
     opened.close()
 
@@ -235,37 +236,50 @@ both = pytest.mark.parametrize("file", [pytest.param(OWN, id="own"), pytest.para
 
 
 def labelled_in(file: Path) -> list[LabelledStory]:
-    return [read_story(line) for line in file.read_text("utf-8").splitlines()]  # type: ignore[misc]  as above
+    """Its articles by the hours in which they were published."""
+    labelled: list[LabelledStory] = [read_story(line) for line in file.read_text("utf-8").splitlines()]  # type: ignore[misc]  as above
+    return sorted(labelled, key=lambda one: one.known.published or NOW)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], StoryScore]:
+    """The stories of a file whose articles come one by one."""
+
+    @cache
+    def measured(file: Path) -> StoryScore:
+        opened = new_store(tmp_path_factory.mktemp("alone"))
+        try:
+            return evaluate_stories(opened, labelled_in(file), NOW, ignored=OVERLAPPING)
+        finally:
+            opened.close()
+
+    return measured
 
 
 @both
 def test_stories_do_not_hang_on_how_arrivals_are_batched(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: Path
+    store: Store, alone: Callable[[Path], StoryScore], monkeypatch: pytest.MonkeyPatch, file: Path
 ) -> None:
     """Each article tells the same story whether it comes alone or among twenty: a batch is no common ground."""
-    alone = evaluate_stories(store, labelled_in(file), NOW)
+    one_by_one = alone(file)
     monkeypatch.setattr("worker.evaluate.stories._BATCH", 20)
-    other = open_store(url_of(tmp_path / "batches.db"), create=True)
-    together = evaluate_stories(other, labelled_in(file), NOW)
-    other.close()
-    assert together == alone
+    assert evaluate_stories(store, labelled_in(file), NOW, ignored=OVERLAPPING) == one_by_one
 
 
 @both
-def test_stories_do_not_hang_on_the_order_within_an_hour(store: Store, tmp_path: Path, file: Path) -> None:
+def test_stories_do_not_hang_on_the_order_within_an_hour(
+    store: Store, alone: Callable[[Path], StoryScore], file: Path
+) -> None:
     """Feeds are polled when they are: pair F1 moves by 0.02 at most, and stays above its floor."""
+    ordered = labelled_in(file)
     hours: dict[datetime, list[LabelledStory]] = {}
-    for one in sorted(labelled_in(file), key=lambda one: one.known.published or NOW):
+    for one in ordered:
         hours.setdefault((one.known.published or NOW).replace(minute=0, second=0), []).append(one)
-    ordered = [one for hour in hours.values() for one in hour]
     shuffled = [one for hour in hours.values() for one in random.Random(7).sample(hour, len(hour))]
     assert shuffled != ordered
-    other = open_store(url_of(tmp_path / "shuffled.db"), create=True)
     scores = [
-        evaluate_stories(opened, corpus, NOW, ignored=OVERLAPPING).pair_f1 or 0
-        for opened, corpus in ((store, ordered), (other, shuffled))
+        found.pair_f1 or 0 for found in (alone(file), evaluate_stories(store, shuffled, NOW, ignored=OVERLAPPING))
     ]
-    other.close()
     assert abs(scores[0] - scores[1]) <= 0.02
     assert min(scores) >= 0.75
 
