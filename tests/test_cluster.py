@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from feedserver import FeedServer
 from forked import Worker
-from rig import Site, wait_for
+from rig import Item, Site, rss, wait_for
 from sinks import HttpSink, SmtpSink
 from test_crash import Newsroom, named, received, watching
 
@@ -63,12 +63,49 @@ def restart(server: Any) -> None:
     pg_ctl(["-w", "-m", "immediate", "-l", str(server.log), "restart"], pgdata=server.pgdata, user=server.system_user)
 
 
+#: Tells of each story once, into a folder.
+EVENT = """
+[[rule]]
+id = "event"
+severity = "high"
+when = "@hun_sen NEAR/12 (=visite OR =déplacement)"
+alert = { key = "story", to = ["folder"] }
+"""
+#: Recipients that got more than one first alert of a story.
+FIRST_TWICE = """
+    SELECT s.story_id, o.recipient, count(*) FROM obligation o JOIN story_article s ON s.article_id = o.article_id
+    WHERE o.rule_id = 'event' AND o.occasion = 'first' AND o.verdict = 'owed'
+    GROUP BY s.story_id, o.recipient HAVING count(*) > 1
+"""
+
+
+class Agencies(Newsroom):
+    """A newsroom whose first feed is an agency's: two more bring the same texts, as articles of their own."""
+
+    def __init__(self, server: FeedServer, feeds: int) -> None:
+        super().__init__(server, feeds, seed=1)
+        self.copies: list[list[Item]] = [[], []]
+        self.urls += [server.serve(f"/copy{n}", rss([])) for n in range(len(self.copies))]
+
+    def publish(self, each: int) -> None:
+        """As a newsroom; the copies come at the same time."""
+        super().publish(each)
+        for n, items in enumerate(self.copies):
+            for one in self.items[0][len(items) :]:
+                items.append(replace(one, guid=f"{one.guid}C{n}", link=f"https://copy{n}.example.org/{one.guid}"))
+            self.server.serve(f"/copy{n}", rss(items), etag=f'"{len(items)}"')
+
+    def published(self) -> list[Item]:
+        """Everything."""
+        return [item for items in (*self.items, *self.copies) for item in items]
+
+
 @dataclass
 class Room:
     """Workers of a cluster, the newsroom that they watch, and those that they tell."""
 
     site: Site
-    newsroom: Newsroom
+    newsroom: Agencies
     smtp: SmtpSink
     slack: HttpSink
     engine: sa.Engine
@@ -133,16 +170,20 @@ class Room:
 
     def assert_nothing_lost(self) -> int:
         """The oracle: what is owed follows from what was published, what was told from what arrived; counts repeats."""
-        items = {item.guid for items in self.newsroom.items for item in items}
+        items = self.newsroom.published()
         stored = [row[0] for row in self.rows("SELECT parsed::json ->> 'guid' FROM entry")]
-        assert Counter(stored) == dict.fromkeys(items, 1), "O1: everything served is stored, once"
-        titles = Counter(named(row[0]) for row in self.rows("SELECT title FROM article WHERE origin = 'feed'"))
-        assert titles == dict.fromkeys(items, 1), "every article once"
+        assert Counter(stored) == Counter(item.guid for item in items), "O1: everything served is stored, once"
+        articles = self.rows("SELECT title, novelty FROM article WHERE origin = 'feed'")
+        names = Counter(named(item.title) for item in items)
+        assert Counter(named(title) for title, _ in articles) == names, "every article once"
+        new = Counter(named(title) for title, novelty in articles if novelty == "new")
+        assert new == dict.fromkeys(names, 1), "no copy is new, and nothing else is a copy"
+        assert self.rows(FIRST_TWICE) == [], "no story is told first twice"
         recipients = ("mailto:a@example.org", "mailto:b@example.org", "slack:mekong")
         owed = {(name, recipient) for name in self.newsroom.owed for recipient in recipients}
         found = self.rows(
             "SELECT r.title, o.recipient FROM obligation o JOIN match m ON m.id = o.match_id "
-            "JOIN revision r ON r.id = m.revision_id WHERE o.verdict = 'owed'"
+            "JOIN revision r ON r.id = m.revision_id WHERE o.verdict = 'owed' AND o.target_id <> 'folder'"
         )
         assert Counter((named(title), to) for title, to in found) == dict.fromkeys(owed, 1), "O2: one obligation each"
         arrived = Counter(received(self.smtp, self.slack))
@@ -163,10 +204,12 @@ class Room:
 def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8, hosts: int = 1) -> Iterator[Room]:
     """A room on an empty database with workers of these roles; those that still run at the end are killed."""
     with FeedServer(host="0.0.0.0") as server, SmtpSink() as smtp, HttpSink() as slack:
-        newsroom = Newsroom(server, feeds, seed=1)
-        newsroom.urls = [server.url(f"/{n}", f"127.0.0.{n % hosts + 1}") for n in range(feeds)]
+        newsroom = Agencies(server, feeds)
+        newsroom.urls = [url.replace(server.host, f"127.0.0.{n % hosts + 1}") for n, url in enumerate(newsroom.urls)]
         site = watching(tmp_path, newsroom, smtp, slack)
         site.allow = ["127.0.0.0/8"]
+        site.rules += EVENT
+        site.targets += '[[target]]\nid = "folder"\nlog = { folder = "alerts" }\n'
         site.store, site.more = url, '[engine]\nkind = "cluster"\n'
         site.write()
         engine = sa.create_engine(url, pool_pre_ping=True)
@@ -287,7 +330,7 @@ def for_long(tmp_path: Path, server: Any, feeds: int, rounds: int) -> None:
         wait_for(room._quiet, 3_000, "an end of the work")
         again = room.assert_nothing_lost()
         took = time.monotonic() - began
-        items = sum(map(len, room.newsroom.items))
+        items = len(room.newsroom.published())
         print(f"{items} articles, {len(room.newsroom.owed) * 3} alerts owed, 0 lost, {again} repeated, {took:.0f} s")
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,7 @@ from worker.runtime.clock import DatabaseClock
 from worker.runtime.cluster import Cluster
 from worker.runtime.embedded import LEASE, Embedded
 from worker.runtime.load import open_for
+from worker.runtime.reload import Reloads
 from worker.store import (
     STAMP,
     Store,
@@ -166,6 +168,15 @@ def test_people_wake_workers(store: Store, prepare: Any, act: Any, role: str) ->
     with store.write() as tx:
         act(tx, made)
     assert wake_ups(store) == [role]
+
+
+def test_a_configuration_that_is_read_again_wakes_workers(store: Store) -> None:
+    """It may have feeds that are new, and nobody is on shift who knows them."""
+    store.wake = queues.wake
+    context: Any = SimpleNamespace(store=store, clock=lambda: NOW, live=SimpleNamespace(seen=None))
+    live: Any = SimpleNamespace(config=SimpleNamespace(feeds=[feed()]), paced=())
+    Reloads(context, Path(), id)._adopt(live)
+    assert wake_ups(store) == ["poll"]
 
 
 @pytest.mark.parametrize("kind", ["cluster", "embedded"])
