@@ -1,4 +1,4 @@
-"""One pass: poll every feed, make articles, deliver what is due, and out. `veille poll`."""
+"""A single pass, `veille poll`: polls every feed, makes articles, delivers what is due, and ends."""
 
 import asyncio
 from collections import Counter
