@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.alerts.schedule import next_attempt
+from worker.alerts.retries import next_attempt
 from worker.feeds import schedule
 from worker.model import Freshness, Rhythm
 

@@ -20,7 +20,7 @@ SAYING = [
     ROOT / "console" / "views" / "explained.py",
     *(ROOT / "runtime" / f"{name}.py" for name in ("load", "reload")),
     *(ROOT / "analysis" / name / "decision.py" for name in ("copies", "stories")),
-    *(ROOT / "alerts" / f"{name}.py" for name in ("decision", "plan", "volume")),
+    *(ROOT / "alerts" / f"{name}.py" for name in ("decision", "plan", "retries", "volume")),
     *(
         ROOT / "pipeline" / f"{name}.py"
         for name in ("before_seal", "feed_assessment", "story_corrections", "story_merge")

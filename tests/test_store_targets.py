@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from stored import LEASE, NOW, open_one
 
-from worker.alerts.schedule import BREAK_AFTER, after_failure
+from worker.alerts.retries import BREAK_AFTER, after_failure
 from worker.model import TargetState
 from worker.store import Store, deliveries, targets
 

@@ -8,20 +8,16 @@ Pure: takes what was decided before and what the configuration says, returns val
 
 from worker.alerts.decision import alert, numbered
 from worker.alerts.history import About, History, Silenced, Standing
-from worker.alerts.plan import (
-    DIGEST,
-    ESCALATION,
+from worker.alerts.plan import DIGEST, ESCALATION, THREADS, held, thread_of
+from worker.alerts.retries import (
     GIVE_UP,
     MAX_CRASHES,
     MAX_UNCERTAIN,
     MAX_UNCERTAIN_MAIL,
     PARKED_FOR,
-    THREADS,
     UNCERTAIN_PAUSE,
     Settled,
-    held,
     settle,
-    thread_of,
 )
 from worker.alerts.routing import Addressee, recipients
 from worker.alerts.volume import WAVE, Arrival, LastAlert, Level, measure, of_wave, story_key

@@ -1,17 +1,16 @@
 """Deliveries that carry an obligation, and their time: at once, after a wait, in the morning, with the next digest.
 
-Quiet hours hold a message back here, and a delivery is settled here after an attempt.
+Quiet hours hold a message back here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from worker.alerts.history import About
 from worker.alerts.routing import Addressee
-from worker.alerts.schedule import next_attempt, next_digest, quiet_until
+from worker.alerts.schedule import next_digest, quiet_until
 from worker.alerts.volume import WAVE
-from worker.model import DeliveryState, Obligation, Outcome, Receipt, Severity, Target, WaitReason
-from worker.model.times import counted
+from worker.model import Obligation, Severity, Target, WaitReason
 
 #: What the messages of one thread collect begins with one of these.
 THREADS = ("story:", "article:", WAVE)
@@ -82,61 +81,3 @@ def _in_digest(owed: Obligation, target: Target, now: datetime, hold: WaitReason
     else:
         due = now + (target.throttle.per if target.throttle else timedelta(0))
     return replace(owed, collects=DIGEST, due=due, hold=hold)
-
-
-# States of a delivery after an attempt, or instead of one.
-
-
-#: A delivery that was never accepted is given up after this long; an outage of 72 h must lose nothing.
-GIVE_UP = timedelta(days=7)
-#: A parked delivery whose target nobody fixes is given up after this long.
-PARKED_FOR = timedelta(days=30)
-#: Attempts that took the process down before the delivery is taken for the cause.
-MAX_CRASHES = 5
-#: Attempts that may have succeeded: after the second, a third could only be a nuisance.
-MAX_UNCERTAIN = 2
-#: Mail bears more, since its Message-ID tells a repeat from news; with these pauses, through a stall of 72 h.
-MAX_UNCERTAIN_MAIL = 7
-#: After the first, and four times as long after each further one.
-UNCERTAIN_PAUSE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """A delivery's state after an attempt, or instead of one."""
-
-    state: DeliveryState
-    reason: str = ""
-    #: When it is due again, where it is.
-    due: datetime | None = None
-
-
-def settle(  # noqa: PLR0911 - one return a case reads best
-    receipt: Receipt,
-    *,
-    key: str,
-    attempt: int,
-    uncertain: int,
-    most_uncertain: int = MAX_UNCERTAIN,
-    first_attempt: datetime,
-    now: datetime,
-) -> Settled:
-    """A delivery's state after an attempt's receipt; `uncertain` counts earlier attempts that may have arrived."""
-    match receipt.outcome:
-        case Outcome.SENT:
-            return Settled(state=DeliveryState.SENT)
-        case Outcome.PERMANENT:
-            return Settled(state=DeliveryState.FAILED, reason=f"refused: {receipt.detail}")
-        case Outcome.BROKEN:
-            return Settled(state=DeliveryState.PARKED, reason=receipt.detail)
-        case Outcome.UNCERTAIN if uncertain + 1 >= most_uncertain:
-            reason = f"uncertain: tried {counted(uncertain + 1, 'time')}, may have arrived: {receipt.detail}"
-            return Settled(state=DeliveryState.FAILED, reason=reason)
-        case Outcome.UNCERTAIN:
-            pause = UNCERTAIN_PAUSE * 4**uncertain
-            return Settled(state=DeliveryState.RETRY, reason="may have arrived", due=now + pause)
-        case Outcome.RETRY if now - first_attempt > GIVE_UP:
-            return Settled(state=DeliveryState.FAILED, reason=f"expired: {receipt.detail}")
-        case Outcome.RETRY:
-            due = next_attempt(key, attempt, after=receipt.after, now=now)
-            return Settled(state=DeliveryState.RETRY, reason=receipt.detail, due=due)

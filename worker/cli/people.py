@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -211,15 +212,7 @@ def _scopes(said: str) -> "frozenset[Scope]":
 
 
 def _facts(one: "ApiToken") -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "scopes": sorted(one.scopes),
-        "author": one.author,
-        "created": one.created,
-        "until": one.until,
-        "used": one.used,
-    }
+    return asdict(one) | {"scopes": sorted(one.scopes)}
 
 
 def _line(one: "ApiToken") -> str:

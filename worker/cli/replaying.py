@@ -1,4 +1,4 @@
-"""`veille replay`: what the documents that are kept would have come to."""
+"""`veille replay`: kept documents read again, and how the outcome differs from what the store holds."""
 
 from dataclasses import asdict
 from pathlib import Path

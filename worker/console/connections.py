@@ -1,4 +1,4 @@
-"""The connections to the worker's port: each must bring a whole request in time, and all together leave it its files.
+"""Limits on connections to the worker's port: the time for a whole request, and how many may be open at a time.
 
 uvicorn waits for ever for the rest of a request, and takes as many connections as come. The worker needs its files for
 feeds, mail and the store: out of them, its polls stand still.

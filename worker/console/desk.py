@@ -1,4 +1,4 @@
-"""The desk: what pages and API work with, made once by `runtime`."""
+"""The desk: what pages and the API work with; `runtime` makes it once."""
 
 import asyncio
 import threading

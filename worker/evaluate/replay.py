@@ -1,4 +1,4 @@
-"""The kept documents of a period, read once more into a store that is thrown away.
+"""Reads the kept documents of a period again into a temporary store, and compares what comes of them.
 
     KeptDocument... -parse, extract, normalise, match, compare-> a store -beside the live one-> Differences
 

@@ -1,4 +1,4 @@
-"""A document's characters, judged over all of its bytes: one that is damaged never decides how the rest is read."""
+"""Detects a document's encoding over all of its bytes, so that one damaged character does not decide for the rest."""
 
 import codecs
 import re

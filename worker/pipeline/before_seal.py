@@ -1,4 +1,4 @@
-"""Before an open delivery is sealed: what was silenced, muted or acknowledged meanwhile; whether its reader sleeps.
+"""Checks an open delivery before it is sealed: silences, mutes and acknowledgements since then, and quiet hours.
 
 A reminder (escalation) goes with the first alert that it reminds of: where nobody is owed that any more, it is not
 sent.

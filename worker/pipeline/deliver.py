@@ -10,7 +10,7 @@ from itertools import chain, repeat
 import structlog
 
 from worker.alerts import MAX_CRASHES, MAX_UNCERTAIN, MAX_UNCERTAIN_MAIL, Settled, settle
-from worker.alerts.schedule import after_failure
+from worker.alerts.retries import after_failure
 from worker.errors import OWN_FAULTS, StoreError
 from worker.model import (
     Alert,

@@ -1,4 +1,4 @@
-"""Two stories that turn out to be one: what is not sealed yet is decided again, and threads go on as one."""
+"""Merges two stories that turn out to be one: unsealed alerts are decided again, and threads go on as one."""
 
 from worker.alerts import ESCALATION
 from worker.model import DEFAULT_NOTIFICATION, Occasion, Suppression

@@ -1,4 +1,4 @@
-"""The gate of rule files: what comes into force goes through it, at a start, at a reload and when a page saves."""
+"""Checks rule files before they come into force: at a start, at a reload, and when a page saves one."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Compiled rules: what matching reads."""
+"""Compiled rules: the values that matching reads."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""The line that a person who has started Veille waits for: what is running, where alerts go, what to try next."""
+"""The first line after a start: what is running, where alerts go, and which command to try next."""
 
 import asyncio
 import os

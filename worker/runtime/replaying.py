@@ -1,4 +1,4 @@
-"""`veille replay`: kept documents, read once more into a folder that is thrown away; the live store is only read."""
+"""Opens what `veille replay` needs: kept documents go into a temporary store, and the live one is only read."""
 
 import tempfile
 from datetime import datetime

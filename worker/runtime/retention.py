@@ -1,4 +1,4 @@
-"""Retention: what the configuration no longer keeps is forgotten, and what was parked too long is given up."""
+"""Retention: deletes what is older than the configuration keeps, and gives up deliveries that were parked too long."""
 
 from datetime import datetime, timedelta
 

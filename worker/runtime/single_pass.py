@@ -1,4 +1,4 @@
-"""One pass: poll every feed, make articles, deliver what is due, and out. `veille poll`."""
+"""A single pass, `veille poll`: polls every feed, makes articles, delivers what is due, and ends."""
 
 import asyncio
 from collections import Counter
@@ -90,12 +90,15 @@ class SinglePass(Embedded):
         """Do all that this role has to do; raises what the store refused."""
         self._roles = frozenset({role})
         try:
-            while len(self._tried) < _MANY:
+            while True:
                 self._wake.clear()
-                await self._claim(self._context.clock())
+                if is_over := len(self._tried) >= _MANY:
+                    self._owed = ()
+                else:
+                    await self._claim(self._context.clock())
                 if not self.idle:
                     await self._wake.wait()
-                elif not self._wake.is_set() and (self._refusals or not await self._turn_comes()):
+                elif is_over or (not self._wake.is_set() and (self._refusals or not await self._turn_comes())):
                     break
         finally:
             tasks = self._tasks()

@@ -1,4 +1,4 @@
-"""Upkeep by the machine's clock: APScheduler, which neither makes up for what a step skips nor waits for it.
+"""Upkeep at times of the machine's clock, by APScheduler; a run that a step of the clock skipped is not made up.
 
 An interval trigger counts every turn between its last and now, which after a step of ten years takes a gigabyte, and
 after one of four hours back waits for four.

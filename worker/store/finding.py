@@ -1,4 +1,4 @@
-"""Articles that are looked for: by words of the index and by what is known of them, the last published first."""
+"""Finds articles by words of the index and by what is known of them, the last published first."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The texts that were stored, in the order they came: what rules can be run over again."""
+"""Stored texts in the order they came, for rules to be run over them again."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

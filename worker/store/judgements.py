@@ -1,7 +1,7 @@
 """Judgements of analysts, and matches of rules: from both comes a rule's precision in use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -23,6 +23,16 @@ class Tally:
     noise: int = 0
     #: Articles judged relevant that it did not match.
     missed: int = 0
+
+    @property
+    def precision(self) -> float | None:
+        """The share of the judged articles that are relevant, 0 to 1; None where none is judged."""
+        judged = self.relevant + self.noise
+        return self.relevant / judged if judged else None
+
+    def facts(self) -> dict[str, object]:
+        """Its numbers by name, with the precision."""
+        return asdict(self) | {"precision": None if self.precision is None else round(self.precision, 4)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +101,7 @@ def tallies(tx: Tx, since: datetime) -> Mapping[str, Tally]:
         JUDGEMENT.c.judgement == Judgement.RELEVANT, JUDGEMENT.c.created >= since, unmatched
     )
     for rule_id, count in tx.execute(missed.group_by(JUDGEMENT.c.rule_id)):
-        was = found.get(rule_id, Tally())
-        found[rule_id] = Tally(
-            matched=was.matched, last=was.last, relevant=was.relevant, noise=was.noise, missed=int(count)
-        )
+        found[rule_id] = replace(found.get(rule_id, Tally()), missed=int(count))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The documents that are kept, and the articles that a store made of them: what a replay reads and compares."""
+"""Kept documents, and the articles that a store made of them: what a replay reads and compares."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from worker.model import DeliveryState, Verdict, Wave, called
 from worker.store.database import Tx, read_as
-from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, OBLIGATION, WAVE
+from worker.store.deliveries.listing import LAST_DETAIL
+from worker.store.tables import ARTICLE, DELIVERY, OBLIGATION, WAVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,20 +106,13 @@ def newest(
 
 
 def _lines() -> sa.Select[Any]:
-    last = (
-        sa.select(ATTEMPT.c.detail)
-        .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
-        .order_by(ATTEMPT.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     of_delivery = (DELIVERY.c.state, DELIVERY.c.reason, DELIVERY.c.hold, DELIVERY.c.due, DELIVERY.c.attempts)
     return (
         sa.select(
             OBLIGATION,
             *of_delivery,
             DELIVERY.c.finished,
-            sa.func.coalesce(last, "").label("detail"),
+            LAST_DETAIL,
             WAVE.c.began,
             WAVE.c.per,
         )

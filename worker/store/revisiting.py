@@ -1,4 +1,4 @@
-"""Obligations that are looked at again, as their story is another one now, or what kept them back is gone."""
+"""Obligations that are decided again, as their story has changed or the reason that kept them back has ended."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Matches by which a rule's volume is measured, and its waves."""
+"""Counts a rule's matches for its volume, and stores its waves."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -143,26 +143,11 @@ def _rules(call: Call) -> Facts:
     since = _since(call)
     with call.desk.store.read() as tx:
         tallies = judgements.tallies(tx, since)
-    items = []
-    for rule in call.desk.live().ruleset.rules:
-        tally = tallies.get(rule.id, judgements.Tally())
-        judged = tally.relevant + tally.noise
-        items.append(
-            {
-                "id": rule.id,
-                "name": rule.name,
-                "severity": str(rule.severity),
-                "hash": rule.hash,
-                "file": rule.file,
-                "line": rule.line,
-                "matched": tally.matched,
-                "last": tally.last,
-                "relevant": tally.relevant,
-                "noise": tally.noise,
-                "missed": tally.missed,
-                "precision": round(tally.relevant / judged, 4) if judged else None,
-            }
-        )
+    items = [
+        {name: getattr(rule, name) for name in ("id", "name", "severity", "hash", "file", "line")}
+        | tallies.get(rule.id, judgements.Tally()).facts()
+        for rule in call.desk.live().ruleset.rules
+    ]
     return {"since": since} | _of_configuration(call, items)
 
 

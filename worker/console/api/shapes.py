@@ -4,11 +4,20 @@ What is given may get more fields; a field that is here keeps its name and its m
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from worker.console.api.problems import Reason
+
+T = TypeVar("T")
+
+
+class Listed(BaseModel, Generic[T]):
+    """A part of a list; `next` is the cursor of the next one."""
+
+    items: list[T]
+    next: str | None
 
 
 class Article(BaseModel):
@@ -31,11 +40,8 @@ class Article(BaseModel):
     revision: int
 
 
-class Articles(BaseModel):
+class Articles(Listed[Article]):
     """A part of a list of articles."""
-
-    items: list[Article]
-    next: str | None
 
 
 class Page(BaseModel):
@@ -162,11 +168,8 @@ class Story(BaseModel):
     merged_into: int | None
 
 
-class Stories(BaseModel):
+class Stories(Listed[Story]):
     """A part of a list of stories."""
-
-    items: list[Story]
-    next: str | None
 
 
 class TimelineEntry(BaseModel):
@@ -249,11 +252,8 @@ class Alert(BaseModel):
     finished: datetime | None
 
 
-class Alerts(BaseModel):
+class Alerts(Listed[Alert]):
     """A part of the ledger, the newest first."""
-
-    items: list[Alert]
-    next: str | None
 
 
 class Delivery(BaseModel):
@@ -273,11 +273,8 @@ class Delivery(BaseModel):
     sentence: str
 
 
-class Deliveries(BaseModel):
+class Deliveries(Listed[Delivery]):
     """A part of the messages that are not sent, the oldest first."""
-
-    items: list[Delivery]
-    next: str | None
 
 
 class Silence(BaseModel):
@@ -295,11 +292,8 @@ class Silence(BaseModel):
     created: datetime
 
 
-class Silences(BaseModel):
+class Silences(Listed[Silence]):
     """A part of the silences in force, the oldest first."""
-
-    items: list[Silence]
-    next: str | None
 
 
 class Ended(BaseModel):
@@ -350,11 +344,8 @@ class Feed(BaseModel):
     interval_why: str
 
 
-class Feeds(BaseModel):
+class Feeds(Listed[Feed]):
     """A part of the feeds of the configuration."""
-
-    items: list[Feed]
-    next: str | None
 
 
 class Status(BaseModel):

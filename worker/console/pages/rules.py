@@ -64,7 +64,6 @@ def _list(ask: Ask) -> Response:
 
     def row(rule: Rule) -> Mapping[str, Any]:
         tally = tallies.get(rule.id, judgements.Tally())
-        judged = tally.relevant + tally.noise
         change = saved.get(f"rule {rule.id}")
         at = written.get(rule.file)
         # A file that was changed since was changed by another way than the console.
@@ -74,8 +73,8 @@ def _list(ask: Ask) -> Response:
             "counts": [daily.get(rule.id, {}).get(day, 0) for day in days],
             "matches": tally.matched / _COUNTED,
             "alerts": alerts.get(rule.id, 0) / _COUNTED,
-            "precision": None if not judged else round(100 * tally.relevant / judged),
-            "judged": judged,
+            "precision": None if tally.precision is None else round(100 * tally.precision),
+            "judged": tally.relevant + tally.noise,
             "changed": at if by_hand else change.at if change else None,
             "author": "" if by_hand or change is None else change.author,
             "is_off": rule in live.ruleset.off,

@@ -105,17 +105,7 @@ def stats(past: Past, ruleset: RuleSet) -> Facts:
         costs = {rule_id: _cost(ruleset.only([rule_id]), read, step, rule_id) for rule_id in known}
     rows = {}
     for rule_id in [*known, *sorted(tallies.keys() - set(known))]:
-        tally = tallies.get(rule_id, judgements.Tally())
-        judged = tally.relevant + tally.noise
-        rows[rule_id] = {
-            "microseconds": costs.get(rule_id),
-            "matched": tally.matched,
-            "last": tally.last,
-            "relevant": tally.relevant,
-            "noise": tally.noise,
-            "missed": tally.missed,
-            "precision": round(tally.relevant / judged, 4) if judged else None,
-        }
+        rows[rule_id] = {"microseconds": costs.get(rule_id)} | tallies.get(rule_id, judgements.Tally()).facts()
     return {"since": past.since, "articles": len(read), "rules": rows}
 
 

@@ -1,4 +1,4 @@
-"""Takes off what agencies wrap an article in, and keeps what was taken off.
+"""Cuts what agencies wrap an article in (heads, captions, credits, sign-offs), and keeps what was cut.
 
     text ──captions, related lines──> ──agency heads──> ──sign-offs, and another article behind them──> body
 

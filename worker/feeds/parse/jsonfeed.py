@@ -3,14 +3,14 @@
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from worker.feeds.parse import texts
 from worker.feeds.parse.dates import Dates
 from worker.feeds.parse.document import ParseFailed
-from worker.feeds.parse.syndication import ENTRIES
+from worker.feeds.parse.syndication import ENTRIES, entries_of
 from worker.model import FetchReason, ParsedEntry, ParsedFeed
 from worker.net import urls
 
@@ -44,18 +44,8 @@ def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | Pars
     items = items if isinstance(items, list) else []
     url = urls.absolute(_text(feed, "home_page_url"), url) or url
     dates = Dates(_dates(items), language=_text(feed, "language"), now=now)
-    entries: list[ParsedEntry] = []
-    problems: list[str] = []
-    for number, item in enumerate(items, 1):
-        try:
-            entry = _entry(item, _text(feed, "language"), url, dates)
-        except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
-            unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
-            continue
-        if entry.guid or entry.link or entry.title or entry.summary or entry.content:
-            entries.append(entry)
-        else:
-            problems.append(f"entry {number} is empty")
+    entries, problems, unmapped = entries_of(items, _text(feed, "language"), url, dates, _entry)
+    unread += unmapped
     kept = _newest(entries)
     return ParsedFeed(
         version="json1",
@@ -158,7 +148,7 @@ def _author(item: Mapping[str, Any]) -> str:
     return texts.label(", ".join(_text(person, "name") for person in people if isinstance(person, Mapping)))
 
 
-def _newest(entries: list[ParsedEntry]) -> tuple[ParsedEntry, ...]:
+def _newest(entries: Sequence[ParsedEntry]) -> tuple[ParsedEntry, ...]:
     """The newest entries in their order; the first ones where dates are missing."""
     dates = [entry.published or entry.updated for entry in entries]
     ranked = list(range(len(entries)))

@@ -1,6 +1,6 @@
 """RSS, RDF and Atom."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -36,11 +36,11 @@ def parse(text: str, url: str, now: datetime | None = None) -> ParsedFeed | Pars
     # Items are relative to the site, of which the channel's link is the front page, and not to where the feed lies.
     url = urls.absolute(str(raw["feed"].get("link") or ""), url) or url
     dates = Dates(_dates(raw["entries"]), language=language, now=now)
-    entries, empty, unmapped = _entries(found, language, url, dates)
+    entries, empty, unmapped = entries_of(found, language, url, dates, _entry)
     if problems:
         unread += ["an entry could not be read: it is damaged"] * _damaged(found)
     unread += unmapped
-    partial, *_ = _entries(raw["entries"][-1:] if truncated else (), language, url, dates)
+    partial, *_ = entries_of(raw["entries"][-1:] if truncated else (), language, url, dates, _entry)
     ttl, hours, days = document.timing(items.head + items.tail)
     return ParsedFeed(
         version=raw.get("version") or "rss",
@@ -104,14 +104,14 @@ def _damaged(found: Sequence[Mapping[str, Any]]) -> int:
     return sum(bool(raw.get("said")) and not any(raw.get(name) for name in names) for raw in found)
 
 
-def _entries(
-    found: Sequence[Mapping[str, Any]], language: str, url: str, dates: Dates
+def entries_of(
+    found: Iterable[Any], language: str, url: str, dates: Dates, read: Callable[[Any, str, str, Dates], ParsedEntry]
 ) -> tuple[tuple[ParsedEntry, ...], list[str], list[str]]:
     """The entries, what is said of those that hold nothing, and of those that cannot be read."""
     entries, empty, unread = [], [], []
     for number, raw in enumerate(found, 1):
         try:
-            entry = _entry(raw, language, url, dates)
+            entry = read(raw, language, url, dates)
         except Exception as error:  # noqa: BLE001 - one bad entry never loses its siblings; it is reported.
             unread.append(f"entry {number} could not be read: {type(error).__name__}: {error}"[:200])
             continue

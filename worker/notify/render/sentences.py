@@ -1,4 +1,4 @@
-"""Sentences of Veille in the reader's language: the French of what its code and its store say in English.
+"""Puts sentences that the code and the store say in English into the reader's language, by `french.toml`.
 
 Messages about rules and files, remarks on feeds, and the reasons in the ledger are written and stored as one English
 sentence each, as the command line and the log show them. `french.toml` has them all as templates, each with its French;

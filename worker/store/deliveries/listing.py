@@ -14,6 +14,16 @@ _first = DELIVERY.alias("first")
 #: Nothing more is done with a delivery of these.
 ENDED = (DeliveryState.SENT, DeliveryState.FAILED)
 
+#: Of a delivery's last attempt.
+LAST_DETAIL = sa.func.coalesce(
+    sa.select(ATTEMPT.c.detail)
+    .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(1)
+    .scalar_subquery(),
+    "",
+).label("detail")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryLine:
@@ -71,15 +81,8 @@ def count(tx: Tx, state: DeliveryState) -> int:
 
 
 def _lines(tx: Tx, conditions: Sequence[sa.ColumnElement[bool]], limit: int | None) -> tuple[DeliveryLine, ...]:
-    last = (
-        sa.select(ATTEMPT.c.detail)
-        .where(ATTEMPT.c.delivery_id == DELIVERY.c.id)
-        .order_by(ATTEMPT.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
     query = (
-        sa.select(DELIVERY, sa.func.coalesce(last, "").label("detail"), _first.c.id.label("after"))
+        sa.select(DELIVERY, LAST_DETAIL, _first.c.id.label("after"))
         .outerjoin(_first, sa.and_(_first.c.id == DELIVERY.c.after_id, _first.c.state.not_in(ENDED)))
         .where(*conditions)
         .order_by(DELIVERY.c.id)

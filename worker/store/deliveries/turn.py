@@ -1,4 +1,4 @@
-"""Deliveries whose turn it is: due, free, and not kept back by their target or by the message that they follow."""
+"""Deliveries that may be sent now: due, free, and held back neither by their target nor by the message they follow."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
