@@ -176,7 +176,9 @@ def test_a_correction_that_is_left_out_waits_for_its_interval(story_id: int | No
         notified_at={VISIT_A: NOON - HOUR},
         change=Occasion.CORRECTION,
     )
-    policy = AlertPolicy(targets=(A,), notification=NotificationPolicy(key="article", follow_up=(), repeat_interval=3 * HOUR))
+    policy = AlertPolicy(
+        targets=(A,), notification=NotificationPolicy(key="article", follow_up=(), repeat_interval=3 * HOUR)
+    )
     (made,) = decided(history=history, novelty=UPDATE, policy=policy, revision=2, story_id=story_id)
     assert said(made) == "correction article:3 realert 120"
 

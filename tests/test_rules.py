@@ -28,7 +28,7 @@ when = "@team NEAR/5 pont"
 [rule.alert]
 to = ["desk"]
 key = "article"
-realert = "6h"
+repeat_interval = "6h"
 follow_up = ["correction"]
 [[rule.test]]
 title = "Ly Mai inaugure un pont"
@@ -66,7 +66,7 @@ def test_a_whole_file():
     bridge, lists, scored = ruleset.rules
     assert (bridge.id, bridge.name, bridge.severity, bridge.to) == ("bridge", "Pont", Severity.HIGH, ("desk",))
     assert (bridge.languages, bridge.feeds, bridge.tags) == ({"fr"}, {"Agence"}, {"travaux"})
-    assert (bridge.max_age, bridge.alert.realert) == (timedelta(days=3), timedelta(hours=6))
+    assert (bridge.max_age, bridge.alert.repeat_interval) == (timedelta(days=3), timedelta(hours=6))
     assert (bridge.alert.key, bridge.alert.follow_up) == ("article", ("correction",))
     assert (bridge.tests[0].line, bridge.tests[0].language) == (21, "fr")
     assert (lists.name, lists.severity) == ("lists", Severity.MEDIUM)
@@ -212,9 +212,9 @@ def test_a_volume_draws_a_remark(asked: str, volume: Volume, said: str) -> None:
     (remark,) = ruleset.remarks()
     assert (remark.file, remark.line) == ("a.toml", 1)
     assert remark.message == f"`r` sends no alert for a single article: it alerts {said}"
-    idle = f'{VOLUME}{asked}\n[rule.alert]\nto = ["desk"]\nkey = "story"\nrealert = "6h"\n'
+    idle = f'{VOLUME}{asked}\n[rule.alert]\nto = ["desk"]\nkey = "story"\nrepeat_interval = "6h"\n'
     (remark,) = compile_rules({"a.toml": idle.encode()}).remarks()
-    assert remark.message.endswith("; key and realert of its [rule.alert] do nothing")
+    assert remark.message.endswith("; key and repeat_interval of its [rule.alert] do nothing")
     assert compile_rules({"a.toml": GOOD}).remarks() == ()
 
 
@@ -315,3 +315,15 @@ def test_a_rule_is_compiled_beside_others():
     assert alone.query == ruleset.rules[0].query
     with pytest.raises(UserError, match="this is not one rule"):
         compile_rule(parse("", GOOD), ruleset)
+
+
+def test_a_key_is_read_under_its_former_name():
+    """With a remark at its place; a rule that has it under both names is refused."""
+    former = GOOD.replace(b"repeat_interval", b"realert")
+    ruleset = compile_rules({"a.toml": former})
+    assert ruleset.rules[0].alert.repeat_interval == timedelta(hours=6)
+    (remark,) = ruleset.remarks()
+    line = former.decode().splitlines().index('realert = "6h"') + 1
+    assert (remark.file, remark.line, remark.fix) == ("a.toml", line, "write repeat_interval alone")
+    both = GOOD.replace(b"repeat_interval", b'realert = "1h"\nrepeat_interval')
+    assert "the former name of `repeat_interval`" in _problems(both.decode())[0]

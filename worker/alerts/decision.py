@@ -145,10 +145,10 @@ class _Deciding:
         )
         if suppression:
             return made
-        last, repeat_interval = self._last_notified(pair, to), to.notification.repeat_interval
+        last, interval = self._last_notified(pair, to), to.notification.repeat_interval
         is_left_out = last is not None and self._is_left_out(pair, to, occasion)
         # The last one may be of a clock that was ahead.
-        again = min(last, self._about.now) + repeat_interval if repeat_interval and last is not None and is_left_out else None
+        again = min(last, self._about.now) + interval if interval and last is not None and is_left_out else None
         return self._placed(made, to, match, again=again)
 
     def _placed(

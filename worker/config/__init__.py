@@ -89,6 +89,8 @@ class Config:
     secrets: tuple[str, ...] = ()
     #: Line of each route, and the line itself.
     route_lines: tuple[tuple[int, str], ...] = ()
+    #: What is read under its former name.
+    remarks: tuple[Problem, ...] = ()
 
     @property
     def timezone(self) -> str:
@@ -231,6 +233,7 @@ def _remarks(config: Config, rules: int) -> Iterator[Problem]:
     def remark(message: str, fix: str, line: int = 0, source: str = "") -> Problem:
         return Problem(file=str(config.path), line=line, message=message, fix=fix, source=source)
 
+    yield from config.remarks
     if not config.feeds:
         yield remark("there is no feed, so nothing will be found", "add a [[feed]], or run `veille feeds add URL`")
     if not rules:
@@ -323,6 +326,7 @@ def _build(builder: "Builder", path: Path) -> Config:
         # Longest first, so that a secret inside another never leaves the rest of it behind.
         secrets=tuple(sorted(builder.secrets, key=lambda text: (-len(text), text))),
         route_lines=tuple(_route_lines(builder)),
+        remarks=tuple(builder.remarks),
     )
 
 

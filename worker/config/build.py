@@ -1,7 +1,7 @@
 """From a file's tables to the values that the rest of Veille reads, with every check that spans two tables."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -53,6 +53,7 @@ class Builder:
     #: Relative paths of the file are relative to it.
     folder: Path
     problems: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set, repr=False)
     _checked: dict[KeyPath, Any] = field(default_factory=dict, repr=False)
 
@@ -61,9 +62,15 @@ class Builder:
         if all(path != failed for failed, _, _ in self.references.failed):
             self._record(path, message, fix)
 
+    def remark(self, path: KeyPath, message: str, fix: str) -> None:
+        """Records what is allowed, and should be written otherwise."""
+        self.remarks.append(self._problem(path, message, fix))
+
     def _record(self, path: KeyPath, message: str, fix: str) -> None:
-        problem = self.toml.problem(path, message, fix)
-        self.problems.append(replace(problem, source=self.source(path)))
+        self.problems.append(self._problem(path, message, fix))
+
+    def _problem(self, path: KeyPath, message: str, fix: str) -> Problem:
+        return replace(self.toml.problem(path, message, fix), source=self.source(path))
 
     def source(self, path: KeyPath) -> str:
         """The line of `path`, masked."""
@@ -193,7 +200,7 @@ class Builder:
             targets=targets,
             routes=routes,
             groups=tuple(groups.items()),
-            notification=notification_policy.policy_of(table, ("alerts",), known | set(groups), self.wrong),
+            notification=self._notification(table, ("alerts",), known | set(groups)),
             max_age=table.max_age,
         )
 
@@ -285,10 +292,16 @@ class Builder:
                     targets=tuple(dict.fromkeys(resolved)),
                     **table.model_dump(include={"rules", "severities", "tags", "languages"}),
                     feeds=frozenset(table.feeds),
-                    notification=notification_policy.policy_of(
-                        table, ("route", index), known | set(groups), self.wrong
-                    ),
+                    notification=self._notification(table, ("route", index), known | set(groups)),
                 )
+
+    def _notification(
+        self, table: schema.NotificationTable, path: KeyPath, known: Collection[str]
+    ) -> model.NotificationPolicy:
+        if table.realert is not None:
+            say = self.remark if table.repeat_interval is None else self.wrong
+            say((*path, "realert"), "`realert` is the former name of `repeat_interval`", "write repeat_interval alone")
+        return notification_policy.policy_of(table, path, known, self.wrong)
 
     def _claim_id(self, path: KeyPath, name: object, lines: dict[str, int]) -> None:
         """Targets and groups share one list of ids, for routes and rules name either."""

@@ -125,6 +125,8 @@ class EscalateTable(Table):
 class NotificationTable(Table):
     key: Annotated[str, AfterValidator(_key)] | None = None
     group_wait: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
+    repeat_interval: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
+    #: The former name of `repeat_interval`.
     realert: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
     follow_up: Listed[Annotated[str, AfterValidator(_kind)]] | None = None
     escalate: EscalateTable | None = None

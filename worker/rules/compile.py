@@ -290,7 +290,11 @@ class _Compiler:
             tags=frozenset(shape.tags),
             max_age=shape.max_age,
             to=shape.alert.to,
-            alert=NotificationPolicy(**shape.alert.model_dump(exclude={"to"})),
+            alert=NotificationPolicy(
+                key=shape.alert.key,
+                repeat_interval=shape.alert.repeat_interval or shape.alert.realert,
+                follow_up=shape.alert.follow_up,
+            ),
             volume=_volume(shape),
             query=query,
             score=score,
@@ -362,6 +366,8 @@ def _places(table: Table) -> dict[tuple[str, str], Problem]:
     own = Table(table.toml, (*table.path, "alert"), alert)
     found = [(what, path, name) for what in ("feed", "tag", "language") for path, name in table.at(f"{what}s")]
     found += [("target", path, name) for path, name in own.at("to")]
+    if isinstance(alert, dict) and "realert" in alert:
+        found.append(("key", (*own.path, "realert"), "realert"))
     return {(what, name): table.toml.pointed(path, "") for what, path, name in found}
 
 

@@ -147,7 +147,16 @@ class RuleSet:
             for rule in self.rules
             if rule.volume is not None
         )
-        return (*off, *waves)
+        renamed = (
+            replace(
+                rule.places["key", "realert"],
+                message="`realert` is the former name of `repeat_interval`",
+                fix="write repeat_interval alone",
+            )
+            for rule in self.written
+            if ("key", "realert") in rule.places
+        )
+        return (*off, *waves, *renamed)
 
     def candidates(self, document: Document) -> "RuleSet":
         """No more than the rules that `document` can satisfy, and what it can need of the rest; to match it alone."""
