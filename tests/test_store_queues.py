@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -19,6 +20,8 @@ import sqlalchemy as sa
 import structlog
 import time_machine
 from conftest import database
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
 from rig import wait_for
 from stored import NOW, feed, publish, sighting, state_of, take
 
@@ -419,6 +422,26 @@ async def test_a_wake_up_that_fails_is_logged_and_the_next_is_answered(
     assert [str(line.get("error") or line.get("exc_info")) for line in said] == [
         "cut" if isinstance(error, psycopg.Error) else "True"
     ]
+
+
+async def test_a_wake_up_whose_end_cannot_be_stored_leaves_no_trace(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The database is away, which other lines say."""
+    ended: list[object] = []
+
+    async def finish(_: JobManager, *args: object, **more: object) -> None:
+        ended.append((args, more))
+        raise ConnectorException
+
+    monkeypatch.setattr(JobManager, "finish_job", finish)
+    monkeypatch.setattr(Embedded, "_claim", lambda _, __: nothing(None))
+    async with running(engine(store, roles=[Role.POLL])):
+        with store.write() as tx:
+            queues.wake(tx, [Role.POLL])
+        await asyncio.to_thread(wait_for, lambda: ended, what="the end of a wake-up")
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_a_worker_keeps_its_connection_while_it_leaves_the_store_alone(store: Store) -> None:

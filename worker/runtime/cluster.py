@@ -336,12 +336,21 @@ class Cluster(Embedded):
 @contextmanager
 def _logged(queue: str) -> Iterator[None]:
     """Log what Procrastinate, which says nothing here, would keep to itself."""
+    task = asyncio.current_task()
+    assert task is not None, "Procrastinate runs each job in a task"
+    task.add_done_callback(_ended)
     try:
         yield
     except _AWAY as e:
         _log.warning("a wake-up was not answered", queue=queue, error=str(e.__cause__ or e).strip())
     except Exception:  # noqa: BLE001 - logged with its trace; the next wake-up may go through
         _log.exception("a wake-up failed", queue=queue)
+
+
+def _ended(task: asyncio.Task[object]) -> None:
+    """Take the error of a job's end, which asyncio would log with its trace where the database is away."""
+    if not task.cancelled() and (e := task.exception()) is not None and not isinstance(e, _AWAY):
+        _log.error("the end of a wake-up failed", exc_info=e)
 
 
 def _pool(store: Store) -> psycopg_pool.AsyncConnectionPool:
