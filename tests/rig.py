@@ -166,5 +166,5 @@ def wait_for(condition, seconds: float = 120, what: str = "it"):
     while time.monotonic() < end:
         if found := condition():
             return found
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"{what} did not happen within {seconds} s")
