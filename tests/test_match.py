@@ -42,7 +42,7 @@ def test_a_match_carries_its_proof():
     (span,) = found.spans
     assert [body[start:end] for start, end in span.words] == ["Pont", "inauguré"]
     assert (span.part, found.rule_name, found.severity, found.to) == (Part.BODY, "Ponts", Severity.HIGH, ("desk",))
-    assert found.rule_hash == ruleset.rules[0].hash
+    assert (found.rule_hash, found.ruleset_hash) == (ruleset.rules[0].hash, ruleset.hash)
 
 
 def test_most_severe_first():

@@ -85,7 +85,7 @@ def test_numbers_go_on(store: Store, how: str) -> None:
     with store.ingest() as tx:
         values = {"title": "Une histoire", "first_seen": NOW, "last_seen": NOW, "created": NOW}
         by_database = tx.execute(sa.insert(STORY).values(values).returning(STORY.c.id)).scalar_one()
-        assert stories.found(tx, "Une autre", NOW, NOW) == by_database + 1
+        assert stories.begin(tx, "Une autre", NOW, NOW) == by_database + 1
         last = put(tx, "Six")
         assert titles(tx)[-1] == "Six"
         assert last > (3 if how == "rolled back" else 5)

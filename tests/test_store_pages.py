@@ -6,18 +6,18 @@ from stored import LEASE, NOW, add, feed, publish, sighting, state_of, take
 
 from worker.feeds.normalise.pages import line_keys
 from worker.model import PageReason
-from worker.store import Store, entries, feeds, pages
+from worker.store import Store, entries, feeds, leases, pages
 
 MINUTE = timedelta(minutes=1)
 LINK = "https://a.example/1"
 TEXT = "Le texte de la page."
 
 
-def one_wanted(store: Store, name: str = "a", link: str = LINK) -> pages.PageWanted:
+def one_wanted(store: Store, name: str = "a", link: str = LINK, owner: str = "") -> pages.PageWanted:
     """An entry whose page was just asked for."""
     publish(store, sighting(name, link=link), page_within=MINUTE)
     with store.write() as tx:
-        (wanted,) = pages.take_pages(tx, now=NOW, lease=LEASE, limit=5)
+        (wanted,) = pages.take_pages(tx, now=NOW, lease=LEASE, limit=5, owner=owner)
     return wanted
 
 
@@ -41,6 +41,30 @@ def test_a_page_is_asked_for_four_times(store: Store) -> None:
                 break
     assert asked == [timedelta(0), 10 * MINUTE, 60 * MINUTE, 360 * MINUTE]
     assert take(store, NOW) == (wanted.entry_id,)
+
+
+def test_a_page_that_a_dead_worker_was_fetching_is_free(store: Store) -> None:
+    """At once, and with one try less; what others fetch is left to them."""
+    for name in ("a", "b"):
+        publish(store, sighting(name, link=f"https://{name}.example/1"), page_within=MINUTE)
+        with store.write() as tx:
+            (wanted,) = pages.take_pages(tx, now=NOW, lease=LEASE, limit=5, owner=name)
+    with store.write() as tx:
+        leases.take_over(tx, ["a"])
+        (again,) = pages.take_pages(tx, now=NOW, lease=LEASE, limit=5, owner="c")
+        assert (again.link, again.tries) == ("https://a.example/1", wanted.tries - 1)
+        leases.take_over(tx, ["a"])
+        assert pages.take_pages(tx, now=NOW, lease=LEASE, limit=5, owner="d") == (), "it is another's by now"
+
+
+def test_pages_of_a_worker_that_stops_are_free(store: Store) -> None:
+    """And those whose job the store refused; what is under way stays."""
+    wanted = one_wanted(store, owner="one")
+    with store.write() as tx:
+        leases.give_back_idle(tx, "one", (), [wanted.entry_id], is_ingesting=True)
+        assert pages.take_pages(tx, now=NOW, lease=LEASE, limit=5) == ()
+        leases.give_back(tx, "one", NOW)
+        assert [one.entry_id for one in pages.take_pages(tx, now=NOW, lease=LEASE, limit=5)] == [wanted.entry_id]
 
 
 def test_a_page_given_up_at_once(store: Store) -> None:

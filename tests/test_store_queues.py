@@ -6,26 +6,40 @@ import os
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
+import structlog
 import time_machine
 from conftest import database
 from rig import wait_for
 from stored import NOW, feed, publish, sighting, state_of, take
 
 from worker.errors import StoreError, StoreUnusableError
-from worker.model import Role
+from worker.model import DeliveryState, Role
 from worker.runtime import cluster, embedded
 from worker.runtime.clock import DatabaseClock
-from worker.runtime.cluster import Cluster, wake_workers_from
+from worker.runtime.cluster import Cluster
 from worker.runtime.embedded import LEASE, Embedded
-from worker.store import STAMP, Store, feeds, leases, open_deliveries, open_store, queues, upkeep
+from worker.runtime.load import open_for
+from worker.store import (
+    STAMP,
+    Store,
+    deliveries,
+    feeds,
+    leases,
+    open_deliveries,
+    open_store,
+    quarantine,
+    queues,
+    upkeep,
+)
 
 
 @pytest.fixture
@@ -106,7 +120,7 @@ def test_what_waits_is_counted_for_people(store: Store) -> None:
 def test_a_transaction_wakes_workers_for_the_work_that_it_makes(store: Store) -> None:
     """Once for a role, when it commits; one that is undone wakes nobody, and one that makes no work neither."""
     state_of(store)
-    wake_workers_from(store)
+    store.wake = queues.wake
     publish(store, sighting("1"), sighting("2"))
     assert wake_ups(store) == ["ingest"]
     with contextlib.suppress(ZeroDivisionError), store.write() as tx:
@@ -120,9 +134,52 @@ def test_a_transaction_wakes_workers_for_the_work_that_it_makes(store: Store) ->
     assert wake_ups(store) == ["ingest", "deliver"]
 
 
+def quarantined(store: Store) -> int:
+    """An entry that was put aside."""
+    publish(store, sighting("1"))
+    (entry,) = take(store)
+    with store.write() as tx:
+        tx.execute(sa.text("UPDATE entry SET state = 'quarantined'"))
+    return entry
+
+
+def failed_delivery(store: Store) -> int:
+    """A delivery that was given up."""
+    with store.write() as tx:
+        made = open_deliveries.open_delivery(tx, "log", "log:log", "article:1", due=NOW + LEASE, now=NOW)
+        deliveries.settle(tx, made, DeliveryState.FAILED, "no such mailbox", now=NOW)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("prepare", "act", "role"),
+    [
+        (failed_delivery, lambda tx, made: deliveries.revive(tx, [made], NOW), "deliver"),
+        (quarantined, quarantine.retry, "ingest"),
+    ],
+    ids=["veille deliveries retry", "veille quarantine retry"],
+)
+def test_people_wake_workers(store: Store, prepare: Any, act: Any, role: str) -> None:
+    """What they ask for begins at once."""
+    made = prepare(store)
+    store.wake = queues.wake
+    with store.write() as tx:
+        act(tx, made)
+    assert wake_ups(store) == [role]
+
+
+@pytest.mark.parametrize("kind", ["cluster", "embedded"])
+def test_every_command_on_a_cluster_wakes_its_workers(store: Store, kind: str) -> None:
+    """Where there is none, nobody takes the wake-ups."""
+    conf: Any = SimpleNamespace(store_url=store._engine.url.render_as_string(hide_password=False), engine=kind)
+    opened = open_for(conf, create=False)
+    assert (opened.wake is queues.wake) is (kind == "cluster")
+    opened.close()
+
+
 def test_what_cannot_wake_is_the_stores_fault(store: Store) -> None:
     """And not that of the entry that was at hand."""
-    wake_workers_from(store)
+    store.wake = queues.wake
     with store.write() as tx:
         tx.execute(sa.text("ALTER TABLE procrastinate_jobs RENAME TO gone"))
     with pytest.raises(StoreError):
@@ -224,7 +281,7 @@ def test_leases_under_which_no_job_works_are_given_back(store: Store) -> None:
     with store.write() as tx:
         feeds.claim(tx, names[:2], now=NOW, lease=LEASE, owner="one")
         feeds.claim(tx, names[2:], now=NOW, lease=LEASE, owner="two")
-        leases.give_back_idle(tx, "one", [names[1]], is_ingesting=True)
+        leases.give_back_idle(tx, "one", [names[1]], (), is_ingesting=True)
     with store.read() as tx:
         assert feeds.due(tx, names, now=NOW) == (names[0],)
 
@@ -277,26 +334,80 @@ async def nothing(_: object) -> None:
     """Upkeep that has nothing to do."""
 
 
-def engine(store: Store, beat: Callable[[object], None] = id) -> Cluster:
-    """An engine that is not run, with roles for no work."""
+def engine(store: Store, beat: Callable[[object], None] = id, roles: Collection[Role] = ()) -> Cluster:
+    """An engine that is not run yet, without a configuration."""
     context: Any = SimpleNamespace(
         store=store, owner="one", in_thread=asyncio.to_thread, ending=threading.Event(), live=SimpleNamespace(feed=bool)
     )
-    return Cluster(context, nothing, (), lambda _: None, beat)  # type: ignore[arg-type]
+    return Cluster(context, nothing, roles, lambda _: None, beat)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("ago", "looks"), [(0, 0), (cluster._LOOK_ANYWAY, 1)], ids=["just looked", "long ago"])
-async def test_a_wake_up_that_was_lost_is_made_up_for(
-    store: Store, monkeypatch: pytest.MonkeyPatch, ago: float, looks: int
+#: A wake-up, and a feed that is due, of which no worker is notified.
+UNHEARD = """
+    ALTER TABLE procrastinate_jobs DISABLE TRIGGER USER;
+    INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('poll', 'poll');
+    ALTER TABLE procrastinate_jobs ENABLE TRIGGER USER;
+"""
+LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'listen%#poll%'"
+
+
+@asynccontextmanager
+async def running(one: Cluster) -> AsyncIterator[None]:
+    """The engine at work, once it listens for wake-ups."""
+    task = asyncio.create_task(one.run())
+
+    def listens() -> bool:
+        with one._context.store.read() as tx:
+            return bool(tx.execute(sa.text(LISTENS)).scalar())
+
+    await asyncio.to_thread(wait_for, listens, what="a worker that listens")
+    yield
+    one.stop()
+    await task
+
+
+@pytest.mark.parametrize("by", ["whoever looks for what is due", "the worker's own look at its queue"])
+async def test_a_wake_up_that_was_lost_is_made_up_for(store: Store, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """As with the connection that listens: each of two looks finds it, without the other."""
+    is_own = by == "the worker's own look at its queue"
+    for name, value in (("_SHIFT", 2), ("_LOOK_EVERY", 0.2), ("_FETCH_EVERY", 0.5 if is_own else 900.0)):
+        monkeypatch.setattr(cluster, name, value)
+    if is_own:
+        monkeypatch.setattr(Cluster, "_look", nothing)
+    looks: list[object] = []
+    monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(looks.append(now)))
+    async with running(engine(store, roles=[Role.POLL])):
+        state_of(store)
+        before = len(looks)
+        with store.write() as tx:
+            tx.connection.cursor().execute(UNHEARD)
+        await asyncio.to_thread(wait_for, lambda: len(looks) > before, what="a look")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault of our own"), psycopg.OperationalError("cut")], ids=type)
+async def test_a_wake_up_that_fails_is_logged_and_the_next_is_answered(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """A worker that nobody wakes looks all the same, if not at each tick."""
-    seen = []
-    monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(seen.append(now)))
-    one = engine(store)
-    one._asked, one._looked = False, time.monotonic() - ago
-    await one._sweep()
-    assert len(seen) == looks
-    one.presence.close()
+    """Procrastinate, whose own log is silent, would take the job for done."""
+    answered: list[Role] = []
+
+    async def answer(_: Cluster, role: Role) -> None:
+        answered.append(role)
+        if len(answered) == 1:
+            raise error
+
+    monkeypatch.setattr(Cluster, "_answered", answer)
+    monkeypatch.setattr(Embedded, "_claim", lambda _, __: nothing(None))
+    with structlog.testing.capture_logs() as logged:
+        async with running(engine(store, roles=[Role.POLL])):
+            for number in (1, 2):
+                with store.write() as tx:
+                    queues.wake(tx, [Role.POLL])
+                await asyncio.to_thread(wait_for, lambda n=number: len(answered) >= n, what="an answer")
+    said = [line for line in logged if line.get("queue") == "poll" and line["event"].startswith("a wake-up")]
+    assert [str(line.get("error") or line.get("exc_info")) for line in said] == [
+        "cut" if isinstance(error, psycopg.Error) else "True"
+    ]
 
 
 async def test_a_worker_keeps_its_connection_while_it_leaves_the_store_alone(store: Store) -> None:
@@ -322,22 +433,31 @@ async def test_a_worker_that_waits_for_a_lock_beats(store: Store, monkeypatch: p
 
 
 async def test_what_the_dead_were_answering_is_deleted(store: Store) -> None:
-    """An UPDATE would wake nobody. So is what newer ones repeat; what earlier shifts saw counts in none that begins."""
+    """An UPDATE would wake nobody. What earlier shifts saw counts in none that begins."""
     with store.write() as tx:
         tx.execute(sa.text("INSERT INTO procrastinate_workers (last_heartbeat) VALUES ('2020-01-01')"))
         values = "(queue_name, task_name, status, worker_id) SELECT 'poll', 'poll', 'doing', id"
         tx.execute(sa.text(f"INSERT INTO procrastinate_jobs {values} FROM procrastinate_workers"))
-        for queue in ("ingest", "deliver", "ingest"):
-            tx.execute(
-                sa.text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES (:queue, '')"), {"queue": queue}
-            )
     one = engine(store)
     one._unseen["two"] = 2
     one._stopping.set()
     async with cluster._pool(store) as pool, one._app.open_async(pool):
         await one._look_for_due(0)
-    assert wake_ups(store) == ["deliver", "ingest"]
+    assert wake_ups(store) == []
     assert not one._unseen
+    one.presence.close()
+
+
+async def test_wake_ups_of_a_role_without_a_worker_do_not_pile_up(store: Store) -> None:
+    """Each look for what is due leaves one of them, and none of another role is touched."""
+    store.wake = queues.wake
+    for number in range(3):
+        publish(store, sighting(str(number)))
+    assert wake_ups(store) == ["ingest"] * 3
+    one = engine(store)
+    async with cluster._pool(store) as pool, one._app.open_async(pool):
+        await one._look()
+    assert sorted(wake_ups(store)) == ["ingest", "poll"]
     one.presence.close()
 
 

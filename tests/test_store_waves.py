@@ -41,7 +41,7 @@ class Watch:
             one = replace(article(title or f"Récit {story}", published=now), first_seen=now, source=source)
             article_id, revision_id = articles.add(tx, one, mark(one.body), novelty, origin=Origin.FEED, now=now)
             if story not in self.stories:
-                self.stories[story] = stories.found(tx, one.title, now, now)
+                self.stories[story] = stories.begin(tx, one.title, now, now)
             told = StoryMember(article_id=article_id, published=now, language="fr", vector=Vector.of({}))
             stories.put(tx, told, self.stories[story], score=0, why="")
             came = StoredRevision(

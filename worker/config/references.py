@@ -17,8 +17,9 @@ REFERENCE = re.compile(r"\$(?:\$|\{([^}]*)\}|\{)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: No table of the configuration is deeper; what is deeper is refused as unknown, unread.
 _DEPTH = 8
-#: The `user:password` of a URL as written. A `${file:/path}` may hold the slashes that would end it.
-USERINFO = re.compile(r"(\s*[A-Za-z][A-Za-z0-9+.-]*://)((?:\$\{[^}]*\}|[^/?#])*)@")
+#: The `user:password` of a URL as written. A `${file:/path}` may hold the slashes that would end it. A scheme begins at
+#: the first letter of a word: to try each letter takes the square of a long path's time.
+USERINFO = re.compile(r"(\s*(?<![A-Za-z])[A-Za-z][A-Za-z0-9+.-]*://)((?:\$\{[^}]*\}|[^/?#])*)@")
 #: What a URL shows to everybody: its host and port, and the user of a mail server, who has a password beside the name.
 #: Of other schemes the host may be the secret, as Apprise has it.
 _REFERENCE_OR = r"\$\{[^}]*\}|\$(?!\{)|"

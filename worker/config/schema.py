@@ -39,7 +39,7 @@ def _message_language(text: object) -> str:
 class Table(BaseModel):
     """A table refuses unknown keys and coerces nothing: `"yes"` is no boolean, `1` no text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class StoreTable(Table):

@@ -142,6 +142,8 @@ class Match:
     rule_hash: str
     severity: Severity
     spans: tuple[Span, ...]
+    #: `RuleSet.hash` of the set that the worker went by.
+    ruleset_hash: str = ""
     #: Targets that the rule names itself; empty: routes choose.
     to: tuple[str, ...] = ()
     #: Where the rule keeps a score: each term that held, as written, with its weight.

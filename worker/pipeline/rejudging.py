@@ -83,28 +83,30 @@ def _place_all(tx: Tx, live: ActiveConfig, found: Sequence[StoredArticle], weigh
 def _place(tx: Tx, one: StoredArticle, weighed: Weighed, before: int | None, now: datetime) -> Placed:
     """Put an article into the story that it tells by now. What a hand has touched stays as it is."""
     article = one.article
-    told = StoryMember(article_id=one.id, published=article.published, language=article.language, vector=weighed.vector)
+    member = StoryMember(
+        article_id=one.id, published=article.published, language=article.language, vector=weighed.vector
+    )
     is_copy = one.of_id is not None
     if before is not None and stories.of_story(tx, before):
         if not is_copy:
-            stories.renew(tx, told)
+            stories.renew(tx, member)
         return Placed(story_id=before)
     if one.of_id is not None:
-        story_id = stories.tell_copy(
+        story_id = stories.add_copy(
             tx, one.id, one.of_id, published=article.published, language=article.language, before=before
         )
         return Placed(story_id=story_id)
-    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published, exclude=one.id))
+    verdict = decide(member, weighed.words, stories.candidates(tx, member.vector, member.published, exclude=one.id))
     after = verdict.story_id
     if after is None and before is not None and not stories.is_taken(tx, before, now - KEPT, exclude=one.id):
-        stories.put(tx, told, before, score=0, why=verdict.why)
+        stories.put(tx, member, before, score=0, why=verdict.why)
         if verdict.group is not None:
             stories.part(tx, before)
             stories.point(tx, before, verdict)
             stories.unite(tx, (verdict.group, *verdict.grouped))
         return Placed(story_id=before, opens=True)
     stories.forget_place(tx, one.id)
-    after = stories.tell(tx, told, verdict, title=article.heading, now=now)
+    after = stories.add(tx, member, verdict, title=article.heading, now=now)
     if before not in (None, after) and stories.is_empty(tx, before):
         stories.merge(tx, before, after)
     return Placed(story_id=after, opens=verdict.story_id is None)

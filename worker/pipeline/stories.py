@@ -35,7 +35,7 @@ class Placed:
 class Weighing:
     """The terms of a batch, each article's counted with those stored before it, as if it had come alone.
 
-    A batch that counted its own words as common would be told by how it happened to arrive.
+    A batch that counted its own words as common would be judged by how it happened to arrive.
     """
 
     def __init__(self, tx: Tx, texts: Sequence[tuple[Article, Document]]) -> None:
@@ -86,39 +86,39 @@ def place(
 
     A changed text stays in its story, unless it was alone there and now tells another.
     """
-    told = StoryMember(
+    member = StoryMember(
         article_id=article_id, published=article.published, language=article.language, vector=weighed.vector
     )
     own = None if is_new else stories.story_of(tx, article_id)
     if own is not None and (stories.is_held(tx, article_id, own) or _is_apart(tx, own, of)):
         if of is None:
-            stories.renew(tx, told)
+            stories.renew(tx, member)
         else:
             stories.drop_terms(tx, article_id)
         return Placed(story_id=own)
     if of is not None:
-        story_id = stories.tell_copy(
+        story_id = stories.add_copy(
             tx, article_id, of, published=article.published, language=article.language, before=own
         )
         return Placed(story_id=story_id)
     if own is not None:
-        return Placed(story_id=_again(tx, told, weighed, own, now))
-    verdict = decide(told, weighed.words, stories.candidates(tx, told.vector, told.published))
-    story_id = stories.tell(tx, told, verdict, title=article.heading, now=now)
+        return Placed(story_id=_again(tx, member, weighed, own, now))
+    verdict = decide(member, weighed.words, stories.candidates(tx, member.vector, member.published))
+    story_id = stories.add(tx, member, verdict, title=article.heading, now=now)
     return Placed(story_id=story_id, opens=verdict.story_id is None)
 
 
-def _again(tx: Tx, told: StoryMember, weighed: Weighed, own: int, now: datetime) -> int:
+def _again(tx: Tx, member: StoryMember, weighed: Weighed, own: int, now: datetime) -> int:
     """Place a changed text, whose story is `own`: if it is alone there, its story may turn out to be another one."""
     if len(stories.lines(tx, own)) > 1:
-        stories.renew(tx, told)
+        stories.renew(tx, member)
         return own
-    found = stories.candidates(tx, told.vector, told.published, exclude=told.article_id)
+    found = stories.candidates(tx, member.vector, member.published, exclude=member.article_id)
     others = [candidate for candidate in found if candidate.story_id != own]
-    verdict = decide(told, weighed.words, others, apart=stories.apart(tx, own))
+    verdict = decide(member, weighed.words, others, apart=stories.apart(tx, own))
     if verdict.story_id is not None:
-        return stories.tell(tx, told, replace(verdict, merged=(*verdict.merged, own)), title="", now=now)
-    stories.put(tx, told, own, score=0, why=verdict.why)
+        return stories.add(tx, member, replace(verdict, merged=(*verdict.merged, own)), title="", now=now)
+    stories.put(tx, member, own, score=0, why=verdict.why)
     if len(stories.group(tx, own)) == 1:  # others that point to it were compared with what it said
         stories.part(tx, own)
         if verdict.group is not None:

@@ -59,7 +59,7 @@ def split(tx: Tx, live: ActiveConfig, article_id: int, by: By) -> Done | Refused
     if not stay:
         return _part_group(tx, own, article_id, by)
     stored = _stored(tx, article_id)
-    to = stories.found(tx, stored.heading, stored.published, by.now)
+    to = stories.begin(tx, stored.heading, stored.published, by.now)
     _put(tx, article_id, moved, to, f"It was set apart from story {own} {by.why}.")
     stories.put_apart(tx, to, [own])
     return _done(tx, live, CorrectionKind.SPLIT, article_id, (own, to), moved, by)
@@ -129,10 +129,10 @@ def _parted(tx: Tx, own: int, article_id: int) -> tuple[tuple[int, ...], tuple[i
 
 
 def _put(tx: Tx, article_id: int, moved: tuple[int, ...], story_id: int, why: str) -> None:
-    told = _weighed(tx, article_id)
-    if told is not None:
-        stories.put(tx, told, story_id, score=0, why=why)
-    stories.put_copies(tx, moved if told is None else [one for one in moved if one != article_id], story_id)
+    member = _weighed(tx, article_id)
+    if member is not None:
+        stories.put(tx, member, story_id, score=0, why=why)
+    stories.put_copies(tx, moved if member is None else [one for one in moved if one != article_id], story_id)
 
 
 def _weighed(tx: Tx, article_id: int) -> StoryMember | None:

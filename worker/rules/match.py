@@ -55,7 +55,7 @@ def judge(document: Document, ruleset: RuleSet, source: Source) -> dict[str, Mat
     judged: dict[str, Match | Silence] = {}
     for rule in ruleset.rules:
         found = _unread(rule, source) or (Silence.EXCLUDED if rule.id in kept_out else _verdict(rule, reading))
-        judged[rule.id] = _match(rule, found, document) if isinstance(found, _Verdict) else found
+        judged[rule.id] = _match(rule, ruleset, found, document) if isinstance(found, _Verdict) else found
     return judged
 
 
@@ -171,11 +171,12 @@ def excluded(ruleset: RuleSet, reading: Reading) -> frozenset[str]:
     return frozenset(rule for exclusion in held for rule in exclusion.rules)
 
 
-def _match(rule: Rule, verdict: _Verdict, document: Document) -> Match:
+def _match(rule: Rule, ruleset: RuleSet, verdict: _Verdict, document: Document) -> Match:
     return Match(
         rule_id=rule.id,
         rule_name=rule.name,
         rule_hash=rule.hash,
+        ruleset_hash=ruleset.hash,
         severity=verdict.severity,
         spans=published_spans(verdict.spans, document),
         to=rule.to,

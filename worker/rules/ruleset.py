@@ -155,7 +155,7 @@ class RuleSet:
         count = len(self.rules)
         rules = tuple(self.rules[number] for number in found.queries if number < count)
         exclusions = tuple(self.exclusions[number - count] for number in found.queries if number >= count)
-        return RuleSet(rules=rules, exclusions=exclusions if rules else (), sets=found.sets)
+        return RuleSet(rules=rules, exclusions=exclusions if rules else (), sets=found.sets, hash=self.hash)
 
     @cached_property
     def _presearch(self) -> Presearch:

@@ -23,9 +23,8 @@ from functools import partial
 import psycopg
 import psycopg_pool
 import structlog
-from procrastinate import App, PsycopgConnector, SyncPsycopgConnector, exceptions
-from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
+from procrastinate import App, PsycopgConnector, exceptions
+from procrastinate.jobs import Status
 from procrastinate.worker import Worker
 
 from worker.errors import StoreError
@@ -33,23 +32,22 @@ from worker.model import Role
 from worker.pipeline.context import JobContext
 from worker.runtime.clock import DatabaseClock
 from worker.runtime.embedded import DELIVERIES, DRAIN_SECONDS, PER_HOST, POLLS, TICK_SECONDS, Embedded
-from worker.store import Store, Tx, leases, queues
+from worker.store import Store, leases, queues
 
 _log = structlog.get_logger()
 
 #: Seconds for which a worker looks for what is due, and between its looks.
-_SHIFT, _LOOK_EVERY = 10, 2.0
+_SHIFT, _LOOK_EVERY = 15, 2.0
 #: Looks in a row that find a worker gone before it is taken for dead: one whose connection was cut has come back by
 #: then. Seconds without a heartbeat after which one is taken for dead whose connection stands.
 _GONE_LOOKS, _FROZEN = 3, 45.0
-#: Seconds between Procrastinate's own looks for wake-ups that it had no notice of, and between its heartbeats.
-_FETCH_EVERY, _HEARTBEAT = 120.0, 60.0
+#: Seconds between Procrastinate's own looks for wake-ups that it had no notice of, between its looks for jobs to be
+#: aborted, of which there are none, and between its heartbeats.
+_FETCH_EVERY, _ABORT_EVERY, _HEARTBEAT = 20.0, 600.0, 60.0
 #: Seconds between the worker's own heartbeats.
 _BEAT_EVERY = 10.0
 #: Seconds before a queue whose connection failed is opened again.
 _REOPEN_AFTER = 2.0
-#: Seconds without a look after which a worker looks for work that nobody woke it for.
-_LOOK_ANYWAY = 5.0
 #: Seconds between wake-ups by one worker for one role, and between its comparisons of the clocks.
 _WAKE_EVERY, _COMPARE_EVERY = 0.2, 60.0
 _LOOK = "look"
@@ -62,31 +60,11 @@ _ADD_WAKE_UP = """
 #: One look at the store answers all wake-ups of a queue that wait.
 _DELETE_WAITING = """
     DELETE FROM procrastinate_jobs WHERE id IN (
-        SELECT id FROM procrastinate_jobs WHERE queue_name = %(queue)s AND status = 'todo' FOR UPDATE SKIP LOCKED)
-"""
-#: A newer one that waits says the same; without a worker of the role there would be more and more of them.
-_DELETE_OLDER = """
-    DELETE FROM procrastinate_jobs WHERE id IN (
-        SELECT id FROM procrastinate_jobs AS j WHERE status = 'todo' AND id < (
-            SELECT max(id) FROM procrastinate_jobs AS n WHERE n.status = 'todo' AND n.queue_name = j.queue_name)
+        SELECT id FROM procrastinate_jobs WHERE queue_name = ANY(%(queues)s::text[]) AND status = 'todo'
         FOR UPDATE SKIP LOCKED)
 """
 #: What Procrastinate and its pool raise where the database is away.
 _AWAY = (exceptions.ConnectorException, psycopg.Error, psycopg_pool.PoolTimeout, OSError)
-
-
-def wake_workers_from(store: Store) -> None:
-    """Let each transaction of the store that makes work wake workers of its roles; what is undone wakes nobody."""
-    manager = JobManager(SyncPsycopgConnector())
-
-    def wake(tx: Tx, roles: Collection[Role]) -> None:
-        wake_ups = [Job(queue=role, lock=None, queueing_lock=None, task_name=role) for role in roles]
-        try:
-            manager.batch_defer_jobs(wake_ups, connection=tx.connection.driver_connection)
-        except exceptions.ConnectorException as e:
-            raise StoreError(f"the store could not do it: {e.__cause__ or e}") from e
-
-    store.wake = wake
 
 
 class Cluster(Embedded):
@@ -120,7 +98,7 @@ class Cluster(Embedded):
         #: When this worker last woke one for a role.
         self._woke: dict[Role, float] = {}
         self._workers: list[Worker] = []
-        self._compared = self._looked = time.monotonic()
+        self._compared = time.monotonic()
         self._app = App(connector=PsycopgConnector(configure=_configure))
 
     def stop(self) -> None:
@@ -137,7 +115,6 @@ class Cluster(Embedded):
         """Answer wake-ups until `stop`; what is under way then ends as it does in the embedded engine."""
         # It would log each wake-up, and each connection that is opened again.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-        wake_workers_from(self._context.store)
         answering: list[asyncio.Task[None]] = []
         try:
             async with _pool(self._context.store) as pool, self._app.open_async(pool):
@@ -183,7 +160,7 @@ class Cluster(Embedded):
                 queues=[queue],
                 name=self._context.owner,
                 fetch_job_polling_interval=_FETCH_EVERY,
-                abort_job_polling_interval=_FETCH_EVERY,
+                abort_job_polling_interval=_ABORT_EVERY,
                 update_heartbeat_interval=_HEARTBEAT,
                 stalled_worker_timeout=3 * _HEARTBEAT,
                 shutdown_graceful_timeout=DRAIN_SECONDS,
@@ -207,7 +184,7 @@ class Cluster(Embedded):
     async def _woken(self, role: Role) -> None:
         """Look for work, and leave the queue's next wake-ups to others until there is room for more."""
         with _logged(role):
-            await self._app.connector.execute_query_async(_DELETE_WAITING, queue=str(role))
+            await self._app.connector.execute_query_async(_DELETE_WAITING, queues=[str(role)])
             await self._answered(role)
 
     async def _answered(self, role: Role) -> None:
@@ -230,13 +207,16 @@ class Cluster(Embedded):
             case Role.DELIVER:
                 return len(self._deliveries) >= DELIVERIES
 
-    async def _wake_for(self, roles: Collection[Role]) -> None:
+    async def _wake_for(self, roles: Collection[Role], *, again: bool = False) -> None:
+        """Wake a worker for each role; `again`: also where a wake-up waits, of which nobody may have had notice."""
         now = time.monotonic()
         now_woken = [str(role) for role in sorted(roles) if now - self._woke.get(role, -1.0) >= _WAKE_EVERY]
         self._woke |= dict.fromkeys(map(Role, now_woken), now)
         if now_woken:
             # Where the database is away, the next look wakes it again.
             with contextlib.suppress(*_AWAY):
+                if again:
+                    await self._app.connector.execute_query_async(_DELETE_WAITING, queues=now_woken)
                 await self._app.connector.execute_query_async(_ADD_WAKE_UP, queues=now_woken)
 
     # --- what the embedded engine does at each tick ---
@@ -264,9 +244,9 @@ class Cluster(Embedded):
         super()._rest()
 
     def _release_idle_leases(self) -> None:
-        polled, is_ingesting = tuple(self._polls), self._ingest is not None
+        polled, fetched, is_ingesting = tuple(self._polls), tuple(self._pages), self._ingest is not None
         with self._context.store.write() as tx:
-            leases.give_back_idle(tx, self._context.owner, polled, is_ingesting=is_ingesting)
+            leases.give_back_idle(tx, self._context.owner, polled, fetched, is_ingesting=is_ingesting)
 
     async def _claim(self, now: datetime) -> None:
         if time.monotonic() - self._compared >= _COMPARE_EVERY:
@@ -274,10 +254,9 @@ class Cluster(Embedded):
         if self._was_refused:
             await self._context.in_thread(self._release_idle_leases)
             self._was_refused, self._asked = False, True
-        # A wake-up may be lost with the connection that listens.
-        if not self._asked and time.monotonic() - self._looked < _LOOK_ANYWAY:
+        if not self._asked:
             return
-        self._asked, self._looked = False, time.monotonic()
+        self._asked = False
         try:
             await super()._claim(now)
         except BaseException:
@@ -335,7 +314,7 @@ class Cluster(Embedded):
             return roles, self.presence.gone(frozen=_FROZEN)
 
         roles, gone = await context.in_thread(look)
-        await self._wake_for(roles)
+        await self._wake_for(roles, again=True)
         self._unseen = Counter({owner: self._unseen[owner] + 1 for owner in gone})
         if dead := [owner for owner, looks in self._unseen.items() if looks >= _GONE_LOOKS]:
             await context.in_thread(lambda: self._take_over_from_dead(dead))
@@ -347,12 +326,11 @@ class Cluster(Embedded):
         self._take_over(dead)
 
     async def _delete_idle(self) -> None:
-        """Delete the wake-ups that dead workers were answering, and what newer ones repeat; a look follows."""
+        """Delete the wake-ups that dead workers were answering; a look follows."""
         with contextlib.suppress(*_AWAY):
             manager = self._app.job_manager
             for job in await manager.get_stalled_jobs(seconds_since_heartbeat=3 * _HEARTBEAT):
                 await manager.finish_job(job, Status.FAILED, delete_job=True)
-            await self._app.connector.execute_query_async(_DELETE_OLDER)
 
 
 @contextmanager

@@ -316,7 +316,9 @@ class Embedded:
 
         def take() -> tuple[pages.PageWanted, ...]:
             with context.store.write() as tx:
-                return pages.take_pages(tx, now=now, lease=LEASE, limit=PAGES_TAKEN - len(self._pages))
+                return pages.take_pages(
+                    tx, now=now, lease=LEASE, limit=PAGES_TAKEN - len(self._pages), owner=context.owner
+                )
 
         for one in await context.in_thread(take):
             if one.entry_id not in self._pages:

@@ -195,9 +195,11 @@ def target_named(live: ActiveConfig, target_id: str) -> Target:
 def open_for(conf: config.Config, *, create: bool) -> "Store":
     """The configuration's store; a new one comes with the archive."""
     # Here, as `check` and `rules` need no database, and its library takes a third of a start.
-    from worker.store import open_store
+    from worker.store import open_store, queues
 
     store = open_store(conf.store_url, create=create)
+    if conf.engine == "cluster":
+        store.wake = queues.wake
     if create:
         from worker.pipeline.imports import load_archive
 

@@ -11,13 +11,13 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
-
 from worker.runtime.screen import Screen, inert
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 #: A shorter text is no secret worth the name, and masking it would take the log apart.
 _SHORTEST = 4
@@ -77,6 +77,9 @@ def configure(level: int = logging.INFO, form: Form | None = None) -> Form:
     What libraries log comes out the same way. Colours are left out where NO_COLOR is set (no-color.org) or the
     terminal is `dumb`.
     """
+    # Commands that log nothing need `hide` alone.
+    import structlog
+
     form = form or (Form.TEXT if _is_terminal() else Form.JSON)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -119,6 +122,8 @@ class _Libraries(logging.Handler):
     """Hands the standard library's records on."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        import structlog
+
         try:
             said = record.getMessage()
         except Exception:  # noqa: BLE001 - a library's slip in its format must not become ours
@@ -142,7 +147,7 @@ def _width() -> int:
         return 0
 
 
-def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _mask(_logger: "WrappedLogger", _method: str, event: "EventDict") -> "EventDict":
     # Before they are rendered: afterwards a secret may stand there in a form that nobody foresaw.
     return {masked(key, shortest=_LONG): value if key in _OWN else _masked_value(value) for key, value in event.items()}
 
@@ -161,5 +166,5 @@ def _masked_value(value: Any) -> Any:
             return inert(masked(str(value)))
 
 
-def _mask_line(_logger: WrappedLogger, _method: str, line: Any) -> str:
+def _mask_line(_logger: "WrappedLogger", _method: str, line: Any) -> str:
     return masked(str(line), shortest=_LONG)

@@ -168,6 +168,7 @@ def _as_stored(one: Match, article: StoredArticle, now: datetime) -> ledger.Stor
         rule_id=one.rule_id,
         rule_name=one.rule_name,
         rule_hash=one.rule_hash,
+        ruleset_hash=one.ruleset_hash,
         severity=one.severity,
         spans=one.spans,
         revision=article.revision,

@@ -21,6 +21,7 @@ from watchfiles import awatch
 from worker import config
 from worker.config import Look, look
 from worker.errors import Problem, UserError, VeilleError
+from worker.model import Role
 from worker.net.client import Client
 from worker.notify.render import filled, sentences
 from worker.pipeline.context import ActiveConfig, JobContext
@@ -28,6 +29,7 @@ from worker.pipeline.notices import notify_operators, words
 from worker.runtime.load import client_of, load, network_of, reload_rules
 from worker.runtime.logs import masked
 from worker.store import deliveries, feeds, upkeep
+from worker.store.deferred import wake
 
 # The folder of rules, watched.
 #
@@ -209,6 +211,7 @@ class Reloads:
         now = self._context.clock()
         with self._context.store.write() as tx:
             feeds.ensure(tx, live.config.feeds, now)
+            wake(tx, Role.POLL)  # for feeds that are new
             deliveries.unpark(tx, now, live.paced)
 
     async def _read_rules(self) -> tuple[ActiveConfig, ActiveConfig | Exception]:

@@ -196,6 +196,7 @@ def _change(
         "page_detail": "",
         "page_only": False,
         "page_lease_until": None,
+        "page_owner": "",
         # Once its article stands, what changes in it is news and no longer backlog.
         "backlog": sa.case((ENTRY.c.article_id.is_not(None), sa.false()), else_=ENTRY.c.backlog),
     } | _waiting(sighting.parsed, page_within, now)
@@ -376,4 +377,5 @@ def release(tx: Tx) -> None:
     waits = ENTRY.c.state.in_([EntryState.NEW, EntryState.READY])
     tx.execute(sa.update(ENTRY).where(waits, ENTRY.c.lease_until.is_not(None)).values(lease_until=None))
     wanted = ENTRY.c.page_tries > sa.literal_column("0")
-    tx.execute(sa.update(ENTRY).where(wanted, ENTRY.c.page_lease_until.is_not(None)).values(page_lease_until=None))
+    leased = sa.update(ENTRY).where(wanted, ENTRY.c.page_lease_until.is_not(None))
+    tx.execute(leased.values(page_lease_until=None, page_owner=""))

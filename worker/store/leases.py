@@ -16,17 +16,18 @@ _UNDER_WAY = [EntryState.NEW, EntryState.READY]
 
 def give_back(tx: Tx, owner: str, now: datetime) -> None:
     """End the leases of a worker that stops in order; a try that the stop cut off counts against no entry."""
-    give_back_idle(tx, owner, (), is_ingesting=False)
+    give_back_idle(tx, owner, (), (), is_ingesting=False)
     deliveries.release_own(tx, owner, now)
 
 
-def give_back_idle(tx: Tx, owner: str, feeds: Collection[str], *, is_ingesting: bool) -> None:
+def give_back_idle(tx: Tx, owner: str, feeds: Collection[str], pages: Collection[int], *, is_ingesting: bool) -> None:
     """End a worker's own leases that no job of its works under: one whose job the store refused would last its time.
 
-    `feeds` are those that it polls now.
+    `feeds` are those that it polls now, `pages` the entries whose pages it fetches.
     """
     idle = (FEED.c.owner == owner, FEED.c.key.not_in(list(feeds)))
     tx.execute(sa.update(FEED).where(*idle).values(lease_until=None, owner=""))
+    _free_pages(tx, [owner], ENTRY.c.id.not_in(list(pages)))
     if not is_ingesting:
         own = (ENTRY.c.state.in_(_UNDER_WAY), ENTRY.c.owner == owner, ENTRY.c.lease_until.is_not(None))
         fewer = sa.case((ENTRY.c.attempts > 0, ENTRY.c.attempts - 1), else_=0)
@@ -48,8 +49,16 @@ def take_over(tx: Tx, owners: Collection[str]) -> tuple[int, frozenset[str]]:
         held = (where, table.c.owner.in_(dead), table.c.lease_until.is_not(None))
         freed += tx.execute(sa.update(table).where(*held).values(lease_until=None, owner="")).rowcount
     tx.execute(sa.update(FEED).where(FEED.c.owner.in_(dead)).values(lease_until=None, owner=""))
+    _free_pages(tx, dead)
     struck = sa.delete(HEARTBEAT).where(HEARTBEAT.c.owner.in_(dead)).returning(HEARTBEAT.c.owner)
     return freed, frozenset(tx.execute(struck).scalars())
+
+
+def _free_pages(tx: Tx, owners: Collection[str], *more: sa.ColumnElement[bool]) -> None:
+    """End page leases; their tries stay counted, so that a page that no job survives is not fetched for ever."""
+    # The number stands in the statement, since a parameter would not find the partial index.
+    held = (ENTRY.c.page_tries > sa.literal_column("0"), ENTRY.c.page_owner.in_(list(owners)), *more)
+    tx.execute(sa.update(ENTRY).where(*held).values(page_lease_until=None, page_owner=""))
 
 
 # A clock that was set back: what waits would wait so much longer, and what is under lease be held so much longer.

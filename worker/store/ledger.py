@@ -45,6 +45,8 @@ class StoredMatch:
     rule_id: str
     rule_name: str
     rule_hash: str
+    #: Empty where it was not stored yet: before schema 0028.
+    ruleset_hash: str
     severity: Severity
     spans: tuple[Span, ...]
     revision: int
@@ -149,6 +151,7 @@ def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Mat
             "rule_id": match.rule_id,
             "rule_name": match.rule_name,
             "rule_hash": match.rule_hash,
+            "ruleset_hash": match.ruleset_hash,
             "severity": match.severity,
             "created": now,
             "spans": json.dumps([[span.part, span.words] for span in match.spans]),
@@ -251,6 +254,7 @@ def _stored(r: sa.Row[tuple[object, ...]]) -> StoredMatch:
         rule_id=r.rule_id,
         rule_name=r.rule_name,
         rule_hash=r.rule_hash,
+        ruleset_hash=r.ruleset_hash,
         severity=Severity(r.severity),
         revision=r.number,
         title=r.title,

@@ -75,8 +75,8 @@ def wanted(now: datetime | sa.BindParameter[datetime]) -> tuple[sa.ColumnElement
     return ENTRY.c.page_tries > sa.literal_column("0"), ENTRY.c.page_at <= now, free
 
 
-def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[PageWanted, ...]:
-    """At most `limit` entries whose page is to be fetched, newest first, under a lease."""
+def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int, owner: str = "") -> tuple[PageWanted, ...]:
+    """At most `limit` entries whose page is to be fetched, newest first, under a lease for `owner`."""
     found = tx.execute(
         sa.select(ENTRY.c.id, ENTRY.c.parsed, ENTRY.c.page_tries, FEED.c.key)
         .join(FEED, FEED.c.id == ENTRY.c.feed_id)
@@ -90,7 +90,7 @@ def take_pages(tx: Tx, *, now: datetime, lease: timedelta, limit: int) -> tuple[
         tx.execute(
             sa.update(ENTRY)
             .where(ENTRY.c.id.in_([r.id for r in found]))
-            .values(page_lease_until=now + lease, page_tries=ENTRY.c.page_tries - 1)
+            .values(page_lease_until=now + lease, page_owner=owner, page_tries=ENTRY.c.page_tries - 1)
         )
     return tuple(
         PageWanted(entry_id=r.id, feed=r.key, parsed=_parsed.validate_json(r.parsed), tries=r.page_tries - 1)
@@ -122,6 +122,7 @@ def page_came(
             page_reason=reason,
             page_detail="",
             page_lease_until=None,
+            page_owner="",
             # An entry that waited for its page has no article yet that this one could differ from.
             page_only=sa.case((ENTRY.c.state == EntryState.DONE, sa.true()), else_=ENTRY.c.page_only),
             state=EntryState.READY,
@@ -137,7 +138,8 @@ def page_came(
 def page_failed(tx: Tx, one: PageWanted, reason: PageReason, detail: str, *, now: datetime, again: bool) -> None:
     """The page's text is not taken: the entry goes on with the feed's own, and its page is asked for again."""
     first = one.tries == TRIES - 1
-    values: dict[str, Any] = {"page_reason": reason, "page_detail": detail[:500], "page_lease_until": None}
+    values: dict[str, Any] = {"page_reason": reason, "page_detail": detail[:500]}
+    values |= {"page_lease_until": None, "page_owner": ""}
     if again and one.tries:
         values["page_at"] = now + AGAIN_AFTER[-one.tries]
     else:

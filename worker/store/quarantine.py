@@ -6,8 +6,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from pydantic import TypeAdapter
 
-from worker.model import EntryState, ParsedEntry
+from worker.model import EntryState, ParsedEntry, Role
 from worker.store.database import Tx, read_as
+from worker.store.deferred import wake
 from worker.store.tables import DOCUMENT, ENTRY, FEED
 
 _parsed = TypeAdapter(ParsedEntry)
@@ -103,7 +104,10 @@ def retry(tx: Tx, entry_id: int | None = None) -> int:
     if entry_id is not None:
         which.append(ENTRY.c.id == entry_id)
     again = {"state": EntryState.READY, "attempts": 0, "error": "", "lease_until": None, "put_aside": None}
-    return tx.execute(sa.update(ENTRY).where(*which).values(again)).rowcount
+    count = tx.execute(sa.update(ENTRY).where(*which).values(again)).rowcount
+    if count:
+        wake(tx, Role.INGEST)
+    return count
 
 
 def unread(tx: Tx, *, limit: int, document_id: int | None = None) -> tuple[Unread, ...]:

@@ -13,12 +13,15 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from worker.errors import StoreError
 from worker.model import EntryState, Role
 from worker.store import deliveries, pages
 from worker.store.database import Store, Tx, session_name
 from worker.store.tables import DELIVERY, ENTRY, FEED, TARGET
 
 T = TypeVar("T")
+#: As Procrastinate adds a job, whose trigger tells those that listen.
+_WAKE = sa.text("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES (:role, :role)")
 
 _DELIVERY = DELIVERY.outerjoin(TARGET, TARGET.c.id == DELIVERY.c.target_id)
 #: Overdue feeds that are looked at to see whether one of them is configured.
@@ -65,6 +68,14 @@ def asked_for(tx: Tx, feeds: Callable[[str], object], *, now: datetime) -> froze
     ).one()
     poll = page or any(map(feeds, keys or ()))
     return frozenset(role for role, is_so in zip(Role, (poll, ready, delivery), strict=True) if is_so)
+
+
+def wake(tx: Tx, roles: Iterable[Role]) -> None:
+    """Wake a worker for each of these roles once the transaction commits; raises StoreError. See `Store.wake`."""
+    try:
+        tx.execute(_WAKE, [{"role": str(role)} for role in roles])
+    except sa.exc.DBAPIError as e:  # whatever it is: what the transaction is about is not at fault
+        raise StoreError(f"the store could not do it: {e.orig}") from e
 
 
 def now(tx: Tx) -> datetime:

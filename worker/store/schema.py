@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from worker.analysis.stories import SCHEME
 from worker.store import search, tables
 
-VERSION = "0027"
+VERSION = "0028"
 #: The oldest schema whose Veille works with this one: it may run on while others are replaced, and be started again.
 SERVES = "0027"
 #: The rows of `scheme` that say so, each of the schema that it names.

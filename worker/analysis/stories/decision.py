@@ -11,7 +11,6 @@ evidence are one group, whose stories point to its oldest, the root.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import NamedTuple
 
 from worker.analysis.stories.likeness import StoryMember, likenesses, shared
@@ -67,39 +66,40 @@ class StoryVerdict:
     perhaps_why: str = ""
 
 
-#: An article, the likeness of the new one to it, and whether that is particular to an event.
-_Compared = tuple[StoryMember, float, bool]
+#: An article that the new one was compared with, their likeness and their strong likeness.
+_Compared = tuple[StoryMember, float, float]
 
 
 class _Some:
     """Some articles that the new one is compared with: a story's, or a group's."""
 
+    __slots__ = ("_new", "apart", "compared", "number", "root", "score", "strong_score")
+
     def __init__(
-        self, number: int, new: StoryMember, members: Sequence[_Compared], *, root: int, apart: frozenset[int]
+        self, number: int, new: StoryMember, compared: Sequence[_Compared], *, root: int, apart: frozenset[int]
     ) -> None:
         self.number, self.root, self.apart = number, root, apart
-        self._new, self._members = new, members
-        #: The mean likeness of the new article to these.
-        self.score = _mean([score for _, score, _ in members])
+        self._new, self.compared = new, compared
+        #: The mean likeness of the new article to these, and that where only what is particular to an event counts.
+        if len(compared) == 1:  # as most of them are
+            _, self.score, self.strong_score = compared[0]
+        else:
+            self.score = _mean([score for _, score, _ in compared])
+            self.strong_score = _mean([strong_score for _, _, strong_score in compared])
 
     @property
     def articles(self) -> list[StoryMember]:
         """These articles."""
-        return [told for told, _, _ in self._members]
-
-    @cached_property
-    def strong_score(self) -> float:
-        """The mean likeness to these, where only what is particular to an event counts."""
-        return _mean([score if is_particular else 0.0 for _, score, is_particular in self._members])
+        return [member for member, _, _ in self.compared]
 
     def likeness(self, other: "_Some") -> float:
         """The mean likeness of two."""
-        return _mean([score for a in self.articles for score, _ in likenesses(a, other.articles)])
+        return _mean([score for one in self.articles for score in likenesses(one, other.articles).scores])
 
     def strong_likeness(self, other: "_Some") -> float:
         """The same, as if the new article were in this one, where only what is particular to an event counts."""
-        pairs = [like for a in (*self.articles, self._new) for like in likenesses(a, other.articles)]
-        return _mean([score if is_particular else 0.0 for score, is_particular in pairs])
+        articles = (*self.articles, self._new)
+        return _mean([score for one in articles for score in likenesses(one, other.articles).strong_scores])
 
     def may_be(self, other: "_Some") -> bool:
         """Tells whether nobody put the two, or what is in a group with them, apart."""
@@ -145,28 +145,26 @@ def _rivalry(groups: Sequence["_Some"]) -> dict[int, float]:
 
 def _near(new: StoryMember, candidates: Sequence[Candidate]) -> tuple[list[_Some], list[_Some]]:
     """The stories and the groups that had an article within the window."""
-    told = [one for candidate in candidates for one in candidate.articles]
-    compared = [(one, *like) for one, like in zip(told, likenesses(new, told), strict=True)]
-    is_near = [abs(one.published - new.published) <= WINDOW for one in told]
+    members = [member for one in candidates for member in one.articles]
+    compared = list(zip(members, *likenesses(new, members), strict=True))
+    is_near = [abs(member.published - new.published) <= WINDOW for member in members]
     stories: list[_Some] = []
-    groups: dict[int, list[_Compared]] = {}
-    apart: dict[int, frozenset[int]] = {}
-    near: set[int] = set()
+    of_group: dict[int, list[_Compared]] = {}
+    groups: dict[int, _Some] = {}
     first = 0
     for one in candidates:
         last = first + len(one.articles)
-        own = compared[first:last]
-        groups.setdefault(one.root, []).extend(own)
-        apart[one.root] = one.apart
+        of_group.setdefault(one.root, []).extend(compared[first:last])
         if any(is_near[first:last]):
-            near.add(one.root)
-            stories.append(_Some(one.story_id, new, own[-COMPARED:], root=one.root, apart=one.apart))
+            own = compared[first:last][-COMPARED:]
+            stories.append(_Some(one.story_id, new, own, root=one.root, apart=one.apart))
+            groups[one.root] = stories[-1]
         first = last
-    return stories, [
-        _Some(root, new, sorted(members, key=_order_of)[-COMPARED_IN_GROUP:], root=root, apart=apart[root])
-        for root, members in groups.items()
-        if root in near
-    ]
+    for root, story in groups.items():
+        if story.number != root or len(story.compared) < len(of_group[root]):
+            all_compared = sorted(of_group[root], key=_order_of)[-COMPARED_IN_GROUP:]
+            groups[root] = _Some(root, new, all_compared, root=root, apart=story.apart)
+    return stories, list(groups.values())
 
 
 def _order_of(compared: _Compared) -> tuple[datetime, int]:

@@ -23,11 +23,11 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Index:
-    """Articles with the stories that they tell. Not safe for use from several threads."""
+    """Articles with their stories. Not safe for use from several threads."""
 
     def __init__(self) -> None:
         #: By slot: an article that is moved or has a new text is given another one.
-        self._told: list[StoryMember] = []
+        self._by_slot: list[StoryMember] = []
         self._slots: dict[int, int] = {}
         self._times = array("d")
         self._articles = array("q")
@@ -43,30 +43,30 @@ class Index:
 
     def __len__(self) -> int:
         """The number of slots, those of articles that are gone included."""
-        return len(self._told)
+        return len(self._by_slot)
 
-    def tells(self, article_id: int, story_id: int) -> bool:
-        """Tells whether an article is there and tells that story."""
+    def holds(self, article_id: int, story_id: int) -> bool:
+        """Tells whether an article is there, as one of that story."""
         return self._story.get(article_id) == story_id
 
-    def put(self, told: StoryMember, story_id: int) -> None:
-        """Let an article tell a story, whatever it told before."""
-        self.drop(told.article_id)
-        slot = len(self._told)
-        self._told.append(told)
-        self._slots[told.article_id] = slot
-        self._times.append((told.published - _BEGINNING).total_seconds())
-        self._articles.append(told.article_id)
+    def put(self, member: StoryMember, story_id: int) -> None:
+        """Put an article into a story, whichever it was in before."""
+        self.drop(member.article_id)
+        slot = len(self._by_slot)
+        self._by_slot.append(member)
+        self._slots[member.article_id] = slot
+        self._times.append((member.published - _BEGINNING).total_seconds())
+        self._articles.append(member.article_id)
         self._is_there.append(1)
-        for key in keys(told.vector).tolist():
+        for key in keys(member.vector).tolist():
             found = self._postings.get(key)
             if found is None:
                 self._postings[key] = found = array("i")
             found.append(slot)
-        self._story[told.article_id] = story_id
+        self._story[member.article_id] = story_id
         members = self._members.setdefault(story_id, [])
-        members.append(told)
-        if len(members) > 1 and _order(told) < _order(members[-2]):
+        members.append(member)
+        if len(members) > 1 and _order(member) < _order(members[-2]):
             members.sort(key=_order)
         del members[:-COMPARED_IN_GROUP]
 
@@ -80,7 +80,7 @@ class Index:
             self._members[story_id] = left
 
     def move(self, gone: int, into: int) -> None:
-        """Let every article of one story tell another."""
+        """Move every article of one story into another."""
         for article_id in [one for one, story_id in self._story.items() if story_id == gone]:
             self._story[article_id] = into
         members = [*self._members.pop(gone, ()), *self._members.get(into, ())]
@@ -107,9 +107,9 @@ class Index:
             most = COMPARED_IN_GROUP if place < _NEAREST else _OF_OTHERS
             apart = self.apart.get(root, _NONE)
             for story_id, articles in self._newest(root, most):
-                told = [one for one in articles if one.article_id != exclude]
-                if told:
-                    found.append(Candidate(story_id, root, told, apart))
+                members = [one for one in articles if one.article_id != exclude]
+                if members:
+                    found.append(Candidate(story_id, root, members, apart))
         found.sort(key=_number)
         return tuple(found)
 
@@ -136,7 +136,7 @@ class Index:
         order = np.lexsort((-articles[near], -counts[near]))
         roots: dict[int, None] = {}
         for slot in near[order[:_MOST_SHARING]].tolist():
-            article_id = self._told[slot].article_id
+            article_id = self._by_slot[slot].article_id
             if article_id != exclude:
                 story_id = self._story[article_id]
                 roots[self._root.get(story_id, story_id)] = None
@@ -151,8 +151,8 @@ class Index:
             (story_id,) = story_ids
             yield story_id, self._members.get(story_id, [])[-min(COMPARED, most) :]
             return
-        all_told = sorted((one for each in story_ids for one in self._members.get(each, [])), key=_order)
-        newest = {one.article_id for one in all_told[-most:]}
+        of_group = sorted((one for each in story_ids for one in self._members.get(each, [])), key=_order)
+        newest = {one.article_id for one in of_group[-most:]}
         for story_id in story_ids:
             of_story = self._members.get(story_id, [])[-COMPARED:]
             yield story_id, [one for one in of_story if one.article_id in newest]
@@ -162,5 +162,5 @@ _number = attrgetter("story_id")
 _NONE = frozenset[int]()
 
 
-def _order(told: StoryMember) -> tuple[datetime, int]:
-    return told.published, told.article_id
+def _order(member: StoryMember) -> tuple[datetime, int]:
+    return member.published, member.article_id

@@ -92,7 +92,9 @@ class Matched(BaseModel):
     rule: str
     name: str
     severity: str
+    #: Of the rule, and of the whole set by which its worker went.
     hash: str
+    ruleset: str
     revision: int
     at: datetime
     passages: list[Passage]

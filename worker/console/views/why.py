@@ -129,6 +129,7 @@ def _match(found: ledger.StoredMatch, one: StoredArticle) -> Facts:
         "name": found.rule_name,
         "severity": str(found.severity),
         "hash": found.rule_hash,
+        "ruleset": found.ruleset_hash,
         "revision": found.revision,
         "at": found.created,
         "passages": [{"text": passage.text, "marks": [list(mark) for mark in passage.marks]} for passage in shown],

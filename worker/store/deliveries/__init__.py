@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from worker.alerts import DIGEST
-from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt
+from worker.model import Claimed, DeliveryState, Message, Notice, Outcome, Receipt, Role
 from worker.store import targets
 from worker.store.database import Tx
+from worker.store.deferred import wake
 from worker.store.deliveries.listing import ENDED, DeliveryLine, count, counts, lines, unsent
 from worker.store.deliveries.turn import CUT_SHORT, DUE, FIRST, Due, due, sendable
 from worker.store.tables import ATTEMPT, DELIVERY, NOTICE, OBLIGATION, TARGET
@@ -287,7 +288,10 @@ def unpark(tx: Tx, now: datetime, paced: Collection[str] = ()) -> int:
     """
     targets.unpark(tx, now, paced)
     parked = sa.update(DELIVERY).where(DELIVERY.c.state == DeliveryState.PARKED)
-    return tx.execute(parked.values(state=_AGAIN, due=now, reason="")).rowcount
+    count = tx.execute(parked.values(state=_AGAIN, due=now, reason="")).rowcount
+    if count:
+        wake(tx, Role.DELIVER)
+    return count
 
 
 def expire_parked(tx: Tx, *, before: datetime, now: datetime) -> tuple[int, ...]:
@@ -340,4 +344,6 @@ def revive(tx: Tx, ids: Collection[int], now: datetime) -> frozenset[int]:
     )
     held = sa.select(DELIVERY.c.target_id).where(DELIVERY.c.id.in_(found))
     tx.execute(sa.update(TARGET).where(TARGET.c.id.in_(held), TARGET.c.parked != "").values(parked=""))
+    if found:
+        wake(tx, Role.DELIVER)
     return found

@@ -23,6 +23,19 @@ from worker.store.stories.joining import (
     root,
     unite,
 )
+from worker.store.stories.membership import (
+    add,
+    add_copy,
+    begin,
+    drop_terms,
+    forget_place,
+    is_empty,
+    put,
+    put_copies,
+    renew,
+    retitle,
+    story_of,
+)
 from worker.store.stories.memory import candidates, change
 from worker.store.stories.reading import Perhaps, StoredStory, StoryLine, counts, get, lines, newest, pointing
 from worker.store.stories.scheme import (
@@ -36,19 +49,6 @@ from worker.store.stories.scheme import (
     next_to_judge,
     note_judged,
 )
-from worker.store.stories.telling import (
-    drop_terms,
-    forget_place,
-    found,
-    is_empty,
-    put,
-    put_copies,
-    renew,
-    retitle,
-    story_of,
-    tell,
-    tell_copy,
-)
 
 __all__ = [
     "CorrectionKind",
@@ -57,8 +57,11 @@ __all__ = [
     "StoredStory",
     "StoryCorrection",
     "StoryLine",
+    "add",
+    "add_copy",
     "apart",
     "apart_from",
+    "begin",
     "begin_again",
     "candidates",
     "change",
@@ -68,7 +71,6 @@ __all__ = [
     "forget_counts",
     "forget_empty",
     "forget_place",
-    "found",
     "frequency",
     "get",
     "group",
@@ -97,7 +99,5 @@ __all__ = [
     "retitle",
     "root",
     "story_of",
-    "tell",
-    "tell_copy",
     "unite",
 ]

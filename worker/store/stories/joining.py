@@ -141,11 +141,11 @@ def forget_empty(tx: Tx) -> int:
 
     One that was merged stays as long as the other: a message of its thread, or what a person said of it, leads there.
     """
-    told = sa.exists().where(STORY_ARTICLE.c.story_id == STORY.c.id)
+    has_articles = sa.exists().where(STORY_ARTICLE.c.story_id == STORY.c.id)
     into = sa.exists().where(STORY_ARTICLE.c.story_id == STORY.c.merged_into)
     other = sa.alias(STORY)
     kept = sa.exists().where(sa.or_(other.c.merged_into == STORY.c.id, other.c.perhaps_id == STORY.c.id))
-    gone = tx.execute(sa.delete(STORY).where(~told, ~into, ~kept)).rowcount
+    gone = tx.execute(sa.delete(STORY).where(~has_articles, ~into, ~kept)).rowcount
     if gone:
         there = sa.select(STORY.c.id)
         tx.execute(

@@ -83,7 +83,7 @@ class _Memory:
         self._seen: tuple[int, int] | None = None
         #: The transaction that it is up to date with.
         self.tx: Tx | None = None
-        #: Stories of which others tell by now; to be read again before they are asked for.
+        #: Stories that others have changed; to be read again before they are asked for.
         self.dirty: set[int] = set()
 
     def forget(self, tx: Tx) -> None:
@@ -160,11 +160,11 @@ class _Memory:
         groups: dict[int, set[int]] = {}
         for r in rows:
             groups.setdefault(r.root, set()).add(r.story_id)
-            if not self.index.tells(r.article_id, r.story_id):
-                told = StoryMember(
+            if not self.index.holds(r.article_id, r.story_id):
+                member = StoryMember(
                     article_id=r.article_id, published=r.published, language=r.language, vector=unpacked(r.vector)
                 )
-                self.index.put(told, r.story_id)
+                self.index.put(member, r.story_id)
         for root, story_ids in groups.items():
             self.index.group(root, story_ids)
         apart: dict[int, set[int]] = {}
@@ -211,16 +211,16 @@ def join(tx: Tx, story_id: int, root: int) -> None:
     _memory(tx).begin(tx).index.join(story_id, root)
 
 
-def follow(tx: Tx, told: StoryMember, story_id: int) -> None:
-    """Note that an article tells a story from now on."""
+def follow(tx: Tx, member: StoryMember, story_id: int) -> None:
+    """Note that an article is in a story from now on."""
     memory = _memory(tx).begin(tx)
-    memory.index.drop(told.article_id)
-    if len(told.vector) and memory.covers(told.published):
+    memory.index.drop(member.article_id)
+    if len(member.vector) and memory.covers(member.published):
         kept = StoryMember(
-            article_id=told.article_id,
-            published=told.published,
-            language=told.language,
-            vector=unpacked(told.vector.packed()),
+            article_id=member.article_id,
+            published=member.published,
+            language=member.language,
+            vector=unpacked(member.vector.packed()),
         )
         memory.index.put(kept, story_id)
 
@@ -231,7 +231,7 @@ def leave(tx: Tx, article_id: int) -> None:
 
 
 def merge(tx: Tx, gone: int, into: int) -> None:
-    """Note that all articles of a story tell another from now on; every other process reads all again."""
+    """Note that all articles of a story are in another from now on; every other process reads all again."""
     _memory(tx).begin(tx).index.move(gone, into)
     change(tx)
 

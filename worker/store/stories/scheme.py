@@ -18,9 +18,9 @@ from worker.store.tables import ARTICLE, SCHEME, STORY, STORY_ARTICLE, TERM
 _ARTICLES = -1
 _FREQUENCY_SQLITE = sa.text("SELECT hash, articles FROM term WHERE hash IN (SELECT value FROM json_each(:hashes))")
 _FREQUENCY_POSTGRESQL = sa.text("SELECT hash, articles FROM term WHERE hash = ANY(CAST(:hashes AS bigint[]))")
-_COUNT_SQLITE = sa.text(
-    "INSERT INTO term (hash, articles) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') "
-    "FROM json_each(:counts) WHERE true ON CONFLICT (hash) DO UPDATE SET articles = term.articles + excluded.articles"
+_COUNT_SQLITE = (
+    "INSERT INTO term (hash, articles) VALUES (?, ?) "
+    "ON CONFLICT (hash) DO UPDATE SET articles = articles + excluded.articles"
 )
 _COUNT_POSTGRESQL = sa.text(
     "INSERT INTO term (hash, articles) SELECT * FROM unnest(CAST(:hashes AS bigint[]), CAST(:counts AS integer[])) "
@@ -44,7 +44,7 @@ def count(tx: Tx, hashes: Mapping[int, int], articles: int) -> None:
     # In order, so that two that count at once never wait for each other.
     counts = sorted({**hashes, _ARTICLES: articles}.items())
     if tx.dialect.name == "sqlite":
-        tx.execute(_COUNT_SQLITE, {"counts": json.dumps(counts)})
+        tx.exec_driver_sql(_COUNT_SQLITE, counts)
     else:
         tx.execute(_COUNT_POSTGRESQL, {"hashes": [key for key, _ in counts], "counts": [n for _, n in counts]})
 

@@ -202,6 +202,8 @@ class MatchRow(SQLModel, table=True):
     rule_id: str = text_column()
     rule_name: str = text_column()
     rule_hash: str = text_column()
+    #: `RuleSet.hash` of the rules that its worker went by.
+    ruleset_hash: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     severity: str = text_column()
     #: `[[part, [[start, end], ...]], ...]` as JSON.
     spans: str = text_column()

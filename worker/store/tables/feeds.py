@@ -134,6 +134,8 @@ class EntryRow(SQLModel, table=True):
     page_due: datetime | None = time_column(default=None, nullable=True)
     #: Tries to fetch the page still allowed; 0: none wanted or all used.
     page_tries: int = 0
+    #: The worker that fetches it.
+    page_owner: str = text_column(default="", sa_column_kwargs={"server_default": text("''")})
     page_lease_until: datetime | None = time_column(default=None, nullable=True)
     page_text: str = text_column(default="")
     #: Where its page is wanted: not asked for before.

@@ -1,4 +1,4 @@
-"""An article's place among the stories, written down."""
+"""Stories and the articles in them, as they are stored."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -25,22 +25,22 @@ _PUT = sa.text(
 )
 
 
-def tell(tx: Tx, told: StoryMember, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
+def add(tx: Tx, member: StoryMember, verdict: StoryVerdict, *, title: str, now: datetime) -> int:
     """Store an article as part of the story that was decided; returns the story's id."""
     story_id = verdict.story_id
     if story_id is None:
-        story_id = found(tx, title, told.published, now, verdict)
+        story_id = begin(tx, title, member.published, now, verdict)
     for merged in verdict.merged:
         merge(tx, merged, story_id)
     if verdict.group is not None and verdict.grouped:
-        unite(tx, (verdict.group, *verdict.grouped), why=f"Article {told.article_id} is like both.")
-    _put(tx, told.article_id, story_id, told, verdict)
+        unite(tx, (verdict.group, *verdict.grouped), why=f"Article {member.article_id} is like both.")
+    _put(tx, member.article_id, story_id, member, verdict)
     if verdict.story_id is not None:
-        stretch(tx, story_id, told.published)
+        stretch(tx, story_id, member.published)
     return story_id
 
 
-def found(tx: Tx, title: str, published: datetime, now: datetime, verdict: StoryVerdict | None = None) -> int:
+def begin(tx: Tx, title: str, published: datetime, now: datetime, verdict: StoryVerdict | None = None) -> int:
     """Begin a story, which points to what was decided; returns its id."""
     story_id = next_id(tx, STORY)
     values = {"id": story_id, "title": title, "first_seen": published, "last_seen": published, "created": now}
@@ -51,15 +51,15 @@ def found(tx: Tx, title: str, published: datetime, now: datetime, verdict: Story
     return story_id
 
 
-def renew(tx: Tx, told: StoryMember) -> None:
+def renew(tx: Tx, member: StoryMember) -> None:
     """Compare later articles with an article's new text; it stays in its story."""
-    mine = STORY_ARTICLE.c.article_id == told.article_id
-    values = {"vector": told.vector.packed(), "language": told.language}
+    mine = STORY_ARTICLE.c.article_id == member.article_id
+    values = {"vector": member.vector.packed(), "language": member.language}
     story_id = tx.execute(
         sa.update(STORY_ARTICLE).where(mine).values(values).returning(STORY_ARTICLE.c.story_id)
     ).scalar()
     if story_id is not None:
-        memory.follow(tx, told, story_id)
+        memory.follow(tx, member, story_id)
         memory.touch(tx, {story_id})
 
 
@@ -70,29 +70,29 @@ def drop_terms(tx: Tx, article_id: int) -> None:
     memory.leave(tx, article_id)
 
 
-def tell_copy(
+def add_copy(
     tx: Tx, article_id: int, original: int, *, published: datetime, language: str, before: int | None = None
 ) -> int | None:
-    """Put a copy into its original's story; None if that tells none. `before`: the story that it told until now."""
+    """Put a copy into its original's story; None if that is in none. `before`: the story it was in until now."""
     drop_terms(tx, article_id)
     story_id = story_of(tx, original)
     if story_id is None:
         return None
-    told = StoryMember(article_id=article_id, published=published, language=language, vector=Vector.of({}))
+    member = StoryMember(article_id=article_id, published=published, language=language, vector=Vector.of({}))
     why = f"It is a copy of article {original}."
-    _put(tx, article_id, story_id, told, StoryVerdict(story_id=story_id, score=0.0, why=why))
+    _put(tx, article_id, story_id, member, StoryVerdict(story_id=story_id, score=0.0, why=why))
     stretch(tx, story_id, published)
     if before is not None and before != story_id and is_empty(tx, before):
         merge(tx, before, story_id)
     return story_id
 
 
-def put(tx: Tx, told: StoryMember, story_id: int, *, score: float, why: str) -> None:
-    """Let an article tell that story, whatever it told before."""
-    _put(tx, told.article_id, story_id, told, StoryVerdict(story_id=story_id, score=score, why=why))
+def put(tx: Tx, member: StoryMember, story_id: int, *, score: float, why: str) -> None:
+    """Put an article into that story, whichever it was in before."""
+    _put(tx, member.article_id, story_id, member, StoryVerdict(story_id=story_id, score=score, why=why))
     memory.touch(tx, {story_id})
     memory.change(tx)
-    stretch(tx, story_id, told.published)
+    stretch(tx, story_id, member.published)
 
 
 def forget_place(tx: Tx, article_id: int) -> None:
@@ -103,7 +103,7 @@ def forget_place(tx: Tx, article_id: int) -> None:
 
 
 def put_copies(tx: Tx, article_ids: Collection[int], story_id: int) -> None:
-    """Let copies tell the story that their original tells."""
+    """Put copies into their original's story."""
     tx.execute(
         sa.update(STORY_ARTICLE).where(STORY_ARTICLE.c.article_id.in_(list(article_ids))).values(story_id=story_id)
     )
@@ -134,19 +134,19 @@ def is_empty(tx: Tx, story_id: int) -> bool:
 
 
 def story_of(tx: Tx, article_id: int) -> int | None:
-    """The story that an article tells."""
+    """The story that an article is in."""
     return tx.execute(_STORY_OF, {"one": article_id}).scalar()
 
 
-def _put(tx: Tx, article_id: int, story_id: int, told: StoryMember, verdict: StoryVerdict) -> None:
+def _put(tx: Tx, article_id: int, story_id: int, member: StoryMember, verdict: StoryVerdict) -> None:
     values = {
         "article_id": article_id,
         "story_id": story_id,
         "score": verdict.score,
         "why": verdict.why,
-        "language": told.language,
-        "published": told.published,
-        "vector": told.vector.packed(),
+        "language": member.language,
+        "published": member.published,
+        "vector": member.vector.packed(),
     }
     defer(tx, _PUT, values)
-    memory.follow(tx, told, story_id)
+    memory.follow(tx, member, story_id)
