@@ -516,7 +516,7 @@ class Watched:
 async def test_a_worker_that_dies_beside_another_is_reported_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """By whoever strikes out its heartbeat."""
     watched = Watched(desk, monkeypatch)
-    monkeypatch.setattr(watched.worker._others, "dead", lambda _beats, _at: ("h:1:x",))
+    monkeypatch.setattr(watched.worker._others, "lost", lambda _beats, _at: ("h:1:x",))
     with desk.store.write() as tx:
         upkeep.beat(tx, upkeep.Heartbeat(owner="h:1:x", host="h", pid=1, started=NOW, tick=NOW))
     for _ in range(2):

@@ -64,7 +64,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
             with store.write() as tx:
                 if not silences.end(tx, end, now):
                     fail(f"no silence in force has the number {end}: `veille silence` lists them", 1)
-            _told({"ended": end}, f"silence {end} is over", as_json=as_json)
+            _show_done({"ended": end}, f"silence {end} is over", as_json=as_json)
             return
         if rule or set_name or feed or story is not None:
             made = silences.Silence(
@@ -81,7 +81,7 @@ def silence(  # noqa: PLR0913 - each option is one of what may be silenced, or s
                 if wrong := unknown(tx, made, known(None if read.problems else read.config, read.ruleset)):
                     fail(wrong, 1)
                 number = silences.add(tx, made)
-            _told({"silence": number, "until": made.until}, f"silence {number}, {_said(made)}", as_json=as_json)
+            _show_done({"silence": number, "until": made.until}, f"silence {number}, {_said(made)}", as_json=as_json)
             return
         with store.read() as tx:
             found = silences.active(tx, now)
@@ -108,7 +108,7 @@ def ack(article: ArticleName, config: ConfigFile = HERE, *, by: Author = "", as_
             if before is None:
                 notify_readers(tx, conf.alerts.targets, said_so, clock())
     said = f"acknowledged before, by {before[0]}" if before else f"article {article_id} is acknowledged"
-    _told({"article": article_id, "before": before[0] if before else None}, said, as_json=as_json)
+    _show_done({"article": article_id, "before": before[0] if before else None}, said, as_json=as_json)
 
 
 @app.command(name="mute-story")
@@ -202,7 +202,7 @@ def _day(when: datetime) -> str:
     return times.say(when)
 
 
-def _told(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+def _show_done(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:

@@ -91,7 +91,7 @@ def split(
         article_id = one_article(store, article)
         with store.ingest() as tx:
             done = story_corrections.split(tx, live, article_id, _by(by, note))
-    _told(done, as_json=as_json)
+    _show_done(done, as_json=as_json)
 
 
 @app.command()
@@ -112,7 +112,7 @@ def move(
         article_id = one_article(store, article)
         with store.ingest() as tx:
             done = story_corrections.move(tx, live, article_id, story, _by(by, note))
-    _told(done, as_json=as_json)
+    _show_done(done, as_json=as_json)
 
 
 @app.command()
@@ -131,7 +131,7 @@ def merge(
     live = loaded(config)
     with opened(config) as (_, store), store.ingest() as tx:
         done = story_corrections.merge(tx, live, story, other, _by(by, note))
-    _told(done, as_json=as_json)
+    _show_done(done, as_json=as_json)
 
 
 def _by(author: str, note: str) -> "By":
@@ -141,7 +141,7 @@ def _by(author: str, note: str) -> "By":
     return By(author=author or user_name(), note=note, now=clock())
 
 
-def _told(done: "Done | Refused", *, as_json: bool) -> None:
+def _show_done(done: "Done | Refused", *, as_json: bool) -> None:
     if isinstance(done, str):
         fail(f"nothing is changed: {done}", 1)
     if as_json:
