@@ -20,8 +20,9 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from lxml import html
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from rig import Site, wait_for
 
 from worker.console.answers import routes as answer_routes
@@ -173,6 +174,19 @@ def browser() -> Iterator[Browser]:
             yield chromium
         finally:
             chromium.close()
+
+
+def broken(page: Page) -> list[str]:
+    """The rules that axe finds broken on a page, with the place of each: all of them in the light theme, and those on
+    colours in the dark one, which changes nothing but colours.
+    """
+    found: list[str] = []
+    for theme, options in (("light", {}), ("dark", {"runOnly": ["color-contrast", "link-in-text-block"]})):
+        page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        violations = Axe().run(page, options=options).response["violations"]
+        found += [f"{page.url} ({theme}): {one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
+    page.emulate_media(color_scheme="light")
+    return found
 
 
 def _unmeasured() -> object:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from consoles import browser, needs_browser, served
+from consoles import broken, browser, needs_browser, served
 from consoleshots import PAGES as SHOWN
 from consoleshots import ROOT, WIDTHS
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -34,21 +33,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_stands_in_anybody_s_way(chromium: Browser, address: str, theme: str) -> None:
+def test_nothing_stands_in_anybody_s_way(chromium: Browser, address: str) -> None:
     """WCAG as far as axe judges it; and no message of the browser's, as of a style that the policy refuses."""
     found: list[str] = []
-    context = chromium.new_context(color_scheme=theme)
+    context = chromium.new_context()
     page = context.new_page()
     page.on(
         "console",
         lambda said: found.append(f"{page.url}: {said.text}") if "the server responded" not in said.text else None,
     )
-    axe = Axe()
     for path in PAGES:
         page.goto(address + path)
-        broken = axe.run(page).response["violations"]
-        found += [f"{path}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in broken]
+        found += broken(page)
     context.close()
     assert found == []
 

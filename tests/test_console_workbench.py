@@ -5,8 +5,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from consoles import CHROMIUM, FLAGS, needs_browser
+from consoles import CHROMIUM, FLAGS, broken, needs_browser
 from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
 from rig import RULES, Site, wait_for
 from sinks import free_port
@@ -76,24 +75,22 @@ def test_typing_shows_the_caret_and_then_history(running: str, tab: Page) -> Non
     expect(tab.locator("#history-progress")).to_be_hidden()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_saved_rule_is_seen_in_force(running: str, browser: Browser, tab: Page, scheme: str) -> None:
+def test_a_saved_rule_is_seen_in_force(running: str, tab: Page) -> None:
     """By review and save; the page says by itself when the worker goes by it. axe finds nothing on the way."""
-    tab.emulate_media(color_scheme=scheme)
     tab.goto(f"{running}/search?q=hun+AND+=boulevard")
-    found = [_axe(tab)]
+    found = [broken(tab)]
     tab.get_by_role("link", name="Make this a rule").click()
-    tab.get_by_label("Id", exact=True).fill(f"rue-{scheme}")
+    tab.get_by_label("Id", exact=True).fill("rue")
     expect(tab.locator("#history-result")).to_contain_text("1 article matches")
-    found.append(_axe(tab))
+    found.append(broken(tab))
     tab.get_by_role("button", name="See the change").click()
     expect(tab.locator(".diff .more").first).to_be_visible()
-    found.append(_axe(tab))
+    found.append(broken(tab))
     tab.get_by_role("button", name="Save").click()
     expect(tab.locator("#state")).to_have_attribute("data-state", "in_force")
     tab.goto(f"{running}/rules")
-    expect(tab.get_by_role("link", name=f"rue-{scheme}")).to_be_visible()
-    found.append(_axe(tab))
+    expect(tab.get_by_role("link", name="rue")).to_be_visible()
+    found.append(broken(tab))
     assert found == [[]] * 4
 
 
@@ -155,9 +152,3 @@ def test_what_a_query_may_use_is_put_in_by_a_click(running: str, tab: Page) -> N
         tab.locator(".known").get_by_role("button", name=name, exact=True).click()
         tab.locator("details.parts[open] summary", has_text=kind).click()
     expect(tab.locator("#when")).to_have_value("@hun_sen AND title:")
-
-
-def _axe(tab: Page) -> list[str]:
-    """The rules that axe finds broken on the page, with the places."""
-    violations = Axe().run(tab).response["violations"]
-    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in violations]
