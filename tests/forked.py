@@ -5,7 +5,7 @@
     each([["status"], ["articles"]], environ={...}, log=path) -> several commands by one process
     python("import worker; ...") -> subprocess.CompletedProcess
 
-INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.DEAD_AFTER": 6}.
+INSTEAD in the environment is JSON that stands in for constants of modules: {"worker.runtime.self_watch.LOST_AFTER": 6}.
 STEPS in it names the file by which `stepping` steps the process's clock.
 
 A start spends half its processor time on imports, and the suite starts hundreds. What they run, how they are killed and

@@ -121,8 +121,8 @@ def test_it_tells_again_for_stories_that_the_last_alert_did_not_count() -> None:
 
 
 def test_a_revision_is_never_counted_again() -> None:
-    """Whatever it changes, and whoever was told of the text before."""
-    history = History(decided=frozenset({("flood", "log:gone")}), told=frozenset({("flood", "log:a")}))
+    """Whatever it changes, and whoever was notified of the text before."""
+    history = History(decided=frozenset({("flood", "log:gone")}), notified_at={("flood", "log:a"): NOON})
     about = About(article_id=3, story_id=7, revision=2, now=NOON, published=NOON, first_seen=NOON)
     assert (
         alert(

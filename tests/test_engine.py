@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from rig import Item, rss
 
 from worker.errors import StoreBusyError
-from worker.model import Outcome, Receipt
+from worker.model import DeliveryState, Notice, Outcome, Receipt
+from worker.pipeline.context import JobContext
 from worker.pipeline.ingest import ingest
 from worker.runtime import embedded, single_pass
 from worker.runtime.embedded import LEASE, PAGES_TAKEN, PER_HOST, PER_TARGET, POLLS, Embedded, Turns, choose, host_of
@@ -231,12 +232,9 @@ async def test_c05_stop_while_a_send_hangs(desk: Desk, monkeypatch: pytest.Monke
 
 async def test_a_backlog_needs_few_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deliveries found due by one look are worked off without another for each; the oldest first, each once."""
-    from worker.model import Notice
     from worker.store import deliveries
 
-    with desk.store.write() as tx:
-        for n in range(100):
-            open_deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+    _owe(desk, 100)
     looks = []
     real = deliveries.due
     monkeypatch.setattr(embedded.deliveries, "due", lambda *a, **k: looks.append(1) or real(*a, **k))
@@ -472,6 +470,55 @@ async def test_once_raises_what_the_store_refused(desk: Desk, monkeypatch: pytes
         await desk.pass_()
 
 
+def _owe(desk: Desk, many: int) -> None:
+    """Let so many deliveries be due."""
+    with desk.store.write() as tx:
+        for n in range(many):
+            open_deliveries.notify(tx, "log", ["log:log"], Notice(subject=str(n), body="..."), desk.now)
+
+
+async def test_once_lets_what_is_under_way_end_where_the_store_refuses(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that a server may have must have its receipt, or the next pass sends it again."""
+    _owe(desk, 8)
+    real, refused = single_pass.deliver, asyncio.Event()
+
+    async def deliver(context: JobContext, delivery_id: int, **more: timedelta) -> DeliveryState | None:
+        if delivery_id == 2:
+            refused.set()
+            raise StoreBusyError("busy")
+        await refused.wait()
+        return await real(context, delivery_id, **more)
+
+    monkeypatch.setattr(single_pass, "deliver", deliver)
+    with pytest.raises(StoreBusyError):
+        await desk.pass_()
+    assert desk.rows("SELECT id FROM delivery WHERE state != 'sent'") == [(2,)]
+    monkeypatch.setattr(single_pass, "deliver", real)
+    await desk.pass_()
+    assert sorted(claimed.id for _, claimed in desk.attempts) == list(range(1, 9))
+
+
+async def test_once_begins_nothing_after_it_is_interrupted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for its turn stays untouched: an attempt that is cut off would count as a crash."""
+    _owe(desk, 40)
+    began: list[int] = []
+
+    async def deliver(_context: JobContext, delivery_id: int, **_: timedelta) -> None:
+        began.append(delivery_id)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(single_pass, "deliver", deliver)
+    task = asyncio.create_task(desk.pass_())
+    await until(lambda: len(began) == PER_TARGET)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(began) == PER_TARGET
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_once_tries_each_delivery_once(desk: Desk) -> None:
     """A delivery to be retried at once is left to the next pass."""
     desk.script["log"] = [Receipt(outcome=Outcome.RETRY)] * 5
@@ -486,8 +533,6 @@ async def test_once_waits_for_turns_but_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, sent: int
 ) -> None:
     """Messages to a target with a rate go out one by one; what would take too long is left to a later pass."""
-    from worker.model import Notice
-
     target = replace(log_target(), pace=timedelta(seconds=seconds))
     with scripted(monkeypatch, Desk(tmp_path, feeds=[], targets=[target])) as desk:
         desk.context.clock = lambda: datetime.now(UTC)

@@ -1,5 +1,6 @@
 """Explanations of a query's hit or miss: the verdict of each node, and what a miss came nearest to."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -21,6 +22,7 @@ from worker.rules.query import (
     parse_term,
 )
 from worker.rules.query.nodes import And, Not, Or, Term
+from worker.rules.query.wording import miss
 
 DAY = date(2026, 1, 1)
 
@@ -178,3 +180,11 @@ def test_explanations_agree_with_the_evaluator(query: str, title: str, body: str
             case Not():
                 assert one.held is not held[0]
         stack.extend(one.parts)
+
+
+@pytest.mark.parametrize("kind", list(Miss))
+def test_each_kind_of_a_miss_has_a_sentence(kind: Miss) -> None:
+    """What is new among them must not end a page in a trace."""
+    document = analyse("", "Un pont", "fr")
+    found = explain(parse("gare"), Reading(document, published=DAY), {}, DAY)
+    assert miss(replace(found, miss=kind), document)

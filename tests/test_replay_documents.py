@@ -155,7 +155,8 @@ async def test_other_rules_match_more_and_less(filled: Desk) -> None:
             id="other words",
         ),
         pytest.param(
-            "INSERT INTO match SELECT NULL, {0}, min(id), 'gone', 'gone', '', 'low', '[]', created FROM revision "
+            "INSERT INTO match (article_id, revision_id, rule_id, rule_name, rule_hash, severity, spans, created) "
+            "SELECT {0}, min(id), 'gone', 'gone', '', 'low', '[]', created FROM revision "
             "WHERE article_id = {0}",
             "Le riz", Kind.LESS, What.MATCH, "", id="a match of a rule that is gone",
         ),

@@ -292,7 +292,9 @@ class _Compiler:
             to=shape.alert.to,
             alert=NotificationPolicy(
                 key=shape.alert.key,
-                repeat_interval=shape.alert.repeat_interval or shape.alert.realert,
+                repeat_interval=shape.alert.realert
+                if shape.alert.repeat_interval is None
+                else shape.alert.repeat_interval,
                 follow_up=shape.alert.follow_up,
             ),
             volume=_volume(shape),

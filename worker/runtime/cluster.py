@@ -46,6 +46,8 @@ _GONE_LOOKS, _FROZEN = 3, 45.0
 _FETCH_EVERY, _ABORT_EVERY, _HEARTBEAT = 20.0, 600.0, 60.0
 #: Seconds between the worker's own heartbeats.
 _BEAT_EVERY = 10.0
+#: Seconds without a look after which a worker looks for work that nobody woke it for.
+_LOOK_ANYWAY = 120.0
 #: Seconds before a queue whose connection failed is opened again.
 _REOPEN_AFTER = 2.0
 #: Seconds between wake-ups by one worker for one role, and between its comparisons of the clocks.
@@ -98,7 +100,7 @@ class Cluster(Embedded):
         #: When this worker last woke one for a role.
         self._woke: dict[Role, float] = {}
         self._workers: list[Worker] = []
-        self._compared = time.monotonic()
+        self._compared = self._looked = time.monotonic()
         self._app = App(connector=PsycopgConnector(configure=_configure))
 
     def stop(self) -> None:
@@ -254,9 +256,10 @@ class Cluster(Embedded):
         if self._was_refused:
             await self._context.in_thread(self._release_idle_leases)
             self._was_refused, self._asked = False, True
-        if not self._asked:
+        # Procrastinate gives out no shift while a clock that was set back has not caught up.
+        if not self._asked and time.monotonic() - self._looked < _LOOK_ANYWAY:
             return
-        self._asked = False
+        self._asked, self._looked = False, time.monotonic()
         try:
             await super()._claim(now)
         except BaseException:

@@ -20,7 +20,7 @@ from worker.pipeline.deliver import deliver
 from worker.pipeline.ingest import ingest
 from worker.pipeline.page import page
 from worker.pipeline.poll import poll
-from worker.store import Tx, deliveries, entries, feeds, pages, queues
+from worker.store import deliveries, entries, feeds, pages, queues
 
 # Limits on jobs that run at a time: of all, of one host, of one target.
 
@@ -106,9 +106,6 @@ _WINDOW = 200
 class Embedded:
     """Runs the jobs of some roles until it is asked to stop."""
 
-    #: A single pass: no tick comes after it, so that it waits neither for other workers nor after a failure.
-    _is_single = False
-
     def __init__(
         self,
         context: JobContext,
@@ -129,8 +126,6 @@ class Embedded:
         self._queued: set[int] = set()
         self._turns = Turns(total=PAGES, each=PER_HOST)
         self._deliveries: dict[int, tuple[str, asyncio.Task[bool]]] = {}
-        #: Deliveries that are not to be tried again.
-        self._tried: set[int] = set()
         #: What was due at the last look and is not begun: it needs no further look to go on with.
         self._owed: tuple[deliveries.Due, ...] = ()
         #: A look is under way; a delivery ended during it.
@@ -194,14 +189,15 @@ class Embedded:
 
     async def _claim(self, now: datetime) -> None:
         context = self._context
-        busy = self._tried.union(self._deliveries)
+        keys = [feed.id for feed in context.live.config.feeds]
+        busy = frozenset(self._deliveries)
         # What ends during the look begins nothing from the old list, which the new one may name as well.
         self._owed = ()
 
         def look() -> tuple[tuple[str, ...], bool, bool, tuple[deliveries.Due, ...]]:
             with context.store.read() as tx:
                 ready, wanted = entries.waiting(tx, now=now)
-                due = self._due_feeds(tx, now) if Role.POLL in self._roles else ()
+                due = feeds.due(tx, keys, now=now) if Role.POLL in self._roles else ()
                 if Role.DELIVER not in self._roles:
                     return due, ready, wanted, ()
                 return due, ready, wanted, deliveries.due(tx, now=now, limit=_WINDOW, busy=busy)
@@ -226,9 +222,6 @@ class Embedded:
             await self._start_polls(due, now)
         if wanted and len(self._pages) < PAGES_TAKEN and not self._stopping.is_set():
             await self._start_pages(now)
-
-    def _due_feeds(self, tx: Tx, now: datetime) -> tuple[str, ...]:
-        return feeds.due(tx, [feed.id for feed in self._context.live.config.feeds], now=now)
 
     def _start_deliveries(self) -> bool:
         """Begin what there is room for; whether that was anything."""
@@ -255,11 +248,8 @@ class Embedded:
         return len(self._deliveries) > before
 
     def _start_delivery(self, one: deliveries.Due) -> None:
-        task = self._start("deliver", self._attempt(one.id), partial(self._delivered, one.id))
+        task = self._start("deliver", deliver(self._context, one.id), partial(self._delivered, one.id))
         self._deliveries[one.id] = (one.target_id, task)
-
-    async def _attempt(self, delivery_id: int) -> None:
-        await deliver(self._context, delivery_id)
 
     def _delivered(self, delivery_id: int) -> bool:
         """Go on with what was due; False if only the store can tell what is next."""
@@ -278,10 +268,7 @@ class Embedded:
                 return entries.take_ready(tx, now=now, lease=LEASE, limit=BATCH, owner=context.owner)
 
         if ids := await context.in_thread(take):
-            self._ingest = self._start("ingest", self._ingest_entries(ids), self._ingested)
-
-    async def _ingest_entries(self, ids: tuple[int, ...]) -> None:
-        await ingest(self._context, ids)
+            self._ingest = self._start("ingest", ingest(context, ids), self._ingested)
 
     def _ingested(self) -> None:
         self._ingest = None
@@ -299,17 +286,14 @@ class Embedded:
 
         def claim() -> tuple[str, ...]:
             with context.store.write() as tx:
-                others = () if self._is_single else queues.polled_by_others(tx, context.owner, now=now)
-                busy = load + Counter(host[key] for key in others if key in host)
+                busy = load + Counter(
+                    host[key] for key in queues.polled_by_others(tx, context.owner, now=now) if key in host
+                )
                 chosen = choose(waiting, busy, slots=slots)
-                claimed = feeds.claim(tx, chosen, now=now, lease=LEASE, owner=context.owner)
-                return tuple(chosen) if self._is_single else claimed
+                return feeds.claim(tx, chosen, now=now, lease=LEASE, owner=context.owner)
 
         for key in await context.in_thread(claim):
-            self._polls[key] = self._start("poll", self._poll_feed(key), partial(self._polls.pop, key, None))
-
-    async def _poll_feed(self, key: str) -> None:
-        await poll(self._context, key)
+            self._polls[key] = self._start("poll", poll(context, key), partial(self._polls.pop, key, None))
 
     async def _start_pages(self, now: datetime) -> None:
         context = self._context
@@ -349,7 +333,8 @@ class Embedded:
             try:
                 await job
             except StoreError as e:
-                self._refused(name, e)
+                _log.warning("the store could not take it; the job comes again", job=name, error=str(e))
+                self._rest()
             except Exception:  # noqa: BLE001 - logged with its trace; the next tick runs whatever happened
                 _log.exception("job failed", job=name)
             else:
@@ -360,21 +345,12 @@ class Embedded:
             job.close()  # cancelled before its first step, it would never have begun
             goes_on = ended() is True
             # One that failed waits for the tick: it may be due again at once.
-            if not goes_on and not task.cancelled() and (task.result() or self._is_single):
+            if not goes_on and not task.cancelled() and task.result():
                 self._ask()
 
         task = asyncio.create_task(guarded())
         task.add_done_callback(over)
         return task
-
-    def _refused(self, job: str, why: StoreError) -> None:
-        _log.warning("the store could not take it; the job comes again", job=job, error=str(why))
-        self._rest()
-
-    def _tasks(self) -> set[asyncio.Task[bool]]:
-        """The jobs that are under way."""
-        tasks = {*self._polls.values(), *self._pages.values(), *(task for _, task in self._deliveries.values())}
-        return tasks if self._ingest is None else {*tasks, self._ingest}
 
     async def _drain(self, sweep: asyncio.Task[None] | None) -> None:
         """Let what is under way end, for a while; what only waits for its turn has not begun."""
@@ -383,7 +359,9 @@ class Embedded:
             await asyncio.wait({sweep}, timeout=DRAIN_SECONDS)
         for entry in tuple(self._queued):
             self._pages[entry].cancel()
-        tasks: set[asyncio.Task[Any]] = {*self._tasks(), *(() if sweep is None else (sweep,))}
+        tasks: set[asyncio.Task[Any]] = {*self._polls.values(), *self._pages.values()}
+        tasks |= {task for _, task in self._deliveries.values()}
+        tasks |= {task for task in (self._ingest, sweep) if task is not None}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=max(0.0, end - asyncio.get_running_loop().time()))
             for task in late:

@@ -7,6 +7,7 @@ never repeated before those that were.
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
@@ -23,15 +24,20 @@ MAX_LINES = 2_000
 _COUNT_EVERY = 64
 
 _LEARN = """
-    INSERT INTO line (source, line, stands_under, article_id, other_id, last_id)
-    VALUES ({source}, {line}, {under}, {article}, NULL, {article})
+    INSERT INTO line (source, line, stands_under, article_id, other_id, last_id) {rows}
     ON CONFLICT (source, line) DO UPDATE SET
         last_id = excluded.last_id,
         other_id = CASE WHEN line.other_id IS NULL AND line.article_id <> excluded.article_id
             AND line.stands_under <> excluded.stands_under THEN excluded.article_id ELSE line.other_id END
 """
-_LEARN_SQLITE = _LEARN.format(source="?1", line="?2", under="?3", article="?4")
-_LEARN_POSTGRESQL = _LEARN.format(source="%s", line="%s", under="%s", article="%s")
+_LEARN_SQLITE = _LEARN.format(rows="VALUES (?1, ?2, ?3, ?4, NULL, ?4)")
+_LEARN_POSTGRESQL = sa.text(
+    _LEARN.format(
+        rows="SELECT source, line, under, article, NULL, article FROM unnest(CAST(:sources AS bigint[]), "
+        "CAST(:lines AS bigint[]), CAST(:under AS bigint[]), CAST(:articles AS integer[])) "
+        "AS learnt(source, line, under, article)"
+    )
+)
 
 _STANDING_SQLITE = sa.text(
     "SELECT source, line FROM line WHERE source IN (SELECT value FROM json_each(:sources)) "
@@ -66,8 +72,19 @@ def learn(tx: Tx, article_id: int, sources: Collection[str], fingerprint: Finger
 def _write_lines(tx: Tx, rows: list[tuple[int, int, int, int]]) -> None:
     if tx.dialect.name == "sqlite":
         tx.exec_driver_sql(_LEARN_SQLITE, rows)
-    else:
-        tx.exec_driver_sql(_LEARN_POSTGRESQL, [(*row, row[-1]) for row in rows])
+        return
+    # One statement changes a row once: what a batch repeats comes in the statements after.
+    statements: list[list[tuple[int, int, int, int]]] = []
+    repeated = Counter[tuple[int, int]]()
+    for row in rows:
+        at = repeated[row[:2]]
+        repeated[row[:2]] += 1
+        if at == len(statements):
+            statements.append([])
+        statements[at].append(row)
+    for some in statements:
+        columns = zip(("sources", "lines", "under", "articles"), map(list, zip(*some, strict=True)), strict=True)
+        tx.execute(_LEARN_POSTGRESQL, dict(columns))
 
 
 def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[int, str]:
