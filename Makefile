@@ -7,9 +7,9 @@ BIN := .venv/bin
 run: .venv/run config.toml
 	$(BIN)/veille run
 
-# One more than there are processors: some tests wait.
+# Two more than there are processors: some tests wait.
 test: .venv/dev
-	$(BIN)/pytest -q -m "not soak" --numprocesses 3
+	$(BIN)/pytest -q -m "not soak" --numprocesses 4
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -131,17 +131,19 @@ class SmtpSink:
     async def _stop(self) -> None:
         assert self._server is not None
         self._server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            # The loop's own task that accepts a connection would never close it, if it were cancelled before it began.
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         for conversation in self.conversations:
             if conversation.transport is not None:
                 # Before Python 3.11.4 a TLS transport that is closed already has nothing left to abort.
                 with contextlib.suppress(AttributeError):
                     conversation.transport.abort()
-        # A transport closes its socket in the loop's next round.
-        await asyncio.sleep(0)
+        # Aborted transports let go of their sockets in the loop's next turns.
+        await asyncio.sleep(0.01)
 
     def _authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         given = (data.login.decode(), data.password.decode())
