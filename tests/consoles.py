@@ -109,7 +109,7 @@ class Pages:
         return html.document_fromstring(answer.text)
 
     def post(self, path: str, form: Mapping[str, Any], code: int = 303, **headers: str) -> str:
-        """Where the answer to a form leads; its text, where it leads nowhere."""
+        """The address that the answer to a form leads to; its text, where it leads nowhere."""
         answer = self.ask("POST", path, form, Origin=self.base, **headers)
         assert answer.status_code == code, f"{path}: {answer.status_code}\n{answer.text}"
         return answer.headers.get("location", answer.text)

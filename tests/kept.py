@@ -1,4 +1,4 @@
-"""What a process of tests makes once and keeps: half of a short test would go into making it anew.
+"""Things that a process of tests makes once and keeps: half of a short test would go into making it anew.
 
 Compiled statements, shared by all engines; the command line's parsers; the statements that make a schema.
 """

@@ -86,7 +86,7 @@ def test_only_what_is_changed_changes(values: dict, gone: list[str] | int, come:
 
 
 def test_tests_are_changed_added_and_taken_away() -> None:
-    """What a test says besides stays."""
+    """A test keeps what it says besides."""
     tests = [{"at": 0, "title": "Visite officielle à Hanoï", "match": True}, {"title": "Le pont", "match": False}]
     raw = changed("a.toml", FILE.encode(), 0, {"test": tests})
     kept, new = rule(raw)["test"]

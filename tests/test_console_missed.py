@@ -1,4 +1,4 @@
-"""What was missed: everything that matched in a span of time, by rule or by story, sent where it is wanted."""
+"""Missed: everything that matched in a span of time, by rule or by story, sent where it is wanted."""
 
 from collections.abc import Iterator
 from dataclasses import replace

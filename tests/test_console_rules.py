@@ -464,7 +464,7 @@ def test_a_text_is_tried_on_history(pages: Pages) -> None:
 
 
 def acted(pages: Pages, rule: str, act: str) -> str:
-    """What the buttons of a rule's page lead to: the change is shown, then made."""
+    """Buttons of a rule's page: the change is shown, then made."""
     (form,) = (one for one in pages.get(f"/rules/{rule}").forms if "acts" in one.getparent().get("class", ""))
     shown = html.document_fromstring(pages.post(form.action, {**dict(form.form_values()), "act": act}, 200))
     assert shown.find_class("diff")
@@ -563,7 +563,7 @@ def test_nothing_is_wrong_before_anything_is_written(pages: Pages) -> None:
 
 
 def test_a_test_that_fails_is_open(pages: Pages) -> None:
-    """What came nearest is no fix, and is not called one."""
+    """The nearest miss is no fix, and is not called one."""
     form = fields(pages.get("/rules/visit")) | {"when": "@hun_sen NEAR/5 =boulevard"}
     assert checked(pages, **form)["failing"] == [0]
     page = html.document_fromstring(pages.post("/rules/visit/draft", form, 200))

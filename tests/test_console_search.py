@@ -250,6 +250,6 @@ def test_a_day_is_the_reader_s(pages: Pages) -> None:
 
 
 def test_a_cell_holds_no_formula_behind_a_semicolon() -> None:
-    """Where a spreadsheet parts cells at semicolons, as in French, it would begin one."""
+    """A spreadsheet that parts cells at semicolons, as in French, would take it for one."""
     assert _harmless("Alerte;=1+cmd") == "Alerte;'=1+cmd"
     assert _harmless("trois ; quatre") == "trois ; quatre"

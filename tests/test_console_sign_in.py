@@ -433,7 +433,7 @@ def test_a_first_password_holds_for_its_time(pages: Pages) -> None:
 
 
 def test_the_page_says_nothing_that_an_address_makes_up(pages: Pages) -> None:
-    """What was done is said in words of ours alone: a link of somebody else's puts none on our page."""
+    """The page says what was done in words of ours alone: a link of somebody else's puts none on our page."""
     assert "password is over" not in text(pages.get("/sign-in?said=Your+password+is+over"))
 
 

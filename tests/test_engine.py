@@ -501,7 +501,7 @@ async def test_once_lets_what_is_under_way_end_where_the_store_refuses(
 
 
 async def test_once_begins_nothing_after_it_is_interrupted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for its turn stays untouched: an attempt that is cut off would count as a crash."""
+    """A delivery that waits for its turn stays untouched: an attempt that is cut off would count as a crash."""
     _owe(desk, 40)
     began: list[int] = []
 

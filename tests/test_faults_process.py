@@ -413,7 +413,7 @@ def as_nobody() -> list[str]:
 
 
 def written() -> dict[Path, int]:
-    """When each file and folder of the program was last written, but for what other processes of tests compile."""
+    """Times at which files and folders of the program were written, but for what other processes of tests compile."""
     ours = (path for path in (ROOT / "worker").rglob("*") if "__pycache__" not in path.parts)
     return {path: path.stat().st_mtime_ns for path in ours if not (path / "__pycache__").exists()}
 

@@ -184,7 +184,7 @@ def test_explanations_agree_with_the_evaluator(query: str, title: str, body: str
 
 @pytest.mark.parametrize("kind", list(Miss))
 def test_each_kind_of_a_miss_has_a_sentence(kind: Miss) -> None:
-    """What is new among them must not end a page in a trace."""
+    """A new kind must not end a page in a trace."""
     document = analyse("", "Un pont", "fr")
     found = explain(parse("gare"), Reading(document, published=DAY), {}, DAY)
     assert miss(replace(found, miss=kind), document)

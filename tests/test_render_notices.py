@@ -53,7 +53,7 @@ def test_a_silence_whose_past_is_forgotten_is_compared_with_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["moved", "gone", "failing", "answers_again", "clock_set", "died", "taken_over"])
 def test_both_languages_fill_in_the_same_values(name: str) -> None:
-    """What one names the other names, so that neither fails where the other does not."""
+    """Each names what the other names, so that neither fails where the other does not."""
     french, english = (getattr(notice_wording(language), name) for language in ("fr", "en"))
     named = [{key for _, key, _, _ in Formatter().parse("".join(words)) if key} for words in (french, english)]
     assert named[0] == named[1]

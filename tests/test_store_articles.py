@@ -49,7 +49,7 @@ def test_an_original_is_found_by_digest_address_or_bands(store: Store, text: str
 
 
 def test_a_batch_asks_once_which_marks_are_known(store: Store) -> None:
-    """What has a digest, an address or a band in common with a stored text, or with one of the batch, is asked for."""
+    """A text that has a digest, an address or a band in common with another, stored or of the batch, is asked for."""
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")
     batch = [
         (mark(LONGER), ""),

@@ -165,7 +165,7 @@ def failed_delivery(store: Store) -> int:
     ids=["veille deliveries retry", "veille quarantine retry"],
 )
 def test_people_wake_workers(store: Store, prepare: Any, act: Any, role: str) -> None:
-    """What they ask for begins at once."""
+    """Work that they ask for begins at once."""
     made = prepare(store)
     store.wake = queues.wake
     with store.write() as tx:
@@ -184,7 +184,7 @@ def test_a_configuration_that_is_read_again_wakes_workers(store: Store) -> None:
 
 @pytest.mark.parametrize("kind", ["cluster", "embedded"])
 def test_every_command_on_a_cluster_wakes_its_workers(store: Store, kind: str) -> None:
-    """Where there is none, nobody takes the wake-ups."""
+    """Nobody takes wake-ups of a role without a worker."""
     conf: Any = SimpleNamespace(store_url=store._engine.url.render_as_string(hide_password=False), engine=kind)
     opened = open_for(conf, create=False)
     assert (opened.wake is queues.wake) is (kind == "cluster")
