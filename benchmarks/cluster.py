@@ -74,7 +74,7 @@ class Cluster:
         try:
             with engine.connect() as tx:
                 return int(tx.execute(sa.text(query)).scalar() or 0)
-        except sa.exc.DBAPIError:  # no schema yet
+        except sa.exc.ProgrammingError:  # no schema yet
             return 0
         finally:
             engine.dispose()
