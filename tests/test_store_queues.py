@@ -380,13 +380,16 @@ async def running(one: Cluster) -> AsyncIterator[None]:
     await task
 
 
-@pytest.mark.parametrize("by", ["whoever looks for what is due", "the worker's own look at its queue"])
+SHIFT, QUEUE, STORE = "whoever looks for what is due", "the worker's own look at its queue", "its own look at the store"
+
+
+@pytest.mark.parametrize("by", [SHIFT, QUEUE, STORE])
 async def test_a_wake_up_that_was_lost_is_made_up_for(store: Store, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
-    """As with the connection that listens: each of two looks finds it, without the other."""
-    is_own = by == "the worker's own look at its queue"
-    for name, value in (("_SHIFT", 2), ("_LOOK_EVERY", 0.2), ("_FETCH_EVERY", 0.5 if is_own else 900.0)):
+    """As with the connection that listens: each of three looks finds it, without the others."""
+    own = {"_FETCH_EVERY": 0.5 if by == QUEUE else 900.0, "_LOOK_ANYWAY": 1.0 if by == STORE else 900.0}
+    for name, value in {"_SHIFT": 2, "_LOOK_EVERY": 0.2, **own}.items():
         monkeypatch.setattr(cluster, name, value)
-    if is_own:
+    if by != SHIFT:
         monkeypatch.setattr(Cluster, "_look", nothing)
     looks: list[object] = []
     monkeypatch.setattr(Embedded, "_claim", lambda _, now: nothing(looks.append(now)))

@@ -298,9 +298,10 @@ class Builder:
     def _notification(
         self, table: schema.NotificationTable, path: KeyPath, known: Collection[str]
     ) -> model.NotificationPolicy:
-        if table.realert is not None:
-            say = self.remark if table.repeat_interval is None else self.wrong
-            say((*path, "realert"), "`realert` is the former name of `repeat_interval`", "write repeat_interval alone")
+        if (*path, "realert") in self.toml.places:
+            self.remark(
+                (*path, "realert"), "`realert` is the former name of `repeat_interval`", "write repeat_interval"
+            )
         return notification_policy.policy_of(table, path, known, self.wrong)
 
     def _claim_id(self, path: KeyPath, name: object, lines: dict[str, int]) -> None:

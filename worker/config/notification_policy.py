@@ -19,8 +19,7 @@ def policy_of(
         if name not in known:
             wrong((*path, "escalate", "to", place), f"`{name}` is no target or group", nearest(name, known))
     return model.NotificationPolicy(
-        **table.model_dump(include={"key", "group_wait", "follow_up"}),
-        repeat_interval=table.realert if table.repeat_interval is None else table.repeat_interval,
+        **table.model_dump(include={"key", "group_wait", "repeat_interval", "follow_up"}),
         escalation=model.Escalation(**dict(table.escalate)) if table.escalate else None,
     )
 

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from datetime import time, timedelta
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from worker.config import fields, hours
@@ -125,9 +134,10 @@ class EscalateTable(Table):
 class NotificationTable(Table):
     key: Annotated[str, AfterValidator(_key)] | None = None
     group_wait: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
-    repeat_interval: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
-    #: The former name of `repeat_interval`.
-    realert: Annotated[timedelta, BeforeValidator(fields.duration)] | None = None
+    #: `realert` is its former name.
+    repeat_interval: Annotated[timedelta, BeforeValidator(fields.duration)] | None = Field(
+        default=None, validation_alias=AliasChoices("repeat_interval", "realert")
+    )
     follow_up: Listed[Annotated[str, AfterValidator(_kind)]] | None = None
     escalate: EscalateTable | None = None
 

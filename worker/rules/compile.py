@@ -290,13 +290,7 @@ class _Compiler:
             tags=frozenset(shape.tags),
             max_age=shape.max_age,
             to=shape.alert.to,
-            alert=NotificationPolicy(
-                key=shape.alert.key,
-                repeat_interval=shape.alert.realert
-                if shape.alert.repeat_interval is None
-                else shape.alert.repeat_interval,
-                follow_up=shape.alert.follow_up,
-            ),
+            alert=NotificationPolicy(**shape.alert.model_dump(exclude={"to"})),
             volume=_volume(shape),
             query=query,
             score=score,

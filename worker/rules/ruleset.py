@@ -151,7 +151,7 @@ class RuleSet:
             replace(
                 rule.places["key", "realert"],
                 message="`realert` is the former name of `repeat_interval`",
-                fix="write repeat_interval alone",
+                fix="write repeat_interval",
             )
             for rule in self.written
             if ("key", "realert") in rule.places

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +28,7 @@ from worker.rules.query import suggestion
 from worker.rules.ruleset import Test
 
 ID = r"^[a-z0-9][a-z0-9-]{0,63}$"
+#: Names of sets: as ids, and `_`.
 SET_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 #: Names of patterns, which stand before a parenthesis, and of their parameters, which stand before an equals sign.
 PATTERN_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
@@ -72,6 +74,10 @@ def _named(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _term(value: object) -> object:
+    return {"term": value} if isinstance(value, str) else value
+
+
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], AfterValidator(_named)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
@@ -105,10 +111,7 @@ class SetShape(Shape):
     kind: Literal["person", "place", "organisation", "topic"] = "topic"
     #: What its terms are written for, but those that name a language of their own.
     language: Language | None = None
-    terms: Annotated[
-        list[Annotated[DatedTermShape, BeforeValidator(lambda one: {"term": one} if isinstance(one, str) else one)]],
-        Field(min_length=1),
-    ]
+    terms: Annotated[list[Annotated[DatedTermShape, BeforeValidator(_term)]], Field(min_length=1)]
     exceptions: list[Text] = Field(default=[], alias="except")
 
 
@@ -117,16 +120,9 @@ class AlertShape(Shape):
 
     to: Names = ()
     key: Literal["story", "article"] | None = None
-    repeat_interval: Duration | None = None
-    #: The former name of `repeat_interval`.
-    realert: Duration | None = None
+    #: `realert` is its former name.
+    repeat_interval: Duration | None = Field(default=None, validation_alias=AliasChoices("repeat_interval", "realert"))
     follow_up: tuple[Literal["correction", "new-source", "development"], ...] | None = None
-
-    @model_validator(mode="after")
-    def _under_one_name(self) -> "AlertShape":
-        if self.realert is not None and self.repeat_interval is not None:
-            raise ValueError("`realert` is the former name of `repeat_interval`", "write repeat_interval alone")
-        return self
 
 
 class VolumeShape(Shape):
