@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 import httpx
 
 from worker.analysis import copies
-from worker.analysis.stories import bag, weighted
-from worker.analysis.text import analyse
+from worker.analysis.stories import Vector, bag, weighted
+from worker.analysis.text import Document, analyse
 from worker.feeds import fetch
 from worker.feeds.identify import Bare, edited, identify, keys
 from worker.feeds.normalise.pages import FeedText, alike, carries, is_front, line_keys, own_lines
@@ -200,6 +200,12 @@ def of_documents(part: float) -> Iterator[tuple[str, Call]]:
         yield f"edited: {name}", lambda bare=bare, known=known: edited(identify(bare, {}), known)
 
 
+def vector_of(document: Document) -> Vector:
+    """The weighted terms of a document in an empty store."""
+    found = bag(document)
+    return weighted(found, found.counted({}), 10)[0]
+
+
 def of_texts(part: float) -> Iterator[tuple[str, Call]]:
     """One article's text, as large as a body may be."""
     ruleset = compile_rules({"rules.toml": RULES.encode()})
@@ -223,7 +229,7 @@ def of_texts(part: float) -> Iterator[tuple[str, Call]]:
             f"news: {name}": lambda a=(document, matches, two), copy=copy: copies.news(a[0], a[1], [a[2]], copy),
             f"change: {name}": lambda a=(two, one, document): copies.change(a[0], a[1], a[2], has_page=False),
             f"match: {name}": lambda document=document, source=source: match(document, ruleset, source),
-            f"bag, weighted (stories): {name}": lambda document=document: weighted(bag(document), {}, 10),
+            f"bag, weighted (stories): {name}": lambda document=document: vector_of(document),
             f"passages: {name}": lambda document=document, spans=spans: passages(document, spans),
             f"changes: {name}": lambda body=body: changes(body, f"Autre. {body[len(body) // 3 :]}"),
             f"pages, compared: {name}": lambda body=body, feed=feed: (

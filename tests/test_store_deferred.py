@@ -62,8 +62,8 @@ def test_what_others_refer_to_is_written_first(store: Store) -> None:
         order.extend(rows)
 
     with store.ingest() as tx:
-        deferred.defer(tx, write, "an article's place")
-        deferred.defer(tx, write, "its story", is_parent=True)
+        deferred.defer(tx, "story_article", write, "an article's place")
+        deferred.defer(tx, "story", write, "its story")
         assert titles(tx) == []
     assert order == ["its story", "an article's place"]
 

@@ -113,7 +113,7 @@ def weights_of(text: str, common: Mapping[str, int]) -> tuple[dict[str, float], 
     """The weight and the evidence of each term, where the terms of `common` stand in so many of 1,000 articles."""
     found = story.bag(analyse("", text, "fr"))
     key = {term: story.hashed(term, is_shared=one.kind.is_shared) for term, one in found.terms.items()}
-    vector, words = story.weighted(found, {key[term]: count for term, count in common.items()}, 1000)
+    vector, words = story.weighted(found, found.counted({key[term]: count for term, count in common.items()}), 1000)
     columns = zip(vector.hashes.tolist(), vector.weights.tolist(), vector.evidence.tolist(), strict=True)
     weighed = {words[k]: (weight, evidence) for k, weight, evidence in columns}
     return {k: weight for k, (weight, _) in weighed.items()}, {k: value for k, (_, value) in weighed.items() if value}
@@ -138,14 +138,14 @@ def test_evidence_is_what_is_particular() -> None:
 def test_rarity_does_not_grow_with_the_store() -> None:
     """A word that stands in one of a million articles is no rarer than one that stands in one of 10,000."""
     found = story.bag(analyse("", "glaciaire", "fr"))
-    few, many = (story.weighted(found, {}, articles)[0].evidence for articles in (10_000, 1_000_000))
+    few, many = (story.weighted(found, found.counted({}), articles)[0].evidence for articles in (10_000, 1_000_000))
     assert many.tolist() == pytest.approx(few.tolist(), rel=0.05)
 
 
 def test_only_the_heaviest_terms_are_kept() -> None:
     """At most 120."""
     many = story.bag(analyse("", " ".join(f"mot{n}x" for n in range(300)), "fr"))
-    assert len(story.weighted(many, {}, 10)[0].weights) == 120
+    assert len(story.weighted(many, many.counted({}), 10)[0].weights) == 120
 
 
 @given(
@@ -186,9 +186,8 @@ class Stream:
 
     def tell(self, title: str, body: str, *, days: float = 0, language: str = "fr") -> StoryVerdict:
         found = story.bag(analyse(title, body, language))
-        own = story.hashes(found)
-        frequency = {key: self.frequency[key] + 1 for key in own}
-        vector, words = story.weighted(found, frequency, self.last + 1)
+        own = found.columns.hashes.tolist()
+        vector, words = story.weighted(found, found.counted(self.frequency) + 1, self.last + 1)
         told = StoryMember(
             article_id=len(self.told), published=DAY + timedelta(days=days), language=language, vector=vector
         )
@@ -319,7 +318,7 @@ def same_texts(
 ) -> tuple[StoryMember, dict[int, str], list[Candidate]]:
     """An article, and stories of one article each that say the same; `roots` by story."""
     one = story.bag(analyse("Le pont", BRIDGE, "fr"))
-    vector, words = story.weighted(one, {}, 1)
+    vector, words = story.weighted(one, one.counted({}), 1)
     told = [StoryMember(article_id=n, published=DAY, language="fr", vector=vector) for n in range(len(numbers) + 1)]
     candidates = [
         Candidate(story_id=number, root=(roots or {}).get(number, number), articles=(told[n],))

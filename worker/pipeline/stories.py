@@ -1,12 +1,13 @@
 """An article's place among the stories, decided in the transaction that stores it."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import numpy as np
+
 from worker.analysis.copies import lines
-from worker.analysis.stories import StoryMember, Vector, bag, decide, hashes, weighted
+from worker.analysis.stories import StoryMember, Vector, bag, decide, weighted
 from worker.analysis.text import Document
 from worker.model import Article
 from worker.store import Tx, repeated, stories
@@ -41,30 +42,36 @@ class Weighing:
     def __init__(self, tx: Tx, texts: Sequence[tuple[Article, Document]]) -> None:
         left_out = _left_out(tx, texts)
         self._bags = [bag(document, own) for (_, document), own in zip(texts, left_out, strict=True)]
-        self._hashes = [hashes(found) for found in self._bags]
+        all_hashes = [found.columns.hashes for found in self._bags]
+        self._terms = np.unique(np.concatenate([np.zeros(0, np.uint32), *all_hashes]))
+        #: The places among those of each text's terms.
+        self._own = [np.searchsorted(self._terms, own) for own in all_hashes]
+        terms = self._terms.tolist()
         # Before the ingest lock or under it: counts drift slowly.
-        stored, self._articles = stories.frequency(tx, frozenset[int]().union(*self._hashes))
-        self._frequency = Counter(stored)
-        self._opening: list[int] = []
+        stored, self._articles = stories.frequency(tx, terms)
+        self._stored = np.array([stored.get(term, 0) for term in terms], np.int64)
+        #: In how many of the batch's articles that open a story each term stands, and how many these are.
+        self._counts = np.zeros(len(terms), np.int64)
+        self._opening = 0
 
     def weigh(self, at: int) -> Weighed:
         """The terms of the batch's article at that place."""
-        own = self._hashes[at]
-        frequency = {term: self._frequency.get(term, 0) + 1 for term in own}
-        vector, words = weighted(self._bags[at], frequency, self._articles + 1)
+        own = self._own[at]
+        stands_in = self._stored[own] + self._counts[own] + 1
+        vector, words = weighted(self._bags[at], stands_in, self._articles + self._opening + 1)
         return Weighed(vector=vector, words=words)
 
     def count(self, at: int) -> None:
         """Let those after it count the batch's article at that place, which opens a story."""
-        self._frequency.update(self._hashes[at])
-        self._articles += 1
-        self._opening.append(at)
+        self._counts[self._own[at]] += 1
+        self._opening += 1
 
     def store(self, tx: Tx) -> None:
         """Count the terms of the articles that open a story, once a batch."""
         if self._opening:
-            counts = Counter(term for at in self._opening for term in self._hashes[at])
-            stories.count(tx, counts, len(self._opening))
+            counted = self._counts > 0
+            counts = zip(self._terms[counted].tolist(), self._counts[counted].tolist(), strict=True)
+            stories.count(tx, dict(counts), self._opening)
 
 
 def _left_out(tx: Tx, texts: Sequence[tuple[Article, Document]]) -> list[frozenset[int]]:

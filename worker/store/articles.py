@@ -81,7 +81,7 @@ def add(  # noqa: PLR0913 - an article comes with all of this, and nothing else 
         "revision": int(has_text),
     }
     article_id = next_id(tx, ARTICLE)
-    defer(tx, _ADD_ARTICLE, {"id": article_id, **values}, is_parent=True)
+    defer(tx, ARTICLE.name, _ADD_ARTICLE, {"id": article_id, **values})
     fingerprints.add(tx, article_id, int(has_text), fingerprint, indexed=novelty.of is None)
     if novelty.of is None:
         learn(tx, article_id, sources_of(article.source, article.url), fingerprint)
@@ -139,7 +139,7 @@ def _add_revision(tx: Tx, article_id: int, number: int, article: Article, entry_
         "created": now,
         "cut": _written(article.cut),
     }
-    defer(tx, _ADD_REVISION, values)
+    defer(tx, REVISION.name, _ADD_REVISION, values)
     return revision_id
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from worker.analysis.copies import Candidate, Fingerprint
 from worker.store.database import Tx
-from worker.store.deferred import defer
+from worker.store.deferred import asking_for_stored, defer
 from worker.store.repeated import sources_of
 from worker.store.tables import ARTICLE, BAND, FINGERPRINT
 
@@ -103,18 +103,25 @@ class Marks:
         for fingerprint, url in texts:
             for kind, mark in _marks(fingerprint, url):
                 wanted[kind].add(mark)
-        self._known: set[tuple[int, str | int]] = set()
+        self._stored: set[tuple[int, str | int]] = set()
+        #: Those of the texts that were asked for so far, whose rows may wait.
+        self._waiting: set[tuple[int, str | int]] = set()
         for kind, marks in enumerate(wanted):
             asked = json.dumps(list(marks)) if tx.dialect.name == "sqlite" else list(marks)
             rows = tx.execute(_THERE[tx.dialect.name][kind], {"marks": asked}) if marks else ()
-            self._known.update((kind, row[0]) for row in rows)
+            self._stored.update((kind, row[0]) for row in rows)
 
     def candidates(self, tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
         """The `candidates` of one of the texts, which is then stored."""
         own = _marks(fingerprint, url)
-        is_asked = not self._known.isdisjoint(own)
-        self._known.update(own)
-        return candidates(tx, fingerprint, url=url, exclude=exclude) if is_asked else ()
+        is_stored, is_waiting = (not known.isdisjoint(own) for known in (self._stored, self._waiting))
+        self._waiting.update(own)
+        if is_waiting:
+            return candidates(tx, fingerprint, url=url, exclude=exclude)
+        if not is_stored:
+            return ()
+        with asking_for_stored(tx):
+            return candidates(tx, fingerprint, url=url, exclude=exclude)
 
 
 def _marks(fingerprint: Fingerprint, url: str) -> list[tuple[int, str | int]]:
@@ -194,9 +201,9 @@ def add(tx: Tx, article_id: int, revision: int, fingerprint: Fingerprint, *, ind
         "words": fingerprint.words,
         "bands": packed(keys),
     }
-    defer(tx, _ADD_FINGERPRINT, values)
+    defer(tx, FINGERPRINT.name, _ADD_FINGERPRINT, values)
     if keys:
-        defer(tx, _write_bands, (article_id, keys))
+        defer(tx, BAND.name, _write_bands, (article_id, keys))
 
 
 def _write_bands(tx: Tx, rows: list[tuple[int, list[int]]]) -> None:

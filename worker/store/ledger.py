@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from worker.model import DeliveryState, Match, Obligation, Occasion, Part, Severity, Span, Suppression, Verdict
 from worker.store.database import Tx, insert
+from worker.store.deferred import defer, next_id
 from worker.store.open_deliveries import collect
 from worker.store.tables import ARTICLE, ATTEMPT, DELIVERY, MATCH, OBLIGATION, REVISION, STORY_ARTICLE
 
@@ -24,6 +25,7 @@ _CARRIED = (
     .where(OBLIGATION.c.delivery_id.in_(_IDS))
     .order_by(OBLIGATION.c.id)
 )
+_ADD_MATCH = sa.insert(MATCH)
 _OWED_IN = (
     sa.select(OBLIGATION.c.rule_id, OBLIGATION.c.article_id, OBLIGATION.c.occasion, OBLIGATION.c.wave)
     .where(OBLIGATION.c.delivery_id == sa.bindparam("one"))
@@ -142,10 +144,12 @@ def call_follow_up(tx: Tx, obligation_id: int) -> None:
 
 
 def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Match], now: datetime) -> dict[str, int]:
-    """Store a revision's matches; returns their ids by rule."""
+    """Store a revision's matches, under the ingest lock; returns their ids by rule."""
     ids: dict[str, int] = {}
     for match in matches:
+        ids[match.rule_id] = next_id(tx, MATCH)
         values = {
+            "id": ids[match.rule_id],
             "article_id": article_id,
             "revision_id": revision_id,
             "rule_id": match.rule_id,
@@ -156,7 +160,7 @@ def add_matches(tx: Tx, article_id: int, revision_id: int, matches: Sequence[Mat
             "created": now,
             "spans": json.dumps([[span.part, span.words] for span in match.spans]),
         }
-        ids[match.rule_id] = int(tx.execute(sa.insert(MATCH).values(values).returning(MATCH.c.id)).scalar_one())
+        defer(tx, MATCH.name, _ADD_MATCH, values)
     return ids
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from worker.analysis.copies import Fingerprint, key_of
 from worker.model import Origin
 from worker.store.database import Tx
-from worker.store.deferred import defer
+from worker.store.deferred import asking_for_stored, defer, waiting
 from worker.store.tables import ARTICLE, LINE
 
 #: Lines kept of one feed or host, and how often they are counted: once in so many articles of it.
@@ -63,7 +63,7 @@ def learn(tx: Tx, article_id: int, sources: Collection[str], fingerprint: Finger
     keys = sorted(_key(name) for name in sources)
     for key in keys:
         for line, under in found:
-            defer(tx, _write_lines, (key, line, under, article_id))
+            defer(tx, LINE.name, _write_lines, (key, line, under, article_id))
     if article_id % _COUNT_EVERY == 0:
         for key in keys:
             _prune(tx, key)
@@ -92,8 +92,13 @@ def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[i
     if not sources or not lines:
         return {}
     names = {_key(name): name for name in sources}
+    if any(source in names and line in lines for source, line, *_ in waiting(tx, LINE.name)):
+        found = _standing(tx, names, lines)
+    else:
+        with asking_for_stored(tx):
+            found = _standing(tx, names, lines)
     # Of several that repeat a line, the one whose key is the lowest is named.
-    found = sorted(_standing(tx, names, lines), key=lambda one: (-one[0], one[1]))
+    found.sort(key=lambda one: (-one[0], one[1]))
     return {line: names[source] for source, line in found}
 
 

@@ -170,7 +170,7 @@ def put(tx: "Tx", article_id: int, article: Article, document: Document | None) 
     """Add the newest text of an article that is not in the index; `document`: its words, if they are known already."""
     document = document or analyse(article.title, article.body, article.language)
     cut = document.title_words
-    defer(tx, _put, (article_id, document.folded[:cut], document.folded[cut:]))
+    defer(tx, "search", _put, (article_id, document.folded[:cut], document.folded[cut:]))
 
 
 def forget(tx: "Tx", ids: Collection[int]) -> None:

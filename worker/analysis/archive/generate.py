@@ -27,6 +27,7 @@ def _record(path: Path) -> dict[str, str]:
     name = path.stem.partition("_")[0]
     known = normalise.from_txt(path.read_text(encoding="utf-8"))
     document = text.analyse(known.title, known.body, _LANGUAGE)
+    found = stories.bag(document)
     return {
         "id": name,
         "published": _date(known) or _DATES[name],
@@ -34,7 +35,7 @@ def _record(path: Path) -> dict[str, str]:
         "language": _LANGUAGE,
         "title": known.title,
         "fingerprint": copies.dump(copies.fingerprint(document)),
-        "terms": stories.dump(stories.weighted(stories.bag(document), {}, 1)[0]),
+        "terms": stories.dump(stories.weighted(found, found.counted({}), 1)[0]),
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from worker.analysis import text
-from worker.analysis.stories import bag, hashes
+from worker.analysis.stories import bag
 from worker.feeds import normalise
 
 #: The articles of each language that the counts stand for: a store's own soon weigh more.
@@ -29,7 +29,7 @@ def generate(files: Sequence[Path]) -> str:
             known = normalise.from_jsonl_line(line, title_alone=True)
             if isinstance(known, normalise.Known):
                 language = known.language or "fr"
-                counts[language].update(hashes(bag(text.analyse(known.title, known.body, language))))
+                counts[language].update(bag(text.analyse(known.title, known.body, language)).columns.hashes.tolist())
                 articles[language] += 1
     terms = {str(key): count for key, count in sorted(_scaled(counts, articles).items())}
     return json.dumps({"articles": _ARTICLES, "terms": terms}, separators=(",", ":")) + "\n"

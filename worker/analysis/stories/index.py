@@ -27,10 +27,10 @@ class Index:
 
     def __init__(self) -> None:
         #: By slot: an article that is moved or has a new text is given another one.
-        self._by_slot: list[StoryMember] = []
         self._slots: dict[int, int] = {}
         self._times = array("d")
         self._articles = array("q")
+        self._stories = array("q")
         self._is_there = array("b")
         self._postings: dict[int, array[int]] = {}
         self._story: dict[int, int] = {}
@@ -43,7 +43,7 @@ class Index:
 
     def __len__(self) -> int:
         """The number of slots, those of articles that are gone included."""
-        return len(self._by_slot)
+        return len(self._times)
 
     def holds(self, article_id: int, story_id: int) -> bool:
         """Tells whether an article is there, as one of that story."""
@@ -52,11 +52,11 @@ class Index:
     def put(self, member: StoryMember, story_id: int) -> None:
         """Put an article into a story, whichever it was in before."""
         self.drop(member.article_id)
-        slot = len(self._by_slot)
-        self._by_slot.append(member)
+        slot = len(self._times)
         self._slots[member.article_id] = slot
         self._times.append((member.published - _BEGINNING).total_seconds())
         self._articles.append(member.article_id)
+        self._stories.append(story_id)
         self._is_there.append(1)
         for key in keys(member.vector).tolist():
             found = self._postings.get(key)
@@ -83,6 +83,7 @@ class Index:
         """Move every article of one story into another."""
         for article_id in [one for one, story_id in self._story.items() if story_id == gone]:
             self._story[article_id] = into
+            self._stories[self._slots[article_id]] = into
         members = [*self._members.pop(gone, ()), *self._members.get(into, ())]
         self._members[into] = sorted(members, key=_order)[-COMPARED_IN_GROUP:]
 
@@ -133,15 +134,15 @@ class Index:
                 sharing.append(slots)
         counts = np.bincount(np.concatenate(sharing))
         near = np.flatnonzero(counts)
-        order = np.lexsort((-articles[near], -counts[near]))
+        nearest = near[np.lexsort((-articles[near], -counts[near]))][:_MOST_SHARING]
+        if exclude is not None:
+            nearest = nearest[articles[nearest] != exclude]
+        stories, first = np.unique(np.frombuffer(self._stories, np.int64)[nearest], return_index=True)
         roots: dict[int, None] = {}
-        for slot in near[order[:_MOST_SHARING]].tolist():
-            article_id = self._by_slot[slot].article_id
-            if article_id != exclude:
-                story_id = self._story[article_id]
-                roots[self._root.get(story_id, story_id)] = None
-                if len(roots) == _MOST_GROUPS:
-                    break
+        for story_id in stories[np.argsort(first)].tolist():
+            roots[self._root.get(story_id, story_id)] = None
+            if len(roots) == _MOST_GROUPS:
+                break
         return list(roots)
 
     def _newest(self, root: int, most: int) -> Iterator[tuple[int, list[StoryMember]]]:

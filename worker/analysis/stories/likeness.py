@@ -139,14 +139,21 @@ class _Common:
 
 def shared(new: Vector, members: Sequence[StoryMember], words: Mapping[int, str]) -> list[str]:
     """The terms that are most of the evidence that the article and the story have in common, for people."""
-    own = dict(zip(new.hashes.tolist(), new.evidence.tolist(), strict=True))
-    hashes = np.concatenate([one.vector.hashes for one in members])
-    evidence = np.concatenate([one.vector.evidence for one in members])
-    found = np.flatnonzero(np.isin(hashes, new.hashes))
+    own = np.flatnonzero([key in words for key in new.hashes.tolist()])
+    own = own[np.argsort(new.hashes[own])]
     common: dict[str, float] = {}
-    for key, value in zip(hashes[found].tolist(), evidence[found].tolist(), strict=True):
-        if key in words:
-            common[words[key]] = common.get(words[key], 0.0) + math.sqrt(own[key] * value)
+    if len(own):
+        known = new.hashes[own]
+        hashes = np.concatenate([one.vector.hashes for one in members])
+        evidence = np.concatenate([one.vector.evidence for one in members])
+        at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        found = np.flatnonzero(known[at] == hashes)
+        at = at[found]
+        of_word = {word: place for place, word in enumerate({words[key]: None for key in known.tolist()})}
+        place = np.array([of_word[words[key]] for key in known.tolist()])[at]
+        sums = np.bincount(place, np.sqrt(new.evidence[own][at] * evidence[found].astype(np.float64)), len(of_word))
+        is_there = np.bincount(place, minlength=len(of_word)) > 0
+        common = {word: float(sums[place]) for word, place in of_word.items() if is_there[place]}
     for pair in sorted(word for word in common if " " in word):  # a name is read whole
         common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
     most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]

@@ -97,13 +97,53 @@ class Term:
     part_of: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Columns:
+    """The terms of an article as parallel arrays, each hash once."""
+
+    hashes: "NDArray[np.uint32]"
+    #: A word of the text that each stands for.
+    words: list[str]
+    #: The weight of its kind, and the factor for how often it stands.
+    weights: "NDArray[np.float64]"
+    times: "NDArray[np.float64]"
+    #: The part of its rarity that is evidence, and by how many words of a name that is shared.
+    evidence: "NDArray[np.float64]"
+    parts: "NDArray[np.int64]"
+    #: As in `Vector`.
+    names: "NDArray[np.uint8]"
+    #: In how many of the articles that were counted for what ships each stands: a share of them, not a whole number.
+    shipped: "NDArray[np.float64]"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bag:
     """The terms of an article."""
 
     terms: Mapping[str, Term]
     #: Words of title and body together; 0 for a title without a body.
     words: int
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The terms as arrays."""
+        terms = list({one.hash: one for one in self.terms.values()}.values())
+        names = {name: at for at, name in enumerate(sorted({one.part_of for one in terms} - {()})[:255], 1)}
+        common, _ = _common()
+        return Columns(
+            hashes=np.array([one.hash for one in terms], np.uint32),
+            words=[one.word for one in terms],
+            weights=np.array([_WEIGHT[one.kind] for one in terms]),
+            times=np.array([_times(one.count) for one in terms]),
+            evidence=np.array([_EVIDENCE[one.kind] for one in terms]),
+            parts=np.array([max(1, len(one.part_of)) for one in terms], np.int64),
+            names=np.array([_name(one, names) for one in terms], np.uint8),
+            shipped=np.array([common.get(one.hash, 0) for one in terms], np.float64),
+        )
+
+    def counted(self, frequency: Mapping[int, int]) -> "NDArray[np.int64]":
+        """The numbers of a mapping by hash, as an array beside `columns`; 0 for what is not there."""
+        return np.array([frequency.get(key, 0) for key in self.columns.hashes.tolist()], np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,11 +297,6 @@ def hashed(term: str, *, is_shared: bool) -> int:
 _HASHES = tuple(Remembered(partial(hashed, is_shared=is_shared)) for is_shared in (False, True))
 
 
-def hashes(found: Bag) -> frozenset[int]:
-    """The hashes of all terms of a bag."""
-    return frozenset(one.hash for one in found.terms.values())
-
-
 @cache
 def _common() -> tuple[Mapping[int, float], int]:
     """Returns what ships: in how many articles each common term stands, and how many they are."""
@@ -269,31 +304,26 @@ def _common() -> tuple[Mapping[int, float], int]:
     return {int(key): count for key, count in data["terms"].items()}, data["articles"]
 
 
-def weighted(found: Bag, frequency: Mapping[int, int], articles: int) -> tuple[Vector, dict[int, str]]:
+def weighted(found: Bag, stands_in: "NDArray[np.int64]", articles: int) -> tuple[Vector, dict[int, str]]:
     """The vector of a bag, and the word behind each hash.
 
-    `frequency`: in how many of `articles` each hashed term stands, this one among them; what ships is added.
+    `stands_in`: in how many of `articles` each of its `columns` stands, this one among them; what ships is added.
     """
-    common, shipped = _common()
-    terms = list({one.hash: one for one in found.terms.values()}.values())
-    stands_in = [frequency.get(one.hash, 0) + common.get(one.hash, 0) for one in terms]
-    rarity = {many: _rarity(max(1, many) / (articles + shipped + 1)) for many in set(stands_in)}
-    roots = {many: math.sqrt(value) for many, value in rarity.items()}
-    keys = np.array([one.hash for one in terms], np.uint32)
-    weights = np.array(
-        [_WEIGHT[one.kind] * roots[many] * _times(one.count) for one, many in zip(terms, stands_in, strict=True)]
-    )
-    most = np.lexsort((keys, -weights))[:MOST] if terms else keys
-    heaviest = [(terms[at], stands_in[at]) for at in most.tolist()]
-    names = {name: at for at, name in enumerate(sorted({one.part_of for one in terms} - {()})[:255], 1)}
+    own = found.columns
+    _, shipped = _common()
+    many, at = np.unique(np.maximum(stands_in + own.shipped, 1), return_inverse=True)
+    each = np.array([_rarity(one / (articles + shipped + 1)) for one in many.tolist()])
+    rarity, roots = each[at], np.sqrt(each)[at]
+    weights = own.weights * roots * own.times
+    most = np.lexsort((own.hashes, -weights))[:MOST]
     vector = Vector(
-        hashes=keys[most],
+        hashes=own.hashes[most],
         weights=weights[most],
-        evidence=np.array([rarity[many] * _EVIDENCE[one.kind] / max(1, len(one.part_of)) for one, many in heaviest]),
-        names=np.array([_name(one, names) for one, _ in heaviest], np.uint8),
+        evidence=(rarity * own.evidence / own.parts)[most],
+        names=own.names[most],
         words=found.words,
     )
-    return vector, {one.hash: one.word for one, _ in heaviest}
+    return vector, {key: own.words[place] for key, place in zip(vector.hashes.tolist(), most.tolist(), strict=True)}
 
 
 def _rarity(share: float) -> float:

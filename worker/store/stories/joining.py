@@ -130,7 +130,7 @@ def live(tx: Tx, story_id: int) -> int | None:
 
 def stretch(tx: Tx, story_id: int, published: datetime) -> None:
     """Let a story's time cover that moment."""
-    defer(tx, _STRETCH, {"story": story_id, "moment": published})
+    defer(tx, STORY.name, _STRETCH, {"story": story_id, "moment": published})
 
 
 # Retention of stories: empty ones are forgotten.

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from worker.analysis.stories import StoryMember, StoryVerdict, Vector
 from worker.store.database import Tx
-from worker.store.deferred import defer, next_id
+from worker.store.deferred import asking_for_stored, defer, next_id, waiting
 from worker.store.stories import memory
 from worker.store.stories.joining import merge, pointer, stretch, unite
 from worker.store.tables import ARTICLE, STORY, STORY_ARTICLE
@@ -45,7 +45,7 @@ def begin(tx: Tx, title: str, published: datetime, now: datetime, verdict: Story
     story_id = next_id(tx, STORY)
     values = {"id": story_id, "title": title, "first_seen": published, "last_seen": published, "created": now}
     values |= pointer(verdict)
-    defer(tx, _ADD_STORY, values, is_parent=True)
+    defer(tx, STORY.name, _ADD_STORY, values)
     if verdict is not None and verdict.group is not None:
         memory.join(tx, story_id, verdict.group)
     return story_id
@@ -74,7 +74,8 @@ def add_copy(
     tx: Tx, article_id: int, original: int, *, published: datetime, language: str, before: int | None = None
 ) -> int | None:
     """Put a copy into its original's story; None if that is in none. `before`: the story it was in until now."""
-    drop_terms(tx, article_id)
+    if before is not None:
+        drop_terms(tx, article_id)
     story_id = story_of(tx, original)
     if story_id is None:
         return None
@@ -135,7 +136,11 @@ def is_empty(tx: Tx, story_id: int) -> bool:
 
 def story_of(tx: Tx, article_id: int) -> int | None:
     """The story that an article is in."""
-    return tx.execute(_STORY_OF, {"one": article_id}).scalar()
+    ahead = [row["story_id"] for row in waiting(tx, STORY_ARTICLE.name) if row["article_id"] == article_id]
+    if ahead:
+        return int(ahead[-1])
+    with asking_for_stored(tx):
+        return tx.execute(_STORY_OF, {"one": article_id}).scalar()
 
 
 def _put(tx: Tx, article_id: int, story_id: int, member: StoryMember, verdict: StoryVerdict) -> None:
@@ -148,5 +153,5 @@ def _put(tx: Tx, article_id: int, story_id: int, member: StoryMember, verdict: S
         "published": member.published,
         "vector": member.vector.packed(),
     }
-    defer(tx, _PUT, values)
+    defer(tx, STORY_ARTICLE.name, _PUT, values)
     memory.follow(tx, member, story_id)
