@@ -150,9 +150,10 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         verdicts: list[Novelty] = []
         whole, before = time.process_time(), took["look up"] + took["verify"]
         with store.ingest() as tx:
-            known = _timed(took, "look up", lambda m=marks: fingerprints.Marks(tx, ((one, "") for one in m)))
+            known = _timed(took, "look up", lambda m=marks: fingerprints.Originals(tx, [(one, "", None) for one in m]))
             for text, mark, document in zip(batch, marks, documents, strict=True):
-                found, standing = _timed(took, "look up", lambda m=mark, k=known: _look_up(tx, k, m))
+                at = len(stored)
+                found, standing = _timed(took, "look up", lambda m=mark, k=known, at=at: _look_up(tx, k, at, m))
                 verdict = _timed(
                     took,
                     "verify",
@@ -170,8 +171,10 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         yield from zip(batch, stored, verdicts, strict=True)
 
 
-def _look_up(tx: Tx, known: fingerprints.Marks, mark: Fingerprint) -> tuple[tuple[Candidate, ...], dict[int, str]]:
-    found = known.candidates(tx, mark, url="", exclude=None)
+def _look_up(
+    tx: Tx, known: fingerprints.Originals, at: int, mark: Fingerprint
+) -> tuple[tuple[Candidate, ...], dict[int, str]]:
+    found = known.of(tx, at)
     sources = frozenset({"B"}).union(*(one.sources for one in found))
     return found, repeated.standing(tx, sources, mark.all_lines) if found else {}
 

@@ -52,16 +52,16 @@ def test_a_batch_asks_once_which_marks_are_known(store: Store) -> None:
     """A text that has a digest, an address or a band in common with another, stored or of the batch, is asked for."""
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")
     batch = [
-        (mark(LONGER), ""),
-        (mark("Tout autre chose est écrit ici."), "https://a.example/1"),
-        (mark("Rien de tel n'a été écrit."), "https://a.example/2"),
-        (mark("Rien de tel n'a été écrit."), ""),
+        (mark(LONGER), "", None),
+        (mark("Tout autre chose est écrit ici."), "https://a.example/1", None),
+        (mark("Rien de tel n'a été écrit."), "https://a.example/2", None),
+        (mark("Rien de tel n'a été écrit."), "", None),
     ]
     with store.ingest() as tx:
-        marks = fingerprints.Marks(tx, batch)
+        originals = fingerprints.Originals(tx, batch)
         found = []
-        for text, url in batch:
-            found.append([one.article_id for one in marks.candidates(tx, text, url=url, exclude=None)])
+        for at, (text, url, _) in enumerate(batch):
+            found.append([one.article_id for one in originals.of(tx, at)])
             articles.add(tx, article("Un titre", "", url=url), text, NEW, origin=Origin.FEED, now=NOW)
     assert found == [[original], [original], [], [original + 3]]
 

@@ -1,7 +1,8 @@
 """Decides what an article is to those stored: new, a copy or an update; under the ingest lock."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from worker.analysis.copies import Candidate, Fingerprint, decide, fingerprint
 from worker.analysis.text import Document, analyse
@@ -26,24 +27,51 @@ def subject(article: Article, known: int | None = None) -> Subject:
     return Subject(article=article, document=document, fingerprint=fingerprint(document), known=known)
 
 
-def marks(tx: Tx, subjects: Iterable[Subject]) -> fingerprints.Marks:
-    """The marks of a batch that stored texts have too; under the ingest lock."""
-    return fingerprints.Marks(tx, ((one.fingerprint, one.article.url) for one in subjects))
+class Comparing:
+    """The texts of a batch beside those that are stored; under the ingest lock.
 
+    What is stored is asked for once, and for a text by itself where one before it in the batch may have changed it.
+    """
 
-def compare(tx: Tx, subject: Subject, marks: fingerprints.Marks) -> tuple[tuple[Candidate, ...], Novelty]:
-    """Returns what may be the original of a text, and what the text is to it; the text is stored next."""
-    article, fingerprint = subject.article, subject.fingerprint
-    candidates = marks.candidates(tx, fingerprint, url=article.url, exclude=subject.known)
-    sources = repeated.sources_of(article.source, article.url)
-    all_sources = sources.union(*(candidate.sources for candidate in candidates))
-    standing = repeated.standing(tx, all_sources, fingerprint.all_lines) if candidates else {}
-    novelty = decide(
-        fingerprint,
-        document=subject.document,
-        published=article.published,
-        candidates=candidates,
-        standing=standing,
-        sources=sources,
-    )
-    return candidates, novelty
+    def __init__(self, tx: Tx, subjects: Sequence[Subject]) -> None:
+        self._subjects = subjects
+        self._sources = [repeated.sources_of(one.article.source, one.article.url) for one in subjects]
+        self._originals = fingerprints.Originals(
+            tx, [(one.fingerprint, one.article.url, one.known) for one in subjects]
+        )
+        asked = {at: found for at in range(len(subjects)) if (found := self._originals.known(at))}
+        wanted = [(self._all_sources(at, found), subjects[at].fingerprint.all_lines) for at, found in asked.items()]
+        self._standing = dict(zip(asked, repeated.standing_of(tx, wanted), strict=True))
+        #: What texts were compared so far, by feed or host and by line: it may be stored by now.
+        self._said: set[tuple[str, int]] = set()
+
+    def compare(self, tx: Tx, at: int) -> tuple[tuple[Candidate, ...], Novelty]:
+        """Returns what may be the original of the batch's text at that place, and what the text is to it.
+
+        The text is stored next.
+        """
+        subject, sources = self._subjects[at], self._sources[at]
+        is_known = self._originals.known(at) is not None
+        candidates = self._originals.of(tx, at)
+        all_sources, lines = self._all_sources(at, candidates), subject.fingerprint.all_lines
+        standing: dict[int, str] = {}
+        if candidates:
+            is_known = is_known and self._said.isdisjoint(product(all_sources, lines))
+            standing = self._standing[at] if is_known else repeated.standing(tx, all_sources, lines)
+        self._said.update(product(sources, lines))
+        novelty = decide(
+            subject.fingerprint,
+            document=subject.document,
+            published=subject.article.published,
+            candidates=candidates,
+            standing=standing,
+            sources=sources,
+        )
+        return candidates, novelty
+
+    def revised(self) -> None:
+        """Note that a stored article has another text: what was asked for may not be so any more."""
+        self._originals.forget()
+
+    def _all_sources(self, at: int, candidates: Sequence[Candidate]) -> frozenset[str]:
+        return self._sources[at].union(*(candidate.sources for candidate in candidates))

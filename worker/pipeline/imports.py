@@ -10,7 +10,7 @@ from worker.analysis.copies import from_archive
 from worker.feeds.normalise import Known
 from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.net.urls import key
-from worker.pipeline.deciding import Subject, compare, marks, subject
+from worker.pipeline.deciding import Comparing, Subject, subject
 from worker.pipeline.stories import Weighed, Weighing, place
 from worker.store import Store, Tx, articles, stories
 
@@ -71,11 +71,11 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
         weighing = Weighing(tx, [(one.article, one.document) for one in subjects])
     with store.ingest() as tx:
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
-        known_marks = marks(tx, subjects)
+        comparing = Comparing(tx, subjects)
         for at, (known, one) in enumerate(zip(batch, subjects, strict=True)):
             if known.id not in have:
                 have.add(known.id)
-                _, novelty = compare(tx, one, known_marks)
+                _, novelty = comparing.compare(tx, at)
                 article_id = _add(tx, known, one, novelty, now)
                 if place(tx, article_id, one.article, weighing.weigh(at), of=novelty.of, now=now).opens:
                     weighing.count(at)
@@ -92,9 +92,9 @@ def store_in_order(store: Store, batch: Sequence[Known], now: datetime) -> list[
     subjects = [subject(_article(known, now)) for known in batch]
     done: list[tuple[int, Novelty]] = []
     with store.ingest() as tx:
-        known_marks = marks(tx, subjects)
-        for known, one in zip(batch, subjects, strict=True):
-            _, novelty = compare(tx, one, known_marks)
+        comparing = Comparing(tx, subjects)
+        for at, (known, one) in enumerate(zip(batch, subjects, strict=True)):
+            _, novelty = comparing.compare(tx, at)
             done.append((_add(tx, known, one, novelty, now), novelty))
     return done
 

@@ -14,7 +14,7 @@ from worker.errors import StoreBusyError, StoreError
 from worker.feeds.child import ChildFailed
 from worker.model import Article, Match, Novelty, NoveltyKind, Occasion, Origin, StoredEntry
 from worker.pipeline.context import ActiveConfig, JobContext
-from worker.pipeline.deciding import Subject, compare, marks, subject
+from worker.pipeline.deciding import Comparing, Subject, subject
 from worker.pipeline.obligations import StoredRevision, changed, create_obligations
 from worker.pipeline.reading import Failed, Unread, good_entry, read
 from worker.pipeline.stories import Weighing, place
@@ -142,7 +142,7 @@ async def _works(context: JobContext, live: ActiveConfig, batch: Sequence[Stored
 
 def _try_to_store(context: JobContext, live: ActiveConfig, good: _Prepared) -> None:
     with contextlib.suppress(_EnoughError), context.store.ingest() as tx:
-        _commit_one(tx, good, _weighing(tx, [good]), 0, live, context.clock(), marks(tx, [good.subject]))
+        _commit_one(tx, good, _weighing(tx, [good]), 0, live, context.clock(), Comparing(tx, [good.subject]))
         flush(tx)
         raise _EnoughError
 
@@ -246,14 +246,14 @@ def _commit_all(context: JobContext, live: ActiveConfig, prepared: Sequence[_Pre
         weighing = _weighing(tx, prepared)
     with context.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        known_marks = marks(tx, [one.subject for one in prepared])
+        comparing = Comparing(tx, [one.subject for one in prepared])
         made: dict[int, int] = {}
         for at, one in enumerate(prepared):
             if context.ending.is_set():  # the store is needed to end in order
                 raise StoreBusyError("the worker stops")
             if one.entry.id not in held:
                 continue
-            novelty, article_id = _commit_one(tx, one, weighing, at, live, now, known_marks)
+            novelty, article_id = _commit_one(tx, one, weighing, at, live, now, comparing)
             if article_id is not None:
                 made[one.entry.id] = article_id
             if novelty is not None:
@@ -277,7 +277,7 @@ def _commit_one(
     at: int,
     live: ActiveConfig,
     now: datetime,
-    known_marks: fingerprints.Marks,
+    comparing: Comparing,
 ) -> tuple[Novelty | None, int | None]:
     """Store one entry's article; returns what it is, and its number.
 
@@ -287,7 +287,7 @@ def _commit_one(
     if known is None and not subject.document.folded:
         entries.empty(tx, one.entry.id)
         return None, None
-    candidates, novelty = compare(tx, subject, known_marks)
+    candidates, novelty = comparing.compare(tx, at)
     originals = [c.fingerprint for c in candidates if c.article_id == novelty.of]
     changed_to: Occasion | None = None
     own = news(subject.document, one.matches, originals, novelty)
@@ -319,6 +319,7 @@ def _commit_one(
             document=subject.document,
             now=now,
         )
+        comparing.revised()
         novelty = Novelty(kind=NoveltyKind.UPDATE, of=novelty.of, score=novelty.score, why=novelty.why)
     weighed, is_new = weighing.weigh(at), known is None
     if place(tx, article_id, subject.article, weighed, of=novelty.of, is_new=is_new, now=now).opens:

@@ -1,71 +1,80 @@
 """Fingerprints of articles, and the index of their bands: the articles that may be the original of a text."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from worker.analysis.copies import Candidate, Fingerprint
 from worker.store.database import Tx
-from worker.store.deferred import asking_for_stored, defer
+from worker.store.deferred import defer
 from worker.store.repeated import sources_of
 from worker.store.tables import ARTICLE, BAND, FINGERPRINT
 
+#: A text: its fingerprint, its address or "", and the article that it is the next text of.
+Asked = tuple[Fingerprint, str, int | None]
 #: Candidates that are compared exactly; more share a band only in a store full of one template.
 MAX_CANDIDATES = 64
 _MAX_SHARING = 256
 
 
-def _near(sharing: str) -> sa.TextualSelect:
+def _near(sharing: str) -> str:
     """Possible originals of a text; one statement, since each costs more than its work.
 
     `sharing`: the articles `id` of each band, once for each. `+` keeps SQLite from the index of `of_id`, which is empty
     for nearly all.
     """
-    types: dict[str, Any] = {
-        "article_id": sa.Integer,
-        "of_id": sa.Integer,
-        "published": ARTICLE.c.published.type,
-        "url": sa.Text,
-        "source": sa.Text,
-        "title": sa.Text,
-        "scheme": sa.Integer,
-    }
-    types |= {"digest": sa.Text, "shingles": sa.LargeBinary, "facts": sa.Text, "words": sa.Integer}
-    return (
-        sa.text(f"""
+    return f"""
         WITH near(id) AS (
             SELECT article_id FROM (
-                SELECT article_id FROM fingerprint WHERE digest = :digest ORDER BY article_id LIMIT :sharing
+                SELECT article_id FROM fingerprint WHERE digest = q.digest ORDER BY article_id LIMIT :sharing
             ) AS same UNION SELECT id FROM (
-                SELECT id FROM article WHERE url = :url AND CAST(:url AS text) <> '' ORDER BY id LIMIT :sharing
+                SELECT id FROM article WHERE url = q.url AND q.url <> '' ORDER BY id LIMIT :sharing
             ) AS there UNION SELECT id FROM (
                 SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
             ) AS like_it
         )
         SELECT coalesce(a.of_id, a.id) AS article_id, a.of_id, a.published, a.url, a.source,
-            coalesce(r.title, a.title) AS title, f.scheme, f.digest, f.shingles, f.facts, f.words
+            coalesce(r.title, a.title) AS title, f.scheme, f.digest, f.shingles, f.facts, f.words,
+            f.article_id AS near_id, f.revision
         FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
         LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
         LEFT JOIN article AS o ON o.id = a.of_id
-        WHERE a.id = near.id AND f.article_id = near.id AND coalesce(a.of_id, a.id) <> :but
-            AND (+a.of_id IS NULL OR (f.digest = :digest AND o.of_id IS NULL))
-        ORDER BY f.article_id, f.revision
-        """)  # noqa: S608 - of two texts of ours
-        .bindparams(sharing=_MAX_SHARING, most=MAX_CANDIDATES)
-        .columns(**types)
-    )
+        WHERE a.id = near.id AND f.article_id = near.id AND coalesce(a.of_id, a.id) <> q.but
+            AND (+a.of_id IS NULL OR (f.digest = q.digest AND o.of_id IS NULL))
+    """  # noqa: S608 - of two texts of ours
 
 
-# SQLite has no LATERAL, but its json_each is one.
-_NEAR_SQLITE = _near(
+def _typed(statement: str) -> sa.TextualSelect:
+    types: dict[str, Any] = {"place": sa.Integer}
+    types |= {"article_id": sa.Integer, "of_id": sa.Integer, "published": ARTICLE.c.published.type}
+    types |= {"url": sa.Text, "source": sa.Text, "title": sa.Text, "scheme": sa.Integer, "digest": sa.Text}
+    types |= {"shingles": sa.LargeBinary, "facts": sa.Text, "words": sa.Integer}
+    types |= {"near_id": sa.Integer, "revision": sa.Integer}
+    return sa.text(statement).bindparams(sharing=_MAX_SHARING, most=MAX_CANDIDATES).columns(**types)
+
+
+# SQLite has no LATERAL, but its json_each is one for a single column: each text is asked for by itself.
+_SHARING_SQLITE = (
     "SELECT a.value AS id FROM json_each(:bands) AS v, json_each((SELECT json_group_array(article_id) FROM "
     "(SELECT article_id FROM band WHERE value = v.value ORDER BY article_id DESC LIMIT :sharing))) AS a"
 )
-_NEAR_POSTGRESQL = _near(
-    "SELECT b.article_id AS id FROM unnest(CAST(:bands AS bigint[])) AS v(value) CROSS JOIN LATERAL "
-    "(SELECT article_id FROM band WHERE band.value = v.value ORDER BY article_id DESC LIMIT :sharing) AS b"
+_NEAR_SQLITE = _typed(
+    "SELECT 0 AS place, t.* FROM ("
+    + _near(_SHARING_SQLITE).replace("q.digest", ":digest").replace("q.url", ":url").replace("q.but", ":but")
+    + ") AS t ORDER BY t.near_id, t.revision"
+)
+_SHARING_POSTGRESQL = (
+    "SELECT b.article_id AS id FROM json_array_elements_text(q.bands) AS v(value) CROSS JOIN LATERAL "
+    "(SELECT article_id FROM band WHERE band.value = CAST(v.value AS bigint) "
+    "ORDER BY article_id DESC LIMIT :sharing) AS b"
+)
+_NEAR_POSTGRESQL = _typed(
+    "SELECT q.place, t.* FROM json_to_recordset(CAST(:asked AS json)) "
+    "AS q(place integer, digest text, url text, but integer, bands json) CROSS JOIN LATERAL ("
+    + _near(_SHARING_POSTGRESQL)
+    + ") AS t ORDER BY q.place, t.near_id, t.revision"
 )
 _ADD_BANDS_SQLITE = "INSERT INTO band (value, article_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _ADD_BANDS_POSTGRESQL = sa.text(
@@ -94,40 +103,61 @@ _THERE = {
 _BAND_BITS = 48
 
 
-class Marks:
-    """The marks of some texts that stored ones have too, so that only what may have an original is asked for it."""
+class Originals:
+    """The articles that may be the originals of a batch's texts; under the ingest lock.
 
-    def __init__(self, tx: Tx, texts: Iterable[tuple[Fingerprint, str]]) -> None:
-        """Ask once for texts, each with its address; under the ingest lock."""
-        wanted: tuple[set[str | int], ...] = (set(), set(), set())
-        for fingerprint, url in texts:
-            for kind, mark in _marks(fingerprint, url):
-                wanted[kind].add(mark)
-        self._stored: set[tuple[int, str | int]] = set()
-        #: Those of the texts that were asked for so far, whose rows may wait.
-        self._waiting: set[tuple[int, str | int]] = set()
-        for kind, marks in enumerate(wanted):
-            asked = json.dumps(list(marks)) if tx.dialect.name == "sqlite" else list(marks)
-            rows = tx.execute(_THERE[tx.dialect.name][kind], {"marks": asked}) if marks else ()
-            self._stored.update((kind, row[0]) for row in rows)
+    What is stored is asked for once. A text is asked for by itself where one before it in the batch has a mark in
+    common with it, or was a stored article's next text.
+    """
 
-    def candidates(self, tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
-        """The `candidates` of one of the texts, which is then stored."""
-        own = _marks(fingerprint, url)
-        is_stored, is_waiting = (not known.isdisjoint(own) for known in (self._stored, self._waiting))
-        self._waiting.update(own)
-        if is_waiting:
-            return candidates(tx, fingerprint, url=url, exclude=exclude)
-        if not is_stored:
-            return ()
-        with asking_for_stored(tx):
-            return candidates(tx, fingerprint, url=url, exclude=exclude)
+    def __init__(self, tx: Tx, texts: Sequence[Asked]) -> None:
+        self._texts = texts
+        self._marks = [_marks(text) for text in texts]
+        stored = _stored(tx, {mark for own in self._marks for mark in own})
+        self._stored = [not stored.isdisjoint(own) for own in self._marks]
+        #: The marks of those that were asked for so far: they may be stored by now.
+        self._since: set[tuple[int, str | int]] = set()
+        asked = [at for at, is_stored in enumerate(self._stored) if is_stored]
+        found = candidates_of(tx, [texts[at] for at in asked])
+        self._found: dict[int, tuple[Candidate, ...]] = dict(zip(asked, found, strict=True))
+
+    def known(self, at: int) -> tuple[Candidate, ...] | None:
+        """Those of the batch's text at that place, unless it must be asked for by itself."""
+        if not self._since.isdisjoint(self._marks[at]):
+            return None
+        return self._found.get(at) if self._stored[at] else ()
+
+    def of(self, tx: Tx, at: int) -> tuple[Candidate, ...]:
+        """Those of the batch's text at that place, which is then stored."""
+        found = self.known(at)
+        if found is None:
+            (found,) = candidates_of(tx, [self._texts[at]])
+        self._since.update(self._marks[at])
+        return found
+
+    def forget(self) -> None:
+        """Ask for each by itself from now on, as a stored article is another one."""
+        self._found.clear()
 
 
-def _marks(fingerprint: Fingerprint, url: str) -> list[tuple[int, str | int]]:
+def _marks(text: Asked) -> list[tuple[int, str | int]]:
     """The marks of a text, each with its place in `_MARKS`."""
+    fingerprint, url, _ = text
     own: list[tuple[int, str | int]] = [(2, key) for key in band_keys(fingerprint.bands)]
     return [(0, fingerprint.digest), *([(1, url)] if url else []), *own]
+
+
+def _stored(tx: Tx, marks: Iterable[tuple[int, str | int]]) -> set[tuple[int, str | int]]:
+    """Those that a stored text has too."""
+    wanted: tuple[list[str | int], ...] = ([], [], [])
+    for kind, mark in marks:
+        wanted[kind].append(mark)
+    found: set[tuple[int, str | int]] = set()
+    for kind, own in enumerate(wanted):
+        asked = json.dumps(own) if tx.dialect.name == "sqlite" else own
+        rows = tx.execute(_THERE[tx.dialect.name][kind], {"marks": asked}) if own else ()
+        found.update((kind, row[0]) for row in rows)
+    return found
 
 
 def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | None) -> tuple[Candidate, ...]:
@@ -138,26 +168,41 @@ def candidates(tx: Tx, fingerprint: Fingerprint, *, url: str, exclude: int | Non
     very many articles have, as a slogan that an outlet puts under each, only the newest are looked at: it would cost
     more with every year, and tells nothing.
     """
-    asked = {"digest": fingerprint.digest, "url": url, "but": exclude or 0}
-    keys = sorted(band_keys(fingerprint.bands))
+    return candidates_of(tx, [(fingerprint, url, exclude)])[0]
+
+
+def candidates_of(tx: Tx, texts: Sequence[Asked]) -> list[tuple[Candidate, ...]]:
+    """The `candidates` of each of some texts."""
+    asked = [
+        {"place": place, "digest": fingerprint.digest, "url": url, "but": exclude or 0, "bands": bands}
+        for place, (fingerprint, url, exclude) in enumerate(texts)
+        for bands in [sorted(band_keys(fingerprint.bands))]
+    ]
+    found: list[list[Candidate]] = [[] for _ in texts]
     if tx.dialect.name == "sqlite":
-        rows = tx.execute(_NEAR_SQLITE, {"bands": json.dumps(keys), **asked})
+        rows = [
+            (one["place"], row)
+            for one in asked
+            for row in tx.execute(_NEAR_SQLITE, one | {"bands": json.dumps(one["bands"])})
+        ]
     else:
-        rows = tx.execute(_NEAR_POSTGRESQL, {"bands": keys, **asked})
-    title = fingerprint.title_digest
-    return tuple(
-        Candidate(
-            article_id=r.article_id,
-            published=r.published,
-            title=r.title,
-            same_url=bool(url) and r.url == url,
-            sources=sources_of(r.source, r.url),
-            fingerprint=found,
-        )
-        for r in rows
-        for found in [_without_bands(r)]
-        if r.of_id is None or (title and found.title_digest == title)
-    )
+        rows = [(row.place, row) for row in tx.execute(_NEAR_POSTGRESQL, {"asked": json.dumps(asked)})] if asked else []
+    for place, r in rows:
+        fingerprint, url, _ = texts[place]
+        one = _without_bands(r)
+        title = fingerprint.title_digest
+        if r.of_id is None or (title and one.title_digest == title):
+            found[place].append(
+                Candidate(
+                    article_id=r.article_id,
+                    published=r.published,
+                    title=r.title,
+                    same_url=bool(url) and r.url == url,
+                    sources=sources_of(r.source, r.url),
+                    fingerprint=one,
+                )
+            )
+    return [tuple(own) for own in found]
 
 
 def band_keys(bands: Iterable[int]) -> frozenset[int]:

@@ -9,6 +9,7 @@ never repeated before those that were.
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -39,13 +40,20 @@ _LEARN_POSTGRESQL = sa.text(
     )
 )
 
+_STANDING = "SELECT l.source, l.line FROM {pairs} CROSS JOIN line AS l WHERE l.source = {source} AND l.line = {line} "
 _STANDING_SQLITE = sa.text(
-    "SELECT source, line FROM line WHERE source IN (SELECT value FROM json_each(:sources)) "
-    "AND line IN (SELECT value FROM json_each(:lines)) AND other_id IS NOT NULL"
+    _STANDING.format(
+        pairs="json_each(:pairs) AS p", source="json_extract(p.value, '$[0]')", line="json_extract(p.value, '$[1]')"
+    )
+    + "AND l.other_id IS NOT NULL"
 )
 _STANDING_POSTGRESQL = sa.text(
-    "SELECT source, line FROM line WHERE source = ANY(CAST(:sources AS bigint[])) "
-    "AND line = ANY(CAST(:lines AS bigint[])) AND other_id IS NOT NULL"
+    _STANDING.format(
+        pairs="unnest(CAST(:sources AS bigint[]), CAST(:lines AS bigint[])) AS p(source, line)",
+        source="p.source",
+        line="p.line",
+    )
+    + "AND l.other_id IS NOT NULL"
 )
 
 
@@ -89,41 +97,34 @@ def _write_lines(tx: Tx, rows: list[tuple[int, int, int, int]]) -> None:
 
 def standing(tx: Tx, sources: Collection[str], lines: Collection[int]) -> dict[int, str]:
     """Those of `lines` that are standing text of one of these feeds and hosts, with the name of one that repeats it."""
-    if not sources or not lines:
-        return {}
-    names = {_key(name): name for name in sources}
-    if any(source in names and line in lines for source, line, *_ in waiting(tx, LINE.name)):
-        found = _standing(tx, names, lines)
-    else:
-        with asking_for_stored(tx):
-            found = _standing(tx, names, lines)
+    return standing_of(tx, [(sources, lines)])[0]
+
+
+def standing_of(tx: Tx, wanted: Sequence[tuple[Collection[str], Collection[int]]]) -> list[dict[int, str]]:
+    """The `standing` of each of some texts, given by feeds and hosts and by its lines."""
+    names = {_key(name): name for sources, _ in wanted for name in sources}
+    keys = [sorted(map(_key, sources), reverse=True) for sources, _ in wanted]
+    found = _standing(tx, {(key, line) for own, (_, lines) in zip(keys, wanted, strict=True) for key in own for line in lines})
     # Of several that repeat a line, the one whose key is the lowest is named.
-    found.sort(key=lambda one: (-one[0], one[1]))
-    return {line: names[source] for source, line in found}
-
-
-def standing_of(tx: Tx, wanted: Sequence[tuple[Collection[str], Collection[int]]]) -> list[frozenset[int]]:
-    """For each of some texts, given by feed and host and by its lines: those that are standing text there."""
-    keys = [frozenset(map(_key, sources)) for sources, _ in wanted]
-    all_lines = {line for _, lines in wanted for line in lines}
-    by_source: dict[int, set[int]] = {}
-    for source, line in _standing(tx, frozenset[int]().union(*keys), all_lines):
-        by_source.setdefault(source, set()).add(line)
     return [
-        frozenset(line for source in sources for line in by_source.get(source, ()) if line in lines)
-        for sources, (_, lines) in zip(keys, wanted, strict=True)
+        {line: names[key] for key in own for line in lines if (key, line) in found}
+        for own, (_, lines) in zip(keys, wanted, strict=True)
     ]
 
 
-def _standing(tx: Tx, sources: Collection[int], lines: Collection[int]) -> list[tuple[int, int]]:
-    """(source, line) of those of `lines` that one of these sources repeats."""
-    if not sources or not lines:
-        return []
-    asked: dict[str, object] = {"sources": list(sources), "lines": list(lines)}
-    if tx.dialect.name == "sqlite":
-        asked = {name: json.dumps(value) for name, value in asked.items()}
-        return [(r.source, r.line) for r in tx.execute(_STANDING_SQLITE, asked)]
-    return [(r.source, r.line) for r in tx.execute(_STANDING_POSTGRESQL, asked)]
+def _standing(tx: Tx, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those of (source, line) that repeat a line."""
+    if not pairs:
+        return set()
+    # Lines that wait are written before they are asked for.
+    is_waiting = any(row[:2] in pairs for row in waiting(tx, LINE.name))
+    with nullcontext() if is_waiting else asking_for_stored(tx):
+        if tx.dialect.name == "sqlite":
+            rows = tx.execute(_STANDING_SQLITE, {"pairs": json.dumps(list(pairs))})
+        else:
+            sources, lines = zip(*pairs, strict=True)
+            rows = tx.execute(_STANDING_POSTGRESQL, {"sources": list(sources), "lines": list(lines)})
+    return {(row.source, row.line) for row in rows}
 
 
 def forget(tx: Tx) -> int:
