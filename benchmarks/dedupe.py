@@ -151,9 +151,8 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         whole, before = time.process_time(), took["look up"] + took["verify"]
         with store.ingest() as tx:
             known = _timed(took, "look up", lambda m=marks: fingerprints.Originals(tx, [(one, "", None) for one in m]))
-            for text, mark, document in zip(batch, marks, documents, strict=True):
-                at = len(stored)
-                found, standing = _timed(took, "look up", lambda m=mark, k=known, at=at: _look_up(tx, k, at, m))
+            for place, (text, mark, document) in enumerate(zip(batch, marks, documents, strict=True)):
+                found, standing = _timed(took, "look up", lambda m=mark, k=known, p=place: _look_up(tx, k, p, m))
                 verdict = _timed(
                     took,
                     "verify",
@@ -172,9 +171,9 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
 
 
 def _look_up(
-    tx: Tx, known: fingerprints.Originals, at: int, mark: Fingerprint
+    tx: Tx, known: fingerprints.Originals, place: int, mark: Fingerprint
 ) -> tuple[tuple[Candidate, ...], dict[int, str]]:
-    found = known.of(tx, at)
+    found = known.of(tx, place)
     sources = frozenset({"B"}).union(*(one.sources for one in found))
     return found, repeated.standing(tx, sources, mark.all_lines) if found else {}
 

@@ -66,6 +66,45 @@ def test_a_batch_asks_once_which_marks_are_known(store: Store) -> None:
     assert found == [[original], [original], [], [original + 3]]
 
 
+def test_a_batch_asks_again_once_a_stored_article_is_another_one(store: Store) -> None:
+    """An article that turned out to be a copy is the original of no later text of the batch."""
+    first = add(store, "Le marché", body="Tout autre chose est écrit ici.")
+    (entry_id,) = publish(store, sighting("a"))
+    second = add(store, "Le pont", body=TEXT, entry_id=entry_id)
+    now_a_copy = article("Le marché", "Tout autre chose est écrit ici.")
+    with store.ingest() as tx:
+        originals = fingerprints.Originals(tx, [(mark(LONGER), "", None), (mark("Rien de tel."), "", None)])
+        assert [one.article_id for one in originals.known(0) or ()] == [second]
+        articles.revise(
+            tx, second, now_a_copy, mark(now_a_copy.body), entry_id=entry_id, of_id=first, now=NOW
+        )
+        originals.forget()
+        assert originals.known(0) is None
+        assert originals.of(tx, 0) == ()
+        assert originals.known(1) == (), "what shares nothing still has none"
+
+
+def test_texts_of_a_batch_are_found_each_their_own(store: Store) -> None:
+    """Each text's own original, its own article left out."""
+    bridge = add(store, "Le pont", body=TEXT)
+    market = add(store, "Le marché", body="Le marché de nuit a rouvert jeudi soir.", url="https://a.example/2")
+    texts: list[fingerprints.Asked] = [
+        (mark(LONGER), "", None),
+        (mark("Rien de tel n'a été écrit."), "https://a.example/2", None),
+        (mark("Rien du tout."), "", None),
+        (mark(TEXT), "", bridge),
+    ]
+    with store.read() as tx:
+        found = fingerprints.candidates_of(tx, texts)
+        assert fingerprints.candidates_of(tx, []) == []
+    assert [[(one.article_id, one.same_url) for one in own] for own in found] == [
+        [(bridge, False)],
+        [(market, True)],
+        [],
+        [],
+    ]
+
+
 def test_a_duplicate_is_never_an_original(store: Store) -> None:
     """However many copies there are, and however it is found."""
     original = add(store, "Le pont", body=TEXT, url="https://a.example/1")

@@ -68,6 +68,40 @@ def test_what_others_refer_to_is_written_first(store: Store) -> None:
     assert order == ["its story", "an article's place"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "written"),
+    [
+        pytest.param("SELECT count(*) FROM line", [], id="reads another table"),
+        pytest.param("SELECT count(*) FROM article", ["article"], id="reads what is referred to"),
+        pytest.param("SELECT count(*) FROM revision", ["article", "revision"], id="reads what refers"),
+        pytest.param('SELECT count(*) FROM "revision"', ["article", "revision"], id="quoted"),
+        pytest.param(
+            "UPDATE feed SET name = (SELECT max(title) FROM article)", ["article"], id="writes what it reads from it"
+        ),
+        pytest.param("UPDATE match SET rule_name = ''", ["article", "revision"], id="writes what may refer to it"),
+        pytest.param("UPDATE feed SET name = ''", [], id="writes what has nothing to do with it"),
+        pytest.param("DELETE FROM silence", ["article", "revision", "search"], id="deletes"),
+    ],
+)
+def test_a_statement_comes_after_what_it_may_ask_for(store: Store, statement: str, written: list[str]) -> None:
+    """The rest waits on, and is there at the end."""
+    done: list[str] = []
+
+    def writing(name: str) -> deferred.Write:
+        return lambda _tx, rows: done.extend([name] * len(rows))
+
+    with store.ingest() as tx:
+        for name in ("search", "revision", "article"):
+            deferred.defer(tx, name, writing(name), name)
+        tx.execute(sa.text(statement))
+        assert done == written
+        if not written:
+            with deferred.asking_for_stored(tx):
+                assert titles(tx) == []
+            assert done == []
+    assert done == ["article", "revision", "search"]
+
+
 @pytest.mark.parametrize("how", ["committed", "rolled back"])
 def test_numbers_go_on(store: Store, how: str) -> None:
     """After a batch as after a row that the database numbered itself; one that is undone leaves nothing."""

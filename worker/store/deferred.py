@@ -50,9 +50,9 @@ class _Waiting:
 _waiting: WeakKeyDictionary[Tx, _Waiting] = WeakKeyDictionary()
 
 
-def defer(tx: Tx, table: str, write: Write, row: Any) -> None:
-    """Let a row of a table wait."""
-    _of(tx).rows.setdefault((table, write), []).append(row)
+def defer(tx: Tx, table: str, write: Write, *rows: Any) -> None:
+    """Let rows of a table wait."""
+    _of(tx).rows.setdefault((table, write), []).extend(rows)
 
 
 def waiting(tx: Tx, table: str) -> Iterator[Any]:

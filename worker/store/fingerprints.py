@@ -19,18 +19,18 @@ MAX_CANDIDATES = 64
 _MAX_SHARING = 256
 
 
-def _near(sharing: str) -> str:
+def _near(sharing: str, own: str) -> str:
     """Possible originals of a text; one statement, since each costs more than its work.
 
-    `sharing`: the articles `id` of each band, once for each. `+` keeps SQLite from the index of `of_id`, which is empty
-    for nearly all.
+    `sharing`: the articles `id` of each band, once for each; `own`: what stands before the name of a value of the text.
+    `+` keeps SQLite from the index of `of_id`, which is empty for nearly all.
     """
     return f"""
         WITH near(id) AS (
             SELECT article_id FROM (
-                SELECT article_id FROM fingerprint WHERE digest = q.digest ORDER BY article_id LIMIT :sharing
+                SELECT article_id FROM fingerprint WHERE digest = {own}digest ORDER BY article_id LIMIT :sharing
             ) AS same UNION SELECT id FROM (
-                SELECT id FROM article WHERE url = q.url AND q.url <> '' ORDER BY id LIMIT :sharing
+                SELECT id FROM article WHERE url = {own}url AND {own}url <> '' ORDER BY id LIMIT :sharing
             ) AS there UNION SELECT id FROM (
                 SELECT id FROM ({sharing}) AS k GROUP BY id ORDER BY count(*) DESC, id LIMIT :most
             ) AS like_it
@@ -41,8 +41,8 @@ def _near(sharing: str) -> str:
         FROM near CROSS JOIN article AS a CROSS JOIN fingerprint AS f
         LEFT JOIN revision AS r ON r.article_id = f.article_id AND r.number = f.revision
         LEFT JOIN article AS o ON o.id = a.of_id
-        WHERE a.id = near.id AND f.article_id = near.id AND coalesce(a.of_id, a.id) <> q.but
-            AND (+a.of_id IS NULL OR (f.digest = q.digest AND o.of_id IS NULL))
+        WHERE a.id = near.id AND f.article_id = near.id AND coalesce(a.of_id, a.id) <> {own}but
+            AND (+a.of_id IS NULL OR (f.digest = {own}digest AND o.of_id IS NULL))
     """  # noqa: S608 - of two texts of ours
 
 
@@ -61,9 +61,7 @@ _SHARING_SQLITE = (
     "(SELECT article_id FROM band WHERE value = v.value ORDER BY article_id DESC LIMIT :sharing))) AS a"
 )
 _NEAR_SQLITE = _typed(
-    "SELECT 0 AS place, t.* FROM ("
-    + _near(_SHARING_SQLITE).replace("q.digest", ":digest").replace("q.url", ":url").replace("q.but", ":but")
-    + ") AS t ORDER BY t.near_id, t.revision"
+    f"SELECT 0 AS place, t.* FROM ({_near(_SHARING_SQLITE, ':')}) AS t ORDER BY t.near_id, t.revision"  # noqa: S608 - as above
 )
 _SHARING_POSTGRESQL = (
     "SELECT b.article_id AS id FROM json_array_elements_text(q.bands) AS v(value) CROSS JOIN LATERAL "
@@ -71,10 +69,11 @@ _SHARING_POSTGRESQL = (
     "ORDER BY article_id DESC LIMIT :sharing) AS b"
 )
 _NEAR_POSTGRESQL = _typed(
-    "SELECT q.place, t.* FROM json_to_recordset(CAST(:asked AS json)) "
-    "AS q(place integer, digest text, url text, but integer, bands json) CROSS JOIN LATERAL ("
-    + _near(_SHARING_POSTGRESQL)
-    + ") AS t ORDER BY q.place, t.near_id, t.revision"
+    f"""
+    SELECT q.place, t.* FROM json_to_recordset(CAST(:asked AS json))
+        AS q(place integer, digest text, url text, but integer, bands json)
+    CROSS JOIN LATERAL ({_near(_SHARING_POSTGRESQL, "q.")}) AS t ORDER BY q.place, t.near_id, t.revision
+    """  # noqa: S608 - as above
 )
 _ADD_BANDS_SQLITE = "INSERT INTO band (value, article_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _ADD_BANDS_POSTGRESQL = sa.text(
@@ -181,8 +180,8 @@ def candidates_of(tx: Tx, texts: Sequence[Asked]) -> list[tuple[Candidate, ...]]
     found: list[list[Candidate]] = [[] for _ in texts]
     if tx.dialect.name == "sqlite":
         rows = [
-            (one["place"], row)
-            for one in asked
+            (place, row)
+            for place, one in enumerate(asked)
             for row in tx.execute(_NEAR_SQLITE, one | {"bands": json.dumps(one["bands"])})
         ]
     else:

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
+from itertools import chain, product
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -69,9 +70,7 @@ def learn(tx: Tx, article_id: int, sources: Collection[str], fingerprint: Finger
     if not found or not sources:
         return
     keys = sorted(_key(name) for name in sources)
-    for key in keys:
-        for line, under in found:
-            defer(tx, LINE.name, _write_lines, (key, line, under, article_id))
+    defer(tx, LINE.name, _write_lines, *((key, line, under, article_id) for key in keys for line, under in found))
     if article_id % _COUNT_EVERY == 0:
         for key in keys:
             _prune(tx, key)
@@ -104,7 +103,8 @@ def standing_of(tx: Tx, wanted: Sequence[tuple[Collection[str], Collection[int]]
     """The `standing` of each of some texts, given by feeds and hosts and by its lines."""
     names = {_key(name): name for sources, _ in wanted for name in sources}
     keys = [sorted(map(_key, sources), reverse=True) for sources, _ in wanted]
-    found = _standing(tx, {(key, line) for own, (_, lines) in zip(keys, wanted, strict=True) for key in own for line in lines})
+    pairs = (product(own, lines) for own, (_, lines) in zip(keys, wanted, strict=True))
+    found = _standing(tx, set(chain.from_iterable(pairs)))
     # Of several that repeat a line, the one whose key is the lowest is named.
     return [
         {line: names[key] for key in own for line in lines if (key, line) in found}

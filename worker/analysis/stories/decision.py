@@ -152,13 +152,17 @@ def _near(new: StoryMember, candidates: Sequence[Candidate]) -> tuple[list[_Some
     of_group: dict[int, list[_Compared]] = {}
     groups: dict[int, _Some] = {}
     first = 0
-    for one in candidates:
-        last = first + len(one.articles)
-        of_group.setdefault(one.root, []).extend(compared[first:last])
+    for story_id, root, articles, apart in candidates:
+        last = first + len(articles)
+        own = compared[first:last]
+        if root in of_group:
+            of_group[root] += own
+        else:
+            of_group[root] = own
         if any(is_near[first:last]):
-            own = compared[first:last][-COMPARED:]
-            stories.append(_Some(one.story_id, new, own, root=one.root, apart=one.apart))
-            groups[one.root] = stories[-1]
+            story = _Some(story_id, new, own[-COMPARED:], root=root, apart=apart)
+            stories.append(story)
+            groups[root] = story
         first = last
     for root, story in groups.items():
         if story.number != root or len(story.compared) < len(of_group[root]):

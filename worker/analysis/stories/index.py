@@ -5,7 +5,7 @@ the groups that share most of them. Nothing here reads a store: what is in an in
 """
 
 from array import array
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
 
@@ -108,9 +108,11 @@ class Index:
             most = COMPARED_IN_GROUP if place < _NEAREST else _OF_OTHERS
             apart = self.apart.get(root, _NONE)
             for story_id, articles in self._newest(root, most):
-                members = [one for one in articles if one.article_id != exclude]
-                if members:
-                    found.append(Candidate(story_id, root, members, apart))
+                others = articles
+                if exclude is not None:
+                    others = [one for one in articles if one.article_id != exclude]
+                if others:
+                    found.append(Candidate(story_id, root, others, apart))
         found.sort(key=_number)
         return tuple(found)
 
@@ -145,13 +147,15 @@ class Index:
                 break
         return list(roots)
 
-    def _newest(self, root: int, most: int) -> Iterator[tuple[int, list[StoryMember]]]:
+    def _newest(self, root: int, most: int) -> Iterable[tuple[int, list[StoryMember]]]:
         """The newest articles of each story of a group, among the newest of the group."""
-        story_ids = self._groups.get(root) or {root}
-        if len(story_ids) == 1:
-            (story_id,) = story_ids
-            yield story_id, self._members.get(story_id, [])[-min(COMPARED, most) :]
-            return
+        story_ids = self._groups.get(root) or (root,)
+        if len(story_ids) > 1:
+            return self._newest_of(story_ids, most)
+        (story_id,) = story_ids
+        return ((story_id, self._members.get(story_id, [])[-min(COMPARED, most) :]),)
+
+    def _newest_of(self, story_ids: Collection[int], most: int) -> Iterator[tuple[int, list[StoryMember]]]:
         of_group = sorted((one for each in story_ids for one in self._members.get(each, [])), key=_order)
         newest = {one.article_id for one in of_group[-most:]}
         for story_id in story_ids:
