@@ -150,7 +150,7 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
         verdicts: list[Novelty] = []
         whole, before = time.process_time(), took["look up"] + took["verify"]
         with store.ingest() as tx:
-            known = _timed(took, "look up", lambda m=marks: fingerprints.Originals(tx, [(one, "", None) for one in m]))
+            known = _timed(took, "look up", lambda m=marks: _ask(tx, m))
             for place, (text, mark, document) in enumerate(zip(batch, marks, documents, strict=True)):
                 found, standing = _timed(took, "look up", lambda m=mark, k=known, p=place: _look_up(tx, k, p, m))
                 verdict = _timed(
@@ -168,6 +168,12 @@ def steps(store: Store, texts: Sequence[Text], took: Counter[str]) -> Iterator[t
                 verdicts.append(verdict)
         took["insert"] += time.process_time() - whole - (took["look up"] + took["verify"] - before)
         yield from zip(batch, stored, verdicts, strict=True)
+
+
+def _ask(tx: Tx, marks: Sequence[Fingerprint]) -> fingerprints.Originals:
+    known = fingerprints.Originals([(one, "", None) for one in marks])
+    known.ask(tx)
+    return known
 
 
 def _look_up(

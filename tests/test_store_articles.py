@@ -58,7 +58,8 @@ def test_a_batch_asks_once_which_marks_are_known(store: Store) -> None:
         (mark("Rien de tel n'a été écrit."), "", None),
     ]
     with store.ingest() as tx:
-        originals = fingerprints.Originals(tx, batch)
+        originals = fingerprints.Originals(batch)
+        originals.ask(tx)
         found = []
         for at, (text, url, _) in enumerate(batch):
             found.append([one.article_id for one in originals.of(tx, at)])
@@ -73,11 +74,10 @@ def test_a_batch_asks_again_once_a_stored_article_is_another_one(store: Store) -
     second = add(store, "Le pont", body=TEXT, entry_id=entry_id)
     now_a_copy = article("Le marché", "Tout autre chose est écrit ici.")
     with store.ingest() as tx:
-        originals = fingerprints.Originals(tx, [(mark(LONGER), "", None), (mark("Rien de tel."), "", None)])
+        originals = fingerprints.Originals([(mark(LONGER), "", None), (mark("Rien de tel."), "", None)])
+        originals.ask(tx)
         assert [one.article_id for one in originals.known(0) or ()] == [second]
-        articles.revise(
-            tx, second, now_a_copy, mark(now_a_copy.body), entry_id=entry_id, of_id=first, now=NOW
-        )
+        articles.revise(tx, second, now_a_copy, mark(now_a_copy.body), entry_id=entry_id, of_id=first, now=NOW)
         originals.forget()
         assert originals.known(0) is None
         assert originals.of(tx, 0) == ()

@@ -28,22 +28,26 @@ def subject(article: Article, known: int | None = None) -> Subject:
 
 
 class Comparing:
-    """The texts of a batch beside those that are stored; under the ingest lock.
+    """The texts of a batch beside those that are stored.
 
     What is stored is asked for once, and for a text by itself where one before it in the batch may have changed it.
     """
 
-    def __init__(self, tx: Tx, subjects: Sequence[Subject]) -> None:
+    def __init__(self, subjects: Sequence[Subject]) -> None:
         self._subjects = subjects
         self._sources = [repeated.sources_of(one.article.source, one.article.url) for one in subjects]
-        self._originals = fingerprints.Originals(
-            tx, [(one.fingerprint, one.article.url, one.known) for one in subjects]
-        )
-        asked = {at: found for at in range(len(subjects)) if (found := self._originals.known(at))}
-        wanted = [(self._all_sources(at, found), subjects[at].fingerprint.all_lines) for at, found in asked.items()]
+        self._lines = [one.fingerprint.all_lines for one in subjects]
+        self._originals = fingerprints.Originals([(one.fingerprint, one.article.url, one.known) for one in subjects])
+        self._standing: dict[int, dict[int, str]] = {}
+        #: Feed or host and line of the texts that were compared so far: they may be stored by now.
+        self._since: set[tuple[str, int]] = set()
+
+    def ask(self, tx: Tx) -> None:
+        """Ask for what is stored; under the ingest lock, once."""
+        self._originals.ask(tx)
+        asked = {at: found for at in range(len(self._subjects)) if (found := self._originals.known(at))}
+        wanted = [(self._all_sources(at, found), self._lines[at]) for at, found in asked.items()]
         self._standing = dict(zip(asked, repeated.standing_of(tx, wanted), strict=True))
-        #: What texts were compared so far, by feed or host and by line: it may be stored by now.
-        self._said: set[tuple[str, int]] = set()
 
     def compare(self, tx: Tx, at: int) -> tuple[tuple[Candidate, ...], Novelty]:
         """Returns what may be the original of the batch's text at that place, and what the text is to it.
@@ -53,12 +57,12 @@ class Comparing:
         subject, sources = self._subjects[at], self._sources[at]
         is_known = self._originals.known(at) is not None
         candidates = self._originals.of(tx, at)
-        all_sources, lines = self._all_sources(at, candidates), subject.fingerprint.all_lines
+        all_sources, lines = self._all_sources(at, candidates), self._lines[at]
         standing: dict[int, str] = {}
         if candidates:
-            is_known = is_known and self._said.isdisjoint(product(all_sources, lines))
+            is_known = is_known and self._since.isdisjoint(product(all_sources, lines))
             standing = self._standing[at] if is_known else repeated.standing(tx, all_sources, lines)
-        self._said.update(product(sources, lines))
+        self._since.update(product(sources, lines))
         novelty = decide(
             subject.fingerprint,
             document=subject.document,

@@ -12,7 +12,7 @@ from worker.model import Article, Novelty, NoveltyKind, Origin
 from worker.net.urls import key
 from worker.pipeline.deciding import Comparing, Subject, subject
 from worker.pipeline.stories import Weighed, Weighing, place
-from worker.store import Store, Tx, articles, stories
+from worker.store import Store, Tx, articles, search, stories
 
 
 def load_archive(store: Store, now: datetime) -> int:
@@ -67,11 +67,13 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
     if not batch:
         return done
     subjects = [subject(_article(known, now)) for known in batch]
+    comparing = Comparing(subjects)
     with store.read() as tx:
         weighing = Weighing(tx, [(one.article, one.document) for one in subjects])
+        search.prepare(tx, [one.document for one in subjects])
     with store.ingest() as tx:
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
-        comparing = Comparing(tx, subjects)
+        comparing.ask(tx)
         for at, (known, one) in enumerate(zip(batch, subjects, strict=True)):
             if known.id not in have:
                 have.add(known.id)
@@ -91,8 +93,9 @@ def store_in_order(store: Store, batch: Sequence[Known], now: datetime) -> list[
     """
     subjects = [subject(_article(known, now)) for known in batch]
     done: list[tuple[int, Novelty]] = []
+    comparing = Comparing(subjects)
     with store.ingest() as tx:
-        comparing = Comparing(tx, subjects)
+        comparing.ask(tx)
         for at, (known, one) in enumerate(zip(batch, subjects, strict=True)):
             _, novelty = comparing.compare(tx, at)
             done.append((_add(tx, known, one, novelty, now), novelty))

@@ -19,7 +19,7 @@ from worker.pipeline.obligations import StoredRevision, changed, create_obligati
 from worker.pipeline.reading import Failed, Unread, good_entry, read
 from worker.pipeline.stories import Weighing, place
 from worker.rules.match import Source, match
-from worker.store import Tx, articles, entries, fingerprints, flush
+from worker.store import Tx, articles, entries, fingerprints, flush, search
 
 _log = structlog.get_logger()
 #: For a batch, and for an entry alone: fifty that stall, two at a time, end before the engine's lease does.
@@ -142,7 +142,9 @@ async def _works(context: JobContext, live: ActiveConfig, batch: Sequence[Stored
 
 def _try_to_store(context: JobContext, live: ActiveConfig, good: _Prepared) -> None:
     with contextlib.suppress(_EnoughError), context.store.ingest() as tx:
-        _commit_one(tx, good, _weighing(tx, [good]), 0, live, context.clock(), Comparing(tx, [good.subject]))
+        comparing = Comparing([good.subject])
+        comparing.ask(tx)
+        _commit_one(tx, good, _weighing(tx, [good]), 0, live, context.clock(), comparing)
         flush(tx)
         raise _EnoughError
 
@@ -242,11 +244,13 @@ def _commit(
 def _commit_all(context: JobContext, live: ActiveConfig, prepared: Sequence[_Prepared]) -> tuple[Ingested, bool]:
     done = Ingested()
     now = context.clock()
+    comparing = Comparing([one.subject for one in prepared])
     with context.store.read() as tx:
         weighing = _weighing(tx, prepared)
+        search.prepare(tx, [one.subject.document for one in prepared])
     with context.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
-        comparing = Comparing(tx, [one.subject for one in prepared])
+        comparing.ask(tx)
         made: dict[int, int] = {}
         for at, one in enumerate(prepared):
             if context.ending.is_set():  # the store is needed to end in order

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from worker.analysis.copies import Candidate, Fingerprint
-from worker.store.database import Tx
+from worker.store.database import Tx, array
 from worker.store.deferred import defer
 from worker.store.repeated import sources_of
 from worker.store.tables import ARTICLE, BAND, FINGERPRINT
@@ -86,7 +86,8 @@ _THERE_SQLITE = (
     "SELECT v.value FROM json_each(:marks) AS v WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
 )
 _THERE_POSTGRESQL = (
-    "SELECT v.value FROM unnest(CAST(:marks AS {type}[])) AS v(value) "
+    "SELECT v.value FROM json_array_elements_text(CAST(:marks AS json)) AS e(mark) "
+    "CROSS JOIN LATERAL CAST(e.mark AS {type}) AS v(value) "
     "WHERE EXISTS (SELECT 1 FROM {table} WHERE {column} = v.value)"
 )
 _MARKS = (
@@ -103,28 +104,33 @@ _BAND_BITS = 48
 
 
 class Originals:
-    """The articles that may be the originals of a batch's texts; under the ingest lock.
+    """The articles that may be the originals of a batch's texts.
 
     What is stored is asked for once. A text is asked for by itself where one before it in the batch has a mark in
     common with it, or was a stored article's next text.
     """
 
-    def __init__(self, tx: Tx, texts: Sequence[Asked]) -> None:
+    def __init__(self, texts: Sequence[Asked]) -> None:
         self._texts = texts
         self._marks = [_marks(text) for text in texts]
-        stored = _stored(tx, {mark for own in self._marks for mark in own})
-        self._stored = [not stored.isdisjoint(own) for own in self._marks]
+        self._is_stored = [False] * len(texts)
         #: The marks of those that were asked for so far: they may be stored by now.
         self._since: set[tuple[int, str | int]] = set()
-        asked = [at for at, is_stored in enumerate(self._stored) if is_stored]
-        found = candidates_of(tx, [texts[at] for at in asked])
-        self._found: dict[int, tuple[Candidate, ...]] = dict(zip(asked, found, strict=True))
+        self._found: dict[int, tuple[Candidate, ...]] = {}
+
+    def ask(self, tx: Tx) -> None:
+        """Ask for what is stored; under the ingest lock, once."""
+        stored = _stored(tx, {mark for own in self._marks for mark in own})
+        self._is_stored = [not stored.isdisjoint(own) for own in self._marks]
+        asked = [at for at, is_stored in enumerate(self._is_stored) if is_stored]
+        found = candidates_of(tx, [self._texts[at] for at in asked])
+        self._found = dict(zip(asked, found, strict=True))
 
     def known(self, at: int) -> tuple[Candidate, ...] | None:
         """Those of the batch's text at that place, unless it must be asked for by itself."""
         if not self._since.isdisjoint(self._marks[at]):
             return None
-        return self._found.get(at) if self._stored[at] else ()
+        return self._found.get(at) if self._is_stored[at] else ()
 
     def of(self, tx: Tx, at: int) -> tuple[Candidate, ...]:
         """Those of the batch's text at that place, which is then stored."""
@@ -153,7 +159,7 @@ def _stored(tx: Tx, marks: Iterable[tuple[int, str | int]]) -> set[tuple[int, st
         wanted[kind].append(mark)
     found: set[tuple[int, str | int]] = set()
     for kind, own in enumerate(wanted):
-        asked = json.dumps(own) if tx.dialect.name == "sqlite" else own
+        asked = json.dumps(own)
         rows = tx.execute(_THERE[tx.dialect.name][kind], {"marks": asked}) if own else ()
         found.update((kind, row[0]) for row in rows)
     return found
@@ -256,8 +262,8 @@ def _write_bands(tx: Tx, rows: list[tuple[int, list[int]]]) -> None:
     if tx.dialect.name == "sqlite":
         tx.exec_driver_sql(_ADD_BANDS_SQLITE, pairs)
     else:
-        bands, article_ids = (list(column) for column in zip(*pairs, strict=True))
-        tx.execute(_ADD_BANDS_POSTGRESQL, {"bands": bands, "articles": article_ids})
+        bands, article_ids = zip(*pairs, strict=True)
+        tx.execute(_ADD_BANDS_POSTGRESQL, {"bands": array(bands), "articles": array(article_ids)})
 
 
 def fingerprint_of(tx: Tx, article_id: int) -> Fingerprint:

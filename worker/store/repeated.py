@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from worker.analysis.copies import Fingerprint, key_of
 from worker.model import Origin
-from worker.store.database import Tx
+from worker.store.database import Tx, array
 from worker.store.deferred import asking_for_stored, defer, waiting
 from worker.store.tables import ARTICLE, LINE
 
@@ -90,7 +90,7 @@ def _write_lines(tx: Tx, rows: list[tuple[int, int, int, int]]) -> None:
             statements.append([])
         statements[at].append(row)
     for some in statements:
-        columns = zip(("sources", "lines", "under", "articles"), map(list, zip(*some, strict=True)), strict=True)
+        columns = zip(("sources", "lines", "under", "articles"), map(array, zip(*some, strict=True)), strict=True)
         tx.execute(_LEARN_POSTGRESQL, dict(columns))
 
 
@@ -123,7 +123,7 @@ def _standing(tx: Tx, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]
             rows = tx.execute(_STANDING_SQLITE, {"pairs": json.dumps(list(pairs))})
         else:
             sources, lines = zip(*pairs, strict=True)
-            rows = tx.execute(_STANDING_POSTGRESQL, {"sources": list(sources), "lines": list(lines)})
+            rows = tx.execute(_STANDING_POSTGRESQL, {"sources": array(sources), "lines": array(lines)})
     return {(row.source, row.line) for row in rows}
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
-from worker.analysis.text import Document, analyse, fold, plain, words
+from worker.analysis.text import Document, analyse, fold, once, plain, words
 from worker.model import Article
 from worker.store.deferred import defer
 from worker.store.tables import ARTICLE, REVISION
@@ -169,8 +169,14 @@ def create(tx: "Tx") -> None:
 def put(tx: "Tx", article_id: int, article: Article, document: Document | None) -> None:
     """Add the newest text of an article that is not in the index; `document`: its words, if they are known already."""
     document = document or analyse(article.title, article.body, article.language)
-    cut = document.title_words
-    defer(tx, "search", _put, (article_id, document.folded[:cut], document.folded[cut:]))
+    made = (_joined if tx.dialect.name == "sqlite" else _lexemes)(document)
+    defer(tx, "search", _put, (article_id, *made))
+
+
+def prepare(tx: "Tx", documents: Iterable[Document]) -> None:
+    """Make what `put` writes of documents, which takes a while, before the ingest lock is held."""
+    for document in documents:
+        (_joined if tx.dialect.name == "sqlite" else _lexemes)(document)
 
 
 def forget(tx: "Tx", ids: Collection[int]) -> None:
@@ -183,7 +189,8 @@ def build(tx: "Tx") -> None:
     """Fill the empty index from all that is stored, page by page."""
     last = 0
     while page := tx.execute(_newest(ARTICLE.c.id > last).order_by(ARTICLE.c.id).limit(_PAGE)).all():
-        _put(tx, [(article_id, _folded(title), _folded(body)) for article_id, title, body in page])
+        make = _joined_words if tx.dialect.name == "sqlite" else _tsvector
+        _put(tx, [(article_id, *make(_folded(title), _folded(body))) for article_id, title, body in page])
         last = page[-1][0]
 
 
@@ -194,19 +201,32 @@ def _newest(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(ARTICLE.c.id, ARTICLE.c.title, body).outerjoin(REVISION, newest).where(condition)
 
 
-def _put(tx: "Tx", rows: Sequence[tuple[int, Sequence[str], Sequence[str]]]) -> None:
-    found = [(article_id, _bounded(title), _bounded(body)) for article_id, title, body in rows]
+def _put(tx: "Tx", rows: Sequence[tuple[Any, ...]]) -> None:
     if tx.dialect.name == "sqlite":
-        tx.exec_driver_sql(_PUT_SQLITE, [(number, " ".join(title), " ".join(body)) for number, title, body in found])
+        tx.exec_driver_sql(_PUT_SQLITE, list(rows))
     else:
-        tx.execute(_PUT_POSTGRESQL, [{"article": number, "words": _tsvector(*words)} for number, *words in found])
+        tx.execute(_PUT_POSTGRESQL, [{"article": article_id, "words": written} for article_id, written in rows])
+
+
+@once
+def _joined(document: Document) -> tuple[str, str]:
+    return _joined_words(document.folded[: document.title_words], document.folded[document.title_words :])
+
+
+@once
+def _lexemes(document: Document) -> tuple[str]:
+    return _tsvector(document.folded[: document.title_words], document.folded[document.title_words :])
+
+
+def _joined_words(title: Sequence[str], body: Sequence[str]) -> tuple[str, str]:
+    return " ".join(_bounded(title)), " ".join(_bounded(body))
 
 
 def _take_out(tx: "Tx", article_id: int, text: tuple[str, str] | None) -> None:
     if tx.dialect.name != "sqlite":
         tx.execute(_TAKE_POSTGRESQL, {"article": article_id})
     elif text is not None:
-        title, body = (" ".join(_bounded(_folded(part))) for part in text)
+        title, body = _joined_words(*map(_folded, text))
         tx.execute(_TAKE_SQLITE, {"article": article_id, "title": title, "body": body})
 
 
@@ -222,11 +242,12 @@ def _bounded(found: Sequence[str]) -> Sequence[str]:
     return [word[:MAX_WORD] for word in found] if any(len(word) > MAX_WORD for word in found) else found
 
 
-def _tsvector(title: Sequence[str], body: Iterable[str]) -> str:
+def _tsvector(title: Sequence[str], body: Sequence[str]) -> tuple[str]:
     """The words with their places; those of the title weigh A, and no phrase runs from it into the text."""
     places: dict[str, list[str]] = {}
+    title = _bounded(title)
     for at, word in enumerate(title, 1):
         places.setdefault(word, []).append(f"{at}A")
-    for at, word in enumerate(body, len(title) + 2):
+    for at, word in enumerate(_bounded(body), len(title) + 2):
         places.setdefault(word, []).append(str(at))
-    return " ".join(f"{_lexeme(word)}:{','.join(at)}" for word, at in places.items() if word)
+    return (" ".join(f"{_lexeme(word)}:{','.join(at)}" for word, at in places.items() if word),)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from worker.store.database import Tx, insert
+from worker.store.database import Tx, array, insert
 from worker.store.stories import memory
 from worker.store.tables import ARTICLE, SCHEME, STORY, STORY_ARTICLE, TERM
 
@@ -34,7 +34,7 @@ def frequency(tx: Tx, hashes: Iterable[int]) -> tuple[dict[int, int], int]:
     if tx.dialect.name == "sqlite":
         rows = tx.execute(_FREQUENCY_SQLITE, {"hashes": json.dumps(wanted)})
     else:
-        rows = tx.execute(_FREQUENCY_POSTGRESQL, {"hashes": wanted})
+        rows = tx.execute(_FREQUENCY_POSTGRESQL, {"hashes": array(wanted)})
     found = {row.hash: row.articles for row in rows}
     return found, found.pop(_ARTICLES, 0)
 
@@ -46,7 +46,9 @@ def count(tx: Tx, hashes: Mapping[int, int], articles: int) -> None:
     if tx.dialect.name == "sqlite":
         tx.exec_driver_sql(_COUNT_SQLITE, counts)
     else:
-        tx.execute(_COUNT_POSTGRESQL, {"hashes": [key for key, _ in counts], "counts": [n for _, n in counts]})
+        tx.execute(
+            _COUNT_POSTGRESQL, {"hashes": array(key for key, _ in counts), "counts": array(n for _, n in counts)}
+        )
 
 
 def forget_counts(tx: Tx) -> None:
