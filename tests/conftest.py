@@ -20,7 +20,7 @@ from commandline import veille as veille  # noqa: PLC0414 - registers the fixtur
 from commandline import visits as visits  # noqa: PLC0414 - as above
 from desk import new_store
 from feedserver import feedserver as feedserver  # noqa: PLC0414 - as above
-from forked import NEW_INTERPRETER, fork_children
+from forked import NEW_INTERPRETER, fork_children, share
 from kept import keep
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -53,6 +53,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 #: Files whose single tests take several seconds.
 _LONG = {"test_crash.py", "test_clock.py", "test_faults_process.py", "test_main_job.py"}
 _FAULT, _FAULT_TOLD = re.compile(r"test_[a-z]\d\d_"), re.compile(r"[A-Z]\d\d: ")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist begins its workers."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        share()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -54,10 +54,33 @@ _FORKS.set_forkserver_preload(
     ]
 )
 
+#: By which processes of tests find the process that forks for all of them: see `share`.
+_ADDRESS = "FORKS_AT"
 #: See `each`.
 ENDED = "\n-- ended with {} --\n"
 #: `_Child._begin` as it is.
 NEW_INTERPRETER = child._Child._begin
+
+
+def share() -> None:
+    """Let one process fork for all processes of tests that begin from now on, and for as long as this one lives.
+
+    It takes four seconds to import and warm up.
+    """
+    forkserver._forkserver.ensure_running()
+    os.environ[_ADDRESS] = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+
+
+def _join(address: str) -> None:
+    server = forkserver._forkserver
+    server._forkserver_address = address  # type: ignore[attr-defined]
+    # Each fork is sent this file to keep; it is a pipe where the process that forks is this one's own.
+    server._forkserver_alive_fd = os.open(os.devnull, os.O_RDONLY)  # type: ignore[attr-defined]
+    server.ensure_running = lambda: None  # type: ignore[method-assign]
+
+
+if _ADDRESS in os.environ:
+    _join(os.environ.pop(_ADDRESS))
 
 
 def run(*words: str, environ: Mapping[str, str], timeout: float = 250) -> "subprocess.CompletedProcess[str]":

@@ -334,10 +334,10 @@ def url_of(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def python(code: str, *words: str, folder: Path | None = None) -> subprocess.Popen[str]:
+def python(code: str, *words: str) -> subprocess.Popen[str]:
     """Another process that runs `code` with the tests' modules at hand."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)])}
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-c", code, *words], env=environ, cwd=folder, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        [sys.executable, "-c", code, *words], env=environ, stdin=pipe, stdout=pipe, stderr=pipe, text=True
     )

@@ -476,13 +476,13 @@ async def test_c03_a_worker_looks_at_what_it_began_with_once(desk: Desk, monkeyp
 )
 def test_templates_are_tried_within_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
     """A template that never comes back is a mistake like others, and the configuration is refused."""
-    monkeypatch.setattr(app_load, "_TEMPLATE_SECONDS", 4)
+    monkeypatch.setattr(app_load, "_TEMPLATE_SECONDS", 2)
     site = Site(tmp_path, more='[messages]\ntemplates = "own"\n')
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "notice.html").write_text(source)
     # With a little memory left the template is named.
     with pytest.raises(
-        UserError, match=r"the templates take more than 4 s|notice\.html:1: .* it takes too much memory"
+        UserError, match=r"the templates take more than 2 s|notice\.html:1: .* it takes too much memory"
     ):
         load(site.config)
     (tmp_path / "own" / "notice.html").write_text("<pre>{{ text }}</pre>")

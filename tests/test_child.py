@@ -292,7 +292,7 @@ PARENT = """
 import asyncio, itertools, os, sys, time
 from worker.feeds.child import Children
 async def main():
-    pool = Children(size=2, cpu_seconds=2)
+    pool = Children(size=2, cpu_seconds=1)
     pids = await asyncio.gather(pool.run(exec, "import time; time.sleep(.3)"), pool.run(os.getpid))
     jobs = [asyncio.create_task(pool.run(*job)) for job in {jobs}]
     await asyncio.sleep(0.5)

@@ -3,8 +3,8 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-import pytest
 from rig import Site
 
 #: Runs commands one after another, and lists on standard error what is loaded after each.
@@ -40,30 +40,27 @@ RULES = (
 )
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """One that a pass has filled with the sample."""
-    made = Site(tmp_path_factory.mktemp("site"), feeds=("veille:sample",))
-    made.poll()
-    return made
+#: Commands, with what stays unloaded; what one has loaded is there for the next, so that lists come first.
+COMMANDS = {
+    "status": (*OTHERS, *RULES),
+    "articles": (*OTHERS, *RULES),
+    "articles --containing pont --json": (*OTHERS, *RULES),
+    "deliveries": (*OTHERS, *RULES),
+    "why 6": OTHERS,
+}
 
 
-@pytest.mark.parametrize(
-    ("commands", "without"),
-    [
-        (["status", "articles", "articles --containing pont --json", "deliveries"], (*OTHERS, *RULES)),
-        (["why 6"], OTHERS),
-    ],
-    ids=["lists", "why"],
-)
-def test_a_daily_command_loads_no_more_than_it_needs(site: Site, commands: list[str], without: tuple[str, ...]) -> None:
-    """In a process of its own."""
-    words = json.dumps([[*command.split(), "--config", str(site.config)] for command in commands])
+def test_a_daily_command_loads_no_more_than_it_needs(tmp_path: Path) -> None:
+    """One after another in a process of their own, over a store that a pass has filled with the sample."""
+    site = Site(tmp_path, feeds=("veille:sample",))
+    site.poll()
+    words = json.dumps([[*command.split(), "--config", str(site.config)] for command in COMMANDS])
     done = subprocess.run(
         [sys.executable, "-c", LISTING, words],
         check=True, capture_output=True, text=True, timeout=300, cwd=site.folder,
     )  # fmt: skip
-    for command, listed in zip(commands, done.stderr.splitlines()[-len(commands) :], strict=True):
-        loaded = set(json.loads(listed))
+    listed = done.stderr.splitlines()[-len(COMMANDS) :]
+    for (command, without), line in zip(COMMANDS.items(), listed, strict=True):
+        loaded = set(json.loads(line))
         assert "worker.store" in loaded, command
         assert sorted(loaded.intersection(without)) == [], command

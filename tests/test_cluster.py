@@ -22,9 +22,15 @@ from sinks import HttpSink, SmtpSink
 from test_crash import Newsroom, named, received, watching
 
 ALL = "poll,ingest,deliver"
-#: Shorter shifts, with less time between looks; a worker that is frozen is taken for dead after 8 s,
-#: so that a test need not wait for 45.
-SOON = {"cluster._SHIFT": 3, "cluster._LOOK_EVERY": 0.5, "cluster._FROZEN": 8.0, "cluster._BEAT_EVERY": 2.0}
+#: Shorter shifts, with less time between looks; a worker that is frozen is taken for dead after 5 s, so that a test
+#: need not wait for 45.
+SOON = {
+    "cluster._SHIFT": 3,
+    "cluster._LOOK_EVERY": 0.5,
+    "cluster._FROZEN": 5.0,
+    "cluster._BEAT_EVERY": 1.0,
+    "cluster._REOPEN_AFTER": 0.5,
+}
 UNDER_WAY = """
     SELECT owner FROM delivery WHERE lease_until > now() UNION SELECT owner FROM feed WHERE lease_until > now()
     UNION SELECT owner FROM entry WHERE lease_until > now() AND state = 'ready'

@@ -85,6 +85,7 @@ def test_c16_stopped_five_times_amid_sends(tmp_path: Path) -> None:
         allow = [server.place, f"127.0.0.1:{slow.port}", f"127.0.0.1:{quick.port}"]
         targets = slack("slow", slow) + slack("quick", quick)
         site = Site(tmp_path, feeds=[server.serve("/feed", rss([]))], allow=allow, targets=targets)
+        site.environ = {"INSTEAD": '{"worker.runtime.embedded.DRAIN_SECONDS": 1}'}
         for stop in range(STOPS):
             before = len(quick.received)
             with site.running() as worker:
@@ -122,7 +123,9 @@ def test_c17_what_a_dead_worker_held(tmp_path: Path, postgresql_url: str, point:
             site = Site(tmp_path / name, feeds=[url], allow=allow, targets=slack("quick", sink), store=postgresql_url)
             sites.append(site)
         dies, lives = sites
-        other = lives.start(INSTEAD='{"worker.runtime.self_watch.LOST_AFTER": 8}')
+        other = lives.start(
+            INSTEAD='{"worker.runtime.self_watch.LOST_AFTER": 3, "worker.runtime.worker._BEAT_EVERY": 0.5}'
+        )
         at_end.callback(other.wait)
         at_end.callback(other.kill)
         wait_for(lambda: '"started"' in lives.log(), what="a start")

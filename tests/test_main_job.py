@@ -4,6 +4,7 @@ import contextlib
 import email
 import email.policy
 import json
+import os
 import random
 import re
 import signal
@@ -323,12 +324,9 @@ def import_beside_run(tmp_path: Path, articles: int) -> None:
         with site.running() as worker:
             # A poll under way would set the due time after us.
             wait_for(lambda: polled(site), what="the first poll")
-            importing = subprocess.Popen(
-                [sys.executable, "-m", "worker", "import", str(known), "--json", "--config", str(site.config)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+            out, err = tmp_path / "out", tmp_path / "err"
+            words = ("import", str(known), "--json", "--config", str(site.config))
+            importing = Worker(words, os.environ, out, err)
             server.serve("/f", rss([Item("six", "Hun Sen attendu à Vientiane", SIXTH)]))
             with contextlib.closing(sqlite3.connect(tmp_path / "veille.db", timeout=30)) as db, db:
                 db.execute("UPDATE feed SET due = '2000-01-01 00:00:00.000000'")
@@ -339,9 +337,9 @@ def import_beside_run(tmp_path: Path, articles: int) -> None:
                     site.veille("why", "Hun Sen attendu")
                     site.veille("health")
             finally:
-                out, err = importing.communicate()
-            assert importing.returncode == 0, err
-            assert json.loads(out) == {"read": articles, "new": articles, "duplicate": 0, "known": 0}
+                importing.wait()
+            assert importing.returncode == 0, err.read_text()
+            assert json.loads(out.read_text()) == {"read": articles, "new": articles, "duplicate": 0, "known": 0}
             assert worker.poll() is None
         assert "error" not in site.log()
         assert site.json("import", str(known))["known"] == articles

@@ -5,11 +5,14 @@ What depends on the environment is made anew by `forked`: see `_become` there.
 """
 
 import asyncio
+import errno
 import gc
 import logging
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +56,19 @@ def _pass() -> None:
         structlog.reset_defaults()
 
 
+def _heard(connection: socket.socket, size: int) -> list[int]:
+    """The files of a request for a fork; a process that was stopped or killed as it asked asks for none.
+
+    The server would wait for it and serve nobody, or end.
+    """
+    connection.settimeout(5)
+    try:
+        return _receive(connection, size)
+    except (EOFError, TimeoutError) as e:
+        raise ConnectionAbortedError(errno.ECONNABORTED, str(e)) from e
+
+
+_receive, reduction.recvfds = reduction.recvfds, _heard
 keep()
 # Apprise loads all its services with the first.
 check(AppriseSettings(url=Secret("json://127.0.0.1/")))

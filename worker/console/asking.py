@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 from zoneinfo import ZoneInfo, available_timezones
@@ -184,7 +184,13 @@ def language_of(request: Request) -> str:
 def _zone(request: Request, desk: Desk) -> ZoneInfo:
     """The reader's zone, as their browser says it in a cookie, else the desk's."""
     named = request.cookies.get("zone", "").replace("%2F", "/")
-    return ZoneInfo(named if named in available_timezones() else desk.live().config.timezone)
+    return ZoneInfo(named if named in _zones() else desk.live().config.timezone)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """The names of zones; to list them reads some hundreds of folders and files."""
+    return frozenset(available_timezones())
 
 
 async def _form(request: Request) -> QueryParams | None:
