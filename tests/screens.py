@@ -169,8 +169,9 @@ def page() -> str:
     """The whole page."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shots = {f"run ({width})": _run(folder / str(width), width) for width in WIDTHS}
+        # Filling loads what a worker's processes then share.
         _fill(folder / "site")
+        shots = {f"run ({width})": _run(folder / str(width), width) for width in WIDTHS}
         shots |= {
             f"{words} ({width})": _shot(words.split(), folder / "site", width) for words in COMMANDS for width in WIDTHS
         }
@@ -196,6 +197,7 @@ def _write(folder: Path, feeds: dict[str, tuple[str, str]]) -> Path:
 def _fill(folder: Path) -> None:
     """A store after one pass: what was sent, what waits, and a feed that fails."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    send = deliver.send
     path = _write(folder, {name: (url, language) for name, (url, language, _) in FEEDS.items()})
     live = load(path)
     policy = live.config.alerts
@@ -225,6 +227,8 @@ def _fill(folder: Path) -> None:
                 owner=beat.owner, hash=live.ruleset.hash, rules=3, since=beat.started, read=beat.started
             )
             upkeep.put_in_force(tx, in_force)
+    deliver.send = send
+    structlog.reset_defaults()
 
 
 async def _pass(desk: Desk) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import re
 import tomllib
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ DAY = datetime(2026, 3, 1, tzinfo=UTC)
 MANUAL = (ROOT / "docs" / "rules.md").read_text("utf-8")
 
 
+@cache
 def _shipped():
     return compile_rules({path.name: path.read_bytes() for path in (ROOT / "rules").glob("*.toml")})
 

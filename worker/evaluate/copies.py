@@ -9,7 +9,7 @@ from datetime import datetime
 from worker.evaluate.labels import Counts
 from worker.feeds.normalise import Known, Unreadable, from_jsonl_line
 from worker.model import Novelty, NoveltyKind
-from worker.pipeline.imports import store_in_order, store_known
+from worker.pipeline.imports import store_in_order
 from worker.store import Store
 
 #: Articles of one transaction; each is compared with all before it in any case.
@@ -94,18 +94,19 @@ def evaluate_copies(
     numbers: dict[str, int] = {}
     names: dict[int, str] = {}  # of originals and all others alike
 
-    def put(known: Known) -> Novelty:
-        article_id, novelty = store_known(store, [known], now)[known.id]
-        numbers[known.id] = novelty.of or article_id
-        names.setdefault(article_id, known.id)
-        step(known.id)
-        return novelty
+    def put(batch: Sequence[Known]) -> list[Novelty]:
+        done = store_in_order(store, batch, now)
+        for known, (article_id, novelty) in zip(batch, done, strict=True):
+            numbers[known.id] = novelty.of or article_id
+            names.setdefault(article_id, known.id)
+            step(known.id)
+        return [novelty for _, novelty in done]
 
-    for known in articles:
-        put(known)
+    for first in range(0, len(articles), _BATCH):
+        put(articles[first : first + _BATCH])
     score = CopyScore()
     for one in copies:
-        novelty = put(one.known)
+        (novelty,) = put([one.known])
         got = names[novelty.of] if novelty.of is not None and novelty.kind is NoveltyKind.DUPLICATE else None
         original = names[numbers[one.of]] if one.of in numbers else one.of
         _count(score, one, got, original if one.same else None, novelty.why)

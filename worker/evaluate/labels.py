@@ -137,7 +137,7 @@ def document_of(known: Known, today: datetime) -> tuple[text.Document, datetime]
 def _judge(one: Labelled, ruleset: RuleSet, today: datetime, scores: Mapping[str, Score]) -> None:
     document, published = document_of(one.known, today)
     source = Source(published=published, first_seen=published)
-    judged = judge(document, ruleset, source)
+    judged = judge(document, ruleset.only(one.labels), source)
     for rule_id, expected in one.labels.items():
         if rule_id not in scores:
             continue

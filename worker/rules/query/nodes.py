@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from operator import is_
 from typing import TypeAlias, cast
 
 #: Words of the language, always upper case; as terms they stand in quotes.
@@ -288,9 +289,11 @@ def children(node: Node) -> tuple[Node, ...]:
 
 def walk(node: Node) -> Iterator[Node]:
     """`node` and all nodes below it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(children(node)))
 
 
 def depth(node: Node) -> int:
@@ -304,14 +307,18 @@ def depth(node: Node) -> int:
 
 
 def rebuilt(node: Node, make: Callable[[Node], Node]) -> Node:
-    """`node` with what `make` makes of each node directly below it."""
+    """`node` with what `make` makes of each node directly below it; itself, if those are what stood there."""
+    before = children(node)
+    after = tuple(map(make, before))
+    if all(map(is_, before, after)):
+        return node
     match node:
-        case Or(parts) | And(parts):
-            return replace(node, parts=tuple(make(part) for part in parts))
-        case Not(part) | InPart(part=part) | AtLeast(part=part):
-            return replace(node, part=make(part))
-        case Proximity(left=left, right=right):
-            return replace(node, left=make(left), right=make(right))
+        case Or() | And():
+            return replace(node, parts=after)
+        case Proximity():
+            return replace(node, left=after[0], right=after[1])
+        case Not() | InPart() | AtLeast():
+            return replace(node, part=after[0])
         case _:
             return node
 
@@ -337,7 +344,7 @@ def in_language(node: Node, language: str) -> Node:
     def written(leaf: Node) -> Node:
         return replace(leaf, language=language) if isinstance(leaf, Term) and not leaf.language else leaf
 
-    return changed(node, written)
+    return changed(node, written) if language else node
 
 
 def filled(body: Node, arguments: Mapping[str, Node]) -> Node:

@@ -6,7 +6,6 @@ answered so; in long ones the same answers are found by place.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from heapq import nsmallest
 from itertools import accumulate
 from typing import TypeAlias
 
@@ -26,7 +25,7 @@ Spans: TypeAlias = tuple[Span, ...]
 
 def first_spans(spans: Iterable[Span], most: int) -> Spans:
     """The `most` first of the distinct spans: shortest extent first, then leftmost."""
-    return tuple(nsmallest(most, set(spans), key=_order))
+    return tuple(sorted(set(spans), key=_order)[:most])
 
 
 def kept(found: set[Span]) -> Spans:
@@ -49,11 +48,15 @@ class Around:
             self._firsts = [span[0] for span in self._spans]
             self._longest = max(span[-1] - span[0] for span in spans)
 
-    def near(self, span: Span, reach: Reach | None) -> Iterator[Span]:
-        """Those at most that far from `span`, in its part, that share no word with it."""
+    def near(self, span: Span, reach: Reach | None, longest: int | None = None) -> Iterator[Span]:
+        """Those at most that far from `span`, in its part, that share no word with it; and with which the extent of
+        both is at most `longest`.
+        """
         low, high = self._window(span, reach)
         floor, ceiling = self._unit(span, reach)
         first, final = span[0], span[-1]
+        if longest is not None:
+            floor, ceiling = max(floor, final - longest), min(ceiling, first + longest)
         words = frozenset(span)
         for other in self._from(max(low - self._longest, floor), min(high, ceiling)):
             begin, end = other[0], other[-1]
@@ -102,11 +105,10 @@ def pairs(left: Spans, right: Spans, reach: Reach | None, document: Document, *,
     longest = len(document.folded)
     cut = False
     for a in left:
-        low, high = a[-1] - longest, a[0] + longest
-        if low > a[0]:
+        if a[-1] - a[0] > longest:
             break  # `left` has the shortest first: all unions to come would be too long
-        for b in around.near(a, reach):
-            if low <= b[0] and b[-1] <= high and not (ordered and b[0] < a[0]):
+        for b in around.near(a, reach, longest):
+            if not (ordered and b[0] < a[0]):
                 found.add(a + b if a[-1] < b[0] else b + a if b[-1] < a[0] else tuple(sorted(a + b)))
         if len(found) > 2 * MAX_SPANS:
             cut = True
