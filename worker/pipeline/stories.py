@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import numpy as np
-
 from worker.analysis.copies import lines
-from worker.analysis.stories import StoryMember, Vector, bag, decide, weighted
+from worker.analysis.stories import Batch, StoryMember, Vector, bag, decide, hashes_of
 from worker.analysis.text import Document
 from worker.model import Article
 from worker.store import Tx, repeated, stories
@@ -34,44 +32,28 @@ class Placed:
 
 
 class Weighing:
-    """The terms of a batch, each article's counted with those stored before it, as if it had come alone.
-
-    A batch that counted its own words as common would be judged by how it happened to arrive.
-    """
+    """The terms of a batch, each article's counted with those stored before it, as if it had come alone."""
 
     def __init__(self, tx: Tx, texts: Sequence[tuple[Article, Document]]) -> None:
         left_out = _left_out(tx, texts)
-        self._bags = [bag(document, own) for (_, document), own in zip(texts, left_out, strict=True)]
-        all_hashes = [found.columns.hashes for found in self._bags]
-        self._terms = np.unique(np.concatenate([np.zeros(0, np.uint32), *all_hashes]))
-        #: The places among those of each text's terms.
-        self._own = [np.searchsorted(self._terms, own) for own in all_hashes]
-        terms = self._terms.tolist()
+        bags = [bag(document, own) for (_, document), own in zip(texts, left_out, strict=True)]
         # Before the ingest lock or under it: counts drift slowly.
-        stored, self._articles = stories.frequency(tx, terms)
-        self._stored = np.array([stored.get(term, 0) for term in terms], np.int64)
-        #: In how many of the batch's articles that open a story each term stands, and how many these are.
-        self._counts = np.zeros(len(terms), np.int64)
-        self._opening = 0
+        stored, articles = stories.frequency(tx, hashes_of(bags))
+        self._batch = Batch(bags, stored, articles)
 
     def weigh(self, at: int) -> Weighed:
         """The terms of the batch's article at that place."""
-        own = self._own[at]
-        stands_in = self._stored[own] + self._counts[own] + 1
-        vector, words = weighted(self._bags[at], stands_in, self._articles + self._opening + 1)
+        vector, words = self._batch.weigh(at)
         return Weighed(vector=vector, words=words)
 
     def count(self, at: int) -> None:
         """Let those after it count the batch's article at that place, which opens a story."""
-        self._counts[self._own[at]] += 1
-        self._opening += 1
+        self._batch.count(at)
 
     def store(self, tx: Tx) -> None:
         """Count the terms of the articles that open a story, once a batch."""
-        if self._opening:
-            counted = self._counts > 0
-            counts = zip(self._terms[counted].tolist(), self._counts[counted].tolist(), strict=True)
-            stories.count(tx, dict(counts), self._opening)
+        if self._batch.opening:
+            stories.count(tx, self._batch.counts(), self._batch.opening)
 
 
 def _left_out(tx: Tx, texts: Sequence[tuple[Article, Document]]) -> list[frozenset[int]]:

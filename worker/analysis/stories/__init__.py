@@ -1,8 +1,10 @@
 """Stories: the articles that tell of one event.
 
-`terms` weighs words, `likeness` compares two articles, `decision` chooses the story.
+`terms` weighs words, `batch` those of articles that come together, `likeness` compares two articles, `decision` chooses
+the story.
 """
 
+from worker.analysis.stories.batch import Batch, hashes_of
 from worker.analysis.stories.decision import (
     COMPARED,
     COMPARED_IN_GROUP,
@@ -34,6 +36,7 @@ __all__ = [
     "STRONG",
     "WINDOW",
     "Bag",
+    "Batch",
     "Candidate",
     "Index",
     "StoryMember",
@@ -44,6 +47,7 @@ __all__ = [
     "dump",
     "from_archive",
     "hashed",
+    "hashes_of",
     "keys",
     "unpacked",
     "weighted",
