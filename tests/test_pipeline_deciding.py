@@ -1,5 +1,6 @@
 """Copies decided in batches: the answers are those of a store where each article comes alone."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,12 +8,14 @@ import pytest
 from desk import examples
 from hypothesis import given
 from hypothesis import strategies as st
-from stored import url_of
+from rig import WORDS
+from stored import NEW, article, url_of
 
 from worker.feeds.normalise import Known
-from worker.model import NoveltyKind
+from worker.model import Novelty, NoveltyKind, Origin
+from worker.pipeline.deciding import Comparing, Subject, subject
 from worker.pipeline.imports import store_in_order, store_known
-from worker.store import open_store
+from worker.store import Store, Tx, articles, open_store
 
 NOW = datetime(2026, 4, 1, 6, tzinfo=UTC)
 #: Of each event: the title that two outlets give it, and its text.
@@ -92,6 +95,32 @@ def test_batches_are_decided_as_if_each_came_alone(
     """Also where a batch itself makes standing text of a line."""
     folder = tmp_path_factory.mktemp("lane")
     assert stored(folder / "batch.db", stream, size) == stored(folder / "alone.db", stream, 1)
+
+
+def test_a_line_that_a_batch_itself_makes_standing_text(store: Store) -> None:
+    """It proves nothing for the text after, though nothing else in the batch is like that one."""
+    draw = random.Random(3)
+
+    def sentence(length: int = 14) -> str:
+        return " ".join(draw.sample(WORDS, length)).capitalize() + "."
+
+    def read(title: str, *sentences: str) -> Subject:
+        return subject(article(title, " ".join(sentences)))
+
+    def put(tx: Tx, one: Subject, novelty: Novelty) -> None:
+        articles.add(tx, one.article, one.fingerprint, novelty, origin=Origin.FEED, document=one.document, now=NOW)
+
+    line, own, other = sentence(16), [sentence() for _ in range(8)], [sentence() for _ in range(30)]
+    batch = [read("Une autre affaire", *other, line), read("Le pont rouge", *own[:7], line)]
+    with store.ingest() as tx:
+        put(tx, read("Le pont rouge", *own, line), NEW)
+    with store.ingest() as tx:
+        comparing = Comparing(batch)
+        comparing.ask(tx)
+        for at, one in enumerate(batch):
+            _, novelty = comparing.compare(tx, at)
+            put(tx, one, novelty)
+    assert "standing text" in novelty.why
 
 
 @examples(8)

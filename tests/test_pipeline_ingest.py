@@ -1,5 +1,6 @@
 """ingest: entries into articles, and what is owed; whatever one entry does, the others go on."""
 
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -7,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from desk import FEED, START, VISIT, Desk, email_target, feed, log_target, scripted
-from rig import Item
+from rig import WORDS, Item
 
 from worker.errors import StoreBusyError
 from worker.feeds.child import ChildFailed, ChildReason, Children
@@ -242,6 +244,27 @@ async def test_a_copy_of_a_text_that_was_corrected_since(tmp_path: Path, monkeyp
         done = await ingest_all(desk)
         assert done.novelties == {NoveltyKind.UPDATE: 1, NoveltyKind.DUPLICATE: 1}
         assert desk.rows("SELECT suppression FROM obligation WHERE article_id = 2") == [("copy",)]
+
+
+async def test_an_article_that_became_a_copy_is_no_original_of_its_own_batch(desk: Desk) -> None:
+    """The text after it is compared with what the store says by then."""
+    draw = random.Random(3)
+    market, bridge = (" ".join(draw.choices(WORDS, k=90)).capitalize() + "." for _ in range(2))
+    desk.web.feed(FEED, [Item("w", "Le marché couvert", market)])
+    await desk.poll()
+    await ingest_all(desk)
+    desk.web.feed(FEED, [Item("x", "Le pont rouge", bridge)])
+    await desk.poll()
+    await ingest_all(desk)
+    more, other = (" ".join(draw.choices(WORDS, k=12)).capitalize() + "." for _ in range(2))
+    both = [Item("y", "Le marché couvert", f"{market} {more}"), Item("z", "Le pont rouge", f"{bridge} {other}")]
+    desk.web.feed(FEED, both)
+    await desk.poll()
+    with desk.store.write() as tx:  # the first of the two is the next text of the bridge's article
+        tx.execute(sa.text("UPDATE entry SET article_id = 2 WHERE id = 3"))
+    await ingest_all(desk)
+    of = dict(desk.rows("SELECT id, of_id FROM article WHERE origin = 'feed'"))
+    assert of == {1: None, 2: 1, 3: None}
 
 
 @pytest.mark.parametrize(

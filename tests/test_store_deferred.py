@@ -1,6 +1,7 @@
 """Rows that wait to be written together, on both databases."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from stored import NEW, NOW, article, mark
 
 from worker.model import Origin
 from worker.store import Store, Tx, articles, deferred, stories
+from worker.store.stories import joining
 from worker.store.tables import ARTICLE, STORY
 
 
@@ -80,6 +82,8 @@ def test_what_others_refer_to_is_written_first(store: Store) -> None:
         ),
         pytest.param("UPDATE match SET rule_name = ''", ["article", "revision"], id="writes what may refer to it"),
         pytest.param("UPDATE feed SET name = ''", [], id="writes what has nothing to do with it"),
+        pytest.param("Select count(*) From REVISION", ["article", "revision"], id="in capitals"),
+        pytest.param("delete from silence", ["article", "revision", "search"], id="deletes, in small letters"),
         pytest.param("DELETE FROM silence", ["article", "revision", "search"], id="deletes"),
     ],
 )
@@ -100,6 +104,18 @@ def test_a_statement_comes_after_what_it_may_ask_for(store: Store, statement: st
                 assert titles(tx) == []
             assert done == []
     assert done == ["article", "revision", "search"]
+
+
+def test_a_row_is_there_before_it_is_changed(store: Store) -> None:
+    """A story that the batch begins is stretched, though another one was stretched before."""
+    later = NOW + timedelta(days=2)
+    with store.ingest() as tx:
+        first = stories.begin(tx, "Une histoire", NOW, NOW)
+    with store.ingest() as tx:
+        joining.stretch(tx, first, later)
+        joining.stretch(tx, stories.begin(tx, "Une autre", NOW, NOW), later)
+    with store.read() as tx:
+        assert set(tx.execute(sa.select(STORY.c.last_seen)).scalars()) == {later}
 
 
 @pytest.mark.parametrize("how", ["committed", "rolled back"])

@@ -27,6 +27,15 @@ def found(index: Index, *terms: int, days: float = 0) -> dict[int, list[int]]:
     return {one.story_id: [each.article_id for each in one.articles] for one in candidates}
 
 
+def test_a_story_that_was_merged_is_found_by_the_terms_of_the_one_that_is_gone() -> None:
+    """Under the number of the other."""
+    index = Index()
+    index.put(told(1, 2, 4), 10)
+    index.put(told(2, 6, 8), 11)
+    index.move(11, 10)
+    assert found(index, 8) == {10: [1, 2]}
+
+
 def test_articles_are_found_by_what_they_share() -> None:
     """In the days about a moment, whatever else there is."""
     index = Index()

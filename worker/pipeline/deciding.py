@@ -30,7 +30,8 @@ def subject(article: Article, known: int | None = None) -> Subject:
 class Comparing:
     """The texts of a batch beside those that are stored.
 
-    What is stored is asked for once, and for a text by itself where one before it in the batch may have changed it.
+    What is stored is asked for once, and for a text by itself where one before it in the batch may have changed it. A
+    line that is forgotten while the batch is stored, as its source has too many, counts until the batch ends.
     """
 
     def __init__(self, subjects: Sequence[Subject]) -> None:

@@ -70,7 +70,7 @@ def store_known(store: Store, batch: Sequence[Known], now: datetime) -> dict[str
     comparing = Comparing(subjects)
     with store.read() as tx:
         weighing = Weighing(tx, [(one.article, one.document) for one in subjects])
-        search.prepare(tx, [one.document for one in subjects])
+    search.prepare((one.document for one in subjects), is_sqlite=store.is_sqlite)
     with store.ingest() as tx:
         have = set(articles.names(tx, Origin.IMPORT, [known.id for known in batch]))
         comparing.ask(tx)

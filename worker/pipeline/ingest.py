@@ -247,7 +247,7 @@ def _commit_all(context: JobContext, live: ActiveConfig, prepared: Sequence[_Pre
     comparing = Comparing([one.subject for one in prepared])
     with context.store.read() as tx:
         weighing = _weighing(tx, prepared)
-        search.prepare(tx, [one.subject.document for one in prepared])
+    search.prepare((one.subject.document for one in prepared), is_sqlite=context.store.is_sqlite)
     with context.store.ingest() as tx:
         held = entries.held(tx, [one.entry for one in prepared])
         comparing.ask(tx)

@@ -1,8 +1,9 @@
 """Rows of a transaction that wait to be written together: a batch of articles costs one statement a table.
 
-A statement of the same transaction comes after what waits for the tables that it names and for those that their rows
-refer to; one that deletes, which may take rows of other tables along, after all that waits. So nothing can tell the
-difference. What others refer to is written first.
+A statement of the same transaction comes after what waits for the tables that it names, which are looked for among its
+words, and for those that their rows refer to. One that deletes comes after all that waits, since a row that waits may
+refer to what it deletes; so does one that neither reads nor writes rows. What others refer to is written first. A
+transaction in which rows wait has no savepoints: they would not be undone.
 """
 
 import re
@@ -23,7 +24,12 @@ Tx = sa.Connection
 Write = sa.Executable | Callable[[Tx, list[Any]], object]
 
 _WORD = re.compile(r"\w+")
-_KNOWN, _CHANGING = frozenset({"SELECT", "INSERT", "UPDATE"}), frozenset({"INSERT", "UPDATE"})
+#: Words of statements, in small letters: those of which all must be written ahead, those that change rows, all others.
+_DELETING, _CHANGING, _READING = (
+    frozenset({"delete", "replace"}),
+    frozenset({"insert", "update"}),
+    frozenset({"select"}),
+)
 
 
 class _Waiting:
@@ -162,7 +168,7 @@ def before_statement(tx: Tx, _cursor: object, statement: str, *_: object) -> Non
     if own is None or own.is_apart or not own.rows:
         return
     words = _words(statement)
-    if "DELETE" in words or not words & _KNOWN:
+    if words & _DELETING or not words & (_CHANGING | _READING):
         flush(tx)
         return
     # What is read may wait itself; what is written may also refer to what waits.
@@ -175,4 +181,4 @@ def before_statement(tx: Tx, _cursor: object, statement: str, *_: object) -> Non
 
 @lru_cache(256)
 def _words(statement: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(statement))
+    return frozenset(_WORD.findall(statement.lower()))

@@ -113,7 +113,8 @@ class Originals:
     def __init__(self, texts: Sequence[Asked]) -> None:
         self._texts = texts
         self._marks = [_marks(text) for text in texts]
-        self._is_stored = [False] * len(texts)
+        #: Whether a stored text has a mark in common with each; nothing before `ask`.
+        self._is_stored: list[bool] = []
         #: The marks of those that were asked for so far: they may be stored by now.
         self._since: set[tuple[int, str | int]] = set()
         self._found: dict[int, tuple[Candidate, ...]] = {}
@@ -127,13 +128,13 @@ class Originals:
         self._found = dict(zip(asked, found, strict=True))
 
     def known(self, at: int) -> tuple[Candidate, ...] | None:
-        """Those of the batch's text at that place, unless it must be asked for by itself."""
+        """The candidates of the batch's text at that place, unless it must be asked for by itself."""
         if not self._since.isdisjoint(self._marks[at]):
             return None
         return self._found.get(at) if self._is_stored[at] else ()
 
     def of(self, tx: Tx, at: int) -> tuple[Candidate, ...]:
-        """Those of the batch's text at that place, which is then stored."""
+        """The candidates of the batch's text at that place, which is then stored."""
         found = self.known(at)
         if found is None:
             (found,) = candidates_of(tx, [self._texts[at]])

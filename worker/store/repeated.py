@@ -113,7 +113,7 @@ def standing_of(tx: Tx, wanted: Sequence[tuple[Collection[str], Collection[int]]
 
 
 def _standing(tx: Tx, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those of (source, line) that repeat a line."""
+    """The pairs of a source and a line that it repeats."""
     if not pairs:
         return set()
     # Lines that wait are written before they are asked for.
@@ -144,7 +144,7 @@ def _prune(tx: Tx, source: int) -> None:
     oldest = (
         sa.select(LINE.c.line)
         .where(LINE.c.source == source)
-        .order_by(LINE.c.other_id.is_not(None), LINE.c.last_id)
+        .order_by(LINE.c.other_id.is_not(None), LINE.c.last_id, LINE.c.line)
         .limit(count - MAX_LINES)
     )
     tx.execute(sa.delete(LINE).where(LINE.c.source == source, LINE.c.line.in_(oldest)))

@@ -173,10 +173,10 @@ def put(tx: "Tx", article_id: int, article: Article, document: Document | None) 
     defer(tx, "search", _put, (article_id, *made))
 
 
-def prepare(tx: "Tx", documents: Iterable[Document]) -> None:
+def prepare(documents: Iterable[Document], *, is_sqlite: bool) -> None:
     """Make what `put` writes of documents, which takes a while, before the ingest lock is held."""
     for document in documents:
-        (_joined if tx.dialect.name == "sqlite" else _lexemes)(document)
+        (_joined if is_sqlite else _lexemes)(document)
 
 
 def forget(tx: "Tx", ids: Collection[int]) -> None:

@@ -26,8 +26,8 @@ class Index:
     """Articles with their stories. Not safe for use from several threads."""
 
     def __init__(self) -> None:
-        #: By slot: an article that is moved or has a new text is given another one.
         self._slots: dict[int, int] = {}
+        #: By slot: an article that has a new text is given another one.
         self._times = array("d")
         self._articles = array("q")
         self._stories = array("q")

@@ -112,7 +112,7 @@ class Columns:
     parts: "NDArray[np.int64]"
     #: As in `Vector`.
     names: "NDArray[np.uint8]"
-    #: In how many of the articles that were counted for what ships each stands: a share of them, not a whole number.
+    #: In how many of the articles that the shipped counts stand for each stands; scaled, so not whole.
     shipped: "NDArray[np.float64]"
 
 
