@@ -44,7 +44,15 @@ async def serving(act: Act, tls: ssl.SSLContext | None = None) -> AsyncIterator[
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    writers: list[asyncio.StreamWriter] = []
+    tasks: list[asyncio.Task[None]] = []
+
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known at once: a task that is cancelled before it began could not close its connection."""
+        writers.append(writer)
+        tasks.append(asyncio.get_running_loop().create_task(connected(reader, writer)))
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=tls)
     place = f"localhost:{server.sockets[0].getsockname()[1]}"
     trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
     client = net.Client(allow=[place, place.replace("localhost", "127.0.0.1")], user_agent="t", tls=trusting)
@@ -53,6 +61,10 @@ async def serving(act: Act, tls: ssl.SSLContext | None = None) -> AsyncIterator[
     finally:
         await client.aclose()
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted transports let go of their sockets in the loop's next turn
 
 
 def reset(writer: asyncio.StreamWriter) -> None:

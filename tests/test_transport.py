@@ -42,8 +42,6 @@ async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[P
         writer.close()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.append(asyncio.current_task())  # type: ignore[arg-type]  # it runs in one
-        writers.append(writer)
         with suppress(asyncio.IncompleteReadError, OSError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             line, _, rest = head.partition("\r\n")
@@ -66,7 +64,12 @@ async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[P
                 onward.write(f"{method} /{path} HTTP/1.1\r\n{rest}".encode())
             await asyncio.gather(copy(reader, onward), copy(there, writer))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Known at once: a task that is cancelled before it began could not close its connection."""
+        writers.append(writer)
+        tasks.append(asyncio.get_running_loop().create_task(connected(reader, writer)))
+
+    server = await asyncio.start_server(accepted, "127.0.0.1", 0)
     made = Proxy(f"http://localhost:{server.sockets[0].getsockname()[1]}")
     try:
         yield made
@@ -75,6 +78,7 @@ async def proxying(refusal: bytes = b"", forged: bytes = b"") -> AsyncIterator[P
         for writer in writers:
             writer.transport.abort()
         await asyncio.gather(*tasks)
+        await asyncio.sleep(0)  # aborted transports let go of their sockets in the loop's next turn
 
 
 async def resolve(host: str, _port: int) -> Sequence[str]:
