@@ -154,7 +154,7 @@ def _marks(text: Asked) -> list[tuple[int, str | int]]:
 
 
 def _stored(tx: Tx, marks: Iterable[tuple[int, str | int]]) -> set[tuple[int, str | int]]:
-    """Those that a stored text has too."""
+    """The marks that a stored text has too."""
     wanted: tuple[list[str | int], ...] = ([], [], [])
     for kind, mark in marks:
         wanted[kind].append(mark)

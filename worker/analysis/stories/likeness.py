@@ -149,11 +149,11 @@ def shared(new: Vector, members: Sequence[StoryMember], words: Mapping[int, str]
         at = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
         found = np.flatnonzero(known[at] == hashes)
         at = at[found]
-        of_word = {word: place for place, word in enumerate({words[key]: None for key in known.tolist()})}
-        place = np.array([of_word[words[key]] for key in known.tolist()])[at]
-        sums = np.bincount(place, np.sqrt(new.evidence[own][at] * evidence[found].astype(np.float64)), len(of_word))
-        is_there = np.bincount(place, minlength=len(of_word)) > 0
-        common = {word: float(sums[place]) for word, place in of_word.items() if is_there[place]}
+        numbers = {word: number for number, word in enumerate({words[key]: None for key in known.tolist()})}
+        of_word = np.array([numbers[words[key]] for key in known.tolist()])[at]
+        sums = np.bincount(of_word, np.sqrt(new.evidence[own][at] * evidence[found].astype(np.float64)), len(numbers))
+        is_there = np.bincount(of_word, minlength=len(numbers)) > 0
+        common = {word: float(sums[number]) for word, number in numbers.items() if is_there[number]}
     for pair in sorted(word for word in common if " " in word):  # a name is read whole
         common[pair] = sum(common.pop(word, 0.0) for word in pair.split())
     most = sorted((word for word in common if common[word]), key=lambda word: (-common[word], word))[:_NAMED]
